@@ -1,0 +1,132 @@
+//! The events of a run.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Problem};
+
+/// What a step found out and reports: names and values, in the order in which they were added.
+pub type Facts = serde_json::Map<String, serde_json::Value>;
+
+/// An event with its time: one line of `--events`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was written.
+    pub at: Timestamp,
+    /// Since the run's start.
+    pub elapsed_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A step, as told before it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepHead {
+    /// Its place in the drill, from 0; the steps of `finally` go on counting.
+    pub index: usize,
+    /// Its `id`.
+    pub id: Option<String>,
+    /// Its action: `drop_table`.
+    pub kind: String,
+    /// Its `name`, or a description made from its fields.
+    pub name: String,
+    /// Its line in the file.
+    pub line: usize,
+}
+
+/// How a budget came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// `rto`.
+    pub name: String,
+    /// Whether it held; errored where it was never measured.
+    pub outcome: Outcome,
+    /// The measured duration, for budgets of time.
+    pub measured_ms: Option<u64>,
+    /// The allowed duration, for budgets of time.
+    pub max_ms: Option<u64>,
+    /// The measured number of lost transactions, for budgets of loss.
+    pub measured_lost: Option<u64>,
+    /// The allowed number of lost transactions, for budgets of loss.
+    pub max_lost: Option<u64>,
+}
+
+/// What became of a traffic step's transactions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficCount {
+    /// The traffic step's id.
+    pub id: String,
+    /// The server acknowledged the commit.
+    pub acknowledged: u64,
+    /// The acknowledgement never came.
+    pub in_doubt: u64,
+    /// The server said no.
+    pub rejected: u64,
+    /// Acknowledged and absent, in the last assertion that looked; `None` where nothing looked.
+    pub lost: Option<u64>,
+    /// Present more than once, in the last assertion that looked.
+    pub duplicated: Option<u64>,
+}
+
+/// One fact of a run. `drill` is the drill's place in the run, from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the words of INTERFACE.md's report")]
+pub enum Event {
+    /// The run begins. `backend_reason` says why that backend.
+    RunStarted { run: String, version: String, drills: usize, backend: String, backend_reason: String, seed: u64 },
+    /// A drill begins: its servers are being made.
+    DrillStarted {
+        drill: usize,
+        name: String,
+        file: String,
+        about: String,
+        postgres: String,
+        backend: String,
+        seed: u64,
+        steps: Vec<StepHead>,
+    },
+    /// A server is up.
+    NodeReady { drill: usize, node: String, duration_ms: u64 },
+    /// A step begins.
+    StepStarted { drill: usize, index: usize, started_ms: u64 },
+    /// What a running step waits for and what it saw last. For people's eyes only.
+    StepWaiting { drill: usize, index: usize, waiting_for: String },
+    /// A step has ended. `message` is the problem in one line, or the reason of a skip.
+    StepFinished {
+        drill: usize,
+        index: usize,
+        outcome: Outcome,
+        started_ms: u64,
+        duration_ms: u64,
+        message: Option<String>,
+        problem: Option<Problem>,
+        facts: Facts,
+    },
+    /// Users at work, about once a second.
+    TrafficRate { drill: usize, count: TrafficCount, per_second: u64 },
+    /// Users have stopped, or were judged again.
+    TrafficFinished { drill: usize, count: TrafficCount },
+    /// A budget was judged at the drill's end.
+    BudgetJudged { drill: usize, budget: Budget, problem: Option<Problem> },
+    /// A kept server, and the command that opens a session on it.
+    NodeKept { drill: usize, node: String, shell: String },
+    /// Something to know that changes no verdict.
+    Warned { drill: Option<usize>, message: String },
+    /// A drill has ended. `problem` is there when it ended outside its steps (its servers did not start, it was interrupted,
+    /// it judged nothing). `again` is the command that runs it again.
+    DrillFinished {
+        drill: usize,
+        outcome: Outcome,
+        duration_ms: u64,
+        message: Option<String>,
+        problem: Option<Problem>,
+        again: String,
+        kept: bool,
+    },
+    /// Clean-up has ended; `left` names what could not be removed.
+    CleanedUp { left: Vec<String>, duration_ms: u64 },
+    /// The run has ended.
+    RunFinished { outcome: Outcome, exit_code: u8, duration_ms: u64 },
+}

@@ -1,0 +1,15 @@
+//! The journal of a run is its truth: owned, serialisable facts with their time, written as they happen.
+//!
+//! Reports, the terminal, the exit code and `--events` are all made from these events and from nothing else.
+
+mod event;
+mod outcome;
+mod problem;
+mod redact;
+mod writer;
+
+pub use event::{Budget, Entry, Event, Facts, StepHead, TrafficCount};
+pub use outcome::{ExitCode, Outcome};
+pub use problem::{Note, Place, Problem};
+pub use redact::Redactor;
+pub use writer::{Journal, Listener};

@@ -1,0 +1,77 @@
+//! How a thing came out, and the exit code that follows from it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a step, a drill or a run came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// All that was to be judged was judged, and held.
+    Passed,
+    /// An expectation or a budget did not hold.
+    Failed,
+    /// It could not be judged. Never a pass.
+    Errored,
+    /// It was not run, for a reason that is told.
+    Skipped,
+}
+
+impl Outcome {
+    /// As reports write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::Errored => "errored",
+            Outcome::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The exit codes of INTERFACE.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExitCode {
+    /// Everything passed.
+    Passed,
+    /// A drill failed: an expectation or a budget.
+    Failed,
+    /// Wrong usage.
+    Usage,
+    /// An invalid scenario.
+    InvalidScenario,
+    /// The lab failed: no Docker, no image, disk full, a tool missing.
+    Lab,
+    /// Nothing was selected.
+    NothingSelected,
+    /// Passed, but clean-up is not complete.
+    Unclean,
+    /// Ended by SIGINT.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+impl ExitCode {
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            ExitCode::Passed => 0,
+            ExitCode::Failed => 1,
+            ExitCode::Usage => 2,
+            ExitCode::InvalidScenario => 3,
+            ExitCode::Lab => 4,
+            ExitCode::NothingSelected => 5,
+            ExitCode::Unclean => 6,
+            ExitCode::Interrupted => 130,
+            ExitCode::Terminated => 143,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A problem as it is told to people: what, where in the file, what to do.
+
+use serde::{Deserialize, Serialize};
+
+/// An error in a scenario, or a step that did not come out as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong, as a lowercase fragment: `acknowledged commits are missing`.
+    pub title: String,
+    /// Where; the first is the place itself, others are related to it (where a name was made, say).
+    pub places: Vec<Place>,
+    /// What else there is to know and to do.
+    pub notes: Vec<Note>,
+}
+
+/// A piece of one line of a scenario file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The first character's column, from 1, in characters.
+    pub column: usize,
+    /// How many characters of the line are meant; at least 1.
+    pub width: usize,
+    /// The line's text, without its end.
+    pub text: String,
+    /// What is said of this place; may be empty.
+    pub label: String,
+}
+
+/// A remark under a problem: `help: did you mean ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// `first`, `kept`, `help`, `log` ...; may be empty.
+    pub kind: String,
+    /// The remark; may have several lines.
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem with no place in a file.
+    pub fn new(title: impl Into<String>) -> Self {
+        Problem { title: title.into(), places: vec![], notes: vec![] }
+    }
+
+    /// Adds a place.
+    pub fn at(mut self, place: Place) -> Self {
+        self.places.push(place);
+        self
+    }
+
+    /// Adds a remark.
+    pub fn note(mut self, kind: impl Into<String>, text: impl Into<String>) -> Self {
+        self.notes.push(Note { kind: kind.into(), text: text.into() });
+        self
+    }
+
+    /// Adds what can be done about it.
+    pub fn help(self, text: impl Into<String>) -> Self {
+        self.note("help", text)
+    }
+
+    /// Everything it says, on lines of their own: what an `expect: { fails: ... }` is matched against.
+    pub fn text(&self) -> String {
+        let labels = self.places.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
+        let notes = self.notes.iter().map(|note| match note.kind.as_str() {
+            "" => note.text.clone(),
+            kind => format!("{kind}: {}", note.text),
+        });
+        std::iter::once(self.title.clone()).chain(labels).chain(notes).collect::<Vec<_>>().join("\n")
+    }
+}

@@ -1,0 +1,60 @@
+//! Writes events, and hands them to whoever listens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::{Entry, Event, Redactor};
+
+/// Something that is told every event, in order: a report, the terminal, the file of events.
+pub trait Listener: Send {
+    /// Called for each event as it happens. Must not block for long.
+    fn hear(&mut self, entry: &Entry);
+}
+
+/// The journal of one run; clones write to the same one.
+#[derive(Clone)]
+pub struct Journal {
+    inner: Arc<Mutex<Inner>>,
+    start: Instant,
+}
+
+struct Inner {
+    listeners: Vec<Box<dyn Listener>>,
+    redactor: Redactor,
+}
+
+impl Journal {
+    /// A journal that tells these listeners.
+    pub fn new(listeners: Vec<Box<dyn Listener>>, redactor: Redactor) -> Self {
+        Journal { inner: Arc::new(Mutex::new(Inner { listeners, redactor })), start: Instant::now() }
+    }
+
+    /// Milliseconds since the run's start.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// Writes one event.
+    pub fn write(&self, event: Event) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entry = Entry { at: Timestamp::now(), elapsed_ms: self.elapsed_ms(), event };
+        if !inner.redactor.is_empty()
+            && let Ok(mut value) = serde_json::to_value(&entry)
+        {
+            inner.redactor.value(&mut value);
+            if let Ok(redacted) = serde_json::from_value(value) {
+                entry = redacted;
+            }
+        }
+        for listener in &mut inner.listeners {
+            listener.hear(&entry);
+        }
+    }
+
+    /// `text` without the run's secrets.
+    pub fn redact(&self, text: &str) -> String {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.text(text)
+    }
+}

@@ -1,0 +1,18 @@
+//! The yard where PostgreSQL recoveries are practised: see ARCHITECTURE.md for the house in one page.
+//!
+//! The rooms, each importing only from those above it (`report` from `journal` and `pg` alone):
+
+pub mod cli;
+pub mod data;
+pub mod host;
+pub mod journal;
+pub mod node;
+pub mod pg;
+pub mod plan;
+pub mod repo;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod source;
+pub mod steps;
+pub mod traffic;

@@ -1,0 +1,36 @@
+//! Marks: moments of a drill that recoveries and assertions refer to.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Lsn, TimelineId, Xid};
+
+/// One moment of one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The server's clock (`clock_timestamp()`).
+    pub at: Timestamp,
+    /// Its WAL insert position.
+    pub lsn: Lsn,
+    /// Its timeline.
+    pub timeline: TimelineId,
+    /// The clock of the machine that drillyard runs on, which the users' ledger is kept by.
+    pub seen: Timestamp,
+}
+
+/// What an incident, `sql`, `backup` or `mark` step with an id leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The step's id.
+    pub id: String,
+    /// Just before the step.
+    pub before: Moment,
+    /// The transaction that the step was, where it was one and wrote anything.
+    pub xid: Option<Xid>,
+    /// Just after the step.
+    pub after: Moment,
+    /// Whether it is an incident: what losses are told against.
+    pub incident: bool,
+    /// The name of the restore point, for `mark` steps.
+    pub restore_point: Option<String>,
+}

@@ -1,0 +1,17 @@
+//! PostgreSQL's own notions as types. Pure: no I/O, knows no other room.
+
+pub mod condition;
+mod ident;
+mod lsn;
+mod mark;
+pub mod sql;
+mod target;
+mod version;
+
+pub use condition::SqlState;
+pub use ident::{TableName, TableNameError, quote_identifier, quote_literal};
+pub use lsn::{Lsn, LsnError, TimelineId, Xid};
+pub use mark::{Mark, Moment};
+
+pub use target::{RecoveryTarget, ShutdownMode};
+pub use version::{SUPPORTED_MAJORS, Version, VersionError};

@@ -1,0 +1,17 @@
+//! Scenario text and places in it, and the scalars of the language: what lets every message point at the exact token.
+
+mod ordered;
+mod place;
+mod plain;
+mod scalars;
+mod spanned;
+mod suggest;
+
+pub use ordered::Ordered;
+pub use place::{Source, Span};
+pub use plain::Kind as ScalarKind;
+pub use scalars::{
+    Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql, Time, VALUE, VersionReq,
+};
+pub use spanned::{Name, SPANNED, Spanned, WORD};
+pub use suggest::{choices, did_you_mean};
