@@ -1,0 +1,58 @@
+//! Files into and out of containers as tar archives, which needs no exec and works on a stopped container too.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use testcontainers::bollard::body_full;
+use testcontainers::bollard::query_parameters::UploadToContainerOptionsBuilder;
+
+use super::daemon::{Daemon, MAKE};
+use crate::host::{HostError, Result};
+
+/// The size of a tar archive's records.
+const BLOCK: usize = 512;
+
+/// Writes one file with mode 0600 into a directory that exists.
+pub(super) async fn write(
+    daemon: &Daemon,
+    container: &str,
+    node: &str,
+    ids: (u32, u32),
+    path: &str,
+    contents: &[u8],
+) -> Result<()> {
+    let doing = format!("writing {path} on {node}");
+    let invalid = || HostError::new(format!("{doing}: that is not an absolute path to a file"));
+    let whole = Path::new(path);
+    let (Some(dir), Some(name), true) = (whole.parent(), whole.file_name(), whole.is_absolute()) else {
+        return Err(invalid());
+    };
+    let archive = one_file(&name.to_string_lossy(), ids, contents).ok_or_else(invalid)?;
+    let options = UploadToContainerOptionsBuilder::new().path(&dir.to_string_lossy()).build();
+    let upload = daemon.docker.upload_to_container(container, Some(options), body_full(Bytes::from(archive)));
+    daemon.call(&doing, MAKE, upload).await
+}
+
+/// A ustar archive of one file. None where the name or a number is longer than the format allows.
+fn one_file(name: &str, (uid, gid): (u32, u32), contents: &[u8]) -> Option<Vec<u8>> {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut header = [0u8; BLOCK];
+    let mut put = |at: usize, width: usize, text: &str| {
+        (text.len() <= width).then(|| header[at..at + text.len()].copy_from_slice(text.as_bytes()))
+    };
+    put(0, 100, name)?;
+    put(100, 7, "0000600")?;
+    put(108, 7, &format!("{uid:07o}"))?;
+    put(116, 7, &format!("{gid:07o}"))?;
+    put(124, 11, &format!("{:011o}", contents.len()))?;
+    put(136, 11, &format!("{seconds:011o}"))?;
+    // The checksum is taken with blanks in its own place.
+    put(148, 8, "        ")?;
+    put(156, 1, "0")?;
+    put(257, 8, "ustar\x0000")?;
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let padding = contents.len().next_multiple_of(BLOCK) - contents.len();
+    // Two empty records end an archive.
+    Some([header.as_slice(), contents, &vec![0; padding + 2 * BLOCK]].concat())
+}

@@ -1,0 +1,193 @@
+//! A node's container: made by testcontainers, joined to the wire, and what its image turned out to hold.
+
+use std::collections::HashMap;
+use std::mem;
+
+use testcontainers::bollard::models::{
+    EndpointSettings, HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkConnectRequest, PortBinding,
+};
+use testcontainers::core::{IntoContainerPort, WaitFor};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{GenericImage, ImageExt};
+
+use super::daemon::{Daemon, MAKE};
+use super::image::Image;
+use crate::host::{HostError, Result};
+use crate::pg::Version;
+
+/// Where things lie in a container.
+pub(super) const DATA: &str = "/drillyard/data";
+pub(super) const REPOS: &str = "/drillyard/repos";
+pub(super) const SHARED: &str = "/drillyard/shared";
+pub(super) const LOG: &str = "/drillyard/log";
+pub(super) const SOCKETS: &str = "/drillyard/run";
+
+/// PostgreSQL's port in every container.
+pub(super) const PORT: u16 = 5432;
+
+/// Parallel queries take their memory from /dev/shm, where Docker gives 64 MB.
+const SHARED_MEMORY: u64 = 256 << 20;
+
+/// The end of what [`PREPARE`] prints.
+const READY: &str = "drillyard: ready";
+
+/// What a container does at every start, before it sleeps: it finds PostgreSQL's programs and tells what it found, and makes
+/// the directories belong to the server's user. Done here it costs no exec. `$1` is the major version.
+const PREPARE: &str = r#"
+tell() { printf 'drillyard: %s\n' "$1"; }
+bin=
+for dir in "/usr/lib/postgresql/$1/bin" "$(dirname "$(command -v postgres || echo /none/postgres)")" /usr/local/bin \
+  /usr/local/pgsql/bin "/usr/pgsql-$1/bin" /opt/bitnami/postgresql/bin /usr/libexec/postgresql; do
+  if [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ]; then bin=$dir; break; fi
+done
+if [ -z "$bin" ]; then
+  tell "lacks PostgreSQL's programs (postgres and initdb are looked for in PATH and /usr/lib/postgresql/$1/bin)"
+elif ! id postgres >/dev/null 2>&1; then
+  tell "lacks a user named postgres"
+else
+  mkdir -p /drillyard/data /drillyard/repos /drillyard/shared /drillyard/log /drillyard/run
+  chown postgres:postgres /drillyard /drillyard/* /drillyard/repos/* 2>/dev/null
+  chmod 700 /drillyard/data
+  tell "bin $bin"
+  tell "ids $(id -u postgres):$(id -g postgres)"
+  tell "path $PATH"
+  tell "home $(getent passwd postgres 2>/dev/null | cut -d: -f6)"
+  tell "version $("$bin/postgres" --version 2>&1)"
+fi
+tell ready
+exec sleep 2147483647
+"#;
+
+/// What an image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// The directory of PostgreSQL's programs.
+    pub bin: String,
+    /// PATH as the image has it.
+    pub path: String,
+    /// The server's user's home.
+    pub home: String,
+    /// The server's user and group, as numbers.
+    pub ids: (u32, u32),
+    /// The version of `postgres`.
+    pub version: Version,
+}
+
+/// How drillyard reaches a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// By its address: the network's bridge is on this machine.
+    Address,
+    /// By a port that the daemon publishes on 127.0.0.1, which costs a proxy and rules of the firewall for each container.
+    PublishedPort,
+}
+
+/// What a container is to be.
+#[derive(Debug, Clone)]
+pub(super) struct ContainerSpec {
+    pub node: String,
+    pub name: String,
+    pub image: Image,
+    pub major: u32,
+    pub labels: HashMap<String, String>,
+    /// The network by which drillyard reaches it.
+    pub manage: String,
+    /// How.
+    pub reach: Reach,
+    /// Volumes and where they are mounted.
+    pub volumes: Vec<(String, String)>,
+}
+
+/// Makes and starts a container, and waits until it has prepared itself. Returns its id.
+pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<(String, Facts)> {
+    let doing = format!("starting a container of {} for {}", spec.image.name, spec.node);
+    let (name, tag) = spec.image.name.rsplit_once(':').unwrap_or((&spec.image.name, "latest"));
+    let (manage, labels, reach) = (spec.manage.clone(), spec.labels.clone(), spec.reach);
+    let mounts: Vec<Mount> = spec.volumes.iter().map(|(volume, target)| mount(volume, target, &labels)).collect();
+    let request = GenericImage::new(name, tag)
+        .with_exposed_port(PORT.tcp())
+        .with_entrypoint("/bin/sh")
+        .with_wait_for(WaitFor::message_on_stdout(READY))
+        .with_cmd(["-c", PREPARE, "drillyard", &spec.major.to_string()])
+        .with_user("root")
+        .with_container_name(&spec.name)
+        .with_labels(spec.labels.clone())
+        .with_shm_size(SHARED_MEMORY)
+        .with_startup_timeout(MAKE)
+        .with_host_config_modifier(move |host| {
+            // Without an init a killed postmaster stays a zombie, and the server can't start again.
+            host.init = Some(true);
+            // Named here, testcontainers takes it as given, and does not look for it under a lock.
+            host.network_mode = Some(manage.clone());
+            host.mounts = Some(mounts.clone());
+            host.publish_all_ports = Some(false);
+            if reach == Reach::PublishedPort {
+                let here = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None };
+                host.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![here]))]));
+            }
+            // The daemon's own choice of driver may be one whose logs can't be read.
+            host.log_config = Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None });
+        });
+    let started = tokio::time::timeout(MAKE, request.start())
+        .await
+        .map_err(|_| HostError::new(format!("{doing}: not done after {} seconds", MAKE.as_secs())))?;
+    let container = started.map_err(|error| daemon.explain_container(&doing, &error))?;
+    let told = container.stdout_to_vec().await;
+    let id = container.id().to_owned();
+    // The labels decide when it goes. Its Drop would block, and panic where no runtime is.
+    mem::forget(container);
+    let told = told.map_err(|error| daemon.explain_container(&doing, &error))?;
+    let facts = read_facts(&String::from_utf8_lossy(&told), spec)?;
+    Ok((id, facts))
+}
+
+/// Joins a container to the network of the nodes, where it goes by its node's name.
+pub(super) async fn join(daemon: &Daemon, spec: &ContainerSpec, wire: &str) -> Result<()> {
+    let request = NetworkConnectRequest {
+        container: spec.name.clone(),
+        endpoint_config: Some(EndpointSettings { aliases: Some(vec![spec.node.clone()]), ..Default::default() }),
+    };
+    let doing = format!("joining {} to the network {wire}", spec.node);
+    daemon.call(&doing, MAKE, daemon.docker.connect_network(wire, request)).await
+}
+
+/// A volume that the daemon makes with the container, labelled.
+fn mount(volume: &str, target: &str, labels: &HashMap<String, String>) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.to_owned()),
+        target: Some(target.to_owned()),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels.clone()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Reads what [`PREPARE`] printed; the last start's words count.
+fn read_facts(told: &str, spec: &ContainerSpec) -> Result<Facts> {
+    let image = &spec.image.name;
+    let all: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("drillyard: ")).collect();
+    if let Some(lack) = all.iter().rev().find(|line| line.starts_with("lacks ")) {
+        return Err(HostError::new(format!("the image {image} {lack}"))
+            .help("any image with PostgreSQL's programs and a user postgres serves: ci/image VERSION makes one"));
+    }
+    let value = |key: &str| all.iter().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    let unclear =
+        || HostError::new(format!("the image {image} has started, but what it told is not understood: {told:?}"));
+    let ids = value("ids").and_then(|ids| ids.split_once(':')).ok_or_else(unclear)?;
+    let version: Version = value("version").and_then(|text| text.parse().ok()).ok_or_else(unclear)?;
+    if version.major != spec.major {
+        return Err(HostError::new(format!("the image {image} holds PostgreSQL {version}, not {}", spec.major))
+            .help("put {version} into --image, where the major version belongs"));
+    }
+    Ok(Facts {
+        bin: value("bin").ok_or_else(unclear)?.to_owned(),
+        path: value("path").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
+        home: value("home").filter(|home| !home.is_empty()).unwrap_or("/var/lib/postgresql").to_owned(),
+        ids: (ids.0.parse().map_err(|_| unclear())?, ids.1.parse().map_err(|_| unclear())?),
+        version,
+    })
+}

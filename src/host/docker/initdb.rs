@@ -1,0 +1,153 @@
+//! New clusters: `initdb` runs once for an image and options, and its result is kept as a tar archive that later containers
+//! unpack.
+//!
+//! One file holds all of it, the password first, so that runs side by side can't mix the parts of two clusters: it is written
+//! under another name and renamed.
+
+use std::io::{ErrorKind, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use testcontainers::bollard::body_try_stream;
+use testcontainers::bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+use super::container::DATA;
+use super::daemon::{ASK, MAKE};
+use super::node::DockerHost;
+use crate::host::{Host, HostError, Program, Result};
+
+/// The length of a password, and with a line's end of what stands before the archive in the file.
+const PASSWORD: usize = 24;
+
+/// How much of the file is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// `$1` is PGDATA, the rest are options. An image without the locale C.UTF-8 gets C, with the same encoding.
+const INITDB: &str = r#"
+data=$1; shift; umask 077
+printf %s "$DRILLYARD_PASSWORD" >"$data.password"
+make() { locale=$1; shift; initdb -D "$data" -U postgres -E UTF8 --locale="$locale" --auth=scram-sha-256 \
+  --pwfile="$data.password" --no-sync -k "$@"; }
+if ! make C.UTF-8 "$@" >"$data.log" 2>&1; then
+  if grep -q 'invalid locale' "$data.log"; then rm -rf "$data"; make C "$@" >"$data.log" 2>&1
+  else false; fi
+fi || { status=$?; cat "$data.log" >&2; rm -rf "$data" "$data.password" "$data.log"; exit $status; }
+rm -f "$data.password" "$data.log"
+"#;
+
+/// Where the cluster of an image and options is kept.
+fn kept_at(cache: &Path, image: &str, options: &[&str]) -> PathBuf {
+    // FNV-1a: the name must be the same in every build of the program, which the standard library's hash does not promise.
+    let hash = options
+        .join("\0")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    cache.join(format!("docker-{image}-{hash:016x}.cluster"))
+}
+
+/// Fills PGDATA of a host, and returns the password of `postgres`.
+pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str]) -> Result<String> {
+    let path = kept_at(cache, &host.image.id, options);
+    if let Some(password) = unpack(host, &path).await? {
+        return Ok(password);
+    }
+    // Others of this process that want the same wait for it, and unpack it.
+    let _one = host.backend.initdb.lock().await;
+    if let Some(password) = unpack(host, &path).await? {
+        return Ok(password);
+    }
+    let password = new_password()?;
+    let args = std::iter::once(host.paths().data.as_str()).chain(options.iter().copied());
+    let output = host.run(Program::script(INITDB, args).env("DRILLYARD_PASSWORD", &password)).await?;
+    if !output.success() {
+        return Err(HostError::new(format!("initdb failed on {}: {}", host.name(), output.stderr.trim())));
+    }
+    if !keep(host, &path, &password).await? && path.exists() {
+        // Another run was quicker: all of this run's clusters must be copies of the same one.
+        host.run(Program::script(r#"rm -rf "$1""#, [host.paths().data.clone()])).await?;
+        if let Some(password) = unpack(host, &path).await? {
+            return Ok(password);
+        }
+    }
+    Ok(password)
+}
+
+/// From the system's generator of random numbers: letters and digits that need no quoting anywhere.
+fn new_password() -> Result<String> {
+    let mut bytes = [0u8; PASSWORD];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut bytes))
+        .map_err(|error| HostError::new(format!("no random numbers from /dev/urandom: {error}")))?;
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
+/// Copies a kept cluster into the container; None where there is none.
+async fn unpack(host: &DockerHost, path: &Path) -> Result<Option<String>> {
+    let broken = |error: std::io::Error| HostError::new(format!("reading {}: {error}", path.display()));
+    let mut file = match File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(broken(error)),
+    };
+    let mut head = [0u8; PASSWORD + 1];
+    file.read_exact(&mut head).await.map_err(broken)?;
+    file.seek(SeekFrom::Start(head.len() as u64)).await.map_err(broken)?;
+    let password = String::from_utf8_lossy(&head[..PASSWORD]).into_owned();
+    let chunks = stream::unfold(file, |mut file| async move {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        match file.read_buf(&mut chunk).await {
+            Ok(0) => None,
+            Ok(_) => Some((Ok(chunk.freeze()), file)),
+            Err(error) => Some((Err(error), file)),
+        }
+    });
+    let docker = &host.backend.daemon.docker;
+    let options = UploadToContainerOptionsBuilder::new().path(DATA).build();
+    let upload = docker.upload_to_container(&host.container, Some(options), body_try_stream(chunks));
+    host.backend.daemon.call(&format!("copying a new cluster to {}", host.name()), MAKE, upload).await?;
+    Ok(Some(password))
+}
+
+/// Keeps the cluster that initdb has just made, and says whether it is the one that is kept now. Where the cache can't be written
+/// the next one is made anew.
+async fn keep(host: &DockerHost, path: &Path, password: &str) -> Result<bool> {
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let new = path.with_extension(format!("new-{}-{number}", std::process::id()));
+    let written = write_archive(host, &new, password).await;
+    // Linked and not renamed: a cluster that another run has put there meanwhile stays, since others may have copies of it.
+    let kept = match written {
+        Ok(()) => tokio::fs::hard_link(&new, path).await.is_ok(),
+        Err(_) => false,
+    };
+    tokio::fs::remove_file(&new).await.ok();
+    Ok(kept)
+}
+
+async fn write_archive(host: &DockerHost, new: &Path, password: &str) -> Result<()> {
+    let failed = |error: std::io::Error| HostError::new(format!("writing {}: {error}", new.display()));
+    if let Some(dir) = new.parent() {
+        tokio::fs::create_dir_all(dir).await.map_err(failed)?;
+    }
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(failed)?;
+    let mut file = File::from_std(file);
+    file.write_all(format!("{password}\n").as_bytes()).await.map_err(failed)?;
+    let daemon = &host.backend.daemon;
+    let options = DownloadFromContainerOptionsBuilder::new().path(&host.paths().data).build();
+    let mut chunks = std::pin::pin!(daemon.docker.download_from_container(&host.container, Some(options)));
+    let doing = format!("copying the new cluster from {}", host.name());
+    let next = async || match chunks.next().await {
+        Some(chunk) => chunk.map(Some),
+        None => Ok::<Option<Bytes>, testcontainers::bollard::errors::Error>(None),
+    };
+    let mut next = next;
+    while let Some(chunk) = daemon.call(&doing, ASK, next()).await? {
+        file.write_all(&chunk).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)
+}

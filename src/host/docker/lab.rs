@@ -1,0 +1,247 @@
+//! The containers, networks and volumes of one drill.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use testcontainers::bollard::models::NetworkCreateRequest;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::task::TaskTracker;
+
+use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
+use super::daemon::{ASK, Daemon, MAKE};
+use super::image::Image;
+use super::node::DockerHost;
+use super::{Shared, labels};
+use crate::host::{Host, HostError, Lab, LabSpec, Result};
+use crate::pg::Version;
+
+/// A value that a task is making; every reader gets it.
+type Coming<T> = watch::Receiver<Option<Result<T>>>;
+
+/// Where the task puts it.
+type Making<T> = watch::Sender<Option<Result<T>>>;
+
+/// The right to start a container now.
+type Turn = Option<OwnedSemaphorePermit>;
+
+/// What all the tasks of a lab know.
+struct Common {
+    backend: Arc<Shared>,
+    spec: LabSpec,
+    image: Image,
+    version: OnceLock<Version>,
+    /// Set when nothing more is to be made.
+    closing: AtomicBool,
+}
+
+/// The hosts of one drill in containers.
+pub struct DockerLab {
+    common: Arc<Common>,
+    nodes: BTreeMap<String, Coming<Arc<DockerHost>>>,
+    tasks: TaskTracker,
+    destroyed: AtomicBool,
+}
+
+impl Common {
+    /// `drillyard-RUN-DRILL-WHAT`.
+    fn named(&self, what: &str) -> String {
+        format!("drillyard-{}-{}-{what}", self.spec.run, self.spec.drill)
+    }
+
+    fn open(&self) -> Result<()> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(HostError::new(format!("drill {} of run {} is being removed", self.spec.drill, self.spec.run)));
+        }
+        Ok(())
+    }
+
+    /// Whether this machine has the bridge's own address (a daemon may listen here and run its containers in a virtual machine).
+    async fn reach(&self, network: &str) -> Reach {
+        let daemon = &self.backend.daemon;
+        let seen = daemon.call("looking at a network", ASK, daemon.docker.inspect_network(network, None)).await;
+        let gateways = seen.ok().and_then(|seen| seen.ipam?.config).unwrap_or_default().into_iter();
+        let is_here = |gateway: String| {
+            let address = gateway.parse::<IpAddr>();
+            address.is_ok_and(|address| std::net::TcpListener::bind((address, 0)).is_ok())
+        };
+        match gateways.filter_map(|config| config.gateway).any(is_here) {
+            true => Reach::Address,
+            false => Reach::PublishedPort,
+        }
+    }
+
+    fn container(&self, node: &str, reach: Reach) -> ContainerSpec {
+        let mut labels = labels::of(&self.spec, &self.backend.options.owner);
+        labels.insert(labels::NODE.to_owned(), node.to_owned());
+        let mut volumes =
+            vec![(self.named(&format!("data-{node}")), DATA.to_owned()), (self.named("shared"), SHARED.to_owned())];
+        volumes.extend(
+            self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}"))),
+        );
+        ContainerSpec {
+            node: node.to_owned(),
+            name: self.named(&format!("node-{node}")),
+            image: self.image.clone(),
+            major: self.spec.major,
+            labels,
+            manage: self.named("manage"),
+            reach,
+            volumes,
+        }
+    }
+
+    async fn network(&self, what: &str, internal: bool, peers: bool) -> Result<String> {
+        self.open()?;
+        let (daemon, name) = (&self.backend.daemon, self.named(what));
+        let options = [("com.docker.network.bridge.enable_icc".to_owned(), peers.to_string())];
+        let request = NetworkCreateRequest {
+            name: name.clone(),
+            driver: Some("bridge".to_owned()),
+            internal: Some(internal),
+            options: Some(options.into()),
+            labels: Some(labels::of(&self.spec, &self.backend.options.owner)),
+            ..Default::default()
+        };
+        daemon.call(&format!("making the network {name}"), MAKE, daemon.docker.create_network(request)).await?;
+        Ok(name)
+    }
+
+    /// Makes a node's container. `turn` is given back when it has started.
+    async fn node(&self, node: &str, reach: Reach, turn: Turn, mut wire: Coming<String>) -> Result<Arc<DockerHost>> {
+        self.open()?;
+        let daemon = &self.backend.daemon;
+        let spec = self.container(node, reach);
+        let (container, facts) = container::start(daemon, &spec).await?;
+        drop(turn);
+        let wire = come(&mut wire).await?;
+        self.open()?;
+        container::join(daemon, &spec, &wire).await?;
+        self.version.get_or_init(|| facts.version);
+        self.backend.learn(&self.image.id, facts.version);
+        Ok(Arc::new(DockerHost::new(Arc::clone(&self.backend), spec, container, facts)))
+    }
+}
+
+/// Waits for what a task makes.
+async fn come<T: Clone>(coming: &mut Coming<T>) -> Result<T> {
+    match coming.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(made)) => made.clone(),
+        _ => Err(HostError::new("it was not made, since drillyard is ending")),
+    }
+}
+
+impl DockerLab {
+    /// Begins to make everything, and returns at once.
+    pub(super) fn begin(backend: Arc<Shared>, spec: LabSpec, image: Image) -> Self {
+        let tasks = TaskTracker::new();
+        let known = backend.known(&image.id).map_or_else(OnceLock::new, OnceLock::from);
+        let closing = AtomicBool::new(false);
+        let (mut nodes, mut makers) = (BTreeMap::new(), vec![]);
+        for node in &spec.nodes {
+            let (maker, coming) = watch::channel(None);
+            nodes.insert(node.clone(), coming);
+            makers.push((node.clone(), maker));
+        }
+        let common = Arc::new(Common { backend, spec, image, version: known, closing });
+        tasks.spawn(make_all(Arc::clone(&common), makers, tasks.clone()));
+        DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) }
+    }
+
+    fn removal(&self) -> (Daemon, String, usize) {
+        (self.common.backend.daemon.clone(), self.common.spec.run.clone(), self.common.spec.drill)
+    }
+}
+
+/// Makes the networks and then the containers, in the order of the nodes. A start keeps a processor busy for 200 ms and more:
+/// all of them at once would all be late, so each waits for its turn, and the first nodes are ready first.
+async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHost>>)>, tasks: TaskTracker) {
+    // On the one only drillyard talks to the nodes, on the other only they do to each other: a node that is cut off the wire
+    // finds no way around.
+    let manage = common.network("manage", false, false).await;
+    let (wire_maker, wire) = watch::channel(None);
+    let manage = match manage {
+        Ok(manage) => manage,
+        Err(error) => {
+            for (_, maker) in makers {
+                maker.send_replace(Some(Err(error.clone())));
+            }
+            return;
+        }
+    };
+    let also = Arc::clone(&common);
+    tasks.spawn(async move { wire_maker.send_replace(Some(also.network("wire", true, true).await)) });
+    let reach = common.reach(&manage).await;
+    for (node, maker) in makers {
+        // The semaphore is never closed.
+        let turn = Arc::clone(&common.backend.turns).acquire_owned().await.ok();
+        let (common, wire) = (Arc::clone(&common), wire.clone());
+        tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, wire).await)) });
+    }
+}
+
+#[async_trait]
+impl Lab for DockerLab {
+    fn version(&self) -> Version {
+        let unknown = Version { major: self.common.spec.major, minor: 0 };
+        self.common.version.get().copied().or(self.common.image.version).unwrap_or(unknown)
+    }
+
+    async fn host(&self, node: &str) -> Result<Arc<dyn Host>> {
+        let mut coming = self
+            .nodes
+            .get(node)
+            .cloned()
+            .ok_or_else(|| HostError::new(format!("no node `{node}` was asked for when the lab was made")))?;
+        let host: Arc<dyn Host> = come(&mut coming).await?;
+        Ok(host)
+    }
+
+    fn repo(&self, repo: &str) -> String {
+        format!("{REPOS}/{repo}")
+    }
+
+    fn keep(&self) {
+        self.destroyed.store(true, Ordering::Release);
+    }
+
+    async fn destroy(&self) -> Result<()> {
+        self.common.closing.store(true, Ordering::Release);
+        self.destroyed.store(true, Ordering::Release);
+        // What is half made must be there before it can be found by its labels.
+        self.tasks.close();
+        self.tasks.wait().await;
+        let (daemon, run, drill) = self.removal();
+        let left = labels::remove_drill(&daemon, &run, drill).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(HostError::new(format!("drill {drill} of run {run} could not be removed; left are: {}", left.join(", ")))
+            .help("drillyard clean tries again"))
+    }
+}
+
+impl Drop for DockerLab {
+    /// The last resort, for a lab that nobody destroyed or kept (a panic): a thread of its own removes what is there.
+    fn drop(&mut self) {
+        if self.destroyed.load(Ordering::Acquire) {
+            return;
+        }
+        self.common.closing.store(true, Ordering::Release);
+        let (daemon, run, _) = self.removal();
+        let drill = self.common.spec.drill;
+        let address = daemon.address().to_owned();
+        let last = std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                // Connections belong to the runtime that opened them.
+                if let Ok(daemon) = Daemon::connect(Some(&address)).await {
+                    labels::remove_drill(&daemon, &run, drill).await.ok();
+                }
+            });
+        });
+        last.join().ok();
+    }
+}

@@ -1,0 +1,118 @@
+//! Finding and ending processes by the directory that they work in.
+//!
+//! Every process of a PostgreSQL server works in PGDATA (`ChangeToDataDir`), and everything else that drillyard runs works
+//! in the node's directory: the working directory is the label that survives whatever happens to drillyard.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// A process group that is killed when this is dropped before the group's leader ended.
+pub struct Group(Option<Pid>);
+
+impl Group {
+    /// The group that a child with `process_group(0)` leads.
+    pub fn of(child: Option<u32>) -> Self {
+        Group(child.and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    /// The leader has ended: there is nothing to kill any more.
+    pub fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Already gone is as good.
+            let _ = killpg(leader, Signal::SIGKILL);
+        }
+    }
+}
+
+/// The processes whose working directory is `dir` or lies below it, this one excepted.
+pub fn processes_under(dir: &Path) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return vec![] };
+    let me = std::process::id().cast_signed();
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| *pid != me)
+        .filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir)))
+        .map(Pid::from_raw)
+        .collect()
+}
+
+/// Ends every process below `dir`: PostgreSQL's by an immediate shutdown, so that shared memory is given back, and after
+/// a second whatever is left by SIGKILL.
+pub fn end_processes_under(dir: &Path) -> Result<(), String> {
+    let start = Instant::now();
+    let mut asked = false;
+    loop {
+        let left = processes_under(dir);
+        if left.is_empty() {
+            break;
+        }
+        let signal = match (asked, start.elapsed()) {
+            (false, _) => Some(Signal::SIGQUIT),
+            (true, elapsed) if elapsed > Duration::from_secs(1) => Some(Signal::SIGKILL),
+            (true, _) => None,
+        };
+        if let Some(signal) = signal {
+            for pid in &left {
+                // A stopped process hears only SIGKILL and SIGCONT.
+                let _ = kill(*pid, signal);
+                let _ = kill(*pid, Signal::SIGCONT);
+            }
+            asked = true;
+        }
+        if start.elapsed() > Duration::from_secs(4) {
+            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+            return Err(format!("processes {} in {} do not end", left.join(", "), dir.display()));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    remove_shared_memory(dir);
+    Ok(())
+}
+
+/// A postmaster that was killed leaves its postmaster.pid, and in it the id of a System V segment that lives on.
+fn remove_shared_memory(dir: &Path) {
+    // run/drill/node/data; initdb's own server works in run/drill/node/template/data.
+    const DEPTH: usize = 4;
+    let mut ids = Vec::new();
+    segments_of(dir, DEPTH, &mut ids);
+    if ids.is_empty() {
+        return;
+    }
+    // A segment that somebody is attached to is another server's, which was given the same number after ours had gone.
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let free = |id: &String| {
+        let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        row.into_iter().any(|row| row.get(1) == Some(&id.as_str()) && row.get(6) == Some(&"0"))
+    };
+    for id in ids.iter().filter(|id| free(id)) {
+        // Where the program is missing or the segment is gone, there is nothing more to do.
+        let _ = Command::new("ipcrm").args(["-m", id]).stderr(std::process::Stdio::null()).status();
+    }
+}
+
+/// The segments named in the postmaster.pid of every data directory below `dir`.
+fn segments_of(dir: &Path, depth: usize, ids: &mut Vec<String>) {
+    if let Ok(pid_file) = std::fs::read_to_string(dir.join("postmaster.pid")) {
+        // The seventh line (`LOCK_FILE_LINE_SHMEM_KEY` in PostgreSQL's pidfile.h): the key and the id.
+        ids.extend(pid_file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).map(str::to_owned));
+    }
+    if depth == 0 || dir.join("PG_VERSION").exists() {
+        return;
+    }
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            segments_of(&entry.path(), depth - 1, ids);
+        }
+    }
+}
