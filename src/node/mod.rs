@@ -1,0 +1,178 @@
+//! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its log.
+
+mod config;
+mod control;
+mod recovery;
+mod session;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_postgres::Client;
+
+use crate::host::{Host, HostError, Login};
+use crate::pg::Version;
+
+pub use config::{Config, Following, RESERVED as RESERVED_SETTINGS, conninfo, create_slot, slot_name};
+pub use control::{Setup, StartError, Started, wait_until};
+pub use recovery::{Arrival, log_reason};
+pub use session::{SqlError, Text, moment, sql_problem};
+
+/// The superuser that drills work as.
+pub const SUPERUSER: &str = "postgres";
+/// The database that drills work in.
+pub const DATABASE: &str = "postgres";
+/// The number in the names of the servers' sockets, on every host.
+const SOCKET_PORT: &str = "5432";
+/// initdb's options for every cluster that drillyard makes: data checksums on, and text that sorts alike on any machine.
+pub const INITDB_OPTIONS: &[&str] = &["--data-checksums", "--encoding=UTF8", "--locale=C"];
+
+/// A PostgreSQL server. Made by drillyard on a [`Host`], or an external one that it only looks at.
+pub struct Node {
+    name: String,
+    place: Place,
+    version: Version,
+    user: String,
+    password: String,
+    database: String,
+    session: tokio::sync::Mutex<Option<Arc<Client>>>,
+    /// The current way in, for the users, who cannot wait for a host's answer.
+    login: Mutex<Option<Login>>,
+    /// What the drill did last: whether the server should be running.
+    up: AtomicBool,
+    /// How long its log was when it was started last.
+    log_start: AtomicU64,
+}
+
+/// Where a server is.
+enum Place {
+    /// On a host of this drill.
+    Host(Arc<dyn Host>),
+    /// Somewhere else, under this connection string: never written to.
+    External(Box<tokio_postgres::Config>),
+}
+
+impl Node {
+    /// A server that lives, or will live, on `host`; `password` is its superuser's.
+    pub fn on(host: Arc<dyn Host>, version: Version, password: &str) -> Self {
+        Node::new(host.name().to_owned(), Place::Host(host), version, (SUPERUSER, password, DATABASE))
+    }
+
+    /// A standby of the external server `upstream`, on `host`: it has that server's roles and databases.
+    pub fn copy_of(upstream: &Node, host: Arc<dyn Host>, version: Version) -> Self {
+        let credentials = (upstream.user.as_str(), upstream.password.as_str(), upstream.database.as_str());
+        Node::new(host.name().to_owned(), Place::Host(host), version, credentials)
+    }
+
+    /// A server that drillyard did not make.
+    pub fn external(name: &str, config: tokio_postgres::Config, version: Version) -> Self {
+        let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
+        let user = config.get_user().unwrap_or(SUPERUSER).to_owned();
+        let database = config.get_dbname().unwrap_or(&user).to_owned();
+        Node::new(name.to_owned(), Place::External(Box::new(config)), version, (&user, &password, &database))
+    }
+
+    fn new(name: String, place: Place, version: Version, credentials: (&str, &str, &str)) -> Self {
+        let (user, password, database) = credentials;
+        Node {
+            name,
+            place,
+            version,
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.to_owned(),
+            session: tokio::sync::Mutex::default(),
+            login: Mutex::default(),
+            up: AtomicBool::new(false),
+            log_start: AtomicU64::new(0),
+        }
+    }
+
+    /// Its name in the scenario.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version that it runs.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The variables that set libpq's programs up for a session, from the node's own host.
+    pub fn session_env(&self) -> Result<Vec<(String, String)>, HostError> {
+        let (dir, port) = (self.host()?.paths().sockets.clone(), SOCKET_PORT);
+        let pairs = [
+            ("PGHOST", dir.as_str()),
+            ("PGPORT", port),
+            ("PGUSER", &self.user),
+            ("PGDATABASE", &self.database),
+            ("PGPASSWORD", &self.password),
+        ];
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+    }
+
+    /// Its superuser's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Whether drillyard only looks at it.
+    pub fn is_external(&self) -> bool {
+        matches!(self.place, Place::External(_))
+    }
+
+    /// The host that it lives on; external servers have none.
+    pub fn host(&self) -> Result<&Arc<dyn Host>, HostError> {
+        match &self.place {
+            Place::Host(host) => Ok(host),
+            Place::External(_) => Err(HostError::new(format!(
+                "node `{}` is external: drillyard reads from it and does nothing else there",
+                self.name
+            ))),
+        }
+    }
+
+    /// `primary_conninfo` for a standby of an external server; `None` for servers of the drill.
+    pub fn external_conninfo(&self, application_name: &str) -> Option<String> {
+        let Place::External(config) = &self.place else { return None };
+        let mut parts = Vec::new();
+        let mut add = |key: &str, value: &str| {
+            parts.push(format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")));
+        };
+        for host in config.get_hosts() {
+            match host {
+                tokio_postgres::config::Host::Tcp(host) => add("host", host),
+                tokio_postgres::config::Host::Unix(dir) => add("host", &dir.display().to_string()),
+            }
+        }
+        for port in config.get_ports() {
+            add("port", &port.to_string());
+        }
+        if let Some(user) = config.get_user() {
+            add("user", user);
+        }
+        add("password", &self.password);
+        add("application_name", application_name);
+        Some(parts.join(" "))
+    }
+
+    /// Notes that the server has ended by itself.
+    pub async fn went_down(&self) {
+        self.up.store(false, Ordering::SeqCst);
+        self.hang_up().await;
+    }
+
+    /// Whether the drill left it running.
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::SeqCst)
+    }
+
+    /// The current way in, as far as it is known without asking.
+    pub fn login(&self) -> Option<Login> {
+        self.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_login(&self, login: Option<Login>) {
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+    }
+}

@@ -1,0 +1,199 @@
+//! Sessions on a server, and what it says in them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, NoTls};
+
+use crate::host::{Endpoint, HostError, Login};
+use crate::pg::condition::condition;
+use crate::pg::{Lsn, Moment, TimelineId};
+
+use super::{Node, Place};
+
+/// Something that went wrong between drillyard and a server.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// The host could not be reached.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The server said no, or the connection was lost.
+    #[error("{}", sql_problem(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// The server answered something that makes no sense.
+    #[error("{0}")]
+    Answer(String),
+}
+
+impl SqlError {
+    /// Whether the server is starting or shutting down, and takes no sessions just now.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, SqlError::Postgres(e) if e.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
+    }
+
+    /// Whether the server itself said no, as opposed to a lost connection.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())
+    }
+}
+
+/// What a server's error says: message, SQLSTATE by its condition name, detail and hint.
+pub fn sql_problem(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            let inner_text = inner.to_string();
+            if !text.contains(&inner_text) {
+                text = format!("{text}: {inner_text}");
+            }
+            cause = inner.source();
+        }
+        return text;
+    };
+    let code = db.code().code();
+    let name = condition(code).map_or_else(|| code.to_owned(), |name| format!("{name}, {code}"));
+    let mut text = format!("{} ({name})", db.message());
+    for (label, extra) in [("detail", db.detail()), ("hint", db.hint())] {
+        if let Some(extra) = extra {
+            text.push_str(&format!("; {label}: {extra}"));
+        }
+    }
+    text
+}
+
+impl Node {
+    /// The session that drillyard's own questions go through; opened when it is needed, and again when it was lost.
+    pub async fn client(&self) -> Result<Arc<Client>, SqlError> {
+        let mut session = self.session.lock().await;
+        match &*session {
+            Some(client) if !client.is_closed() => Ok(client.clone()),
+            _ => {
+                let client = Arc::new(self.connect().await?);
+                *session = Some(client.clone());
+                Ok(client)
+            }
+        }
+    }
+
+    /// A new session. On an external server it is read-only from its first statement on.
+    pub async fn connect(&self) -> Result<Client, SqlError> {
+        match &self.place {
+            Place::Host(_) => {
+                let login = self.find_login(&self.password).await?;
+                let client = open(&login).await?;
+                self.set_login(Some(login));
+                Ok(client)
+            }
+            Place::External(config) => {
+                let mut config = config.clone();
+                let options = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
+                config.options(format!("{options}-c default_transaction_read_only=on"));
+                config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
+                Ok(connected(&config).await?)
+            }
+        }
+    }
+
+    /// A new session with another password than the drill's.
+    pub async fn connect_with(&self, password: &str) -> Result<Client, SqlError> {
+        Ok(open(&self.find_login(password).await?).await?)
+    }
+
+    async fn find_login(&self, password: &str) -> Result<Login, SqlError> {
+        Ok(Login {
+            endpoint: self.host()?.endpoint().await?,
+            user: self.user.clone(),
+            password: password.to_owned(),
+            database: self.database.clone(),
+        })
+    }
+
+    /// Cancels what runs in the session that [`Node::client`] holds, and ends it: a step that was left in the middle must not go
+    /// on, nor leave its transaction open for the next one.
+    pub async fn abandon(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let Ok(mut session) = tokio::time::timeout(PATIENCE, self.session.lock()).await else { return };
+        if let Some(client) = session.take() {
+            // A server that is gone has nothing to cancel.
+            let _ = tokio::time::timeout(PATIENCE, client.cancel_token().cancel_query(NoTls)).await;
+        }
+    }
+
+    /// Whether the session that [`Node::client`] holds was ended by the server.
+    pub async fn lost_session(&self) -> bool {
+        self.session.lock().await.as_ref().is_some_and(|client| client.is_closed())
+    }
+
+    /// Ends the session that [`Node::client`] holds.
+    pub async fn hang_up(&self) {
+        *self.session.lock().await = None;
+    }
+}
+
+async fn open(login: &Login) -> Result<Client, tokio_postgres::Error> {
+    let mut config = tokio_postgres::Config::new();
+    match &login.endpoint {
+        Endpoint::Socket { dir, port } => config.host_path(dir).port(*port),
+        Endpoint::Tcp { host, port } => config.host(host).port(*port),
+    };
+    config.user(&login.user).password(&login.password).dbname(&login.database);
+    config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
+    connected(&config).await
+}
+
+async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    // Its errors reach whoever waits for an answer; the task ends with the client.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(client)
+}
+
+/// The server's clock, WAL position and timeline. Only where it writes WAL: on a primary.
+pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
+    let row = client
+        .query_one(
+            "SELECT clock_timestamp(), pg_current_wal_insert_lsn()::text, pg_walfile_name(pg_current_wal_insert_lsn())",
+            &[],
+        )
+        .await?;
+    let lsn: Lsn = row.get::<_, &str>(1).parse().map_err(|e| SqlError::Answer(format!("{e}")))?;
+    let file: &str = row.get(2);
+    let timeline = file.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    Ok(Moment {
+        at: row.get(0),
+        lsn,
+        timeline: TimelineId(timeline.ok_or_else(|| SqlError::Answer(format!("`{file}` is not a WAL file's name")))?),
+        seen: Timestamp::now(),
+    })
+}
+
+/// A parameter given as text, whatever its type is: the server's own input function reads it. `None` is NULL.
+#[derive(Debug, Clone)]
+pub struct Text(pub Option<String>);
+
+impl ToSql for Text {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(match &self.0 {
+            Some(text) => {
+                out.extend_from_slice(text.as_bytes());
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}

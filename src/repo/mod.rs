@@ -1,0 +1,36 @@
+//! Where base backups and WAL lie. There is one kind so far, a directory that every host of the drill sees.
+
+/// A directory with `backups/ID` and `wal/SEGMENT`.
+#[derive(Debug, Clone)]
+pub struct Repo {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its directory, as every host sees it; no spaces or quotes in it.
+    pub path: String,
+}
+
+impl Repo {
+    /// Where the WAL lies.
+    pub fn wal(&self) -> String {
+        format!("{}/wal", self.path)
+    }
+
+    /// Where a backup lies.
+    pub fn backup(&self, id: &str) -> String {
+        format!("{}/backups/{id}", self.path)
+    }
+
+    /// `archive_command`. A segment appears under its name when it is whole, one that is there already is kept, and the
+    /// same one may come twice, as it does after a crash (manual, 26.3.1 "Setting Up WAL Archiving").
+    pub fn archive_command(&self) -> String {
+        let wal = self.wal();
+        format!(
+            "if test -e {wal}/%f; then cmp -s %p {wal}/%f; else cp %p {wal}/.%f.part && mv {wal}/.%f.part {wal}/%f; fi"
+        )
+    }
+
+    /// `restore_command`: 1, the end of the archive, where the file is not there.
+    pub fn restore_command(&self) -> String {
+        format!("cp {}/%f %p", self.wal())
+    }
+}
