@@ -1,0 +1,87 @@
+//! What tables hold and what they look like: rows made by a generator, checksums of rows, the catalog's view of a table,
+//! and what depends on it.
+
+mod catalog;
+mod cataloged;
+mod columns;
+mod dependents;
+mod generate;
+mod hash;
+mod rows;
+
+#[cfg(test)]
+mod testing;
+
+pub use catalog::{Catalog, Difference, DifferenceKind, Fact, Relation};
+pub use columns::{Columns, ColumnsError};
+pub use dependents::Dependents;
+pub use generate::Generator;
+pub use hash::RowSum;
+pub use rows::{RowChange, RowDifference, first_differences, row_sum};
+
+use crate::pg::TableName;
+
+/// What can go wrong when tables are read or filled.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The server refused, or the connection broke.
+    #[error("{doing}: {}", server_said(.source))]
+    Server {
+        /// What was being done: `reading the catalog`.
+        doing: String,
+        /// What the server or the connection said.
+        source: tokio_postgres::Error,
+    },
+    /// A table is not there.
+    #[error("table {table} does not exist in this database")]
+    Missing {
+        /// As it was asked for.
+        table: TableName,
+    },
+    /// More rows than the primary key's type can count.
+    #[error("{rows} rows are too many for the primary key of {table}, which counts to {most}; make it a bigint")]
+    TooMany {
+        /// The table that was to be made.
+        table: TableName,
+        /// The rows that it was to have.
+        rows: u64,
+        /// The rows that it can have.
+        most: u64,
+    },
+    /// What the server answered is not what drillyard asked for.
+    #[error("{doing}: the server's answer could not be read: {what}")]
+    Answer {
+        /// What was being done.
+        doing: String,
+        /// What was found.
+        what: String,
+    },
+}
+
+impl DataError {
+    /// For `map_err`: the error while `doing`.
+    fn while_doing(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> DataError {
+        move |source| DataError::Server { doing: doing.into(), source }
+    }
+}
+
+/// Results of this room.
+pub type Result<T> = std::result::Result<T, DataError>;
+
+/// A server's message with its detail and hint, which the driver's own text leaves out.
+fn server_said(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else {
+        return match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+    };
+    let mut said = db.message().to_owned();
+    if let Some(detail) = db.detail() {
+        said = format!("{said}; {detail}");
+    }
+    if let Some(hint) = db.hint() {
+        said = format!("{said} (hint: {hint})");
+    }
+    said
+}

@@ -1,0 +1,155 @@
+//! Looks for a ledger's transactions on a server.
+
+use bytes::Buf;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::books::Ledger;
+use super::judge::{Seen, Target, Verdict, judge, targets};
+use crate::pg::{TableName, quote_identifier};
+
+/// Rows that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// What the server or the connection said.
+    #[error("the rows of {table} cannot be read: {}", said(.source))]
+    Server {
+        /// The table.
+        table: TableName,
+        /// The reason.
+        source: tokio_postgres::Error,
+    },
+    /// What came is not what COPY sends.
+    #[error("the rows of {table} cannot be read: the answer to COPY is garbled")]
+    Garbled {
+        /// The table.
+        table: TableName,
+    },
+}
+
+/// What an error says, the server's own words first.
+fn said(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |db| db.to_string())
+}
+
+/// Looks for every acknowledged transaction of `ledger` in its table and judges what is there.
+///
+/// Right while the users still run, as long as the ledger was taken before the call. With `before`, only what was
+/// acknowledged before that moment is judged. A table that does not exist holds no rows; a note says so.
+pub async fn check(ledger: &Ledger, client: &Client, before: Option<Timestamp>) -> Result<Verdict, CheckError> {
+    let mut seen = Vec::new();
+    for target in targets(ledger) {
+        let mut rows = Seen::new(ledger);
+        let there = match read(&target, client, &mut rows).await {
+            Ok(()) => true,
+            Err(CheckError::Server { source, .. }) if is_missing(&source) => false,
+            Err(error) => return Err(error),
+        };
+        seen.push((target, there.then_some(rows)));
+    }
+    Ok(judge(ledger, &seen, before))
+}
+
+/// Whether it is the table or its schema that is missing.
+fn is_missing(error: &tokio_postgres::Error) -> bool {
+    use tokio_postgres::error::SqlState;
+    matches!(error.code(), Some(code) if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME)
+}
+
+/// A column's name as SQL reads it, quoted.
+fn column(text: &str) -> String {
+    // A name without a schema follows the rules of every identifier.
+    match text.parse::<TableName>() {
+        Ok(TableName { schema: None, name }) => quote_identifier(&name),
+        _ => quote_identifier(text),
+    }
+}
+
+/// How a column's values come.
+#[derive(Clone, Copy)]
+enum Values {
+    Integer,
+    Text,
+}
+
+async fn read(target: &Target, client: &Client, rows: &mut Seen<'_>) -> Result<(), CheckError> {
+    let table = &target.columns.table;
+    let server = |source| CheckError::Server { table: table.clone(), source };
+    let names = [column(&target.columns.client), column(&target.columns.seq)];
+    let query = format!("SELECT {}, {} FROM {}", names[0], names[1], table.quoted());
+    let types = client.prepare(&query).await.map_err(server)?;
+    // Casts to a number would fail on somebody else's rows; texts are read here instead.
+    let mut columns = names.iter().zip(types.columns()).map(|(name, column)| match *column.type_() {
+        Type::INT2 | Type::INT4 | Type::INT8 => (name.clone(), Values::Integer),
+        Type::TEXT | Type::VARCHAR => (name.clone(), Values::Text),
+        _ => (format!("{name}::text"), Values::Text),
+    });
+    let (Some(of_client), Some(of_seq)) = (columns.next(), columns.next()) else {
+        return Err(CheckError::Garbled { table: table.clone() });
+    };
+    let copy = format!("COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)", of_client.0, of_seq.0, table.quoted());
+    let stream = client.copy_out(&copy).await.map_err(server)?;
+    let mut stream = std::pin::pin!(stream);
+    let mut header = true;
+    while let Some(chunk) = stream.try_next().await.map_err(server)? {
+        let data = if header { after_header(&chunk) } else { Some(&chunk[..]) };
+        header = false;
+        data.and_then(|data| take_rows(data, [of_client.1, of_seq.1], rows))
+            .ok_or_else(|| CheckError::Garbled { table: table.clone() })?;
+    }
+    Ok(())
+}
+
+/// What follows the header of COPY's binary format: eleven bytes of signature, flags, the length of an extension.
+fn after_header(data: &[u8]) -> Option<&[u8]> {
+    let mut rest = data.strip_prefix(b"PGCOPY\n\xff\r\n\0")?;
+    rest.try_get_i32().ok()?;
+    let extension = usize::try_from(rest.try_get_i32().ok()?).ok()?;
+    rest.get(extension..)
+}
+
+/// Reads whole rows of two columns each; -1 in place of the number of columns is the end.
+fn take_rows(mut data: &[u8], values: [Values; 2], rows: &mut Seen<'_>) -> Option<()> {
+    while !data.is_empty() {
+        match data.try_get_i16().ok()? {
+            -1 => return Some(()),
+            2 => {}
+            _ => return None,
+        }
+        let client = number(field(&mut data)?, values[0]);
+        let seq = number(field(&mut data)?, values[1]);
+        if let (Some(client), Some(seq)) = (client, seq) {
+            rows.row(client, seq);
+        }
+    }
+    Some(())
+}
+
+/// A field's bytes; None within for NULL.
+fn field<'a>(data: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let Ok(len) = usize::try_from(data.try_get_i32().ok()?) else { return Some(None) };
+    let (field, rest) = data.split_at_checked(len)?;
+    *data = rest;
+    Some(Some(field))
+}
+
+/// The whole number in a field; None where it is something else and thus not ours.
+fn number(field: Option<&[u8]>, values: Values) -> Option<i64> {
+    let bytes = field?;
+    match values {
+        Values::Integer => match bytes.len() {
+            2 => Some(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+            4 => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+            8 => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
+            _ => None,
+        },
+        Values::Text => {
+            // char(n) is padded with spaces, numeric(10, 2) has a fraction of zeros.
+            let text = std::str::from_utf8(bytes).ok()?.trim();
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+            whole.parse().ok().filter(|_| fraction.bytes().all(|b| b == b'0'))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Users: what they do ([`Workload`]), those who do it ([`Pool`]), what the server acknowledged to them ([`Ledger`]), and the
+//! judge that compares it with the rows ([`check`]).
+
+mod books;
+mod check;
+mod judge;
+mod plan;
+mod pool;
+mod user;
+mod wire;
+
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::host::Login;
+use crate::pg::{SqlState, TableName};
+
+pub use books::Ledger;
+pub use check::{CheckError, check};
+pub use judge::{Found, KindVerdict, SHOWN, Sample, Stray, Tally, Verdict};
+pub use pool::{Counts, Failure, HeldBack, Pool};
+
+/// What the users do.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The kinds of transactions; at most 256.
+    pub kinds: Vec<Kind>,
+    /// How many users there are; each has a session of its own.
+    pub clients: usize,
+    /// The number of the first of them. Those of other workloads on the same tables must be told apart.
+    pub first_client: u64,
+    /// Transactions per second, of all users together. None: as many as they can.
+    pub rate: Option<f64>,
+    /// Decides which user does which kind when.
+    pub seed: u64,
+}
+
+/// One kind of transaction.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// Its name, for people.
+    pub name: String,
+    /// One or more statements with `$client` and `$seq` in them. Several without BEGIN are one transaction.
+    pub sql: String,
+    /// How often it is done in comparison with the others. 0: never.
+    pub weight: u32,
+    /// Where it can be found again.
+    pub ledger: Option<LedgerColumns>,
+    /// Rejections that are counted and not raised.
+    pub tolerate: Vec<SqlState>,
+}
+
+/// Where a transaction can be found again: the row with its `$client` and `$seq`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerColumns {
+    /// The table.
+    pub table: TableName,
+    /// The column of `$client`, as SQL writes it.
+    pub client: String,
+    /// The column of `$seq`, as SQL writes it.
+    pub seq: String,
+}
+
+/// The current way in to a node. None where it is not known now. Called on the users' thread: it must not block.
+pub type LoginSource = Arc<dyn Fn() -> Option<Login> + Send + Sync>;
+
+/// A workload that no user can do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrafficError {
+    /// Nobody, nothing or nowhere.
+    #[error("users need {0}")]
+    Nothing(&'static str),
+    /// More kinds than the ledger has room for.
+    #[error("{0} kinds of transactions are too many: at most 256 can be told apart in the ledger")]
+    TooManyKinds(usize),
+    /// The rate is not a number above 0.
+    #[error("a rate of {0} transactions per second is none: it must be above 0")]
+    Rate(String),
+    /// The SQL of a kind.
+    #[error("transaction `{kind}` {reason}")]
+    Sql {
+        /// The kind.
+        kind: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// The system.
+    #[error("the users' thread cannot be started: {0}")]
+    Thread(String),
+}

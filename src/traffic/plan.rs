@@ -1,0 +1,221 @@
+//! A workload made ready: statements with names, weights added up, everything wrong with it told before anybody starts.
+
+use super::{Kind, TrafficError, Workload};
+use crate::pg::SqlState;
+use crate::pg::sql::{UserParameter, first_words, has_client_commands, split_statements, user_sql};
+
+/// What a statement means for the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing to us.
+    Plain,
+    /// COMMIT, END, PREPARE TRANSACTION.
+    Commit,
+    /// ROLLBACK, ABORT; not ROLLBACK TO.
+    Rollback,
+    /// CALL, DO: they may commit inside.
+    MayCommit,
+}
+
+impl Effect {
+    fn of(statement: &str) -> Self {
+        let words = first_words(statement, 3);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["commit" | "end", ..] | ["prepare", "transaction", ..] => Effect::Commit,
+            ["rollback", "to", ..] | ["rollback", "work" | "transaction", "to"] => Effect::Plain,
+            ["rollback" | "abort", ..] => Effect::Rollback,
+            ["call" | "do", ..] => Effect::MayCommit,
+            _ => Effect::Plain,
+        }
+    }
+}
+
+/// One statement, to be prepared once in each session.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// Its number among the statements of all kinds.
+    pub(super) index: usize,
+    /// The name of the prepared statement.
+    pub(super) name: String,
+    pub(super) sql: String,
+    pub(super) parameters: Vec<UserParameter>,
+    pub(super) effect: Effect,
+}
+
+/// One kind of transaction.
+#[derive(Debug)]
+pub(super) struct KindPlan {
+    pub(super) name: String,
+    pub(super) statements: Vec<Statement>,
+    /// The sum of the weights up to and with this one.
+    upto: u64,
+    pub(super) tolerate: Vec<SqlState>,
+    /// How many statements must be complete before the transaction can have been committed.
+    pub(super) safe: usize,
+}
+
+/// What the users do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) kinds: Vec<KindPlan>,
+    total: u64,
+    /// How many statements there are in all.
+    pub(super) statements: usize,
+}
+
+impl Plan {
+    pub(super) fn new(workload: &Workload) -> Result<Self, TrafficError> {
+        if workload.clients == 0 {
+            return Err(TrafficError::Nothing("at least one client"));
+        }
+        if workload.kinds.len() > 256 {
+            return Err(TrafficError::TooManyKinds(workload.kinds.len()));
+        }
+        if let Some(rate) = workload.rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+            return Err(TrafficError::Rate(rate.to_string()));
+        }
+        let mut plan = Plan { kinds: vec![], total: 0, statements: 0 };
+        for kind in &workload.kinds {
+            plan.add(kind).map_err(|reason| TrafficError::Sql { kind: kind.name.clone(), reason })?;
+        }
+        if plan.total == 0 {
+            return Err(TrafficError::Nothing("at least one transaction with a weight above 0"));
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, kind: &Kind) -> Result<(), String> {
+        if has_client_commands(&kind.sql) {
+            return Err("holds commands of psql or rows for COPY, which users cannot send".to_owned());
+        }
+        if kind.sql.contains('\0') {
+            return Err("holds a NUL character".to_owned());
+        }
+        let read = |text: &str| user_sql(text).map_err(|error| format!("cannot be run: {error}"));
+        let mut sql = read(&kind.sql)?;
+        if sql.statements.len() > 1 && !has_own_transaction(&kind.sql) {
+            // What is implicitly one transaction is not one to LOCK, SAVEPOINT and their like.
+            sql = read(&format!("BEGIN;\n{}\n;COMMIT", kind.sql))?;
+        }
+        if kind.ledger.is_some() && !(sql.uses(UserParameter::Client) && sql.uses(UserParameter::Seq)) {
+            return Err(
+                "has a ledger but does not write both `$client` and `$seq`: it could not be found again".to_owned()
+            );
+        }
+        let statements: Vec<Statement> = sql
+            .statements
+            .into_iter()
+            .zip(self.statements..)
+            .map(|(statement, index)| Statement {
+                index,
+                name: format!("u{index}"),
+                effect: Effect::of(&statement.sql),
+                sql: statement.sql,
+                parameters: statement.parameters,
+            })
+            .collect();
+        if statements.is_empty() {
+            return Err("has no statement".to_owned());
+        }
+        self.statements += statements.len();
+        self.total += u64::from(kind.weight);
+        let safe = statements.iter().position(|s| matches!(s.effect, Effect::Commit | Effect::MayCommit));
+        self.kinds.push(KindPlan {
+            name: kind.name.clone(),
+            safe: safe.unwrap_or(statements.len()),
+            statements,
+            upto: self.total,
+            tolerate: kind.tolerate.clone(),
+        });
+        Ok(())
+    }
+
+    /// Whether a kind is done at all: its weight is not 0.
+    pub(super) fn is_done(&self, kind: usize) -> bool {
+        let before = kind.checked_sub(1).map_or(0, |before| self.kinds[before].upto);
+        self.kinds[kind].upto > before
+    }
+
+    /// The kind that comes next, by its weight.
+    pub(super) fn choose(&self, random: &mut fastrand::Rng) -> usize {
+        let at = random.u64(..self.total);
+        self.kinds.partition_point(|kind| kind.upto <= at)
+    }
+}
+
+/// Whether any of the statements begins or ends a transaction.
+fn has_own_transaction(text: &str) -> bool {
+    split_statements(text).iter().any(|statement| {
+        let words = first_words(statement, 1);
+        Effect::of(statement) != Effect::Plain || words.first().is_some_and(|word| word == "begin" || word == "start")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_statements_that_end_the_transaction_count_as_such() {
+        for (sql, effect) in [
+            ("COMMIT", Effect::Commit),
+            ("end transaction", Effect::Commit),
+            ("ROLLBACK", Effect::Rollback),
+            ("rollback to savepoint a", Effect::Plain),
+            ("ROLLBACK WORK TO a", Effect::Plain),
+            ("/* COMMIT */ SELECT 1", Effect::Plain),
+            ("CALL p()", Effect::MayCommit),
+        ] {
+            assert_eq!(Effect::of(sql), effect, "{sql}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_chosen_by_weight() {
+        let kind = |name: &str, weight| Kind {
+            name: name.into(),
+            sql: "SELECT 1".into(),
+            weight,
+            ledger: None,
+            tolerate: vec![],
+        };
+        let workload = Workload {
+            kinds: vec![kind("a", 2), kind("never", 0), kind("b", 1)],
+            clients: 1,
+            first_client: 1,
+            rate: None,
+            seed: 1,
+        };
+        let Ok(plan) = Plan::new(&workload) else { panic!("no plan") };
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut counts = [0; 3];
+        (0..3000).for_each(|_| counts[plan.choose(&mut random)] += 1);
+        assert_eq!(counts[1], 0);
+        assert!((1800..2200).contains(&counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn what_no_user_can_do_is_told_before_the_start() {
+        let told = |sql: &str, ledger: bool| {
+            let ledger = ledger.then(|| super::super::LedgerColumns {
+                table: crate::pg::TableName { schema: None, name: "t".into() },
+                client: "client".into(),
+                seq: "seq".into(),
+            });
+            let kind = Kind { name: "order".into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] };
+            let workload = Workload { kinds: vec![kind], clients: 1, first_client: 1, rate: None, seed: 1 };
+            Plan::new(&workload).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told("INSERT INTO t VALUES ($client, $seq)", true), Ok(()));
+        for (sql, ledger, part) in [
+            ("INSERT INTO t VALUES ($client)", true, "could not be found again"),
+            ("-- nothing", false, "no statement"),
+            ("COPY t FROM stdin", false, "psql"),
+            ("SELECT $1", false, "`$1` is no parameter"),
+        ] {
+            let text = told(sql, ledger).unwrap_err();
+            assert!(text.starts_with("transaction `order` ") && text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Users against real servers.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::server::{Server, source};
+use super::{Kind, LedgerColumns, Pool, Verdict, Workload, check};
+use crate::pg::TableName;
+
+const ORDER: &str = "INSERT INTO orders (client, seq, amount) VALUES ($client, $seq, 42)";
+const VISIT: &str = "INSERT INTO visits (client, seq) VALUES ($client, $seq)";
+
+fn kind(name: &str, table: &str, sql: &str, weight: u32) -> Kind {
+    let table = TableName { schema: None, name: table.to_owned() };
+    let ledger = Some(LedgerColumns { table, client: "client".into(), seq: "SEQ".into() });
+    Kind { name: name.into(), sql: sql.into(), weight, ledger, tolerate: vec![] }
+}
+
+fn workload(kinds: Vec<Kind>, clients: usize) -> Workload {
+    Workload { kinds, clients, first_client: 1, rate: None, seed: 1 }
+}
+
+fn usual() -> Workload {
+    workload(vec![kind("order", "orders", ORDER, 2), kind("visit", "visits", VISIT, 1)], 4)
+}
+
+fn start(server: &Server, workload: Workload) -> Pool {
+    Pool::start("users", workload, server.node()).expect("started")
+}
+
+async fn until(what: &str, pool: &Pool, mut holds: impl FnMut(&Pool) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds(pool) {
+        assert!(
+            Instant::now() < deadline,
+            "{what}: {:?} {:?} {:?}",
+            pool.counts(),
+            pool.failure(),
+            pool.last_trouble()
+        );
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+async fn acknowledged(pool: &Pool, count: u64) {
+    let all = pool.counts().acknowledged + count;
+    until("acknowledged", pool, |pool| pool.counts().acknowledged >= all).await;
+}
+
+async fn judge(pool: &Pool, server: &Server) -> Verdict {
+    check(&pool.ledger(), &server.connect().await, None).await.expect("judged")
+}
+
+#[tokio::test]
+async fn every_acknowledged_transaction_is_a_row() {
+    let server = Server::new().await;
+    server.sql("INSERT INTO orders (client, seq) VALUES (0, 1), (NULL, 2), (1, NULL), (5, 1)").await;
+    for login in [server.login(), server.tcp()] {
+        let mut workload = usual();
+        if login == server.tcp() {
+            server.sql("TRUNCATE orders, visits").await;
+            workload.seed = 2;
+        }
+        let before = server.count("SELECT count(*) FROM orders").await;
+        let pool = Pool::start("users", workload, vec![("master".into(), source(login))]).expect("started");
+        acknowledged(&pool, 500).await;
+        let half = Timestamp::now();
+        acknowledged(&pool, 500).await;
+        let live = judge(&pool, &server).await;
+        assert_eq!((live.total.lost, live.total.unexpected), (0, 0), "{live:?}");
+        pool.stop().await;
+        let counts = pool.counts();
+        assert_eq!((counts.in_doubt, counts.rejected, pool.failure()), (0, 0, None));
+        let rows = "SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM visits)";
+        assert_eq!(server.count(rows).await - before, counts.acknowledged);
+        let verdict = judge(&pool, &server).await;
+        assert_eq!((verdict.total.checked, verdict.total.lost), (counts.acknowledged, 0));
+        assert!(pool.acknowledged_since(half) >= 500);
+        assert!(pool.acknowledged_since(half) <= counts.acknowledged - 500);
+        assert!(verdict.kinds[0].tally.checked > verdict.kinds[1].tally.checked, "two orders for a visit");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_loses_nothing_that_was_acknowledged() {
+    let server = Server::new().await;
+    let pool = start(&server, usual());
+    acknowledged(&pool, 500).await;
+    server.crash();
+    until("cannot connect", &pool, |pool| pool.last_trouble().is_some()).await;
+    server.start();
+    acknowledged(&pool, 500).await;
+    server.stop("fast");
+    server.start();
+    acknowledged(&pool, 500).await;
+    server.stop("immediate");
+    server.start();
+    acknowledged(&pool, 500).await;
+    pool.stop().await;
+    assert_eq!(pool.failure(), None);
+    let (verdict, counts) = (judge(&pool, &server).await, pool.counts());
+    assert_eq!((verdict.total.checked, verdict.total.lost), (counts.acknowledged, 0));
+    assert!(counts.in_doubt > 0, "every user had a transaction under way: {counts:?}");
+    assert_eq!(verdict.total.in_doubt_present + verdict.total.in_doubt_absent, counts.in_doubt);
+    assert_eq!((verdict.total.duplicated, verdict.total.unexpected, verdict.total.resurrected), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_doubled_or_forged_is_told() {
+    let server = Server::new().await;
+    let pool = start(&server, usual());
+    acknowledged(&pool, 300).await;
+    pool.stop().await;
+    server
+        .sql(
+            "ALTER TABLE orders DROP CONSTRAINT orders_client_seq_key;
+             INSERT INTO orders (client, seq) (SELECT client, seq FROM orders ORDER BY id LIMIT 3);
+             DELETE FROM visits WHERE (client, seq) IN (SELECT client, seq FROM visits ORDER BY at, client LIMIT 2);
+             INSERT INTO visits (client, seq) VALUES (1, 1000000), (2, -1), (0, 1), (77, 1);",
+        )
+        .await;
+    let verdict = judge(&pool, &server).await;
+    assert_eq!((verdict.total.lost, verdict.total.duplicated, verdict.total.unexpected), (2, 3, 2));
+    assert_eq!(verdict.kinds[1].tally.lost, 2);
+    assert_eq!(verdict.lost.first().map(|found| found.kind.as_str()), Some("visit"));
+    assert_eq!(
+        verdict.strays.iter().map(|stray| (stray.client, stray.seq)).collect::<Vec<_>>(),
+        [(1, 1_000_000), (2, -1)]
+    );
+    server.sql("DROP TABLE visits; ALTER TABLE orders ALTER client TYPE text, ALTER seq TYPE numeric(12, 2)").await;
+    server.sql("INSERT INTO orders (client, seq) VALUES ('nobody', 1), ('1', 0.5)").await;
+    let verdict = judge(&pool, &server).await;
+    assert_eq!((verdict.kinds[0].tally.lost, verdict.kinds[0].tally.duplicated), (0, 3));
+    assert_eq!(verdict.kinds[1].tally.lost, verdict.kinds[1].tally.checked);
+    assert_eq!(verdict.notes, ["table visits does not exist here"]);
+}
+
+#[tokio::test]
+async fn a_rejection_is_raised_unless_it_is_tolerated() {
+    let server = Server::new().await;
+    let mut workload = usual();
+    workload.kinds[0].tolerate = vec!["undefined_table".parse().expect("a condition")];
+    let pool = start(&server, workload);
+    acknowledged(&pool, 100).await;
+    server.sql("DROP TABLE orders").await;
+    until("rejected", &pool, |pool| pool.counts().rejected >= 100).await;
+    acknowledged(&pool, 100).await;
+    assert_eq!(pool.failure(), None);
+    // A table that comes back is used again, also by sessions that were opened while it was not there.
+    server
+        .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'drillyard users'")
+        .await;
+    let refused = pool.counts().rejected;
+    until("rejected", &pool, |pool| pool.counts().rejected >= refused + 100).await;
+    server.sql("CREATE TABLE orders (client int, seq bigint, amount numeric)").await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.count("SELECT count(DISTINCT client) FROM orders").await < 4 {
+        assert!(Instant::now() < deadline);
+    }
+    assert_eq!(pool.failure(), None);
+    server.sql("DROP TABLE visits").await;
+    until("raised", &pool, |pool| pool.failure().is_some()).await;
+    let failure = pool.failure().expect("raised");
+    assert_eq!((failure.kind.as_str(), failure.node.as_str()), ("visit", "master"));
+    assert_eq!(failure.sqlstate.map(|state| state.to_string()).as_deref(), Some("undefined_table (42P01)"));
+    assert_eq!(failure.message, "relation \"visits\" does not exist");
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn several_statements_are_one_transaction() {
+    let server = Server::new().await;
+    server.sql("ALTER TABLE visits ADD CHECK (seq % 3 <> 0)").await;
+    let implicit = format!("{ORDER}; {VISIT}");
+    let explicit = format!("BEGIN; {ORDER}; SAVEPOINT a; {VISIT}; RELEASE a; COMMIT");
+    for sql in [implicit, explicit] {
+        server.sql("TRUNCATE orders, visits").await;
+        let mut both = kind("both", "orders", &sql, 1);
+        both.tolerate = vec!["check_violation".parse().expect("a condition")];
+        let pool = start(&server, workload(vec![both], 3));
+        acknowledged(&pool, 200).await;
+        pool.stop().await;
+        let (counts, verdict) = (pool.counts(), judge(&pool, &server).await);
+        assert_eq!(pool.failure(), None);
+        assert!(counts.rejected >= 90, "{counts:?}");
+        assert_eq!((verdict.total.checked, verdict.total.lost, verdict.total.resurrected), (counts.acknowledged, 0, 0));
+        assert_eq!(server.count("SELECT count(*) FROM visits").await, counts.acknowledged);
+        assert_eq!(server.count("SELECT count(*) FROM orders").await, counts.acknowledged);
+    }
+}
+
+#[tokio::test]
+async fn commits_that_fail_at_the_very_end_are_rejections() {
+    let server = Server::new().await;
+    server
+        .sql("CREATE TABLE once (client int, seq bigint, n int DEFAULT 1 UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        .await;
+    for sql in ["INSERT INTO once VALUES ($client, $seq)", "BEGIN; INSERT INTO once VALUES ($client, $seq); COMMIT"] {
+        server.sql("TRUNCATE once").await;
+        let mut once = kind("once", "once", sql, 1);
+        once.tolerate = vec!["23505".parse().expect("a code")];
+        let pool = start(&server, workload(vec![once], 2));
+        until("rejected", &pool, |pool| pool.counts().rejected >= 20).await;
+        pool.stop().await;
+        assert_eq!((pool.counts().acknowledged, pool.counts().in_doubt, pool.failure()), (1, 0, None), "{sql}");
+        assert_eq!(judge(&pool, &server).await.total.lost, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_open_transaction_is_an_error_of_the_workload() {
+    let server = Server::new().await;
+    let pool = start(&server, workload(vec![kind("open", "visits", &format!("BEGIN; {VISIT}"), 1)], 1));
+    until("raised", &pool, |pool| pool.failure().is_some()).await;
+    assert!(pool.failure().is_some_and(|failure| failure.message.contains("COMMIT is missing")));
+    pool.stop().await;
+    assert_eq!(pool.counts().acknowledged, 0);
+    assert_eq!(server.count("SELECT count(*) FROM visits").await, 0);
+}
+
+#[tokio::test]
+async fn a_plan_whose_result_changes_is_made_anew() {
+    let server = Server::new().await;
+    server.sql("CREATE TABLE prices (a int)").await;
+    let mut look = kind("look", "visits", "SELECT * FROM prices", 1);
+    look.ledger = None;
+    let pool = start(&server, workload(vec![look], 1));
+    acknowledged(&pool, 20).await;
+    server.sql("ALTER TABLE prices ADD b text").await;
+    until("rejected", &pool, |pool| pool.counts().rejected >= 1).await;
+    acknowledged(&pool, 20).await;
+    pool.stop().await;
+    assert_eq!((pool.failure(), pool.counts().rejected), (None, 1));
+    let verdict = judge(&pool, &server).await;
+    assert_eq!((verdict.total.checked, verdict.total.without_ledger), (0, pool.counts().acknowledged));
+}
+
+#[tokio::test]
+async fn users_keep_to_the_rate() {
+    let server = Server::new().await;
+    let began = Instant::now();
+    let pool = start(&server, Workload { rate: Some(200.0), ..usual() });
+    until("acknowledged", &pool, |pool| pool.counts().acknowledged >= 100).await;
+    let (count, time) = (pool.counts().acknowledged as f64, began.elapsed().as_secs_f64());
+    // However slow the machine is, there can't be more than the rate allows, and what is made up for.
+    assert!(count <= 200.0 * (time + 0.02) + 2.0, "{count} in {time} s");
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn users_get_in_by_every_usual_method() {
+    let server = Server::new().await;
+    server
+        .sql(
+            "SET password_encryption = md5; CREATE ROLE old LOGIN PASSWORD 'x'; CREATE ROLE plain LOGIN PASSWORD 'x';
+             CREATE ROLE free LOGIN; GRANT ALL ON visits TO old, plain, free",
+        )
+        .await;
+    let hba = "local all old md5\nlocal all plain password\nlocal all free trust\nlocal all all scram-sha-256\n";
+    std::fs::write(server.path().join("data/pg_hba.conf"), hba).expect("written");
+    server.run("pg_ctl", &["reload"]);
+    for user in ["old", "plain", "free"] {
+        let mut login = server.login();
+        (login.user, login.password) = (user.into(), "x".into());
+        server.sql("TRUNCATE visits").await;
+        let visits = workload(vec![kind("visit", "visits", VISIT, 1)], 1);
+        let pool = Pool::start("users", visits, vec![("master".into(), source(login))]).expect("started");
+        acknowledged(&pool, 1).await;
+        pool.stop().await;
+    }
+    let mut login = server.login();
+    login.password = "wrong".into();
+    let pool = Pool::start("users", usual(), vec![("master".into(), source(login))]).expect("started");
+    until("refused", &pool, |pool| pool.last_trouble().is_some()).await;
+    assert_eq!(
+        pool.last_trouble().as_deref(),
+        Some("node `master`: password authentication failed for user \"postgres\"")
+    );
+    assert_eq!(pool.failure(), None);
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn users_go_to_the_node_that_accepts_writes() {
+    let (a, b) = (Server::new().await, Server::new().await);
+    b.append("postgresql.conf", "default_transaction_read_only=on\n");
+    b.run("pg_ctl", &["reload"]);
+    let nodes = vec![("a".to_owned(), source(a.login())), ("b".to_owned(), source(b.login()))];
+    let pool = Pool::start("users", usual(), nodes).expect("started");
+    acknowledged(&pool, 100).await;
+    assert_eq!(b.count("SELECT count(*) FROM visits").await, 0);
+    a.stop("fast");
+    b.append("postgresql.conf", "default_transaction_read_only=off\n");
+    b.run("pg_ctl", &["reload"]);
+    acknowledged(&pool, 100).await;
+    assert!(b.count("SELECT count(*) FROM visits").await > 0);
+    pool.stop().await;
+    assert_eq!(pool.failure(), None);
+}
+
+#[tokio::test]
+async fn users_leave_a_frozen_node_for_one_that_accepts_writes() {
+    let (a, b) = (Server::new().await, Server::new().await);
+    let nodes = vec![("a".to_owned(), source(a.login())), ("b".to_owned(), source(b.login()))];
+    let pool = Pool::start("users", usual(), nodes).expect("started");
+    acknowledged(&pool, 100).await;
+    // A lock that is never released is as good as a frozen server.
+    let lock = a.connect().await;
+    lock.batch_execute("BEGIN; LOCK TABLE visits, orders").await.expect("locked");
+    acknowledged(&pool, 100).await;
+    pool.stop().await;
+    assert!(b.count("SELECT count(*) FROM visits").await > 0);
+    assert!(pool.counts().in_doubt >= 1, "{:?}", pool.counts());
+}
+
+#[tokio::test]
+async fn a_dropped_pool_leaves_nobody_behind() {
+    let server = Server::new().await;
+    let client = server.connect().await;
+    client.batch_execute("BEGIN; LOCK TABLE visits, orders").await.expect("locked");
+    let pool = start(&server, usual());
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drillyard users'";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.count(sessions).await < 4 {
+        assert!(Instant::now() < deadline);
+    }
+    let ledger = pool.ledger();
+    drop(pool);
+    client.batch_execute("ROLLBACK").await.expect("unlocked");
+    while server.count(sessions).await > 0 {
+        assert!(Instant::now() < deadline);
+    }
+    assert_eq!(ledger.acknowledged(), 0);
+}
+
+/// Not a test: transactions in a second, in turn with pgbench. Run it with
+/// `cargo test --release --lib traffic::tests::measure -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn measure() {
+    use std::io::Write;
+    let server = Server::new().await;
+    let file = |name: &str, sql: &str| {
+        let path = server.path().join(name);
+        std::fs::write(&path, format!("\\set s random(1, 1000000000000)\n{sql};\n")).expect("written");
+        path.display().to_string()
+    };
+    let order = file("order.sql", "insert into orders(client, seq, amount) values (:client_id + 1, :s, 42)") + "@2";
+    let visit = file("visit.sql", "insert into visits(client, seq) values (:client_id + 1, :s)") + "@1";
+    let (dir, port) = (server.path().display().to_string(), server.port.to_string());
+    let seconds = 3;
+    let rows = "SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM visits)";
+    for round in 0..6 {
+        server.sql("TRUNCATE orders, visits; CHECKPOINT").await;
+        let time = seconds.to_string();
+        let args = ["-n", "-M", "prepared", "-c", "8", "-T", &time, "-f", &order, "-f", &visit];
+        assert!(server.run("pgbench", &[&args[..], &["-h", &dir, "-p", &port, "-U", "postgres", "postgres"]].concat()));
+        let theirs = server.count(rows).await;
+        server.sql("TRUNCATE orders, visits; CHECKPOINT").await;
+        let pool = start(&server, Workload { clients: 8, ..usual() });
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        pool.stop().await;
+        let ours = pool.counts().acknowledged;
+        assert_eq!(server.count(rows).await, ours);
+        let ratio = ours as f64 / theirs as f64;
+        let _ = writeln!(std::io::stderr(), "{round}: pgbench {theirs}, users {ours}, ratio {ratio:.3}");
+    }
+}
+
+/// Not a test: ten million rows, judged and just copied.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn measure_check() {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use futures_util::TryStreamExt;
+
+    use super::books::{Books, Fate, KindInfo};
+    let server = Server::new().await;
+    let visit = kind("visit", "visits", VISIT, 1);
+    let kinds = vec![KindInfo { name: visit.name, columns: visit.ledger }];
+    let books = Arc::new(Books::new(kinds, 1, 8, Timestamp::now()));
+    for client in 0..8 {
+        let mut book = books.book(client).expect("a book");
+        for micros in 0..1_250_000 {
+            book.attempt(0, micros);
+            book.resolve(Fate::Acknowledged, micros);
+        }
+    }
+    server
+        .sql(
+            "ALTER TABLE visits DROP CONSTRAINT visits_pkey;
+             INSERT INTO visits SELECT i % 8 + 1, i / 8 + 1, now() FROM generate_series(0, 9999999) i",
+        )
+        .await;
+    server.sql("VACUUM visits").await;
+    let (dir, port) = (server.path().display().to_string(), server.port.to_string());
+    let client = server.connect().await;
+    let peak = || {
+        std::fs::read_to_string("/proc/self/status")
+            .unwrap_or_default()
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .map(str::to_owned)
+    };
+    for _ in 0..3 {
+        let copy = "COPY (SELECT client, seq FROM visits) TO STDOUT (FORMAT binary)";
+        let began = Instant::now();
+        assert!(server.run("psql", &["-h", &dir, "-p", &port, "-U", "postgres", "-c", copy, "-o", "/dev/null"]));
+        let plain = began.elapsed();
+        let began = Instant::now();
+        let stream = client.copy_out(copy).await.expect("copied");
+        let count = stream.try_fold(0, async |n, _| Ok(n + 1)).await.expect("copied");
+        let drained = began.elapsed();
+        let began = Instant::now();
+        let verdict = check(&books.snapshot(), &client, None).await.expect("judged");
+        let ours = began.elapsed();
+        assert_eq!((verdict.total.checked, verdict.total.lost), (10_000_000, 0));
+        let _ =
+            writeln!(std::io::stderr(), "psql {plain:?}, copy_out {drained:?} ({count}), check {ours:?}, {:?}", peak());
+    }
+}

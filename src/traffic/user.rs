@@ -1,0 +1,388 @@
+//! One user: connects, tries one transaction after another, and writes down what became of each.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend;
+
+use super::books::Fate;
+use super::plan::{Effect, KindPlan, Plan};
+use super::pool::{Failure, Users};
+use super::wire::{Connection, ServerError, WireError, put_number};
+use crate::pg::sql::UserParameter;
+
+/// The shortest and the longest pause before the next try to connect.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// How long opening a session may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a user waits for an answer before it looks for another node that accepts writes.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The pause after a rejection that was raised, so that a workload that can't work does not fill the log.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
+
+/// How long a user leaves alone what the server said is not there or not allowed (class 42): as with a page that shows an error,
+/// people go elsewhere and look again later.
+const REST: Duration = Duration::from_millis(50);
+
+/// What became of a transaction.
+enum Answer {
+    Acknowledged,
+    /// The session goes on.
+    Rejected(ServerError),
+    /// The session is over, but the transaction was certainly not committed.
+    RejectedAndLost(ServerError),
+    /// The statements do not make a whole transaction.
+    Unfinished(&'static str),
+    /// The workload itself asked for it.
+    RolledBack,
+    /// The session goes on, and nobody knows.
+    Doubtful(ServerError),
+    /// The session is over, and nobody knows.
+    Lost(WireError),
+}
+
+/// One user.
+pub(super) struct User {
+    users: Arc<Users>,
+    /// Its place among the users of its pool.
+    index: usize,
+    /// The node that it goes to.
+    node: usize,
+    random: fastrand::Rng,
+    session: Session,
+    /// Until when each kind of transaction is left alone.
+    resting: Vec<Option<Instant>>,
+}
+
+/// What a user knows about its session's prepared statements.
+struct Session {
+    client: u64,
+    prepared: Vec<bool>,
+    /// Those whose Parse is under way.
+    parsing: Vec<usize>,
+}
+
+impl User {
+    pub(super) fn new(users: Arc<Users>, index: usize) -> Self {
+        let client = users.books.first_client + index as u64;
+        let random = fastrand::Rng::with_seed(users.seed ^ client.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let session = Session { client, prepared: vec![false; users.plan.statements], parsing: vec![] };
+        let resting = vec![None; users.plan.kinds.len()];
+        User { users, index, node: 0, random, session, resting }
+    }
+
+    /// Until the users are stopped.
+    pub(super) async fn run(mut self) {
+        let mut back_off = BACK_OFF.0;
+        while !self.users.stopping() {
+            let connected = tokio::select! {
+                () = self.users.stopped() => return,
+                connected = self.users.connect(self.node, CONNECT) => connected,
+            };
+            match connected {
+                Ok(mut connection) => {
+                    self.session.prepared.fill(false);
+                    if self.work(&mut connection, &mut back_off).await {
+                        connection.close().await;
+                        return;
+                    }
+                }
+                Err(error) => self.users.trouble(self.node, &error.to_string()),
+            }
+            self.node = (self.node + 1) % self.users.nodes.len();
+            self.users.pause(back_off).await;
+            back_off = (2 * back_off).min(BACK_OFF.1);
+        }
+    }
+
+    /// One transaction after another. True when the users are stopped, false when the session is over.
+    async fn work(&mut self, connection: &mut Connection, back_off: &mut Duration) -> bool {
+        loop {
+            if let Some(until) = self.users.slot() {
+                self.users.pause_until(until).await;
+                if let Some(error) = connection.ended() {
+                    self.users.trouble(self.node, &error.to_string());
+                    return false;
+                }
+            }
+            if self.users.stopping() {
+                return true;
+            }
+            let users = Arc::clone(&self.users);
+            let kind = match self.choose(&users.plan) {
+                Ok(kind) => kind,
+                Err(until) => {
+                    users.pause_until(until).await;
+                    continue;
+                }
+            };
+            let plan = &users.plan.kinds[kind];
+            let seq = users.attempt(self.index, kind);
+            let answer = self.transaction(connection, plan, seq).await;
+            if let Answer::Rejected(ServerError { state: Some(state), .. }) = &answer
+                && state.class() == "42"
+            {
+                self.resting[kind] = Some(Instant::now() + REST);
+            }
+            let (fate, goes_on, failed) = self.judge(plan, seq, answer);
+            users.resolve(self.index, fate);
+            if fate == Fate::Acknowledged {
+                *back_off = BACK_OFF.0;
+            }
+            if failed {
+                users.pause(AFTER_FAILURE).await;
+            }
+            if !goes_on {
+                return false;
+            }
+        }
+    }
+
+    /// The kind that comes next, by its weight, of those that are not left alone; where all are, until when.
+    fn choose(&mut self, plan: &Plan) -> Result<usize, Instant> {
+        let chosen = plan.choose(&mut self.random);
+        if self.resting[chosen].is_none() {
+            return Ok(chosen);
+        }
+        let now = Instant::now();
+        for rest in &mut self.resting {
+            *rest = rest.filter(|until| *until > now);
+        }
+        // The others in the order after the chosen one, so that it takes no second throw of the dice.
+        let kinds = self.resting.len();
+        let others = (0..kinds).map(|step| (chosen + step) % kinds).filter(|kind| plan.is_done(*kind));
+        match others.clone().find(|kind| self.resting[*kind].is_none()) {
+            Some(kind) => Ok(kind),
+            None => Err(others.filter_map(|kind| self.resting[kind]).min().unwrap_or(now)),
+        }
+    }
+
+    async fn transaction(&mut self, connection: &mut Connection, plan: &KindPlan, seq: u64) -> Answer {
+        if self.users.nodes.len() == 1 {
+            return self.session.transaction(connection, plan, seq).await;
+        }
+        let mut answer = std::pin::pin!(self.session.transaction(connection, plan, seq));
+        loop {
+            if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
+                return answer;
+            }
+            // A node that was cut off or frozen never answers. One that waits for a lock does, sooner or later.
+            if let Some(node) = self.users.writable_besides(self.node).await {
+                let text = format!("no answer, while node `{node}` accepts writes");
+                return Answer::Lost(WireError::Protocol(text));
+            }
+        }
+    }
+
+    /// The fate, whether the session goes on, and whether a failure was raised.
+    fn judge(&mut self, plan: &KindPlan, seq: u64, answer: Answer) -> (Fate, bool, bool) {
+        match answer {
+            Answer::Acknowledged => (Fate::Acknowledged, true, false),
+            Answer::RolledBack => (Fate::Rejected, true, false),
+            Answer::Rejected(error) => {
+                // "cached plan must not change result type": prepared again, in a new session, as applications' drivers do.
+                if error.routine == "RevalidateCachedQuery" {
+                    return (Fate::Rejected, false, false);
+                }
+                let moves = self.moves_on(&error);
+                let failed = !moves && self.raise(plan, seq, &error);
+                (Fate::Rejected, !moves, failed)
+            }
+            Answer::RejectedAndLost(error) => {
+                let failed = !self.moves_on(&error) && self.raise(plan, seq, &error);
+                (Fate::Rejected, false, failed)
+            }
+            Answer::Doubtful(error) => {
+                let failed = !self.moves_on(&error) && self.raise(plan, seq, &error);
+                (Fate::InDoubt, true, failed)
+            }
+            Answer::Unfinished(message) => {
+                self.fail(plan, seq, None, message.to_owned());
+                (Fate::Rejected, false, true)
+            }
+            Answer::Lost(error) => {
+                self.users.trouble(self.node, &error.to_string());
+                (Fate::InDoubt, false, false)
+            }
+        }
+    }
+
+    /// Whether an error is part of a server's going down, so that a user just goes to the next one.
+    fn moves_on(&self, error: &ServerError) -> bool {
+        let Some(state) = error.state else { return false };
+        let moves = state.class() == "08"
+            || matches!(state.code(), "57P01" | "57P02" | "57P03" | "53300")
+            || (state.code() == "25006" && self.users.nodes.len() > 1);
+        if moves {
+            self.users.trouble(self.node, &error.message);
+        }
+        moves
+    }
+
+    /// Raises a rejection that is not tolerated. Whether it did.
+    fn raise(&self, plan: &KindPlan, seq: u64, error: &ServerError) -> bool {
+        if error.state.is_some_and(|state| plan.tolerate.contains(&state)) {
+            return false;
+        }
+        self.fail(plan, seq, Some(error), error.message.clone());
+        true
+    }
+
+    fn fail(&self, plan: &KindPlan, seq: u64, error: Option<&ServerError>, message: String) {
+        self.users.fail(Failure {
+            kind: plan.name.clone(),
+            client: self.session.client,
+            seq,
+            node: self.users.node(self.node).to_owned(),
+            sqlstate: error.and_then(|error| error.state),
+            message,
+            at: Timestamp::now(),
+        });
+    }
+}
+
+impl Session {
+    /// Sends a transaction in one piece, and waits for what the server says at its end.
+    async fn transaction(&mut self, connection: &mut Connection, plan: &KindPlan, seq: u64) -> Answer {
+        if let Err(error) = self.write(connection, plan, seq) {
+            // Nothing was sent.
+            connection.out.clear();
+            let message = error.to_string();
+            let (routine, state) = (String::new(), None);
+            return Answer::Rejected(ServerError { fatal: false, panic: false, state, message, routine });
+        }
+        if let Err(error) = connection.send().await {
+            return self.last_words(connection, plan, error).await;
+        }
+        self.answer(connection, plan).await
+    }
+
+    /// Parse where it is needed, Bind and Execute for each statement, and one Sync: what has no BEGIN is one transaction,
+    /// committed at the Sync.
+    fn write(&mut self, connection: &mut Connection, plan: &KindPlan, seq: u64) -> io::Result<()> {
+        let out = &mut connection.out;
+        self.parsing.clear();
+        for statement in &plan.statements {
+            if !self.prepared[statement.index] {
+                frontend::parse(&statement.name, &statement.sql, [], out)?;
+                self.parsing.push(statement.index);
+            }
+            let client = self.client;
+            // As text, which every type can be read from.
+            let value = |parameter: &UserParameter, out: &mut bytes::BytesMut| {
+                put_number(if *parameter == UserParameter::Client { client } else { seq }, out);
+                Ok(IsNull::No)
+            };
+            frontend::bind("", &statement.name, [], &statement.parameters, value, [], out)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the statement has too many parameters"))?;
+            frontend::execute("", 0, out)?;
+        }
+        frontend::sync(out);
+        Ok(())
+    }
+
+    /// The server may have said why before it closed the session in our face.
+    async fn last_words(&mut self, connection: &mut Connection, plan: &KindPlan, error: io::Error) -> Answer {
+        match self.answer(connection, plan).await {
+            Answer::Lost(_) => Answer::Lost(WireError::Io(error)),
+            answer => answer,
+        }
+    }
+
+    async fn answer(&mut self, connection: &mut Connection, plan: &KindPlan) -> Answer {
+        let (mut parsed, mut completed) = (0, 0);
+        let mut rolled_back = false;
+        let mut error: Option<ServerError> = None;
+        loop {
+            let message = match connection.receive().await {
+                Ok(message) => message,
+                Err(lost) => return Answer::Lost(WireError::Io(lost)),
+            };
+            match message.tag {
+                // ParseComplete
+                b'1' => {
+                    if let Some(index) = self.parsing.get(parsed) {
+                        self.prepared[*index] = true;
+                    }
+                    parsed += 1;
+                }
+                // CommandComplete
+                b'C' => {
+                    let effect = plan.statements.get(completed).map(|statement| statement.effect);
+                    if message.body == b"ROLLBACK\0" && matches!(effect, Some(Effect::Commit | Effect::Rollback)) {
+                        rolled_back = true;
+                        if effect == Some(Effect::Commit) {
+                            error.get_or_insert_with(commit_refused);
+                        }
+                    }
+                    completed += 1;
+                }
+                // EmptyQueryResponse
+                b'I' => completed += 1,
+                b'E' => {
+                    let told = message.error();
+                    if told.fatal {
+                        // The commit comes after the last statement that is needed for it, and its answer comes later.
+                        return match completed < plan.safe && !told.panic {
+                            true => Answer::RejectedAndLost(told),
+                            false => Answer::Lost(WireError::Server(told)),
+                        };
+                    }
+                    error.get_or_insert(told);
+                }
+                b'Z' => {
+                    let status = message.status();
+                    return ended(connection, plan, status, error, completed, rolled_back).await;
+                }
+                // COPY FROM STDIN, COPY BOTH: the server waits for rows that no user has.
+                b'G' | b'W' => return Answer::Unfinished("it waits for rows of COPY, which users do not send"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn commit_refused() -> ServerError {
+    ServerError {
+        fatal: false,
+        panic: false,
+        state: None,
+        message: "COMMIT was answered by ROLLBACK".to_owned(),
+        routine: String::new(),
+    }
+}
+
+/// What a ReadyForQuery means after all that was said before it.
+async fn ended(
+    connection: &mut Connection,
+    plan: &KindPlan,
+    status: u8,
+    error: Option<ServerError>,
+    completed: usize,
+    rolled_back: bool,
+) -> Answer {
+    match (status, error) {
+        (b'I', None) if rolled_back => Answer::RolledBack,
+        (b'I', None) => Answer::Acknowledged,
+        // An explicit COMMIT went through before the error.
+        (_, Some(error)) if completed > plan.safe && !rolled_back => {
+            if status != b'I' {
+                let _ = connection.query("ROLLBACK").await;
+            }
+            Answer::Doubtful(error)
+        }
+        (b'I', Some(error)) => Answer::Rejected(error),
+        (b'T', None) => Answer::Unfinished("its transaction is still open at the end: a COMMIT is missing"),
+        (_, Some(error)) => match connection.query("ROLLBACK").await {
+            Ok(_) => Answer::Rejected(error),
+            Err(_) => Answer::RejectedAndLost(error),
+        },
+        (_, None) => Answer::Unfinished("its transaction is still open, and failed, at the end"),
+    }
+}
