@@ -1,0 +1,116 @@
+//! `assert_streaming`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Context, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::Lsn;
+use crate::source::{Name, Spanned};
+
+/// Judges whether a standby streams from its primary, and whether a row written now arrives.
+///
+/// ```yaml
+/// - assert_streaming: { standby: standby, primary: master }
+/// ```
+///
+/// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary nothing is written: what
+/// its WAL ends with now must arrive.
+///
+/// It holds when the primary says `streaming` of this standby and the row is read there before the deadline.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertStreaming {
+    /// The standby.
+    standby: Spanned<Name>,
+    /// The server that it streams from.
+    primary: Spanned<Name>,
+}
+
+impl StepKind for AssertStreaming {
+    const NAME: &'static str = "assert_streaming";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Judge;
+}
+
+#[async_trait(?Send)]
+impl Step for AssertStreaming {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.named_node(&self.standby);
+        scope.named_node(&self.primary);
+        if self.standby.value == self.primary.value {
+            scope.error(self.primary.span, "a server does not stream from itself", "name its primary");
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("{} streams from {}", self.standby.value, self.primary.value)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let (standby, primary) = (cx.yard.node(self.standby.as_str())?, cx.yard.node(self.primary.as_str())?);
+        let on_primary = cx.client(&primary).await?;
+        let on_standby = cx.client(&standby).await?;
+        let name = self.standby.value.to_string();
+        let what = format!("`{name}` to stream from `{}`", self.primary.value);
+        let streaming = cx.until(&what, async |seen| {
+            let rows = on_primary
+                .query("SELECT application_name, state FROM pg_stat_replication", &[])
+                .await?;
+            let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            let state = states.iter().find(|(application, _)| *application == name).map(|(_, state)| state);
+            *seen = match state {
+                Some(Some(state)) if state == "streaming" => return Ok(Some(())),
+                Some(state) => format!("state {}", state.as_deref().unwrap_or("hidden")),
+                None => format!("the primary knows {} other standbys, not this one", states.len()),
+            };
+            Ok(None)
+        });
+        if let Err(finding) = streaming.await {
+            return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
+        }
+        if primary.is_external() {
+            let row = on_primary.query_one("SELECT pg_current_wal_lsn()::text", &[]).await?;
+            let end: Lsn = row.get::<_, &str>(0).parse().unwrap_or_default();
+            let what = format!("the primary's WAL up to {end}");
+            let arrived = cx.until(&what, async |seen| {
+                let row = on_standby.query_one("SELECT pg_last_wal_replay_lsn()::text", &[]).await?;
+                let at: Lsn = row.get::<_, Option<&str>>(0).and_then(|text| text.parse().ok()).unwrap_or_default();
+                *seen = format!("replayed up to {at}");
+                Ok((at >= end).then_some(()))
+            });
+            return arrived.await.map_err(|finding| finding.at(self.standby.entry));
+        }
+        let write = "CREATE SCHEMA IF NOT EXISTS drillyard; CREATE TABLE IF NOT EXISTS drillyard.probe (at timestamptz); \
+                     INSERT INTO drillyard.probe VALUES (clock_timestamp())";
+        let row = async {
+            cx.in_transaction(&on_primary, write).await?;
+            Ok::<String, Box<super::Finding>>(
+                on_primary.query_one("SELECT max(at)::text FROM drillyard.probe", &[]).await?.get(0),
+            )
+        };
+        let row = row.await?;
+        let arrived = cx.until("a row written now to arrive", async |seen| {
+            let found = on_standby.simple_query("SELECT max(at)::text FROM drillyard.probe").await;
+            match found {
+                Ok(messages) => {
+                    let at = messages.iter().find_map(|message| match message {
+                        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                        _ => None,
+                    });
+                    if at.as_ref() == Some(&row) {
+                        return Ok(Some(()));
+                    }
+                    "an older row".clone_into(seen);
+                }
+                Err(error) => *seen = crate::node::sql_problem(&error),
+            }
+            Ok(None)
+        });
+        let arrived = arrived.await;
+        cx.in_transaction(&on_primary, "DROP SCHEMA drillyard CASCADE").await?;
+        arrived.map_err(|finding| finding.at(self.standby.entry))
+    }
+}

@@ -1,0 +1,366 @@
+//! What steps work with: the drill's servers, and what earlier steps left.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::data::{Catalog, RowSum};
+use crate::host::Lab;
+use crate::journal::{Event, Facts, Journal, TrafficCount};
+use crate::node::{Node, SqlError, moment, wait_until};
+use crate::pg::{Mark, TableName, Xid};
+use crate::repo::Repo;
+use crate::source::Source;
+use crate::traffic::{Pool, Workload};
+
+use super::{Finding, Kind, Recovered, Role, StepResult};
+
+/// A node as the scenario describes it.
+#[derive(Debug, Clone, Default)]
+pub struct NodeSpec {
+    /// The repo that it archives to.
+    pub archive_to: Option<String>,
+    /// The node that it follows.
+    pub follows: Option<String>,
+    /// Lines for postgresql.conf.
+    pub settings: Vec<(String, String)>,
+    /// The connection string of a server that drillyard did not make.
+    pub external: Option<String>,
+}
+
+/// A base backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The repo that it was taken to.
+    pub repo: String,
+}
+
+/// A dump, in the directory that all hosts share.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    /// The SQL files, in the order in which they are run, as every host sees them.
+    pub files: Vec<String>,
+    /// The node that it was made of.
+    pub node: String,
+}
+
+/// What a `snapshot` step remembers.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The rows of each table; none with `catalog_only`.
+    pub rows: Vec<(TableName, RowSum)>,
+    /// What the tables looked like.
+    pub catalog: Catalog,
+    /// The tables, in the step's order.
+    pub tables: Vec<TableName>,
+}
+
+/// The users of a `traffic` step.
+pub struct Users {
+    /// The users themselves.
+    pub pool: Pool,
+    /// What they do.
+    pub workload: Workload,
+    /// Lost and duplicated, in the last assertion that looked.
+    pub judged: Mutex<Option<(u64, u64)>>,
+}
+
+impl Users {
+    /// What became of their transactions so far.
+    pub fn count(&self, id: &str) -> TrafficCount {
+        let counts = self.pool.counts();
+        let judged = *self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        TrafficCount {
+            id: id.to_owned(),
+            acknowledged: counts.acknowledged,
+            in_doubt: counts.in_doubt,
+            rejected: counts.rejected,
+            lost: judged.map(|(lost, _)| lost),
+            duplicated: judged.map(|(_, duplicated)| duplicated),
+        }
+    }
+}
+
+/// What earlier steps of the drill left.
+#[derive(Default)]
+pub struct State {
+    /// The servers that exist.
+    pub nodes: BTreeMap<String, Arc<Node>>,
+    /// Marks, by the id of their step.
+    pub marks: BTreeMap<String, Mark>,
+    /// Base backups.
+    pub backups: BTreeMap<String, Backup>,
+    /// Dumps.
+    pub dumps: BTreeMap<String, Dump>,
+    /// Snapshots.
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// What `create_data` steps generated.
+    pub generated: BTreeMap<String, (TableName, RowSum)>,
+    /// How far nodes were recovered, by their name.
+    pub recovered: BTreeMap<String, Recovered>,
+    /// The nodes whose dumps were imported, by the node that they were imported into.
+    pub imported: BTreeMap<String, Vec<String>>,
+    /// Users, by the id of their step.
+    pub users: BTreeMap<String, Arc<Users>>,
+    /// How long the server's log was when a mark was made: (mark, node) to bytes.
+    pub log_offsets: BTreeMap<(String, String), u64>,
+}
+
+/// The title of a finding that says no more than that users have failed: the executor knows how.
+pub const USERS_FAILED: &str = "users have failed";
+
+/// One drill's yard: its lab, and what its steps have made in it.
+pub struct Yard {
+    /// Where the hosts are.
+    pub lab: Arc<dyn Lab>,
+    /// The scenario's text.
+    pub source: Source,
+    /// Where events go.
+    pub journal: Journal,
+    /// The drill's number in the run.
+    pub drill: usize,
+    /// What everything that is random begins with.
+    pub seed: u64,
+    /// The superuser's password on every server of the drill.
+    pub password: String,
+    /// The directories in which files named in the scenario are looked for, in order.
+    pub file_roots: Vec<PathBuf>,
+    /// The nodes, as the scenario describes them.
+    pub specs: BTreeMap<String, NodeSpec>,
+    /// The repos.
+    pub repos: BTreeMap<String, Repo>,
+    /// What steps have left so far.
+    pub state: Arc<Mutex<State>>,
+}
+
+impl Yard {
+    /// What steps have left so far. Never held over an await.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks up the users who are there, from anywhere and at any time.
+    pub fn shared_users(&self) -> impl Fn() -> Vec<(String, Arc<Users>)> + Send + 'static {
+        let state = self.state.clone();
+        move || {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.users.iter().map(|(id, users)| (id.clone(), users.clone())).collect()
+        }
+    }
+
+    /// A node that exists.
+    pub fn node(&self, name: &str) -> Result<Arc<Node>, Box<Finding>> {
+        let found = self.state().nodes.get(name).cloned();
+        found.ok_or_else(|| {
+            Finding::errored(format!("node `{name}` does not exist: the step that makes it did not run"))
+        })
+    }
+
+    /// A repo.
+    pub fn repo(&self, name: &str) -> Result<&Repo, Box<Finding>> {
+        self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
+    }
+
+    /// A mark that an earlier step made.
+    pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
+        let found = self.state().marks.get(id).cloned();
+        found.ok_or_else(|| Finding::errored(format!("`{id}` is no mark yet: its step did not run")))
+    }
+
+    /// How long a node's log was when a mark was made; the whole log counts for marks of other nodes.
+    pub fn log_offset(&self, mark: &str, node: &str) -> u64 {
+        self.state().log_offsets.get(&(mark.to_owned(), node.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// The users of a traffic step.
+    pub fn users(&self, id: &str) -> Result<Arc<Users>, Box<Finding>> {
+        let found = self.state().users.get(id).cloned();
+        found.ok_or_else(|| Finding::errored(format!("traffic `{id}` was not started: its step did not run")))
+    }
+
+    /// Whether a user has met an error that nobody tolerates.
+    fn users_failed(&self) -> bool {
+        self.state().users.values().any(|users| users.pool.failure().is_some())
+    }
+
+    /// Reads a file that the scenario names, relative to the scenario's directory or one above it.
+    pub fn read_file(&self, path: &str) -> Result<String, Box<Finding>> {
+        for root in &self.file_roots {
+            let candidate = root.join(path);
+            if candidate.is_file() {
+                return std::fs::read_to_string(&candidate)
+                    .map_err(|e| Finding::errored(format!("cannot read {}: {e}", candidate.display())));
+            }
+        }
+        Err(Finding::errored(format!("there is no file {path}")))
+    }
+}
+
+/// What a running step has at hand.
+pub struct Context<'a> {
+    /// The drill's yard.
+    pub yard: &'a Yard,
+    /// The step's id.
+    pub id: Option<&'a str>,
+    /// The step's kind.
+    pub kind: &'static Kind,
+    /// The step's index in the drill.
+    pub index: usize,
+    /// When it has to be done.
+    pub deadline: Instant,
+    /// What it reports.
+    pub facts: Facts,
+    /// The last thing that it said it waits for.
+    pub waiting: String,
+    /// Whether it waits on when users have failed, as the steps of `finally` do.
+    pub finally: bool,
+}
+
+impl Context<'_> {
+    /// What is left until the deadline.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Reports a fact.
+    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        self.facts.insert(name.to_owned(), value.into());
+    }
+
+    /// Tells what the step waits for.
+    pub fn wait(&mut self, waiting_for: impl Into<String>) {
+        let waiting_for = waiting_for.into();
+        if waiting_for != self.waiting {
+            self.waiting.clone_from(&waiting_for);
+            let (drill, index) = (self.yard.drill, self.index);
+            self.yard.journal.write(Event::StepWaiting { drill, index, waiting_for });
+        }
+    }
+
+    /// Looks every few milliseconds until `look` returns a value; fails when the step's deadline passes, telling what was
+    /// seen last, which `look` leaves in the string that it is given.
+    pub async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut(&mut String) -> Result<Option<T>, Box<Finding>>,
+    ) -> Result<T, Box<Finding>> {
+        self.wait(what);
+        // A little before the executor's own deadline, which has less to tell.
+        let deadline = self.deadline.checked_sub(Duration::from_millis(20)).unwrap_or(self.deadline);
+        let (yard, finally) = (self.yard, self.finally);
+        // What is waited for may never come when users have failed.
+        let look = async |seen: &mut String| match !finally && yard.users_failed() {
+            true => Err(Finding::failed(USERS_FAILED)),
+            false => look(seen).await,
+        };
+        match wait_until(deadline, look).await? {
+            Ok(value) => Ok(value),
+            Err(seen) => {
+                let seen = if seen.is_empty() { "nothing".to_owned() } else { seen };
+                Err(Finding::failed(format!("waited in vain for {what}")).label(format!("seen last: {seen}")))
+            }
+        }
+    }
+
+    /// A node that is up and answers.
+    pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
+        match node.client().await {
+            Ok(client) => Ok(client),
+            Err(error) => Err(self.explain_unreachable(node, error).await),
+        }
+    }
+
+    /// Why a server does not answer: its log knows.
+    async fn explain_unreachable(&self, node: &Node, error: SqlError) -> Box<Finding> {
+        let text = match node.is_up() || node.is_external() {
+            true => format!("node `{}` does not answer: {error}", node.name()),
+            false => format!("node `{}` is not running: an earlier step of the drill left it shut down", node.name()),
+        };
+        let finding = match error {
+            SqlError::Host(error) => return error.into(),
+            _ => Finding::failed(text),
+        };
+        if node.is_external() { finding } else { finding.note("log", node.log_tail().await) }
+    }
+
+    /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.
+    pub async fn marked(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
+        let client = self.client(node).await?;
+        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+        if row.get::<_, bool>(0) {
+            // A standby has no position of its own to remember, but it answers questions.
+            return match self.id {
+                None => deed(&client, self).await.map(drop),
+                Some(id) => Err(Finding::failed(format!("`{id}` cannot be a mark: `{}` is in recovery", node.name()))
+                    .help("marks are made on a primary; leave the `id` out if the step only reads")),
+            };
+        }
+        // First what takes its time: the moment before the deed must be as near to it as can be.
+        if let (Some(id), false) = (self.id, node.is_external()) {
+            // Asked of the server itself, which takes a fraction of a program in its container.
+            let log = &node.host()?.paths().log;
+            let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[log]).await?;
+            let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
+            self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
+        }
+        let before = moment(&client).await?;
+        let xid = deed(&client, self).await?;
+        let after = moment(&client).await?;
+        self.fact("before", before.lsn.to_string());
+        self.fact("lsn", after.lsn.to_string());
+        self.fact("timeline", after.timeline.0);
+        self.fact("at", after.at.to_string());
+        if let Some(xid) = xid {
+            self.fact("xid", xid.0);
+        }
+        if let Some(id) = self.id {
+            let incident = self.kind.role == Role::Incident;
+            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
+            self.yard.state().marks.insert(id.to_owned(), mark);
+        }
+        Ok(())
+    }
+
+    /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
+    pub async fn in_transaction(&self, client: &Client, statements: &str) -> Result<Option<Xid>, Box<Finding>> {
+        client.batch_execute("BEGIN").await?;
+        let run = async {
+            client.batch_execute(statements).await?;
+            let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok::<_, tokio_postgres::Error>(row.get::<_, Option<String>>(0))
+        };
+        match run.await {
+            Ok(xid) => Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full)),
+            Err(error) => {
+                // A failed transaction must not go on in the session that the next step uses.
+                let _ = client.batch_execute("ROLLBACK").await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs a shell script on a node's host; a status other than 0 fails with what it wrote.
+    pub async fn script<S: Into<String>>(
+        &self,
+        node: &Node,
+        what: &str,
+        script: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> StepResult {
+        let output = node.host()?.run(crate::host::Program::script(script, args)).await?;
+        match output.success() {
+            true => Ok(()),
+            false => Err(Finding::failed(format!("{what} failed (exit status {})", output.status))
+                .note("said", output.stderr.trim())),
+        }
+    }
+}

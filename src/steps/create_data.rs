@@ -1,0 +1,204 @@
+//! `create_data`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::sql::transaction_control;
+use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::data::{Columns, ColumnsError, DataError, Generator};
+use crate::host::Program;
+use crate::node::Node;
+use crate::pg::TableName;
+use crate::pg::sql::has_client_commands;
+use crate::source::{Ordered, Spanned};
+
+/// Makes a table and fills it, or runs a file of SQL.
+///
+/// ```yaml
+/// - id: data
+///   create_data: { node: master, table: shop.orders, rows: 100000 }
+/// - create_data:
+///     node: master
+///     table: items
+///     rows: 5000
+///     columns: { id: bigint primary key, price: "numeric(12,2) not null", note: text }
+/// - create_data: { node: master, file: fixtures/shop.sql }
+/// ```
+///
+/// The same seed makes the same rows on any machine, and drillyard knows their number and their checksum without asking the
+/// server: `assert_rows: { table: ..., same_as: data }` compares with those. Types of columns: smallint, integer, bigint,
+/// numeric, real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb, bytea, each with
+/// `not null` or `primary key`. An integer that is the primary key counts from 1. Without `columns`: id, amount, note, at.
+///
+/// A file is looked for beside the scenario, then in the directories above it. One with psql's commands or `COPY ... FROM
+/// stdin` (as pg_dump writes it) is run by psql. All of it is one transaction, unless the file begins or ends some itself.
+///
+/// It passes when all is there. It fails when the server refuses, as it does when the table exists already.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateData {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The table to make.
+    #[serde(default)]
+    table: Option<Spanned<TableName>>,
+    /// How many rows.
+    #[serde(default)]
+    rows: Option<Spanned<u64>>,
+    /// The columns' types, by name.
+    #[serde(default)]
+    columns: Option<Spanned<Ordered<String, Spanned<String>>>>,
+    /// A file of SQL instead.
+    #[serde(default)]
+    file: Option<Spanned<String>>,
+}
+
+impl StepKind for CreateData {
+    const NAME: &'static str = "create_data";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Act;
+    const USERS: UserPace = UserPace::Full;
+}
+
+/// From how many rows on two sessions fill a table.
+const MANY: u64 = 200_000;
+
+impl CreateData {
+    fn parsed_columns(&self) -> Result<Columns, ColumnsError> {
+        match &self.columns {
+            None => Ok(Columns::default()),
+            Some(columns) => {
+                Columns::parse(columns.value.iter().map(|(name, kind)| (name.as_str(), kind.value.as_str())))
+            }
+        }
+    }
+
+    fn check_columns(&self, scope: &mut Scope<'_>) {
+        let (Some(columns), Err(wrong)) = (&self.columns, self.parsed_columns()) else { return };
+        match columns.value.iter().find(|(name, _)| name.as_str() == wrong.column) {
+            // What would be right is a list, and lists are for the remark below.
+            Some((name, kind)) => match wrong.reason.split_once(": ") {
+                Some((reason, help)) if reason.contains("is not a type") => {
+                    let title = format!("column `{}` cannot be made", name.value);
+                    let label = reason.replace(&format!("`{}` ", kind.value), "");
+                    scope.error_help(kind.span, title, label, format!("types are {help}"));
+                }
+                _ => {
+                    scope.error(name.span.to(kind.span), format!("column `{}` cannot be made", name.value), wrong.reason);
+                }
+            },
+            None => {
+                scope.error(columns.span, "these columns cannot be made", wrong.reason);
+            }
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Step for CreateData {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+        match (&self.table, &self.file) {
+            (None, None) => scope.error_help(
+                scope.action,
+                "`table` or `file` is missing",
+                "create what?",
+                "write `table: NAME, rows: N` or `file: PATH`",
+            ),
+            (Some(_), Some(file)) => {
+                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
+            }
+            (Some(table), None) if self.rows.is_none() => {
+                scope.error(table.entry, "`rows` is missing", "how many rows?");
+            }
+            (None, Some(file)) => {
+                scope.file(file);
+                for (entry, field) in
+                    [(self.rows.as_ref().map(|r| r.entry), "rows"), (self.columns.as_ref().map(|c| c.entry), "columns")]
+                {
+                    if let Some(entry) = entry {
+                        scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(rows) = &self.rows
+            && rows.value == 0
+        {
+            scope.error(rows.span, "a table without rows proves nothing", "at least 1");
+        }
+        self.check_columns(scope);
+    }
+
+    fn title(&self) -> String {
+        match (&self.file, &self.table, &self.rows) {
+            (Some(file), ..) => format!("load {} into {}", file.value, self.node),
+            (None, Some(table), Some(rows)) => format!("{} rows in {} on {}", rows.value, table.value, self.node),
+            _ => "create data".to_owned(),
+        }
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.yard.node(self.node.as_str())?;
+        match (&self.file, &self.table, &self.rows) {
+            (Some(file), ..) => run_file(cx, &node, file).await,
+            (None, Some(table), Some(rows)) => {
+                let columns = self.parsed_columns().map_err(|e| Finding::errored(e.to_string()))?;
+                let refused = |e: DataError| {
+                    Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string())
+                };
+                let generator = Generator::new(table.value.clone(), columns, rows.value, cx.yard.seed).map_err(refused)?;
+                // For few rows a second session costs more than it brings.
+                let helper = if rows.value >= MANY { Some(node.connect().await?) } else { None };
+                generator.load(&*cx.client(&node).await?, helper.as_ref()).await.map_err(refused)?;
+                cx.fact("rows", rows.value);
+                if let Some(id) = cx.id {
+                    let sum = tokio::task::spawn_blocking(move || generator.checksum()).await;
+                    let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
+                    cx.yard.state().generated.insert(id.to_owned(), (table.value.clone(), sum));
+                }
+                Ok(())
+            }
+            _ => Err(Finding::errored("a create_data step without `table` and `file`")),
+        }
+    }
+}
+
+async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
+    let text = cx.yard.read_file(&file.value)?;
+    let refused = |said: String| Finding::failed(format!("{} did not run on `{}`", file.value, node.name())).at(file.span).label(said);
+    let own_transactions = transaction_control(&text).is_some();
+    if !has_client_commands(&text) && !own_transactions {
+        let client = cx.client(node).await?;
+        return cx.in_transaction(&client, &text).await.map(drop).map_err(|finding| {
+            let said = finding.title;
+            refused(said)
+        });
+    }
+    let host = node.host()?;
+    let path = format!("{}/create-{}.sql", host.paths().shared, cx.index);
+    host.write(&path, text.as_bytes()).await?;
+    let output = host.run(psql(node, own_transactions)?.with_args(["-f", &path])).await?;
+    match output.success() {
+        true => Ok(()),
+        false => Err(refused(output.stderr.trim().to_owned())),
+    }
+}
+
+/// psql on the node's host, ended by the first error; in one transaction, unless the text has its own.
+pub(super) fn psql(node: &Node, own_transactions: bool) -> Result<Program, Box<Finding>> {
+    let one = (!own_transactions).then_some("-1");
+    let args = ["-X", "-q", "-v", "ON_ERROR_STOP=1"].into_iter().chain(one);
+    Ok(client_program(node, "psql")?.with_args(args))
+}
+
+/// One of PostgreSQL's client programs, set up for a session on the node, from the node's own host.
+pub(super) fn client_program(node: &Node, name: &str) -> Result<Program, Box<Finding>> {
+    let program = Program { env: node.session_env()?, ..Program::new(name, Vec::<String>::new()) };
+    Ok(program.env("PGAPPNAME", format!("drillyard {name}")))
+}

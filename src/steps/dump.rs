@@ -1,0 +1,259 @@
+//! `dump`
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::create_data::client_program;
+use super::{Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::data::Dependents;
+use crate::node::Node;
+use crate::pg::{TableName, quote_literal};
+use crate::source::Spanned;
+
+/// Dumps tables or schemas with pg_dump, under the step's id.
+///
+/// ```yaml
+/// - id: orders
+///   dump: { node: rescue, tables: [shop.orders], dependents: true }
+/// - id: everything
+///   dump: { node: rescue, schemas: [shop] }
+/// ```
+///
+/// `dependents: true` adds what a DROP ... CASCADE took with the tables and `pg_dump --table` leaves out: inbound foreign keys,
+/// views, publication membership, statistics objects, partitions before 16. What depends on a table and is not understood fails
+/// the step: it is never left out silently.
+///
+/// It passes when the dump is complete. It fails when pg_dump does; blocked by a lock it fails within its deadline and names who
+/// holds the lock, and why. A recovery that is paused before the commit of a DROP TABLE holds that table's lock for ever.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeDump {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The tables.
+    #[serde(default)]
+    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
+    /// Whole schemas instead.
+    #[serde(default)]
+    schemas: Option<Spanned<Vec<String>>>,
+    /// Adds what depends on the tables.
+    #[serde(default)]
+    dependents: Option<Spanned<bool>>,
+}
+
+impl StepKind for TakeDump {
+    const NAME: &'static str = "dump";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+}
+
+#[async_trait(?Send)]
+impl Step for TakeDump {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+        if scope.id.is_none() {
+            scope.error_help(
+                scope.action,
+                "`dump` has no `id`",
+                "nothing can import it",
+                "write `id: orders` beside `dump:`",
+            );
+        }
+        match (&self.tables, &self.schemas) {
+            (None, None) => {
+                scope.error_help(scope.action, "`tables` or `schemas` is missing", "dump what?", "write `tables: [shop.orders]`");
+            }
+            (Some(_), Some(schemas)) => {
+                scope.error(schemas.entry, "`tables` and `schemas` exclude each other", "one of the two");
+            }
+            (Some(tables), None) if tables.value.is_empty() => {
+                scope.error(tables.span, "`tables` is empty", "dump what?");
+            }
+            (None, Some(schemas)) if schemas.value.is_empty() => {
+                scope.error(schemas.span, "`schemas` is empty", "dump what?");
+            }
+            _ => {}
+        }
+        if let (Some(dependents), Some(_)) = (&self.dependents, &self.schemas)
+            && dependents.value
+        {
+            scope.error(dependents.entry, "`dependents` goes with `tables`", "a schema brings its own");
+        }
+    }
+
+    fn title(&self) -> String {
+        let what = match (&self.tables, &self.schemas) {
+            (Some(tables), _) => tables.value.iter().map(|t| t.value.to_string()).collect::<Vec<_>>().join(", "),
+            (None, Some(schemas)) => format!("schema {}", schemas.value.join(", ")),
+            (None, None) => String::new(),
+        };
+        format!("dump {what} of {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.yard.node(self.node.as_str())?;
+        let id = cx.id.unwrap_or_default().to_owned();
+        let path = format!("{}/dump-{id}.sql", node.host()?.paths().shared);
+        let dependents = match self.dependents.as_ref().is_some_and(|d| d.value) {
+            true => Some(self.find_dependents(cx, &node).await?),
+            false => None,
+        };
+        let mut args = vec!["--file".to_owned(), path.clone(), "--no-password".to_owned()];
+        // Our own deadline comes after pg_dump's, so that there is time to ask who holds the lock.
+        let patience = cx.left().mul_f32(0.8);
+        args.push(format!("--lock-wait-timeout={}", patience.as_millis().max(1)));
+        for table in self.tables.iter().flat_map(|tables| &tables.value) {
+            args.extend(["--table".to_owned(), table.quoted()]);
+        }
+        for table in dependents.iter().flat_map(|dependents| &dependents.relations) {
+            args.extend(["--table".to_owned(), table.quoted()]);
+        }
+        for schema in self.schemas.iter().flat_map(|schemas| &schemas.value) {
+            args.extend(["--schema".to_owned(), crate::pg::quote_identifier(schema)]);
+        }
+        cx.wait("pg_dump");
+        let blockers = watch_locks(cx, &node);
+        let run = node.host()?.run(client_program(&node, "pg_dump")?.with_args(args));
+        let (output, blockers) = run_watching(run, blockers).await;
+        let output = output?;
+        if !output.success() {
+            return Err(self.explain(output.stderr.trim(), blockers));
+        }
+        let mut files = vec![path.clone()];
+        if let Some(dependents) = dependents {
+            if !dependents.without.is_empty() {
+                self.leave_out(&node, &path, &dependents.without).await?;
+            }
+            if !dependents.sql.trim().is_empty() {
+                let after = format!("{}/dump-{id}-dependents.sql", node.host()?.paths().shared);
+                node.host()?.write(&after, dependents.sql.as_bytes()).await?;
+                files.push(after);
+            }
+            cx.fact("dependents", dependents.summary.clone());
+        }
+        cx.yard.state().dumps.insert(id, Dump { files, node: self.node.as_str().to_owned() });
+        Ok(())
+    }
+}
+
+impl TakeDump {
+    async fn find_dependents(&self, cx: &mut Context<'_>, node: &Node) -> Result<Dependents, Box<Finding>> {
+        let tables: Vec<TableName> =
+            self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect();
+        let client = cx.client(node).await?;
+        // Definitions are printed under the tables' locks, which a paused recovery may hold.
+        let patience = cx.left().mul_f32(0.4).as_millis().max(1);
+        client.batch_execute(&format!("SET lock_timeout = {patience}")).await?;
+        cx.wait("the dependents' definitions");
+        let (found, blockers) = run_watching(Dependents::read(&client, &tables), watch_locks(cx, node)).await;
+        client.batch_execute("SET lock_timeout = 0").await?;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.explain(&error.to_string(), blockers)),
+        };
+        if !found.unknown.is_empty() {
+            return Err(Finding::failed("something depends on the tables that a dump cannot bring back")
+                .at(self.dependents.as_ref().map_or(Default::default(), |d| d.entry))
+                .label("these would be lost")
+                .note("lost", found.unknown.join("\n")));
+        }
+        Ok(found)
+    }
+
+    /// Takes lines out of pg_dump's output that would stand in the way of an import.
+    async fn leave_out(&self, node: &Node, path: &str, lines: &[String]) -> StepResult {
+        let host = node.host()?;
+        let mut text = String::from_utf8_lossy(&host.read(path, 0).await?).into_owned();
+        for line in lines {
+            let whole = format!("{}\n", line.trim_end());
+            match text.find(&whole) {
+                Some(at) => text.replace_range(at..at + whole.len(), ""),
+                None => return Err(Finding::errored(format!("pg_dump wrote something unexpected: there is no `{line}`"))),
+            }
+        }
+        Ok(host.write(path, text.as_bytes()).await?)
+    }
+
+    fn explain(&self, said: &str, blockers: Option<String>) -> Box<Finding> {
+        let span = self.tables.as_ref().map(|t| t.entry).or(self.schemas.as_ref().map(|s| s.entry));
+        let finding = match &blockers {
+            Some(blockers) => Finding::failed("the dump is blocked by a lock").label(blockers),
+            None => Finding::failed("pg_dump failed"),
+        };
+        let finding = match span {
+            Some(span) => finding.at(span),
+            None => finding,
+        };
+        let finding = finding.note("said", said);
+        match blockers {
+            Some(blockers) if blockers.contains("startup") => finding.help(
+                "recovery is paused inside the transaction that took the lock: it is held until the server is promoted. \
+                 Use `then: promote`, or stop earlier, where no lock is held",
+            ),
+            Some(_) => finding.help("end the session that holds the lock, or give the step more time with `within`"),
+            None => finding,
+        }
+    }
+}
+
+/// Runs a future beside one that watches it, and gives what the watcher saw last.
+async fn run_watching<T>(
+    run: impl Future<Output = T>,
+    watch: impl Future<Output = Option<String>>,
+) -> (T, Option<String>) {
+    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+    let seen = std::sync::Mutex::new(None);
+    let run = async {
+        let result = run.await;
+        drop(done);
+        result
+    };
+    let watch = async {
+        tokio::select! {
+            found = watch => *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = found,
+            _ = is_done => {}
+        }
+    };
+    let (result, ()) = tokio::join!(run, watch);
+    (result, seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Waits until something blocks a session of ours for a while, and tells who holds the lock. Never returns where nothing does.
+async fn watch_locks(cx: &Context<'_>, node: &Node) -> Option<String> {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    const QUERY: &str = "
+        SELECT DISTINCT waiting.relation::regclass::text, holder.mode, holder.pid,
+               coalesce(activity.backend_type, 'prepared transaction'), coalesce(activity.state, ''), coalesce(activity.query, '')
+        FROM pg_locks waiting
+        JOIN pg_locks holder ON holder.granted AND holder.locktype = 'relation'
+             AND holder.database = waiting.database AND holder.relation = waiting.relation AND holder.pid IS DISTINCT FROM waiting.pid
+        LEFT JOIN pg_stat_activity activity ON activity.pid = holder.pid
+        WHERE NOT waiting.granted AND waiting.locktype = 'relation'
+          AND waiting.pid IN (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'drillyard%')
+          AND holder.mode = 'AccessExclusiveLock'";
+    tokio::time::sleep(PATIENCE.min(cx.left().mul_f32(0.2))).await;
+    let client = node.connect().await.ok()?;
+    let mut since: Option<Instant> = None;
+    loop {
+        let rows = client.query(QUERY, &[]).await.ok()?;
+        match (rows.first(), since) {
+            (None, _) => since = None,
+            (Some(_), None) => since = Some(Instant::now()),
+            (Some(row), Some(start)) if start.elapsed() > PATIENCE.min(cx.left().mul_f32(0.1)) => {
+                let text = |column| row.get::<_, String>(column);
+                let pid = row.get::<_, Option<i32>>(2).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+                let holder = match text(3).as_str() {
+                    "startup" => "the startup process, which replays the WAL".to_owned(),
+                    other => format!("a {other} {} with {}", text(4), quote_literal(text(5).trim())),
+                };
+                return Some(format!("{} on {} is held by {holder}{pid}", text(1), text(0)));
+            }
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

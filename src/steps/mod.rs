@@ -1,0 +1,101 @@
+//! What a scenario can do: one file a step kind, each with its manual page, its fields, its check and its run.
+//!
+//! A new kind is one new file and one line in the list at the end of this one.
+
+mod archive_end;
+mod context;
+mod finding;
+mod kind;
+mod recovered;
+mod scope;
+mod until;
+
+pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
+pub use finding::{Finding, StepResult};
+pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
+pub use recovered::{Place, Recovered};
+pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
+pub use until::{By, Then, Until, UntilWord};
+
+/// The steps of LANGUAGE.md that are not built yet: an error at `check`, never accepted and skipped.
+pub const NOT_BUILT: &[&str] = &[
+    "overwrite",
+    "crash",
+    "kill_host",
+    "lose_host",
+    "stop",
+    "start",
+    "restart",
+    "pause",
+    "unpause",
+    "cut",
+    "heal",
+    "wipe",
+    "corrupt",
+    "lose_wal",
+    "break_archive",
+    "mend_archive",
+    "fill_disk",
+    "lose_site",
+    "rewind",
+    "rebuild",
+    "reconcile",
+    "find_in_wal",
+    "team",
+    "exec",
+    "assert_intact",
+];
+
+/// Declares the step kinds, the one place of registration: `module::Type`.
+macro_rules! step_kinds {
+    ($($module:ident :: $kind:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// Every step kind, in the order of the manual.
+        pub const KINDS: &[Kind] = &[$(Kind::of::<$module::$kind>()),*];
+
+        /// Decodes the fields of a step of the kind `name`. `None` where there is no such kind or the fields are wrong.
+        pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Step>> {
+            match name {
+                $(<$module::$kind as StepKind>::NAME => {
+                    decoder.decode::<$module::$kind>().map(|step| Box::new(step) as Box<dyn Step>)
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+pub use all::All;
+
+step_kinds! {
+    // data and load
+    create_data::CreateData,
+    sql::Sql,
+    traffic::Traffic,
+    stop_traffic::StopTraffic,
+    wait_for::WaitFor,
+    // incidents
+    drop_table::DropTable,
+    truncate_table::TruncateTable,
+    // protection
+    backup::TakeBackup,
+    mark::SetMark,
+    wait_archived::WaitArchived,
+    sync::Sync,
+    // recovery
+    recover::Recover,
+    promote::Promote,
+    dump::TakeDump,
+    reimport::Reimport,
+    // judgement
+    snapshot::TakeSnapshot,
+    assert_rows::AssertRows,
+    assert_catalog::AssertCatalog,
+    assert_traffic::AssertTraffic,
+    assert_streaming::AssertStreaming,
+    assert_in_recovery::AssertInRecovery,
+    assert_primary::AssertPrimary,
+    assert_log::AssertLog,
+    all::All,
+}

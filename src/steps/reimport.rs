@@ -1,0 +1,71 @@
+//! `reimport`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::create_data::psql;
+use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::source::{Name, Spanned};
+
+/// Imports a dump with psql, in one transaction.
+///
+/// ```yaml
+/// - id: imported
+///   reimport: { dump: orders, node: master }
+/// ```
+///
+/// It passes when all of it is committed. The first error undoes it all and is shown.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reimport {
+    /// The id of a dump step.
+    dump: Spanned<Name>,
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for Reimport {
+    const NAME: &'static str = "reimport";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+}
+
+#[async_trait(?Send)]
+impl Step for Reimport {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.step(&self.dump, &["dump"]);
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("import {} into {}", self.dump.value, self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.yard.node(self.node.as_str())?;
+        let dump = cx.yard.state().dumps.get(self.dump.as_str()).cloned();
+        let dump = dump.ok_or_else(|| Finding::errored(format!("dump `{}` was not made", self.dump.value)))?;
+        cx.wait("psql");
+        let output = node.host()?.run(psql(&node, false)?.with_args(dump.files.iter().flat_map(|file| ["-f", file]))).await?;
+        if output.success() {
+            cx.yard.state().imported.entry(self.node.as_str().to_owned()).or_default().push(dump.node);
+            return Ok(());
+        }
+        let errors: Vec<&str> = output.stderr.lines().filter(|line| !line.contains("NOTICE:")).collect();
+        let first = errors.iter().find(|line| line.contains("ERROR:")).or(errors.first()).copied().unwrap_or_default();
+        // `psql:/path/dump-orders.sql:12: ERROR:  ...`: the path is of no use to people.
+        let first = first.split_once("ERROR:").map_or(first, |(_, message)| message.trim());
+        let finding = Finding::failed(format!("the import into `{}` was undone", self.node))
+            .at(self.dump.span)
+            .label(first)
+            .note("said", errors.join("\n"));
+        Err(match first.contains("already exists") {
+            true => finding.help("what the dump brings is there already: import into a server that has lost it"),
+            false => finding,
+        })
+    }
+}

@@ -1,0 +1,365 @@
+//! What the names in a scenario mean at each step: checked before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::journal::Problem;
+use crate::source::{Name, Source, Span, Spanned, did_you_mean};
+
+use super::Kind;
+
+/// A node, as a step names it. Where it was left out, `resolve` fills it in.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct NodeRef(Option<Spanned<Name>>);
+
+impl NodeRef {
+    /// The node's name; empty before `resolve`.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("", |name| name.as_str())
+    }
+
+    /// Where it was written; `None` where it was filled in.
+    pub fn span(&self) -> Option<Span> {
+        self.0.as_ref().map(|name| name.entry).filter(|span| span.end > 0)
+    }
+}
+
+impl std::fmt::Display for NodeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who makes a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// It is listed under `nodes`: running before the first step.
+    Start,
+    /// A `recover` step, by its index.
+    Step(usize),
+}
+
+/// What is known of a node.
+#[derive(Debug, Clone)]
+pub struct NodeInfo {
+    /// Where its name is given.
+    pub span: Span,
+    /// Who makes it.
+    pub maker: Maker,
+    /// The node that it follows.
+    pub follows: Option<String>,
+    /// The repo that it archives to.
+    pub archive_to: Option<String>,
+    /// The repo that it was recovered from last.
+    pub recovers_from: Option<String>,
+    /// Whether drillyard only looks at it.
+    pub external: bool,
+    /// Whether all this is known: of a node whose fields could not be decoded only the name is, and nothing is held against
+    /// those who use it.
+    pub decoded: bool,
+}
+
+/// What is known of a repo.
+#[derive(Debug, Clone)]
+pub struct RepoInfo {
+    /// Where its name is given.
+    pub span: Span,
+    /// The repo that it is a copy of.
+    pub copy_of: Option<String>,
+    /// Whether its fields could be decoded.
+    pub decoded: bool,
+}
+
+/// What is known of a step's id.
+#[derive(Debug, Clone)]
+pub struct IdInfo {
+    /// The step's kind; empty where that is not certain.
+    pub kind: String,
+    /// Whether the step could be decoded.
+    pub decoded: bool,
+    /// Where the id is given.
+    pub span: Span,
+    /// The step's place in the drill.
+    pub index: usize,
+    /// The repo of a backup, the node of a recover, the tables of a snapshot: what later checks ask for.
+    pub detail: Option<String>,
+}
+
+/// The names that a step can use, and what is wrong with those that it does use.
+pub struct Scope<'a> {
+    source: &'a Source,
+    /// All nodes, those made later too.
+    pub nodes: BTreeMap<String, NodeInfo>,
+    /// All repos.
+    pub repos: BTreeMap<String, RepoInfo>,
+    /// All ids of the file.
+    pub ids: BTreeMap<String, IdInfo>,
+    /// Whether there may be more nodes than these: an unknown one is then no error.
+    pub more_nodes: bool,
+    /// The same for repos.
+    pub more_repos: bool,
+    /// The index of the step being resolved.
+    pub index: usize,
+    /// The id of the step being resolved.
+    pub id: Option<String>,
+    /// Where the action of the step being resolved stands.
+    pub action: Span,
+    /// Where files are looked for.
+    pub file_roots: Vec<PathBuf>,
+    /// What refers to what, for `plan`.
+    pub refers: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope without names.
+    pub fn new(source: &'a Source, file_roots: Vec<PathBuf>) -> Self {
+        Scope {
+            source,
+            nodes: BTreeMap::new(),
+            repos: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            more_nodes: false,
+            more_repos: false,
+            index: 0,
+            id: None,
+            action: Span::default(),
+            file_roots,
+            refers: vec![],
+            problems: vec![],
+        }
+    }
+
+    /// The errors found so far.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Adds an error at a place.
+    pub fn error(&mut self, span: Span, title: impl Into<String>, label: impl Into<String>) -> &mut Problem {
+        self.problems.push(Problem::new(title).at(self.source.place(span, label)));
+        let last = self.problems.len() - 1;
+        &mut self.problems[last]
+    }
+
+    /// Adds an error with a remark.
+    pub fn error_help(
+        &mut self,
+        span: Span,
+        title: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = self.error(span, title, label);
+        *problem = problem.clone().help(help);
+    }
+
+    /// Adds an error with a related place.
+    pub fn error_related(
+        &mut self,
+        span: Span,
+        title: impl Into<String>,
+        label: impl Into<String>,
+        related: (Span, String),
+    ) {
+        let place = self.source.place(related.0, related.1);
+        let problem = self.error(span, title, label);
+        *problem = problem.clone().at(place);
+    }
+
+    /// Notes what later checks ask of the step being resolved: the repo of a backup.
+    pub fn detail(&mut self, detail: Option<String>) {
+        if let Some(info) = self.id.as_ref().and_then(|id| self.ids.get_mut(id)) {
+            info.detail = detail;
+        }
+    }
+
+    /// Notes the repo that a node is recovered from.
+    pub fn recovers_from(&mut self, node: &str, repo: Option<String>) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.recovers_from = repo;
+        }
+    }
+
+    /// A node that exists at this step.
+    pub fn node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
+        if node.0.is_none() {
+            node.0 = Some(self.default_node()?);
+        }
+        let name = node.0.clone()?;
+        self.named_node(&name)
+    }
+
+    /// A node that drillyard made, to which the step may write.
+    pub fn own_node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
+        let info = self.node(node)?;
+        if info.external {
+            let span = node.span().unwrap_or(self.action);
+            self.error_related(
+                span,
+                format!("`{node}` is external: a drill only reads from it"),
+                "this step would write there, or needs its host",
+                (info.span, "declared external here".to_owned()),
+            );
+            return None;
+        }
+        Some(info)
+    }
+
+    /// The same for a name that cannot be left out.
+    pub fn named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
+        self.refers.push(format!("node {}", name.value));
+        match self.nodes.get(name.as_str()).cloned() {
+            Some(info) if !info.decoded => None,
+            Some(info) => match info.maker {
+                Maker::Step(index) if index >= self.index => {
+                    let title = format!("node `{}` does not exist yet at this step", name.value);
+                    self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
+                    None
+                }
+                _ => Some(info),
+            },
+            None if self.more_nodes => None,
+            None => {
+                let names: Vec<String> = self.nodes.keys().cloned().collect();
+                self.unknown("node", name, &names, "nodes are listed under `nodes:`, or made by a `recover` step");
+                None
+            }
+        }
+    }
+
+    fn default_node(&mut self) -> Option<Spanned<Name>> {
+        if self.more_nodes || self.nodes.values().any(|info| !info.decoded && info.maker == Maker::Start) {
+            return None;
+        }
+        let declared = self.nodes.iter().filter(|(_, info)| info.maker == Maker::Start);
+        let could_be: Vec<String> = declared
+            .filter(|(_, info)| info.follows.is_none() && !info.external)
+            .map(|(name, _)| name.clone())
+            .collect();
+        match could_be.as_slice() {
+            [one] => {
+                let value = Name::new(one).ok()?;
+                Some(Spanned { value, span: Span::default(), entry: Span::default() })
+            }
+            [] => {
+                self.error_help(
+                    self.action,
+                    "`node` is missing",
+                    "on which node?",
+                    "there is no node under `nodes:` that it could be: list one, or name one",
+                );
+                None
+            }
+            many => {
+                let help = format!("it could be {}: write `node: {}`", many.join(" or "), many[0]);
+                self.error_help(self.action, "`node` is missing", "on which node?", help);
+                None
+            }
+        }
+    }
+
+    /// A file that must be there.
+    pub fn file(&mut self, file: &Spanned<String>) {
+        self.refers.push(format!("file {}", file.value));
+        if !self.file_roots.iter().any(|root| root.join(&file.value).is_file()) {
+            let looked: Vec<String> = self.file_roots.iter().map(|root| root.display().to_string()).collect();
+            let help = format!("looked in {}", looked.join(", "));
+            self.error_help(file.span, format!("there is no file {}", file.value), "not found", help);
+        }
+    }
+
+    /// A repo.
+    pub fn repo(&mut self, name: &Spanned<Name>) -> Option<RepoInfo> {
+        self.refers.push(format!("repo {}", name.value));
+        let found = self.repos.get(name.as_str()).cloned();
+        if found.is_none() && !self.more_repos {
+            let names: Vec<String> = self.repos.keys().cloned().collect();
+            self.unknown("repo", name, &names, "repos are listed under `repos:`");
+        }
+        found.filter(|info| info.decoded)
+    }
+
+    /// The only repo there is, for steps that leave theirs out.
+    pub fn default_repo(&mut self) -> Option<Name> {
+        if self.more_repos || self.repos.values().any(|info| !info.decoded) {
+            return None;
+        }
+        let originals: Vec<String> =
+            self.repos.iter().filter(|(_, info)| info.copy_of.is_none()).map(|(name, _)| name.clone()).collect();
+        match originals.as_slice() {
+            [one] => Name::new(one).ok(),
+            [] => {
+                let help = "list one at the top of the file: `repos: { onsite: {} }`";
+                self.error_help(self.action, "there is no repo", "this step needs one", help);
+                None
+            }
+            many => {
+                let help = format!("it could be {}: write `repo: {}`", many.join(" or "), many[0]);
+                self.error_help(self.action, "`repo` is missing", "which repo?", help);
+                None
+            }
+        }
+    }
+
+    /// The id of an earlier step of one of these kinds.
+    pub fn step(&mut self, name: &Spanned<Name>, kinds: &[&str]) -> Option<IdInfo> {
+        self.refers.push(format!("step {}", name.value));
+        let wanted = kinds.join(" or ");
+        let Some(info) = self.ids.get(name.as_str()).cloned() else {
+            let names: Vec<String> =
+                self.ids.iter().filter(|(_, id)| kinds.contains(&id.kind.as_str())).map(|(n, _)| n.clone()).collect();
+            let help = match names.is_empty() {
+                true => format!("no {wanted} step has an `id`"),
+                false => format!("steps of that kind with an id: {}", names.join(", ")),
+            };
+            self.unknown("step", name, &names, &help);
+            return None;
+        };
+        if info.kind.is_empty() {
+            return None;
+        }
+        if !kinds.contains(&info.kind.as_str()) {
+            let title = format!("`{}` is not the id of a {wanted} step", name.value);
+            let related = (info.span, format!("it is the id of this {} step", info.kind));
+            self.error_related(name.span, title, format!("expected a {wanted} step"), related);
+            return None;
+        }
+        if !info.decoded {
+            return None;
+        }
+        if info.index >= self.index {
+            let title = format!("step `{}` has not run yet at this step", name.value);
+            self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
+            return None;
+        }
+        Some(info)
+    }
+
+    /// The id of an earlier step that is a mark.
+    pub fn mark(&mut self, name: &Spanned<Name>) -> Option<IdInfo> {
+        let kinds: Vec<&str> = super::KINDS.iter().filter(|kind| kind.role.is_mark()).map(|kind| kind.name).collect();
+        match self.ids.get(name.as_str()).is_some_and(|id| Kind::find(&id.kind).is_some_and(|k| !k.role.is_mark())) {
+            true => {
+                let id = self.ids.get(name.as_str()).cloned()?;
+                let title = format!("`{}` is not a mark", name.value);
+                let related = (id.span, format!("it is the id of this {} step", id.kind));
+                let label = "marks are incidents and `sql`, `backup` and `mark` steps with an `id`";
+                self.error_related(name.span, title, label, related);
+                None
+            }
+            false => self.step(name, &kinds),
+        }
+    }
+
+    fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
+        let label = match did_you_mean(name.as_str(), names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there is no such {what}"),
+        };
+        self.error_help(name.span, format!("unknown {what} `{}`", name.value), label, help);
+    }
+}

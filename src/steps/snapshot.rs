@@ -1,0 +1,90 @@
+//! `snapshot`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
+use crate::data::{Catalog, row_sum};
+use crate::pg::TableName;
+use crate::source::Spanned;
+
+/// Remembers what tables hold and what they look like, for later assertions.
+///
+/// ```yaml
+/// - id: before
+///   snapshot: { node: master, tables: [shop.orders] }
+/// ```
+///
+/// Rows are remembered as their number and an order-independent checksum, computed by the server; `catalog_only: true` leaves
+/// them out. `assert_rows` and `assert_catalog` compare with it by `same_as: before`.
+///
+/// It passes when every table is there. It fails for a table that is not: there would be nothing to compare with.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeSnapshot {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The tables.
+    tables: Spanned<Vec<Spanned<TableName>>>,
+    /// Leaves the rows out.
+    #[serde(default)]
+    catalog_only: bool,
+}
+
+impl StepKind for TakeSnapshot {
+    const NAME: &'static str = "snapshot";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+}
+
+#[async_trait(?Send)]
+impl Step for TakeSnapshot {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.node);
+        if scope.id.is_none() {
+            scope.error_help(
+                scope.action,
+                "`snapshot` has no `id`",
+                "nothing can be compared with it",
+                "write `id: before` beside `snapshot:`",
+            );
+        }
+        if self.tables.value.is_empty() {
+            scope.error(self.tables.span, "`tables` is empty", "of which tables?");
+        }
+    }
+
+    fn title(&self) -> String {
+        let tables: Vec<String> = self.tables.value.iter().map(|table| table.value.to_string()).collect();
+        format!("snapshot of {} on {}", tables.join(", "), self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.yard.node(self.node.as_str())?;
+        let client = cx.client(&node).await?;
+        let tables: Vec<TableName> = self.tables.value.iter().map(|table| table.value.clone()).collect();
+        let catalog = Catalog::read(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
+        for table in &self.tables.value {
+            if catalog.is_absent(&table.value) {
+                return Err(Finding::failed("there is nothing to remember")
+                    .at(table.span)
+                    .label(format!("{} does not exist on `{}`", table.value, self.node)));
+            }
+        }
+        let mut rows = Vec::new();
+        if !self.catalog_only {
+            for table in &tables {
+                let sum = row_sum(&client, table).await.map_err(|e| Finding::failed(e.to_string()))?;
+                cx.fact(&format!("rows of {table}"), sum.rows);
+                rows.push((table.clone(), sum));
+            }
+        }
+        let id = cx.id.unwrap_or_default().to_owned();
+        cx.yard.state().snapshots.insert(id, Snapshot { rows, catalog, tables });
+        Ok(())
+    }
+}
