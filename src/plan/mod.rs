@@ -1,0 +1,110 @@
+//! A scenario resolved: names, order, deadlines, what it needs of the backend. Pure: no server is asked.
+
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::journal::StepHead;
+use crate::source::{Regex, Source, Span, Spanned, VersionReq};
+use crate::steps::{Kind, NodeSpec, Step};
+
+pub use resolve::resolve;
+
+/// What a drill will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The file.
+    pub source: Source,
+    /// Its name.
+    pub name: String,
+    /// What it is about.
+    pub about: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The major versions that it is meant for; none: whichever is the newest at hand.
+    pub postgres: Vec<u32>,
+    /// The same, with their places.
+    pub versions: Vec<Spanned<u32>>,
+    /// How long the whole drill may take.
+    pub timeout: Duration,
+    /// The repos, and what each is a copy of.
+    pub repos: BTreeMap<String, Option<String>>,
+    /// The nodes that are running before the first step.
+    pub nodes: BTreeMap<String, NodeSpec>,
+    /// The nodes that steps make.
+    pub made: Vec<String>,
+    /// The steps, those of `all` and `finally` in line.
+    pub steps: Vec<PlannedStep>,
+    /// Recovery time.
+    pub rto: Option<RtoBudget>,
+    /// Recovery point.
+    pub rpo: Option<RpoBudget>,
+    /// Where files are looked for.
+    pub file_roots: Vec<PathBuf>,
+    /// The values of secrets that it uses.
+    pub secrets: Vec<String>,
+    /// The names of its params.
+    pub params: Vec<String>,
+}
+
+/// A step in its place.
+#[derive(Debug)]
+pub struct PlannedStep {
+    /// As reports tell it.
+    pub head: StepHead,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// What it does.
+    pub step: Box<dyn Step>,
+    /// Where its action stands.
+    pub action: Span,
+    /// Where its id stands.
+    pub id_span: Option<Span>,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// What its failure must match, where it must fail.
+    pub fails: Option<Spanned<Regex>>,
+    /// The versions that it is for.
+    pub when: Option<VersionReq>,
+    /// For the lines of an `all`: the index of the `all`.
+    pub group: Option<usize>,
+    /// Whether it stands in `finally`.
+    pub finally: bool,
+    /// What it refers to.
+    pub refers: Vec<String>,
+}
+
+/// A budget of time.
+#[derive(Debug, Clone)]
+pub struct RtoBudget {
+    /// The index of the step at whose start the clock starts.
+    pub from: usize,
+    /// The index of the step at whose end it stops.
+    pub to: usize,
+    /// The most that it may show.
+    pub max: Duration,
+    /// Where the budget stands.
+    pub span: Span,
+}
+
+/// A budget of loss.
+#[derive(Debug, Clone)]
+pub struct RpoBudget {
+    /// The id of the traffic step.
+    pub traffic: String,
+    /// The most that may be lost.
+    pub max_lost: u64,
+    /// Where the budget stands.
+    pub span: Span,
+}
+
+impl Plan {
+    /// Whether anything in it judges.
+    pub fn judges(&self) -> bool {
+        self.rto.is_some()
+            || self.rpo.is_some()
+            || self.steps.iter().any(|step| step.kind.role == crate::steps::Role::Judge || step.fails.is_some())
+    }
+}

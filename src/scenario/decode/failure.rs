@@ -1,0 +1,82 @@
+//! Why decoding stopped.
+
+use std::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+use crate::source::Span;
+
+/// Why the decoding of a value stopped. Never seen outside this room: a problem is made of it.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It has been told, and what failed is left out from the next pass on.
+    Told,
+    /// It failed in an earlier pass, and is needed here.
+    LeftOut,
+    /// A map lacks a key.
+    Missing(&'static str),
+    /// What stands in for a missing key did not fit.
+    StandIn,
+    /// What a type's own check says.
+    Text(String),
+    /// It is of the wrong type.
+    Wrong(Box<Wrong>),
+}
+
+/// A value of the wrong type.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub span: Span,
+    pub title: String,
+    pub label: String,
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Text(text) => f.write_str(text),
+            Failure::Wrong(wrong) => f.write_str(&wrong.title),
+            Failure::Missing(field) => write!(f, "`{field}` is missing"),
+            Failure::Told | Failure::LeftOut | Failure::StandIn => f.write_str("the value could not be decoded"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl de::Error for Failure {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Failure::Text(text.to_string())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Failure::Missing(field)
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Failure::Text(format!("expected {expected}, found {}", in_words(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Failure::invalid_type(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Failure::Text(format!("expected {expected}, found {length} values"))
+    }
+}
+
+fn in_words(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Unsigned(value) => format!("the number `{value}`"),
+        Unexpected::Signed(value) => format!("the number `{value}`"),
+        Unexpected::Float(value) => format!("the number `{value}`"),
+        Unexpected::Str(text) => format!("text {}", super::quoted(text)),
+        Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a map".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,23 @@
+//! Scenario files: read, parsed into a tree that knows its places, and decoded into types.
+
+mod decode;
+mod model;
+mod node;
+mod parse;
+mod read;
+mod schema;
+mod values;
+
+#[cfg(test)]
+mod plain;
+
+pub use decode::Decoder;
+pub use model::{
+    Body, Budgets, COMMON_KEYS, Common, Expect, External, FILE_KEYS, LANGUAGE_VERSIONS, Names, NodeFields, RepoFields,
+    RepoKind, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
+};
+pub use node::{Entry, Node, Style, Value};
+pub use parse::{Parsed, parse};
+pub use read::{MAX_BYTES, read};
+pub use schema::schema;
+pub use values::{Lookup, Values};

@@ -1,0 +1,160 @@
+//! The JSON Schema of a scenario file, for editors.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::model::{Budgets, Expect, FILE_KEYS, NodeFields, RepoFields, When};
+use crate::source::{Duration, Name, Scalar, WORD};
+use crate::steps::{KINDS, NOT_BUILT, Role};
+
+/// Where published scenarios find it.
+const ID: &str = "https://drillyard.dev/schema/scenario-1.json";
+
+/// The schema of version 1 of the language.
+pub fn schema() -> Value {
+    let mut generator = SchemaGenerator::default();
+    let step = step(&mut generator);
+    let names = |value: Value| json!({ "type": "object", "propertyNames": Name::json_schema(&mut SchemaGenerator::default()), "additionalProperties": value });
+    let nullable = |schema: Schema| json!({ "anyOf": [schema, { "type": "null" }] });
+    let mut properties = Map::new();
+    for key in FILE_KEYS {
+        let value = match *key {
+            "drillyard" => json!({ "const": 1, "description": "The version of the scenario language" }),
+            "name" | "about" => json!({ "type": "string" }),
+            "tags" => json!({ "type": "array", "items": { "type": "string" } }),
+            "postgres" => {
+                json!({ "type": "array", "items": { "type": "integer" }, "description": "Major versions: each is its own run" })
+            }
+            "params" => {
+                json!({ "type": "object", "additionalProperties": Scalar::json_schema(&mut generator), "description": "${params.x}; overridden by --set x=..." })
+            }
+            "timeout" => json!(Duration::json_schema(&mut generator)),
+            "repos" => names(nullable(generator.subschema_for::<RepoFields>())),
+            "nodes" => names(nullable(generator.subschema_for::<NodeFields>())),
+            "budgets" => json!(generator.subschema_for::<Budgets>()),
+            _ => json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1 }),
+        };
+        properties.insert((*key).to_owned(), value);
+    }
+    let mut defs: Map<String, Value> = generator.take_definitions(true);
+    defs.insert("Step".to_owned(), step);
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": ID,
+        "title": "drillyard scenario, version 1",
+        "type": "object",
+        "properties": properties,
+        "required": ["drillyard", "steps"],
+        "additionalProperties": false,
+        "$defs": defs,
+    });
+    words(&mut schema);
+    references(&mut schema);
+    schema
+}
+
+/// A step: the common keys and one action. All of them are properties of one object with a bound on their number, since a
+/// `oneOf` over the actions breaks completion in editors.
+fn step(generator: &mut SchemaGenerator) -> Value {
+    let mut properties = Map::new();
+    properties.insert("id".to_owned(), json!(Name::json_schema(generator)));
+    properties.insert("name".to_owned(), json!({ "type": "string", "description": "What reports call it" }));
+    properties.insert("within".to_owned(), json!(Duration::json_schema(generator)));
+    properties.insert("expect".to_owned(), json!(generator.subschema_for::<Expect>()));
+    properties.insert("when".to_owned(), json!(generator.subschema_for::<When>()));
+    let common = properties.len();
+    for kind in KINDS {
+        let value = match kind.name {
+            "all" => {
+                let judges: Vec<&str> = KINDS.iter().filter(|k| k.role == Role::Judge).map(|k| k.name).collect();
+                json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1,
+                        "description": format!("Runs every one of these judgements: {}", judges.join(", ")) })
+            }
+            _ => json!((kind.schema)(generator)),
+        };
+        properties.insert(kind.name.to_owned(), value);
+    }
+    debug_assert!(NOT_BUILT.iter().all(|name| !properties.contains_key(*name)));
+    json!({
+        "type": "object",
+        "description": "One action, and any of the common keys",
+        "properties": properties,
+        "additionalProperties": false,
+        "minProperties": 1,
+        "maxProperties": common + 1,
+    })
+}
+
+/// Where a number or a boolean is expected, a reference may stand: `rows: "${params.rows}"`. An editor must not underline it.
+fn references(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.values_mut().for_each(references);
+            let plain = |name: &str| matches!(name, "integer" | "number" | "boolean" | "null");
+            let only_plain = match object.get("type") {
+                Some(Value::String(name)) => plain(name) && name != "null",
+                Some(Value::Array(names)) => names.iter().all(|name| name.as_str().is_some_and(plain)),
+                _ => false,
+            };
+            if only_plain {
+                let description = object.shift_remove("description");
+                let value = Value::Object(std::mem::take(object));
+                object.extend(description.map(|text| ("description".to_owned(), text)));
+                object.insert("anyOf".to_owned(), json!([value, { "type": "string", "pattern": REFERENCE }]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(references),
+        _ => {}
+    }
+}
+
+/// A text that is a reference.
+const REFERENCE: &str = r"^\$\{.*\}$";
+
+/// Where a single word may stand in the place of a map, says so: the field for it is nothing that people write.
+fn words(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let word = object.get_mut("properties").and_then(Value::as_object_mut).and_then(|p| p.shift_remove(WORD));
+            if let Some(word) = word {
+                let description = object.shift_remove("description");
+                let map = Value::Object(std::mem::take(object));
+                object.extend(description.map(|text| ("description".to_owned(), text)));
+                object.insert("anyOf".to_owned(), json!([word, map]));
+            }
+            object.values_mut().for_each(words);
+        }
+        Value::Array(items) => items.iter_mut().for_each(words),
+        _ => {}
+    }
+}
+
+/// That the schema is one of an object, and knows every step: what editors need.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_in_the_schema_with_its_manual_page() {
+        let schema = schema();
+        for kind in KINDS {
+            let step = &schema["$defs"]["Step"]["properties"][kind.name];
+            assert!(step["description"].as_str().is_some_and(|text| !text.is_empty()), "{}", kind.name);
+        }
+        assert!(!schema.to_string().contains(WORD));
+    }
+
+    #[test]
+    fn a_reference_may_stand_for_a_number_or_a_boolean() {
+        let schema = schema();
+        let fields = |step: &str| schema["$defs"]["Step"]["properties"][step]["properties"].clone();
+        let reference = json!({ "type": "string", "pattern": REFERENCE });
+        for field in [&fields("create_data")["rows"], &fields("drop_table")["cascade"], &fields("traffic")["rate"]] {
+            assert_eq!(field["anyOf"][1], reference, "{field}");
+            assert!(field["description"].is_string(), "{field}");
+        }
+        assert_eq!(schema["$defs"]["Rpo"]["properties"]["max_lost"]["anyOf"][1], reference);
+        assert_eq!(schema["properties"]["postgres"]["items"]["anyOf"][1], reference);
+        assert_eq!(schema["properties"]["drillyard"]["const"], 1);
+    }
+}

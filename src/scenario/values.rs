@@ -1,0 +1,256 @@
+//! What `${params.x}`, `${env.X}` and `${secrets.x}` stand for.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use crate::source::{Form, Scalar, choices, did_you_mean};
+
+/// Finds the value of a name: an environment variable, a secret.
+pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Everything that references can stand for, and which secrets were used.
+pub struct Values {
+    params: Vec<(String, Scalar)>,
+    env: Lookup,
+    secrets: Lookup,
+    used: Mutex<BTreeSet<String>>,
+}
+
+/// A scalar's text after substitution.
+#[derive(Debug, PartialEq)]
+pub(super) struct Resolved<'t> {
+    /// The text.
+    pub text: Cow<'t, str>,
+    /// How the value was given, where the scalar was exactly one reference.
+    pub form: Option<Form>,
+    /// Whether there is a reference in it.
+    pub substituted: bool,
+    /// Whether a secret is in it.
+    pub secret: bool,
+}
+
+/// How many references of one scalar are told: no scalar has that many but by a program's mistake.
+const MAX_DANGLING: usize = 10;
+
+/// A reference that stands for nothing.
+#[derive(Debug, PartialEq)]
+pub(super) struct Dangling {
+    /// Where in the scalar's text the reference is.
+    pub at: Range<usize>,
+    pub title: String,
+    pub label: String,
+    pub help: String,
+}
+
+impl Values {
+    /// No params; `env` and `secrets` find what they are asked for.
+    pub fn new(env: Lookup, secrets: Lookup) -> Self {
+        Values { params: vec![], env, secrets, used: Mutex::default() }
+    }
+
+    /// Nothing that a reference could stand for.
+    pub fn none() -> Self {
+        Values::new(Box::new(|_| None), Box::new(|_| None))
+    }
+
+    /// The same with these params, in their order. Secrets that were used before stay known.
+    pub fn with_params(mut self, params: impl IntoIterator<Item = (String, Scalar)>) -> Self {
+        self.params = params.into_iter().collect();
+        self
+    }
+
+    /// Gives a param another value, as `--set name=text` does. What the file gives as text stays text.
+    ///
+    /// # Errors
+    /// Where there is no such param; the text says which there are.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        if let Some((_, value)) = self.params.iter_mut().find(|(known, _)| known == name) {
+            *value = match value {
+                Scalar::Text(_) => Scalar::Text(text.to_owned()),
+                _ => Scalar::of_plain(text).unwrap_or_else(|_| Scalar::Text(text.to_owned())),
+            };
+            return Ok(());
+        }
+        Err(format!("there is no param `{name}`: {}", self.params_help(name)))
+    }
+
+    /// The params and their values, in their order.
+    pub fn params(&self) -> &[(String, Scalar)] {
+        &self.params
+    }
+
+    /// The values of all the secrets that a decoded scalar has used so far: what has to be kept out of every output.
+    pub fn used_secrets(&self) -> Vec<String> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Substitutes the references in `text`. `$${` is `${`.
+    pub(super) fn resolve<'t>(&self, text: &'t str) -> Result<Resolved<'t>, Vec<Dangling>> {
+        if !text.contains("${") {
+            return Ok(Resolved { text: text.into(), form: None, substituted: false, secret: false });
+        }
+        let mut out = String::with_capacity(text.len());
+        let (mut dangling, mut form, mut substituted, mut secret) = (vec![], None, false, false);
+        let mut at = 0;
+        while let Some(found) = text[at..].find('$').filter(|_| dangling.len() < MAX_DANGLING) {
+            out.push_str(&text[at..at + found]);
+            at += found;
+            let rest = &text[at..];
+            if rest.starts_with("$${") {
+                out.push_str("${");
+                at += 3;
+                continue;
+            }
+            let Some(inner) = rest.strip_prefix("${") else {
+                out.push('$');
+                at += 1;
+                continue;
+            };
+            let Some(length) = inner.find('}') else {
+                let at = at..at + rest.lines().next().unwrap_or_default().trim_end().len();
+                let (title, help) = ("a reference is not closed", "write `${params.x}`; `$${` is a literal `${`");
+                dangling.push(Dangling {
+                    at,
+                    title: title.into(),
+                    label: "there is no `}` after this".into(),
+                    help: help.into(),
+                });
+                break;
+            };
+            let range = at..at + length + 3;
+            match self.one(inner[..length].trim()) {
+                Ok((value, is_secret)) => {
+                    form = (range == (0..text.len())).then(|| value.form());
+                    out.push_str(&value.text());
+                    substituted = true;
+                    secret |= is_secret;
+                }
+                Err((title, label, help)) => dangling.push(Dangling { at: range.clone(), title, label, help }),
+            }
+            at = range.end;
+        }
+        if !dangling.is_empty() {
+            return Err(dangling);
+        }
+        out.push_str(&text[at..]);
+        Ok(Resolved { text: out.into(), form, substituted, secret })
+    }
+
+    /// What one reference, without its braces, stands for, and whether that is a secret.
+    fn one(&self, reference: &str) -> Result<(Scalar, bool), (String, String, String)> {
+        let (kind, name) = reference.split_once('.').unwrap_or(("", reference));
+        match kind {
+            "params" => match self.params.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => Ok((value.clone(), false)),
+                None => {
+                    let near = did_you_mean(name, self.params.iter().map(|(name, _)| name.as_str()));
+                    let label =
+                        near.map_or("no such param".to_owned(), |near| format!("did you mean `${{params.{near}}}`?"));
+                    Err((format!("there is no param `{name}`"), label, self.params_help(name)))
+                }
+            },
+            "env" => (self.env)(name).map(|value| (Scalar::Text(value), false)).ok_or_else(|| {
+                let title = format!("the environment variable `{name}` is not set");
+                (title, "needed here".to_owned(), format!("set it: `export {name}=...`"))
+            }),
+            "secrets" => match (self.secrets)(name) {
+                Some(value) => {
+                    let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+                    if !value.is_empty() {
+                        used.insert(value.clone());
+                    }
+                    Ok((Scalar::Text(value), true))
+                }
+                None => {
+                    let title = format!("the secret `{name}` is not given");
+                    Err((
+                        title,
+                        "needed here".to_owned(),
+                        "secrets are given from outside, never in the file".to_owned(),
+                    ))
+                }
+            },
+            _ => {
+                let known = self.params.iter().any(|(param, _)| param == name);
+                let label = match did_you_mean(kind, ["params", "env", "secrets"]) {
+                    Some(near) => format!("did you mean `${{{near}.{name}}}`?"),
+                    None if known => format!("did you mean `${{params.{name}}}`?"),
+                    None => "this stands for nothing".to_owned(),
+                };
+                let help = "there are `${params.x}`, `${env.X}` and `${secrets.x}`; `$${` is a literal `${`";
+                Err((format!("unknown reference `${{{reference}}}`"), label, help.to_owned()))
+            }
+        }
+    }
+
+    fn params_help(&self, name: &str) -> String {
+        match self.params.is_empty() {
+            true => format!("the file has no `params`: add `params: {{ {name}: ... }}`"),
+            false => {
+                format!("the file's params are {}", choices(self.params.iter().map(|(name, _)| name.as_str()), "and"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").field("params", &self.params).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        let env = |name: &str| (name == "HOST").then(|| "db.example".to_owned());
+        let secrets = |name: &str| (name == "pw").then(|| "hunter2".to_owned());
+        let params = [("rows".to_owned(), Scalar::Integer(5)), ("label".to_owned(), Scalar::Text("7".to_owned()))];
+        Values::new(Box::new(env), Box::new(secrets)).with_params(params)
+    }
+
+    fn text(text: &str) -> String {
+        values().resolve(text).map(|resolved| resolved.text.into_owned()).unwrap_or_else(|wrong| {
+            wrong.iter().map(|one| format!("{} ({}) at {:?}; ", one.title, one.label, &text[one.at.clone()])).collect()
+        })
+    }
+
+    #[test]
+    fn references_are_substituted() {
+        assert_eq!(text("plain $client $1 $$ $"), "plain $client $1 $$ $");
+        assert_eq!(text("${params.rows}"), "5");
+        assert_eq!(text("a ${params.rows} b ${ env.HOST } $c"), "a 5 b db.example $c");
+        assert_eq!(text("$${params.rows} ${params.rows}"), "${params.rows} 5");
+        assert_eq!(text("é${params.rows}é"), "é5é");
+        assert_eq!(values().resolve("${params.rows}").map(|r| r.form), Ok(Some(Form::Integer)));
+        assert_eq!(values().resolve("${params.rows}0").map(|r| r.form), Ok(None));
+    }
+
+    #[test]
+    fn what_stands_for_nothing_is_told_all_at_once() {
+        let told = text("${params.row} ${env.NOPE} ${secrets.x} ${param.rows} ${rows} ${} ${params.rows");
+        insta::assert_snapshot!(told.replace("; ", "\n"));
+    }
+
+    #[test]
+    fn only_secrets_that_were_used_are_kept() {
+        let values = values();
+        assert_eq!(values.used_secrets(), Vec::<String>::new());
+        assert_eq!(values.resolve("x${secrets.pw}").map(|r| r.secret), Ok(true));
+        assert_eq!(values.with_params([]).used_secrets(), ["hunter2"]);
+    }
+
+    #[test]
+    fn params_are_set_in_their_own_type() {
+        let mut values = values();
+        assert_eq!((values.set("rows", "12"), values.set("label", "12")), (Ok(()), Ok(())));
+        assert_eq!(values.params()[0].1, Scalar::Integer(12));
+        assert_eq!(values.params()[1].1, Scalar::Text("12".to_owned()));
+        let error = "there is no param `row`: the file's params are `rows` and `label`";
+        assert_eq!(values.set("row", "1"), Err(error.to_owned()));
+    }
+}
