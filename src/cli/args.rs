@@ -1,0 +1,378 @@
+//! The arguments. Every option has an environment variable `DRILLYARD_*`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::builder::{Styles, styling::AnsiColor};
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The yard where PostgreSQL recoveries are practised.
+///
+/// A scenario says: create data, back up, generate traffic, drop a table, recover, import, assert. drillyard runs it on real
+/// servers, in containers or as local processes, and says pass or fail, how long recovery took, and what was lost.
+#[derive(Debug, Parser)]
+#[command(name = "drillyard", version, styles = STYLES, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  passed
+  1  a drill failed: an expectation or a budget
+  2  wrong usage
+  3  an invalid scenario
+  4  the lab failed: no Docker, no image, disk full, a tool missing
+  5  nothing selected
+  6  passed, but not all could be cleaned up
+  130, 143  interrupted
+
+On a new machine begin with `drillyard doctor`, then `drillyard new first` and `drillyard run`.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run drills: files, folders or globs; none: scenarios/
+    Run(Box<RunArgs>),
+    /// Read, resolve and judge scenarios without starting anything
+    Check(CheckArgs),
+    /// Show what would happen: steps, nodes, deadlines, what each refers to, what is needed
+    Plan(PlanArgs),
+    /// List the drills: name, tags, versions, about
+    List(ListArgs),
+    /// Print a step's manual page; without STEP, all of them in a line each
+    Explain {
+        /// A step: drop_table
+        step: Option<String>,
+    },
+    /// Write a scenario to start from
+    New(NewArgs),
+    /// Open psql, or run COMMAND, on a node of a kept run
+    Shell(ShellArgs),
+    /// List past runs
+    Runs {
+        #[command(subcommand)]
+        command: Option<RunsCommand>,
+    },
+    /// Remove what is kept or was left behind
+    Clean {
+        /// Only of the runs whose ids begin so; none: of all runs
+        runs: Vec<String>,
+        /// Also the templates of new clusters and the records of past runs
+        #[arg(long, env = "DRILLYARD_ALL")]
+        all: bool,
+    },
+    /// Show what is here to run on, what is missing, and how to get it
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of scenarios, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Clean up after a run that died (started by `run` itself)
+    #[command(hide = true)]
+    Reap(ReapArgs),
+}
+
+/// Where scenarios are.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Selection {
+    /// Files, folders or globs; none: scenarios/
+    pub paths: Vec<String>,
+    /// Only drills with this tag
+    #[arg(long, value_name = "T", env = "DRILLYARD_TAG", value_delimiter = ',')]
+    pub tag: Vec<String>,
+    /// Only drills with TEXT in their name
+    #[arg(long, value_name = "TEXT", env = "DRILLYARD_FILTER")]
+    pub filter: Option<String>,
+    /// Give a param another value
+    #[arg(long, value_name = "K=V", env = "DRILLYARD_SET", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+}
+
+/// Where servers are run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BackendArgs {
+    /// Where to run servers
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "DRILLYARD_BACKEND", help_heading = "Where")]
+    pub backend: BackendChoice,
+    /// The image to run, with {version} in the place of the major version
+    #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE", help_heading = "Where")]
+    pub image: Option<String>,
+    /// A directory with PostgreSQL's programs; may be given several times
+    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_BIN", value_delimiter = ':', help_heading = "Where")]
+    pub pg_bin: Vec<PathBuf>,
+    /// The folders in which installations are looked for, besides PATH
+    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_ROOTS", value_delimiter = ':', hide = true, default_values = crate::host::local::ROOTS)]
+    pub pg_roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Only on these major versions
+    #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
+    pub postgres: Vec<u32>,
+    /// Only a part of the drills: slice:1/4 takes every fourth, hash:1/4 divides by name
+    #[arg(long, value_name = "slice:1/4|hash:1/4", env = "DRILLYARD_PARTITION")]
+    pub partition: Option<super::files::Partition>,
+    #[command(flatten)]
+    pub backend: BackendArgs,
+    /// How many drills at once
+    #[arg(short, long, value_name = "N|auto", default_value = "1", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
+    pub jobs: usize,
+    /// Begin no further drill after one that did not pass
+    #[arg(long, env = "DRILLYARD_FAIL_FAST", help_heading = "How")]
+    pub fail_fast: bool,
+    /// The most that a drill may take, in place of the scenario's own timeout
+    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
+    pub timeout: Option<std::time::Duration>,
+    /// Run everything N times, each time with the next seed
+    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_REPEAT", value_parser = clap::value_parser!(u32).range(1..), help_heading = "How")]
+    pub repeat: u32,
+    /// What everything random begins with
+    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
+    pub seed: u64,
+    /// Leave servers running after a drill
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = KeepChoice::Never, env = "DRILLYARD_KEEP", help_heading = "How")]
+    pub keep: KeepChoice,
+    /// Ask before each step
+    #[arg(long, env = "DRILLYARD_STEP", help_heading = "How")]
+    pub step: bool,
+    /// Stop before this step, by its id or number, until Enter is pressed
+    #[arg(long = "break", value_name = "STEP", env = "DRILLYARD_BREAK", help_heading = "How")]
+    pub break_at: Option<String>,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+/// What is written.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutArgs {
+    /// Write a report as JSON
+    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JSON")]
+    pub report_json: Option<PathBuf>,
+    /// Write a report as JUnit XML
+    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JUNIT")]
+    pub report_junit: Option<PathBuf>,
+    /// Write a report as a web page
+    #[arg(long, value_name = "DIR", env = "DRILLYARD_REPORT_HTML")]
+    pub report_html: Option<PathBuf>,
+    /// Write a report as Markdown
+    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_MD")]
+    pub report_md: Option<PathBuf>,
+    /// Write each event as a line of JSON as it happens; - is stdout
+    #[arg(long, value_name = "PATH|-", env = "DRILLYARD_EVENTS")]
+    pub events: Option<PathBuf>,
+    /// Annotations and a step summary in GitHub's CI
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = GithubChoice::Auto, env = "DRILLYARD_GITHUB")]
+    pub github: GithubChoice,
+    /// Colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR")]
+    pub color: ColorChoice,
+    /// Only say what did not pass
+    #[arg(short, long, env = "DRILLYARD_QUIET", conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say every step
+    #[arg(short, long, env = "DRILLYARD_VERBOSE")]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Also whether this backend has what the scenarios need
+    #[arg(long, value_enum, env = "DRILLYARD_BACKEND")]
+    pub backend: Option<BackendChoice>,
+    /// The image to run, with {version} in the place of the major version
+    #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE")]
+    pub image: Option<String>,
+    /// A directory with PostgreSQL's programs; may be given several times
+    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_BIN", value_delimiter = ':')]
+    pub pg_bin: Vec<PathBuf>,
+    /// Colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR")]
+    pub color: ColorChoice,
+    /// Only say what is wrong
+    #[arg(short, long, env = "DRILLYARD_QUIET")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct PlanArgs {
+    /// A scenario
+    pub path: String,
+    /// Give a param another value
+    #[arg(long, value_name = "K=V", env = "DRILLYARD_SET", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct NewArgs {
+    /// The drill's name; the file is NAME.yaml in scenarios/, or here where there is no such folder
+    pub name: String,
+    /// Start from this drill: its file, or its name in scenarios/
+    #[arg(long, value_name = "DRILL", env = "DRILLYARD_FROM")]
+    pub from: Option<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ShellArgs {
+    /// A node; with several kept runs, its run, too: RUN/NODE
+    pub node: String,
+    /// A command to run there in the place of psql
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum RunsCommand {
+    /// Show a past run again, step by step
+    Show {
+        /// The run's id, or how it begins
+        run: String,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub backend: BackendArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReapArgs {
+    /// The run's id
+    #[arg(long)]
+    pub run: String,
+    /// Its work directory
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// The Docker daemon that it used
+    #[arg(long)]
+    pub docker: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendChoice {
+    /// Docker when a daemon answers and an image is there or can be pulled, else local
+    Auto,
+    /// Containers
+    Docker,
+    /// Processes on this machine
+    Local,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeepChoice {
+    Never,
+    OnFailure,
+    Always,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GithubChoice {
+    /// Where GITHUB_ACTIONS is set
+    Auto,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn major(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "write major versions, as in 15,17".to_owned())
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::source::Duration::parse(text).map(|duration| duration.0)
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text {
+        "auto" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        text => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1 on, or `auto`".to_owned()),
+    }
+}
+
+/// Whether to write colours to a stream.
+fn color(choice: Option<ColorChoice>, is_terminal: bool) -> bool {
+    match choice {
+        Some(ColorChoice::Always) => true,
+        Some(ColorChoice::Never) => false,
+        Some(ColorChoice::Auto) | None => {
+            let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            is_terminal && !no_color && !dumb
+        }
+    }
+}
+
+/// Whether to write colours to stderr.
+pub fn color_of_stderr(choice: Option<ColorChoice>) -> bool {
+    color(choice, std::io::stderr().is_terminal())
+}
+
+/// Whether to write colours to stdout.
+pub fn color_of_stdout(choice: Option<ColorChoice>) -> bool {
+    color(choice, std::io::stdout().is_terminal())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_its_variable() {
+        let command = Args::command();
+        let own = |arg: &&clap::Arg| !["help", "version"].contains(&arg.get_id().as_str());
+        let mut seen = 0;
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            for arg in sub.get_arguments().filter(own) {
+                let Some(long) = arg.get_long() else { continue };
+                let variable = format!("DRILLYARD_{}", long.to_uppercase().replace('-', "_"));
+                let has = arg.get_env().map(|name| name.to_string_lossy().into_owned());
+                assert_eq!(has, Some(variable), "{} --{long}", sub.get_name());
+                seen += 1;
+            }
+        }
+        assert!(seen > 30, "{seen} options");
+    }
+}

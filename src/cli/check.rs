@@ -1,0 +1,87 @@
+//! `drillyard check`
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
+
+use super::args::{BackendArgs, CheckArgs, color_of_stderr};
+use super::files::{self, Loaded};
+use super::{Result, backend, block_on};
+use crate::journal::{ExitCode, Problem};
+use crate::plan::Plan;
+
+/// Reads, resolves and judges scenarios without starting anything.
+pub fn check(args: CheckArgs) -> Result<ExitCode> {
+    let files = files::find(&args.selection.paths)?;
+    let mut loaded = files::load(&files, &args.selection.set);
+    files::check_set(&args.selection.set, &loaded)?;
+    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    if loaded.is_empty() {
+        return Err(files::nothing_selected(files.len()));
+    }
+    let color = color_of_stderr(Some(args.color));
+    let mut code = ExitCode::Passed;
+    for one in &loaded {
+        if let Err(problems) = &one.plan {
+            print_problems(problems, color);
+            eprintln!("{}: {}\n", one.path.display(), count_of_errors(problems.len()));
+            code = ExitCode::InvalidScenario;
+        }
+    }
+    if let Some(choice) = args.backend
+        && code == ExitCode::Passed
+    {
+        let args = BackendArgs {
+            backend: choice,
+            image: args.image.clone(),
+            pg_bin: args.pg_bin.clone(),
+            pg_roots: crate::host::local::ROOTS.map(Into::into).to_vec(),
+        };
+        if !block_on(versions_at_hand(&args, &loaded, color))? {
+            code = ExitCode::Lab;
+        }
+    }
+    let silent: Vec<&Plan> =
+        loaded.iter().filter_map(|one| one.plan.as_deref().ok()).filter(|plan| !plan.judges()).collect();
+    for plan in &silent {
+        eprintln!("warning: {} judges nothing: it will fail", plan.source.file());
+    }
+    if !args.quiet {
+        let valid = loaded.iter().filter(|one| one.plan.is_ok()).count();
+        let scenarios = if loaded.len() == 1 { "scenario" } else { "scenarios" };
+        match loaded.len() - valid {
+            0 => println!("{valid} {scenarios} checked: no errors"),
+            invalid => println!("{} {scenarios} checked: {invalid} with errors", loaded.len()),
+        }
+    }
+    Ok(code)
+}
+
+/// Whether the backend has every version that the scenarios name.
+async fn versions_at_hand(args: &BackendArgs, loaded: &[Loaded], color: bool) -> Result<bool> {
+    let chosen = backend::choose(args, &[]).await?;
+    let at_hand = crate::host::at_hand(&chosen.installations);
+    let mut all = true;
+    for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {
+        for version in &plan.versions {
+            if !chosen.installations.iter().any(|one| one.version.major == version.value) {
+                let label = format!("{at_hand} at hand with the {} backend", chosen.backend.kind().as_str());
+                let problem = Problem::new(format!("PostgreSQL {} is not at hand", version.value))
+                    .at(plan.source.place(version.span, label))
+                    .help("`drillyard doctor` says how to get it");
+                print_problems(&[problem], color);
+                all = false;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Prints problems to stderr, a blank line after each.
+pub fn print_problems(problems: &[Problem], color: bool) {
+    for problem in problems {
+        eprintln!("{}", crate::report::render(problem, color));
+    }
+}
+
+/// `1 error`, `3 errors`.
+pub fn count_of_errors(count: usize) -> String {
+    if count == 1 { "1 error".to_owned() } else { format!("{count} errors") }
+}

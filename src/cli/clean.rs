@@ -1,0 +1,35 @@
+//! `drillyard clean`
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
+
+use super::{Result, backend, block_on, places};
+use crate::journal::ExitCode;
+use crate::run::{Which, sweep, sweep_cache};
+
+/// Removes what is kept or was left behind, of all runs or of those that are named; with `all`, templates and records, too.
+pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
+    let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
+    let swept = block_on(async {
+        let daemon = backend::daemon().await;
+        Ok(sweep(&places::all_work(), daemon.as_ref(), &places::owner(), &which).await)
+    })?;
+    sweep_cache(&places::cache());
+    for run in &swept.removed {
+        println!("removed run {run}");
+    }
+    if all {
+        for dir in [places::cache(), places::records()] {
+            match std::fs::remove_dir_all(&dir) {
+                Ok(()) => println!("removed {}", dir.display()),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => eprintln!("warning: cannot remove {}: {e}", dir.display()),
+            }
+        }
+    }
+    if swept.removed.is_empty() {
+        println!("nothing was kept or left behind");
+    }
+    for failed in &swept.failed {
+        eprintln!("error: {failed}");
+    }
+    Ok(if swept.failed.is_empty() { ExitCode::Passed } else { ExitCode::Unclean })
+}

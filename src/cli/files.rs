@@ -1,0 +1,246 @@
+//! Finding, reading and choosing scenarios.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::args::Selection;
+use super::{Result, Stop};
+use crate::journal::{ExitCode, Problem};
+use crate::plan::Plan;
+use crate::scenario::Values;
+
+/// A part of the drills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    by_hash: bool,
+    part: u64,
+    of: u64,
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || "write slice:1/4 or hash:1/4".to_owned();
+        let (how, part) = text.split_once(':').ok_or_else(wrong)?;
+        let by_hash = match how {
+            "slice" => false,
+            "hash" => true,
+            _ => return Err(wrong()),
+        };
+        let (part, of) = part.split_once('/').ok_or_else(wrong)?;
+        match (part.parse(), of.parse()) {
+            (Ok(part), Ok(of)) if part >= 1 && part <= of => Ok(Partition { by_hash, part, of }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Partition {
+    /// Whether the drill in this place, of this name, belongs to it.
+    pub fn takes(&self, index: usize, name: &str) -> bool {
+        // FNV-1a: the same on every machine and in every version.
+        let hash = || {
+            name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+        };
+        let number = if self.by_hash { hash() } else { index as u64 };
+        number % self.of == self.part - 1
+    }
+}
+
+/// A file, read and resolved, or what is wrong with it.
+pub struct Loaded {
+    pub path: PathBuf,
+    pub plan: std::result::Result<Arc<Plan>, Vec<Problem>>,
+}
+
+/// The scenario files that the paths name, each once, in order.
+pub fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
+    let (mut files, mut seen) = (Vec::new(), HashSet::new());
+    let default = ["scenarios".to_owned()];
+    let named = if paths.is_empty() { &default[..] } else { paths };
+    for path in named {
+        let found = if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
+            glob(path)
+        } else {
+            below(Path::new(path)).map_err(|e| unreadable(path, &e, paths.is_empty()))?
+        };
+        for file in found {
+            // As bytes: paths are compared part by part, which takes its time with a thousand of them.
+            if seen.insert(file.as_os_str().to_owned()) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Why a path cannot be read, and what was meant by it perhaps.
+fn unreadable(path: &str, error: &std::io::Error, default: bool) -> Stop {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Stop::usage(format!("cannot read {path}: {error}"));
+    }
+    if default {
+        let stop = Stop::usage("there is no folder `scenarios` here");
+        return stop.help("name a scenario, or make one: drillyard new NAME");
+    }
+    let stop = Stop::usage(format!("there is no file or folder `{path}`"));
+    let named = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == path);
+    match below(Path::new("scenarios")).unwrap_or_default().iter().find(named) {
+        Some(file) => stop.help(format!("did you mean `{}`?", file.display())),
+        None => stop.help("`drillyard list` shows the drills in scenarios/"),
+    }
+}
+
+/// That nothing is left to do, of so many files that were found.
+pub fn nothing_selected(found: usize) -> Stop {
+    let stop = |title: &str| Stop { problems: vec![Problem::new(title)], code: ExitCode::NothingSelected };
+    match found {
+        0 => stop("there are no scenarios there").help("their files end in .yaml; `drillyard new NAME` writes one"),
+        _ => stop("no scenario was selected").help("`drillyard list` shows those that there are"),
+    }
+}
+
+fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// A file itself, or all the scenarios below a folder.
+fn below(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !std::fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect::<std::io::Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if entry.is_dir() {
+            files.extend(below(&entry)?);
+        } else if is_scenario(&entry) {
+            files.push(entry);
+        }
+    }
+    Ok(files)
+}
+
+/// The scenarios whose paths match a glob with `*`, `**` and `?`, for shells that leave it to us.
+fn glob(pattern: &str) -> Vec<PathBuf> {
+    let mut regex = String::from("^");
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let (taken, piece) = match c {
+            '*' if rest.starts_with("**/") => (3, "(?:.*/)?".to_owned()),
+            '*' if rest.starts_with("**") => (2, ".*".to_owned()),
+            '*' => (1, "[^/]*".to_owned()),
+            '?' => (1, "[^/]".to_owned()),
+            '[' => match rest.find(']') {
+                Some(end) => (end + 1, rest[..=end].replace("[!", "[^")),
+                None => (1, r"\[".to_owned()),
+            },
+            other => (other.len_utf8(), regex::escape(other.encode_utf8(&mut [0; 4]))),
+        };
+        regex.push_str(&piece);
+        rest = &rest[taken..];
+    }
+    regex.push('$');
+    let fixed: PathBuf = Path::new(pattern)
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect();
+    let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
+    let Ok(regex) = regex::Regex::new(&regex) else { return vec![] };
+    let files = below(&root).unwrap_or_default();
+    let plain = |path: &Path| path.strip_prefix("./").unwrap_or(path).to_owned();
+    files.into_iter().map(|file| plain(&file)).filter(|file| regex.is_match(&file.to_string_lossy())).collect()
+}
+
+/// Reads and resolves files, on all processors.
+pub fn load(files: &[PathBuf], set: &[(String, String)]) -> Vec<Loaded> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let loaded: std::sync::Mutex<Vec<(usize, Loaded)>> = std::sync::Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((index, path)) = {
+                    let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    files.get(index).map(|path| (index, path))
+                } {
+                    let one = Loaded { path: path.clone(), plan: load_one(path, set).map(Arc::new) };
+                    loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, one));
+                }
+            });
+        }
+    });
+    let mut loaded = loaded.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    loaded.sort_by_key(|(index, _)| *index);
+    loaded.into_iter().map(|(_, one)| one).collect()
+}
+
+fn load_one(path: &Path, set: &[(String, String)]) -> std::result::Result<Plan, Vec<Problem>> {
+    let source = crate::scenario::read(path).map_err(|problem| vec![problem])?;
+    let values = Values::new(Box::new(|name| std::env::var(name).ok()), Box::new(secret));
+    crate::plan::resolve(crate::scenario::load(source, values, set)?)
+}
+
+/// `${secrets.x}`: the variable `DRILLYARD_SECRET_X`, or the file `x` in the directory `DRILLYARD_SECRETS_DIR`.
+fn secret(name: &str) -> Option<String> {
+    let variable = format!("DRILLYARD_SECRET_{}", name.to_uppercase().replace('-', "_"));
+    std::env::var(variable).ok().or_else(|| {
+        let dir = std::env::var_os("DRILLYARD_SECRETS_DIR")?;
+        let plain = !name.contains(['/', '\\']) && name != "..";
+        let text = plain.then(|| std::fs::read_to_string(Path::new(&dir).join(name)).ok())??;
+        Some(text.trim_end_matches(['\n', '\r']).to_owned())
+    })
+}
+
+/// Whether a drill is one of those that were asked for.
+pub fn selected(plan: &Plan, selection: &Selection) -> bool {
+    let tagged = selection.tag.is_empty() || selection.tag.iter().any(|tag| plan.tags.contains(tag));
+    tagged && selection.filter.as_ref().is_none_or(|text| plan.name.contains(text))
+}
+
+/// A `--set` that no scenario has a param for is a mistake.
+pub fn check_set(set: &[(String, String)], loaded: &[Loaded]) -> Result<()> {
+    let plans: Vec<&Arc<Plan>> = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).collect();
+    if plans.len() < loaded.len() {
+        return Ok(());
+    }
+    for (name, _) in set {
+        if !plans.iter().any(|plan| plan.params.contains(name)) {
+            let known: std::collections::BTreeSet<&str> =
+                plans.iter().flat_map(|plan| plan.params.iter().map(String::as_str)).collect();
+            let help = match known.is_empty() {
+                true => "no scenario here has params".to_owned(),
+                false => format!("params are {}", crate::source::choices(known.iter().copied(), "and")),
+            };
+            return Err(Stop::usage(format!("--set {name}: no scenario has this param")).help(help));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_divide_without_loss() {
+        for kind in ["slice", "hash"] {
+            let parts: Vec<Partition> = (1..=3).filter_map(|n| format!("{kind}:{n}/3").parse().ok()).collect();
+            for (index, name) in ["a", "b", "c", "d", "e"].iter().enumerate() {
+                assert_eq!(parts.iter().filter(|part| part.takes(index, name)).count(), 1, "{kind} {name}");
+            }
+        }
+        for wrong in ["1/4", "slice:0/4", "slice:5/4", "slice:1", "x:1/2"] {
+            assert!(wrong.parse::<Partition>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `drillyard list`
+
+use super::args::ListArgs;
+use super::{Result, files};
+use crate::journal::ExitCode;
+
+/// Lists drills.
+pub fn list(args: ListArgs) -> Result<ExitCode> {
+    let loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
+    let mut text = String::new();
+    let mut invalid = false;
+    for one in &loaded {
+        match &one.plan {
+            Ok(plan) if files::selected(plan, &args.selection) => {
+                let tags = if plan.tags.is_empty() { String::new() } else { format!("  [{}]", plan.tags.join(", ")) };
+                let versions: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
+                let versions =
+                    if versions.is_empty() { String::new() } else { format!("  PostgreSQL {}", versions.join(", ")) };
+                text.push_str(&format!("{}{tags}{versions}\n    {}\n", plan.name, plan.source.file()));
+                for line in plan.about.lines() {
+                    text.push_str(&format!("    {}\n", line.trim()));
+                }
+            }
+            Ok(_) => {}
+            Err(problems) => {
+                invalid = true;
+                let errors = super::check::count_of_errors(problems.len());
+                text.push_str(&format!("{}\n    {errors}: drillyard check {0}\n", one.path.display()));
+            }
+        }
+    }
+    if text.is_empty() {
+        return Err(files::nothing_selected(loaded.len()));
+    }
+    super::print_all(&text);
+    Ok(if invalid { ExitCode::InvalidScenario } else { ExitCode::Passed })
+}

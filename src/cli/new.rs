@@ -1,0 +1,73 @@
+//! `drillyard new`
+#![expect(clippy::print_stdout, reason = "printing is what this room is for")]
+
+use std::path::{Path, PathBuf};
+
+use super::args::NewArgs;
+use super::{Result, Stop, files};
+use crate::journal::ExitCode;
+
+/// A small scenario that passes as it is.
+const TEMPLATE: &str = include_str!("new.yaml");
+/// The schema's file, beside the scenario.
+const SCHEMA: &str = "drillyard.schema.json";
+
+/// Writes a scenario to start from, with the schema line for editors.
+pub fn new(args: NewArgs) -> Result<ExitCode> {
+    let name = args.name.strip_suffix(".yaml").unwrap_or(&args.name);
+    let stem = Path::new(name).file_name().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let fits = !stem.is_empty() && stem.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !fits {
+        return Err(Stop::usage(format!("`{}` cannot name a drill", args.name)).help("letters, digits, `-` and `_`"));
+    }
+    let dir = if name == stem && Path::new("scenarios").is_dir() { PathBuf::from("scenarios") } else { PathBuf::new() };
+    let path = dir.join(format!("{name}.yaml"));
+    let body = match &args.from {
+        None => TEMPLATE.replace("NAME", &stem),
+        Some(from) => renamed(&origin(from)?, &stem),
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let trouble = |e: std::io::Error| Stop::usage(format!("cannot write {}: {e}", path.display()));
+    std::fs::create_dir_all(parent).map_err(trouble)?;
+    let text = format!("# yaml-language-server: $schema={SCHEMA}\n{body}");
+    let mut file = std::fs::File::create_new(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Stop::usage(format!("`{}` is there already", path.display())).help("choose another name, or remove it")
+        }
+        _ => trouble(e),
+    })?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(trouble)?;
+    let schema = serde_json::to_string(&crate::scenario::schema()).unwrap_or_default();
+    std::fs::write(parent.join(SCHEMA), schema).map_err(trouble)?;
+    println!("wrote {}", path.display());
+    println!("run it: drillyard run {}", path.display());
+    Ok(ExitCode::Passed)
+}
+
+/// The text of a drill, by its file or its name.
+fn origin(from: &str) -> Result<String> {
+    let path = Path::new(from);
+    let path = if path.is_file() {
+        path.to_owned()
+    } else {
+        let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == from);
+        files::find(&[]).unwrap_or_default().into_iter().find(named).ok_or_else(|| {
+            Stop::usage(format!("there is no drill `{from}`")).help("`drillyard list` shows those that there are")
+        })?
+    };
+    std::fs::read_to_string(&path).map_err(|e| Stop::usage(format!("cannot read {}: {e}", path.display())))
+}
+
+/// The text with another name, and without the origin's schema line.
+fn renamed(text: &str, name: &str) -> String {
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| !line.starts_with("# yaml-language-server:")).map(str::to_owned).collect();
+    match lines.iter_mut().find(|line| line.starts_with("name:")) {
+        Some(line) => *line = format!("name: {name}"),
+        None => {
+            let at = lines.iter().position(|line| line.starts_with("drillyard:")).map_or(0, |at| at + 1);
+            lines.insert(at, format!("name: {name}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}

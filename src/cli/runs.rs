@@ -1,0 +1,80 @@
+//! `drillyard runs`
+
+use std::path::Path;
+
+use super::args::{RunsCommand, color_of_stdout};
+use super::{Result, Stop, places};
+use crate::journal::{Entry, Event, ExitCode, Listener};
+use crate::report::{RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+
+/// Lists past runs, or shows one again.
+pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
+    match command {
+        None => list(),
+        Some(RunsCommand::Show { run }) => show(&run),
+    }
+}
+
+fn entries(dir: &Path) -> Vec<Entry> {
+    let text = std::fs::read_to_string(dir.join("events.jsonl")).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn directories() -> Vec<std::path::PathBuf> {
+    let found = std::fs::read_dir(places::records()).into_iter().flatten().flatten();
+    let mut dirs: Vec<_> = found.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
+    dirs.sort();
+    dirs.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+fn list() -> Result<ExitCode> {
+    let mut text = String::new();
+    for dir in directories() {
+        let mut record = RunRecord::default();
+        for entry in &entries(&dir) {
+            record.hear(entry);
+        }
+        let Some(started) = record.started else { continue };
+        let drills: Vec<&str> = record.drills.values().map(|drill| drill.name.as_str()).take(3).collect();
+        let more = if record.drills.len() > 3 { ", ..." } else { "" };
+        text.push_str(&format!(
+            "{}  {}  {:7}  {}  {}{more}\n",
+            record.run,
+            started.strftime("%Y-%m-%d %H:%M:%SZ"),
+            record.outcome().as_str(),
+            explain_counts(record.counts()),
+            drills.join(", ")
+        ));
+    }
+    if text.is_empty() {
+        text = format!("no runs are recorded in {}\n", places::records().display());
+    }
+    super::print_all(&text);
+    Ok(ExitCode::Passed)
+}
+
+fn show(run: &str) -> Result<ExitCode> {
+    let matching: Vec<_> = directories()
+        .into_iter()
+        .filter(|dir| dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(run)))
+        .collect();
+    let [dir] = matching.as_slice() else {
+        let what = if matching.is_empty() { "there is no run" } else { "there are several runs" };
+        return Err(Stop::usage(format!("{what} `{run}`")).help("`drillyard runs` lists them"));
+    };
+    let options =
+        TerminalOptions { color: color_of_stdout(None), progress: false, verbosity: Verbosity::Verbose, width: 120 };
+    let mut terminal = Terminal::new(options, Box::new(std::io::stdout()));
+    let mut finished = false;
+    for entry in entries(dir) {
+        finished |= matches!(entry.event, Event::RunFinished { .. });
+        terminal.hear(&entry);
+    }
+    let mut text = if finished { String::new() } else { "the run broke off here\n".to_owned() };
+    let logs = dir.join("logs");
+    if logs.is_dir() {
+        text.push_str(&format!("servers' logs: {}\n", logs.display()));
+    }
+    super::print_all(&text);
+    Ok(ExitCode::Passed)
+}

@@ -1,0 +1,51 @@
+//! `drillyard shell`
+
+use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
+
+use super::args::ShellArgs;
+use super::{Result, Stop, places};
+use crate::journal::ExitCode;
+use crate::run::{Kept, RunState, run_directories};
+
+/// Opens psql, or runs a command, on a node of a kept run.
+pub fn shell(args: ShellArgs) -> Result<ExitCode> {
+    let (run, node) = match args.node.split_once('/') {
+        Some((run, node)) => (Some(run), node),
+        None => (None, args.node.as_str()),
+    };
+    let directories = places::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
+    let mut found = Vec::new();
+    let mut known = Vec::new();
+    for (id, path, state) in directories {
+        if state == RunState::Dead || run.is_some_and(|run| !id.starts_with(run)) {
+            continue;
+        }
+        for kept in Kept::read(&path).nodes {
+            known.push(format!("{id}/{} ({})", kept.node, kept.drill));
+            if kept.node == node {
+                found.push((id.clone(), kept));
+            }
+        }
+    }
+    let known = match known.is_empty() {
+        true => "no run is kept: run a drill with --keep always or --keep on-failure".to_owned(),
+        false => format!("kept: {}", known.join(", ")),
+    };
+    let runs: std::collections::BTreeSet<&String> = found.iter().map(|(id, _)| id).collect();
+    if runs.len() > 1 {
+        return Err(Stop::usage(format!("node `{node}` is in several kept runs")).help(known));
+    }
+    // Of several drills of one run, the last.
+    let Some((_, kept)) = found.pop() else {
+        return Err(Stop::usage(format!("there is no kept node `{}`", args.node)).help(known));
+    };
+    let command = if args.command.is_empty() { vec![kept.psql] } else { args.command };
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    // docker refuses to connect a terminal where there is none: a script, a pipe.
+    let fitting = |word: String| if word == "-it" && !terminal { "-i".to_owned() } else { word };
+    let mut words = kept.prefix.into_iter().map(fitting).chain(command);
+    let program = words.next().unwrap_or_default();
+    let error = std::process::Command::new(&program).args(words).exec();
+    Err(Stop::lab(format!("cannot run {program}: {error}")))
+}

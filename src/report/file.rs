@@ -1,0 +1,124 @@
+//! Reports that are files: written whole and in one go, so that nobody ever reads half of one.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::journal::{Entry, Event, Listener};
+
+use super::collect::{Render, RunRecord};
+
+/// What a report could not write, for whoever decides on the exit code. Clones share the same list.
+#[derive(Debug, Clone, Default)]
+pub struct WriteFailures(Arc<Mutex<Vec<String>>>);
+
+impl WriteFailures {
+    /// The failures so far, one for each file, as lowercase fragments that name the file.
+    pub fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn add(&self, path: &Path, error: &io::Error) {
+        let name = format!("the report {} cannot be written", path.display());
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failures.iter().any(|failure| failure.starts_with(&name)) {
+            // The system's reason alone: the name of a temporary file helps nobody.
+            let reason =
+                error.get_ref().and_then(|inner| inner.source()).map_or_else(|| error.to_string(), ToString::to_string);
+            failures.push(format!("{name}: {reason}"));
+        }
+    }
+}
+
+/// How long a report on the disk may lag behind the run, in milliseconds. Writing it at every drill's end would be slow for a
+/// thousand short drills.
+const LAG_MS: u64 = 1000;
+
+/// A file that says the whole truth at the run's end, and what was known about a second ago where the run was killed.
+pub(super) struct FileReport {
+    path: PathBuf,
+    render: Render,
+    failures: WriteFailures,
+    record: RunRecord,
+    written_ms: Option<u64>,
+    /// Whether more was heard than was written.
+    behind: bool,
+}
+
+impl FileReport {
+    pub(super) fn new(path: PathBuf, render: Render, failures: WriteFailures) -> Self {
+        FileReport { path, render, failures, record: RunRecord::default(), written_ms: None, behind: false }
+    }
+
+    fn write(&mut self) {
+        let written = (self.render)(&self.record).and_then(|text| write_whole(&self.path, &text));
+        if let Err(error) = written {
+            self.failures.add(&self.path, &error);
+        }
+        self.behind = false;
+    }
+}
+
+impl Listener for FileReport {
+    fn hear(&mut self, entry: &Entry) {
+        self.record.hear(entry);
+        self.behind = true;
+        let due = self.written_ms.is_none_or(|written| entry.elapsed_ms >= written.saturating_add(LAG_MS));
+        let write = match entry.event {
+            Event::RunFinished { .. } => true,
+            // What goes through a pipe can be said just once.
+            _ if is_special(&self.path) => false,
+            Event::RunStarted { .. } => true,
+            Event::DrillStarted { .. } | Event::DrillFinished { .. } => due,
+            _ => false,
+        };
+        if write {
+            self.written_ms = Some(entry.elapsed_ms);
+            self.write();
+        }
+    }
+}
+
+impl Drop for FileReport {
+    /// For a run that broke off without its last event.
+    fn drop(&mut self) {
+        if self.behind {
+            self.write();
+        }
+    }
+}
+
+/// Whether there is something at this path that is no file: `/dev/stdout`, a pipe.
+pub(super) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Writes a file beside it and moves it into its place.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    if is_special(path) {
+        // Moving a file there would replace the device itself.
+        return fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    }
+    // A link stays one: what it points to is written.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".drillyard-").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    make_readable(file.as_file())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Temporary files are for their owner alone; a report is for whoever may read the folder (a CI's collector, say).
+#[cfg(unix)]
+fn make_readable(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}

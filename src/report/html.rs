@@ -1,0 +1,229 @@
+//! One page that needs nothing but itself: a card for each drill, with its steps as bars on a time axis.
+
+use std::fmt::Write;
+use std::io;
+
+use crate::journal::Outcome;
+
+use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
+use super::facts::{explain_facts, measured_of};
+use super::snippet;
+use super::text::{count, duration, one_line, thousands, visible};
+use super::trouble::is_bad;
+
+const STYLE: &str = include_str!("html.css");
+
+/// The report as text.
+pub(super) fn render(record: &RunRecord) -> io::Result<String> {
+    let outcome = record.outcome();
+    let title = format!("Recovery drills {outcome}: {}", explain_counts(record.counts()));
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+        escape(&title)
+    );
+    head(&mut page, record);
+    for (at, drill) in &record.drills {
+        card(&mut page, *at, drill);
+    }
+    let _ = writeln!(page, "<footer>drillyard {}</footer>\n</body>\n</html>", escape(&record.version));
+    Ok(page)
+}
+
+fn head(page: &mut String, record: &RunRecord) {
+    let (outcome, counts) = (record.outcome(), record.counts());
+    let _ = writeln!(page, "<header>\n<h1><span class=\"badge {outcome}\">{outcome}</span> Recovery drills</h1>");
+    page.push_str("<p class=\"counts\">");
+    let numbers = [
+        (counts.passed, Outcome::Passed),
+        (counts.failed, Outcome::Failed),
+        (counts.errored, Outcome::Errored),
+        (counts.skipped, Outcome::Skipped),
+    ];
+    for (number, outcome) in numbers {
+        let class = if number == 0 { "none" } else { outcome.as_str() };
+        let _ = write!(page, "<span class=\"{class}\"><b>{}</b> {outcome}</span>", thousands(number as u64));
+    }
+    if record.not_begun() > 0 {
+        let _ = write!(page, "<span><b>{}</b> not begun</span>", record.not_begun());
+    }
+    let _ = writeln!(page, "<span>in <b>{}</b></span></p>", duration(record.duration_ms()));
+    let started = record.started.map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+    let exit = record.exit_code().map_or_else(|| "none: the run broke off".to_owned(), |code| code.to_string());
+    let reason = match record.backend_reason.as_str() {
+        "" => record.backend.clone(),
+        reason => format!("{} ({reason})", record.backend),
+    };
+    let seed = record.seed.to_string();
+    let facts =
+        [("run", &record.run), ("started", &started), ("backend", &reason), ("seed", &seed), ("exit code", &exit)];
+    list(page, &facts.map(|(name, value)| (name.to_owned(), value.clone())));
+    for warning in &record.warnings {
+        let _ = writeln!(page, "<p class=\"warning\">{}</p>", escape(warning));
+    }
+    if !record.left.is_empty() {
+        let left = escape(&record.left.join(", "));
+        let _ = writeln!(
+            page,
+            "<p class=\"warning\">Clean-up is not complete; <code>drillyard clean</code> tries again. Left: {left}</p>"
+        );
+    }
+    // With many drills, a way to the ones that need someone.
+    if record.drills.len() > 1 {
+        page.push_str("<nav>");
+        for (at, drill) in &record.drills {
+            let (outcome, title) = (drill.outcome(), escape(&drill.title()));
+            let _ = write!(page, "<a class=\"{outcome}\" href=\"#drill-{at}\">{title}</a>");
+        }
+        page.push_str("</nav>\n");
+    }
+    page.push_str("</header>\n");
+}
+
+fn card(page: &mut String, at: usize, drill: &DrillRecord) {
+    let outcome = drill.outcome();
+    let _ = writeln!(page, "<section id=\"drill-{at}\" class=\"card {outcome}\">");
+    let _ = writeln!(
+        page,
+        "<h2><span class=\"badge {outcome}\">{outcome}</span> {} <small>{} · {}</small></h2>",
+        escape(&drill.name),
+        escape(&drill.place()),
+        duration(drill.duration_ms()),
+    );
+    if !drill.about.is_empty() {
+        let _ = writeln!(page, "<p class=\"about\">{}</p>", escape(&drill.about));
+    }
+    if outcome == Outcome::Skipped {
+        let _ = writeln!(page, "<p class=\"about\">Skipped: {}</p>", escape(&drill.message().unwrap_or_default()));
+    }
+    for warning in &drill.warnings {
+        let _ = writeln!(page, "<p class=\"warning\">{}</p>", escape(warning));
+    }
+    for trouble in drill.troubles() {
+        let headline = escape(&trouble.what().unwrap_or_else(|| "the drill".to_owned()));
+        let text = escape_lines(&snippet::render(&trouble.problem, false));
+        let _ = writeln!(
+            page,
+            "<h3 class=\"{0}\">{0}: {headline}</h3>\n<pre class=\"problem\">{text}</pre>",
+            trouble.outcome
+        );
+    }
+    tiles(page, drill);
+    timeline(page, drill);
+    let mut facts = vec![("file".to_owned(), drill.file.clone()), ("seed".to_owned(), drill.seed.to_string())];
+    let nodes = drill.nodes.iter().map(|(node, ms)| format!("{node} {}", duration(*ms)));
+    facts.push(("servers up in".to_owned(), nodes.collect::<Vec<_>>().join(", ")));
+    facts.extend(drill.kept.iter().map(|(node, shell)| (format!("kept {node}"), shell.clone())));
+    facts.extend(drill.end.as_ref().map(|end| ("again".to_owned(), end.again.clone())));
+    facts.retain(|(_, value)| !value.is_empty());
+    list(page, &facts);
+    page.push_str("</section>\n");
+}
+
+/// The numbers that decide: budgets, and what became of the users' transactions.
+fn tiles(page: &mut String, drill: &DrillRecord) {
+    if drill.budgets.is_empty() && drill.traffic.is_empty() {
+        return;
+    }
+    page.push_str("<div class=\"tiles\">\n");
+    for (budget, _) in &drill.budgets {
+        let (name, (measured, max)) = (escape(&budget.name), measured_of(budget));
+        let measured = measured.unwrap_or_else(|| "never measured".to_owned());
+        let max = max.map(|max| format!(" of at most {max}")).unwrap_or_default();
+        let _ = writeln!(
+            page,
+            "<div class=\"tile {0}\"><b>{name} {0}</b><span class=\"big\">{measured}</span>{max}</div>",
+            budget.outcome
+        );
+    }
+    for users in &drill.traffic {
+        let bad = users.lost.unwrap_or(0) > 0 || users.duplicated.unwrap_or(0) > 0;
+        let found = |number: Option<u64>| number.map_or_else(|| "not looked for".to_owned(), thousands);
+        let _ = writeln!(
+            page,
+            "<div class=\"tile{}\"><b>{}</b><table>",
+            if bad { " lossy" } else { "" },
+            escape(&users.id)
+        );
+        let rows = [
+            ("acknowledged", thousands(users.acknowledged)),
+            ("lost", found(users.lost)),
+            ("duplicated", found(users.duplicated)),
+            ("in doubt", thousands(users.in_doubt)),
+            ("rejected", thousands(users.rejected)),
+        ];
+        for (name, value) in rows {
+            let _ = write!(page, "<tr><td>{name}</td><td>{value}</td></tr>");
+        }
+        page.push_str("</table></div>\n");
+    }
+    page.push_str("</div>\n");
+}
+
+fn timeline(page: &mut String, drill: &DrillRecord) {
+    if drill.steps.is_empty() {
+        return;
+    }
+    let took = |step: &StepRecord| step.end.as_ref().map_or(0, |end| end.duration_ms);
+    let ends = drill.steps.iter().filter_map(|step| Some(step.started_ms?.saturating_add(took(step))));
+    let whole = ends.chain([drill.duration_ms()]).max().unwrap_or(0).max(1);
+    // What passed is of use when someone asks for it.
+    let open = if is_bad(drill.outcome()) { " open" } else { "" };
+    let _ = writeln!(
+        page,
+        "<details{open}><summary>{}</summary>\n<div class=\"timeline\">",
+        count(drill.steps.len(), "step")
+    );
+    for step in &drill.steps {
+        let outcome = drill.step_outcome(step);
+        let percent = |ms: u64| ms as f64 * 100.0 / whole as f64;
+        let bar = match (step.started_ms, &step.end) {
+            (None, _) => String::new(),
+            (Some(start), end) => {
+                // One that never ended lasts until the drill's end.
+                let took = end.as_ref().map_or(whole.saturating_sub(start), |end| end.duration_ms);
+                let (left, width) = (percent(start), percent(took));
+                format!("<i class=\"{outcome}\" style=\"left:{left:.2}%;width:{width:.2}%\"></i>")
+            }
+        };
+        let facts = step.end.as_ref().map(|end| explain_facts(&end.facts)).unwrap_or_default();
+        let message = drill.step_message(step).unwrap_or_default();
+        let told = [message, facts].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ");
+        let start = step.started_ms.map(|ms| format!("at {}", duration(ms))).unwrap_or_default();
+        let length = step.end.as_ref().filter(|_| step.started_ms.is_some()).map(|end| duration(end.duration_ms));
+        let _ = writeln!(
+            page,
+            "<div class=\"step {outcome}\"><span class=\"what\"><em>{outcome}</em> {}</span>\
+             <span class=\"bar\">{bar}</span><span class=\"when\"><b>{}</b> {start}</span>\
+             <span class=\"told\"><code>{}{}</code> {}</span></div>",
+            escape(&step.head.name),
+            length.unwrap_or_default(),
+            escape(&step.head.kind),
+            if step.head.line > 0 { format!(":{}", step.head.line) } else { String::new() },
+            escape(&told),
+        );
+    }
+    page.push_str("</div>\n</details>\n");
+}
+
+fn list(page: &mut String, facts: &[(String, String)]) {
+    page.push_str("<dl>");
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = write!(page, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+    }
+    page.push_str("</dl>\n");
+}
+
+/// Text on one line in which nothing is HTML, in elements and in attributes.
+fn escape(text: &str) -> String {
+    entities(&one_line(text))
+}
+
+fn escape_lines(text: &str) -> String {
+    entities(&visible(text))
+}
+
+fn entities(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}

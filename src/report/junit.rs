@@ -1,0 +1,143 @@
+//! JUnit XML: a suite for each drill, a case for each step and each budget.
+//!
+//! A drill that came out otherwise than all its steps and budgets (its servers did not start, it was interrupted, it judged
+//! nothing) has a case of its own, called `drill`; likewise a run in the suite `drillyard`. So a reader that knows JUnit alone
+//! sees every failure.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::journal::Outcome;
+
+use super::collect::{DrillRecord, RunRecord};
+use super::snippet;
+use super::text::{one_line, visible};
+use super::trouble::{Of, Trouble};
+
+/// The report as text.
+pub(super) fn render(record: &RunRecord) -> io::Result<String> {
+    let mut report = Report::new("drillyard");
+    report.set_time(Duration::from_millis(record.duration_ms()));
+    for drill in record.drills.values() {
+        report.add_test_suite(suite(record, drill));
+    }
+    if let Some(suite) = run_suite(record) {
+        report.add_test_suite(suite);
+    }
+    report.to_string().map_err(io::Error::other)
+}
+
+fn suite(run: &RunRecord, drill: &DrillRecord) -> TestSuite {
+    let title = one_line(&drill.title());
+    let mut suite = TestSuite::new(&title);
+    suite.set_time(Duration::from_millis(drill.duration_ms()));
+    if let Some(started) = drill.started {
+        suite.extra.insert("timestamp".into(), started.to_string().into());
+    }
+    let seed = drill.seed.to_string();
+    let properties = [
+        ("file", &drill.file),
+        ("postgres", &drill.postgres),
+        ("backend", &drill.backend),
+        ("seed", &seed),
+        ("run", &run.run),
+    ];
+    for (name, value) in properties {
+        suite.add_property(Property::new(name, one_line(value)));
+    }
+    let mut names = HashSet::new();
+    for case in cases(drill) {
+        let mut name = one_line(&case.name);
+        // Readers merge cases of the same name into one.
+        let mut times = 1;
+        while !names.insert(name.clone()) {
+            times += 1;
+            name = format!("{} ({times})", one_line(&case.name));
+        }
+        let mut test = TestCase::new(name, case.status);
+        test.set_classname(&title).set_time(Duration::from_millis(case.duration_ms));
+        suite.add_test_case(test);
+    }
+    suite
+}
+
+struct Case {
+    name: String,
+    outcome: Outcome,
+    status: TestCaseStatus,
+    duration_ms: u64,
+}
+
+fn cases(drill: &DrillRecord) -> Vec<Case> {
+    let troubles = drill.troubles();
+    let trouble = |is: &dyn Fn(&Of) -> bool| troubles.iter().find(|trouble| is(&trouble.of));
+    let steps = drill.steps.iter().map(|step| {
+        let outcome = drill.step_outcome(step);
+        let trouble = trouble(&|of| matches!(of, Of::Step(index, _) if *index == step.head.index));
+        let duration_ms = step.end.as_ref().map_or(0, |end| end.duration_ms);
+        let status = status(outcome, drill.step_message(step), trouble);
+        Case { name: step.head.name.clone(), outcome, status, duration_ms }
+    });
+    let budgets = drill.budgets.iter().enumerate().map(|(at, (budget, _))| {
+        let trouble = trouble(&|of| matches!(of, Of::Budget(place, _) if *place == at));
+        let status = status(budget.outcome, None, trouble);
+        let duration_ms = budget.measured_ms.unwrap_or(0);
+        Case { name: format!("budget {}", budget.name), outcome: budget.outcome, status, duration_ms }
+    });
+    let mut cases: Vec<Case> = steps.chain(budgets).collect();
+    let (outcome, whole) = (drill.outcome(), trouble(&|of| *of == Of::Drill));
+    if whole.is_some() || !cases.iter().any(|case| case.outcome == outcome) {
+        let status = status(outcome, drill.message(), whole);
+        cases.push(Case { name: "drill".to_owned(), outcome, status, duration_ms: drill.duration_ms() });
+    }
+    cases
+}
+
+fn status(outcome: Outcome, message: Option<String>, trouble: Option<&Trouble>) -> TestCaseStatus {
+    let mut status = match outcome {
+        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Outcome::Errored => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Outcome::Skipped => TestCaseStatus::skipped(),
+    };
+    if let Some(message) = message.or_else(|| Some(trouble?.problem.title.clone())) {
+        status.set_message(one_line(&message));
+    }
+    if let Some(trouble) = trouble {
+        status.set_description(visible(&snippet::render(&trouble.problem, false)));
+    }
+    status
+}
+
+/// What went wrong with the run and is no drill's: without it a run that ended with an exit code could look green.
+fn run_suite(record: &RunRecord) -> Option<TestSuite> {
+    let (outcome, counts) = (record.outcome(), record.counts());
+    let mut cases = vec![];
+    let told = match outcome {
+        Outcome::Errored => counts.errored > 0,
+        Outcome::Failed => counts.failed > 0,
+        Outcome::Passed | Outcome::Skipped => true,
+    };
+    if !told {
+        let message = match (record.exit_code(), record.warnings.last()) {
+            (_, Some(warning)) => warning.clone(),
+            (Some(code), None) => format!("the run {outcome} with exit code {code}"),
+            (None, None) => "the run broke off".to_owned(),
+        };
+        cases.push(("run", status(outcome, Some(message), None)));
+    }
+    if !record.left.is_empty() {
+        let message = format!("clean-up could not remove {}", record.left.join(", "));
+        cases.push(("clean-up", status(Outcome::Errored, Some(message), None)));
+    }
+    let mut suite = TestSuite::new("drillyard");
+    suite.add_test_cases(cases.into_iter().map(|(name, status)| {
+        let mut case = TestCase::new(name, status);
+        case.set_classname("drillyard");
+        case
+    }));
+    (suite.tests > 0).then_some(suite)
+}

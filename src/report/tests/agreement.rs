@@ -1,0 +1,203 @@
+//! Whatever happens in a run, all reports count the same.
+
+use proptest::prelude::*;
+
+use crate::journal::{Budget, Event, Outcome, Problem, StepHead};
+
+use super::*;
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![4 => Just(Outcome::Passed), 1 => Just(Outcome::Failed), 1 => Just(Outcome::Errored), 1 => Just(Outcome::Skipped)]
+}
+
+#[derive(Debug, Clone)]
+struct Drill {
+    steps: Vec<(bool, Option<Outcome>, bool)>,
+    budgets: Vec<Outcome>,
+    end: Option<(Outcome, bool, bool)>,
+    announced: bool,
+}
+
+fn drill() -> impl Strategy<Value = Drill> {
+    let steps = prop::collection::vec((any::<bool>(), prop::option::weighted(0.8, outcome()), any::<bool>()), 0..5);
+    let budgets = prop::collection::vec(outcome(), 0..3);
+    let end = prop::option::weighted(0.8, (outcome(), any::<bool>(), any::<bool>()));
+    let announced = prop::bool::weighted(0.9);
+    (steps, budgets, end, announced).prop_map(|(steps, budgets, end, announced)| Drill {
+        steps,
+        budgets,
+        end,
+        announced,
+    })
+}
+
+fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bool) -> Vec<Entry> {
+    let text = |text: &str| text.to_owned();
+    let mut events = vec![Event::RunStarted {
+        run: text("7f3a"),
+        version: text("0"),
+        drills: planned,
+        backend: text("local"),
+        backend_reason: String::new(),
+        seed: 1,
+    }];
+    for (drill, of) in drills.iter().enumerate() {
+        let heads = of.steps.iter().enumerate().map(|(index, _)| StepHead {
+            index,
+            id: None,
+            kind: text("sql"),
+            name: text("the same name"),
+            line: index + 1,
+        });
+        if of.announced {
+            events.push(Event::DrillStarted {
+                drill,
+                name: text("a"),
+                file: text("a.yaml"),
+                about: String::new(),
+                postgres: text("17.2"),
+                backend: text("local"),
+                seed: 1,
+                steps: heads.collect(),
+            });
+        }
+        for (index, (began, ended, problem)) in of.steps.iter().enumerate() {
+            if *began {
+                events.push(Event::StepStarted { drill, index, started_ms: 1 });
+            }
+            if let Some(outcome) = *ended {
+                let problem = problem.then(|| Problem::new("broken"));
+                let (message, facts) = (None, Default::default());
+                let (started_ms, duration_ms) = (1, 2);
+                events.push(Event::StepFinished {
+                    drill,
+                    index,
+                    outcome,
+                    started_ms,
+                    duration_ms,
+                    message,
+                    problem,
+                    facts,
+                });
+            }
+        }
+        for outcome in of.budgets.iter().copied() {
+            let (measured_ms, max_ms) = (Some(1), Some(2));
+            let budget =
+                Budget { name: text("rto"), outcome, measured_ms, max_ms, measured_lost: None, max_lost: None };
+            events.push(Event::BudgetJudged { drill, budget, problem: None });
+        }
+        if let Some((outcome, message, problem)) = of.end {
+            let message = message.then(|| text("told"));
+            let problem = problem.then(|| Problem::new("told at length"));
+            let again = text("again");
+            events.push(Event::DrillFinished { drill, outcome, duration_ms: 9, message, problem, again, kept: false });
+        }
+    }
+    if let Some((outcome, exit_code)) = end {
+        let left = if left { vec![text("container")] } else { vec![] };
+        events.push(Event::CleanedUp { left, duration_ms: 1 });
+        events.push(Event::RunFinished { outcome, exit_code, duration_ms: 10 });
+    }
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    events.into_iter().map(|event| Entry { at, elapsed_ms: 1, event }).collect()
+}
+
+/// The number in an attribute of an element's start.
+fn attribute(element: &str, name: &str) -> usize {
+    let after = element.split_once(&format!(" {name}=\"")).map_or("", |(_, after)| after);
+    after.split('"').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn count(items: &serde_json::Value, outcome: &str) -> usize {
+    items.as_array().expect("a list").iter().filter(|item| item["outcome"] == outcome).count()
+}
+
+/// The recorded run in which everything is wrong, with other texts.
+fn with_text(text: &str) -> Vec<Entry> {
+    let mut entries = journal("nasty");
+    for entry in &mut entries {
+        match &mut entry.event {
+            Event::DrillStarted { name, file, postgres, .. } => {
+                [name, file, postgres].map(|old| *old = text.to_owned())
+            }
+            Event::StepFinished { message: Some(message), problem: Some(problem), .. } => {
+                [message, &mut problem.title, &mut problem.notes[0].text].map(|old| *old = text.to_owned())
+            }
+            _ => continue,
+        };
+    }
+    entries
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_text_breaks_a_report(text in "(?s)x(.|[\\x00-\\x1f<>&\"'`|]|\u{feff}|\u{ffff}|\\x1b\\]){0,30}") {
+        let record = record(&with_text(&text));
+        let xml = junit::render(&record).expect("XML");
+        let read = quick_junit::Report::deserialize_from_str(&xml);
+        prop_assert!(read.is_ok_and(|report| report.tests == 3 && report.failures == 1), "{xml}");
+        let forbidden = |c: char| (c < ' ' && !"\n\r\t".contains(c)) || ('\u{fffe}'..='\u{ffff}').contains(&c);
+        prop_assert!(!xml.contains(forbidden), "{xml:?}");
+        let told: serde_json::Value = serde_json::from_str(&json::render(&record).expect("JSON")).expect("JSON");
+        prop_assert_eq!(told["drills"][0]["name"].as_str(), Some(text.as_str()));
+        // The tags are ours alone: a text changes neither their number nor the lines of the table.
+        let (page, other) = (html::render(&record).expect("HTML"), with_text("x"));
+        let other = super::record(&other);
+        prop_assert_eq!(page.matches('<').count(), html::render(&other).expect("HTML").matches('<').count());
+        let rows = |record: &RunRecord| markdown::markdown(record).lines().filter(|line| line.starts_with("| ")).count();
+        prop_assert_eq!(rows(&record), rows(&other));
+    }
+
+    #[test]
+    fn json_junit_and_the_terminal_count_the_same(
+        drills in prop::collection::vec(drill(), 0..5),
+        missing in 0..2_usize,
+        end in prop::option::weighted(0.9, (outcome(), 0..7_u8)),
+        left in any::<bool>(),
+    ) {
+        let entries = events(&drills, drills.len() + missing, end, left);
+        let record = record(&entries);
+        let json: serde_json::Value = serde_json::from_str(&json::render(&record).expect("JSON")).expect("JSON");
+        let xml = junit::render(&record).expect("XML");
+        let paper = Paper::default();
+        let options = TerminalOptions { color: false, progress: false, verbosity: Verbosity::Normal, width: 80 };
+        tell(Terminal::new(options, Box::new(paper.clone())), &entries);
+        let page = html::render(&record).expect("HTML");
+
+        let drills = &json["drills"];
+        let told = |outcome: &str| count(drills, outcome);
+        let [passed, failed, errored, skipped] = ["passed", "failed", "errored", "skipped"].map(told);
+        let line = format!("{passed} passed, {failed} failed, {errored} errored, {skipped} skipped in ");
+        prop_assert!(paper.text().contains(&line), "{line} is not in\n{}", paper.text());
+        prop_assert!(markdown::markdown(&record).contains(line.trim_end_matches(" in ")));
+        for outcome in ["passed", "failed", "errored", "skipped"] {
+            let card = format!("class=\"card {outcome}\"");
+            prop_assert_eq!(page.matches(&card).count(), told(outcome));
+        }
+
+        let suites: Vec<&str> = xml.lines().filter(|line| line.contains("<testsuite ")).collect();
+        for (drill, suite) in drills.as_array().expect("a list").iter().zip(&suites) {
+            let parts = |outcome: &str| count(&drill["steps"], outcome) + count(&drill["budgets"], outcome);
+            let cases = drill["steps"].as_array().expect("a list").len() + drill["budgets"].as_array().expect("a list").len();
+            // A case for the drill itself, where its outcome is not that of a part.
+            let own = attribute(suite, "tests") - cases;
+            prop_assert!(own <= 1);
+            let own_of = |outcome: &str| if drill["outcome"] == outcome { own } else { 0 };
+            prop_assert_eq!(attribute(suite, "failures"), parts("failed") + own_of("failed"), "{}\n{}", suite, drill);
+            prop_assert_eq!(attribute(suite, "errors"), parts("errored") + own_of("errored"), "{}\n{}", suite, drill);
+            let (failures, errors) = (attribute(suite, "failures"), attribute(suite, "errors"));
+            match drill["outcome"].as_str() {
+                Some("failed") => prop_assert!(failures > 0),
+                Some("errored") => prop_assert!(errors > 0),
+                _ => prop_assert_eq!((failures, errors), (0, 0)),
+            }
+        }
+        let all = xml.lines().find(|line| line.contains("<testsuites ")).expect("the root");
+        let green = attribute(all, "failures") + attribute(all, "errors") == 0;
+        let passes = ["passed", "skipped"].contains(&json["outcome"].as_str().expect("an outcome"));
+        prop_assert_eq!(green, passes && json["left"].is_null(), "{}\n{}", xml, json);
+    }
+}

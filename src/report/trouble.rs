@@ -1,0 +1,149 @@
+//! What is wrong with a drill, as reports tell it: every problem with the name of what had it.
+
+use crate::journal::{Outcome, Place, Problem};
+
+use super::collect::DrillRecord;
+use super::text::{duration, thousands};
+
+/// What has a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// The step with that index and name.
+    Step(usize, String),
+    /// The budget at that place among the drill's budgets, with its name.
+    Budget(usize, String),
+    /// The drill as a whole.
+    Drill,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// With what.
+    pub of: Of,
+    /// Failed or errored.
+    pub outcome: Outcome,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl Trouble {
+    /// The step's name, or `budget rto`; `None` for the drill as a whole.
+    pub(super) fn what(&self) -> Option<String> {
+        match &self.of {
+            Of::Step(_, name) => Some(name.clone()),
+            Of::Budget(_, name) => Some(format!("budget {name}")),
+            Of::Drill => None,
+        }
+    }
+
+    /// `dropped-table (17.2, docker) > nothing was lost`.
+    pub(super) fn headline(&self, drill: &DrillRecord) -> String {
+        match self.what() {
+            Some(what) => format!("{} > {what}", drill.title()),
+            None => drill.title(),
+        }
+    }
+}
+
+impl DrillRecord {
+    /// Everything that is wrong with it: first its steps, then its budgets, then the drill as a whole. Never empty for a drill
+    /// that failed or errored. The first one tells how to look at the servers and how to run the drill again.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let mut troubles = self.step_troubles();
+        // A budget that was not measured because the drill had ended before is no trouble of its own.
+        let ended_before = !troubles.is_empty();
+        let measured =
+            |at: usize| self.budgets[at].0.measured_ms.is_some() || self.budgets[at].0.measured_lost.is_some();
+        let budgets =
+            self.budget_troubles().filter(|one| matches!(one.of, Of::Budget(at, _) if measured(at) || !ended_before));
+        troubles.extend(budgets);
+        let (ended, outcome) = (self.end.as_ref(), self.outcome());
+        match ended.and_then(|end| end.problem.clone()) {
+            Some(problem) => troubles.push(Trouble { of: Of::Drill, outcome, problem }),
+            // A drill that ended outside its steps says so itself; this is for one that did not.
+            None if ended.is_none() || (troubles.is_empty() && is_bad(outcome)) => {
+                troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
+            }
+            None => {}
+        }
+        if let Some(first) = troubles.first_mut() {
+            for (_, shell) in &self.kept {
+                first.problem = first.problem.clone().note("kept", shell);
+            }
+            if let Some(again) = ended.map(|end| &end.again).filter(|again| !again.is_empty()) {
+                first.problem = first.problem.clone().note("again", again);
+            }
+        }
+        troubles
+    }
+
+    fn step_troubles(&self) -> Vec<Trouble> {
+        let mut troubles = vec![];
+        for step in &self.steps {
+            let Some(end) = step.end.as_ref().filter(|end| is_bad(end.outcome)) else { continue };
+            // Its lines tell what is wrong.
+            if step.head.kind == "all" && end.problem.is_none() {
+                continue;
+            }
+            let problem = end.problem.clone().unwrap_or_else(|| {
+                let title =
+                    end.message.clone().unwrap_or_else(|| format!("the step {}, and did not say why", end.outcome));
+                self.at_line(Problem::new(title), step.head.line)
+            });
+            troubles.push(Trouble {
+                of: Of::Step(step.head.index, step.head.name.clone()),
+                outcome: end.outcome,
+                problem,
+            });
+        }
+        troubles
+    }
+
+    fn budget_troubles(&self) -> impl Iterator<Item = Trouble> {
+        let bad = self.budgets.iter().enumerate().filter(|(_, (budget, _))| is_bad(budget.outcome));
+        bad.map(|(at, (budget, problem))| {
+            let title = match (budget.measured_ms, budget.max_ms, budget.measured_lost, budget.max_lost) {
+                (Some(measured), Some(max), ..) => {
+                    format!(
+                        "the budget {} allows {}, and {} were needed",
+                        budget.name,
+                        duration(max),
+                        duration(measured)
+                    )
+                }
+                (_, _, Some(lost), Some(max)) => {
+                    let (lost, max) = (thousands(lost), thousands(max));
+                    format!("the budget {} allows {max} lost transactions, and {lost} were lost", budget.name)
+                }
+                _ => format!("the budget {} was never measured", budget.name),
+            };
+            let problem = problem.clone().unwrap_or_else(|| Problem::new(title));
+            Trouble { of: Of::Budget(at, budget.name.clone()), outcome: budget.outcome, problem }
+        })
+    }
+
+    /// The problem of a drill that is not passed and told none.
+    fn unexplained(&self, outcome: Outcome) -> Problem {
+        let title = self.message().unwrap_or_else(|| format!("the drill {outcome}, and did not say why"));
+        let running = self.steps.iter().find(|step| step.end.is_none() && step.started_ms.is_some());
+        match running {
+            Some(step) => self.at_line(Problem::new(title), step.head.line).note("during", &step.head.name),
+            None => self.at_line(Problem::new(title), 0),
+        }
+    }
+
+    /// A place without text: the reports have no file to read, only what the events tell.
+    fn at_line(&self, problem: Problem, line: usize) -> Problem {
+        if line == 0 || self.file.is_empty() {
+            return problem;
+        }
+        let (file, text, label) = (self.file.clone(), String::new(), String::new());
+        problem.at(Place { file, line, column: 1, width: 1, text, label })
+    }
+}
+
+/// Whether it asks for someone's attention.
+pub(super) fn is_bad(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::Errored)
+}

@@ -1,0 +1,75 @@
+//! Budgets: judged at a drill's end, by what was measured on the way.
+
+use std::time::Duration;
+
+use super::drill::StepTime;
+use crate::journal::{Budget, Outcome, Problem};
+use crate::plan::{Plan, RpoBudget, RtoBudget};
+use crate::steps::Yard;
+
+/// Judges a drill's budgets. One that was never measured has failed.
+pub fn judge(plan: &Plan, times: &[Option<StepTime>], yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
+    let rto = plan.rto.as_ref().map(|budget| rto(plan, budget, times));
+    let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, yard));
+    rto.into_iter().chain(rpo).collect()
+}
+
+fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, Option<Problem>) {
+    let from = times.get(budget.from).copied().flatten().filter(|time| time.passed);
+    let to = times.get(budget.to).copied().flatten().filter(|time| time.passed);
+    let name = |index: usize| plan.steps[index].head.id.clone().unwrap_or_default();
+    let measured = from.zip(to).map(|(from, to)| to.ended.saturating_sub(from.began));
+    let (outcome, problem) = match measured {
+        Some(measured) if measured <= budget.max => (Outcome::Passed, None),
+        Some(measured) => {
+            let label = format!("it took {}", shown(measured));
+            (Outcome::Failed, Some(Problem::new("recovery took too long").at(plan.source.place(budget.span, label))))
+        }
+        None => {
+            let missing = if from.is_none() { budget.from } else { budget.to };
+            let label = format!("`{}` did not come to its end", name(missing));
+            let problem =
+                Problem::new("the recovery time was never measured").at(plan.source.place(budget.span, label));
+            (Outcome::Failed, Some(problem))
+        }
+    };
+    let budget = Budget {
+        name: "rto".to_owned(),
+        outcome,
+        measured_ms: measured.map(|measured| measured.as_millis() as u64),
+        max_ms: Some(budget.max.as_millis() as u64),
+        measured_lost: None,
+        max_lost: None,
+    };
+    (budget, problem)
+}
+
+fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> (Budget, Option<Problem>) {
+    let measured =
+        yard.and_then(|yard| yard.users(&budget.traffic).ok()).and_then(|users| users.count(&budget.traffic).lost);
+    let (outcome, problem) = match measured {
+        Some(lost) if lost <= budget.max_lost => (Outcome::Passed, None),
+        Some(lost) => {
+            let label = format!("{lost} acknowledged transactions are lost");
+            (Outcome::Failed, Some(Problem::new("more was lost than may be").at(plan.source.place(budget.span, label))))
+        }
+        None => {
+            let label = format!("no `assert_traffic` came to judge `{}`", budget.traffic);
+            let problem = Problem::new("the loss was never measured").at(plan.source.place(budget.span, label));
+            (Outcome::Failed, Some(problem))
+        }
+    };
+    let budget = Budget {
+        name: "rpo".to_owned(),
+        outcome,
+        measured_ms: None,
+        max_ms: None,
+        measured_lost: measured,
+        max_lost: Some(budget.max_lost),
+    };
+    (budget, problem)
+}
+
+fn shown(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

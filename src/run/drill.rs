@@ -1,0 +1,443 @@
+//! One drill: its servers are made, its steps run, its budgets judged, its evidence kept, and everything removed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::budget;
+use super::keep::{Kept, KeptNode};
+use super::start::Starter;
+use super::step::{Ran, StepRun, disk_full};
+use crate::host::{Backend, HostError, Lab, LabSpec, Program};
+use crate::journal::{Event, Journal, Outcome, Problem, StepHead};
+use crate::plan::Plan;
+use crate::repo::Repo;
+use crate::steps::{Finding, State, Yard};
+
+/// A plan, to be run on one version.
+#[derive(Debug, Clone)]
+pub struct Drill {
+    /// What happens.
+    pub plan: Arc<Plan>,
+    /// The major version of PostgreSQL.
+    pub major: u32,
+    /// What everything random begins with.
+    pub seed: u64,
+    /// The command that runs it again.
+    pub again: String,
+}
+
+/// What is left running after a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Never,
+    /// The servers of a drill that did not pass.
+    OnFailure,
+    /// All servers.
+    Always,
+}
+
+/// Someone who is asked before each step.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// Whether the drill goes on with this step. `shells` are the commands that open a session on each node.
+    async fn pass(&self, drill: &str, step: &StepHead, shells: &[(String, Vec<String>)]) -> bool;
+}
+
+/// What all drills of a run share.
+pub struct Env {
+    /// Where servers are run.
+    pub backend: Arc<dyn Backend>,
+    /// The run's id.
+    pub run: String,
+    /// The run's work directory.
+    pub dir: PathBuf,
+    /// Where the run's records are kept.
+    pub records: PathBuf,
+    /// Where events go.
+    pub journal: Journal,
+    /// What is left running.
+    pub keep: Keep,
+    /// Who is asked before each step.
+    pub gate: Option<Arc<dyn Gate>>,
+    /// Ends everything.
+    pub cancel: CancellationToken,
+}
+
+/// When a step began and ended, since the drill's start, and whether it passed.
+#[derive(Debug, Clone, Copy)]
+pub struct StepTime {
+    pub began: Duration,
+    pub ended: Duration,
+    pub passed: bool,
+}
+
+/// How a drill came out, and what could not be removed.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What could not be removed.
+    pub left: Vec<String>,
+    /// Whether its servers were left running.
+    pub kept: bool,
+}
+
+/// A drill at work.
+pub struct Work<'a> {
+    pub env: &'a Env,
+    pub drill: &'a Drill,
+    pub index: usize,
+    pub start: Instant,
+    /// When the whole drill has to be done.
+    pub deadline: Instant,
+    pub times: Mutex<Vec<Option<StepTime>>>,
+}
+
+/// What the steps came to.
+#[derive(Default)]
+pub struct Tally {
+    pub outcomes: Vec<Outcome>,
+    /// How many judgements were made.
+    pub judged: usize,
+    /// What those that failed said.
+    pub failures: Vec<String>,
+}
+
+/// Runs a drill to its end and removes what it made.
+pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
+    let start = Instant::now();
+    let plan = &drill.plan;
+    let work = Work {
+        env,
+        drill,
+        index,
+        start,
+        deadline: start + plan.timeout,
+        times: Mutex::new(vec![None; plan.steps.len()]),
+    };
+    let lab = work.make_lab().await;
+    let version = match &lab {
+        Ok(lab) => {
+            // An image may not say its minor version before it runs.
+            if lab.version().minor == 0
+                && let Some(node) = plan.nodes.iter().find(|(_, spec)| spec.external.is_none()).map(|(name, _)| name)
+            {
+                // Its error is told when the node is started.
+                tokio::select! {
+                    biased;
+                    () = env.cancel.cancelled() => {}
+                    _ = lab.host(node) => {}
+                }
+            }
+            lab.version().to_string()
+        }
+        Err(_) => drill.major.to_string(),
+    };
+    env.journal.write(Event::DrillStarted {
+        drill: index,
+        name: plan.name.clone(),
+        file: plan.source.file().to_owned(),
+        about: plan.about.clone(),
+        postgres: version,
+        backend: env.backend.kind().as_str().to_owned(),
+        seed: drill.seed,
+        steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
+    });
+    match lab {
+        Ok(lab) => work.in_lab(&lab).await,
+        Err(error) => {
+            work.finish(Outcome::Errored, Some(lab_problem(&error)), false);
+            Verdict { outcome: Outcome::Errored, left: vec![], kept: false }
+        }
+    }
+}
+
+/// Tells of a drill that is not begun.
+pub fn skip(env: &Env, drill: &Drill, index: usize, reason: &str) {
+    let plan = &drill.plan;
+    env.journal.write(Event::DrillStarted {
+        drill: index,
+        name: plan.name.clone(),
+        file: plan.source.file().to_owned(),
+        about: plan.about.clone(),
+        postgres: drill.major.to_string(),
+        backend: env.backend.kind().as_str().to_owned(),
+        seed: drill.seed,
+        steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
+    });
+    env.journal.write(Event::DrillFinished {
+        drill: index,
+        outcome: Outcome::Skipped,
+        duration_ms: 0,
+        message: Some(reason.to_owned()),
+        problem: None,
+        again: drill.again.clone(),
+        kept: false,
+    });
+}
+
+fn lab_problem(error: &HostError) -> Problem {
+    let problem = Problem::new(&error.message);
+    let problem = match &error.help {
+        Some(help) => problem.help(help),
+        None => problem,
+    };
+    disk_full(&problem).unwrap_or(problem)
+}
+
+impl Work<'_> {
+    async fn make_lab(&self) -> Result<Arc<dyn Lab>, HostError> {
+        let plan = &self.drill.plan;
+        let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name.clone());
+        let spec = LabSpec {
+            run: self.env.run.clone(),
+            drill: self.index,
+            dir: self.env.dir.clone(),
+            major: self.drill.major,
+            nodes: own.chain(plan.made.iter().cloned()).collect(),
+            repos: plan.repos.keys().cloned().collect(),
+        };
+        tokio::select! {
+            biased;
+            () = self.env.cancel.cancelled() => Err(HostError::new("interrupted")),
+            lab = self.env.backend.lab(spec) => lab,
+        }
+    }
+
+    async fn in_lab(&self, lab: &Arc<dyn Lab>) -> Verdict {
+        let plan = &self.drill.plan;
+        let yard = self.yard(lab);
+        let mut tally = Tally::default();
+        let mut problem = match self.start_nodes(&yard).await {
+            Ok(()) => {
+                let rates = self.tell_rates(&yard);
+                self.run_steps(&yard, &mut tally).await;
+                rates.abort();
+                None
+            }
+            Err(problem) => {
+                tally.outcomes.push(Outcome::Errored);
+                Some(problem)
+            }
+        };
+        self.keep_logs(&yard).await;
+        if problem.is_none() {
+            self.run_finally(&yard, &mut tally).await;
+        }
+        let times = self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        for (budget, problem) in budget::judge(plan, &times, Some(&yard)) {
+            tally.outcomes.push(budget.outcome);
+            tally.judged += 1;
+            self.env.journal.write(Event::BudgetJudged { drill: self.index, budget, problem });
+        }
+        self.stop_users(&yard).await;
+        let mut outcome = worst(&tally.outcomes);
+        if self.env.cancel.is_cancelled() && outcome != Outcome::Failed {
+            outcome = Outcome::Errored;
+            problem.get_or_insert_with(|| Problem::new("interrupted"));
+        }
+        if outcome == Outcome::Passed && tally.judged == 0 {
+            outcome = Outcome::Failed;
+            let span = plan.steps.first().map_or(Default::default(), |step| step.action);
+            let place = plan.source.place(span, "none of the steps is a judgement that was made");
+            problem = Some(Problem::new("this drill judged nothing").at(place).help(
+                "end it with an assertion, such as `assert_rows` or `assert_traffic`; `drillyard explain` lists them",
+            ));
+        }
+        self.remove(&yard, outcome, problem).await
+    }
+
+    fn yard(&self, lab: &Arc<dyn Lab>) -> Yard {
+        let plan = &self.drill.plan;
+        let repo = |name: &String| (name.clone(), Repo { name: name.clone(), path: lab.repo(name) });
+        Yard {
+            lab: lab.clone(),
+            source: plan.source.clone(),
+            journal: self.env.journal.clone(),
+            drill: self.index,
+            seed: self.drill.seed,
+            password: std::iter::repeat_with(fastrand::alphanumeric).take(24).collect(),
+            file_roots: plan.file_roots.clone(),
+            specs: plan.nodes.clone(),
+            repos: plan.repos.keys().map(repo).collect(),
+            state: Arc::new(Mutex::new(State::default())),
+        }
+    }
+
+    async fn start_nodes(&self, yard: &Yard) -> Result<(), Problem> {
+        let starter = Starter {
+            plan: &self.drill.plan,
+            lab: &yard.lab,
+            repos: &yard.repos,
+            password: &yard.password,
+            journal: &self.env.journal,
+            drill: self.index,
+        };
+        let nodes: BTreeMap<_, _> = tokio::select! {
+            biased;
+            () = self.env.cancel.cancelled() => return Err(Problem::new("interrupted")),
+            nodes = starter.start() => nodes.map_err(|error| {
+                let finding: Box<Finding> = error.into();
+                let problem =
+                    Problem { title: finding.title.clone(), places: vec![], notes: finding.notes.clone() };
+                disk_full(&problem).unwrap_or(problem)
+            })?,
+            () = tokio::time::sleep_until(self.deadline.into()) => {
+                return Err(Problem::new("the drill's timeout passed while its servers started"));
+            }
+        };
+        yard.state().nodes = nodes;
+        Ok(())
+    }
+
+    async fn run_steps(&self, yard: &Yard, tally: &mut Tally) {
+        let steps = self.drill.plan.steps.iter().filter(|step| !step.finally && step.group.is_none());
+        for step in steps {
+            let ran = StepRun { work: self, yard, step, deadline: self.deadline, lenient: false }.run(tally).await;
+            if ran == Ran::End {
+                break;
+            }
+        }
+    }
+
+    /// The steps of `finally`: every one is run, and has as long as it likes, within what is left of patience.
+    async fn run_finally(&self, yard: &Yard, tally: &mut Tally) {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        const INTERRUPTED: Duration = Duration::from_secs(2);
+        let patience = if self.env.cancel.is_cancelled() { INTERRUPTED } else { PATIENCE };
+        let deadline = Instant::now() + patience;
+        for step in self.drill.plan.steps.iter().filter(|step| step.finally && step.group.is_none()) {
+            StepRun { work: self, yard, step, deadline, lenient: false }.run(tally).await;
+        }
+    }
+
+    /// About once a second, what the users do.
+    fn tell_rates(&self, yard: &Yard) -> tokio::task::AbortHandle {
+        let (journal, drill) = (self.env.journal.clone(), self.index);
+        // The yard lives in this frame; what the task needs of it is shared.
+        let state = yard.shared_users();
+        let task = tokio::spawn(async move {
+            let mut before: BTreeMap<String, u64> = BTreeMap::new();
+            let mut last = Instant::now();
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let seconds = last.elapsed().as_secs_f64();
+                last = Instant::now();
+                for (id, users) in state() {
+                    let count = users.count(&id);
+                    let done = count.acknowledged.saturating_sub(before.insert(id, count.acknowledged).unwrap_or(0));
+                    let per_second = (done as f64 / seconds).round() as u64;
+                    journal.write(Event::TrafficRate { drill, count, per_second });
+                }
+            }
+        });
+        task.abort_handle()
+    }
+
+    async fn stop_users(&self, yard: &Yard) {
+        let users: Vec<_> = yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
+        for (id, users) in users {
+            // Those that the drill did not stop itself.
+            let _ = tokio::time::timeout(Duration::from_secs(1), users.pool.stop()).await;
+            self.env.journal.write(Event::TrafficFinished { drill: self.index, count: users.count(&id) });
+        }
+    }
+
+    /// Copies the servers' logs into the run's records.
+    async fn keep_logs(&self, yard: &Yard) {
+        // A name is any text; a directory's is not.
+        let name: String = self
+            .drill
+            .plan
+            .name
+            .chars()
+            .map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' })
+            .collect();
+        let dir = self.env.records.join("logs").join(format!("{}-{name}", self.index));
+        // Those of servers that did not come up, too: so by their hosts, not by what the drill knows to be there.
+        let plan = &self.drill.plan;
+        let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+        let there: Vec<String> = yard.state().nodes.keys().cloned().collect();
+        let names = own.chain(plan.made.iter().filter(|name| there.contains(name)));
+        let logs = names.map(|name| async {
+            let log = async {
+                let host = yard.lab.host(name).await?;
+                host.read(&host.paths().log, 0).await
+            };
+            (name.clone(), log.await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        });
+        let logs = tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(logs)).await;
+        if std::fs::create_dir_all(&dir).is_err() {
+            return;
+        }
+        for (name, log) in logs.unwrap_or_default() {
+            let text = log.unwrap_or_else(|e| format!("the log could not be read: {e}\n"));
+            // Evidence that cannot be written changes no verdict.
+            let _ = std::fs::write(dir.join(format!("{name}.log")), self.env.journal.redact(&text));
+        }
+    }
+
+    /// The commands that open a session on each node.
+    pub fn shells(&self, yard: &Yard) -> Vec<KeptNode> {
+        let nodes: Vec<_> = yard.state().nodes.values().filter(|node| node.is_up()).cloned().collect();
+        nodes
+            .iter()
+            .filter_map(|node| {
+                let host = node.host().ok()?;
+                let mut env = node.session_env().ok()?;
+                // `drillyard shell RUN/NODE -- pg_controldata` needs no more words.
+                env.push(("PGDATA".to_owned(), host.paths().data.clone()));
+                let mut prefix = host.shell(&Program { env, ..Program::new("psql", Vec::<String>::new()) });
+                let psql = prefix.pop()?;
+                Some(KeptNode { drill: self.drill.plan.name.clone(), node: node.name().to_owned(), prefix, psql })
+            })
+            .collect()
+    }
+
+    async fn remove(&self, yard: &Yard, outcome: Outcome, problem: Option<Problem>) -> Verdict {
+        let keep = match self.env.keep {
+            Keep::Never => false,
+            Keep::OnFailure => outcome != Outcome::Passed,
+            Keep::Always => true,
+        };
+        if keep && !self.env.cancel.is_cancelled() {
+            let nodes = self.shells(yard);
+            for node in &nodes {
+                let shell = format!("drillyard shell {}/{}", self.env.run, node.node);
+                self.env.journal.write(Event::NodeKept { drill: self.index, node: node.node.clone(), shell });
+            }
+            yard.lab.keep();
+            let kept = Kept::add(&self.env.dir, nodes);
+            let left = kept.err().map(|e| format!("the list of kept nodes: {e}")).into_iter().collect();
+            self.finish(outcome, problem, true);
+            return Verdict { outcome, left, kept: true };
+        }
+        self.finish(outcome, problem, false);
+        let left = yard.lab.destroy().await.err().map(|error| error.to_string()).into_iter().collect();
+        Verdict { outcome, left, kept: false }
+    }
+
+    fn finish(&self, outcome: Outcome, problem: Option<Problem>, kept: bool) {
+        self.env.journal.write(Event::DrillFinished {
+            drill: self.index,
+            outcome,
+            duration_ms: self.start.elapsed().as_millis() as u64,
+            message: problem.as_ref().map(|problem| problem.title.clone()),
+            problem,
+            again: self.drill.again.clone(),
+            kept,
+        });
+    }
+}
+
+/// What several outcomes come to: errored before failed before passed. Skipped ones count for nothing.
+pub fn worst(outcomes: &[Outcome]) -> Outcome {
+    [Outcome::Errored, Outcome::Failed].into_iter().find(|bad| outcomes.contains(bad)).unwrap_or(Outcome::Passed)
+}

@@ -1,0 +1,18 @@
+//! Running drills: servers are started, steps are run in order, everything is cleaned up whatever happens.
+
+mod budget;
+mod cleanup;
+mod directory;
+mod drill;
+mod keep;
+mod parallel;
+mod reaper;
+mod start;
+mod step;
+
+pub use cleanup::{Leftovers, Which, sweep, sweep_cache};
+pub use directory::{RunDirectory, RunState, run_directories};
+pub use drill::{Drill, Env, Gate, Keep, Verdict};
+pub use keep::{Kept, KeptNode};
+pub use parallel::{Finished, Order, run_all};
+pub use reaper::{Reaper, reap};

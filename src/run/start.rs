@@ -1,0 +1,204 @@
+//! Making a drill's servers, side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::host::{Host, HostError, Lab, Program};
+use crate::journal::{Event, Journal};
+use crate::node::{Config, Following, Node, SUPERUSER, Setup, StartError, conninfo, create_slot, slot_name};
+use crate::pg::{Version, quote_literal};
+use crate::plan::Plan;
+use crate::repo::Repo;
+use crate::steps::NodeSpec;
+
+/// How long a server may take to be made.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Everything that the servers of one drill are made from.
+pub struct Starter<'a> {
+    pub plan: &'a Plan,
+    pub lab: &'a Arc<dyn Lab>,
+    pub repos: &'a BTreeMap<String, Repo>,
+    pub password: &'a str,
+    pub journal: &'a Journal,
+    pub drill: usize,
+}
+
+/// Tells the followers of a node that it is up; the last value is kept.
+type Ready = watch::Receiver<Option<Arc<Node>>>;
+
+impl Starter<'_> {
+    /// Makes and starts all the nodes that are listed in the scenario; those that follow another one are streaming.
+    pub async fn start(&self) -> Result<BTreeMap<String, Arc<Node>>, StartError> {
+        let channels: BTreeMap<&str, _> =
+            self.plan.nodes.keys().map(|name| (name.as_str(), watch::channel(None))).collect();
+        let all = self.plan.nodes.iter().map(|(name, spec)| {
+            let (ready, _) = &channels[name.as_str()];
+            let upstream = spec.follows.as_deref().and_then(|name| channels.get(name)).map(|(_, ready)| ready.clone());
+            async move {
+                let began = Instant::now();
+                let node = self.start_one(name, spec, upstream).await?;
+                let duration_ms = began.elapsed().as_millis() as u64;
+                self.journal.write(Event::NodeReady { drill: self.drill, node: name.clone(), duration_ms });
+                ready.send_replace(Some(node.clone()));
+                Ok::<_, StartError>((name.clone(), node))
+            }
+        });
+        let nodes = futures_util::future::try_join_all(all).await?;
+        Ok(nodes.into_iter().collect())
+    }
+
+    async fn start_one(&self, name: &str, spec: &NodeSpec, upstream: Option<Ready>) -> Result<Arc<Node>, StartError> {
+        if let Some(url) = &spec.external {
+            return self.external(name, url).await;
+        }
+        let host = self.lab.host(name).await?;
+        match upstream {
+            None => {
+                let node = Arc::new(Node::on(host, self.lab.version(), self.password));
+                self.primary(&node, spec).await?;
+                Ok(node)
+            }
+            Some(upstream) => self.standby(host, spec, upstream).await,
+        }
+    }
+
+    async fn external(&self, name: &str, url: &str) -> Result<Arc<Node>, StartError> {
+        let trouble = |what: String| {
+            StartError::Host(
+                HostError::new(format!("external node `{name}`: {what}")).help("is its url right, and does it answer?"),
+            )
+        };
+        let config: tokio_postgres::Config = url.parse().map_err(|e| trouble(format!("{e}")))?;
+        let unknown = Version { major: 0, minor: 0 };
+        let client =
+            Node::external(name, config.clone(), unknown).connect().await.map_err(|e| trouble(e.to_string()))?;
+        let row = client.query_one("SHOW server_version", &[]).await.map_err(|e| trouble(e.to_string()))?;
+        let version = row.get::<_, &str>(0).parse().map_err(|e| trouble(format!("{e}")))?;
+        Ok(Arc::new(Node::external(name, config, version)))
+    }
+
+    fn config(&self, spec: &NodeSpec) -> Config {
+        let repo = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo));
+        Config {
+            archive_command: repo.map(Repo::archive_command),
+            settings: spec.settings.clone(),
+            ..Config::default()
+        }
+    }
+
+    async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec) -> Result<(), StartError> {
+        let template_password = node.initdb().await?;
+        let setup = self.setup(&self.config(spec), spec, node.host()?.as_ref(), None);
+        node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
+        let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
+        let client = node.connect_with(&template_password).await.map_err(|e| trouble(&e))?;
+        // The server is given a verifier: the password itself appears in no statement and no log.
+        let verifier = postgres_protocol::password::scram_sha_256(self.password.as_bytes());
+        client
+            .batch_execute(&format!(
+                "ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
+                self.slots_for_followers(node.name())
+            ))
+            .await
+            .map_err(|e| trouble(&crate::node::sql_problem(&e)))?;
+        node.client().await.map_err(|e| trouble(&e))?;
+        Ok(())
+    }
+
+    /// With the directory that the node archives to.
+    fn setup(&self, config: &Config, spec: &NodeSpec, host: &dyn Host, signal: Option<&'static str>) -> Setup {
+        let repo = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo));
+        Setup { lines: config.lines(host), signal, directory: repo.map(Repo::wal) }
+    }
+
+    /// A standby begins as a copy of the same new cluster that its primary began as, and streams from there: the primary has
+    /// all of its WAL yet. The standby of an external server is made by pg_basebackup.
+    async fn standby(
+        &self,
+        host: Arc<dyn Host>,
+        spec: &NodeSpec,
+        mut upstream: Ready,
+    ) -> Result<Arc<Node>, StartError> {
+        let gone = || HostError::new(format!("the primary of `{}` is not there", host.name()));
+        let of_external =
+            spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up)).is_some_and(|up| up.external.is_some());
+        let mut node = Arc::new(Node::on(host.clone(), self.lab.version(), self.password));
+        if !of_external {
+            node.initdb().await?;
+        }
+        let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
+        let following = match up.external_conninfo(node.name()) {
+            Some(conninfo) => {
+                node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
+                base_backup(&node, &conninfo).await?;
+                Following { conninfo, slot: None }
+            }
+            None => Following {
+                conninfo: conninfo(&up.host()?.peer_endpoint(), self.password, node.name()),
+                slot: Some(slot_name(node.name())),
+            },
+        };
+        let config = Config { following: Some(following), ..self.config(spec) };
+        let setup = self.setup(&config, spec, host.as_ref(), Some("standby.signal"));
+        let deadline = Instant::now() + DEADLINE;
+        node.launch(Some(&setup), deadline).await?;
+        self.wait_for_streaming(&node, &up, deadline).await?;
+        let slots = self.slots_for_followers(node.name());
+        let client = node.client().await.map_err(|e| HostError::new(format!("node `{}`: {e}", node.name())))?;
+        client
+            .batch_execute(&slots)
+            .await
+            .map_err(|e| HostError::new(format!("node `{}`: {}", node.name(), crate::node::sql_problem(&e))))?;
+        Ok(node)
+    }
+
+    /// Asks the primary: the standby itself does not know the drill's password before it has streamed.
+    async fn wait_for_streaming(&self, node: &Arc<Node>, up: &Arc<Node>, deadline: Instant) -> Result<(), StartError> {
+        let name = quote_literal(node.name());
+        let query = format!(
+            "SELECT coalesce(state, 'hidden'), state = 'streaming' AND replay_lsn >= CASE WHEN pg_is_in_recovery()
+                    THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
+             FROM pg_stat_replication WHERE application_name = {name}"
+        );
+        let streaming = crate::node::wait_until(deadline, async |seen| {
+            let client = up.client().await.map_err(|e| HostError::new(format!("node `{}`: {e}", up.name())))?;
+            match client.query_opt(&query, &[]).await {
+                Ok(Some(row)) if row.get::<_, Option<bool>>(1) == Some(true) => return Ok(Some(())),
+                Ok(Some(row)) => *seen = row.get(0),
+                Ok(None) => "its primary does not know it".clone_into(seen),
+                Err(error) => *seen = crate::node::sql_problem(&error),
+            }
+            Ok::<_, HostError>(None)
+        })
+        .await?;
+        match streaming {
+            Ok(()) => Ok(()),
+            Err(last) => Err(StartError::Deadline {
+                node: node.name().to_owned(),
+                last: format!("waiting for it to stream from `{}`: {last}", up.name()),
+                log: node.log_tail().await,
+            }),
+        }
+    }
+
+    /// Statements that make a slot for each standby of a node.
+    fn slots_for_followers(&self, name: &str) -> String {
+        let followers = self.plan.nodes.iter().filter(|(_, other)| other.follows.as_deref() == Some(name));
+        followers.map(|(name, _)| create_slot(name)).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Fills the node's PGDATA from a running server.
+async fn base_backup(node: &Arc<Node>, conninfo: &str) -> Result<(), HostError> {
+    let host = node.host()?;
+    let args = ["-d", conninfo, "-D", &host.paths().data, "-c", "fast", "-X", "stream", "--no-sync"];
+    let output = host.run(Program::new("pg_basebackup", args)).await?;
+    match output.success() {
+        true => Ok(()),
+        false => Err(HostError::new(format!("pg_basebackup for `{}` failed: {}", node.name(), output.stderr.trim()))),
+    }
+}

@@ -1,0 +1,351 @@
+//! One step: its deadline, what it was expected to come to, and what it came to.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+
+use super::drill::{StepTime, Tally, Work, worst};
+use crate::host::Program;
+use crate::journal::{Event, Facts, Outcome, Problem};
+use crate::plan::PlannedStep;
+use crate::steps::{Context, Finding, Role, StepResult, USERS_FAILED, UserPace, Yard};
+
+/// Whether the drill goes on after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    /// With the next one.
+    GoOn,
+    /// With `finally`.
+    End,
+}
+
+/// A step about to be run.
+pub struct StepRun<'a> {
+    pub work: &'a Work<'a>,
+    pub yard: &'a Yard,
+    pub step: &'a PlannedStep,
+    /// When it has to be done at the latest, whatever its own deadline.
+    pub deadline: Instant,
+    /// Whether it may fail: it is a line of an `all` that is expected to.
+    pub lenient: bool,
+}
+
+/// What a step came to.
+struct End {
+    outcome: Outcome,
+    message: Option<String>,
+    problem: Option<Problem>,
+    facts: Facts,
+    /// Whether something was judged.
+    judged: bool,
+    /// Whether it failed by something that is not its own doing, and that nobody can have expected of it.
+    foreign: bool,
+}
+
+impl End {
+    fn new(outcome: Outcome) -> Self {
+        End { outcome, message: None, problem: None, facts: Facts::new(), judged: false, foreign: false }
+    }
+
+    fn of_problem(outcome: Outcome, problem: Problem) -> Self {
+        End { message: Some(one_line(&problem)), problem: Some(problem), ..End::new(outcome) }
+    }
+}
+
+/// The title, and what is said at the place.
+fn one_line(problem: &Problem) -> String {
+    match problem.places.first().map(|place| place.label.as_str()) {
+        Some(label) if !label.is_empty() => format!("{}: {label}", problem.title),
+        _ => problem.title.clone(),
+    }
+}
+
+impl StepRun<'_> {
+    /// Runs it, and the lines of an `all` after it.
+    pub async fn run(&self, tally: &mut Tally) -> Ran {
+        let (journal, drill, index) = (&self.work.env.journal, self.work.index, self.step.head.index);
+        if !self.gate().await {
+            return Ran::End;
+        }
+        let began = self.work.start.elapsed();
+        let started_ms = began.as_millis() as u64;
+        journal.write(Event::StepStarted { drill, index, started_ms });
+        let mut lines = Tally::default();
+        let end = match self.skipped() {
+            Some(reason) => End { message: Some(reason), ..End::new(Outcome::Skipped) },
+            None if self.step.kind.name == "all" => self.run_lines(&mut lines).await,
+            None => self.expected(self.attempt().await).await,
+        };
+        let ended = self.work.start.elapsed();
+        let passed = end.outcome == Outcome::Passed;
+        if let Ok(mut times) = self.work.times.lock() {
+            times[index] = Some(StepTime { began, ended, passed });
+        }
+        tally.outcomes.push(end.outcome);
+        tally.failures.extend(end.problem.as_ref().map(Problem::text));
+        // What an `all` is expected to fail by is told, and is no failure of the drill.
+        let end = match (self.lenient, end.outcome) {
+            (true, Outcome::Failed) => {
+                let message = end.message.map(|message| format!("failed, as is expected of its `all`: {message}"));
+                End { outcome: Outcome::Passed, message, problem: None, ..end }
+            }
+            _ => end,
+        };
+        tally.judged += usize::from(end.judged) + lines.judged;
+        journal.write(Event::StepFinished {
+            drill,
+            index,
+            outcome: end.outcome,
+            started_ms,
+            duration_ms: ended.saturating_sub(began).as_millis() as u64,
+            message: end.message,
+            problem: end.problem,
+            facts: end.facts,
+        });
+        match end.outcome {
+            Outcome::Passed | Outcome::Skipped if !self.work.env.cancel.is_cancelled() => Ran::GoOn,
+            _ => Ran::End,
+        }
+    }
+
+    /// Asks whoever wants to be asked before each step.
+    async fn gate(&self) -> bool {
+        let Some(gate) = &self.work.env.gate else { return true };
+        let shells = self.work.shells(self.yard).into_iter().map(|node| {
+            let command = node.prefix.iter().cloned().chain([node.psql]).collect();
+            (node.node, command)
+        });
+        let shells: Vec<_> = shells.collect();
+        tokio::select! {
+            () = self.work.env.cancel.cancelled() => false,
+            goes_on = gate.pass(&self.work.drill.plan.name, &self.step.head, &shells) => goes_on,
+        }
+    }
+
+    /// Why it is not run.
+    fn skipped(&self) -> Option<String> {
+        let (when, version) = (self.step.when.as_ref()?, self.yard.lab.version());
+        (!when.matches(version)).then(|| format!("for PostgreSQL {when}, and this is {version}"))
+    }
+
+    /// Every line of an `all` is run and told.
+    async fn run_lines(&self, tally: &mut Tally) -> End {
+        let steps = &self.work.drill.plan.steps;
+        for line in steps.iter().filter(|line| line.group == Some(self.step.head.index)) {
+            if self.work.env.cancel.is_cancelled() {
+                break;
+            }
+            let lenient = self.step.fails.is_some();
+            Box::pin(StepRun { step: line, lenient, ..*self }.run(tally)).await;
+        }
+        let bad = tally.outcomes.iter().filter(|o| matches!(o, Outcome::Failed | Outcome::Errored)).count();
+        let message = (bad > 0).then(|| format!("{bad} of {} did not hold", tally.outcomes.len()));
+        let end = End { message, ..End::new(worst(&tally.outcomes)) };
+        match (&self.step.fails, end.outcome) {
+            (Some(_), Outcome::Failed) => {
+                let text = end.message.clone().unwrap_or_default();
+                let problem = Problem::new(text).at(self.yard.source.place(self.step.action, ""));
+                let problem = tally.failures.iter().fold(problem, |problem, text| problem.note("line", text));
+                self.expected(End::of_problem(Outcome::Failed, problem)).await
+            }
+            (Some(_), Outcome::Passed) => self.expected(end).await,
+            _ => end,
+        }
+    }
+
+    async fn attempt(&self) -> End {
+        let now = Instant::now();
+        let own = now + self.step.deadline;
+        let deadline = own.min(self.deadline);
+        let mut cx = Context {
+            yard: self.yard,
+            id: self.step.head.id.as_deref(),
+            kind: self.step.kind,
+            index: self.step.head.index,
+            deadline,
+            facts: Facts::new(),
+            waiting: String::new(),
+            finally: self.step.finally,
+        };
+        let users: Vec<_> = self.yard.state().users.values().cloned().collect();
+        let holds_back = self.step.kind.users == UserPace::HeldBack;
+        let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
+        let (mut late, mut foreign) = (false, false);
+        let run = AssertUnwindSafe(self.step.step.run(&mut cx)).catch_unwind();
+        let result: StepResult = tokio::select! {
+            biased;
+            () = self.work.env.cancel.cancelled() => Err(Finding::errored("interrupted")),
+            result = run => match result {
+                Ok(result) => result,
+                Err(panic) => Err(panicked(panic.as_ref())),
+            },
+            // A little later, so that a step that keeps its own deadline can tell what it saw last.
+            () = tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()) => {
+                late = true;
+                foreign = own > self.deadline;
+                Err(self.too_late(own <= self.deadline))
+            }
+        };
+        let (facts, waiting) = (cx.facts, cx.waiting);
+        if late {
+            let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+            futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
+        }
+        let failed = result.as_ref().is_err_and(|finding| finding.title != USERS_FAILED);
+        let result = self.blame_users(result);
+        foreign |= !failed && result.is_err();
+        let end = match result {
+            Ok(()) => End { judged: self.step.kind.role == Role::Judge, ..End::new(Outcome::Passed) },
+            Err(mut finding) => {
+                if finding.title == TOO_LATE && !waiting.is_empty() {
+                    finding = finding.note("waiting for", waiting);
+                }
+                self.failed(finding).await
+            }
+        };
+        End { facts, foreign, ..end }
+    }
+
+    fn too_late(&self, own: bool) -> Box<Finding> {
+        if own {
+            let after = format!("{:.1?} have passed", self.step.deadline);
+            Finding::failed(TOO_LATE).label(after).help("give it longer with `within`, if it is right to take so long")
+        } else {
+            let whole = self.work.drill.plan.timeout;
+            Finding::failed("the drill's timeout has passed")
+                .label(format!("in the middle of this step, {whole:.1?} after the drill's start"))
+                .help("give the drill longer with `timeout`, if it is right to take so long")
+        }
+    }
+
+    /// A user who met an error that nobody tolerates fails the step that runs at the time; `finally` is run for what it does itself.
+    fn blame_users(&self, result: StepResult) -> StepResult {
+        if self.step.finally {
+            return result;
+        }
+        let users: Vec<_> = self.yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
+        for (id, users) in users {
+            let Some(failure) = users.pool.failure() else { continue };
+            let said = match &failure.sqlstate {
+                Some(state) => format!("{} ({state})", failure.message),
+                None => failure.message.clone(),
+            };
+            if let Err(finding) = result
+                && finding.title != USERS_FAILED
+            {
+                return Err(finding.note("users", format!("`{id}` had failed before: {said}")));
+            }
+            let traffic = self.work.drill.plan.steps.iter().find(|step| step.head.id.as_deref() == Some(&id));
+            let at = traffic.map_or(self.step.action, |step| step.action);
+            return Err(Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
+                .at(at)
+                .label(format!("{said}, for client {} seq {} on `{}`", failure.client, failure.seq, failure.node))
+                .help("if users may meet this error here, name it in the transaction's `tolerate`"));
+        }
+        result
+    }
+
+    /// A step's failure is the lab's when the lab does not work any more.
+    async fn failed(&self, finding: Box<Finding>) -> End {
+        let problem = finding.problem(&self.yard.source, self.step.action);
+        if let Some(problem) = disk_full(&problem) {
+            return End::of_problem(Outcome::Errored, problem);
+        }
+        if finding.outcome == Outcome::Errored {
+            return End::of_problem(Outcome::Errored, problem);
+        }
+        let host = self.yard.state().nodes.values().find_map(|node| node.host().ok().cloned());
+        if let Some(host) = host {
+            let alive = tokio::time::timeout(PATIENCE, host.run(Program::new("true", Vec::<String>::new()))).await;
+            let broken = match alive {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the lab does not answer".to_owned()),
+            };
+            if let Some(broken) = broken {
+                return End::of_problem(Outcome::Errored, problem.note("lab", broken));
+            }
+        }
+        let problem = self.tell_dead_servers(problem).await;
+        if let Some(problem) = disk_full(&problem) {
+            return End::of_problem(Outcome::Errored, problem);
+        }
+        End { judged: self.step.kind.role == Role::Judge, ..End::of_problem(Outcome::Failed, problem) }
+    }
+
+    /// Adds which servers run no more although nobody stopped them, and their last words.
+    async fn tell_dead_servers(&self, problem: Problem) -> Problem {
+        let nodes: Vec<_> =
+            self.yard.state().nodes.values().filter(|n| n.is_up() && !n.is_external()).cloned().collect();
+        let looks = nodes.iter().map(|node| async move {
+            let mut dead = matches!(node.postmaster_runs().await, Ok(false));
+            // A killed process closes its connections a moment before it is gone.
+            let patience = Instant::now() + Duration::from_millis(500);
+            while !dead && node.lost_session().await && Instant::now() < patience {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                dead = matches!(node.postmaster_runs().await, Ok(false));
+            }
+            if dead { Some((node.name(), node.log_tail().await)) } else { None }
+        });
+        let seen = tokio::time::timeout(PATIENCE, futures_util::future::join_all(looks)).await.unwrap_or_default();
+        seen.into_iter().flatten().fold(problem, |problem, (node, log)| {
+            let text = format!("`{node}` runs no more, and no step of the drill has stopped it");
+            let problem = problem.note("server", text);
+            let said_already = problem.notes.iter().any(|note| note.kind == "log");
+            if log.is_empty() || said_already { problem } else { problem.note("log", log) }
+        })
+    }
+
+    /// Turns the outcome round for a step that must fail.
+    async fn expected(&self, end: End) -> End {
+        let Some(fails) = self.step.fails.as_ref().filter(|_| !end.foreign) else { return end };
+        let place = |label: &str| self.yard.source.place(fails.entry, label);
+        match (end.outcome, &end.problem) {
+            (Outcome::Failed, Some(problem)) if fails.value.is_match(&problem.text()) => {
+                let mut facts = end.facts;
+                facts.insert("failed_as_expected".to_owned(), problem.text().into());
+                End {
+                    facts,
+                    judged: true,
+                    message: Some(format!("failed, as expected: {}", one_line(problem))),
+                    ..End::new(Outcome::Passed)
+                }
+            }
+            (Outcome::Failed, Some(problem)) => {
+                let other = Problem::new("the step failed otherwise than expected")
+                    .at(place("this does not match"))
+                    .note("actual", problem.text());
+                End { facts: end.facts, ..End::of_problem(Outcome::Failed, other) }
+            }
+            (Outcome::Passed, _) => {
+                let other = Problem::new("the step was expected to fail, and passed").at(place("nothing failed"));
+                End { facts: end.facts, ..End::of_problem(Outcome::Failed, other) }
+            }
+            _ => end,
+        }
+    }
+}
+
+/// How long a look at the lab may take after a failure.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A full disk says nothing about the recovery, whatever it made fail.
+pub fn disk_full(problem: &Problem) -> Option<Problem> {
+    let full = ["No space left on device", "no space left on device", "Disk quota exceeded", "os error 28"];
+    let text = problem.text();
+    full.iter().any(|words| text.contains(words)).then(|| {
+        problem.clone().help("the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room")
+    })
+}
+
+const TOO_LATE: &str = "the step's deadline has passed";
+
+/// A panic is a bug of drillyard's: the step could not be judged.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Box<Finding> {
+    let said =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Finding::errored("drillyard itself failed")
+        .label(said.unwrap_or_else(|| "it panicked".to_owned()))
+        .help("this is a bug: please report it with the scenario")
+}
