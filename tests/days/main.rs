@@ -1,0 +1,6 @@
+//! Good and bad days of the real binary: what it leaves behind, what it says, what its face looks like.
+
+mod bad_days;
+mod cleanup;
+mod face;
+mod place;

@@ -1,0 +1,261 @@
+//! What the tests of bad days share: the real binary with a state and cache of its own, and a look at all that a run may leave.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Long enough for the slowest of machines; what is waited for is polled.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How soon nothing of a run may be left, by INTERFACE.md it is 5 s; a busy machine gets a little more.
+pub const CLEAN_WITHIN: Duration = Duration::from_secs(15);
+
+/// A drill with a server, users and a backup, that ends by itself after a second or two.
+pub const QUICK: &str = "
+drillyard: 1
+name: quick
+nodes: { master: {} }
+steps:
+  - sql: { node: master, query: CREATE TABLE t AS SELECT 1 AS a }
+  - assert_rows: { node: master, query: SELECT a FROM t, equals: [[1]] }
+";
+
+/// A drill that stays in mid-traffic until somebody ends it.
+pub const ENDLESS: &str = "
+drillyard: 1
+name: endless
+repos: { onsite: {} }
+nodes:
+  master: { archive_to: onsite }
+  standby: { follows: master }
+steps:
+  - sql: { node: master, query: 'CREATE TABLE t (client int, seq bigint)' }
+  - id: users
+    traffic:
+      node: master
+      clients: 2
+      transactions:
+        one: { sql: 'INSERT INTO t VALUES ($client, $seq)', ledger: { table: t, client: client, seq: seq } }
+  - wait_for: { node: master, query: SELECT false, equals: true }
+    within: 10m
+  - assert_traffic: { traffic: users, node: master, lost: 0 }
+";
+
+/// A directory of a test's own, removed at its end.
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+/// A run at work.
+pub struct Run {
+    pub child: Child,
+    pub id: String,
+    events: PathBuf,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("dy").rand_bytes(4).tempdir_in("/tmp").expect("a directory");
+        // Servers of another user work below it.
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("permissions");
+        for part in ["w", "state"] {
+            std::fs::create_dir(dir.path().join(part)).expect("a directory");
+            std::fs::set_permissions(dir.path().join(part), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .expect("permissions");
+        }
+        Place { dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where runs make their work directories.
+    pub fn work(&self) -> PathBuf {
+        self.path().join("w")
+    }
+
+    pub fn scenario(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(format!("{name}.yaml"));
+        std::fs::write(&path, text).expect("a scenario");
+        path
+    }
+
+    /// The program, with nothing of this machine's settings for it.
+    pub fn drillyard<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drillyard"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DRILLYARD_") {
+                command.env_remove(&name);
+            }
+        }
+        command.env_remove("CI").env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS");
+        command.env("TMPDIR", self.work()).env("DRILLYARD_STATE_DIR", self.path().join("state"));
+        // Templates are worth sharing: making one takes a second.
+        command.env("DRILLYARD_CACHE_DIR", std::env::temp_dir().join("drillyard-test-cache"));
+        command.args(args).stdin(Stdio::null()).current_dir(self.path());
+        command
+    }
+
+    pub fn output<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.drillyard(args).output().expect("drillyard runs")
+    }
+
+    /// Begins a run and waits until its first event has told its id.
+    pub fn begin(&self, scenario: &Path, backend: &str) -> Run {
+        let events = self.path().join(format!("{}.events", scenario.display().to_string().replace('/', "_")));
+        let mut command = self.drillyard(["run", "--backend", backend, "--events"]);
+        command.arg(&events).arg("--report-json").arg(self.path().join("report.json")).arg(scenario);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("drillyard starts");
+        let mut run = Run { child, id: String::new(), events };
+        let started = run.wait_event("run_started");
+        run.id = started["run"].as_str().expect("an id").to_owned();
+        run
+    }
+
+    pub fn report(&self) -> serde_json::Value {
+        let text = std::fs::read(self.path().join("report.json")).expect("a JSON report");
+        serde_json::from_slice(&text).expect("JSON")
+    }
+
+    /// Waits until nothing of a run is left, and says what there is where that does not come about.
+    pub fn assert_nothing_left(&self, run: &str, when: &str) {
+        let left = poll(CLEAN_WITHIN, || {
+            let left = self.left(run);
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        });
+        assert_eq!(left, Ok(()), "{when}");
+    }
+
+    /// All that is there of a run.
+    pub fn left(&self, run: &str) -> Vec<String> {
+        let work = self.work();
+        let mut left: Vec<String> = std::fs::read_dir(&work)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().contains(run))
+            .map(|entry| entry.path().display().to_string())
+            .collect();
+        let directory = work.join(format!("drillyard-{run}"));
+        left.extend(processes_under(&directory).into_iter().map(|pid| format!("process {pid}")));
+        if docker_answers() {
+            let label = format!("label=drillyard.run={run}");
+            for list in [&["ps", "-aq"][..], &["network", "ls", "-q"], &["volume", "ls", "-q"]] {
+                let output =
+                    Command::new("docker").args(list).args(["--filter", &label]).output().expect("docker runs");
+                let lines = String::from_utf8_lossy(&output.stdout);
+                left.extend(lines.lines().map(|id| format!("{} {id}", list[0])));
+            }
+        }
+        left
+    }
+}
+
+impl Run {
+    /// Waits for an event of this kind and returns it.
+    pub fn wait_event(&mut self, kind: &str) -> serde_json::Value {
+        self.wait_for(kind, |event| event["event"] == kind)
+    }
+
+    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let seen = poll(PATIENCE, || {
+            let text = std::fs::read_to_string(&self.events).unwrap_or_default();
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let ended = self.child.try_wait().expect("a child").is_some();
+            match lines.into_iter().find(|event| wanted(event)) {
+                Some(event) => Ok(Some(event)),
+                None if ended => Ok(None),
+                None => Err(text),
+            }
+        });
+        seen.expect("in time").unwrap_or_else(|| panic!("the run ended before {what}"))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("a signal");
+    }
+
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let ended = poll(PATIENCE, || self.child.try_wait().expect("a child").ok_or("it does not end"));
+        ended.expect("the run's end").code()
+    }
+
+    /// The reaper: the run's child that was started with its id.
+    pub fn reaper(&self) -> Pid {
+        let is_it = |pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
+            words.get(1) == Some(&b"reap".as_slice()) && words.contains(&self.id.as_bytes())
+        };
+        let pid = poll(PATIENCE, || all_processes().into_iter().find(is_it).ok_or("no reaper"));
+        Pid::from_raw(pid.expect("a reaper"))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // A test that failed: the reaper removes what is there.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Tries every few milliseconds until it is right or time is up; then the last error is told.
+pub fn poll<T, E>(within: Duration, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let end = Instant::now() + within;
+    loop {
+        match attempt() {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            ended => return ended,
+        }
+    }
+}
+
+pub fn all_processes() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+pub fn processes_under(dir: &Path) -> Vec<i32> {
+    let works_there = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
+    all_processes().into_iter().filter(works_there).collect()
+}
+
+/// The ids of the System V segments that nobody is attached to.
+pub fn orphaned_segments() -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row.get(6) == Some(&"0")).filter_map(|row| row.get(1).map(|id| (*id).to_owned())).collect()
+}
+
+/// The segment of the server in this data directory.
+pub fn segment_of(data: &Path) -> Option<String> {
+    let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    Some(pid_file.lines().nth(6)?.split_whitespace().nth(1)?.to_owned())
+}
+
+/// Whether there is a daemon with an image of PostgreSQL 15 to test with.
+pub fn docker_answers() -> bool {
+    use std::sync::OnceLock;
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let image = ["image", "inspect", "drillyard/postgres:15"];
+        Command::new("docker").args(image).output().is_ok_and(|output| output.status.success())
+    })
+}
+
+/// The backends to test on.
+pub fn backends() -> Vec<&'static str> {
+    if docker_answers() { vec!["local", "docker"] } else { vec!["local"] }
+}
+
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

@@ -1,0 +1,284 @@
+//! The documentation's examples are run: what README.md, docs/ and the manual pages show is what the program does.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use drillyard::scenario::{Values, load};
+use drillyard::source::Source;
+use drillyard::steps::{KINDS, Kind, NOT_BUILT, manual};
+use regex::Regex;
+
+/// Every step of the language, version 1, built or not.
+const LANGUAGE: &str = "create_data sql traffic stop_traffic wait_for \
+    drop_table truncate_table overwrite crash kill_host lose_host stop start restart pause unpause cut heal wipe corrupt lose_wal \
+    break_archive mend_archive fill_disk lose_site \
+    backup mark wait_archived sync \
+    recover promote rewind rebuild dump reimport reconcile find_in_wal team exec \
+    assert_rows snapshot assert_catalog assert_traffic assert_streaming assert_intact assert_log assert_in_recovery \
+    assert_primary all";
+
+/// A fenced block of a document.
+struct Block {
+    /// Where it begins: `README.md:12`.
+    place: String,
+    language: String,
+    text: String,
+}
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: impl AsRef<Path>) -> String {
+    let path = top().join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = [".", "docs"]
+        .iter()
+        .flat_map(|dir| std::fs::read_dir(top().join(dir)).expect("the folder can be read"))
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    found.sort();
+    found
+}
+
+fn blocks(name: &str, text: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(language) = line.trim_start().strip_prefix("```") else { continue };
+        let body: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim_start() != "```").collect();
+        found.push(Block {
+            place: format!("{name}:{}", number + 1),
+            language: language.to_owned(),
+            text: body.join("\n") + "\n",
+        });
+    }
+    found
+}
+
+/// What is wrong with a scenario, where it stands in `dir`; nothing where it is valid.
+fn wrong_with(dir: &Path, text: &str) -> Vec<String> {
+    let source = Source::new(dir.join("example.yaml").display().to_string(), text);
+    let anything = |_: &str| Some("given".to_owned());
+    let values = Values::new(Box::new(anything), Box::new(anything));
+    let resolved = load(source, values, &[]).and_then(drillyard::plan::resolve);
+    resolved.err().unwrap_or_default().iter().map(|problem| drillyard::report::render(problem, false)).collect()
+}
+
+/// `drillyard`, with a state and a cache of its own; NO_COLOR, since the caller may have asked for colours.
+fn drillyard(dir: &Path, args: &[&str]) -> Output {
+    let inherited = std::env::vars().filter(|(name, _)| name.starts_with("DRILLYARD_")).map(|(name, _)| name);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drillyard"));
+    inherited.for_each(|name| {
+        command.env_remove(name);
+    });
+    command
+        .args(args)
+        .current_dir(dir)
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .env("DRILLYARD_STATE_DIR", dir.join(".state"))
+        .env("DRILLYARD_CACHE_DIR", dir.join(".cache"))
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .expect("drillyard starts")
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+/// What differs from run to run and from machine to machine, put out of sight.
+fn redacted(text: &str) -> String {
+    let replace = |text: &str, pattern: &str, by: &str| {
+        Regex::new(pattern).expect("a pattern").replace_all(text, by).into_owned()
+    };
+    let text = replace(text, r"(?m)^run [0-9a-f]{8}: (.*) on \w+ \(.*\), seed", "run ID: $1 on BACKEND, seed");
+    let text = replace(&text, r"\[ *[0-9.]+s\]", "[TIME]");
+    let text = replace(&text, r"(rto|in) [0-9.]+m?s\b", "$1 TIME");
+    let text = replace(&text, r"\(\d+\.\d+, (local|docker)\)", "(VERSION, BACKEND)");
+    replace(&text, r"[0-9,]+ (acknowledged|rejected|in doubt)", "N $1")
+}
+
+fn readme_console(command: &str) -> String {
+    let wanted = format!("$ {command}\n");
+    let readme = blocks("README.md", &read("README.md"));
+    let found = readme.iter().find_map(|block| block.text.strip_prefix(&wanted));
+    found.unwrap_or_else(|| panic!("README.md has no block that begins with {wanted}")).to_owned()
+}
+
+/// The scenario of the README.
+fn readme_scenario() -> String {
+    let readme = blocks("README.md", &read("README.md"));
+    let mut scenarios = readme.into_iter().filter(|block| block.text.starts_with("drillyard: 1"));
+    scenarios.next().expect("README.md has a scenario").text
+}
+
+#[test]
+fn scenarios_in_the_documents_are_valid() {
+    let mut checked = 0;
+    for path in documents() {
+        let name = path.strip_prefix(top()).unwrap_or(&path).display().to_string();
+        for block in blocks(&name, &read(&path)).iter().filter(|block| block.language == "yaml") {
+            let yaml: Result<serde_yaml::Value, _> = serde_yaml::from_str(&block.text);
+            assert!(yaml.is_ok(), "{}: {yaml:?}", block.place);
+            if block.text.contains("drillyard: 1") {
+                assert_eq!(wrong_with(top(), &block.text), Vec::<String>::new(), "{}", block.place);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 0, "no document has a scenario");
+}
+
+/// The items of a list of steps, each alone.
+fn items(example: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for line in example.lines() {
+        match (line.starts_with("- "), items.last_mut()) {
+            (false, Some(item)) => item.push_str(&format!("  {line}\n")),
+            _ => items.push(format!("  {line}\n")),
+        }
+    }
+    items
+}
+
+/// What the manual pages' examples take for granted, by what makes it. An example that makes one itself takes its place.
+const BEFORE: &[(&str, &str)] = &[
+    ("id: data", "  - id: data\n    create_data: { node: master, table: shop.orders, rows: 10 }\n"),
+    ("id: nightly", "  - id: nightly\n    backup: { node: master, repo: onsite }\n"),
+    (
+        "id: users",
+        "  - id: users\n    traffic: { node: master, transactions: { visit: { sql: 'INSERT INTO v VALUES ($client, $seq)', \
+         ledger: { table: v, client: client, seq: seq } } } }\n",
+    ),
+    ("id: before", "  - id: before\n    snapshot: { node: master, tables: [shop.orders] }\n"),
+    ("id: release", "  - id: release\n    mark: { node: master }\n"),
+    ("id: accident", "  - id: accident\n    drop_table: { node: master, table: shop.orders }\n"),
+    ("node: rescue, backup:", "  - recover: { node: rescue, backup: nightly, until: end_of_backup, then: pause }\n"),
+    ("id: orders", "  - id: orders\n    dump: { node: rescue, tables: [shop.orders] }\n"),
+];
+
+#[test]
+fn the_manual_pages_examples_are_valid() {
+    let files = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(files.path().join("fixtures")).expect("a directory");
+    for file in ["shop.sql", "migration.sql"] {
+        std::fs::write(files.path().join("fixtures").join(file), "SELECT 1;\n").expect("a file");
+    }
+    let yard = "nodes: { master: { archive_to: onsite }, standby: { follows: master } }\n";
+    for kind in KINDS {
+        let examples = blocks(kind.name, &manual(kind));
+        let examples: Vec<&Block> = examples.iter().filter(|block| block.language == "yaml").collect();
+        assert!(!examples.is_empty(), "the manual page of `{}` has no example", kind.name);
+        for example in examples {
+            assert!(example.text.contains(&format!("{}:", kind.name)), "{}: an example of something else", kind.name);
+            if !example.text.starts_with('-') {
+                // A scenario's own keys, too.
+                let text = format!("drillyard: 1\n{yard}{}", example.text);
+                assert_eq!(wrong_with(files.path(), &text), Vec::<String>::new(), "{}", example.place);
+                continue;
+            }
+            for item in items(&example.text) {
+                let mut steps: Vec<&str> =
+                    BEFORE.iter().map(|(makes, step)| if item.contains(makes) { &item } else { *step }).collect();
+                if !steps.contains(&item.as_str()) {
+                    steps.push(&item);
+                }
+                let steps = steps.concat();
+                let repos = "repos: { onsite: {}, offsite: { copy_of: onsite } }\n";
+                let text = format!("drillyard: 1\n{repos}{yard}steps:\n{steps}");
+                assert_eq!(wrong_with(files.path(), &text), Vec::<String>::new(), "{}:\n{item}", example.place);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_step_of_the_language_is_explained_or_said_not_to_be_built() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut language = BTreeSet::new();
+    for step in LANGUAGE.split_whitespace() {
+        language.insert(step);
+        let output = drillyard(dir.path(), &["explain", step]);
+        if Kind::find(step).is_some() {
+            assert_eq!(output.status.code(), Some(0), "{step}: {}", said(&output));
+            assert!(said(&output).starts_with(&format!("{step}\n\n")), "{}", said(&output));
+        } else {
+            assert_eq!(output.status.code(), Some(2), "{step}: {}", said(&output));
+            assert!(said(&output).contains("not built yet"), "{step}: {}", said(&output));
+        }
+    }
+    let known: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied()).collect();
+    assert_eq!(known, language);
+}
+
+#[test]
+fn the_deadlines_in_the_notes_are_those_of_the_steps() {
+    let notes = read("docs/language-notes.md");
+    let row = Regex::new(r"(?m)^\| (\d+[smh]) \| (`.*`) \|$").expect("a pattern");
+    let mut written: Vec<(String, u64)> = Vec::new();
+    for found in row.captures_iter(&notes) {
+        let deadline = humantime::parse_duration(&found[1]).expect("a duration");
+        written.extend(found[2].split(", ").map(|step| (step.trim_matches('`').to_owned(), deadline.as_secs())));
+    }
+    let mut built: Vec<_> = KINDS.iter().map(|kind| (kind.name.to_owned(), kind.deadline.as_secs())).collect();
+    written.sort();
+    built.sort();
+    assert_eq!(written, built);
+}
+
+#[test]
+fn the_readmes_drill_says_what_the_readme_shows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let scenario = top().join("scenarios/human-error/dropped-table.yaml");
+    let output = drillyard(dir.path(), &["run", "--backend", "local", &scenario.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(redacted(&said(&output)), redacted(&readme_console("./ci/drill")));
+}
+
+#[test]
+fn the_readmes_own_drill_is_what_new_writes_and_passes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    assert_eq!(drillyard(dir.path(), &["new", "my-drill"]).status.code(), Some(0));
+    let written = std::fs::read_to_string(dir.path().join("my-drill.yaml")).expect("new has written it");
+    assert!(written.ends_with(&readme_scenario()), "{written}");
+    let output = drillyard(dir.path(), &["run", "--backend", "local", "my-drill.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn the_readmes_mistake_is_told_as_the_readme_shows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    assert_eq!(drillyard(dir.path(), &["new", "my-drill"]).status.code(), Some(0));
+    change(dir.path(), "rows: 10000", "row: 10000");
+    let output = drillyard(dir.path(), &["check", "my-drill.yaml"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let shown = readme_console("drillyard check my-drill.yaml");
+    assert!(said(&output).contains(&shown), "{}\n--- README.md\n{shown}", said(&output));
+}
+
+#[test]
+fn the_readmes_failure_is_told_as_the_readme_shows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    assert_eq!(drillyard(dir.path(), &["new", "my-drill"]).status.code(), Some(0));
+    change(dir.path(), "{ before: accident }", "{ after: accident }");
+    let output = drillyard(dir.path(), &["run", "--backend", "local", "my-drill.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let (shown, said) = (redacted(&readme_console("drillyard run my-drill.yaml")), redacted(&said(&output)));
+    assert!(said.contains(&shown), "{said}\n--- README.md\n{shown}");
+}
+
+/// Changes the scenario that `new` has written.
+fn change(dir: &Path, from: &str, to: &str) {
+    let path = dir.join("my-drill.yaml");
+    let text = std::fs::read_to_string(&path).expect("new has written it");
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&path, text.replace(from, to)).expect("it can be written");
+}
