@@ -86,6 +86,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
     ("logging_collector", "off"),
     ("log_destination", "stderr"),
+    // From 60 s: after a network was cut, or a host has died, both sides believe in the connection for as long (LAB.md).
+    ("wal_sender_timeout", "5s"),
+    ("wal_receiver_timeout", "5s"),
     // From 5 s: a standby that asks too early should not wait long for its next try.
     ("wal_retrieve_retry_interval", "100ms"),
 ];

@@ -5,7 +5,7 @@ mod control;
 mod recovery;
 mod session;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_postgres::Client;
@@ -39,9 +39,20 @@ pub struct Node {
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
-    up: AtomicBool,
+    life: Mutex<Life>,
     /// How long its log was when it was started last.
     log_start: AtomicU64,
+}
+
+/// What the drill has last done to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// It should be running.
+    Up,
+    /// Its host is frozen.
+    Frozen,
+    /// It is not running, and why: `it was crashed`.
+    Down(&'static str),
 }
 
 /// Where a server is.
@@ -83,7 +94,7 @@ impl Node {
             database: database.to_owned(),
             session: tokio::sync::Mutex::default(),
             login: Mutex::default(),
-            up: AtomicBool::new(false),
+            life: Mutex::new(Life::Down("it was not started")),
             log_start: AtomicU64::new(0),
         }
     }
@@ -156,15 +167,30 @@ impl Node {
         Some(parts.join(" "))
     }
 
-    /// Notes that the server has ended by itself.
-    pub async fn went_down(&self) {
-        self.up.store(false, Ordering::SeqCst);
+    /// Notes that the server does not run any more, and why: `it was crashed`.
+    pub async fn went_down(&self, why: &'static str) {
+        self.lives(Life::Down(why));
         self.hang_up().await;
     }
 
-    /// Whether the drill left it running.
+    /// Notes what the drill has done to it.
+    pub fn lives(&self, life: Life) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
+    }
+
+    /// What the drill has last done to it.
+    pub fn life(&self) -> Life {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the drill left it running, and not frozen.
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::SeqCst)
+        self.life() == Life::Up
+    }
+
+    /// Whether the drill left it so that it should answer: running, or not the drill's own.
+    pub fn should_answer(&self) -> bool {
+        self.is_up() || self.is_external()
     }
 
     /// The current way in, as far as it is known without asking.

@@ -138,7 +138,7 @@ impl Starter<'_> {
                 Following { conninfo, slot: None }
             }
             None => Following {
-                conninfo: conninfo(&up.host()?.peer_endpoint(), self.password, node.name()),
+                conninfo: conninfo(&up.host()?.peer_endpoint(node.name()), self.password, node.name()),
                 slot: Some(slot_name(node.name())),
             },
         };

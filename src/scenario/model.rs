@@ -186,6 +186,9 @@ pub struct RepoFields {
     /// It holds only what `sync` steps have copied from this repo.
     #[serde(default)]
     pub copy_of: Option<Spanned<Name>>,
+    /// Where it is: `lose_site` takes all that is there.
+    #[serde(default)]
+    pub site: Option<Spanned<Name>>,
 }
 
 /// What keeps backups and WAL.
@@ -213,6 +216,9 @@ pub struct NodeFields {
     /// Lines for postgresql.conf.
     #[serde(default)]
     pub settings: Option<Ordered<String, Setting>>,
+    /// Where it is: `lose_site` takes all that is there.
+    #[serde(default)]
+    pub site: Option<Spanned<Name>>,
     /// A server that drillyard did not make: only looked at.
     #[serde(default)]
     pub external: Option<Spanned<External>>,

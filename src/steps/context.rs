@@ -1,18 +1,19 @@
 //! What steps work with: the drill's servers, and what earlier steps left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Client;
 
 use crate::data::{Catalog, RowSum};
-use crate::host::Lab;
+use crate::host::{Host, Lab};
 use crate::journal::{Event, Facts, Journal, TrafficCount};
-use crate::node::{Node, SqlError, moment, wait_until};
-use crate::pg::{Mark, TableName, Xid};
+use crate::node::{Life, Node, SqlError, moment, wait_until};
+use crate::pg::{Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
 use crate::traffic::{Pool, Workload};
@@ -108,6 +109,12 @@ pub struct State {
     pub users: BTreeMap<String, Arc<Users>>,
     /// How long the server's log was when a mark was made: (mark, node) to bytes.
     pub log_offsets: BTreeMap<(String, String), u64>,
+    /// The logs of servers whose disks were lost, by their nodes' names: evidence of the drill, not of the servers.
+    pub lost_logs: BTreeMap<String, String>,
+    /// The pairs of nodes that are cut off from each other.
+    pub cut: BTreeSet<(String, String)>,
+    /// The repos that were lost with their site.
+    pub lost_repos: Vec<String>,
 }
 
 /// The title of a finding that says no more than that users have failed: the executor knows how.
@@ -160,8 +167,19 @@ impl Yard {
         })
     }
 
-    /// A repo.
+    /// A server of the drill on whose host programs can be run now.
+    pub fn any_host(&self) -> Option<Arc<dyn Host>> {
+        let nodes: Vec<_> = self.state().nodes.values().cloned().collect();
+        nodes.iter().filter_map(|node| node.host().ok()).find(|host| host.is_on()).cloned()
+    }
+
+    /// A repo that is there.
     pub fn repo(&self, name: &str) -> Result<&Repo, Box<Finding>> {
+        if self.state().lost_repos.iter().any(|lost| lost == name) {
+            return Err(Finding::failed(format!("repo `{name}` is gone"))
+                .label("it was lost with its site")
+                .help("use a repo at another site"));
+        }
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
     }
 
@@ -268,23 +286,29 @@ impl Context<'_> {
 
     /// A node that is up and answers.
     pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
+        // A session with a server that is frozen is opened, and then nobody answers.
+        let life = if node.is_external() { Life::Up } else { node.life() };
+        match life {
+            Life::Up => {}
+            Life::Frozen => {
+                return Err(Finding::failed(format!(
+                    "node `{}` does not answer: an earlier step paused it",
+                    node.name()
+                )));
+            }
+            Life::Down(why) => {
+                let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
+                return Err(Finding::failed(text).note("log", node.log_tail().await));
+            }
+        }
         match node.client().await {
             Ok(client) => Ok(client),
-            Err(error) => Err(self.explain_unreachable(node, error).await),
+            Err(SqlError::Host(error)) => Err(error.into()),
+            Err(error) => {
+                let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
+                Err(if node.is_external() { finding } else { finding.note("log", node.log_tail().await) })
+            }
         }
-    }
-
-    /// Why a server does not answer: its log knows.
-    async fn explain_unreachable(&self, node: &Node, error: SqlError) -> Box<Finding> {
-        let text = match node.is_up() || node.is_external() {
-            true => format!("node `{}` does not answer: {error}", node.name()),
-            false => format!("node `{}` is not running: an earlier step of the drill left it shut down", node.name()),
-        };
-        let finding = match error {
-            SqlError::Host(error) => return error.into(),
-            _ => Finding::failed(text),
-        };
-        if node.is_external() { finding } else { finding.note("log", node.log_tail().await) }
     }
 
     /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.
@@ -314,18 +338,7 @@ impl Context<'_> {
         let before = moment(&client).await?;
         let xid = deed(&client, self).await?;
         let after = moment(&client).await?;
-        self.fact("before", before.lsn.to_string());
-        self.fact("lsn", after.lsn.to_string());
-        self.fact("timeline", after.timeline.0);
-        self.fact("at", after.at.to_string());
-        if let Some(xid) = xid {
-            self.fact("xid", xid.0);
-        }
-        if let Some(id) = self.id {
-            let incident = self.kind.role == Role::Incident;
-            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
-            self.yard.state().marks.insert(id.to_owned(), mark);
-        }
+        self.remember(before, xid, after);
         Ok(())
     }
 
@@ -348,6 +361,61 @@ impl Context<'_> {
         }
     }
 
+    /// Runs the deed of an incident that the server may not outlive. With an `id` the step is a mark all the same: what cannot be
+    /// asked before or after is what could be asked on the other side.
+    pub async fn struck(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
+        let before = self.moment_of(node).await;
+        if let Some(id) = self.id {
+            let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+            for node in nodes.iter().filter(|node| node.host().is_ok_and(|host| host.is_on())) {
+                let offset = node.log_size().await?;
+                self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
+            }
+        }
+        let began = Timestamp::now();
+        deed(self).await?;
+        let ended = Timestamp::now();
+        let after = self.moment_of(node).await;
+        let (before, after) = match (before, after) {
+            (Some(before), Some(after)) => (before, after),
+            (Some(before), None) => (before, before.moved_to(ended)),
+            (None, Some(after)) => (after.moved_to(began), after),
+            (None, None) => return Ok(()),
+        };
+        self.remember(before, None, after);
+        Ok(())
+    }
+
+    /// What a server says of itself now, where it can be asked.
+    async fn moment_of(&self, node: &Node) -> Option<Moment> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if !node.should_answer() {
+            return None;
+        }
+        let ask = async { moment(&*node.client().await.ok()?).await.ok() };
+        tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
+    }
+
+    /// Reports what a mark knows, and keeps it under the step's id.
+    fn remember(&mut self, before: Moment, xid: Option<Xid>, after: Moment) {
+        self.fact("before", before.lsn.to_string());
+        self.fact("lsn", after.lsn.to_string());
+        self.fact("timeline", after.timeline.0);
+        self.fact("at", after.at.to_string());
+        if let Some(xid) = xid {
+            self.fact("xid", xid.0);
+        }
+        if let Some(id) = self.id {
+            let incident = self.kind.role == Role::Incident;
+            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
+            self.yard.state().marks.insert(id.to_owned(), mark);
+        }
+    }
+
     /// Runs a shell script on a node's host; a status other than 0 fails with what it wrote.
     pub async fn script<S: Into<String>>(
         &self,
@@ -356,7 +424,18 @@ impl Context<'_> {
         script: &str,
         args: impl IntoIterator<Item = S>,
     ) -> StepResult {
-        let output = node.host()?.run(crate::host::Program::script(script, args)).await?;
+        self.script_on(node.host()?.as_ref(), what, script, args).await
+    }
+
+    /// The same on a host, whichever node it is of.
+    pub async fn script_on<S: Into<String>>(
+        &self,
+        host: &dyn Host,
+        what: &str,
+        script: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> StepResult {
+        let output = host.run(crate::host::Program::script(script, args)).await?;
         match output.success() {
             true => Ok(()),
             false => Err(Finding::failed(format!("{what} failed (exit status {})", output.status))

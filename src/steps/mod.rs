@@ -6,6 +6,8 @@ mod archive_end;
 mod context;
 mod finding;
 mod kind;
+mod outage;
+mod pair;
 mod recovered;
 mod scope;
 mod until;
@@ -13,6 +15,7 @@ mod until;
 pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
+pub use pair::Pair;
 pub use recovered::{Place, Recovered};
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};
@@ -20,29 +23,17 @@ pub use until::{By, Then, Until, UntilWord};
 /// The steps of LANGUAGE.md that are not built yet: an error at `check`, never accepted and skipped.
 pub const NOT_BUILT: &[&str] = &[
     "overwrite",
-    "crash",
-    "kill_host",
-    "lose_host",
-    "stop",
-    "start",
-    "restart",
-    "pause",
-    "unpause",
-    "cut",
-    "heal",
     "wipe",
     "corrupt",
     "lose_wal",
     "break_archive",
     "mend_archive",
     "fill_disk",
-    "lose_site",
     "rewind",
     "rebuild",
     "reconcile",
     "find_in_wal",
     "team",
-    "exec",
     "assert_intact",
 ];
 
@@ -78,6 +69,17 @@ step_kinds! {
     // incidents
     drop_table::DropTable,
     truncate_table::TruncateTable,
+    crash::Crash,
+    kill_host::KillHost,
+    lose_host::LoseHost,
+    lose_site::LoseSite,
+    stop::Stop,
+    start::Start,
+    restart::Restart,
+    pause::Pause,
+    unpause::Unpause,
+    cut::Cut,
+    heal::Heal,
     // protection
     backup::TakeBackup,
     mark::SetMark,
@@ -88,6 +90,7 @@ step_kinds! {
     promote::Promote,
     dump::TakeDump,
     reimport::Reimport,
+    exec::Exec,
     // judgement
     snapshot::TakeSnapshot,
     assert_rows::AssertRows,

@@ -447,7 +447,7 @@ chmod 700 "$2""#;
         let up = cx.yard.node(upstream.as_str())?;
         let conninfo = match up.external_conninfo(self.node.as_str()) {
             Some(conninfo) => conninfo,
-            None => conninfo(&up.host()?.peer_endpoint(), up.password(), self.node.as_str()),
+            None => conninfo(&up.host()?.peer_endpoint(self.node.as_str()), up.password(), self.node.as_str()),
         };
         Ok(Following { conninfo, slot: None })
     }
@@ -525,7 +525,7 @@ chmod 700 "$2""#;
         })
         .await
         .map_err(|finding| finding.at(self.then.entry))?;
-        node.went_down().await;
+        node.went_down("it shut down at its recovery target").await;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the names in a scenario mean at each step: checked before anything starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -55,6 +55,8 @@ pub struct NodeInfo {
     pub archive_to: Option<String>,
     /// The repo that it was recovered from last.
     pub recovers_from: Option<String>,
+    /// Where it is.
+    pub site: Option<Spanned<Name>>,
     /// Whether drillyard only looks at it.
     pub external: bool,
     /// Whether all this is known: of a node whose fields could not be decoded only the name is, and nothing is held against
@@ -69,6 +71,8 @@ pub struct RepoInfo {
     pub span: Span,
     /// The repo that it is a copy of.
     pub copy_of: Option<String>,
+    /// Where it is.
+    pub site: Option<Spanned<Name>>,
     /// Whether its fields could be decoded.
     pub decoded: bool,
 }
@@ -111,6 +115,7 @@ pub struct Scope<'a> {
     pub file_roots: Vec<PathBuf>,
     /// What refers to what, for `plan`.
     pub refers: Vec<String>,
+    cut: BTreeSet<(String, String)>,
     problems: Vec<Problem>,
 }
 
@@ -129,6 +134,7 @@ impl<'a> Scope<'a> {
             action: Span::default(),
             file_roots,
             refers: vec![],
+            cut: BTreeSet::new(),
             problems: vec![],
         }
     }
@@ -355,7 +361,44 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
+    /// The nodes and the repos at a site.
+    pub fn site(&mut self, site: &Spanned<Name>) -> (Vec<String>, Vec<String>) {
+        self.refers.push(format!("site {}", site.value));
+        let there = |at: &Option<Spanned<Name>>| at.as_ref().is_some_and(|at| at.value == site.value);
+        let nodes: Vec<String> =
+            self.nodes.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
+        let repos: Vec<String> =
+            self.repos.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
+        // Of those that could not be decoded nobody knows where they are.
+        let complete = !self.more_nodes && !self.more_repos;
+        let decoded = self.nodes.values().all(|info| info.decoded) && self.repos.values().all(|info| info.decoded);
+        if nodes.is_empty() && repos.is_empty() && complete && decoded {
+            let sites = self.nodes.values().map(|info| &info.site).chain(self.repos.values().map(|info| &info.site));
+            let mut names: Vec<String> = sites.flatten().map(|site| site.value.to_string()).collect();
+            names.sort();
+            names.dedup();
+            self.unknown("site", site, &names, "a site is what `site:` says of nodes and repos");
+        }
+        (nodes, repos)
+    }
+
+    /// Notes that a step cuts the network between two nodes.
+    pub fn cuts(&mut self, pair: (String, String)) {
+        self.cut.insert(pair);
+    }
+
+    /// Two nodes that an earlier step has cut off from each other.
+    pub fn earlier_cut(&mut self, pair: &Spanned<super::Pair>) {
+        if !self.cut.contains(&pair.value.key()) {
+            let (a, b) = pair.value.names();
+            let title = format!("no earlier step cuts the network between `{a}` and `{b}`");
+            let help = format!("`cut: {{ between: [{a}, {b}] }}` does");
+            self.error_help(pair.span, title, "there is nothing to heal", help);
+        }
+    }
+
+    /// Adds an error for a name that nothing has.
+    pub fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
         let label = match did_you_mean(name.as_str(), names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there is no such {what}"),

@@ -56,8 +56,8 @@ impl Step for Sync {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (from, to) = (cx.yard.repo(&self.original)?.path.clone(), cx.yard.repo(self.repo.as_str())?.path.clone());
-        let node = cx.yard.state().nodes.values().find(|node| !node.is_external()).cloned();
-        let node = node.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be copied"))?;
+        let host = cx.yard.any_host();
+        let host = host.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be copied"))?;
         // WAL first: a backup must not arrive before the WAL that it needs.
         let script = r#"for part in wal backups; do
   [ -d "$1/$part" ] || continue
@@ -70,6 +70,6 @@ impl Step for Sync {
     mv "$2/$part/.$name.part" "$2/$part/$name"
   done
 done"#;
-        cx.script(&node, "the copy", script, [from, to]).await
+        cx.script_on(host.as_ref(), "the copy", script, [from, to]).await
     }
 }
