@@ -100,7 +100,8 @@ impl Starter<'_> {
         let verifier = postgres_protocol::password::scram_sha_256(self.password.as_bytes());
         client
             .batch_execute(&format!(
-                "ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
+                // A synchronous standby is not there yet.
+                "SET synchronous_commit = local; ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
                 self.slots_for_followers(node.name())
             ))
             .await
