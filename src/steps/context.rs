@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use crate::data::{Catalog, RowSum};
 use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
 use crate::node::{Node, SqlError, moment, wait_until};
-use crate::pg::{Mark, TableName, Xid};
+use crate::pg::{Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
 use crate::traffic::{Pool, Workload};
@@ -108,6 +109,8 @@ pub struct State {
     pub users: BTreeMap<String, Arc<Users>>,
     /// How long the server's log was when a mark was made: (mark, node) to bytes.
     pub log_offsets: BTreeMap<(String, String), u64>,
+    /// How long the server's log was when its archive_command was broken, by the node.
+    pub broken_archives: BTreeMap<String, u64>,
 }
 
 /// The title of a finding that says no more than that users have failed: the executor knows how.
@@ -163,6 +166,12 @@ impl Yard {
     /// A repo.
     pub fn repo(&self, name: &str) -> Result<&Repo, Box<Finding>> {
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
+    }
+
+    /// A node on whose host something can be done to a repo.
+    pub fn any_host(&self) -> Result<Arc<Node>, Box<Finding>> {
+        let found = self.state().nodes.values().find(|node| !node.is_external()).cloned();
+        found.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be reached"))
     }
 
     /// A mark that an earlier step made.
@@ -294,11 +303,42 @@ impl Context<'_> {
         deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
         let client = self.client(node).await?;
+        let Some(before) = self.moment_before(node, &client).await? else {
+            return deed(&client, self).await.map(drop);
+        };
+        let xid = deed(&client, self).await?;
+        let after = moment(&client).await?;
+        self.remember(before, xid, after);
+        Ok(())
+    }
+
+    /// The same for a deed that ends the server's sessions, or the server itself: where it does not answer any more, what is known of
+    /// the moment after is the clock alone.
+    pub async fn marked_anew(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&mut Self) -> StepResult,
+    ) -> StepResult {
+        let client = self.client(node).await?;
+        let before = self.moment_before(node, &client).await?;
+        drop(client);
+        deed(self).await?;
+        let Some(before) = before else { return Ok(()) };
+        let after = match node.client().await {
+            Ok(client) => moment(&client).await.ok(),
+            Err(_) => None,
+        };
+        let now = jiff::Timestamp::now();
+        self.remember(before, None, after.unwrap_or(Moment { at: now, seen: now, ..before }));
+        Ok(())
+    }
+
+    /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
+    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<Moment>, Box<Finding>> {
         let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if row.get::<_, bool>(0) {
-            // A standby has no position of its own to remember, but it answers questions.
             return match self.id {
-                None => deed(&client, self).await.map(drop),
+                None => Ok(None),
                 Some(id) => Err(Finding::failed(format!("`{id}` cannot be a mark: `{}` is in recovery", node.name()))
                     .help("marks are made on a primary; leave the `id` out if the step only reads")),
             };
@@ -311,9 +351,11 @@ impl Context<'_> {
             let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
             self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
         }
-        let before = moment(&client).await?;
-        let xid = deed(&client, self).await?;
-        let after = moment(&client).await?;
+        Ok(Some(moment(client).await?))
+    }
+
+    /// Reports what a deed was, and keeps it as a mark where the step has an id.
+    fn remember(&mut self, before: Moment, xid: Option<Xid>, after: Moment) {
         self.fact("before", before.lsn.to_string());
         self.fact("lsn", after.lsn.to_string());
         self.fact("timeline", after.timeline.0);
@@ -326,7 +368,6 @@ impl Context<'_> {
             let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
             self.yard.state().marks.insert(id.to_owned(), mark);
         }
-        Ok(())
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
@@ -342,6 +383,29 @@ impl Context<'_> {
             Ok(xid) => Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full)),
             Err(error) => {
                 // A failed transaction must not go on in the session that the next step uses.
+                let _ = client.batch_execute("ROLLBACK").await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs one statement with parameters in a transaction of its own. The rows that it changed, and the transaction's id.
+    pub async fn statement(
+        &self,
+        client: &Client,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(u64, Option<Xid>), Box<Finding>> {
+        client.batch_execute("BEGIN").await?;
+        let run = async {
+            let rows = client.execute(statement, params).await?;
+            let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok::<_, tokio_postgres::Error>((rows, row.get::<_, Option<String>>(0)))
+        };
+        match run.await {
+            Ok((rows, xid)) => Ok((rows, xid.and_then(|text| text.parse().ok()).map(Xid::from_full))),
+            Err(error) => {
                 let _ = client.batch_execute("ROLLBACK").await;
                 Err(error.into())
             }
