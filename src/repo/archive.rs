@@ -40,6 +40,11 @@ impl Archive {
         self.0.contains_key(&segment.to_string())
     }
 
+    /// The same for a name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The first of all segments.
     pub fn first(&self) -> Option<&str> {
         self.0.first_key_value().map(|(name, _)| name.as_str())

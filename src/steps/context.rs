@@ -177,7 +177,9 @@ impl Yard {
     /// A mark that an earlier step made.
     pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
         let found = self.state().marks.get(id).cloned();
-        found.ok_or_else(|| Finding::errored(format!("`{id}` is no mark yet: its step did not run")))
+        found.ok_or_else(|| {
+            Finding::errored(format!("`{id}` is no mark: its step did not run, or there was no primary to ask for its position"))
+        })
     }
 
     /// How long a node's log was when a mark was made; the whole log counts for marks of other nodes.

@@ -4,10 +4,12 @@
 
 mod archive_end;
 mod archiver;
+mod checksums;
 mod context;
 mod finding;
 mod kind;
 mod recovered;
+mod repo_accident;
 mod scope;
 mod until;
 
@@ -30,9 +32,6 @@ pub const NOT_BUILT: &[&str] = &[
     "unpause",
     "cut",
     "heal",
-    "wipe",
-    "corrupt",
-    "lose_wal",
     "fill_disk",
     "lose_site",
     "rewind",
@@ -41,7 +40,6 @@ pub const NOT_BUILT: &[&str] = &[
     "find_in_wal",
     "team",
     "exec",
-    "assert_intact",
 ];
 
 /// Declares the step kinds, the one place of registration: `module::Type`.
@@ -77,6 +75,9 @@ step_kinds! {
     drop_table::DropTable,
     truncate_table::TruncateTable,
     overwrite::Overwrite,
+    wipe::Wipe,
+    corrupt::Corrupt,
+    lose_wal::LoseWal,
     break_archive::BreakArchive,
     mend_archive::MendArchive,
     // protection
@@ -95,6 +96,7 @@ step_kinds! {
     assert_catalog::AssertCatalog,
     assert_traffic::AssertTraffic,
     assert_streaming::AssertStreaming,
+    assert_intact::AssertIntact,
     assert_in_recovery::AssertInRecovery,
     assert_primary::AssertPrimary,
     assert_log::AssertLog,
