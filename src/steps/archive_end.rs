@@ -37,12 +37,12 @@ impl<'a> ArchiveEnd<'a> {
 
     /// Fails where a recovery to the end of the archive ended before it. `replayed` is the position of the last record or its end.
     pub(super) fn judge(&self, replayed: Lsn, timeline: TimelineId, arrival: &Arrival) -> StepResult {
-        let title = match self.beyond(replayed, timeline, arrival) {
+        let (title, trouble) = match self.beyond(replayed, timeline, arrival) {
             Beyond::Nothing => return Ok(()),
-            Beyond::Damage(..) => "recovery ended at damage in the archive",
-            Beyond::Gap(..) => "recovery ended at a gap in the archive",
+            Beyond::Damage(..) => ("recovery ended at damage in the archive", None),
+            Beyond::Gap(..) => ("recovery ended at a gap in the archive", arrival.wal_trouble.as_ref()),
         };
-        let trouble = arrival.wal_trouble.as_ref().map(|trouble| trouble.text.clone()).unwrap_or_default();
+        let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
         Err(Finding::failed(title)
             .label(self.explain(replayed, timeline, arrival))
             .note("log", trouble)

@@ -27,10 +27,10 @@ use crate::source::{Duration as Span, Spanned};
 /// the server's host, and is lost if that is. Each call leaves a line in the server's log that begins with `drillyard:
 /// break_archive`.
 ///
-/// It is done with ALTER SYSTEM, so that it outlasts a restart. Then a WAL segment is finished, and the step passes when the
-/// archiver has called the broken command for one: what was written before that since the last segment is in it. It fails when
-/// the command is broken so already, and on a server in recovery, which archives nothing. With an `id` the step is a mark.
-/// `mend_archive` undoes it.
+/// It is done with ALTER SYSTEM, so that it outlasts a restart. Then the WAL segment that is being written is finished, so that the
+/// broken command is called for it, with all that was written to it before: `wait_archived` first, if that must not be lost. The
+/// step passes when the archiver has called the broken command. It fails when the command is broken so already, and on a server
+/// in recovery, which archives nothing. With an `id` the step is a mark. `mend_archive` undoes it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BreakArchive {

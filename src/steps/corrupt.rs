@@ -249,7 +249,9 @@ impl Corrupt {
             Some(file) => file.value.clone(),
             None => largest_table(&node, &dir, backup).await?,
         };
-        let (path, place) = (format!("{dir}/{file}"), Where::At(4096));
+        // The second half of a table's first page, where its rows are; anything else is read from its beginning.
+        let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+        let (path, place) = (format!("{dir}/{file}"), Where::At(if is_table { 4096 } else { 0 }));
         self.damage_file(cx, &node, &path, &file, place).await.map_err(|finding| match &self.file {
             Some(file) => finding.at(file.span),
             None => finding.at(backup.span),

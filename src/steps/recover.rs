@@ -390,13 +390,12 @@ chmod 700 "$2""#;
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
-        arrival.reached(target).map_err(|wrong| {
-            let mut finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
-            if let Some(trouble) = &arrival.wal_trouble {
-                finding = finding.note("log", &trouble.text);
-            }
-            finding
-        })?;
+        if let Err(wrong) = arrival.reached(target) {
+            let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
+            let why = self.archive_end(cx, node).await.unwrap_or_default();
+            let trouble = arrival.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
+            return Err(finding.note("archive", why).note("log", trouble));
+        }
         if let Some(archive) = archive
             && let Some((end, timeline)) = self.replayed(cx, node, &arrival).await?
         {
@@ -477,23 +476,24 @@ chmod 700 "$2""#;
         restored.map(TimelineId).or(taken.map(|mark| mark.after.timeline))
     }
 
-    /// Adds to the failure of a recovery that ended before its target why it did: which segment is missing or damaged.
+    /// Adds to the failure of a recovery what can be done, and which segment stopped it where it ended before its target.
     async fn explain(&self, cx: &Context<'_>, node: &Arc<Node>, mut finding: Box<Finding>) -> Box<Finding> {
         let Some(help) = remedy(&finding.title).or_else(|| remedy(&finding.label)) else { return finding };
-        if format!("{} {}", finding.title, finding.label).contains(NOT_REACHED)
-            && let Ok(repo) = cx.yard.repo(self.from.as_deref().unwrap_or_default())
-            && let Ok(archive) = ArchiveEnd::read(node, repo).await
-            && let Ok(log) = node.log_from(node.log_start()).await
-        {
-            let arrival = Arrival::read(&log);
-            let end = arrival.redo_end.as_ref().and_then(|end| end.parse().ok());
-            if let Some((end, timeline)) = end.zip(self.timeline(cx, &arrival)) {
-                let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, timeline));
-                let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
-                finding = finding.note("archive", format!("{}{target}", archive.explain(end, timeline, &arrival)));
-            }
+        if format!("{} {}", finding.title, finding.label).contains(NOT_REACHED) {
+            finding = finding.note("archive", self.archive_end(cx, node).await.unwrap_or_default());
         }
         finding.help(help)
+    }
+
+    /// Why the archive had no more to give, and where the target lies: in words, as far as anybody knows.
+    async fn archive_end(&self, cx: &Context<'_>, node: &Arc<Node>) -> Option<String> {
+        let repo = cx.yard.repo(self.from.as_deref()?).ok()?;
+        let archive = ArchiveEnd::read(node, repo).await.ok()?;
+        let arrival = Arrival::read(&node.log_from(node.log_start()).await.ok()?);
+        let (end, timeline) = (arrival.redo_end.as_ref()?.parse().ok()?, self.timeline(cx, &arrival)?);
+        let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, timeline));
+        let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
+        Some(format!("{}{target}", archive.explain(end, timeline, &arrival)))
     }
 
     /// Where the target lies in the WAL, where a mark or the scenario knows it.
@@ -584,6 +584,7 @@ chmod 700 "$2""#;
             if Instant::now() >= next_look {
                 next_look = Instant::now() + Duration::from_millis(200);
                 if !node.postmaster_runs().await? {
+                    node.went_down().await;
                     let log = node.log_tail().await;
                     let reason = crate::node::log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
                     let finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));

@@ -21,8 +21,8 @@ use crate::source::{Name, Spanned};
 /// It commits an empty transaction and switches to a new WAL segment: what is in an unfinished segment is not in the archive, and
 /// a recovery to a time ends with an error when no commit comes after that time.
 ///
-/// It passes when all segments up to that one lie in the repo, from the first one there, or from the oldest backup in it, and each is
-/// whole: the server's word for it is not enough, since an archive_command can lie. It fails when `within` runs out, and tells
+/// It passes when all segments up to that one lie in the repo, from the end of the last backup in it, or else from the first one
+/// there, and each is whole: the server's word for it is not enough, since an archive_command can lie. It fails when `within` runs out, and tells
 /// what the server says of its archiver and which segment is not there; at once where one is missing that cannot come any more.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +84,8 @@ impl Step for WaitArchived {
             *seen = archiver.to_string();
             if archiver.claims(segment) {
                 let archive = repo.archive(host.as_ref()).await?;
-                let from = archive.timeline(segment.timeline()).next().into_iter().chain(needed).min().unwrap_or(segment);
+                let first = archive.timeline(segment.timeline()).next();
+                let from = needed.or(first).unwrap_or(segment);
                 let missing: Vec<Segment> = archive.missing(from, segment).collect();
                 let Some(first) = missing.first() else { return Ok(Some(())) };
                 if in_order && *first < segment && archive.holds(segment) {
@@ -93,8 +94,8 @@ impl Step for WaitArchived {
                         return Err(told_missing(&repo.name, &missing, &archive));
                     }
                 }
-                let name = if archive.holds(*first) { "is not whole" } else { "is not there" };
-                seen.push_str(&format!("; but {first} {name} in repo `{}`: {}", repo.name, archive.summary()));
+                let not = if archive.holds(*first) { "is not whole" } else { "is not" };
+                seen.push_str(&format!("; but {first} {not} in repo `{}`: {}", repo.name, archive.summary()));
             }
             Ok(None)
         });
@@ -105,19 +106,23 @@ impl Step for WaitArchived {
                     Some(span) => finding.at(span),
                     None => finding,
                 };
-                Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log"))
+                match gap {
+                    true => Err(finding.help("what is missing stays missing: take a new base backup, and see that archive_command can be believed")),
+                    false => Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log")),
+                }
             }
         }
     }
 }
 
-/// The first segment that the backups in the repo need to go on from: WAL up to their ends is in themselves.
+/// The first segment that the last backup in the repo needs to go on from: WAL up to its end is in itself. What is missing before that
+/// is lost, and of no more use.
 fn needed(cx: &Context<'_>, repo: &Repo, like: Segment) -> Option<Segment> {
     let state = cx.yard.state();
     let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name);
     let marks = backups.filter_map(|(id, _)| state.marks.get(id)).map(|mark| mark.after);
     let on_it = marks.filter(|end| end.timeline == like.timeline());
-    on_it.map(|end| like.holding(end.lsn)).min()
+    on_it.map(|end| like.holding(end.lsn)).max()
 }
 
 fn told_missing(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
