@@ -369,8 +369,9 @@ chmod 700 "$2""#;
         };
         if let (Then::Follow(upstream), true) = (&self.then.value, endless) {
             config.following = Some(self.following(cx, upstream).await?);
+            let goal = self.goal(cx, upstream).await?;
             self.start(cx, node, &config, "standby.signal").await?;
-            return self.follows(cx, node, upstream).await;
+            return self.follows(cx, node, upstream, &goal).await;
         }
         let action = match &self.then.value {
             Then::Promote => "promote",
@@ -407,8 +408,9 @@ chmod 700 "$2""#;
                 node.stop(ShutdownMode::Fast, cx.deadline).await?;
                 config.recovery = None;
                 config.following = Some(self.following(cx, upstream).await?);
+                let goal = self.goal(cx, upstream).await?;
                 self.start(cx, node, &config, "standby.signal").await?;
-                self.follows(cx, node, upstream).await
+                self.follows(cx, node, upstream, &goal).await
             }
             _ => Ok(()),
         }
@@ -559,11 +561,18 @@ chmod 700 "$2""#;
         Ok(())
     }
 
-    /// Waits until the primary says that this standby streams.
-    async fn follows(&self, cx: &mut Context<'_>, node: &Arc<Node>, upstream: &Spanned<Name>) -> StepResult {
+    /// Where the upstream's WAL ends.
+    async fn goal(&self, cx: &Context<'_>, upstream: &Spanned<Name>) -> Result<String, Box<Finding>> {
+        let query = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END)::text";
+        let up = cx.yard.node(upstream.as_str())?;
+        Ok(cx.client(&up).await?.query_one(query, &[]).await?.get(0))
+    }
+
+    /// Waits until this standby streams, and has what its upstream had: it says that it streams before it is told that it cannot.
+    async fn follows(&self, cx: &mut Context<'_>, node: &Arc<Node>, upstream: &Spanned<Name>, goal: &str) -> StepResult {
         let what = format!("`{}` to stream from `{}`", self.node.value, upstream.value);
-        let streaming = "SELECT status = 'streaming' FROM pg_stat_wal_receiver";
-        let done = self.watch(cx, node, &what, streaming).await;
+        let streaming = format!("SELECT status = 'streaming' AND flushed_lsn >= '{goal}' FROM pg_stat_wal_receiver");
+        let done = self.watch(cx, node, &what, &streaming).await;
         done.map_err(|finding| finding.at(self.then.entry))
     }
 
