@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::host::{HostError, POLL, Program};
 use crate::pg::ShutdownMode;
 
-use super::{INITDB_OPTIONS, Life, Node, SqlError, log_reason};
+use super::{INITDB_OPTIONS, Life, Node, SOCKET_PORT, SqlError, log_reason};
 
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,19 @@ const RUNS: &str = r#"pid=
 { read -r pid <"$1/postmaster.pid"; } 2>/dev/null || exit 3
 kill -0 "$pid" 2>/dev/null || exit 3
 case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; esac"#;
+
+/// Ends a postmaster whose postmaster.pid was removed from `$1`: the lock file of its socket in `$2` still knows it. `$3` is the signal,
+/// `$4` how many seconds it may take.
+const END_UNKNOWN: &str = r#"pid=
+{ read -r pid <"$2/.s.PGSQL.$5.lock"; } 2>/dev/null || exit 0
+[ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 0
+kill "-$3" "$pid" 2>/dev/null || exit 0
+left=$(($4 * 200))
+while [ "$left" -gt 0 ]; do
+  case $(cat "/proc/$pid/stat" 2>/dev/null) in "" | *") Z "*) exit 0 ;; esac
+  left=$((left - 1)); sleep 0.005
+done
+exit 1"#;
 
 /// How a server is set up before it starts.
 #[derive(Debug, Clone, Default)]
@@ -243,11 +256,22 @@ impl Node {
         let data = &host.paths().data;
         let args = ["-D", data, "-m", &mode.to_string(), "-t", &seconds, "-w", "stop"].map(str::to_owned);
         let output = host.run(Program::new("pg_ctl", args)).await?;
-        if !output.success() && self.postmaster_runs().await? {
-            let why = output.stderr.trim();
-            return Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)));
+        if output.success() {
+            return Ok(());
         }
-        Ok(())
+        let why = output.stderr.trim();
+        let does_not = || Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)));
+        if self.postmaster_runs().await? {
+            return does_not();
+        }
+        // It may run on although its files were wiped away.
+        let signal = match mode {
+            ShutdownMode::Smart => "TERM",
+            ShutdownMode::Fast => "INT",
+            ShutdownMode::Immediate => "QUIT",
+        };
+        let args = [data, &host.paths().sockets, signal, &seconds, SOCKET_PORT];
+        if host.run(Program::script(END_UNKNOWN, args)).await?.success() { Ok(()) } else { does_not() }
     }
 
     /// How long its log is, in bytes.

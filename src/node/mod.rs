@@ -15,7 +15,7 @@ use crate::pg::Version;
 
 pub use config::{Config, Following, RESERVED as RESERVED_SETTINGS, conninfo, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
-pub use recovery::{Arrival, log_reason};
+pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use session::{SqlError, Text, moment, sql_problem};
 
 /// The superuser that drills work as.

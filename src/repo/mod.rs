@@ -1,5 +1,11 @@
 //! Where base backups and WAL lie. There is one kind so far, a directory that every host of the drill sees.
 
+mod archive;
+mod broken;
+
+pub use archive::Archive;
+pub use broken::Broken;
+
 /// A directory with `backups/ID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use crate::data::{Catalog, RowSum};
-use crate::host::{Host, Lab};
+use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
 use crate::node::{Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, TableName, Xid};
@@ -115,6 +116,8 @@ pub struct State {
     pub cut: BTreeSet<(String, String)>,
     /// The repos that were lost with their site.
     pub lost_repos: Vec<String>,
+    /// How long the server's log was when its archive_command was broken, by the node.
+    pub broken_archives: BTreeMap<String, u64>,
 }
 
 /// The title of a finding that says no more than that users have failed: the executor knows how.
@@ -167,12 +170,6 @@ impl Yard {
         })
     }
 
-    /// A server of the drill on whose host programs can be run now.
-    pub fn any_host(&self) -> Option<Arc<dyn Host>> {
-        let nodes: Vec<_> = self.state().nodes.values().cloned().collect();
-        nodes.iter().filter_map(|node| node.host().ok()).find(|host| host.is_on()).cloned()
-    }
-
     /// A repo that is there.
     pub fn repo(&self, name: &str) -> Result<&Repo, Box<Finding>> {
         if self.state().lost_repos.iter().any(|lost| lost == name) {
@@ -183,10 +180,21 @@ impl Yard {
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
     }
 
+    /// A node on whose host programs can be run now.
+    pub fn any_host(&self) -> Result<Arc<Node>, Box<Finding>> {
+        let is_on = |node: &&Arc<Node>| node.host().is_ok_and(|host| host.is_on());
+        let found = self.state().nodes.values().find(is_on).cloned();
+        found.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be reached"))
+    }
+
     /// A mark that an earlier step made.
     pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
         let found = self.state().marks.get(id).cloned();
-        found.ok_or_else(|| Finding::errored(format!("`{id}` is no mark yet: its step did not run")))
+        found.ok_or_else(|| {
+            Finding::errored(format!(
+                "`{id}` is no mark: its step did not run, or there was no primary to ask for its position"
+            ))
+        })
     }
 
     /// How long a node's log was when a mark was made; the whole log counts for marks of other nodes.
@@ -318,11 +326,21 @@ impl Context<'_> {
         deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
         let client = self.client(node).await?;
+        let Some(before) = self.moment_before(node, &client).await? else {
+            return deed(&client, self).await.map(drop);
+        };
+        let xid = deed(&client, self).await?;
+        let after = moment(&client).await?;
+        self.remember(before, xid, after);
+        Ok(())
+    }
+
+    /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
+    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<Moment>, Box<Finding>> {
         let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if row.get::<_, bool>(0) {
-            // A standby has no position of its own to remember, but it answers questions.
             return match self.id {
-                None => deed(&client, self).await.map(drop),
+                None => Ok(None),
                 Some(id) => Err(Finding::failed(format!("`{id}` cannot be a mark: `{}` is in recovery", node.name()))
                     .help("marks are made on a primary; leave the `id` out if the step only reads")),
             };
@@ -335,11 +353,7 @@ impl Context<'_> {
             let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
             self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
         }
-        let before = moment(&client).await?;
-        let xid = deed(&client, self).await?;
-        let after = moment(&client).await?;
-        self.remember(before, xid, after);
-        Ok(())
+        Ok(Some(moment(client).await?))
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
@@ -416,6 +430,29 @@ impl Context<'_> {
         }
     }
 
+    /// Runs one statement with parameters in a transaction of its own. The rows that it changed, and the transaction's id.
+    pub async fn statement(
+        &self,
+        client: &Client,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(u64, Option<Xid>), Box<Finding>> {
+        client.batch_execute("BEGIN").await?;
+        let run = async {
+            let rows = client.execute(statement, params).await?;
+            let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok::<_, tokio_postgres::Error>((rows, row.get::<_, Option<String>>(0)))
+        };
+        match run.await {
+            Ok((rows, xid)) => Ok((rows, xid.and_then(|text| text.parse().ok()).map(Xid::from_full))),
+            Err(error) => {
+                let _ = client.batch_execute("ROLLBACK").await;
+                Err(error.into())
+            }
+        }
+    }
+
     /// Runs a shell script on a node's host; a status other than 0 fails with what it wrote.
     pub async fn script<S: Into<String>>(
         &self,
@@ -424,18 +461,7 @@ impl Context<'_> {
         script: &str,
         args: impl IntoIterator<Item = S>,
     ) -> StepResult {
-        self.script_on(node.host()?.as_ref(), what, script, args).await
-    }
-
-    /// The same on a host, whichever node it is of.
-    pub async fn script_on<S: Into<String>>(
-        &self,
-        host: &dyn Host,
-        what: &str,
-        script: &str,
-        args: impl IntoIterator<Item = S>,
-    ) -> StepResult {
-        let output = host.run(crate::host::Program::script(script, args)).await?;
+        let output = node.host()?.run(crate::host::Program::script(script, args)).await?;
         match output.success() {
             true => Ok(()),
             false => Err(Finding::failed(format!("{what} failed (exit status {})", output.status))

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::archive_end::ArchiveEnd;
 use super::{By, Context, Finding, Recovered, Role, Scope, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Following, Node, Setup, Started, conninfo};
-use crate::pg::{Mark, RecoveryTarget, ShutdownMode};
+use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
 
 /// Recovers: a new server from a backup and the archive, or the same server to a later target.
@@ -186,7 +186,7 @@ impl Recover {
             scope.step(mark, &["mark"]);
         }
         if let Some(lsn) = &until.lsn
-            && lsn.value.parse::<crate::pg::Lsn>().is_err()
+            && lsn.value.parse::<Lsn>().is_err()
         {
             let help = "write it as PostgreSQL prints it, such as `0/3000028`";
             scope.error_help(lsn.span, format!("`{}` is not an LSN", lsn.value), "not a position in the WAL", help);
@@ -369,8 +369,9 @@ chmod 700 "$2""#;
         };
         if let (Then::Follow(upstream), true) = (&self.then.value, endless) {
             config.following = Some(self.following(cx, upstream).await?);
+            let goal = self.goal(cx, upstream).await?;
             self.start(cx, node, &config, "standby.signal").await?;
-            return self.follows(cx, node, upstream).await;
+            return self.follows(cx, node, upstream, &goal).await;
         }
         let action = match &self.then.value {
             Then::Promote => "promote",
@@ -390,17 +391,16 @@ chmod 700 "$2""#;
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
-        arrival.reached(target).map_err(|wrong| {
-            let mut finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
-            if let Some(trouble) = &arrival.wal_trouble {
-                finding = finding.note("log", trouble);
-            }
-            finding
-        })?;
+        if let Err(wrong) = arrival.reached(target) {
+            let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
+            let why = self.archive_end(cx, node).await.unwrap_or_default();
+            let trouble = arrival.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
+            return Err(finding.note("archive", why).note("log", trouble));
+        }
         if let Some(archive) = archive
-            && let Some(end) = self.end_segment(cx, node, &arrival).await?
+            && let Some((end, timeline)) = self.replayed(cx, node, &arrival).await?
         {
-            archive.judge(repo, &end, &arrival).map_err(|finding| finding.at(self.until.entry))?;
+            archive.judge(end, timeline, &arrival).map_err(|finding| finding.at(self.until.entry))?;
         }
         match &self.then.value {
             Then::Shutdown if endless => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
@@ -408,8 +408,9 @@ chmod 700 "$2""#;
                 node.stop(ShutdownMode::Fast, cx.deadline).await?;
                 config.recovery = None;
                 config.following = Some(self.following(cx, upstream).await?);
+                let goal = self.goal(cx, upstream).await?;
                 self.start(cx, node, &config, "standby.signal").await?;
-                self.follows(cx, node, upstream).await
+                self.follows(cx, node, upstream, &goal).await
             }
             _ => Ok(()),
         }
@@ -431,16 +432,16 @@ chmod 700 "$2""#;
             true => node.launch(Some(&setup), cx.deadline).await,
             false => node.start(Some(&setup), cx.deadline).await,
         };
-        started.map_err(|error| {
-            let mut finding: Box<Finding> = error.into();
-            if finding.outcome == crate::journal::Outcome::Failed {
-                if let Some(help) = remedy(&finding.title) {
-                    finding = finding.help(help);
+        match started {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                let finding: Box<Finding> = error.into();
+                match finding.outcome {
+                    crate::journal::Outcome::Failed => Err(self.explain(cx, node, finding).await.at(self.until.entry)),
+                    _ => Err(finding),
                 }
-                finding.at = Some(self.until.entry);
             }
-            finding
-        })
+        }
     }
 
     async fn following(&self, cx: &Context<'_>, upstream: &Spanned<Name>) -> Result<Following, Box<Finding>> {
@@ -452,28 +453,59 @@ chmod 700 "$2""#;
         Ok(Following { conninfo, slot: None })
     }
 
-    /// The segment that replay ended in. None where nobody knows the timeline.
-    async fn end_segment(
+    /// How far it has replayed. None where nobody knows.
+    async fn replayed(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         node: &Arc<Node>,
         arrival: &Arrival,
-    ) -> Result<Option<String>, Box<Finding>> {
+    ) -> Result<Option<(Lsn, TimelineId)>, Box<Finding>> {
+        // A primary knows no replay any more, but its log does.
+        let end = match &arrival.redo_end {
+            Some(end) => Some(end.clone()),
+            None => {
+                let query = "SELECT pg_last_wal_replay_lsn()::text";
+                cx.client(node).await?.query_one(query, &[]).await?.get(0)
+            }
+        };
+        Ok(end.and_then(|text| text.parse().ok()).zip(self.timeline(cx, arrival)))
+    }
+
+    /// The timeline that it has replayed. None where nobody knows.
+    fn timeline(&self, cx: &Context<'_>, arrival: &Arrival) -> Option<TimelineId> {
         let restored = arrival.segments.as_ref().and_then(|(_, last)| u32::from_str_radix(last.get(..8)?, 16).ok());
         let taken = self.backup.as_ref().and_then(|backup| cx.yard.mark(backup.as_str()).ok());
-        let Some(timeline) = restored.or(taken.map(|mark| mark.after.timeline.0)) else { return Ok(None) };
-        let client = cx.client(node).await?;
-        let row = client
-            .query_one(
-                "SELECT pg_last_wal_replay_lsn()::text,
-                        (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')",
-                &[],
-            )
-            .await?;
-        // A primary knows no replay any more, but its log does.
-        let replayed = arrival.redo_end.clone().or(row.get(0));
-        let end = replayed.and_then(|text| text.parse::<crate::pg::Lsn>().ok());
-        Ok(end.map(|end| end.segment(crate::pg::TimelineId(timeline), row.get::<_, i64>(1).cast_unsigned())))
+        restored.map(TimelineId).or(taken.map(|mark| mark.after.timeline))
+    }
+
+    /// Adds to the failure of a recovery what can be done, and which segment stopped it where it ended before its target.
+    async fn explain(&self, cx: &Context<'_>, node: &Arc<Node>, mut finding: Box<Finding>) -> Box<Finding> {
+        let Some(help) = remedy(&finding.title).or_else(|| remedy(&finding.label)) else { return finding };
+        if format!("{} {}", finding.title, finding.label).contains(NOT_REACHED) {
+            finding = finding.note("archive", self.archive_end(cx, node).await.unwrap_or_default());
+        }
+        finding.help(help)
+    }
+
+    /// Why the archive had no more to give, and where the target lies: in words, as far as anybody knows.
+    async fn archive_end(&self, cx: &Context<'_>, node: &Arc<Node>) -> Option<String> {
+        let repo = cx.yard.repo(self.from.as_deref()?).ok()?;
+        let archive = ArchiveEnd::read(node, repo).await.ok()?;
+        let arrival = Arrival::read(&node.log_from(node.log_start()).await.ok()?);
+        let (end, timeline) = (arrival.redo_end.as_ref()?.parse().ok()?, self.timeline(cx, &arrival)?);
+        let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, timeline));
+        let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
+        Some(format!("{}{target}", archive.explain(end, timeline, &arrival)))
+    }
+
+    /// Where the target lies in the WAL, where a mark or the scenario knows it.
+    fn target_lsn(&self, cx: &Context<'_>) -> Option<Lsn> {
+        let until = &self.until.value;
+        match (&until.lsn, self.named_mark(cx)) {
+            (Some(lsn), _) => lsn.value.parse().ok(),
+            (None, Some(mark)) if until.minus.is_none() => Some(mark.after.lsn),
+            _ => None,
+        }
     }
 
     /// Waits until the server is a primary.
@@ -529,11 +561,18 @@ chmod 700 "$2""#;
         Ok(())
     }
 
-    /// Waits until the primary says that this standby streams.
-    async fn follows(&self, cx: &mut Context<'_>, node: &Arc<Node>, upstream: &Spanned<Name>) -> StepResult {
+    /// Where the upstream's WAL ends.
+    async fn goal(&self, cx: &Context<'_>, upstream: &Spanned<Name>) -> Result<String, Box<Finding>> {
+        let query = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END)::text";
+        let up = cx.yard.node(upstream.as_str())?;
+        Ok(cx.client(&up).await?.query_one(query, &[]).await?.get(0))
+    }
+
+    /// Waits until this standby streams, and has what its upstream had: it says that it streams before it is told that it cannot.
+    async fn follows(&self, cx: &mut Context<'_>, node: &Arc<Node>, upstream: &Spanned<Name>, goal: &str) -> StepResult {
         let what = format!("`{}` to stream from `{}`", self.node.value, upstream.value);
-        let streaming = "SELECT status = 'streaming' FROM pg_stat_wal_receiver";
-        let done = self.watch(cx, node, &what, streaming).await;
+        let streaming = format!("SELECT status = 'streaming' AND flushed_lsn >= '{goal}' FROM pg_stat_wal_receiver");
+        let done = self.watch(cx, node, &what, &streaming).await;
         done.map_err(|finding| finding.at(self.then.entry))
     }
 
@@ -554,12 +593,10 @@ chmod 700 "$2""#;
             if Instant::now() >= next_look {
                 next_look = Instant::now() + Duration::from_millis(200);
                 if !node.postmaster_runs().await? {
+                    node.went_down("it ended during recovery").await;
                     let log = node.log_tail().await;
                     let reason = crate::node::log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
-                    let mut finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
-                    if let Some(help) = remedy(&reason) {
-                        finding = finding.help(help);
-                    }
+                    let finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
                     return Err(finding.label(reason).note("log", log));
                 }
             }
@@ -568,6 +605,7 @@ chmod 700 "$2""#;
         match done.await {
             Ok(()) => Ok(()),
             Err(finding) => {
+                let finding = self.explain(cx, node, finding).await;
                 let finding = if finding.at.is_none() { finding.at(self.until.entry) } else { finding };
                 Err(if finding.notes.is_empty() { finding.note("log", node.log_tail().await) } else { finding })
             }
@@ -592,11 +630,14 @@ fn earlier(at: jiff::Timestamp, minus: Duration) -> Result<jiff::Timestamp, Box<
     at.checked_sub(minus).map_err(|e| Finding::errored(format!("the target time is out of range: {e}")))
 }
 
+/// How PostgreSQL says that a target lies beyond what it could read.
+const NOT_REACHED: &str = "recovery ended before configured recovery target was reached";
+
 /// What can be done about a recovery that ended with a well-known FATAL error.
 fn remedy(reason: &str) -> Option<&'static str> {
     [
         (
-            "recovery ended before configured recovery target was reached",
+            NOT_REACHED,
             "the archive ends before the target, or has a gap: is everything archived (`wait_archived`)? A target time needs a \
              commit after it",
         ),
