@@ -1,5 +1,7 @@
 //! Where base backups and WAL lie. There is one kind so far, a directory that every host of the drill sees.
 
+use crate::node::Archiving;
+
 /// A directory with `backups/ID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {
@@ -20,9 +22,14 @@ impl Repo {
         format!("{}/backups/{id}", self.path)
     }
 
+    /// How a server archives into it.
+    pub fn archiving(&self) -> Archiving {
+        Archiving { command: self.archive_command(), directory: self.wal() }
+    }
+
     /// `archive_command`. A segment appears under its name when it is whole, one that is there already is kept, and the
     /// same one may come twice, as it does after a crash (manual, 26.3.1 "Setting Up WAL Archiving").
-    pub fn archive_command(&self) -> String {
+    fn archive_command(&self) -> String {
         let wal = self.wal();
         format!(
             "if test -e {wal}/%f; then cmp -s %p {wal}/%f; else cp %p {wal}/.%f.part && mv {wal}/.%f.part {wal}/%f; fi"

@@ -5,9 +5,12 @@
 mod archive_end;
 mod context;
 mod finding;
+mod following;
 mod kind;
 mod recovered;
+mod recovering;
 mod scope;
+mod starting;
 mod until;
 
 pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
@@ -37,8 +40,6 @@ pub const NOT_BUILT: &[&str] = &[
     "mend_archive",
     "fill_disk",
     "lose_site",
-    "rewind",
-    "rebuild",
     "reconcile",
     "find_in_wal",
     "team",
@@ -86,6 +87,8 @@ step_kinds! {
     // recovery
     recover::Recover,
     promote::Promote,
+    rewind::Rewind,
+    rebuild::Rebuild,
     dump::TakeDump,
     reimport::Reimport,
     // judgement
