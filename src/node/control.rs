@@ -42,17 +42,20 @@ if [ "$4" = configure ]; then
   if [ -n "$8" ]; then mkdir -p "$8" || exit 5; fi
 fi
 if [ -f "$2" ]; then wc -c <"$2"; else echo 0; fi
-seen=0; missing=0; left=$3; pid=
-if { read -r pid <"$1/postmaster.pid"; } 2>/dev/null && ! runs "$pid"; then
+seen=0; missing=0; left=$3; pid=; start=; old=
+if { read -r pid && read -r _ && read -r start; } 2>/dev/null <"$1/postmaster.pid" && ! runs "$pid"; then
+  # What a server that was killed has left still says that it is ready.
+  old="$pid $start"
   # PostgreSQL would take a zombie for a server that runs.
   while [ "$left" -gt 0 ] && kill -0 "$pid" 2>/dev/null; do left=$((left - 1)); sleep 0.005; done
 fi
 pg_ctl -D "$1" -l "$2" -W start >/dev/null 2>&1 || exit 3
 while [ "$left" -gt 0 ]; do
-  left=$((left - 1)); pid=; status=
-  if [ -f "$1/postmaster.pid" ]; then
+  left=$((left - 1)); pid=; start=; status=
+  { read -r pid; read -r _; read -r start; for _ in 4 5 6 7 8; do read -r status || status=; done; } 2>/dev/null \
+    <"$1/postmaster.pid" || :
+  if [ -f "$1/postmaster.pid" ] && [ "$pid $start" != "$old" ]; then
     seen=1
-    { read -r pid; for _ in 2 3 4 5 6 7 8; do read -r status || status=; done; } <"$1/postmaster.pid" || :
     case $status in ready*|standby*) exit 0 ;; esac
     if [ -n "$pid" ] && ! runs "$pid"; then exit 3; fi
   else

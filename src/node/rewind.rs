@@ -82,7 +82,7 @@ else
   set -- "$1" "$2"
 fi
 data=$1 source=$2; shift 2
-left=200
+left=60
 while :; do
   rc=0
   said=$(pg_rewind -D "$data" --source-server "$source" --no-sync "$@" 2>&1) || rc=$?

@@ -116,8 +116,8 @@ impl Rebuild {
     async fn judge_upstream(&self, cx: &mut Context<'_>, node: &Node, up: &Arc<Node>) -> StepResult {
         cx.client(up).await.map_err(|finding| finding.at(self.follows.entry))?;
         let mut at = up.clone();
-        // At most once round.
-        for _ in 0..cx.yard.state().nodes.len() {
+        let most = cx.yard.state().nodes.len();
+        for _ in 0..most {
             match upstream_of(cx, &at).await {
                 Some((above, _)) if above.name() == node.name() => {
                     let (node, up) = (node.name(), up.name());
