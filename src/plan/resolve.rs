@@ -172,6 +172,7 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
             recovers_from: None,
             site: fields.site.clone(),
             external: fields.external.is_some(),
+            remade: false,
             decoded: listed.is_some(),
         };
         scope.nodes.insert(name.value.to_string(), info);
@@ -182,17 +183,8 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
         if let Some(upstream) = &fields.follows {
             scope.named_node(upstream);
         }
-        if let Some(repo) = &fields.archive_to
-            && let Some(info) = scope.repo(repo)
-            && let Some(original) = info.copy_of
-        {
-            let title = format!("repo `{}` holds only what `sync` has copied", repo.value);
-            scope.error_related(
-                repo.span,
-                title,
-                "archive to the original",
-                (info.span, format!("a copy of `{original}`")),
-            );
+        if let Some(repo) = &fields.archive_to {
+            scope.archive_to(repo);
         }
         external(fields, scope);
         let settings: Vec<(String, String)> =
@@ -351,6 +343,7 @@ fn names(steps: &[PlannedStep], scope: &mut Scope<'_>) -> Vec<String> {
                 recovers_from: None,
                 site: None,
                 external: false,
+                remade: false,
                 decoded: true,
             };
             scope.nodes.insert(node.value.to_string(), info);
@@ -389,6 +382,7 @@ fn undecoded_names(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_
                 recovers_from: None,
                 site: None,
                 external: false,
+                remade: false,
                 decoded: false,
             };
             match scope.nodes.get_mut(node.as_str()) {

@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 use crate::data::{Catalog, RowSum};
 use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
-use crate::node::{Life, Node, SqlError, moment, wait_until};
+use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
@@ -32,6 +32,14 @@ pub struct NodeSpec {
     pub settings: Vec<(String, String)>,
     /// The connection string of a server that drillyard did not make.
     pub external: Option<String>,
+}
+
+impl NodeSpec {
+    /// Its configuration, as far as the scenario says.
+    pub fn config(&self, repos: &BTreeMap<String, Repo>) -> Config {
+        let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
+        Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+    }
 }
 
 /// A base backup.
@@ -168,6 +176,11 @@ impl Yard {
         found.ok_or_else(|| {
             Finding::errored(format!("node `{name}` does not exist: the step that makes it did not run"))
         })
+    }
+
+    /// A node as the scenario describes it; one that a step makes is described by nothing.
+    pub fn spec(&self, name: &str) -> NodeSpec {
+        self.specs.get(name).cloned().unwrap_or_default()
     }
 
     /// A repo that is there.

@@ -7,12 +7,15 @@ mod archiver;
 mod checksums;
 mod context;
 mod finding;
+mod following;
 mod kind;
 mod outage;
 mod pair;
 mod recovered;
+mod recovering;
 mod repo_accident;
 mod scope;
+mod starting;
 mod until;
 
 pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
@@ -24,7 +27,7 @@ pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};
 
 /// The steps of LANGUAGE.md that are not built yet: an error at `check`, never accepted and skipped.
-pub const NOT_BUILT: &[&str] = &["fill_disk", "rewind", "rebuild", "reconcile", "find_in_wal", "team"];
+pub const NOT_BUILT: &[&str] = &["fill_disk", "reconcile", "find_in_wal", "team"];
 
 /// Declares the step kinds, the one place of registration: `module::Type`.
 macro_rules! step_kinds {
@@ -83,6 +86,8 @@ step_kinds! {
     // recovery
     recover::Recover,
     promote::Promote,
+    rewind::Rewind,
+    rebuild::Rebuild,
     dump::TakeDump,
     reimport::Reimport,
     exec::Exec,
