@@ -94,7 +94,9 @@ impl Amcheck {
         let schema = quote_identifier(&self.schema);
         let index = format!("SELECT {schema}.bt_index_check($1::oid::regclass, true)");
         let index = client.prepare(&index).await?;
-        let heap = format!("SELECT blkno, offnum::bigint, msg FROM {schema}.verify_heapam($1::oid::regclass, check_toast => true)");
+        let heap = format!(
+            "SELECT blkno, offnum::bigint, msg FROM {schema}.verify_heapam($1::oid::regclass, check_toast => true)"
+        );
         let heap = if self.heap { Some(client.prepare(&heap).await?) } else { None };
         // All are sent at once, each a transaction of its own: what is wrong with one does not keep the others from being looked at.
         let checks = relations.iter().map(|relation| async {

@@ -93,9 +93,18 @@ mod tests {
     fn names_are_read_and_counted_on() {
         let last = Segment::parse("0000000100000000000000FF", 16 * MB).expect("a segment");
         assert_eq!(last.next().to_string(), "000000010000000100000000");
-        assert_eq!(Segment::parse("000000010000000000000FFF", MB).map(|s| s.next().to_string()).as_deref(), Some("000000010000000100000000"));
+        assert_eq!(
+            Segment::parse("000000010000000000000FFF", MB).map(|s| s.next().to_string()).as_deref(),
+            Some("000000010000000100000000")
+        );
         assert_eq!((last.timeline(), last < last.next()), (TimelineId(1), true));
-        for other in ["", "00000002.history", "000000010000000000000003.00000028.backup", "00000001000000000000000g", "00000001000000000000000a"] {
+        for other in [
+            "",
+            "00000002.history",
+            "000000010000000000000003.00000028.backup",
+            "00000001000000000000000g",
+            "00000001000000000000000a",
+        ] {
             assert_eq!(Segment::parse(other, 16 * MB), None, "{other}");
         }
     }

@@ -11,8 +11,7 @@ pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
 pub use scalars::{
-    Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql, Time, VALUE, VersionReq,
-    WhichWal,
+    Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql, Time, VALUE, VersionReq, WhichWal,
 };
 pub use spanned::{Name, SPANNED, Spanned, WORD};
 pub use suggest::{choices, did_you_mean};

@@ -43,10 +43,9 @@ impl<'a> ArchiveEnd<'a> {
             Beyond::Gap(..) => ("recovery ended at a gap in the archive", arrival.wal_trouble.as_ref()),
         };
         let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
-        Err(Finding::failed(title)
-            .label(self.explain(replayed, timeline, arrival))
-            .note("log", trouble)
-            .help("what follows cannot be had from this archive: PostgreSQL takes a missing or damaged segment for the end"))
+        Err(Finding::failed(title).label(self.explain(replayed, timeline, arrival)).note("log", trouble).help(
+            "what follows cannot be had from this archive: PostgreSQL takes a missing or damaged segment for the end",
+        ))
     }
 
     /// Why a recovery went no further than `replayed`, in words.
@@ -114,10 +113,16 @@ mod tests {
         let (ok, why) = told(0x200_0100, 1, "");
         assert!(!ok && why.contains("segment 000000010000000000000003 is missing"), "{why}");
         assert!(why.contains("repo `onsite` goes on with 000000010000000000000004"), "{why}");
-        assert_eq!(told(0x400_0100, 1, ""), (true, "repo `onsite` ends with segment 000000010000000000000004".to_owned()));
+        assert_eq!(
+            told(0x400_0100, 1, ""),
+            (true, "repo `onsite` ends with segment 000000010000000000000004".to_owned())
+        );
         let damage = "LOG:  invalid magic number DBDB in log segment 000000010000000000000004, offset 8192\n";
         let (ok, why) = told(0x400_0100, 1, damage);
-        assert!(!ok && why.starts_with("segment 000000010000000000000004 in repo `onsite` is damaged: invalid magic"), "{why}");
+        assert!(
+            !ok && why.starts_with("segment 000000010000000000000004 in repo `onsite` is damaged: invalid magic"),
+            "{why}"
+        );
         // It has got past that one, and complains about one that was never archived.
         assert!(told(0x400_3000, 1, damage).0);
         let old = "LOG:  unexpected pageaddr 0/2000000 in log segment 000000010000000000000005, offset 0\n";

@@ -51,13 +51,17 @@ pub(super) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<
     }
     let said = output.stderr.trim();
     let unreadable = said.lines().find(|line| {
-        ["could not open", "could not read", "could not stat", "could not access"].iter().any(|words| line.contains(words))
+        ["could not open", "could not read", "could not stat", "could not access"]
+            .iter()
+            .any(|words| line.contains(words))
     });
     match unreadable {
         Some(line) => Ok(vec![Damage { relation: "data directory".to_owned(), what: line.to_owned() }]),
         None => Err(Finding::errored(format!("the checksums of `{}` cannot be read", node.name()))
             .note("said", said)
-            .help("they are read by a base backup: wal_level has to be replica, and max_wal_senders enough for one more")
+            .help(
+                "they are read by a base backup: wal_level has to be replica, and max_wal_senders enough for one more",
+            )
             .note("log", if cx.left().is_zero() { String::new() } else { node.log_tail().await })),
     }
 }
@@ -124,7 +128,10 @@ pg_basebackup: error: checksum error occurred
 ";
         let bad = BadPage::read(said);
         assert_eq!(bad.iter().map(BadPage::place).collect::<Vec<_>>(), [Some((5, 16384)), Some((5, 16390)), None]);
-        assert_eq!(bad[0].said, "checksum verification failed in file \"./base/5/16384\", block 3: calculated 4E12 but expected 3B47");
+        assert_eq!(
+            bad[0].said,
+            "checksum verification failed in file \"./base/5/16384\", block 3: calculated 4E12 but expected 3B47"
+        );
         assert_eq!((bad[0].file.as_str(), bad[0].block), ("base/5/16384", 3));
         assert!(BadPage::read("pg_basebackup: error: could not connect").is_empty());
     }

@@ -178,7 +178,9 @@ impl Yard {
     pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
         let found = self.state().marks.get(id).cloned();
         found.ok_or_else(|| {
-            Finding::errored(format!("`{id}` is no mark: its step did not run, or there was no primary to ask for its position"))
+            Finding::errored(format!(
+                "`{id}` is no mark: its step did not run, or there was no primary to ask for its position"
+            ))
         })
     }
 
@@ -316,11 +318,7 @@ impl Context<'_> {
 
     /// The same for a deed that ends the server's sessions, or the server itself: where it does not answer any more, what is known of
     /// the moment after is the clock alone.
-    pub async fn marked_anew(
-        &mut self,
-        node: &Node,
-        deed: impl AsyncFnOnce(&mut Self) -> StepResult,
-    ) -> StepResult {
+    pub async fn marked_anew(&mut self, node: &Node, deed: impl AsyncFnOnce(&mut Self) -> StepResult) -> StepResult {
         let client = self.client(node).await?;
         let before = self.moment_before(node, &client).await?;
         drop(client);
