@@ -75,24 +75,28 @@ done
 exit 4"#;
 
 /// Exits with 0 where a postmaster runs in `$1`. `pg_ctl status` takes one that was killed for running until its parent has
-/// taken notice, which can take seconds.
+/// taken notice, which can take seconds. One whose postmaster.pid was removed is still known by the lock file of its socket, in `$2`,
+/// whose name has the number `$3`; a process id may have become somebody else's, who works elsewhere.
 const RUNS: &str = r#"pid=
-{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || exit 3
+{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || {
+  { read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
+  [ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 3
+}
 kill -0 "$pid" 2>/dev/null || exit 3
 case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; esac"#;
 
-/// Ends a postmaster whose postmaster.pid was removed from `$1`: the lock file of its socket in `$2` still knows it. `$3` is the signal,
-/// `$4` how many seconds it may take.
-const END_UNKNOWN: &str = r#"pid=
-{ read -r pid <"$2/.s.PGSQL.$5.lock"; } 2>/dev/null || exit 0
-[ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 0
-kill "-$3" "$pid" 2>/dev/null || exit 0
-left=$(($4 * 200))
+/// Ends the postmaster of `$1` whose postmaster.pid was removed, and which pg_ctl does not find: the lock file of its socket knows it,
+/// as in [`RUNS`]. `$4` is the signal, `$5` how many seconds it may take.
+const END_UNKNOWN: &str = r#"[ ! -e "$1/postmaster.pid" ] || exit 3
+pid=
+{ read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
+kill "-$4" "$pid" 2>/dev/null || exit 0
+left=$(($5 * 200))
 while [ "$left" -gt 0 ]; do
   case $(cat "/proc/$pid/stat" 2>/dev/null) in "" | *") Z "*) exit 0 ;; esac
   left=$((left - 1)); sleep 0.005
 done
-exit 1"#;
+exit 3"#;
 
 /// How a server is set up before it starts.
 #[derive(Debug, Clone, Default)]
@@ -248,7 +252,8 @@ impl Node {
     /// Whether a postmaster runs in PGDATA.
     pub async fn postmaster_runs(&self) -> Result<bool, HostError> {
         let host = self.host()?;
-        Ok(host.run(Program::script(RUNS, [&host.paths().data])).await?.success())
+        let paths = host.paths();
+        Ok(host.run(Program::script(RUNS, [&paths.data, &paths.sockets, SOCKET_PORT])).await?.success())
     }
 
     /// Stops the server; one that is not running is no error.
@@ -263,19 +268,21 @@ impl Node {
         if output.success() {
             return Ok(());
         }
-        let why = output.stderr.trim();
-        let does_not = || Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)));
-        if self.postmaster_runs().await? {
-            return does_not();
+        if !self.postmaster_runs().await? {
+            return Ok(());
         }
-        // It may run on although its files were wiped away.
+        // It may run on although its postmaster.pid was wiped away.
         let signal = match mode {
             ShutdownMode::Smart => "TERM",
             ShutdownMode::Fast => "INT",
             ShutdownMode::Immediate => "QUIT",
         };
-        let args = [data, &host.paths().sockets, signal, &seconds, SOCKET_PORT];
-        if host.run(Program::script(END_UNKNOWN, args)).await?.success() { Ok(()) } else { does_not() }
+        let args = [data, &host.paths().sockets, SOCKET_PORT, signal, &seconds];
+        if host.run(Program::script(END_UNKNOWN, args)).await?.success() {
+            return Ok(());
+        }
+        let why = output.stderr.trim();
+        Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)))
     }
 
     /// How long its log is, in bytes.

@@ -149,7 +149,10 @@ impl Rewound {
     /// The line that says why it failed.
     pub fn reason(&self) -> &str {
         let lines = || self.said.lines().map(str::trim);
-        lines().find(|line| line.contains("error:") || line.contains("fatal:")).or(lines().last()).unwrap_or_default()
+        lines()
+            .find(|line| line.contains("error:") || line.contains("fatal:"))
+            .or(lines().next_back())
+            .unwrap_or_default()
     }
 
     /// What a failure that is well known lacks.

@@ -124,7 +124,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
 
     async fn run_node(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        let databases = databases(cx, &node).await?;
+        let databases = self.databases(cx, &node).await?;
         self.bring_amcheck(cx, &node, &databases).await?;
         cx.wait("amcheck and a base backup to read everything");
         let patience = cx.left().mul_f32(0.8).as_millis().max(1);
@@ -150,6 +150,20 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
             Some(span) => finding.at(span),
             None => finding,
         })
+    }
+
+    /// The databases that take sessions.
+    async fn databases(&self, cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
+        // -2 is what an interrupted DROP DATABASE leaves.
+        let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
+        match cx.client(node).await?.query(query, &[]).await {
+            Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
+            // So damaged that the databases are not known.
+            Err(error) if is_damage(&error) => {
+                Err(Finding::failed(format!("`{}` is not intact", self.node)).label(crate::node::sql_problem(&error)))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sees to it that every database has amcheck.
@@ -203,14 +217,6 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
         })
         .await
     }
-}
-
-/// The databases that take sessions.
-async fn databases(cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
-    // -2 is what an interrupted DROP DATABASE leaves.
-    let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
-    let rows = cx.client(node).await?.query(query, &[]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 async fn amcheck(node: &Node, database: &str) -> Result<Option<Amcheck>, SqlError> {

@@ -1,9 +1,7 @@
 //! Servers that follow another one: `rewind`, `rebuild`, and `recover` with `follow`, on real servers as local processes, with all that
 //! keeps a standby from streaming.
 
-mod drills;
-
-use drills::{Desk, Run};
+use crate::desk::{Desk, Run};
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
@@ -13,18 +11,12 @@ fn drill(yaml: &str) -> Run {
     desk.run(&["--backend", "local", &path.display().to_string()])
 }
 
-/// A fact of the step with this id.
-fn fact<'r>(run: &'r Run, id: &str, name: &str) -> &'r Value {
-    let steps = run.report["drills"][0]["steps"].as_array().expect("steps");
-    let step = steps.iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("no step {id}: {}", run.said));
-    &step["facts"][name]
-}
-
 /// A server that removes every segment that it does not need, and that nobody has asked it to keep.
 const FRUGAL: &str = r#"{ wal_keep_size: 0, min_wal_size: 32MB, max_wal_size: 32MB, wal_recycle: "off", checkpoint_timeout: 1h, autovacuum: "off" }"#;
 
 /// SIGKILL to the postmaster, as a server's superuser can.
-const KILL: &str = r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
+const KILL: &str =
+    r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
 
 #[test]
 fn an_old_master_that_lived_on_is_rewound() {
@@ -66,10 +58,10 @@ steps:
   - promote: { node: master }
 "#;
     let run = drill(yaml).passed();
-    assert_eq!(fact(&run, "back", "stopped"), "it still ran", "{}", run.said);
+    assert_eq!(run.fact("back", "stopped"), "it still ran", "{}", run.said);
     // What pg_rewind threw away is what the users have lost, and the table.
-    let lost = fact(&run, "lost", "lost").as_u64().expect("a number");
-    assert_eq!(fact(&run, "back", "commits_thrown_away"), lost + 1, "{}", run.said);
+    let lost = run.fact("lost", "lost").as_u64().expect("a number");
+    assert_eq!(run.fact("back", "commits_thrown_away"), lost + 1, "{}", run.said);
     assert!(lost > 0, "{}", run.said);
 }
 
@@ -121,8 +113,8 @@ steps:
 "#
     );
     let run = drill(&yaml).passed();
-    assert_eq!(fact(&run, "behind", "rewound"), "not needed: it was only behind", "{}", run.said);
-    assert!(fact(&run, "behind", "commits_thrown_away").is_null(), "{}", run.said);
+    assert_eq!(run.fact("behind", "rewound"), "not needed: it was only behind", "{}", run.said);
+    assert!(run.fact("behind", "commits_thrown_away").is_null(), "{}", run.said);
 }
 
 #[test]
@@ -218,7 +210,12 @@ steps:
 "#
     );
     let run = drill(&yaml).passed();
-    assert_eq!(fact(&run, "back", "commits_thrown_away"), "unknown: their WAL was not in pg_wal any more", "{}", run.said);
+    assert_eq!(
+        run.fact("back", "commits_thrown_away"),
+        "unknown: their WAL was not in pg_wal any more",
+        "{}",
+        run.said
+    );
 }
 
 #[test]
@@ -288,11 +285,11 @@ steps:
 "#
     );
     let run = drill(&yaml).passed();
-    assert_eq!(fact(&run, "running", "stopped"), "it still ran", "{}", run.said);
-    assert!(fact(&run, "crashed", "stopped").is_null(), "{}", run.said);
+    assert_eq!(run.fact("running", "stopped"), "it still ran", "{}", run.said);
+    assert!(run.fact("crashed", "stopped").is_null(), "{}", run.said);
     // The postmaster had not noticed yet.
-    assert_eq!(fact(&run, "wiped", "stopped"), "it still ran", "{}", run.said);
-    assert!(fact(&run, "new", "stopped").is_null(), "{}", run.said);
+    assert_eq!(run.fact("wiped", "stopped"), "it still ran", "{}", run.said);
+    assert!(run.fact("new", "stopped").is_null(), "{}", run.said);
 }
 
 /// Removes the oldest segment behind the repo's back.
