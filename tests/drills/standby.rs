@@ -2,7 +2,6 @@
 //! keeps a standby from streaming.
 
 use crate::desk::{Desk, Run};
-use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
     let desk = Desk::new();
