@@ -150,8 +150,8 @@ pub trait Host: Send + Sync {
     /// How drillyard reaches the server. For containers this may change when they are started again.
     async fn endpoint(&self) -> Result<Endpoint>;
 
-    /// How the drill's other nodes reach the server.
-    fn peer_endpoint(&self) -> Endpoint;
+    /// How the server is reached from the host of another node of the drill, `from`.
+    fn peer_endpoint(&self, from: &str) -> Endpoint;
 
     /// The settings that the server needs to live here: `listen_addresses`, `port`, `unix_socket_directories`.
     fn settings(&self) -> Vec<(String, String)>;
@@ -175,6 +175,73 @@ pub trait Host: Send + Sync {
 
     /// The command line that a person's `drillyard shell` executes for `program`: argv, to be run on this machine.
     fn shell(&self, program: &Program) -> Vec<String>;
+
+    /// Whether it runs, by what was done to it: not killed, lost or frozen. Programs can be run on it then.
+    fn is_on(&self) -> bool;
+
+    /// Everything that runs on it ends at once, as when its power fails; its disk stays.
+    async fn kill(&self) -> Result<()>;
+
+    /// The same, and its disk is gone.
+    async fn lose(&self) -> Result<()>;
+
+    /// Brings it back after [`Host::kill`], with its disk, or after [`Host::lose`], with an empty one. Where it runs there is
+    /// nothing to do.
+    async fn boot(&self) -> Result<()>;
+
+    /// Stops everything on it in its tracks: nothing ends, and nothing answers.
+    async fn freeze(&self) -> Result<()>;
+
+    /// Lets it go on after [`Host::freeze`].
+    async fn thaw(&self) -> Result<()>;
+}
+
+/// Whether a host runs, by what was done to it.
+#[derive(Debug, Default)]
+pub struct Power(std::sync::atomic::AtomicU8);
+
+impl Power {
+    const ON: u8 = 0;
+    const OFF: u8 = 1;
+    const FROZEN: u8 = 2;
+
+    /// Whether it runs.
+    pub fn is_on(&self) -> bool {
+        self.get() == Self::ON
+    }
+
+    /// Whether it was killed or lost.
+    pub fn is_off(&self) -> bool {
+        self.get() == Self::OFF
+    }
+
+    /// Whether it is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.get() == Self::FROZEN
+    }
+
+    /// Notes that it runs.
+    pub fn on(&self) {
+        self.set(Self::ON);
+    }
+
+    /// Notes that it was killed or lost.
+    pub fn off(&self) {
+        self.set(Self::OFF);
+    }
+
+    /// Notes that it is frozen.
+    pub fn frozen(&self) {
+        self.set(Self::FROZEN);
+    }
+
+    fn get(&self) -> u8 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    fn set(&self, state: u8) {
+        self.0.store(state, std::sync::atomic::Ordering::SeqCst);
+    }
 }
 
 /// All the hosts of one drill, and what they share.
@@ -188,6 +255,12 @@ pub trait Lab: Send + Sync {
 
     /// The directory of a repo, as every host sees it. It exists and belongs to the server's user.
     fn repo(&self, repo: &str) -> String;
+
+    /// Cuts the network between two nodes, one of [`LabSpec::cuts`]: what is sent does not arrive, and nobody is told.
+    async fn cut(&self, a: &str, b: &str) -> Result<()>;
+
+    /// Undoes [`Lab::cut`].
+    async fn heal(&self, a: &str, b: &str) -> Result<()>;
 
     /// From now on it is not removed when it is dropped: a person wants to look at it.
     fn keep(&self) {}
@@ -211,6 +284,15 @@ pub struct LabSpec {
     pub nodes: Vec<String>,
     /// The repos.
     pub repos: Vec<String>,
+    /// The pairs of nodes between which the network will be cut.
+    pub cuts: Vec<(String, String)>,
+}
+
+impl LabSpec {
+    /// Whether the network between two nodes will be cut.
+    pub fn is_cut(&self, a: &str, b: &str) -> bool {
+        self.cuts.iter().any(|(one, other)| (one == a && other == b) || (one == b && other == a))
+    }
 }
 
 /// Somewhere that servers can be run.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::host::{HostError, POLL, Program};
 use crate::pg::ShutdownMode;
 
-use super::{INITDB_OPTIONS, Node, SOCKET_PORT, SqlError, log_reason};
+use super::{INITDB_OPTIONS, Life, Node, SOCKET_PORT, SqlError, log_reason};
 
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +42,33 @@ if [ "$4" = configure ]; then
   if [ -n "$8" ]; then mkdir -p "$8" || exit 5; fi
 fi
 if [ -f "$2" ]; then wc -c <"$2"; else echo 0; fi
-seen=0; missing=0; left=$3; pid=
-if { read -r pid <"$1/postmaster.pid"; } 2>/dev/null && ! runs "$pid"; then
-  # PostgreSQL would take a zombie for a server that runs.
-  while [ "$left" -gt 0 ] && kill -0 "$pid" 2>/dev/null; do left=$((left - 1)); sleep 0.005; done
+# Reads the file: the process, the status, and all of it.
+look() {
+  pid=; status=; all=; number=0
+  [ -f "$1" ] || return 1
+  while read -r line; do
+    number=$((number + 1)); all="$all|$line"
+    case $number in 1) pid=$line ;; 8) status=$line ;; esac
+  done <"$1" || :
+}
+seen=0; missing=0; left=$3; stale=
+if look "$1/postmaster.pid" 2>/dev/null && ! runs "$pid"; then
+  # That of one that was killed lies there until the new one takes its place.
+  stale=$all
+  # PostgreSQL would take a zombie for a server that runs, and refuses to start beside the last of a killed one's children.
+  children() { for cwd in /proc/[0-9]*/cwd; do [ "$cwd" -ef "$1" ] && return 0; done; return 1; }
+  while [ "$left" -gt 0 ] && { kill -0 "$pid" 2>/dev/null || children "$1"; }; do left=$((left - 1)); sleep 0.005; done
 fi
 pg_ctl -D "$1" -l "$2" -W start >/dev/null 2>&1 || exit 3
 while [ "$left" -gt 0 ]; do
-  left=$((left - 1)); pid=; status=
-  if [ -f "$1/postmaster.pid" ]; then
+  left=$((left - 1))
+  if look "$1/postmaster.pid" 2>/dev/null && [ "$all" != "$stale" ]; then
     seen=1
-    { read -r pid; for _ in 2 3 4 5 6 7 8; do read -r status || status=; done; } <"$1/postmaster.pid" || :
     case $status in ready*|standby*) exit 0 ;; esac
     if [ -n "$pid" ] && ! runs "$pid"; then exit 3; fi
   else
     missing=$((missing + 1))
-    if [ $seen = 1 ] || [ $missing -gt 200 ]; then exit 3; fi
+    if [ $seen = 1 ] || [ $missing -gt 400 ]; then exit 3; fi
   fi
   sleep 0.005
 done
@@ -202,21 +213,25 @@ impl Node {
                 Err(HostError::new(format!("cannot configure the server on `{}`: {why}", self.name)).into())
             }
             0 => {
-                self.up.store(true, Ordering::SeqCst);
+                self.lives(Life::Up);
                 Ok(Started::Answers)
             }
-            LAUNCH_DEADLINE => Err(StartError::Deadline {
-                node: self.name.clone(),
-                last: "the server is starting".to_owned(),
-                log: log_tail(&self.log_from(log_start).await?),
-            }),
+            LAUNCH_DEADLINE => {
+                // It runs, if only so far.
+                self.lives(Life::Up);
+                Err(StartError::Deadline {
+                    node: self.name.clone(),
+                    last: "the server is starting".to_owned(),
+                    log: log_tail(&self.log_from(log_start).await?),
+                })
+            }
             _ => self.ended(log_start).await,
         }
     }
 
     /// Whether a server that has ended since it was started was to end: its log knows.
     async fn ended(&self, log_start: u64) -> Result<Started, StartError> {
-        self.up.store(false, Ordering::SeqCst);
+        self.lives(Life::Down("it ended by itself"));
         let log = self.log_from(log_start).await?;
         // What somebody was told who came too early or too late is no reason.
         let told = |line: &str| line.contains("the database system is") || line.contains("terminating connection");
@@ -245,7 +260,7 @@ impl Node {
     pub async fn stop(&self, mode: ShutdownMode, deadline: Instant) -> Result<(), HostError> {
         let host = self.host()?;
         self.hang_up().await;
-        self.up.store(false, Ordering::SeqCst);
+        self.lives(Life::Down("it was stopped"));
         let seconds = deadline.saturating_duration_since(Instant::now()).as_secs().max(1).to_string();
         let data = &host.paths().data;
         let args = ["-D", data, "-m", &mode.to_string(), "-t", &seconds, "-w", "stop"].map(str::to_owned);

@@ -3,9 +3,12 @@
 mod config;
 mod control;
 mod recovery;
+mod rewind;
 mod session;
+mod standby;
+mod walreceiver;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_postgres::Client;
@@ -13,10 +16,13 @@ use tokio_postgres::Client;
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
-pub use config::{Config, Following, RESERVED as RESERVED_SETTINGS, conninfo, create_slot, slot_name};
+pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
 pub use recovery::{Arrival, WalTrouble, log_reason};
+pub use rewind::{Resting, Rewind, Rewound, Switch};
 pub use session::{SqlError, Text, moment, sql_problem};
+pub use standby::Sender;
+pub use walreceiver::{Refusal, Refused};
 
 /// The superuser that drills work as.
 pub const SUPERUSER: &str = "postgres";
@@ -39,9 +45,20 @@ pub struct Node {
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
-    up: AtomicBool,
+    life: Mutex<Life>,
     /// How long its log was when it was started last.
     log_start: AtomicU64,
+}
+
+/// What the drill has last done to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// It should be running.
+    Up,
+    /// Its host is frozen.
+    Frozen,
+    /// It is not running, and why: `it was crashed`.
+    Down(&'static str),
 }
 
 /// Where a server is.
@@ -83,7 +100,7 @@ impl Node {
             database: database.to_owned(),
             session: tokio::sync::Mutex::default(),
             login: Mutex::default(),
-            up: AtomicBool::new(false),
+            life: Mutex::new(Life::Down("it was not started")),
             log_start: AtomicU64::new(0),
         }
     }
@@ -111,6 +128,11 @@ impl Node {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
+    /// Whether both have the same user, password and database.
+    pub fn has_login_of(&self, other: &Node) -> bool {
+        (&self.user, &self.password, &self.database) == (&other.user, &other.password, &other.database)
+    }
+
     /// Its superuser's password.
     pub fn password(&self) -> &str {
         &self.password
@@ -132,13 +154,11 @@ impl Node {
         }
     }
 
-    /// `primary_conninfo` for a standby of an external server; `None` for servers of the drill.
-    pub fn external_conninfo(&self, application_name: &str) -> Option<String> {
+    /// How an external server is reached, without the password; `None` for servers of the drill.
+    fn external_conninfo(&self, application_name: &str) -> Option<String> {
         let Place::External(config) = &self.place else { return None };
         let mut parts = Vec::new();
-        let mut add = |key: &str, value: &str| {
-            parts.push(format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")));
-        };
+        let mut add = |key: &str, value: &str| parts.push(format!("{key}={}", config::quote_conninfo(value)));
         for host in config.get_hosts() {
             match host {
                 tokio_postgres::config::Host::Tcp(host) => add("host", host),
@@ -151,20 +171,34 @@ impl Node {
         if let Some(user) = config.get_user() {
             add("user", user);
         }
-        add("password", &self.password);
         add("application_name", application_name);
         Some(parts.join(" "))
     }
 
-    /// Notes that the server has ended by itself.
-    pub async fn went_down(&self) {
-        self.up.store(false, Ordering::SeqCst);
+    /// Notes that the server does not run any more, and why: `it was crashed`.
+    pub async fn went_down(&self, why: &'static str) {
+        self.lives(Life::Down(why));
         self.hang_up().await;
     }
 
-    /// Whether the drill left it running.
+    /// Notes what the drill has done to it.
+    pub fn lives(&self, life: Life) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
+    }
+
+    /// What the drill has last done to it.
+    pub fn life(&self) -> Life {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the drill left it running, and not frozen.
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::SeqCst)
+        self.life() == Life::Up
+    }
+
+    /// Whether the drill left it so that it should answer: running, or not the drill's own.
+    pub fn should_answer(&self) -> bool {
+        self.is_up() || self.is_external()
     }
 
     /// The current way in, as far as it is known without asking.

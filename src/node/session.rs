@@ -167,11 +167,15 @@ async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_post
     Ok(client)
 }
 
-/// The server's clock, WAL position and timeline. Only where it writes WAL: on a primary.
+/// The server's clock, WAL position and timeline. On a standby those of what it has replayed.
 pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
     let row = client
         .query_one(
-            "SELECT clock_timestamp(), pg_current_wal_insert_lsn()::text, pg_walfile_name(pg_current_wal_insert_lsn())",
+            "SELECT clock_timestamp(),
+                    CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
+                         ELSE pg_current_wal_insert_lsn() END::text,
+                    CASE WHEN pg_is_in_recovery() THEN lpad(to_hex((SELECT timeline_id FROM pg_control_checkpoint())), 8, '0')
+                         ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END",
             &[],
         )
         .await?;

@@ -18,6 +18,15 @@ pub struct Moment {
     pub seen: Timestamp,
 }
 
+impl Moment {
+    /// The same position at another time of drillyard's clock; the server's clock goes along.
+    pub fn moved_to(self, seen: Timestamp) -> Self {
+        // The two are at most a drill's length apart: neither clock is at its end.
+        let at = self.at.checked_add(seen.duration_since(self.seen)).unwrap_or(self.at);
+        Moment { at, seen, ..self }
+    }
+}
+
 /// What an incident, `sql`, `backup` or `mark` step with an id leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {

@@ -101,6 +101,17 @@ pub struct RpoBudget {
 }
 
 impl Plan {
+    /// The pairs of nodes between which a step cuts the network, each once.
+    pub fn cuts(&self) -> Vec<(String, String)> {
+        let mut pairs: Vec<(String, String)> = vec![];
+        for (a, b) in self.steps.iter().filter_map(|step| step.step.cuts()) {
+            if !pairs.iter().any(|(one, other)| (one == a && other == b) || (one == b && other == a)) {
+                pairs.push((a.to_owned(), b.to_owned()));
+            }
+        }
+        pairs
+    }
+
     /// Whether anything in it judges.
     pub fn judges(&self) -> bool {
         self.rto.is_some()

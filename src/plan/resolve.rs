@@ -129,7 +129,10 @@ fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, Option<
     scope.more_repos = !scenario.repos.complete;
     for (name, fields) in &scenario.repos.listed {
         let Some(fields) = fields else {
-            scope.repos.insert(name.value.to_string(), RepoInfo { span: name.span, copy_of: None, decoded: false });
+            scope.repos.insert(
+                name.value.to_string(),
+                RepoInfo { span: name.span, copy_of: None, site: None, decoded: false },
+            );
             continue;
         };
         if let Some(kind) = fields.kind.as_ref().filter(|kind| kind.value != RepoKind::Directory) {
@@ -137,9 +140,8 @@ fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, Option<
             scope.error_help(kind.entry, title, "only `directory` is", "leave `kind` out");
         }
         let copy_of = fields.copy_of.as_ref().map(|original| original.value.to_string());
-        scope
-            .repos
-            .insert(name.value.to_string(), RepoInfo { span: name.span, copy_of: copy_of.clone(), decoded: true });
+        let info = RepoInfo { span: name.span, copy_of: copy_of.clone(), site: fields.site.clone(), decoded: true };
+        scope.repos.insert(name.value.to_string(), info);
         repos.insert(name.value.to_string(), copy_of);
     }
     for (name, fields) in &scenario.repos.listed {
@@ -168,7 +170,9 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
             follows: text(&fields.follows),
             archive_to: text(&fields.archive_to),
             recovers_from: None,
+            site: fields.site.clone(),
             external: fields.external.is_some(),
+            remade: false,
             decoded: listed.is_some(),
         };
         scope.nodes.insert(name.value.to_string(), info);
@@ -179,17 +183,8 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
         if let Some(upstream) = &fields.follows {
             scope.named_node(upstream);
         }
-        if let Some(repo) = &fields.archive_to
-            && let Some(info) = scope.repo(repo)
-            && let Some(original) = info.copy_of
-        {
-            let title = format!("repo `{}` holds only what `sync` has copied", repo.value);
-            scope.error_related(
-                repo.span,
-                title,
-                "archive to the original",
-                (info.span, format!("a copy of `{original}`")),
-            );
+        if let Some(repo) = &fields.archive_to {
+            scope.archive_to(repo);
         }
         external(fields, scope);
         let settings: Vec<(String, String)> =
@@ -228,6 +223,7 @@ fn external(fields: &NodeFields, scope: &mut Scope<'_>) {
     for entry in [
         fields.follows.as_ref().map(|f| f.entry),
         fields.archive_to.as_ref().map(|a| a.entry),
+        fields.site.as_ref().map(|s| s.entry),
         fields.settings.as_ref().and_then(|s| s.iter().next().map(|(name, _)| name.span)),
     ]
     .into_iter()
@@ -345,7 +341,9 @@ fn names(steps: &[PlannedStep], scope: &mut Scope<'_>) -> Vec<String> {
                 follows: None,
                 archive_to: None,
                 recovers_from: None,
+                site: None,
                 external: false,
+                remade: false,
                 decoded: true,
             };
             scope.nodes.insert(node.value.to_string(), info);
@@ -382,7 +380,9 @@ fn undecoded_names(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_
                 follows: None,
                 archive_to: None,
                 recovers_from: None,
+                site: None,
                 external: false,
+                remade: false,
                 decoded: false,
             };
             match scope.nodes.get_mut(node.as_str()) {

@@ -6,6 +6,8 @@ mod broken;
 pub use archive::Archive;
 pub use broken::Broken;
 
+use crate::node::Archiving;
+
 /// A directory with `backups/ID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {
@@ -24,6 +26,11 @@ impl Repo {
     /// Where a backup lies.
     pub fn backup(&self, id: &str) -> String {
         format!("{}/backups/{id}", self.path)
+    }
+
+    /// How a server archives into it.
+    pub fn archiving(&self) -> Archiving {
+        Archiving { command: self.archive_command(), directory: self.wal() }
     }
 
     /// `archive_command`. A segment appears under its name when it is whole, one that is there already is kept, and the

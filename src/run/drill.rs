@@ -14,6 +14,7 @@ use super::start::Starter;
 use super::step::{Ran, StepRun, disk_full};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
 use crate::journal::{Event, Journal, Outcome, Problem, StepHead};
+use crate::node::Life;
 use crate::plan::Plan;
 use crate::repo::Repo;
 use crate::steps::{Finding, State, Yard};
@@ -203,6 +204,7 @@ impl Work<'_> {
             major: self.drill.major,
             nodes: own.chain(plan.made.iter().cloned()).collect(),
             repos: plan.repos.keys().cloned().collect(),
+            cuts: plan.cuts(),
         };
         tokio::select! {
             biased;
@@ -369,6 +371,18 @@ impl Work<'_> {
         let logs = names.map(|name| async {
             let log = async {
                 let host = yard.lab.host(name).await?;
+                let (lost, node) = {
+                    let state = yard.state();
+                    (state.lost_logs.get(name).cloned(), state.nodes.get(name).cloned())
+                };
+                if let Some(log) = lost {
+                    // What the disk that was lost had, and what was written since.
+                    let since = host.read(&host.paths().log, 0).await.unwrap_or_default();
+                    return Ok([log.into_bytes(), since].concat());
+                }
+                if node.is_some_and(|node| node.life() == Life::Frozen) {
+                    host.thaw().await?;
+                }
                 host.read(&host.paths().log, 0).await
             };
             (name.clone(), log.await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

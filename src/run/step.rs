@@ -258,7 +258,7 @@ impl StepRun<'_> {
         if finding.outcome == Outcome::Errored {
             return End::of_problem(Outcome::Errored, problem);
         }
-        let host = self.yard.state().nodes.values().find_map(|node| node.host().ok().cloned());
+        let host = self.yard.any_host().ok().and_then(|node| node.host().ok().cloned());
         if let Some(host) = host {
             let alive = tokio::time::timeout(PATIENCE, host.run(Program::new("true", Vec::<String>::new()))).await;
             let broken = match alive {

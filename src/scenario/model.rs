@@ -186,6 +186,9 @@ pub struct RepoFields {
     /// It holds only what `sync` steps have copied from this repo.
     #[serde(default)]
     pub copy_of: Option<Spanned<Name>>,
+    /// Where it is: `lose_site` takes all that is there.
+    #[serde(default)]
+    pub site: Option<Spanned<Name>>,
 }
 
 /// What keeps backups and WAL.
@@ -213,6 +216,9 @@ pub struct NodeFields {
     /// Lines for postgresql.conf.
     #[serde(default)]
     pub settings: Option<Ordered<String, Setting>>,
+    /// Where it is: `lose_site` takes all that is there.
+    #[serde(default)]
+    pub site: Option<Spanned<Name>>,
     /// A server that drillyard did not make: only looked at.
     #[serde(default)]
     pub external: Option<Spanned<External>>,
@@ -444,7 +450,7 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let salvaged = || item.get("id").and_then(|id| decoder.quiet().decode_entry::<Spanned<Name>>(id));
     let kind = action.and_then(|action| Kind::find(action.name()));
     let undecoded = |id: Option<Spanned<Name>>| {
-        let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, &action.value));
+        let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, action));
         StepLine::Undecoded(Undecoded { kind, id, makes })
     };
     let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged()) };
@@ -481,8 +487,11 @@ fn decode_common(decoder: &Decoder<'_>, item: &Node) -> Option<Common> {
 }
 
 /// The node that the fields of a step that could not be decoded name as one to be made.
-fn makes(decoder: &Decoder<'_>, fields: &Node) -> Option<Spanned<Name>> {
-    fields.get("backup")?;
+fn makes(decoder: &Decoder<'_>, action: &Entry) -> Option<Spanned<Name>> {
+    let fields = &action.value;
+    if action.name() != "rebuild" {
+        fields.get("backup")?;
+    }
     fields.get("node").and_then(|node| decoder.quiet().decode_entry(node))
 }
 

@@ -1,11 +1,12 @@
 //! What steps work with: the drill's servers, and what earlier steps left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -13,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use crate::data::{Catalog, RowSum};
 use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
-use crate::node::{Node, SqlError, moment, wait_until};
+use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
@@ -32,6 +33,14 @@ pub struct NodeSpec {
     pub settings: Vec<(String, String)>,
     /// The connection string of a server that drillyard did not make.
     pub external: Option<String>,
+}
+
+impl NodeSpec {
+    /// Its configuration, as far as the scenario says.
+    pub fn config(&self, repos: &BTreeMap<String, Repo>) -> Config {
+        let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
+        Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+    }
 }
 
 /// A base backup.
@@ -110,6 +119,12 @@ pub struct State {
     pub users: BTreeMap<String, Arc<Users>>,
     /// How long the server's log was when a mark was made: (mark, node) to bytes.
     pub log_offsets: BTreeMap<(String, String), u64>,
+    /// The logs of servers whose disks were lost, by their nodes' names: evidence of the drill, not of the servers.
+    pub lost_logs: BTreeMap<String, String>,
+    /// The pairs of nodes that are cut off from each other.
+    pub cut: BTreeSet<(String, String)>,
+    /// The repos that were lost with their site.
+    pub lost_repos: Vec<String>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
 }
@@ -164,14 +179,25 @@ impl Yard {
         })
     }
 
-    /// A repo.
+    /// A node as the scenario describes it; one that a step makes is described by nothing.
+    pub fn spec(&self, name: &str) -> NodeSpec {
+        self.specs.get(name).cloned().unwrap_or_default()
+    }
+
+    /// A repo that is there.
     pub fn repo(&self, name: &str) -> Result<&Repo, Box<Finding>> {
+        if self.state().lost_repos.iter().any(|lost| lost == name) {
+            return Err(Finding::failed(format!("repo `{name}` is gone"))
+                .label("it was lost with its site")
+                .help("use a repo at another site"));
+        }
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
     }
 
-    /// A node on whose host something can be done to a repo.
+    /// A node on whose host programs can be run now.
     pub fn any_host(&self) -> Result<Arc<Node>, Box<Finding>> {
-        let found = self.state().nodes.values().find(|node| !node.is_external()).cloned();
+        let is_on = |node: &&Arc<Node>| node.host().is_ok_and(|host| host.is_on());
+        let found = self.state().nodes.values().find(is_on).cloned();
         found.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be reached"))
     }
 
@@ -288,23 +314,29 @@ impl Context<'_> {
 
     /// A node that is up and answers.
     pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
+        // A session with a server that is frozen is opened, and then nobody answers.
+        let life = if node.is_external() { Life::Up } else { node.life() };
+        match life {
+            Life::Up => {}
+            Life::Frozen => {
+                return Err(Finding::failed(format!(
+                    "node `{}` does not answer: an earlier step paused it",
+                    node.name()
+                )));
+            }
+            Life::Down(why) => {
+                let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
+                return Err(Finding::failed(text).note("log", node.log_tail().await));
+            }
+        }
         match node.client().await {
             Ok(client) => Ok(client),
-            Err(error) => Err(self.explain_unreachable(node, error).await),
+            Err(SqlError::Host(error)) => Err(error.into()),
+            Err(error) => {
+                let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
+                Err(if node.is_external() { finding } else { finding.note("log", node.log_tail().await) })
+            }
         }
-    }
-
-    /// Why a server does not answer: its log knows.
-    async fn explain_unreachable(&self, node: &Node, error: SqlError) -> Box<Finding> {
-        let text = match node.is_up() || node.is_external() {
-            true => format!("node `{}` does not answer: {error}", node.name()),
-            false => format!("node `{}` is not running: an earlier step of the drill left it shut down", node.name()),
-        };
-        let finding = match error {
-            SqlError::Host(error) => return error.into(),
-            _ => Finding::failed(text),
-        };
-        if node.is_external() { finding } else { finding.note("log", node.log_tail().await) }
     }
 
     /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.
@@ -320,23 +352,6 @@ impl Context<'_> {
         let xid = deed(&client, self).await?;
         let after = moment(&client).await?;
         self.remember(before, xid, after);
-        Ok(())
-    }
-
-    /// The same for a deed that ends the server's sessions, or the server itself: where it does not answer any more, what is known of
-    /// the moment after is the clock alone.
-    pub async fn marked_anew(&mut self, node: &Node, deed: impl AsyncFnOnce(&mut Self) -> StepResult) -> StepResult {
-        let client = self.client(node).await?;
-        let before = self.moment_before(node, &client).await?;
-        drop(client);
-        deed(self).await?;
-        let Some(before) = before else { return Ok(()) };
-        let after = match node.client().await {
-            Ok(client) => moment(&client).await.ok(),
-            Err(_) => None,
-        };
-        let now = jiff::Timestamp::now();
-        self.remember(before, None, after.unwrap_or(Moment { at: now, seen: now, ..before }));
         Ok(())
     }
 
@@ -361,22 +376,6 @@ impl Context<'_> {
         Ok(Some(moment(client).await?))
     }
 
-    /// Reports what a deed was, and keeps it as a mark where the step has an id.
-    fn remember(&mut self, before: Moment, xid: Option<Xid>, after: Moment) {
-        self.fact("before", before.lsn.to_string());
-        self.fact("lsn", after.lsn.to_string());
-        self.fact("timeline", after.timeline.0);
-        self.fact("at", after.at.to_string());
-        if let Some(xid) = xid {
-            self.fact("xid", xid.0);
-        }
-        if let Some(id) = self.id {
-            let incident = self.kind.role == Role::Incident;
-            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
-            self.yard.state().marks.insert(id.to_owned(), mark);
-        }
-    }
-
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
     pub async fn in_transaction(&self, client: &Client, statements: &str) -> Result<Option<Xid>, Box<Finding>> {
         client.batch_execute("BEGIN").await?;
@@ -393,6 +392,61 @@ impl Context<'_> {
                 let _ = client.batch_execute("ROLLBACK").await;
                 Err(error.into())
             }
+        }
+    }
+
+    /// Runs the deed of an incident that the server may not outlive. With an `id` the step is a mark all the same: what cannot be
+    /// asked before or after is what could be asked on the other side.
+    pub async fn struck(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
+        let before = self.moment_of(node).await;
+        if let Some(id) = self.id {
+            let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+            for node in nodes.iter().filter(|node| node.host().is_ok_and(|host| host.is_on())) {
+                let offset = node.log_size().await?;
+                self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
+            }
+        }
+        let began = Timestamp::now();
+        deed(self).await?;
+        let ended = Timestamp::now();
+        let after = self.moment_of(node).await;
+        let (before, after) = match (before, after) {
+            (Some(before), Some(after)) => (before, after),
+            (Some(before), None) => (before, before.moved_to(ended)),
+            (None, Some(after)) => (after.moved_to(began), after),
+            (None, None) => return Ok(()),
+        };
+        self.remember(before, None, after);
+        Ok(())
+    }
+
+    /// What a server says of itself now, where it can be asked.
+    async fn moment_of(&self, node: &Node) -> Option<Moment> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if !node.should_answer() {
+            return None;
+        }
+        let ask = async { moment(&*node.client().await.ok()?).await.ok() };
+        tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
+    }
+
+    /// Reports what a mark knows, and keeps it under the step's id.
+    fn remember(&mut self, before: Moment, xid: Option<Xid>, after: Moment) {
+        self.fact("before", before.lsn.to_string());
+        self.fact("lsn", after.lsn.to_string());
+        self.fact("timeline", after.timeline.0);
+        self.fact("at", after.at.to_string());
+        if let Some(xid) = xid {
+            self.fact("xid", xid.0);
+        }
+        if let Some(id) = self.id {
+            let incident = self.kind.role == Role::Incident;
+            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
+            self.yard.state().marks.insert(id.to_owned(), mark);
         }
     }
 

@@ -174,7 +174,7 @@ impl Corrupt {
         let node = cx.yard.node(self.node.as_str())?;
         let relation = self.find(cx, &node).await?;
         let deadline = cx.deadline;
-        cx.marked_anew(&node, async |cx| {
+        cx.struck(&node, async |cx| {
             cx.wait("the server to stop");
             node.stop(ShutdownMode::Fast, deadline).await?;
             let file = format!("{}/{}", node.host()?.paths().data, relation.file);

@@ -23,6 +23,11 @@ pub trait Step: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The nodes between which it cuts the network, where it does: the lab has to be laid out for it.
+    fn cuts(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// Does it.
     async fn run(&self, cx: &mut Context<'_>) -> StepResult;
 }

@@ -1,6 +1,6 @@
 //! What the names in a scenario mean at each step: checked before anything starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -38,7 +38,7 @@ impl std::fmt::Display for NodeRef {
 pub enum Maker {
     /// It is listed under `nodes`: running before the first step.
     Start,
-    /// A `recover` step, by its index.
+    /// A `recover` or `rebuild` step, by its index.
     Step(usize),
 }
 
@@ -55,8 +55,12 @@ pub struct NodeInfo {
     pub archive_to: Option<String>,
     /// The repo that it was recovered from last.
     pub recovers_from: Option<String>,
+    /// Where it is.
+    pub site: Option<Spanned<Name>>,
     /// Whether drillyard only looks at it.
     pub external: bool,
+    /// Whether an earlier step made a standby of it (`rewind`, `rebuild`), whatever it was at the start.
+    pub remade: bool,
     /// Whether all this is known: of a node whose fields could not be decoded only the name is, and nothing is held against
     /// those who use it.
     pub decoded: bool,
@@ -69,6 +73,8 @@ pub struct RepoInfo {
     pub span: Span,
     /// The repo that it is a copy of.
     pub copy_of: Option<String>,
+    /// Where it is.
+    pub site: Option<Spanned<Name>>,
     /// Whether its fields could be decoded.
     pub decoded: bool,
 }
@@ -111,6 +117,7 @@ pub struct Scope<'a> {
     pub file_roots: Vec<PathBuf>,
     /// What refers to what, for `plan`.
     pub refers: Vec<String>,
+    cut: BTreeSet<(String, String)>,
     problems: Vec<Problem>,
 }
 
@@ -129,6 +136,7 @@ impl<'a> Scope<'a> {
             action: Span::default(),
             file_roots,
             refers: vec![],
+            cut: BTreeSet::new(),
             problems: vec![],
         }
     }
@@ -184,6 +192,20 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Notes that a node is a standby from now on.
+    pub fn remade(&mut self, node: &str) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.remade = true;
+        }
+    }
+
+    /// Notes the repo that a node archives to from now on.
+    pub fn archives_to(&mut self, node: &str, repo: Option<String>) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.archive_to = repo;
+        }
+    }
+
     /// A node that exists at this step.
     pub fn node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
         if node.0.is_none() {
@@ -196,11 +218,20 @@ impl<'a> Scope<'a> {
     /// A node that drillyard made, to which the step may write.
     pub fn own_node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
         let info = self.node(node)?;
+        self.own(info, node.as_str(), node.span().unwrap_or(self.action))
+    }
+
+    /// The same for a name that cannot be left out.
+    pub fn own_named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
+        let info = self.named_node(name)?;
+        self.own(info, name.as_str(), name.entry)
+    }
+
+    fn own(&mut self, info: NodeInfo, name: &str, span: Span) -> Option<NodeInfo> {
         if info.external {
-            let span = node.span().unwrap_or(self.action);
             self.error_related(
                 span,
-                format!("`{node}` is external: a drill only reads from it"),
+                format!("`{name}` is external: a drill only reads from it"),
                 "this step would write there, or needs its host",
                 (info.span, "declared external here".to_owned()),
             );
@@ -209,7 +240,7 @@ impl<'a> Scope<'a> {
         Some(info)
     }
 
-    /// The same for a name that cannot be left out.
+    /// A node that exists at this step, by a name that cannot be left out.
     pub fn named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
         self.refers.push(format!("node {}", name.value));
         match self.nodes.get(name.as_str()).cloned() {
@@ -225,7 +256,12 @@ impl<'a> Scope<'a> {
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().cloned().collect();
-                self.unknown("node", name, &names, "nodes are listed under `nodes:`, or made by a `recover` step");
+                self.unknown(
+                    "node",
+                    name,
+                    &names,
+                    "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step",
+                );
                 None
             }
         }
@@ -281,6 +317,17 @@ impl<'a> Scope<'a> {
             self.unknown("repo", name, &names, "repos are listed under `repos:`");
         }
         found.filter(|info| info.decoded)
+    }
+
+    /// A repo that a server may archive into.
+    pub fn archive_to(&mut self, name: &Spanned<Name>) {
+        if let Some(info) = self.repo(name)
+            && let Some(original) = info.copy_of
+        {
+            let title = format!("repo `{}` holds only what `sync` has copied", name.value);
+            let related = (info.span, format!("a copy of `{original}`"));
+            self.error_related(name.span, title, "archive to the original", related);
+        }
     }
 
     /// The only repo there is, for steps that leave theirs out.
@@ -355,7 +402,44 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
+    /// The nodes and the repos at a site.
+    pub fn site(&mut self, site: &Spanned<Name>) -> (Vec<String>, Vec<String>) {
+        self.refers.push(format!("site {}", site.value));
+        let there = |at: &Option<Spanned<Name>>| at.as_ref().is_some_and(|at| at.value == site.value);
+        let nodes: Vec<String> =
+            self.nodes.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
+        let repos: Vec<String> =
+            self.repos.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
+        // Of those that could not be decoded nobody knows where they are.
+        let complete = !self.more_nodes && !self.more_repos;
+        let decoded = self.nodes.values().all(|info| info.decoded) && self.repos.values().all(|info| info.decoded);
+        if nodes.is_empty() && repos.is_empty() && complete && decoded {
+            let sites = self.nodes.values().map(|info| &info.site).chain(self.repos.values().map(|info| &info.site));
+            let mut names: Vec<String> = sites.flatten().map(|site| site.value.to_string()).collect();
+            names.sort();
+            names.dedup();
+            self.unknown("site", site, &names, "a site is what `site:` says of nodes and repos");
+        }
+        (nodes, repos)
+    }
+
+    /// Notes that a step cuts the network between two nodes.
+    pub fn cuts(&mut self, pair: (String, String)) {
+        self.cut.insert(pair);
+    }
+
+    /// Two nodes that an earlier step has cut off from each other.
+    pub fn earlier_cut(&mut self, pair: &Spanned<super::Pair>) {
+        if !self.cut.contains(&pair.value.key()) {
+            let (a, b) = pair.value.names();
+            let title = format!("no earlier step cuts the network between `{a}` and `{b}`");
+            let help = format!("`cut: {{ between: [{a}, {b}] }}` does");
+            self.error_help(pair.span, title, "there is nothing to heal", help);
+        }
+    }
+
+    /// Adds an error for a name that nothing has.
+    pub fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
         let label = match did_you_mean(name.as_str(), names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there is no such {what}"),

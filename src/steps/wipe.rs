@@ -85,7 +85,7 @@ impl Step for Wipe {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         let path = self.path.as_ref().map(|path| path.value.trim_end_matches('/')).unwrap_or_default();
-        cx.marked_anew(&node, async |cx| {
+        cx.struck(&node, async |cx| {
             let host = node.host()?;
             let output = host.run(Program::script(WIPE, [host.paths().data.as_str(), path])).await?;
             if !output.success() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use testcontainers::bollard::body_full;
-use testcontainers::bollard::query_parameters::UploadToContainerOptionsBuilder;
+use testcontainers::bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 
 use super::daemon::{Daemon, MAKE};
 use crate::host::{HostError, Result};
@@ -31,6 +31,41 @@ pub(super) async fn write(
     let options = UploadToContainerOptionsBuilder::new().path(&dir.to_string_lossy()).build();
     let upload = daemon.docker.upload_to_container(container, Some(options), body_full(Bytes::from(archive)));
     daemon.call(&doing, MAKE, upload).await
+}
+
+/// Reads one file; empty where there is none.
+pub(super) async fn read(daemon: &Daemon, container: &str, node: &str, path: &str) -> Result<Vec<u8>> {
+    use futures_util::TryStreamExt;
+    let doing = format!("reading {path} on {node}");
+    let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+    let chunks = daemon.docker.download_from_container(container, Some(options));
+    let whole = chunks.try_fold(Vec::new(), |mut all, chunk| async move {
+        all.extend_from_slice(&chunk);
+        Ok(all)
+    });
+    let archive = match tokio::time::timeout(MAKE, whole).await {
+        Ok(Ok(archive)) => archive,
+        Ok(Err(error)) if super::daemon::is_missing(&error) => return Ok(vec![]),
+        Ok(Err(error)) => return Err(daemon.explain(&doing, &error)),
+        Err(_) => return Err(HostError::new(format!("{doing}: not done after {} seconds", MAKE.as_secs()))),
+    };
+    contents(&archive).ok_or_else(|| HostError::new(format!("{doing}: the daemon's archive is not understood")))
+}
+
+/// What is in the first regular file of a tar archive.
+fn contents(archive: &[u8]) -> Option<Vec<u8>> {
+    let mut at = 0;
+    while let Some(header) = archive.get(at..at + BLOCK).filter(|header| header[0] != 0) {
+        let size = std::str::from_utf8(&header[124..136]).ok()?.trim_matches(['\0', ' ']);
+        let size = usize::from_str_radix(size, 8).ok()?;
+        let start = at + BLOCK;
+        // '0' and NUL are regular files; others are directories, links, and long names.
+        if matches!(header[156], b'0' | 0) {
+            return archive.get(start..start + size).map(<[u8]>::to_vec);
+        }
+        at = start + size.next_multiple_of(BLOCK);
+    }
+    None
 }
 
 /// A ustar archive of one file. None where the name or a number is longer than the format allows.

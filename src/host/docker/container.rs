@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::mem;
 
-use testcontainers::bollard::models::{
-    EndpointSettings, HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkConnectRequest, PortBinding,
-};
+use testcontainers::bollard::models::{HostConfigLogConfig, Mount, MountType, MountVolumeOptions, PortBinding};
 use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
@@ -98,8 +96,8 @@ pub(super) struct ContainerSpec {
     pub volumes: Vec<(String, String)>,
 }
 
-/// Makes and starts a container, and waits until it has prepared itself. Returns its id.
-pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<(String, Facts)> {
+/// Makes and starts a container, and waits until it has prepared itself. It goes by its name from then on.
+pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts> {
     let doing = format!("starting a container of {} for {}", spec.image.name, spec.node);
     let (name, tag) = spec.image.name.rsplit_once(':').unwrap_or((&spec.image.name, "latest"));
     let (manage, labels, reach) = (spec.manage.clone(), spec.labels.clone(), spec.reach);
@@ -133,22 +131,15 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<(Stri
         .map_err(|_| HostError::new(format!("{doing}: not done after {} seconds", MAKE.as_secs())))?;
     let container = started.map_err(|error| daemon.explain_container(&doing, &error))?;
     let told = container.stdout_to_vec().await;
-    let id = container.id().to_owned();
     // The labels decide when it goes. Its Drop would block, and panic where no runtime is.
     mem::forget(container);
     let told = told.map_err(|error| daemon.explain_container(&doing, &error))?;
-    let facts = read_facts(&String::from_utf8_lossy(&told), spec)?;
-    Ok((id, facts))
+    read_facts(&String::from_utf8_lossy(&told), spec)
 }
 
-/// Joins a container to the network of the nodes, where it goes by its node's name.
+/// Joins a container to a network of the nodes, where it goes by its node's name.
 pub(super) async fn join(daemon: &Daemon, spec: &ContainerSpec, wire: &str) -> Result<()> {
-    let request = NetworkConnectRequest {
-        container: spec.name.clone(),
-        endpoint_config: Some(EndpointSettings { aliases: Some(vec![spec.node.clone()]), ..Default::default() }),
-    };
-    let doing = format!("joining {} to the network {wire}", spec.node);
-    daemon.call(&doing, MAKE, daemon.docker.connect_network(wire, request)).await
+    super::power::connect(daemon, &spec.name, &spec.node, wire).await
 }
 
 /// A volume that the daemon makes with the container, labelled.

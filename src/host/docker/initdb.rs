@@ -108,7 +108,7 @@ async fn unpack(host: &DockerHost, path: &Path) -> Result<Option<String>> {
     });
     let docker = &host.backend.daemon.docker;
     let options = UploadToContainerOptionsBuilder::new().path(DATA).build();
-    let upload = docker.upload_to_container(&host.container, Some(options), body_try_stream(chunks));
+    let upload = docker.upload_to_container(&host.spec.name, Some(options), body_try_stream(chunks));
     host.backend.daemon.call(&format!("copying a new cluster to {}", host.name()), MAKE, upload).await?;
     Ok(Some(password))
 }
@@ -139,7 +139,7 @@ async fn write_archive(host: &DockerHost, new: &Path, password: &str) -> Result<
     file.write_all(format!("{password}\n").as_bytes()).await.map_err(failed)?;
     let daemon = &host.backend.daemon;
     let options = DownloadFromContainerOptionsBuilder::new().path(&host.paths().data).build();
-    let mut chunks = std::pin::pin!(daemon.docker.download_from_container(&host.container, Some(options)));
+    let mut chunks = std::pin::pin!(daemon.docker.download_from_container(&host.spec.name, Some(options)));
     let doing = format!("copying the new cluster from {}", host.name());
     let next = async || match chunks.next().await {
         Some(chunk) => chunk.map(Some),

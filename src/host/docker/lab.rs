@@ -14,7 +14,8 @@ use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
 use super::image::Image;
 use super::node::DockerHost;
-use super::{Shared, labels};
+use super::wires;
+use super::{Shared, labels, power};
 use crate::host::{Host, HostError, Lab, LabSpec, Result};
 use crate::pg::Version;
 
@@ -23,6 +24,9 @@ type Coming<T> = watch::Receiver<Option<Result<T>>>;
 
 /// Where the task puts it.
 type Making<T> = watch::Sender<Option<Result<T>>>;
+
+/// The networks of the nodes, as they are made.
+type Wires = Vec<(wires::Wire, Coming<String>)>;
 
 /// The right to start a container now.
 type Turn = Option<OwnedSemaphorePermit>;
@@ -110,18 +114,24 @@ impl Common {
     }
 
     /// Makes a node's container. `turn` is given back when it has started.
-    async fn node(&self, node: &str, reach: Reach, turn: Turn, mut wire: Coming<String>) -> Result<Arc<DockerHost>> {
+    async fn node(&self, node: &str, reach: Reach, turn: Turn, wires: Wires) -> Result<Arc<DockerHost>> {
         self.open()?;
         let daemon = &self.backend.daemon;
         let spec = self.container(node, reach);
-        let (container, facts) = container::start(daemon, &spec).await?;
+        let facts = container::start(daemon, &spec).await?;
         drop(turn);
-        let wire = come(&mut wire).await?;
-        self.open()?;
-        container::join(daemon, &spec, &wire).await?;
+        let mut joined = vec![];
+        for (wire, mut coming) in wires {
+            if wire.nodes.iter().any(|other| other == node) {
+                let network = come(&mut coming).await?;
+                self.open()?;
+                container::join(daemon, &spec, &network).await?;
+                joined.push(network);
+            }
+        }
         self.version.get_or_init(|| facts.version);
         self.backend.learn(&self.image.id, facts.version);
-        Ok(Arc::new(DockerHost::new(Arc::clone(&self.backend), spec, container, facts)))
+        Ok(Arc::new(DockerHost::new(Arc::clone(&self.backend), spec, joined, facts)))
     }
 }
 
@@ -150,6 +160,15 @@ impl DockerLab {
         DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) }
     }
 
+    /// The network of a connection that can be cut, and the container and the node that is taken off it: the same one, whichever is
+    /// named first.
+    fn wire(&self, a: &str, b: &str) -> Result<(String, String, String)> {
+        let wire = wires::of_cut(&self.common.spec, a, b);
+        let wire = wire.ok_or_else(|| HostError::new(format!("`{a}` and `{b}` have no network of their own")))?;
+        let end = a.min(b);
+        Ok((self.common.named(&wire), self.common.named(&format!("node-{end}")), end.to_owned()))
+    }
+
     fn removal(&self) -> (Daemon, String, usize) {
         (self.common.backend.daemon.clone(), self.common.spec.run.clone(), self.common.spec.drill)
     }
@@ -161,7 +180,6 @@ async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHos
     // On the one only drillyard talks to the nodes, on the other only they do to each other: a node that is cut off the wire
     // finds no way around.
     let manage = common.network("manage", false, false).await;
-    let (wire_maker, wire) = watch::channel(None);
     let manage = match manage {
         Ok(manage) => manage,
         Err(error) => {
@@ -171,14 +189,19 @@ async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHos
             return;
         }
     };
-    let also = Arc::clone(&common);
-    tasks.spawn(async move { wire_maker.send_replace(Some(also.network("wire", true, true).await)) });
+    let wires = wires::all(&common.spec).into_iter().map(|wire| {
+        let (maker, coming) = watch::channel(None);
+        let (also, name) = (Arc::clone(&common), wire.name.clone());
+        tasks.spawn(async move { maker.send_replace(Some(also.network(&name, true, true).await)) });
+        (wire, coming)
+    });
+    let wires: Wires = wires.collect();
     let reach = common.reach(&manage).await;
     for (node, maker) in makers {
         // The semaphore is never closed.
         let turn = Arc::clone(&common.backend.turns).acquire_owned().await.ok();
-        let (common, wire) = (Arc::clone(&common), wire.clone());
-        tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, wire).await)) });
+        let (common, wires) = (Arc::clone(&common), wires.clone());
+        tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, wires).await)) });
     }
 }
 
@@ -201,6 +224,16 @@ impl Lab for DockerLab {
 
     fn repo(&self, repo: &str) -> String {
         format!("{REPOS}/{repo}")
+    }
+
+    async fn cut(&self, a: &str, b: &str) -> Result<()> {
+        let (network, container, _) = self.wire(a, b)?;
+        power::disconnect(&self.common.backend.daemon, &container, &network).await
+    }
+
+    async fn heal(&self, a: &str, b: &str) -> Result<()> {
+        let (network, container, node) = self.wire(a, b)?;
+        power::connect(&self.common.backend.daemon, &container, &node, &network).await
     }
 
     fn keep(&self) {

@@ -12,9 +12,11 @@ mod initdb;
 mod lab;
 mod labels;
 mod node;
+mod power;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod wires;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

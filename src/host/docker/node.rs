@@ -2,45 +2,42 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
 
-use super::container::{DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
+use super::container::{ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
 use super::daemon::ASK;
 use super::exec::Setting;
 use super::image::Image;
 use super::standing::StandingShell;
 use super::{Shared, archive, initdb};
-use crate::host::{Endpoint, Host, HostError, Output, Paths, Program, Result};
+use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result};
 
 /// A container that one server lives in.
 pub struct DockerHost {
     pub(super) backend: Arc<Shared>,
     pub(super) node: String,
-    /// The container's id.
-    pub(super) container: String,
-    /// The container's name.
-    pub(super) container_name: String,
+    /// What its container is, by whose name it is found.
+    pub(super) spec: ContainerSpec,
+    /// The networks of the nodes that it is on.
+    pub(super) wires: Vec<String>,
+    pub(super) power: Power,
+    /// Whether container and disk were removed.
+    pub(super) lost: AtomicBool,
     pub(super) image: Image,
     pub(super) cache: PathBuf,
-    manage: String,
-    reach: Reach,
     paths: Paths,
     setting: Setting,
     facts: Facts,
     endpoint: Mutex<Option<Endpoint>>,
-    shell: StandingShell,
+    pub(super) shell: StandingShell,
 }
 
 impl DockerHost {
-    pub(super) fn new(
-        backend: Arc<Shared>,
-        spec: super::container::ContainerSpec,
-        container: String,
-        facts: Facts,
-    ) -> Self {
+    pub(super) fn new(backend: Arc<Shared>, spec: ContainerSpec, wires: Vec<String>, facts: Facts) -> Self {
         let env = vec![
             format!("PATH={}:{}", facts.bin, facts.path),
             format!("HOME={}", facts.home),
@@ -49,12 +46,12 @@ impl DockerHost {
         DockerHost {
             cache: backend.options.cache.clone(),
             backend,
-            node: spec.node,
-            container,
-            container_name: spec.name,
-            image: spec.image,
-            manage: spec.manage,
-            reach: spec.reach,
+            node: spec.node.clone(),
+            image: spec.image.clone(),
+            spec,
+            wires,
+            power: Power::default(),
+            lost: AtomicBool::new(false),
             paths: Paths {
                 data: format!("{DATA}/pgdata"),
                 log: format!("{LOG}/postgresql.log"),
@@ -78,13 +75,13 @@ impl DockerHost {
         let doing = format!("asking how {} is reached", self.node);
         let daemon = &self.backend.daemon;
         let options = InspectContainerOptionsBuilder::new().build();
-        let seen = daemon.call(&doing, ASK, daemon.docker.inspect_container(&self.container, Some(options))).await?;
+        let seen = daemon.call(&doing, ASK, daemon.docker.inspect_container(&self.spec.name, Some(options))).await?;
         let network = seen.network_settings.unwrap_or_default();
         let own = network
             .networks
             .as_ref()
-            .and_then(|all| all.get(&self.manage)?.ip_address.as_ref()?.parse::<IpAddr>().ok());
-        if let (Reach::Address, Some(address)) = (self.reach, own) {
+            .and_then(|all| all.get(&self.spec.manage)?.ip_address.as_ref()?.parse::<IpAddr>().ok());
+        if let (Reach::Address, Some(address)) = (self.spec.reach, own) {
             return Ok(Endpoint::Tcp { host: address.to_string(), port: PORT });
         }
         let published = network.ports.as_ref().and_then(|all| all.get(&format!("{PORT}/tcp"))?.as_ref()?.first());
@@ -118,7 +115,7 @@ impl Host for DockerHost {
         Ok(endpoint)
     }
 
-    fn peer_endpoint(&self) -> Endpoint {
+    fn peer_endpoint(&self, _from: &str) -> Endpoint {
         Endpoint::Tcp { host: self.node.clone(), port: PORT }
     }
 
@@ -143,7 +140,10 @@ impl Host for DockerHost {
     }
 
     async fn run(&self, program: Program) -> Result<Output> {
-        self.shell.run(&self.backend.daemon, &self.container, &self.node, &self.setting, program).await
+        if !self.power.is_on() {
+            return Err(HostError::new(format!("nothing can be run for node `{}`: its host is not on", self.node)));
+        }
+        self.shell.run(&self.backend.daemon, &self.spec.name, &self.node, &self.setting, program).await
     }
 
     async fn write(&self, path: &str, contents: &[u8]) -> Result<()> {
@@ -159,10 +159,17 @@ impl Host for DockerHost {
                 false => Err(HostError::new(format!("writing {path} on {}: {}", self.node, output.stderr.trim()))),
             };
         }
-        archive::write(&self.backend.daemon, &self.container, &self.node, self.facts.ids, path, contents).await
+        archive::write(&self.backend.daemon, &self.spec.name, &self.node, self.facts.ids, path, contents).await
     }
 
     async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>> {
+        if !self.power.is_on() {
+            if self.lost.load(Ordering::SeqCst) {
+                return Ok(vec![]);
+            }
+            let whole = archive::read(&self.backend.daemon, &self.spec.name, &self.node, path).await?;
+            return Ok(whole.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec());
+        }
         // tail counts from 1.
         let script = r#"if [ -e "$1" ]; then exec tail -c "+$2" "$1"; fi"#;
         let output = self.run(Program::script(script, [path.to_owned(), offset.saturating_add(1).to_string()])).await?;
@@ -182,9 +189,33 @@ impl Host for DockerHost {
         for entry in self.setting.env.iter().cloned().chain(added) {
             argv.extend(["-e".to_owned(), entry]);
         }
-        argv.push(self.container_name.clone());
+        argv.push(self.spec.name.clone());
         argv.push(program.name.clone());
         argv.extend(program.args.iter().cloned());
         argv
+    }
+
+    fn is_on(&self) -> bool {
+        self.power.is_on()
+    }
+
+    async fn kill(&self) -> Result<()> {
+        self.end().await
+    }
+
+    async fn lose(&self) -> Result<()> {
+        self.destroy().await
+    }
+
+    async fn boot(&self) -> Result<()> {
+        self.start_again().await
+    }
+
+    async fn freeze(&self) -> Result<()> {
+        self.pause().await
+    }
+
+    async fn thaw(&self) -> Result<()> {
+        self.unpause().await
     }
 }

@@ -38,6 +38,13 @@ enum Broken {
 }
 
 impl StandingShell {
+    /// Forgets the shell that stands: its container has ended.
+    pub(super) async fn forget(&self) {
+        if let Some(mut session) = self.session.lock().await.take() {
+            session.guard.arm(false);
+        }
+    }
+
     /// Runs a program to its end; beside another one that is running, by an exec of its own.
     pub(super) async fn run(
         &self,

@@ -35,6 +35,7 @@ impl Yard {
             major: 15,
             nodes: names(nodes),
             repos: names(repos),
+            cuts: vec![],
         };
         Yard { backend, spec, _dir: dir }
     }
@@ -83,7 +84,7 @@ async fn docker_servers_live_in_a_lab_and_nothing_is_left_of_it() {
     assert_eq!(row.get::<_, &str>(0), "on");
 
     // From its peer, by its name; without the password nobody gets in.
-    let (peer, port) = master.peer_endpoint().host_port();
+    let (peer, port) = master.peer_endpoint("stand_by-2").host_port();
     let dsn = format!("host={peer} port={port} user=postgres connect_timeout=5");
     let query = |dsn: &str| Program::new("psql", ["-XAtwc", "SELECT pg_is_in_recovery()", dsn]);
     let output = standby.run(query(&dsn).env("PGPASSWORD", &password)).await.unwrap();

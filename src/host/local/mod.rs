@@ -4,20 +4,21 @@
 
 mod installations;
 mod process;
+mod relay;
 mod template;
 
 use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use nix::unistd::{Gid, Uid, User};
 use tokio::io::AsyncReadExt;
 
 use super::{
-    Backend, BackendKind, Endpoint, Host, HostError, Installation, Lab, LabSpec, Output, Paths, Program, Result,
+    Backend, BackendKind, Endpoint, Host, HostError, Installation, Lab, LabSpec, Output, Paths, Power, Program, Result,
 };
 use crate::pg::Version;
 
@@ -96,10 +97,12 @@ impl Backend for LocalBackend {
         let installation = self.installation(spec.major).await?;
         let dir = spec.dir.join(spec.drill.to_string());
         let owner = self.owner;
+        let host = |node: &String| Arc::new(LocalHost::new(node, &dir, &installation, self, &spec));
         let lab = LocalLab {
             version: installation.version,
-            hosts: spec.nodes.iter().map(|node| Arc::new(LocalHost::new(node, &dir, &installation, self))).collect(),
+            hosts: spec.nodes.iter().map(host).collect(),
             dir,
+            wires: Mutex::default(),
         };
         make_directory(&lab.dir, owner)?;
         spread(&lab.dir);
@@ -111,12 +114,36 @@ impl Backend for LocalBackend {
             make_directory(&lab.dir.join("repos").join(repo), owner)?;
         }
         for host in &lab.hosts {
-            make_directory(&host.dir, owner)?;
-            make_directory(&host.dir.join("run"), owner)?;
+            host.make_directories()?;
+        }
+        for (number, (a, b)) in spec.cuts.iter().enumerate() {
+            let way = |from: &str, to: &str| {
+                let dir = wire_dir(&lab.dir, number, from);
+                make_directory(&dir, owner)?;
+                Ok((dir.join(SOCKET), node_dir(&lab.dir, to).join(RUN).join(SOCKET)))
+            };
+            let wire = relay::Wire::new(&[way(a, b)?, way(b, a)?], |socket| owner.give(socket))?;
+            lab.wires().push((a.clone(), b.clone(), wire));
         }
         Ok(Arc::new(lab))
     }
 }
+
+/// Where the node `from` finds the other end of the wire with this number.
+fn wire_dir(lab: &Path, number: usize, from: &str) -> PathBuf {
+    lab.join(format!("wire-{number}-{from}"))
+}
+
+/// A node's directory.
+fn node_dir(lab: &Path, node: &str) -> PathBuf {
+    lab.join(format!("node-{node}"))
+}
+
+/// The directory of a node's socket, in the node's own.
+const RUN: &str = "run";
+
+/// The socket's name, with [`PORT`].
+const SOCKET: &str = ".s.PGSQL.5432";
 
 /// Tells the file system that what is below `dir` belongs to different things (`chattr +T`). ext4 then puts each of its
 /// subdirectories into a block group of its own: a server's thousand files are made in 40 ms. In the group in which another server's
@@ -153,6 +180,23 @@ struct LocalLab {
     version: Version,
     dir: PathBuf,
     hosts: Vec<Arc<LocalHost>>,
+    /// The connections that can be cut.
+    wires: Mutex<Vec<(String, String, relay::Wire)>>,
+}
+
+impl LocalLab {
+    fn wires(&self) -> std::sync::MutexGuard<'_, Vec<(String, String, relay::Wire)>> {
+        self.wires.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_whole(&self, a: &str, b: &str, whole: bool) -> Result<()> {
+        let wires = self.wires();
+        let wire = wires.iter().find(|(one, other, _)| (one == a && other == b) || (one == b && other == a));
+        let (_, _, wire) =
+            wire.ok_or_else(|| HostError::new(format!("there is no wire of its own between `{a}` and `{b}`")))?;
+        wire.set_whole(whole);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -171,7 +215,16 @@ impl Lab for LocalLab {
         self.dir.join("repos").join(repo).display().to_string()
     }
 
+    async fn cut(&self, a: &str, b: &str) -> Result<()> {
+        self.set_whole(a, b, false)
+    }
+
+    async fn heal(&self, a: &str, b: &str) -> Result<()> {
+        self.set_whole(a, b, true)
+    }
+
     async fn destroy(&self) -> Result<()> {
+        self.wires().clear();
         let dir = self.dir.clone();
         tokio::task::spawn_blocking(move || remove_directory(&dir))
             .await
@@ -202,20 +255,29 @@ struct LocalHost {
     cache: PathBuf,
     search_path: String,
     paths: Paths,
+    power: Power,
+    /// The nodes that reach this one by a wire that can be cut, and where they find its end.
+    wires: Vec<(String, PathBuf)>,
 }
 
 impl LocalHost {
-    fn new(name: &str, lab: &Path, installation: &Installation, backend: &LocalBackend) -> Self {
-        let dir = lab.join(format!("node-{name}"));
+    fn new(name: &str, lab: &Path, installation: &Installation, backend: &LocalBackend, spec: &LabSpec) -> Self {
+        let dir = node_dir(lab, name);
+        let wires = spec.cuts.iter().enumerate().filter_map(|(number, (a, b))| {
+            let from = [(a, b), (b, a)].into_iter().find(|(one, _)| *one == name)?.1;
+            Some((from.clone(), wire_dir(lab, number, from)))
+        });
         let below = |part: &str| dir.join(part).display().to_string();
         LocalHost {
             name: name.to_owned(),
             paths: Paths {
                 data: below("data"),
                 log: below("log"),
-                sockets: below("run"),
+                sockets: below(RUN),
                 shared: lab.join("shared").display().to_string(),
             },
+            power: Power::default(),
+            wires: wires.collect(),
             dir,
             bin: PathBuf::from(&installation.place),
             version: installation.version,
@@ -226,7 +288,22 @@ impl LocalHost {
     }
 
     fn endpoint_here(&self) -> Endpoint {
-        Endpoint::Socket { dir: self.dir.join("run"), port: PORT }
+        Endpoint::Socket { dir: self.dir.join(RUN), port: PORT }
+    }
+
+    fn make_directories(&self) -> Result<()> {
+        make_directory(&self.dir, self.owner)?;
+        make_directory(&self.dir.join(RUN), self.owner)
+    }
+
+    /// Does something that takes the processes' time, off the thread that everything else waits on.
+    async fn blocking(
+        &self,
+        what: impl FnOnce(&Path) -> std::result::Result<(), String> + Send + 'static,
+    ) -> Result<()> {
+        let dir = self.dir.clone();
+        let done = tokio::task::spawn_blocking(move || what(&dir)).await;
+        done.map_err(|e| HostError::new(e.to_string()))?.map_err(HostError::new)
     }
 
     /// Where a program is: among PostgreSQL's own, or wherever PATH finds it.
@@ -250,8 +327,11 @@ impl Host for LocalHost {
         Ok(self.endpoint_here())
     }
 
-    fn peer_endpoint(&self) -> Endpoint {
-        self.endpoint_here()
+    fn peer_endpoint(&self, from: &str) -> Endpoint {
+        match self.wires.iter().find(|(peer, _)| peer == from) {
+            Some((_, dir)) => Endpoint::Socket { dir: dir.clone(), port: PORT },
+            None => self.endpoint_here(),
+        }
     }
 
     fn settings(&self) -> Vec<(String, String)> {
@@ -271,6 +351,9 @@ impl Host for LocalHost {
     }
 
     async fn run(&self, program: Program) -> Result<Output> {
+        if !self.power.is_on() {
+            return Err(HostError::new(format!("nothing can be run for node `{}`: its host is not on", self.name)));
+        }
         let trouble = |e: std::io::Error| {
             let error = HostError::new(format!("cannot run `{}` for node `{}`: {e}", program.name, self.name));
             match e.kind() {
@@ -356,5 +439,40 @@ impl Host for LocalHost {
         argv.push(self.resolve(&program.name).display().to_string());
         argv.extend(program.args.iter().cloned());
         argv
+    }
+
+    fn is_on(&self) -> bool {
+        self.power.is_on()
+    }
+
+    async fn kill(&self) -> Result<()> {
+        self.power.off();
+        self.blocking(process::kill_processes_under).await
+    }
+
+    async fn lose(&self) -> Result<()> {
+        self.kill().await?;
+        self.blocking(|dir| {
+            process::remove_shared_memory(dir);
+            std::fs::remove_dir_all(dir).map_err(|e| format!("cannot remove {}: {e}", dir.display()))
+        })
+        .await
+    }
+
+    async fn boot(&self) -> Result<()> {
+        self.make_directories()?;
+        self.power.on();
+        Ok(())
+    }
+
+    async fn freeze(&self) -> Result<()> {
+        self.power.frozen();
+        self.blocking(process::freeze_processes_under).await
+    }
+
+    async fn thaw(&self) -> Result<()> {
+        self.blocking(process::thaw_processes_under).await?;
+        self.power.on();
+        Ok(())
     }
 }

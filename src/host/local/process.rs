@@ -80,9 +80,63 @@ pub fn end_processes_under(dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Kills every process below `dir`, without a word to any of them.
+pub fn kill_processes_under(dir: &Path) -> Result<(), String> {
+    until_none_is_left(dir, "are not killed", |pid| {
+        let _ = kill(pid, Signal::SIGKILL);
+        true
+    })
+}
+
+/// Stops every process below `dir`: they are there and do nothing.
+pub fn freeze_processes_under(dir: &Path) -> Result<(), String> {
+    until_none_is_left(dir, "do not stop", |pid| {
+        let stopped = state(pid).is_none_or(|state| matches!(state, 'T' | 'Z' | 'X'));
+        if !stopped {
+            let _ = kill(pid, Signal::SIGSTOP);
+        }
+        !stopped
+    })
+}
+
+/// Lets every process below `dir` go on.
+pub fn thaw_processes_under(dir: &Path) -> Result<(), String> {
+    until_none_is_left(dir, "do not go on", |pid| {
+        let stopped = state(pid) == Some('T');
+        if stopped {
+            let _ = kill(pid, Signal::SIGCONT);
+        }
+        stopped
+    })
+}
+
+/// Does something with the processes below `dir` until there are none to do it with; those that one of them starts
+/// meanwhile, too. `act` says whether there was anything to do.
+fn until_none_is_left(dir: &Path, problem: &str, act: impl Fn(Pid) -> bool) -> Result<(), String> {
+    let start = Instant::now();
+    loop {
+        let left: Vec<Pid> = processes_under(dir).into_iter().filter(|pid| act(*pid)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > Duration::from_secs(4) {
+            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+            return Err(format!("processes {} in {} {problem}", left.join(", "), dir.display()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A process's state, as /proc has it: `T` for one that is stopped, `Z` for one that has ended.
+fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may have brackets in it.
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 /// A postmaster that was killed leaves its postmaster.pid, and in it the id of a System V segment that lives on.
-fn remove_shared_memory(dir: &Path) {
-    // run/drill/node/data; initdb's own server works in run/drill/node/template/data.
+pub fn remove_shared_memory(dir: &Path) {
+    // As seen from the run's directory, run/drill/node/data; initdb's own server works in run/drill/node/template/data.
     const DEPTH: usize = 4;
     let mut ids = Vec::new();
     segments_of(dir, DEPTH, &mut ids);

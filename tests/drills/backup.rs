@@ -1,11 +1,9 @@
 //! Backups, archives and what becomes of them: damage that is found and named, archive commands that do not archive, WAL that is
 //! lost, data that is overwritten and wiped, on real servers as local processes; and the drills that ship about it.
 
-mod drills;
-
 use std::path::Path;
 
-use drills::{Desk, Run};
+use crate::desk::{Desk, Run};
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
@@ -16,13 +14,6 @@ fn drill_at(desk: &Desk, yaml: &str) -> Run {
     let path = desk.path().join("drill.yaml");
     std::fs::write(&path, format!("drillyard: 1\nname: drill\n{yaml}")).expect("written");
     desk.run(&["--backend", "local", &path.display().to_string()])
-}
-
-/// A fact of the step with this id.
-fn fact<'r>(run: &'r Run, id: &str, name: &str) -> &'r Value {
-    let steps = run.report["drills"][0]["steps"].as_array().expect("steps");
-    let step = steps.iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("no step {id}: {}", run.said));
-    &step["facts"][name]
 }
 
 /// It could not be judged, and all of these were said.
@@ -93,12 +84,12 @@ steps:
     wait_archived: { node: master }
 "#;
     let run = drill(&format!("{MASTER}{steps}")).passed();
-    let count = |id, name| fact(&run, id, name).as_u64().expect("a number");
+    let count = |id, name| run.fact(id, name).as_u64().expect("a number");
     assert!(count("mended", "failed_count") > 0, "{}", run.said);
     assert_eq!(count("mended", "came_late") + count("mended", "not_kept"), 0, "{}", run.said);
     assert!(count("moved", "came_late") > 0, "{}", run.said);
     assert!(count("honest", "not_kept") >= 2, "{}", run.said);
-    assert!(fact(&run, "lies", "segment").is_string(), "{}", run.said);
+    assert!(run.fact("lies", "segment").is_string(), "{}", run.said);
 }
 
 /// What ALTER SYSTEM has set outlasts a restart, and what is late lies on the host meanwhile. (To be damaged, a server is restarted.)
@@ -135,7 +126,7 @@ steps:
   - assert_rows: { node: all, table: t, same_as: master }
 "#;
     let run = drill(yaml).passed();
-    assert!(fact(&run, "moved", "came_late").as_u64() > Some(0), "{}", run.said);
+    assert!(run.fact("moved", "came_late").as_u64() > Some(0), "{}", run.said);
 }
 
 /// A heap page, an index page, a toast chunk, a backup's file, a WAL segment: each is found and named.
@@ -217,14 +208,14 @@ steps:
 "#;
     let run = drill(yaml).passed();
     for (id, file, block) in [("heap_page", "base/", 0), ("index_page", "base/", 1), ("toast_page", "base/", 0)] {
-        assert!(fact(&run, id, "file").as_str().is_some_and(|name| name.starts_with(file)), "{id}: {}", run.said);
-        assert_eq!(fact(&run, id, "block"), block, "{id}");
-        assert_eq!(fact(&run, id, "offset"), block * 8192 + 4096, "{id}");
+        assert!(run.fact(id, "file").as_str().is_some_and(|name| name.starts_with(file)), "{id}: {}", run.said);
+        assert_eq!(run.fact(id, "block"), block, "{id}");
+        assert_eq!(run.fact(id, "offset"), block * 8192 + 4096, "{id}");
     }
-    assert_eq!(fact(&run, "toast_page", "relation"), "toast table of notes");
-    assert!(fact(&run, "backup_file", "file").as_str().is_some_and(|name| name.starts_with("base/")), "{}", run.said);
-    assert_eq!(fact(&run, "segment", "file").as_str().map(str::len), Some(24), "{}", run.said);
-    assert_eq!(fact(&run, "segment", "offset"), 8192, "{}", run.said);
+    assert_eq!(run.fact("toast_page", "relation"), "toast table of notes");
+    assert!(run.fact("backup_file", "file").as_str().is_some_and(|name| name.starts_with("base/")), "{}", run.said);
+    assert_eq!(run.fact("segment", "file").as_str().map(str::len), Some(24), "{}", run.said);
+    assert_eq!(run.fact("segment", "offset"), 8192, "{}", run.said);
 }
 
 #[test]
@@ -274,7 +265,7 @@ steps:
   - assert_rows: { node: master, table: short, count: 1 }
 "#;
     let run = drill(yaml).passed();
-    assert!(fact(&run, "lost", "lsn").is_string(), "it is a mark by the clock of `master`: {}", run.said);
+    assert!(run.fact("lost", "lsn").is_string(), "it is a mark by the clock of `master`: {}", run.said);
 }
 
 #[test]
@@ -306,7 +297,7 @@ steps:
   - assert_primary: { node: backup_alone }
 "#;
     let run = drill(&format!("{MASTER}{steps}")).passed();
-    let segment = |id| fact(&run, id, "segment").as_str().expect("a name").to_owned();
+    let segment = |id| run.fact(id, "segment").as_str().expect("a name").to_owned();
     assert!(segment("first") < segment("next") && segment("next") < segment("third"), "{}", run.said);
     assert!(segment("third") < segment("last"), "{}", run.said);
 }
@@ -334,9 +325,9 @@ steps:
   - assert_rows: { node: standby, table: t, same_as: master }
 "#;
     let run = drill(yaml).passed();
-    assert_eq!(fact(&run, "bug", "rows"), 70);
-    assert_eq!(fact(&run, "mistake", "rows"), 30);
-    assert!(fact(&run, "bug", "xid").is_number(), "{}", run.said);
+    assert_eq!(run.fact("bug", "rows"), 70);
+    assert_eq!(run.fact("mistake", "rows"), 30);
+    assert!(run.fact("bug", "xid").is_number(), "{}", run.said);
 }
 
 #[test]
@@ -378,9 +369,9 @@ steps:
         link.expect("a string")
     );
     let run = drill_at(&desk, &yaml).passed();
-    assert!(fact(&run, "accident", "files").as_u64() > Some(100), "{}", run.said);
-    assert!(fact(&run, "base", "files").as_u64() > Some(100), "{}", run.said);
-    assert!(fact(&run, "accident", "before").is_string(), "{}", run.said);
+    assert!(run.fact("accident", "files").as_u64() > Some(100), "{}", run.said);
+    assert!(run.fact("base", "files").as_u64() > Some(100), "{}", run.said);
+    assert!(run.fact("accident", "before").is_string(), "{}", run.said);
     assert_eq!(std::fs::read_to_string(outside.join("precious")).ok().as_deref(), Some("not the drill's"));
 }
 
@@ -410,9 +401,9 @@ steps:
     expect: { fails: '(?s)`standby` is not intact.*index t_pkey of t: heap tuple' }
 "#;
     let run = drill(&format!("{MASTER}{steps}")).passed();
-    assert!(fact(&run, "all", "databases").as_u64() >= Some(2), "{}", run.said);
-    assert!(fact(&run, "all", "tables").as_u64() > Some(100), "{}", run.said);
-    assert_eq!(fact(&run, "all", "checksums"), "read");
+    assert!(run.fact("all", "databases").as_u64() >= Some(2), "{}", run.said);
+    assert!(run.fact("all", "tables").as_u64() > Some(100), "{}", run.said);
+    assert_eq!(run.fact("all", "checksums"), "read");
 }
 
 #[test]
@@ -479,7 +470,7 @@ steps:
     errored(&without, &["`prod` cannot be judged: a drill only reads from an external server"]);
     assert_eq!(installed, "0");
     let with = with.passed();
-    assert_eq!(fact(&with, "judged", "checksums"), "not read: an external server");
+    assert_eq!(with.fact("judged", "checksums"), "not read: an external server");
     assert!(cleaned);
 }
 

@@ -1,6 +1,6 @@
 //! Runs drills with the real binary, and reads what a user would see.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -58,5 +58,52 @@ impl Run {
         assert_eq!(self.code, 0, "{}", self.said);
         assert_eq!(self.report["outcome"], "passed", "{}", self.said);
         self
+    }
+}
+
+impl Desk {
+    pub fn var(mut self, name: &str, value: &str) -> Self {
+        self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// Runs one scenario on local processes; what the file begins with is added.
+    pub fn drill(&self, yaml: &str, args: &[&str]) -> Run {
+        let path = self.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
+        let all: Vec<&str> = ["--backend", "local", &path].iter().chain(args).copied().collect();
+        self.run(&all)
+    }
+}
+
+impl Run {
+    /// It did not: `code`, and all of these were said.
+    pub fn failed(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, code, "{}", self.said);
+        assert_eq!(self.report["exit_code"], code, "{}", self.said);
+        self.says(parts)
+    }
+
+    pub fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.said.contains(part), "not said: {part}\n{}", self.said);
+        }
+        self
+    }
+
+    /// A step of the first drill, by its id.
+    pub fn step(&self, id: &str) -> &Value {
+        let steps = self.report["drills"][0]["steps"].as_array().expect("steps");
+        steps.iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("no step {id}: {}", self.said))
+    }
+
+    /// A fact of a step.
+    pub fn fact(&self, id: &str, name: &str) -> &Value {
+        &self.step(id)["facts"][name]
     }
 }

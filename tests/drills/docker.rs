@@ -1,12 +1,10 @@
 //! The drills that ship, on Docker. Needs a daemon and images `drillyard/postgres:15` and `:17` (ci/image 15 17), or ones that
 //! can be pulled.
 
-mod drills;
-
 use std::path::Path;
 use std::process::Command;
 
-use drills::Desk;
+use crate::desk::Desk;
 
 fn docker(args: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(args).output().ok()?;

@@ -2,59 +2,7 @@
 //!
 //! Where a step must fail the drill goes on, `expect` says how; what ends a drill has a drill of its own.
 
-mod drills;
-
-use std::path::PathBuf;
-
-use drills::{Desk, Run};
-use serde_json::Value;
-
-impl Desk {
-    pub fn var(mut self, name: &str, value: &str) -> Self {
-        self.vars.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path
-    }
-
-    /// Runs one scenario on local processes; what the file begins with is added.
-    pub fn drill(&self, yaml: &str, args: &[&str]) -> Run {
-        let path = self.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
-        let all: Vec<&str> = ["--backend", "local", &path].iter().chain(args).copied().collect();
-        self.run(&all)
-    }
-}
-
-impl Run {
-    /// It did not: `code`, and all of these were said.
-    pub fn failed(self, code: i32, parts: &[&str]) -> Self {
-        assert_eq!(self.code, code, "{}", self.said);
-        assert_eq!(self.report["exit_code"], code, "{}", self.said);
-        self.says(parts)
-    }
-
-    pub fn says(self, parts: &[&str]) -> Self {
-        for part in parts {
-            assert!(self.said.contains(part), "not said: {part}\n{}", self.said);
-        }
-        self
-    }
-
-    /// A step of the first drill, by its id.
-    pub fn step(&self, id: &str) -> &Value {
-        let steps = self.report["drills"][0]["steps"].as_array().expect("steps");
-        steps.iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("no step {id}: {}", self.said))
-    }
-
-    /// A fact of a step.
-    pub fn fact(&self, id: &str, name: &str) -> &Value {
-        &self.step(id)["facts"][name]
-    }
-}
+use crate::desk::Desk;
 
 /// A master that archives, with a table of numbers.
 const MASTER: &str = "\
@@ -88,7 +36,7 @@ steps:
   - assert_rows: { node: steps, query: SELECT n FROM t ORDER BY n, equals: [[1], [2]] }
   - recover: { node: steps, until: { after: three }, by: lsn, then: shutdown }
   - assert_rows: { node: steps, table: t, count: 3 }
-    expect: { fails: "`steps` is not running: an earlier step of the drill left it shut down" }
+    expect: { fails: "`steps` is not running: it shut down at its recovery target, by an earlier step of the drill" }
   - recover: { node: steps, until: { after: three }, by: time, then: pause }
   - assert_rows: { node: steps, query: SELECT n FROM t ORDER BY n, equals: [[1], [2], [3]] }
   - recover: { node: steps, until: latest, then: promote }

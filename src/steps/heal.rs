@@ -1,0 +1,62 @@
+//! `heal`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Context, Finding, Pair, Role, Scope, Step, StepKind, StepResult};
+use crate::source::Spanned;
+
+/// Mends the network between two nodes that `cut` has cut.
+///
+/// ```yaml
+/// - heal: { between: [master, standby] }
+/// ```
+///
+/// A standby connects again by itself, within its `wal_retrieve_retry_interval`. With an `id` the step is a mark.
+///
+/// It passes when the connection is there again; whether a standby streams is for `assert_streaming` to judge. It fails when
+/// it was not cut.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heal {
+    /// The two nodes.
+    between: Spanned<Pair>,
+}
+
+impl StepKind for Heal {
+    const NAME: &'static str = "heal";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for Heal {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        self.between.value.resolve(scope, self.between.entry);
+        scope.earlier_cut(&self.between);
+    }
+
+    fn title(&self) -> String {
+        let (a, b) = self.between.value.names();
+        format!("heal the network between {a} and {b}")
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let (a, b) = self.between.value.names();
+        let node = cx.yard.node(a)?;
+        if !cx.yard.state().cut.contains(&self.between.value.key()) {
+            return Err(Finding::failed(format!("`{a}` and `{b}` are not cut off from each other"))
+                .at(self.between.entry)
+                .label("there is nothing to heal"));
+        }
+        cx.struck(&node, async |cx| {
+            cx.yard.lab.heal(a, b).await?;
+            cx.yard.state().cut.remove(&self.between.value.key());
+            Ok(())
+        })
+        .await
+    }
+}

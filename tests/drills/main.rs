@@ -1,0 +1,8 @@
+//! Drills with the real binary on real servers: what a user would see.
+
+mod backup;
+mod desk;
+mod docker;
+mod local;
+mod outage;
+mod standby;
