@@ -1,6 +1,8 @@
 //! One step: its deadline, what it was expected to come to, and what it came to.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -167,7 +169,9 @@ impl StepRun<'_> {
             facts: Facts::new(),
             waiting: String::new(),
             finally: self.step.finally,
+            tells: Arc::default(),
         };
+        let tells = cx.tells.clone();
         let users: Vec<_> = self.yard.state().users.values().cloned().collect();
         let holds_back = self.step.kind.users == UserPace::HeldBack;
         let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
@@ -180,8 +184,7 @@ impl StepRun<'_> {
                 Ok(result) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),
             },
-            // A little later, so that a step that keeps its own deadline can tell what it saw last.
-            () = tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()) => {
+            () = passed(deadline, &tells) => {
                 late = true;
                 foreign = own > self.deadline;
                 Err(self.too_late(own <= self.deadline))
@@ -324,6 +327,15 @@ impl StepRun<'_> {
             }
             _ => end,
         }
+    }
+}
+
+/// Waits until a step's time is over: a little longer than its deadline, so that one that keeps it itself can tell what it saw last,
+/// and on a busy machine its last look may take its time.
+async fn passed(deadline: Instant, tells: &AtomicBool) {
+    tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()).await;
+    if tells.load(Ordering::SeqCst) {
+        tokio::time::sleep_until((deadline + PATIENCE).into()).await;
     }
 }
 

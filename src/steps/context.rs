@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -257,6 +258,8 @@ pub struct Context<'a> {
     pub waiting: String,
     /// Whether it waits on when users have failed, as the steps of `finally` do.
     pub finally: bool,
+    /// Whether it keeps its deadline itself just now, and will tell what it saw last.
+    pub tells: Arc<AtomicBool>,
 }
 
 impl Context<'_> {
@@ -296,8 +299,12 @@ impl Context<'_> {
             true => Err(Finding::failed(USERS_FAILED)),
             false => look(seen).await,
         };
+        self.tells.store(true, Ordering::SeqCst);
         match wait_until(deadline, look).await? {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                self.tells.store(false, Ordering::SeqCst);
+                Ok(value)
+            }
             Err(seen) => {
                 let seen = if seen.is_empty() { "nothing".to_owned() } else { seen };
                 Err(Finding::failed(format!("waited in vain for {what}")).label(format!("seen last: {seen}")))
