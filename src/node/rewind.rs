@@ -124,7 +124,11 @@ impl Resting {
             checkpoint: group(&CHECKPOINT, text)?.parse().ok()?,
             segment_size: group(&SEGMENT, text)?.parse().ok()?,
             crashed_standby: group(&STATE, text)? == "in archive recovery",
-            unarchived: READY.as_ref()?.captures_iter(text).filter_map(|c| Some(c.get(1)?.as_str().to_owned())).collect(),
+            unarchived: READY
+                .as_ref()?
+                .captures_iter(text)
+                .filter_map(|c| Some(c.get(1)?.as_str().to_owned()))
+                .collect(),
         })
     }
 }
@@ -145,13 +149,16 @@ impl Rewound {
     /// The line that says why it failed.
     pub fn reason(&self) -> &str {
         let lines = || self.said.lines().map(str::trim);
-        lines().find(|line| line.contains("error:") || line.contains("fatal:")).or(lines().last()).unwrap_or_default()
+        lines().find(|line| line.contains("error:") || line.contains("fatal:")).or(lines().next_back()).unwrap_or_default()
     }
 
     /// What a failure that is well known lacks.
     pub fn remedy(&self) -> Option<&'static str> {
         [
-            ("could not find previous WAL record", "the WAL back to where the two parted is neither in pg_wal nor in an archive"),
+            (
+                "could not find previous WAL record",
+                "the WAL back to where the two parted is neither in pg_wal nor in an archive",
+            ),
             ("could not open file", "the WAL back to where the two parted is neither in pg_wal nor in an archive"),
             ("could not restore file", "the WAL back to where the two parted is neither in pg_wal nor in an archive"),
             ("data checksums or", "pg_rewind needs data checksums or wal_log_hints = on"),
@@ -166,7 +173,9 @@ impl Rewound {
         Rewound {
             status,
             said: said.join("\n").trim().to_owned(),
-            diverged: group(&DIVERGED, text).filter(|_| !text.contains("no rewind required")).and_then(|at| at.parse().ok()),
+            diverged: group(&DIVERGED, text)
+                .filter(|_| !text.contains("no rewind required"))
+                .and_then(|at| at.parse().ok()),
             commits: group(&COMMITS, text).and_then(|count| count.parse().ok()),
         }
     }
@@ -206,7 +215,9 @@ impl Node {
             None => [const { String::new() }; 3],
         };
         let output = self
-            .run_against(to.source, |conninfo| Program::script(REWIND, [&data, conninfo, &restore, &at, &timeline, &segment]))
+            .run_against(to.source, |conninfo| {
+                Program::script(REWIND, [&data, conninfo, &restore, &at, &timeline, &segment])
+            })
             .await?;
         let said = format!("{}{}", output.text(), output.stderr);
         Ok(Rewound::read(output.status, &said))
@@ -240,7 +251,13 @@ ready: 00000002.history
     fn a_history_is_read() {
         let text = "1\t0/3000098\tno recovery target specified\n\n2\t0/50000A0\tbefore 2000-01-01\n";
         let history = Switch::history(text);
-        assert_eq!(history, [Switch { timeline: TimelineId(1), at: Lsn(0x0300_0098) }, Switch { timeline: TimelineId(2), at: Lsn(0x0500_00A0) }]);
+        assert_eq!(
+            history,
+            [
+                Switch { timeline: TimelineId(1), at: Lsn(0x0300_0098) },
+                Switch { timeline: TimelineId(2), at: Lsn(0x0500_00A0) }
+            ]
+        );
         assert!(Switch::history("").is_empty());
     }
 
@@ -253,9 +270,13 @@ pg_rewind: Done!
 ";
         let rewound = Rewound::read(0, done);
         assert_eq!((rewound.diverged, rewound.commits), (Some(Lsn(0x0300_0098)), Some(12)));
-        let behind = "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: no rewind required\n";
+        let behind =
+            "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: no rewind required\n";
         assert_eq!(Rewound::read(0, behind).diverged, None);
-        let failed = Rewound::read(1, "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: error: could not open file \"x\"\npg_rewind: fatal: could not find previous WAL record at 0/3000098\n");
+        let failed = Rewound::read(
+            1,
+            "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: error: could not open file \"x\"\npg_rewind: fatal: could not find previous WAL record at 0/3000098\n",
+        );
         assert!(failed.reason().starts_with("pg_rewind: error"), "{failed:?}");
         assert!(failed.remedy().is_some());
     }

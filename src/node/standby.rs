@@ -85,7 +85,8 @@ impl Node {
     ///
     /// Compared here and not there: a server may log what it is asked, and there is a password in it.
     pub async fn following(&self) -> Result<Option<Following>, SqlError> {
-        let query = "SELECT pg_is_in_recovery(), current_setting('primary_conninfo'), current_setting('primary_slot_name')";
+        let query =
+            "SELECT pg_is_in_recovery(), current_setting('primary_conninfo'), current_setting('primary_slot_name')";
         let row = self.client().await?.query_one(query, &[]).await?;
         let slot = Some(row.get::<_, String>(2)).filter(|slot| !slot.is_empty());
         Ok(row.get::<_, bool>(0).then(|| Following { conninfo: row.get(1), slot }))
@@ -95,7 +96,8 @@ impl Node {
     pub async fn base_backup(&self, up: &Node) -> Result<Output, HostError> {
         let data = self.host()?.paths().data.clone();
         // A half-made directory must not be taken for a server.
-        let script = r#"pg_basebackup -d "$1" -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#;
+        let script =
+            r#"pg_basebackup -d "$1" -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#;
         self.run_against(up, |conninfo| Program::script(script, [conninfo, &data])).await
     }
 
@@ -119,7 +121,12 @@ impl Node {
         let lsn = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         Ok(rows
             .iter()
-            .map(|row| Sender { pid: row.get(0), state: row.get(1), flushed: lsn(row.get(2)), replayed: lsn(row.get(3)) })
+            .map(|row| Sender {
+                pid: row.get(0),
+                state: row.get(1),
+                flushed: lsn(row.get(2)),
+                replayed: lsn(row.get(3)),
+            })
             .collect())
     }
 }

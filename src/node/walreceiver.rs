@@ -52,13 +52,17 @@ pattern!(
 );
 pattern!(REMOVED, r"requested WAL segment ([0-9A-F]{24}) has already been removed");
 pattern!(TIMELINE, r"highest timeline (\d+) of the primary is behind recovery timeline (\d+)");
-pattern!(DIVERGED, r"is not in this server's history|is ahead of the WAL flush position|forked off current database system timeline");
+pattern!(
+    DIVERGED,
+    r"is not in this server's history|is ahead of the WAL flush position|forked off current database system timeline"
+);
 pattern!(SLOT, r#"replication slot "[^"]*" does not exist|can no longer (?:access|get changes from) replication slot"#);
 
 impl Refusal {
     /// Reads a standby's log.
     pub fn last(log: &str) -> Option<Self> {
-        let said: Vec<&str> = SAID.as_ref()?.captures_iter(log).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+        let said: Vec<&str> =
+            SAID.as_ref()?.captures_iter(log).filter_map(|found| Some(found.get(1)?.as_str())).collect();
         let last = (*said.last()?).trim();
         let times = said.iter().filter(|said| said.trim() == last).count();
         Some(Refusal { said: last.to_owned(), why: why(last), times })
@@ -99,7 +103,8 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
         assert_eq!(last.why, Refused::Removed("000000010000000000000003".to_owned()));
         assert_eq!(last.times, 3);
         assert!(last.said.starts_with("could not receive data from WAL stream"), "{last:?}");
-        let then = format!("{GONE}2026 UTC [9] FATAL:  highest timeline 1 of the primary is behind recovery timeline 2\n");
+        let then =
+            format!("{GONE}2026 UTC [9] FATAL:  highest timeline 1 of the primary is behind recovery timeline 2\n");
         let last = Refusal::last(&then).expect("a refusal");
         assert_eq!((last.why, last.times), (Refused::Timeline(1, 2), 1));
         assert_eq!(Refusal::last("2026 UTC [9] LOG:  entering standby mode\n"), None);
@@ -110,7 +115,10 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
         let why = |said: &str| Refusal::last(&format!("2026 UTC [9] FATAL:  {said}\n")).expect("a refusal").why;
         let behind = "could not start WAL streaming: ERROR:  requested starting point 0/5000000 on timeline 1 is not in this server's history";
         assert_eq!(why(behind), Refused::Diverged);
-        assert_eq!(why("could not start WAL streaming: ERROR:  replication slot \"tonight\" does not exist"), Refused::Slot);
+        assert_eq!(
+            why("could not start WAL streaming: ERROR:  replication slot \"tonight\" does not exist"),
+            Refused::Slot
+        );
         assert_eq!(why("database system identifier differs between the primary and standby"), Refused::OtherSystem);
         let passing = [
             "could not connect to the primary server: connection to server on socket \"/x\" failed: No such file or directory",

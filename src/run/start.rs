@@ -148,7 +148,9 @@ impl Starter<'_> {
         let goal = up.wal_end().await.map_err(unreachable)?;
         let streaming = crate::node::wait_until(deadline, async |seen| {
             match up.senders_to(node.name()).await {
-                Ok(senders) if senders.iter().any(|one| one.streams() && one.replayed >= Some(goal)) => return Ok(Some(())),
+                Ok(senders) if senders.iter().any(|one| one.streams() && one.replayed >= Some(goal)) => {
+                    return Ok(Some(()));
+                }
                 Ok(senders) => {
                     let state = senders.first().map(|one| one.state.as_deref().unwrap_or("hidden"));
                     state.unwrap_or("its primary does not know it").clone_into(seen);

@@ -83,15 +83,13 @@ impl Standby {
         }
         // It may have to replay some of what it has before it takes sessions.
         let what = format!("`{}` to answer", self.node.name());
-        let answers = cx.until(&what, async |seen| {
-            match self.node.client().await {
-                Ok(_) => Ok(Some(())),
-                Err(SqlError::Host(error)) => Err(error.into()),
-                Err(error) if error.is_refusal() && !error.is_passing() => Err(error.into()),
-                Err(error) => {
-                    *seen = error.to_string();
-                    Ok(None)
-                }
+        let answers = cx.until(&what, async |seen| match self.node.client().await {
+            Ok(_) => Ok(Some(())),
+            Err(SqlError::Host(error)) => Err(error.into()),
+            Err(error) if error.is_refusal() && !error.is_passing() => Err(error.into()),
+            Err(error) => {
+                *seen = error.to_string();
+                Ok(None)
             }
         });
         answers.await.map_err(|finding| finding.at(self.at))?;

@@ -66,7 +66,8 @@ impl Recovering<'_> {
     /// Waits until a standby without a primary has nothing more to replay, and holds it there.
     pub(super) async fn quiet(&self, cx: &mut Context<'_>) -> StepResult {
         // The startup process waits so after it has asked the archive in vain (manual, 27.2, "Wait Events of Type Timeout").
-        let idle = "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
+        let idle =
+            "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
         self.watch(cx, "the end of the archive", idle).await?;
         cx.client(self.node).await?.batch_execute("SELECT pg_wal_replay_pause()").await?;
         self.tell_position(cx).await

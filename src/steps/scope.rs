@@ -250,7 +250,12 @@ impl<'a> Scope<'a> {
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().cloned().collect();
-                self.unknown("node", name, &names, "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step");
+                self.unknown(
+                    "node",
+                    name,
+                    &names,
+                    "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step",
+                );
                 None
             }
         }

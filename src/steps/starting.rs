@@ -24,9 +24,11 @@ chmod 700 "$2""#;
     let output = host.run(Program::script(script, args)).await?;
     match output.success() {
         true => Ok(()),
-        false => Err(Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
-            .at(backup.span)
-            .label(output.stderr.trim())),
+        false => {
+            Err(Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
+                .at(backup.span)
+                .label(output.stderr.trim()))
+        }
     }
 }
 
