@@ -29,13 +29,6 @@ pub struct Arrival {
     pub wal_trouble: Option<String>,
 }
 
-/// Compiles a pattern of this file.
-macro_rules! pattern {
-    ($name:ident, $pattern:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
-    };
-}
-
 pattern!(STOPPING, r"(?m)recovery stopping (.+)$");
 pattern!(
     STOPPED_AT,
