@@ -1,5 +1,13 @@
 //! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its log.
 
+/// Compiles a pattern for what servers and their programs say, when it is first needed.
+macro_rules! pattern {
+    ($name:ident, $pattern:literal) => {
+        static $name: std::sync::LazyLock<Option<regex::Regex>> =
+            std::sync::LazyLock::new(|| regex::Regex::new($pattern).ok());
+    };
+}
+
 mod config;
 mod control;
 mod recovery;

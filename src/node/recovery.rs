@@ -62,13 +62,6 @@ impl WalTrouble {
     }
 }
 
-/// Compiles a pattern of this file.
-macro_rules! pattern {
-    ($name:ident, $pattern:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
-    };
-}
-
 pattern!(STOPPING, r"(?m)recovery stopping (.+)$");
 pattern!(
     STOPPED_AT,

@@ -97,13 +97,6 @@ mv "$data-postgresql.conf" "$data/postgresql.conf"
 printf '%s\n' "$said"
 exit $rc"#;
 
-/// Compiles a pattern of this file.
-macro_rules! pattern {
-    ($name:ident, $pattern:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
-    };
-}
-
 pattern!(TIMELINE, r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
 pattern!(CHECKPOINT, r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
 pattern!(SEGMENT, r"(?m)^Bytes per WAL segment:\s+(\d+)$");

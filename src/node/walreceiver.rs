@@ -13,6 +13,8 @@ pub enum Refused {
     Timeline(u32, u32),
     /// The standby's WAL goes beyond the point where the upstream's history left it.
     Diverged,
+    /// The standby asks for WAL that the upstream does not have, or not yet.
+    Ahead,
     /// The upstream was made by another initdb.
     OtherSystem,
     /// There is no such replication slot, or it has lost its WAL.
@@ -22,9 +24,9 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Whether asking again can help: the upstream may start, or let go of a slot.
+    /// Whether asking again can help: the upstream may start, let go of a slot, or get the WAL from its own upstream.
     pub fn may_pass(&self) -> bool {
-        *self == Refused::Other
+        matches!(self, Refused::Ahead | Refused::Other)
     }
 }
 
@@ -39,23 +41,13 @@ pub struct Refusal {
     pub times: usize,
 }
 
-/// Compiles a pattern of this file.
-macro_rules! pattern {
-    ($name:ident, $pattern:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
-    };
-}
-
 pattern!(
     SAID,
     r"(?m)(?:FATAL|ERROR|LOG):\s+((?:could not (?:receive data from WAL stream|start WAL streaming|connect to the primary server|receive database system identifier|identify system|send data to WAL stream)|streaming replication receiver .* could not connect|highest timeline \d+ of the primary|database system identifier differs|new timeline \d+ forked off|terminating walreceiver).*)$"
 );
 pattern!(REMOVED, r"requested WAL segment ([0-9A-F]{24}) has already been removed");
 pattern!(TIMELINE, r"highest timeline (\d+) of the primary is behind recovery timeline (\d+)");
-pattern!(
-    DIVERGED,
-    r"is not in this server's history|is ahead of the WAL flush position|forked off current database system timeline"
-);
+pattern!(DIVERGED, r"is not in this server's history|forked off current database system timeline");
 pattern!(SLOT, r#"replication slot "[^"]*" does not exist|can no longer (?:access|get changes from) replication slot"#);
 
 impl Refusal {
@@ -81,6 +73,7 @@ fn why(said: &str) -> Refused {
     }
     match () {
         () if found(&DIVERGED).is_some() => Refused::Diverged,
+        () if said.contains("is ahead of the WAL flush position") => Refused::Ahead,
         () if said.contains("system identifier differs") => Refused::OtherSystem,
         () if found(&SLOT).is_some() => Refused::Slot,
         () => Refused::Other,
@@ -125,6 +118,7 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
             "streaming replication receiver \"tonight\" could not connect to the primary server: Connection refused",
             "could not start WAL streaming: ERROR:  replication slot \"tonight\" is active for PID 7",
             "terminating walreceiver due to timeout",
+            "could not start WAL streaming: ERROR:  requested starting point 0/6000000 is ahead of the WAL flush position of this server 0/5FFFFD8",
         ];
         assert!(passing.iter().all(|said| why(said).may_pass()));
         let forked = "2026 UTC [9] LOG:  new timeline 2 forked off current database system timeline 1 before current recovery point 0/4000098\n";

@@ -190,6 +190,9 @@ impl Standby {
             (Refused::Diverged, _) => finding.help(format!(
                 "`{node}` has WAL that `{up}` never had: `rewind` takes it back to where they parted, `rebuild` makes it anew"
             )),
+            (Refused::Ahead, _) => {
+                finding.help(format!("`{node}` has read WAL elsewhere that `{up}` does not have: is `{up}` behind itself?"))
+            }
             (Refused::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
             (Refused::Slot, _) => finding.help("a `rebuild` makes the slot anew, with the data"),
             (Refused::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),

@@ -90,12 +90,14 @@ impl Step for Rebuild {
             cx.fact("stopped", "it still ran");
         }
         let slot = fresh_slot(cx, &up, node.name()).await?;
-        let made = self.make(cx, &node, &up, slot).await;
-        if made.is_err() {
-            // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
-            let _ = drop_slot(cx, &up, node.name()).await;
+        match self.make(cx, &node, &up, slot).await {
+            Ok(standby) => standby.follow(cx).await?,
+            Err(finding) => {
+                // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
+                let _ = drop_slot(cx, &up, node.name()).await;
+                return Err(finding);
+            }
         }
-        made?;
         slots_for_standbys(cx, &node).await?;
         cx.fact("rebuild_ms", started.elapsed().as_millis() as u64);
         Ok(())
@@ -136,7 +138,14 @@ impl Rebuild {
         Ok(())
     }
 
-    async fn make(&self, cx: &mut Context<'_>, node: &Arc<Node>, up: &Arc<Node>, slot: Option<String>) -> StepResult {
+    /// Fills the data directory.
+    async fn make(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Arc<Node>,
+        up: &Arc<Node>,
+        slot: Option<String>,
+    ) -> Result<Standby, Box<Finding>> {
         let copying = Instant::now();
         let mut config = cx.yard.spec(node.name()).config(&cx.yard.repos);
         let archive = match (&self.from, &self.repo) {
@@ -160,6 +169,6 @@ impl Rebuild {
         cx.yard.state().nodes.insert(node.name().to_owned(), node.clone());
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
         let (node, up, at) = (node.clone(), up.clone(), self.follows.entry);
-        Standby { node, up, config, signal: "standby.signal", archive, at }.follow(cx).await
+        Ok(Standby { node, up, config, signal: "standby.signal", archive, at })
     }
 }

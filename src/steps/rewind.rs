@@ -1,5 +1,6 @@
 //! `rewind`
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -82,33 +83,13 @@ impl Step for Rewind {
         cx.yard.state().recovered.remove(self.node.as_str());
         // First the slot: a checkpoint removes WAL that the old master may still need.
         let slot = fresh_slot(cx, &up, node.name()).await?;
-        let made = async {
-            if up.version().major < 16 {
-                // Before 16 pg_rewind goes by the control file, which knows the new timeline from the next checkpoint on.
-                cx.client(&up).await?.batch_execute("CHECKPOINT").await?;
+        match self.make(cx, &node, &up, (fork, &resting), slot).await {
+            Ok(standby) => standby.follow(cx).await?,
+            Err(finding) => {
+                // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
+                let _ = drop_slot(cx, &up, node.name()).await;
+                return Err(finding);
             }
-            let spec = cx.yard.spec(node.name());
-            let repo = spec.archive_to.as_ref().and_then(|repo| cx.yard.repos.get(repo));
-            let rewinding = Rewinding {
-                source: &up,
-                fork,
-                segment_size: resting.segment_size,
-                restore_command: repo.map(|repo| repo.restore_command()),
-            };
-            cx.wait("pg_rewind");
-            let rewound = node.rewind(&rewinding).await?;
-            self.tell(cx, &node, &resting, &rewound)?;
-            let following = Some(up.followed_by(node.name(), slot)?);
-            let config = Config { following, ..spec.config(&cx.yard.repos) };
-            let (node, up, at) = (node.clone(), up.clone(), self.to.entry);
-            let signal = "standby.signal";
-            Standby { node, up, config, signal, archive: None, at }.follow(cx).await
-        };
-        let made = made.await;
-        if let Err(finding) = made {
-            // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
-            let _ = drop_slot(cx, &up, node.name()).await;
-            return Err(finding);
         }
         // The new primary is no standby of the old one any more.
         drop_slot(cx, &node, up.name()).await?;
@@ -121,6 +102,35 @@ impl Step for Rewind {
 impl Rewind {
     fn rebuild(&self) -> String {
         format!("make it anew: `rebuild: {{ node: {}, follows: {} }}`", self.node.value, self.to.value)
+    }
+
+    /// Runs pg_rewind.
+    async fn make(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Arc<Node>,
+        up: &Arc<Node>,
+        (fork, resting): (Option<(Lsn, TimelineId)>, &Resting),
+        slot: Option<String>,
+    ) -> Result<Standby, Box<Finding>> {
+        if up.version().major < 16 {
+            // Before 16 pg_rewind goes by the control file, which knows the new timeline from the next checkpoint on.
+            cx.client(up).await?.batch_execute("CHECKPOINT").await?;
+        }
+        let spec = cx.yard.spec(node.name());
+        let repo = spec.archive_to.as_ref().and_then(|repo| cx.yard.repos.get(repo));
+        let rewinding = Rewinding {
+            source: up,
+            fork,
+            segment_size: resting.segment_size,
+            restore_command: repo.map(|repo| repo.restore_command()),
+        };
+        cx.wait("pg_rewind");
+        let rewound = node.rewind(&rewinding).await?;
+        self.tell(cx, node, resting, &rewound)?;
+        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(&cx.yard.repos) };
+        let (node, up, at) = (node.clone(), up.clone(), self.to.entry);
+        Ok(Standby { node, up, config, signal: "standby.signal", archive: None, at })
     }
 
     async fn rest(&self, node: &Node) -> Result<Resting, Box<Finding>> {

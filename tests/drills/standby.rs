@@ -1,13 +1,45 @@
 //! Servers that follow another one: `rewind`, `rebuild`, and `recover` with `follow`, on real servers as local processes, with all that
 //! keeps a standby from streaming.
 
+<<<<<<< HEAD:tests/drills/standby.rs
 use crate::desk::{Desk, Run};
+=======
+mod drills;
+
+use std::path::Path;
+
+use drills::{Desk, Run};
+use serde_json::Value;
+>>>>>>> standby:tests/drills_standby.rs
 
 fn drill(yaml: &str) -> Run {
+    drill_on(yaml, &["--backend", "local"])
+}
+
+fn drill_on(yaml: &str, args: &[&str]) -> Run {
     let desk = Desk::new();
     let path = desk.path().join("drill.yaml");
     std::fs::write(&path, format!("drillyard: 1\nname: drill\n{yaml}")).expect("written");
-    desk.run(&["--backend", "local", &path.display().to_string()])
+    let path = path.display().to_string();
+    desk.run(&[args, &[&path]].concat())
+}
+
+/// The drills of scenarios/replication that this file is about.
+const WAL_KEEP: &[&str] = &[
+    "wal-keep-archive-behind",
+    "wal-keep-control",
+    "wal-keep-no-restore-command",
+    "wal-keep-polluted-archive",
+    "wal-keep-recovery-signal",
+    "wal-keep-size",
+];
+
+fn wal_keep_drills(args: &[&str]) -> Run {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/replication");
+    let files: Vec<String> =
+        WAL_KEEP.iter().map(|name| folder.join(format!("{name}.yaml")).display().to_string()).collect();
+    let args: Vec<&str> = args.iter().copied().chain(files.iter().map(String::as_str)).collect();
+    Desk::new().run(&args).passed()
 }
 
 /// A server that removes every segment that it does not need, and that nobody has asked it to keep.
@@ -210,7 +242,11 @@ steps:
     );
     let run = drill(&yaml).passed();
     assert_eq!(
+<<<<<<< HEAD:tests/drills/standby.rs
         run.fact("back", "commits_thrown_away"),
+=======
+        run.fact("back", "commits_thrown_away"),
+>>>>>>> standby:tests/drills_standby.rs
         "unknown: their WAL was not in pg_wal any more",
         "{}",
         run.said
@@ -422,4 +458,82 @@ steps:
 "#
     );
     drill(&yaml).passed();
+}
+
+/// Each variant of the riddle fails by its own cause, and not by another one's.
+#[test]
+fn the_wal_keep_drills_show_each_its_own_cause() {
+    let run = wal_keep_drills(&["--backend", "local", "-j", "2"]);
+    let drills = run.report["drills"].as_array().expect("drills");
+    let causes = [
+        ("wal-keep-archive-behind", "it is as new as the last `sync` from `onsite`"),
+        ("wal-keep-control", ""),
+        ("wal-keep-no-restore-command", "the server has no restore_command"),
+        ("wal-keep-polluted-archive", "highest timeline 1 of the primary is behind recovery timeline 2"),
+        ("wal-keep-recovery-signal", "it was promoted"),
+        ("wal-keep-size", ""),
+    ];
+    assert_eq!(drills.len(), causes.len(), "{}", run.said);
+    for (name, cause) in causes {
+        let drill =
+            drills.iter().find(|drill| drill["name"] == name).unwrap_or_else(|| panic!("no {name}: {}", run.said));
+        let steps = drill["steps"].as_array().expect("steps");
+        let follows =
+            |step: &&Value| step["kind"] == "recover" && step["facts"]["target"] == "the end of the archived WAL";
+        let tonight = steps.iter().find(follows).unwrap_or_else(|| panic!("no standby in {name}: {}", run.said));
+        let failed = tonight["facts"]["failed_as_expected"].as_str().unwrap_or_default();
+        assert_eq!(failed.is_empty(), cause.is_empty(), "{name}: {failed}");
+        for (_, other) in causes.iter().filter(|(_, other)| !other.is_empty()) {
+            assert_eq!(failed.contains(other), *other == cause, "{name}: {failed}");
+        }
+        let missing = tonight["facts"]["missing_segment"].as_str();
+        assert_eq!(
+            missing.is_some(),
+            ["wal-keep-archive-behind", "wal-keep-no-restore-command"].contains(&name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn docker_the_wal_keep_drills_pass() {
+    let run = wal_keep_drills(&["--backend", "docker", "--postgres", "15,17", "-j", "2"]);
+    assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2 * WAL_KEEP.len()), "{}", run.said);
+}
+
+/// The scripts that end, remove and rewind servers run in a container as well, and pg_rewind of 15 needs a checkpoint that 17 does not.
+#[test]
+fn docker_servers_are_rewound_and_rebuilt() {
+    let yaml = format!(
+        r#"
+repos: {{ onsite: {{}} }}
+nodes:
+  master: {{ archive_to: onsite }}
+  standby: {{ follows: master, archive_to: onsite }}
+steps:
+  - create_data: {{ node: master, table: t, rows: 1000 }}
+  - {{ id: nightly, backup: {{ node: master }} }}
+  - assert_streaming: {{ standby: standby, primary: master }}
+  - promote: {{ node: standby }}
+  - sql: {{ node: master, query: "DELETE FROM t" }}
+  - sql: {{ node: standby, query: "DELETE FROM t WHERE id = 1" }}
+  - id: lived_on
+    rewind: {{ node: master, to: standby }}
+  - assert_streaming: {{ standby: master, primary: standby }}
+  - {KILL}, node: standby }}
+    expect: {{ fails: "connection closed|terminat" }}
+  - promote: {{ node: master }}
+  - rewind: {{ node: standby, to: master }}
+  - assert_streaming: {{ standby: standby, primary: master }}
+  - {KILL}, node: standby }}
+    expect: {{ fails: "connection closed|terminat" }}
+  - rebuild: {{ node: standby, follows: master }}
+  - assert_streaming: {{ standby: standby, primary: master }}
+  - rebuild: {{ node: spare, follows: standby, from: nightly }}
+  - assert_rows: {{ node: spare, table: t, count: 999 }}
+"#
+    );
+    let run = drill_on(&yaml, &["--backend", "docker", "--postgres", "15,17"]).passed();
+    assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2), "{}", run.said);
+    assert_eq!(run.fact("lived_on", "commits_thrown_away"), 1, "{}", run.said);
 }
