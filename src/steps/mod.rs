@@ -6,17 +6,18 @@ mod archive_end;
 mod context;
 mod finding;
 mod kind;
+mod losses;
 mod outage;
 mod pair;
 mod recovered;
 mod scope;
 mod until;
 
-pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
+pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
-pub use recovered::{Place, Recovered};
+pub use recovered::Recovered;
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};
 

@@ -2,5 +2,6 @@
 
 mod desk;
 mod docker;
+mod ledger;
 mod local;
 mod outage;
