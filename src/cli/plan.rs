@@ -99,7 +99,10 @@ fn shown(plan: &Plan) -> String {
         text.push_str(&format!("  rto  from {} to {}: at most {max}\n", step(rto.from), step(rto.to)));
     }
     if let Some(rpo) = &plan.rpo {
-        text.push_str(&format!("  rpo  of {}: at most {} lost\n", rpo.traffic, rpo.max_lost));
+        let lost = rpo.max_lost.map(|lost| format!("{lost} lost"));
+        let time = rpo.max_time.map(|time| format!("{} of work", humantime::format_duration(time)));
+        let most: Vec<String> = lost.into_iter().chain(time).collect();
+        text.push_str(&format!("  rpo  of {}: at most {}\n", rpo.traffic, most.join(", ")));
     }
     text
 }

@@ -1,5 +1,7 @@
 //! The events of a run.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +69,21 @@ pub struct TrafficCount {
     pub lost: Option<u64>,
     /// Present more than once, in the last assertion that looked.
     pub duplicated: Option<u64>,
+    /// There in part, in the last assertion that looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halves: Option<u64>,
+    /// Rows that nobody wrote, in the last assertion that looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexpected: Option<u64>,
+    /// Rejected and there, in the last assertion that looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resurrected: Option<u64>,
+    /// How many milliseconds of acknowledged work are lost, in the last assertion that looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_work_ms: Option<u64>,
+    /// How often the server said no, by SQLSTATE; `none` where it gave no code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejections: BTreeMap<String, u64>,
 }
 
 /// One fact of a run. `drill` is the drill's place in the run, from 0.

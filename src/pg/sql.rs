@@ -2,6 +2,10 @@
 //!
 //! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
 
+mod writes;
+
+pub use writes::{Conditions, Conflict, Lexeme, Verb, Write, writes};
+
 /// What a piece of SQL text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {

@@ -94,8 +94,10 @@ pub struct RtoBudget {
 pub struct RpoBudget {
     /// The id of the traffic step.
     pub traffic: String,
-    /// The most that may be lost.
-    pub max_lost: u64,
+    /// The most transactions that may be lost.
+    pub max_lost: Option<u64>,
+    /// The most work that may be lost, as a time.
+    pub max_time: Option<Duration>,
     /// Where the budget stands.
     pub span: Span,
 }

@@ -55,7 +55,13 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let rpo = scenario.budgets.rpo.and_then(|rpo| {
         scope.step(&rpo.value.traffic, &["traffic"])?;
         let traffic = rpo.value.traffic.value.to_string();
-        Some(RpoBudget { traffic, max_lost: rpo.value.max_lost.value, span: rpo.entry })
+        let (max_lost, max_time) = (rpo.value.max_lost.as_ref(), rpo.value.max_time.as_ref());
+        if max_lost.is_none() && max_time.is_none() {
+            let help = "write `max_lost: 0`, `max_time: 5s`, or both";
+            scope.error_help(rpo.entry, "a budget of loss needs a limit", "how much may be lost?", help);
+        }
+        let (max_lost, max_time) = (max_lost.map(|max| max.value), max_time.map(|max| max.value.0));
+        Some(RpoBudget { traffic, max_lost, max_time, span: rpo.entry })
     });
     let mut redactor = Redactor::default();
     redactor.add(scenario.secrets.iter().cloned());

@@ -240,8 +240,15 @@ impl DrillRecord {
         match self.traffic.iter_mut().find(|known| known.id == count.id) {
             // A later count that looked for no losses does not take back what was found.
             Some(known) => {
-                let (lost, duplicated) = (count.lost.or(known.lost), count.duplicated.or(known.duplicated));
-                *known = TrafficCount { lost, duplicated, ..count };
+                *known = TrafficCount {
+                    lost: count.lost.or(known.lost),
+                    duplicated: count.duplicated.or(known.duplicated),
+                    halves: count.halves.or(known.halves),
+                    unexpected: count.unexpected.or(known.unexpected),
+                    resurrected: count.resurrected.or(known.resurrected),
+                    lost_work_ms: count.lost_work_ms.or(known.lost_work_ms),
+                    ..count
+                };
             }
             None => self.traffic.push(count),
         }

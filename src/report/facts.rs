@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::journal::{Budget, Facts, Outcome, TrafficCount};
+use crate::pg::condition::condition;
 
 use super::collect::DrillRecord;
 use super::text::{duration, one_line, thousands};
@@ -14,7 +15,7 @@ impl DrillRecord {
     /// A line on how long recovery took: the budgets, or the recovery steps' durations. `None` where nothing recovered.
     pub(super) fn recovery_line(&self) -> Option<String> {
         let budgets: Vec<String> = self.budgets.iter().map(|(budget, _)| explain_budget(budget)).collect();
-        let timed = self.budgets.iter().any(|(budget, _)| budget.measured_ms.is_some());
+        let timed = self.budgets.iter().any(|(budget, _)| budget.name == "rto" && budget.measured_ms.is_some());
         let recoveries: Vec<String> = self
             .recoveries()
             .take(RECOVERIES)
@@ -47,22 +48,46 @@ pub(super) fn measured_of(budget: &Budget) -> (Option<String>, Option<String>) {
     }
 }
 
-/// `users: 18,204 acknowledged, 3 lost, 0 duplicated, 2 in doubt, 311 rejected`.
+/// `users: 18,204 acknowledged, 3 lost (1.2s of work), 0 duplicated, 2 in doubt, 311 rejected (undefined_table)`.
 pub(super) fn explain_traffic(count: &TrafficCount) -> String {
     let found = match (count.lost, count.duplicated) {
         (None, None) => "nobody looked for losses".to_owned(),
         (lost, duplicated) => {
             let told = |number: Option<u64>, word: &str| number.map(|number| format!("{} {word}", thousands(number)));
-            [told(lost, "lost"), told(duplicated, "duplicated")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+            let bad = |number: Option<u64>, word: &str| told(number.filter(|number| *number > 0), word);
+            let work = count.lost_work_ms.filter(|_| lost > Some(0) || count.halves > Some(0));
+            let work = work.map(|ms| format!(" ({} of work)", duration(ms))).unwrap_or_default();
+            let parts = [
+                told(lost, "lost").map(|lost| lost + &work),
+                told(duplicated, "duplicated"),
+                bad(count.halves, "in part"),
+                bad(count.unexpected, "unexpected"),
+                bad(count.resurrected, "rejected and there"),
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
     };
     format!(
-        "{}: {} acknowledged, {found}, {} in doubt, {} rejected",
+        "{}: {} acknowledged, {found}, {} in doubt, {} rejected{}",
         one_line(&count.id),
         thousands(count.acknowledged),
         thousands(count.in_doubt),
         thousands(count.rejected),
+        rejections(count),
     )
+}
+
+/// What the server called it when it said no: ` (undefined_table)`, ` (300 undefined_table, 11 deadlock_detected)`.
+fn rejections(count: &TrafficCount) -> String {
+    let name = |code: &str| one_line(condition(code).unwrap_or(code));
+    let told: Vec<String> = match count.rejections.len() {
+        1 => count.rejections.keys().map(|code| name(code)).collect(),
+        _ => count.rejections.iter().map(|(code, number)| format!("{} {}", thousands(*number), name(code))).collect(),
+    };
+    if told.is_empty() || count.rejections.keys().all(|code| code == "none") {
+        return String::new();
+    }
+    format!(" ({})", told.join(", "))
 }
 
 /// A step's facts in a line: `lsn 0/3000028, lost 3`. Lists and objects are left to the JSON report.

@@ -138,7 +138,8 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
         );
     }
     for users in &drill.traffic {
-        let bad = users.lost.unwrap_or(0) > 0 || users.duplicated.unwrap_or(0) > 0;
+        let bad = [users.lost, users.duplicated, users.halves, users.unexpected, users.resurrected];
+        let bad = bad.into_iter().flatten().any(|number| number > 0);
         let found = |number: Option<u64>| number.map_or_else(|| "not looked for".to_owned(), thousands);
         let _ = writeln!(
             page,
@@ -153,7 +154,14 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
             ("in doubt", thousands(users.in_doubt)),
             ("rejected", thousands(users.rejected)),
         ];
-        for (name, value) in rows {
+        let more = [
+            ("work lost", users.lost_work_ms.filter(|ms| *ms > 0).map(duration)),
+            ("in part", users.halves.filter(|number| *number > 0).map(thousands)),
+            ("unexpected", users.unexpected.filter(|number| *number > 0).map(thousands)),
+            ("rejected and there", users.resurrected.filter(|number| *number > 0).map(thousands)),
+        ];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in rows.into_iter().chain(more) {
             let _ = write!(page, "<tr><td>{name}</td><td>{value}</td></tr>");
         }
         page.push_str("</table></div>\n");

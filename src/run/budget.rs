@@ -10,7 +10,7 @@ use crate::steps::Yard;
 /// Judges a drill's budgets. One that was never measured has failed.
 pub fn judge(plan: &Plan, times: &[Option<StepTime>], yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
     let rto = plan.rto.as_ref().map(|budget| rto(plan, budget, times));
-    let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, yard));
+    let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, yard)).unwrap_or_default();
     rto.into_iter().chain(rpo).collect()
 }
 
@@ -44,30 +44,51 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
     (budget, problem)
 }
 
-fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> (Budget, Option<Problem>) {
-    let measured =
-        yard.and_then(|yard| yard.users(&budget.traffic).ok()).and_then(|users| users.count(&budget.traffic).lost);
-    let (outcome, problem) = match measured {
-        Some(lost) if lost <= budget.max_lost => (Outcome::Passed, None),
-        Some(lost) => {
-            let label = format!("{lost} acknowledged transactions are lost");
-            (Outcome::Failed, Some(Problem::new("more was lost than may be").at(plan.source.place(budget.span, label))))
-        }
-        None => {
-            let label = format!("no `assert_traffic` came to judge `{}`", budget.traffic);
-            let problem = Problem::new("the loss was never measured").at(plan.source.place(budget.span, label));
-            (Outcome::Failed, Some(problem))
-        }
+/// In transactions, in time, or both.
+fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
+    let judged = yard.and_then(|yard| yard.users(&budget.traffic).ok()).and_then(|users| users.judged());
+    let lost = judged.map(|judged| judged.lost());
+    let time = judged.map(|judged| Duration::from_millis(judged.lost_work_ms));
+    let problem = |title: &str, label: String| Problem::new(title).at(plan.source.place(budget.span, label));
+    let unmeasured = || {
+        let label = format!("no `assert_traffic` came to judge `{}`", budget.traffic);
+        problem("the loss was never measured", label)
     };
-    let budget = Budget {
-        name: "rpo".to_owned(),
-        outcome,
+    let in_transactions = budget.max_lost.map(|max| {
+        let problem = match lost {
+            Some(lost) if lost <= max => None,
+            Some(lost) => {
+                let label = format!("{lost} acknowledged transactions are lost");
+                Some(problem("more was lost than may be", label))
+            }
+            None => Some(unmeasured()),
+        };
+        (Budget { measured_lost: lost, max_lost: Some(max), ..named("rpo", problem.is_none()) }, problem)
+    });
+    let in_time = budget.max_time.map(|max| {
+        let problem = match time {
+            Some(time) if time <= max => None,
+            Some(time) => {
+                let label = format!("{} of acknowledged work are lost", shown(time));
+                Some(problem("more was lost than may be", label))
+            }
+            None => Some(unmeasured()),
+        };
+        let ms = |time: Duration| time.as_millis() as u64;
+        (Budget { measured_ms: time.map(ms), max_ms: Some(ms(max)), ..named("rpo_time", problem.is_none()) }, problem)
+    });
+    in_transactions.into_iter().chain(in_time).collect()
+}
+
+fn named(name: &str, passed: bool) -> Budget {
+    Budget {
+        name: name.to_owned(),
+        outcome: if passed { Outcome::Passed } else { Outcome::Failed },
         measured_ms: None,
         max_ms: None,
-        measured_lost: measured,
-        max_lost: Some(budget.max_lost),
-    };
-    (budget, problem)
+        measured_lost: None,
+        max_lost: None,
+    }
 }
 
 fn shown(duration: Duration) -> String {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::budget;
 use super::keep::{Kept, KeptNode};
 use super::start::Starter;
-use super::step::{Ran, StepRun, disk_full};
+use super::step::{Ran, StepRun, disk_full, failed_users};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
 use crate::journal::{Event, Journal, Outcome, Problem, StepHead};
 use crate::node::Life;
@@ -229,9 +229,16 @@ impl Work<'_> {
                 Some(problem)
             }
         };
+        // Steps that passed have looked; those that failed as they were expected to have not.
+        let failed = failed_users(self, &yard).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
         self.keep_logs(&yard).await;
         if problem.is_none() {
             self.run_finally(&yard, &mut tally).await;
+        }
+        if let Some(failed) = failed {
+            let finding = failed.finding(plan.steps.first().map_or(Default::default(), |step| step.action));
+            tally.outcomes.push(finding.outcome);
+            problem = Some(finding.problem(&plan.source, Default::default()));
         }
         let times = self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         for (budget, problem) in budget::judge(plan, &times, Some(&yard)) {

@@ -11,7 +11,9 @@ use super::drill::{StepTime, Tally, Work, worst};
 use crate::host::Program;
 use crate::journal::{Event, Facts, Outcome, Problem};
 use crate::plan::PlannedStep;
+use crate::source::Span;
 use crate::steps::{Context, Finding, Role, StepResult, USERS_FAILED, UserPace, Yard};
+use crate::traffic::Failure;
 
 /// Whether the drill goes on after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,26 +229,13 @@ impl StepRun<'_> {
         if self.step.finally {
             return result;
         }
-        let users: Vec<_> = self.yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
-        for (id, users) in users {
-            let Some(failure) = users.pool.failure() else { continue };
-            let said = match &failure.sqlstate {
-                Some(state) => format!("{} ({state})", failure.message),
-                None => failure.message.clone(),
-            };
-            if let Err(finding) = result
-                && finding.title != USERS_FAILED
-            {
-                return Err(finding.note("users", format!("`{id}` had failed before: {said}")));
+        match (result, failed_users(self.work, self.yard)) {
+            (result, None) => result,
+            (Err(finding), Some(failed)) if finding.title != USERS_FAILED => {
+                Err(finding.note("users", format!("`{}` had failed before: {}", failed.id, failed.said)))
             }
-            let traffic = self.work.drill.plan.steps.iter().find(|step| step.head.id.as_deref() == Some(&id));
-            let at = traffic.map_or(self.step.action, |step| step.action);
-            return Err(Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
-                .at(at)
-                .label(format!("{said}, for client {} seq {} on `{}`", failure.client, failure.seq, failure.node))
-                .help("if users may meet this error here, name it in the transaction's `tolerate`"));
+            (_, Some(failed)) => Err(failed.finding(self.step.action)),
         }
-        result
     }
 
     /// A step's failure is the lab's when the lab does not work any more.
@@ -336,6 +325,45 @@ async fn passed(deadline: Instant, tells: &AtomicBool) {
     tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()).await;
     if tells.load(Ordering::SeqCst) {
         tokio::time::sleep_until((deadline + PATIENCE).into()).await;
+    }
+}
+
+/// Users of whom one has met an error that nobody tolerates, or who are no more.
+pub struct FailedUsers {
+    /// Their step's id.
+    id: String,
+    /// Where it stands.
+    at: Option<Span>,
+    failure: Failure,
+    said: String,
+}
+
+/// The first of a drill's users who have failed.
+pub fn failed_users(work: &Work<'_>, yard: &Yard) -> Option<FailedUsers> {
+    let users: Vec<_> = yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
+    users.into_iter().find_map(|(id, users)| {
+        let failure = users.pool.failure()?;
+        let said = match &failure.sqlstate {
+            Some(state) => format!("{} ({state})", failure.message),
+            None => failure.message.clone(),
+        };
+        let traffic = work.drill.plan.steps.iter().find(|step| step.head.id.as_deref() == Some(&id));
+        Some(FailedUsers { id, at: traffic.map(|step| step.action), failure, said })
+    })
+}
+
+impl FailedUsers {
+    /// What is told of them; at `action` where their own step is not known.
+    pub fn finding(self, action: Span) -> Box<Finding> {
+        let (failure, at) = (self.failure, self.at.unwrap_or(action));
+        if failure.kind.is_empty() {
+            // The users themselves are no more: what was to be seen by them cannot be judged.
+            return Finding::errored("the users broke down").at(at).label(self.said);
+        }
+        Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
+            .at(at)
+            .label(format!("{}, for client {} seq {} on `{}`", self.said, failure.client, failure.seq, failure.node))
+            .help("if users may meet this error here, name it in the transaction's `tolerate`")
     }
 }
 

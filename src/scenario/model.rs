@@ -263,7 +263,11 @@ pub struct Rpo {
     /// The users whose transactions count.
     pub traffic: Spanned<Name>,
     /// The most acknowledged transactions that may be lost.
-    pub max_lost: Spanned<u64>,
+    #[serde(default)]
+    pub max_lost: Option<Spanned<u64>>,
+    /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement to the incident.
+    #[serde(default)]
+    pub max_time: Option<Spanned<Duration>>,
 }
 
 /// Where a drill's time ends when the file does not say.

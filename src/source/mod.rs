@@ -4,6 +4,7 @@ mod ordered;
 mod place;
 mod plain;
 mod scalars;
+mod several;
 mod spanned;
 mod suggest;
 
@@ -13,5 +14,6 @@ pub use plain::Kind as ScalarKind;
 pub use scalars::{
     Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql, Time, VALUE, VersionReq, WhichWal,
 };
+pub use several::{SEVERAL, Several};
 pub use spanned::{Name, SPANNED, Spanned, WORD};
 pub use suggest::{choices, did_you_mean};

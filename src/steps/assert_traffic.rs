@@ -4,14 +4,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, NodeRef, Place, Recovered, Role, Scope, Step, StepKind, StepResult};
+use super::losses::{Origin, are, lost_work, short, tell, tell_strays, thousands};
+use super::{Context, Finding, Judged, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::journal::Event;
-use crate::source::{Name, Spanned};
-use crate::traffic::{Found, Sample, Verdict, check};
+use crate::source::{Name, Span, Spanned};
+use crate::traffic::{Asked, Sample, Verdict, check};
 
 /// Judges whether every acknowledged commit is there, exactly once.
 ///
@@ -20,12 +21,22 @@ use crate::traffic::{Found, Sample, Verdict, check};
 /// - assert_traffic: { traffic: users, node: rescue, before: accident }
 /// ```
 ///
-/// The users' ledger is compared with the rows of a node. `lost` and `duplicated` are how many there may be, 0 where they are left
-/// out. `before` judges only what was acknowledged before that mark. A transaction in doubt may be there or not; one that was
-/// rejected, and rows that nobody wrote, may not.
+/// The users' ledger is compared with the rows of a node, of all tables at one moment. What may be found:
 ///
-/// It holds when there are no more than that. Losses are told with their number, the first and the last, their times, how far from
-/// the nearest mark they lie, and on which side of the target of the recovery that the rows came from. An assertion over zero transactions fails unless it says `allow_empty: true`.
+/// - *lost*: acknowledged, and not there;
+/// - *in part*: of a transaction over several tables one part is there and another is not, acknowledged or in doubt;
+/// - *duplicated*: there more than once;
+/// - *rejected and there*: the server had said no;
+/// - *unexpected*: a row numbered as one of these users would, who never tried it there.
+///
+/// `lost` and `duplicated` are how many there may be, 0 where they are left out; of the others there may be none. A transaction in doubt
+/// may be there or not. `before` judges only what was acknowledged before that mark. What each transaction leaves behind, and what
+/// cannot be told from it, is in `drillyard explain traffic`.
+///
+/// It holds when there is no more than that. Everything found is told with its number, the first and the last, their times, how far from
+/// the nearest mark they lie, and on which side of the target of the recovery that the rows came from: what lies after it was given up by
+/// choice. Of what is lost, the time is told, too: from the first lost acknowledgement to the incident after it, or to the last.
+/// An assertion over zero transactions fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertTraffic {
@@ -78,10 +89,37 @@ impl Step for AssertTraffic {
         let node = cx.yard.node(self.node.as_str())?;
         let before = self.before.as_ref().map(|mark| cx.yard.mark(mark.as_str())).transpose()?;
         let client = cx.client(&node).await?;
+        let origin = Origin::find(cx, self.node.as_str());
+        let target = origin.as_ref().and_then(|origin| origin.target);
         let ledger = users.pool.ledger();
         cx.wait("the comparison of ledger and rows");
-        let verdict = check(&ledger, &client, before.map(|mark| mark.before.seen)).await;
+        let asked = Asked { before: before.map(|mark| mark.before.seen), target };
+        let verdict = check(&ledger, &client, asked).await;
         let verdict = verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
+        let lost_work_ms = u64::try_from(lost_work(cx, &verdict).as_millis()).unwrap_or(0);
+        self.report(cx, &verdict, lost_work_ms);
+        let judged = Judged { total: verdict.total, lost_work_ms };
+        *users.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        let count = users.count(self.traffic.as_str());
+        cx.yard.journal.write(Event::TrafficFinished { drill: cx.yard.drill, count });
+        self.judge(cx, &verdict, origin.as_ref(), lost_work_ms)
+    }
+}
+
+/// One sort of what may not be.
+struct Sort<'a> {
+    title: &'static str,
+    /// The field that allows some.
+    span: Span,
+    label: String,
+    /// What it is called where it is not the first.
+    whose: &'static str,
+    /// None for rows that nobody wrote.
+    sample: Option<&'a Sample>,
+}
+
+impl AssertTraffic {
+    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, lost_work_ms: u64) {
         let total = verdict.total;
         for (name, value) in [
             ("checked", total.checked),
@@ -89,31 +127,33 @@ impl Step for AssertTraffic {
             ("duplicated", total.duplicated),
             ("unexpected", total.unexpected),
             ("resurrected", total.resurrected),
+            ("halves", total.halves),
             ("in_doubt_present", total.in_doubt_present),
             ("in_doubt_absent", total.in_doubt_absent),
         ] {
             cx.fact(name, value);
         }
-        *users.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some((total.lost, total.duplicated));
-        let count = users.count(self.traffic.as_str());
-        cx.yard.journal.write(Event::TrafficFinished { drill: cx.yard.drill, count });
-        self.judge(cx, &verdict)
+        // What is rarely met is told where it is.
+        for (name, value) in [
+            ("in_doubt_hidden", total.in_doubt_hidden),
+            ("wrote_nothing", total.wrote_nothing),
+            ("without_ledger", total.without_ledger),
+        ] {
+            if value > 0 {
+                cx.fact(name, value);
+            }
+        }
+        if verdict.gone.is_some() {
+            cx.fact("lost_work_ms", lost_work_ms);
+        }
+        if let Some(sides) = verdict.lost.sides.filter(|_| total.lost > 0) {
+            cx.fact("lost_before_target", sides.before + sides.since);
+            cx.fact("lost_at_target", sides.at);
+            cx.fact("lost_after_target", sides.after);
+        }
     }
-}
 
-impl AssertTraffic {
-    /// The recovery that brought the node's rows: that of the server whose dump was imported last, or the node's own.
-    fn recovery(&self, cx: &Context<'_>) -> Option<(String, Recovered)> {
-        let state = cx.yard.state();
-        let imported = state.imported.get(self.node.as_str()).and_then(|nodes| nodes.last()).cloned();
-        let name = imported.unwrap_or_else(|| self.node.as_str().to_owned());
-        let recovered = state.recovered.get(&name).cloned()?;
-        Some((name, recovered))
-    }
-
-    fn judge(&self, cx: &Context<'_>, verdict: &Verdict) -> StepResult {
-        let recovery = self.recovery(cx);
-        let tell = |cx: &Context<'_>, finding, sample| tell(cx, recovery.as_ref(), finding, sample);
+    fn judge(&self, cx: &Context<'_>, verdict: &Verdict, origin: Option<&Origin>, lost_work_ms: u64) -> StepResult {
         let total = verdict.total;
         let notes = |mut finding: Box<Finding>| {
             for note in &verdict.notes {
@@ -122,126 +162,92 @@ impl AssertTraffic {
             Err(finding)
         };
         if total.checked == 0 && !self.allow_empty {
-            let label = match total.without_ledger {
-                0 => "no transaction was acknowledged".to_owned(),
-                some => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
+            let label = match (total.without_ledger, total.wrote_nothing) {
+                (0, 0) => "no transaction was acknowledged".to_owned(),
+                (some, 0) => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
+                (_, some) => format!("{} acknowledged, and none of them wrote a row", thousands(some)),
             };
             let finding = Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry);
             return notes(finding.label(label).help("if that is really what is right, say `allow_empty: true`"));
         }
-        let of = format!("of {} acknowledged commits", thousands(total.checked));
-        let allowed = |field: &Option<Spanned<u64>>| field.as_ref().map_or(0, |most| most.value);
-        let entry = |field: &Option<Spanned<u64>>| field.as_ref().map_or(self.traffic.entry, |most| most.entry);
-        if total.lost > allowed(&self.lost) {
-            let (n, are) = counted(total.lost);
-            let finding = Finding::failed("acknowledged commits are missing").at(entry(&self.lost));
-            return notes(tell(cx, finding.label(format!("{n} {of} {are} gone")), &verdict.lost));
+        let sorts = self.sorts(verdict);
+        let Some(worst) = sorts.first() else { return Ok(()) };
+        let mut finding = Finding::failed(worst.title).at(worst.span).label(&worst.label);
+        for (at, sort) in sorts.iter().enumerate() {
+            let whose = if at == 0 { "" } else { sort.whose };
+            if at > 0 {
+                finding = finding.note("and", &sort.label);
+            }
+            finding = match sort.sample {
+                Some(sample) => tell(cx, origin, finding, whose, sample),
+                None => tell_strays(finding, whose, &verdict.strays),
+            };
         }
-        if total.duplicated > allowed(&self.duplicated) {
-            let (n, are) = counted(total.duplicated);
-            let finding = Finding::failed("commits are there more than once").at(entry(&self.duplicated));
-            return notes(tell(cx, finding.label(format!("{n} {of} {are} there more than once")), &verdict.duplicated));
+        if lost_work_ms > 0 {
+            let work = short(SignedDuration::from_millis(i64::try_from(lost_work_ms).unwrap_or(i64::MAX)));
+            finding = finding.note("time", format!("{work} of acknowledged work, from the first lost to the incident after it or to the last lost"));
+        }
+        if let Some(origin) = origin {
+            finding = origin.tell(finding, verdict.lost.sides);
+        }
+        notes(finding)
+    }
+
+    /// All that may not be, the worst first.
+    fn sorts<'a>(&self, verdict: &'a Verdict) -> Vec<Sort<'a>> {
+        let total = verdict.total;
+        let of = format!("of {} acknowledged commits", thousands(total.checked));
+        let most = |field: &Option<Spanned<u64>>| field.as_ref().map_or(0, |most| most.value);
+        let span = |field: &Option<Spanned<u64>>| field.as_ref().map_or(self.traffic.entry, |most| most.entry);
+        let mut sorts = vec![];
+        if total.lost > most(&self.lost) {
+            sorts.push(Sort {
+                title: "acknowledged commits are missing",
+                span: span(&self.lost),
+                label: format!("{} {of} {} gone", thousands(total.lost), are(total.lost)),
+                whose: " lost",
+                sample: Some(&verdict.lost),
+            });
+        }
+        if total.halves > 0 {
+            sorts.push(Sort {
+                title: "transactions are there in part",
+                span: self.traffic.entry,
+                label: format!("{} {} there in part: one part is there and another is not", thousands(total.halves), are(total.halves)),
+                whose: " half",
+                sample: Some(&verdict.halves),
+            });
+        }
+        if total.duplicated > most(&self.duplicated) {
+            sorts.push(Sort {
+                title: "commits are there more than once",
+                span: span(&self.duplicated),
+                label: format!("{} {of} {} there more than once", thousands(total.duplicated), are(total.duplicated)),
+                whose: " duplicate",
+                sample: Some(&verdict.duplicated),
+            });
         }
         if total.resurrected > 0 {
-            let (n, are) = counted(total.resurrected);
-            let finding = Finding::failed("rejected transactions are there").at(self.traffic.entry);
-            let label = format!("{n} transactions that the server rejected {are} there all the same");
-            return notes(tell(cx, finding.label(label), &verdict.resurrected));
+            let (count, are) = (thousands(total.resurrected), are(total.resurrected));
+            sorts.push(Sort {
+                title: "rejected transactions are there",
+                span: self.traffic.entry,
+                label: format!("{count} that the server rejected {are} there all the same"),
+                whose: " resurrected",
+                sample: Some(&verdict.resurrected),
+            });
         }
         if total.unexpected > 0 {
-            let (n, are) = counted(total.unexpected);
-            let mut finding = Finding::failed("there are rows that nobody wrote")
-                .at(self.traffic.entry)
-                .label(format!("{n} rows {are} numbered as one of these users would, who never tried them"));
-            if let Some(stray) = verdict.strays.first() {
-                finding = finding.note("first", format!("{} client {} seq {}", stray.table, stray.client, stray.seq));
-            }
-            return notes(finding);
+            let rows = if total.unexpected == 1 { "row is" } else { "rows are" };
+            let count = thousands(total.unexpected);
+            sorts.push(Sort {
+                title: "there are rows that nobody wrote",
+                span: self.traffic.entry,
+                label: format!("{count} {rows} numbered as one of these users would, who never tried them"),
+                whose: " unexpected",
+                sample: None,
+            });
         }
-        Ok(())
-    }
-}
-
-fn counted(n: u64) -> (String, &'static str) {
-    (thousands(n), if n == 1 { "is" } else { "are" })
-}
-
-/// Adds the first and the last of a sample, with their places against the recovery target.
-fn tell(cx: &Context<'_>, recovery: Option<&(String, Recovered)>, finding: Box<Finding>, sample: &Sample) -> Box<Finding> {
-    let describe = |found: &Found| {
-        let at = found.at.strftime("%H:%M:%S%.3fZ");
-        let place = nearest_mark(cx, found.at).map(|place| format!(", {place}")).unwrap_or_default();
-        let target = recovery.and_then(|(node, recovered)| {
-            Some(match recovered.place(found.at)? {
-                Place::Before => format!(", before the recovery target of `{node}`: it should be there"),
-                Place::At => format!(", at the recovery target of `{node}`"),
-                Place::After => format!(", after the recovery target of `{node}`: given up by choice"),
-            })
-        });
-        let target = target.unwrap_or_default();
-        format!("{} client {} seq {}, acknowledged {at}{place}{target}", found.kind, found.client, found.seq)
-    };
-    let finding = match sample.first() {
-        Some(first) => finding.note("first", describe(first)),
-        None => finding,
-    };
-    let finding = match &sample.last {
-        Some(last) if sample.first() != Some(last) => finding.note("last", describe(last)),
-        _ => finding,
-    };
-    match recovery {
-        Some((node, recovered)) => finding.note("target", format!("`{node}` was recovered to {}", recovered.target)),
-        None => finding,
-    }
-}
-
-/// How far a moment lies from the incident (or, where there is none, the mark) nearest to it.
-fn nearest_mark(cx: &Context<'_>, at: Timestamp) -> Option<String> {
-    let state = cx.yard.state();
-    let incidents = state.marks.values().any(|mark| mark.incident);
-    let marks = state.marks.values().filter(|mark| mark.incident || !(incidents || state.backups.contains_key(&mark.id)));
-    let distance = |mark: &&crate::pg::Mark| {
-        let (before, after) = (mark.before.seen.duration_since(at), at.duration_since(mark.after.seen));
-        before.max(after)
-    };
-    let mark = marks.min_by_key(distance)?;
-    let (before, after) = (mark.before.seen.duration_since(at), at.duration_since(mark.after.seen));
-    Some(match (before.is_positive(), after.is_positive()) {
-        (true, _) => format!("{} before `{}`", short(before), mark.id),
-        (_, true) => format!("{} after `{}`", short(after), mark.id),
-        _ => format!("during `{}`", mark.id),
-    })
-}
-
-fn short(duration: SignedDuration) -> String {
-    match duration.as_millis() {
-        ms @ 0..10_000 => format!("{ms} ms"),
-        ms => format!("{:.1} s", ms as f64 / 1000.0),
-    }
-}
-
-/// A number with separators: `18,204`.
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_durations_read_well() {
-        assert_eq!(thousands(7), "7");
-        assert_eq!(thousands(18_204), "18,204");
-        assert_eq!(thousands(1_000_000), "1,000,000");
-        assert_eq!(short(SignedDuration::from_millis(12_340)), "12.3 s");
+        sorts
     }
 }

@@ -15,10 +15,10 @@ use crate::data::{Catalog, RowSum};
 use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
 use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
-use crate::pg::{Mark, Moment, TableName, Xid};
+use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
-use crate::traffic::{Pool, Workload};
+use crate::traffic::{Pool, Tally, Workload};
 
 use super::{Finding, Kind, Recovered, Role, StepResult};
 
@@ -76,22 +76,51 @@ pub struct Users {
     pub pool: Pool,
     /// What they do.
     pub workload: Workload,
-    /// Lost and duplicated, in the last assertion that looked.
-    pub judged: Mutex<Option<(u64, u64)>>,
+    /// What the last assertion that looked has found.
+    pub judged: Mutex<Option<Judged>>,
+}
+
+/// What an assertion has found out about users' transactions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Judged {
+    /// The numbers.
+    pub total: Tally,
+    /// How many milliseconds of acknowledged work are lost.
+    pub lost_work_ms: u64,
+}
+
+impl Judged {
+    /// What budgets count as lost: acknowledged, and not there, in whole or in part.
+    pub fn lost(&self) -> u64 {
+        self.total.lost + self.total.acknowledged_halves
+    }
 }
 
 impl Users {
+    /// What the last assertion that looked has found.
+    pub fn judged(&self) -> Option<Judged> {
+        *self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What became of their transactions so far.
     pub fn count(&self, id: &str) -> TrafficCount {
         let counts = self.pool.counts();
-        let judged = *self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let judged = self.judged();
+        let total = judged.map(|judged| judged.total);
+        let code = |state: Option<SqlState>| state.map_or_else(|| "none".to_owned(), |state| state.code().to_owned());
+        let rejections = self.pool.rejections().into_iter();
         TrafficCount {
             id: id.to_owned(),
             acknowledged: counts.acknowledged,
             in_doubt: counts.in_doubt,
             rejected: counts.rejected,
-            lost: judged.map(|(lost, _)| lost),
-            duplicated: judged.map(|(_, duplicated)| duplicated),
+            lost: total.map(|total| total.lost),
+            duplicated: total.map(|total| total.duplicated),
+            halves: total.map(|total| total.halves),
+            unexpected: total.map(|total| total.unexpected),
+            resurrected: total.map(|total| total.resurrected),
+            lost_work_ms: judged.map(|judged| judged.lost_work_ms),
+            rejections: rejections.map(|(state, count)| (code(state), count)).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod finding;
 mod following;
 mod kind;
+mod losses;
 mod outage;
 mod pair;
 mod recovered;
@@ -18,11 +19,11 @@ mod scope;
 mod starting;
 mod until;
 
-pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
+pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
-pub use recovered::{Place, Recovered};
+pub use recovered::Recovered;
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{By, Until};
 use crate::pg::{Mark, RecoveryTarget};
+use crate::traffic::Target;
 
 /// How far a node was recovered.
 #[derive(Debug, Clone)]
@@ -13,17 +14,8 @@ pub struct Recovered {
     /// Where the target lies on the clock that losses are told by: what was acknowledged before the first is to be there, what
     /// was acknowledged after the second is not. None for targets whose time nobody knows.
     bounds: Option<(Timestamp, Timestamp)>,
-}
-
-/// Where a transaction lies, seen from a recovery target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// It should be there.
-    Before,
-    /// Nobody can say.
-    At,
-    /// It was given up by choice.
-    After,
+    /// When the recovery was over: what was acknowledged after that is nothing that it gave up.
+    ended: Timestamp,
 }
 
 impl Recovered {
@@ -43,17 +35,15 @@ impl Recovered {
             }
             (_, Some(mark)) => Some((mark.before.at, mark.after.seen)),
         };
-        Recovered { target: target.to_string(), bounds }
+        Recovered { target: target.to_string(), bounds, ended: Timestamp::now() }
     }
 
-    /// Where a transaction lies that was acknowledged then; `None` where the target's time is not known.
-    pub fn place(&self, acknowledged: Timestamp) -> Option<Place> {
+    /// The target as it is to be judged by, on the node itself or on one that its dump was imported into; `None` where the target's
+    /// time is not known.
+    pub fn target(&self, imported: bool) -> Option<Target> {
         let (from, to) = self.bounds?;
-        Some(match () {
-            () if acknowledged < from => Place::Before,
-            () if acknowledged > to => Place::After,
-            () => Place::At,
-        })
+        // What is written between the recovery and the import is given up by the import.
+        Some(Target { from, to, until: (!imported).then_some(self.ended) })
     }
 }
 
@@ -62,12 +52,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_after_the_target_was_given_up() {
+    fn what_was_acknowledged_after_the_recovery_was_not_given_up_by_it() {
         let at = |second| Timestamp::from_second(second).expect("in range");
-        let recovered = Recovered { target: String::new(), bounds: Some((at(5), at(7))) };
-        assert_eq!(recovered.place(at(4)), Some(Place::Before));
-        assert_eq!(recovered.place(at(6)), Some(Place::At));
-        assert_eq!(recovered.place(at(8)), Some(Place::After));
-        assert_eq!(Recovered { target: String::new(), bounds: None }.place(at(8)), None);
+        let recovered = Recovered { target: String::new(), bounds: Some((at(5), at(7))), ended: at(9) };
+        let target = |imported| recovered.target(imported).expect("a target");
+        assert_eq!((target(false).from, target(false).to, target(false).until), (at(5), at(7), Some(at(9))));
+        assert_eq!(target(true).until, None);
+        assert!(Recovered { bounds: None, ..recovered }.target(false).is_none());
     }
 }

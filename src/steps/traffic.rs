@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace, Users};
+use crate::journal::Event;
 use crate::pg::TableName;
 use crate::pg::condition::SqlState;
-use crate::source::{Name, Ordered, Spanned, Sql};
-use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload};
+use crate::source::{Name, Ordered, Several, Spanned, Sql};
+use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload, traces};
 
 /// Starts users in the background and goes on at once.
 ///
@@ -31,7 +32,42 @@ use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload};
 /// Every commit that the server acknowledged is kept in a ledger on this side, with its time. One whose acknowledgement never
 /// came is in doubt: neither lost nor kept. `$client` and `$seq` together are unique to each transaction of the drill, and
 /// `ledger` says in which columns they can be found again. Statements separated by `;` are one transaction. `tolerate` names errors, by condition
-/// name or SQLSTATE, that are counted and not raised; any other error of a statement fails the drill. Users who lose their
+/// name or SQLSTATE, that are counted and not raised; any other error of a statement fails the drill.
+///
+/// What a transaction leaves in the table of its `ledger` is read from its SQL:
+///
+/// - INSERT: a row of its own, once.
+/// - UPDATE of the user's own row (`SET seq = $seq WHERE client = $client`), and an upsert of it (`ON CONFLICT (client) DO UPDATE SET seq =
+///   excluded.seq`): each user has one row, 0 or null before the first, which shows the last transaction that wrote it. Lost is what
+///   is later than the row shows. A transaction in the middle is not told from one that was written over.
+/// - UPDATE that marks a row once (`SET client = $client, seq = $seq WHERE seq IS NULL AND ...`): like an INSERT.
+/// - DELETE of the user's earlier rows by their marks (`WHERE client = $client AND seq < $seq`; `seq <= $seq - 10`, `seq = $seq - 1`), which
+///   another transaction of the same users inserts: they are gone. What a later one deletes is not missed.
+/// - Anything else that does not write to the table by name (a function): a row of its own, once.
+///
+/// What could hide a loss is an error. A transaction that writes to several tables has a list, and is there wholly or not at all:
+///
+/// ```yaml
+/// - id: shoppers
+///   traffic:
+///     node: master
+///     transactions:
+///       buy:
+///         sql: |
+///           INSERT INTO shop.orders (client, seq, amount) VALUES ($client, $seq, 42);
+///           UPDATE shop.accounts SET seq = $seq, spent = spent + 42 WHERE client = $client
+///         ledger:
+///           - { table: shop.orders, client: client, seq: seq }
+///           - { table: shop.accounts, client: client, seq: seq }
+///       forget:
+///         sql: DELETE FROM shop.carts WHERE client = $client AND seq < $seq
+///         ledger: { table: shop.carts, client: client, seq: seq }
+///       fill:
+///         sql: INSERT INTO shop.carts (client, seq) VALUES ($client, $seq)
+///         ledger: { table: shop.carts, client: client, seq: seq }
+/// ```
+///
+/// An UPDATE that finds no row (`UPDATE 0`) is acknowledged all the same, and is told apart: there is nothing to look for. Users who lose their
 /// connection try again until they are stopped. With `nodes: [a, b]` they go to whichever accepts writes. `clients` is 4 where it
 /// is left out; `rate` is in transactions a second, of all users together.
 /// Without it users do as much as they can, but hold back to 1000 a second while a step backs up, recovers, dumps, imports or judges:
@@ -67,9 +103,9 @@ struct Transaction {
     /// How often, against the others. 1 where it is left out.
     #[serde(default)]
     weight: Option<Spanned<u32>>,
-    /// Where it can be found again.
+    /// Where it can be found again; a list where it writes to several tables.
     #[serde(default)]
-    ledger: Option<Ledger>,
+    ledger: Option<Several<Spanned<Ledger>>>,
     /// Errors that are counted and not raised.
     #[serde(default)]
     tolerate: Vec<SqlState>,
@@ -85,6 +121,12 @@ struct Ledger {
     client: String,
     /// The column that holds `$seq`.
     seq: String,
+}
+
+impl Ledger {
+    fn columns(&self) -> LedgerColumns {
+        LedgerColumns { table: self.table.clone(), client: self.client.clone(), seq: self.seq.clone() }
+    }
 }
 
 impl StepKind for Traffic {
@@ -149,6 +191,9 @@ impl Step for Traffic {
                 scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
             }
             let text = transaction.sql.as_str();
+            if transaction.ledger.as_ref().is_some_and(|ledger| ledger.0.is_empty()) {
+                scope.error(transaction.sql.span, "`ledger` is an empty list", "leave it out, or say where it can be found again");
+            }
             if transaction.ledger.is_some() && !(text.contains("$client") && text.contains("$seq")) {
                 scope.error_help(
                     transaction.sql.span,
@@ -157,6 +202,13 @@ impl Step for Traffic {
                     "such as INSERT INTO t (client, seq) VALUES ($client, $seq)",
                 );
             }
+        }
+        // What could not be judged is told before anybody starts.
+        for refused in traces(&self.kinds()).err().unwrap_or_default() {
+            let Some((_, transaction)) = self.transactions.value.0.get(refused.kind) else { continue };
+            let ledger = transaction.ledger.as_ref().and_then(|ledger| ledger.0.get(refused.ledger));
+            let span = ledger.map_or(transaction.sql.span, |ledger| ledger.entry);
+            scope.error_help(span, refused.title, "so it cannot be judged here", refused.help);
         }
     }
 
@@ -183,6 +235,9 @@ impl Step for Traffic {
         // `$client` is unique to a user of the whole drill: several traffic steps may write to the same table.
         let earlier: usize = cx.yard.state().users.values().map(|users| users.workload.clients).sum();
         let workload = self.workload(cx.yard.seed, 1 + earlier as u64);
+        for message in traces(&workload.kinds).map(|traces| traces.remarks).unwrap_or_default() {
+            cx.yard.journal.write(Event::Warned { drill: Some(cx.yard.drill), message: format!("traffic `{id}`: {message}") });
+        }
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
         let users = Arc::new(Users { pool, workload, judged: Mutex::new(None) });
@@ -195,20 +250,20 @@ impl Step for Traffic {
 const DEFAULT_CLIENTS: u32 = 4;
 
 impl Traffic {
-    fn workload(&self, seed: u64, first_client: u64) -> Workload {
+    fn kinds(&self) -> Vec<Kind> {
         let kinds = self.transactions.value.iter().map(|(name, transaction)| Kind {
             name: name.value.clone(),
             sql: transaction.sql.as_str().to_owned(),
             weight: transaction.weight.as_ref().map_or(1, |weight| weight.value),
-            ledger: transaction.ledger.as_ref().map(|ledger| LedgerColumns {
-                table: ledger.table.clone(),
-                client: ledger.client.clone(),
-                seq: ledger.seq.clone(),
-            }),
+            ledger: transaction.ledger.iter().flat_map(|ledger| &ledger.0).map(|ledger| ledger.value.columns()).collect(),
             tolerate: transaction.tolerate.clone(),
         });
+        kinds.collect()
+    }
+
+    fn workload(&self, seed: u64, first_client: u64) -> Workload {
         Workload {
-            kinds: kinds.collect(),
+            kinds: self.kinds(),
             clients: self.clients.as_ref().map_or(DEFAULT_CLIENTS, |c| c.value) as usize,
             first_client,
             rate: self.rate.as_ref().map(|rate| rate.value),

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::LedgerColumns;
+use super::trace::{Gone, MOST_PARTS, Part, Trace};
+use super::{Kind, LedgerColumns};
 
 /// Entries in a chunk: 8 kB.
 const CHUNK: usize = 1024;
@@ -25,17 +26,33 @@ pub(super) enum Fate {
     Rejected,
 }
 
-/// Microseconds since the start (54 bits: 570 years), kind (8 bits), fate (2 bits).
+/// Microseconds since the start (46 bits: two years), which parts wrote nothing (8 bits), kind (8 bits), fate (2 bits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry(u64);
 
+/// The last moment that an entry can tell.
+const LAST: u64 = (1 << 46) - 1;
+
+// One bit for each part.
+const _: () = assert!(MOST_PARTS == 8);
+
 impl Entry {
     pub(super) fn new(micros: u64, kind: u8, fate: Fate) -> Self {
-        Entry(micros << 10 | u64::from(kind) << 2 | fate as u64)
+        Entry(micros.min(LAST) << 18 | u64::from(kind) << 2 | fate as u64)
+    }
+
+    /// The same, with the parts of the transaction of which the server said that they wrote no row.
+    pub(super) fn hollow(self, parts: u8) -> Self {
+        Entry(self.0 | u64::from(parts) << 10)
     }
 
     pub(super) fn micros(self) -> u64 {
-        self.0 >> 10
+        self.0 >> 18
+    }
+
+    /// The parts that wrote no row, a bit for each.
+    pub(super) fn hollow_parts(self) -> u8 {
+        (self.0 >> 10 & 0xFF) as u8
     }
 
     pub(super) fn kind(self) -> u8 {
@@ -69,6 +86,8 @@ struct Sealed {
 pub(super) struct Book {
     sealed: Vec<Arc<Sealed>>,
     tail: Vec<Entry>,
+    /// Whether a part of any transaction wrote nothing.
+    hollow: bool,
 }
 
 impl Book {
@@ -85,10 +104,11 @@ impl Book {
         self.tried()
     }
 
-    /// Notes what became of the last one.
-    pub(super) fn resolve(&mut self, fate: Fate, micros: u64) {
+    /// Notes what became of the last one, and which of its parts wrote no row.
+    pub(super) fn resolve(&mut self, fate: Fate, micros: u64, hollow: u8) {
         if let Some(last) = self.tail.last_mut() {
-            *last = Entry::new(micros, last.kind(), fate);
+            *last = Entry::new(micros, last.kind(), fate).hollow(hollow);
+            self.hollow |= hollow != 0;
         }
     }
 
@@ -100,6 +120,20 @@ impl Book {
     /// The last `$seq`.
     pub(super) fn tried(&self) -> u64 {
         (self.sealed.len() * CHUNK + self.tail.len()) as u64
+    }
+
+    /// The transaction with this `$seq`.
+    pub(super) fn entry(&self, seq: u64) -> Option<Entry> {
+        let at = usize::try_from(seq.checked_sub(1)?).ok()?;
+        match self.sealed.get(at / CHUNK) {
+            Some(chunk) => chunk.entries.get(at % CHUNK).copied(),
+            None => self.tail.get(at - self.sealed.len() * CHUNK).copied(),
+        }
+    }
+
+    /// Whether a part of any transaction wrote nothing.
+    pub(super) fn hollow(&self) -> bool {
+        self.hollow
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
@@ -123,22 +157,71 @@ impl Book {
 #[derive(Debug, Clone)]
 pub(super) struct KindInfo {
     pub(super) name: String,
-    pub(super) columns: Option<LedgerColumns>,
+    /// What it leaves, and in which of the places.
+    pub(super) parts: Vec<(usize, Trace)>,
+}
+
+/// A place to look in: several kinds may share it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) columns: LedgerColumns,
+    /// Whether each user has one row there, which shows its last transaction.
+    pub(super) last: bool,
+    /// For each kind, whether a row there with its `$seq` is none of its doing.
+    pub(super) strange: Vec<bool>,
+    /// For each kind, which rows it deletes there.
+    pub(super) gone: Vec<Option<Gone>>,
+}
+
+/// What users do, as far as it concerns their ledger.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layout {
+    pub(super) kinds: Vec<KindInfo>,
+    pub(super) places: Vec<Place>,
+}
+
+impl Layout {
+    pub(super) fn new(kinds: &[Kind], parts: &[Vec<Part>]) -> Self {
+        let mut places: Vec<Place> = vec![];
+        let mut infos = vec![];
+        for (kind, parts) in kinds.iter().zip(parts) {
+            let parts = parts.iter().map(|part| {
+                let known = places.iter().position(|place| place.columns == part.columns);
+                let at = known.unwrap_or_else(|| {
+                    let (columns, last) = (part.columns.clone(), part.trace == Trace::Last);
+                    places.push(Place { columns, last, strange: vec![], gone: vec![] });
+                    places.len() - 1
+                });
+                (at, part.trace)
+            });
+            infos.push(KindInfo { name: kind.name.clone(), parts: parts.collect() });
+        }
+        for (at, place) in places.iter_mut().enumerate() {
+            for (kind, info) in kinds.iter().zip(&infos) {
+                let mut here = info.parts.iter().filter(|(place, _)| *place == at).map(|(_, trace)| *trace);
+                let writes = here.clone().any(|trace| matches!(trace, Trace::Row | Trace::Last));
+                // What has no ledger, or may write there without naming it, is given the benefit of the doubt.
+                place.strange.push(!writes && !kind.ledger.is_empty() && !kind.may_insert(&place.columns.table));
+                place.gone.push(here.find_map(|trace| if let Trace::Gone(gone) = trace { Some(gone) } else { None }));
+            }
+        }
+        Layout { kinds: infos, places }
+    }
 }
 
 /// The books of all users, in the order of their numbers.
 #[derive(Debug)]
 pub(super) struct Books {
     start: Timestamp,
-    pub(super) kinds: Vec<KindInfo>,
+    pub(super) layout: Layout,
     /// The number of the first user.
     pub(super) first_client: u64,
     books: Vec<Mutex<Book>>,
 }
 
 impl Books {
-    pub(super) fn new(kinds: Vec<KindInfo>, first_client: u64, clients: usize, start: Timestamp) -> Self {
-        Books { start, kinds, first_client, books: (0..clients).map(|_| Mutex::default()).collect() }
+    pub(super) fn new(layout: Layout, first_client: u64, clients: usize, start: Timestamp) -> Self {
+        Books { start, layout, first_client, books: (0..clients).map(|_| Mutex::default()).collect() }
     }
 
     /// The book of the user at `index`. A book is whole after every call, so a panic elsewhere does not spoil it.
@@ -181,8 +264,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn kinds(&self) -> &[KindInfo] {
-        &self.live.kinds
+    pub(super) fn layout(&self) -> &Layout {
+        &self.live.layout
+    }
+
+    /// The same users' ledger as it is by now.
+    pub(super) fn by_now(&self) -> Ledger {
+        self.live.snapshot()
     }
 
     /// The number of the first user.

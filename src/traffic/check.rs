@@ -2,12 +2,14 @@
 
 use bytes::Buf;
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::LedgerColumns;
 use super::books::Ledger;
-use super::judge::{Seen, Target, Verdict, judge, targets};
+use super::found::Verdict;
+use super::judge::{Asked, judge};
+use super::seen::Seen;
 use crate::pg::{TableName, quote_identifier};
 
 /// Rows that could not be read.
@@ -21,6 +23,9 @@ pub enum CheckError {
         /// The reason.
         source: tokio_postgres::Error,
     },
+    /// The session as a whole.
+    #[error("the rows cannot be read: {}", said(.0))]
+    Session(#[source] tokio_postgres::Error),
     /// What came is not what COPY sends.
     #[error("the rows of {table} cannot be read: the answer to COPY is garbled")]
     Garbled {
@@ -34,28 +39,35 @@ fn said(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |db| db.to_string())
 }
 
-/// Looks for every acknowledged transaction of `ledger` in its table and judges what is there.
+/// Looks for every acknowledged transaction of `ledger` in its tables and judges what is there.
 ///
-/// Right while the users still run, as long as the ledger was taken before the call. With `before`, only what was
-/// acknowledged before that moment is judged. A table that does not exist holds no rows; a note says so.
-pub async fn check(ledger: &Ledger, client: &Client, before: Option<Timestamp>) -> Result<Verdict, CheckError> {
-    let mut seen = Vec::new();
-    for target in targets(ledger) {
-        let mut rows = Seen::new(ledger);
-        let there = match read(&target, client, &mut rows).await {
-            Ok(()) => true,
-            Err(CheckError::Server { source, .. }) if is_missing(&source) => false,
-            Err(error) => return Err(error),
-        };
-        seen.push((target, there.then_some(rows)));
-    }
-    Ok(judge(ledger, &seen, before))
+/// Right while the users still run, as long as the ledger was taken before the call: all tables are read at one moment. A
+/// table that does not exist holds no rows; a note says so.
+pub async fn check(ledger: &Ledger, client: &Client, asked: Asked) -> Result<Verdict, CheckError> {
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(CheckError::Session)?;
+    let seen = read_all(ledger, client).await;
+    // Nothing was written. A session that is lost has ended its transaction, too, and the error is in `seen`.
+    let ended = client.batch_execute("ROLLBACK").await;
+    let seen = seen?;
+    ended.map_err(CheckError::Session)?;
+    Ok(judge(ledger, &ledger.by_now(), &seen, asked))
 }
 
-/// Whether it is the table or its schema that is missing.
-fn is_missing(error: &tokio_postgres::Error) -> bool {
-    use tokio_postgres::error::SqlState;
-    matches!(error.code(), Some(code) if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME)
+/// The rows of each place; None where there is no such table.
+async fn read_all<'a>(ledger: &'a Ledger, client: &Client) -> Result<Vec<Option<Seen<'a>>>, CheckError> {
+    let mut seen = Vec::new();
+    for place in &ledger.layout().places {
+        let table = &place.columns.table;
+        let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+        let row = client.query_one(there, &[&table.quoted()]).await;
+        let row = row.map_err(|source| CheckError::Server { table: table.clone(), source })?;
+        let mut rows = None;
+        if row.get(0) {
+            read(&place.columns, client, rows.insert(Seen::new(ledger, place))).await?;
+        }
+        seen.push(rows);
+    }
+    Ok(seen)
 }
 
 /// A column's name as SQL reads it, quoted.
@@ -74,10 +86,10 @@ enum Values {
     Text,
 }
 
-async fn read(target: &Target, client: &Client, rows: &mut Seen<'_>) -> Result<(), CheckError> {
-    let table = &target.columns.table;
+async fn read(columns: &LedgerColumns, client: &Client, rows: &mut Seen<'_>) -> Result<(), CheckError> {
+    let table = &columns.table;
     let server = |source| CheckError::Server { table: table.clone(), source };
-    let names = [column(&target.columns.client), column(&target.columns.seq)];
+    let names = [column(&columns.client), column(&columns.seq)];
     let query = format!("SELECT {}, {} FROM {}", names[0], names[1], table.quoted());
     let types = client.prepare(&query).await.map_err(server)?;
     // Casts to a number would fail on somebody else's rows; texts are read here instead.
@@ -120,9 +132,7 @@ fn take_rows(mut data: &[u8], values: [Values; 2], rows: &mut Seen<'_>) -> Optio
         }
         let client = number(field(&mut data)?, values[0]);
         let seq = number(field(&mut data)?, values[1]);
-        if let (Some(client), Some(seq)) = (client, seq) {
-            rows.row(client, seq);
-        }
+        rows.row(client, seq);
     }
     Some(())
 }

@@ -1,296 +1,307 @@
 //! Compares a ledger with rows. Pure.
-
-use std::collections::BinaryHeap;
+//!
+//! A transaction is *there*, *not there*, or nobody can say: what it left may have been written over, or deleted, by a later one of
+//! the same user. Users do one thing after the other, so that what one tries later comes later on every server, too.
 
 use jiff::Timestamp;
 
-use super::LedgerColumns;
-use super::books::{Fate, Ledger};
-use crate::pg::TableName;
+use super::books::{Entry, Fate, Ledger, Place};
+use super::found::{Collector, KindVerdict, SHOWN, Stray, Tally, Target, Verdict};
+use super::seen::Seen;
+use super::trace::{Gone, Trace};
 
-/// At most so many of each sort are told one by one.
-pub const SHOWN: usize = 1000;
-
-/// What was found, in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Acknowledged transactions that were looked for.
-    pub checked: u64,
-    /// Acknowledged transactions that can't be looked for, since their kind has no ledger.
-    pub without_ledger: u64,
-    /// Acknowledged ones that are not there.
-    pub lost: u64,
-    /// Acknowledged or doubtful ones that are there more than once.
-    pub duplicated: u64,
-    /// Doubtful ones that are there.
-    pub in_doubt_present: u64,
-    /// Doubtful ones that are not there.
-    pub in_doubt_absent: u64,
-    /// Rows with the number of one of our users and a `$seq` that it never tried.
-    pub unexpected: u64,
-    /// Rejected ones that are there.
-    pub resurrected: u64,
+/// What is to be judged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// Only what was acknowledged before this moment.
+    pub before: Option<Timestamp>,
+    /// Where the recovery stopped that the rows come from.
+    pub target: Option<Target>,
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Tally) {
-        self.checked += other.checked;
-        self.without_ledger += other.without_ledger;
-        self.lost += other.lost;
-        self.duplicated += other.duplicated;
-        self.in_doubt_present += other.in_doubt_present;
-        self.in_doubt_absent += other.in_doubt_absent;
-        self.unexpected += other.unexpected;
-        self.resurrected += other.resurrected;
-    }
+/// What can be said of a part of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    There,
+    ThereTwice,
+    NotThere,
+    Unknown,
 }
 
-/// One transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The name of its kind.
-    pub kind: String,
-    /// Its `$client`.
-    pub client: u64,
-    /// Its `$seq`.
-    pub seq: u64,
-    /// When its answer came, by the clock of the machine that drillyard runs on.
-    pub at: Timestamp,
+/// Of one user's rows in one place, where any are deleted.
+#[derive(Debug, Clone, Copy)]
+struct Deleted {
+    /// The least `$seq` that is there.
+    least: u64,
+    /// Rows up to this one may be deleted.
+    up_to: u64,
 }
 
-/// Some transactions of one sort.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sample {
-    /// The earliest, in the order of their answers; at most [`SHOWN`].
-    pub earliest: Vec<Found>,
-    /// The one whose answer came last.
-    pub last: Option<Found>,
-}
-
-impl Sample {
-    /// The one whose answer came first.
-    pub fn first(&self) -> Option<&Found> {
-        self.earliest.first()
-    }
-}
-
-/// A row that nobody wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stray {
-    /// Where it is.
-    pub table: TableName,
-    /// Its `$client`.
-    pub client: u64,
-    /// Its `$seq`, which may be anything.
-    pub seq: i64,
-}
-
-/// What was found of one kind of transactions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KindVerdict {
-    /// The kind's name.
-    pub kind: String,
-    /// Its numbers. Unexpected rows are counted with the first kind of their table.
-    pub tally: Tally,
-}
-
-/// What came out of comparing a ledger with the rows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verdict {
-    /// All kinds together.
-    pub total: Tally,
-    /// Each kind, in the workload's order.
-    pub kinds: Vec<KindVerdict>,
-    /// Those that are lost.
-    pub lost: Sample,
-    /// Those that are there more than once.
-    pub duplicated: Sample,
-    /// Those that were rejected and are there.
-    pub resurrected: Sample,
-    /// Rows that nobody wrote; at most [`SHOWN`].
-    pub strays: Vec<Stray>,
-    /// What else there is to know: `table shop.orders does not exist here`.
-    pub notes: Vec<String>,
-}
-
-/// One place to look in: several kinds may share it.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) columns: LedgerColumns,
-    kinds: Vec<usize>,
-}
-
-/// The places where a ledger's transactions are to be found.
-pub(super) fn targets(ledger: &Ledger) -> Vec<Target> {
-    let mut targets: Vec<Target> = Vec::new();
-    for (index, kind) in ledger.kinds().iter().enumerate() {
-        let Some(columns) = &kind.columns else { continue };
-        match targets.iter_mut().find(|target| target.columns == *columns) {
-            Some(target) => target.kinds.push(index),
-            None => targets.push(Target { columns: columns.clone(), kinds: vec![index] }),
-        }
-    }
-    targets
-}
-
-/// How often each transaction was seen in one target: 0, 1, or 2 and more; two bits each.
-pub(super) struct Seen<'a> {
+struct Judge<'a> {
     ledger: &'a Ledger,
-    clients: Vec<Counters>,
-    strays: Vec<(u64, i64)>,
-    unexpected: u64,
+    /// The ledger as it was when the rows had been read.
+    by_now: &'a Ledger,
+    /// For each place its rows, or None where there is no such table.
+    seen: &'a [Option<Seen<'a>>],
+    before: u64,
+    /// For each place and user, where rows are deleted up to some.
+    deleted: Vec<Vec<Deleted>>,
+    /// For each place, whether the server's counts of rows are wrong: rows are there of which it said that it wrote none.
+    miscounted: Vec<bool>,
+    /// For each kind, the parts that wrote nothing at least once.
+    sometimes_hollow: Vec<u8>,
 }
 
-struct Counters {
-    len: u64,
-    words: Vec<u64>,
-}
-
-impl Counters {
-    fn place(seq: u64) -> (usize, u32) {
-        ((seq - 1) as usize / 32, (seq - 1) as u32 % 32 * 2)
-    }
-
-    fn get(&self, seq: u64) -> u64 {
-        let (word, shift) = Self::place(seq);
-        self.words[word] >> shift & 3
-    }
-}
-
-impl<'a> Seen<'a> {
-    pub(super) fn new(ledger: &'a Ledger) -> Self {
-        let counters = |len: u64| Counters { len, words: vec![0; (len as usize).div_ceil(32)] };
-        let clients = ledger.books().iter().map(|book| counters(book.tried())).collect();
-        Seen { ledger, clients, strays: vec![], unexpected: 0 }
-    }
-
-    /// A row. Those whose client is none of ours are somebody else's.
-    pub(super) fn row(&mut self, client: i64, seq: i64) {
-        let place = u64::try_from(client).ok().and_then(|client| client.checked_sub(self.ledger.first_client()));
-        let Some(index) = place.and_then(|index| usize::try_from(index).ok()) else { return };
-        let Some(counters) = self.clients.get_mut(index) else { return };
-        let number = u64::try_from(seq).unwrap_or(0);
-        if (1..=counters.len).contains(&number) {
-            let (word, shift) = Counters::place(number);
-            if counters.words[word] >> shift & 2 == 0 {
-                counters.words[word] += 1 << shift;
-            }
-        } else if number == 0 || number > self.ledger.tried_by_now(index) {
-            // What was tried after the ledger was taken is neither lost nor unexpected.
-            self.unexpected += 1;
-            if self.strays.len() < SHOWN {
-                self.strays.push((client as u64, seq));
-            }
-        }
-    }
-}
-
-/// Keeps the earliest.
-#[derive(Default)]
-struct Collector {
-    earliest: BinaryHeap<(u64, u64, u64, u8)>,
-    last: Option<(u64, u64, u64, u8)>,
-}
-
-impl Collector {
-    fn add(&mut self, micros: u64, client: u64, seq: u64, kind: u8) {
-        let item = (micros, client, seq, kind);
-        self.last = self.last.max(Some(item));
-        if self.earliest.len() < SHOWN {
-            self.earliest.push(item);
-        } else if self.earliest.peek().is_some_and(|latest| item < *latest) {
-            self.earliest.pop();
-            self.earliest.push(item);
-        }
-    }
-
-    fn sample(self, ledger: &Ledger) -> Sample {
-        let found = |(micros, client, seq, kind): (u64, u64, u64, u8)| Found {
-            kind: ledger.kinds().get(usize::from(kind)).map(|kind| kind.name.clone()).unwrap_or_default(),
-            client,
-            seq,
-            at: ledger.timestamp(micros),
-        };
-        Sample {
-            earliest: self.earliest.into_sorted_vec().into_iter().map(found).collect(),
-            last: self.last.map(found),
-        }
-    }
-}
-
-/// The verdict over `seen`: for each target its rows, or None where there is no such table.
-pub(super) fn judge(ledger: &Ledger, seen: &[(Target, Option<Seen<'_>>)], before: Option<Timestamp>) -> Verdict {
-    let before = before.map_or(u64::MAX, |at| ledger.micros(at));
-    let mut verdict = Verdict::default();
-    let mut tallies = vec![Tally::default(); ledger.kinds().len()];
-    let mut target_of = vec![None; ledger.kinds().len()];
-    for (target, rows) in seen {
-        for kind in &target.kinds {
-            target_of[*kind] = Some(rows);
-        }
-        let Some(rows) = rows else {
-            verdict.notes.push(format!("table {} does not exist here", target.columns.table));
-            continue;
-        };
-        if let Some(first) = target.kinds.first() {
-            tallies[*first].unexpected += rows.unexpected;
-        }
-        let room = SHOWN - verdict.strays.len();
-        let table = &target.columns.table;
-        verdict.strays.extend(rows.strays.iter().take(room).map(|&(client, seq)| Stray {
-            table: table.clone(),
-            client,
-            seq,
-        }));
-    }
-    let (mut lost, mut duplicated, mut resurrected) = Default::default();
-    let collect = |into: &mut Collector, entry: super::books::Entry, client: u64, seq| {
-        into.add(entry.micros(), client, seq, entry.kind());
-    };
-    for (index, book) in ledger.books().iter().enumerate() {
-        for (entry, seq) in book.entries().zip(1..) {
-            let client = index as u64 + ledger.first_client();
-            let kind = usize::from(entry.kind());
-            let (Some(tally), Some(target)) = (tallies.get_mut(kind), target_of.get(kind)) else { continue };
-            let acknowledged = entry.fate() == Fate::Acknowledged;
-            let judged = entry.micros() < before;
-            let Some(rows) = target else {
-                tally.without_ledger += u64::from(acknowledged && judged);
-                continue;
-            };
-            let count = rows.as_ref().map_or(0, |rows| rows.clients[index].get(seq));
-            match entry.fate() {
-                Fate::Rejected if count > 0 => {
-                    tally.resurrected += 1;
-                    collect(&mut resurrected, entry, client, seq);
-                }
-                Fate::Acknowledged | Fate::InDoubt if judged => {
-                    if count > 1 {
-                        tally.duplicated += 1;
-                        collect(&mut duplicated, entry, client, seq);
-                    }
-                    match (acknowledged, count) {
-                        (true, 0) => {
-                            tally.lost += 1;
-                            collect(&mut lost, entry, client, seq);
-                        }
-                        (true, _) => {}
-                        (false, 0) => tally.in_doubt_absent += 1,
-                        (false, _) => tally.in_doubt_present += 1,
-                    }
-                    tally.checked += u64::from(acknowledged);
-                }
-                _ => {}
-            }
-        }
-    }
-    (verdict.lost, verdict.duplicated) = (lost.sample(ledger), duplicated.sample(ledger));
-    verdict.resurrected = resurrected.sample(ledger);
-    for (kind, tally) in ledger.kinds().iter().zip(tallies) {
-        verdict.total += tally;
-        verdict.kinds.push(KindVerdict { kind: kind.name.clone(), tally });
+/// The verdict over `seen`: for each place its rows, or None where there is no such table. `by_now` is the ledger after they were read.
+pub(super) fn judge(ledger: &Ledger, by_now: &Ledger, seen: &[Option<Seen<'_>>], asked: Asked) -> Verdict {
+    let before = asked.before.map_or(u64::MAX, |at| ledger.micros(at));
+    let mut judge =
+        Judge { ledger, by_now, seen, before, deleted: vec![], miscounted: vec![], sometimes_hollow: vec![] };
+    judge.look_for_deleted();
+    judge.look_for_hollow();
+    let mut verdict = judge.verdict(asked.target);
+    judge.add_strays(&mut verdict);
+    for kind in &verdict.kinds {
+        verdict.total += kind.tally;
     }
     verdict
+}
+
+impl Judge<'_> {
+    fn places(&self) -> &[Place] {
+        &self.ledger.layout().places
+    }
+
+    fn parts(&self, entry: Entry) -> &[(usize, Trace)] {
+        self.ledger.layout().kinds.get(usize::from(entry.kind())).map_or(&[], |kind| kind.parts.as_slice())
+    }
+
+    fn leaves_row(&self, entry: Entry, place: usize) -> bool {
+        self.parts(entry).contains(&(place, Trace::Row))
+    }
+
+    fn count(&self, place: usize, index: usize, seq: u64) -> u64 {
+        self.seen[place].as_ref().map_or(0, |rows| rows.count(index, seq))
+    }
+
+    /// Finds out, for each place and user, which rows may have been deleted.
+    fn look_for_deleted(&mut self) {
+        let up_to = |place: &Place| place.gone.iter().any(|gone| matches!(gone, Some(Gone::UpTo(_))));
+        let users = 0..self.ledger.books().len();
+        self.deleted = (0..self.places().len())
+            .map(|place| match up_to(&self.places()[place]) {
+                true => users.clone().map(|index| self.deleted_of(place, index)).collect(),
+                false => vec![],
+            })
+            .collect();
+    }
+
+    fn deleted_of(&self, place: usize, index: usize) -> Deleted {
+        let mut least = u64::MAX;
+        for (entry, seq) in self.ledger.books()[index].entries().zip(1..) {
+            let written = entry.fate() != Fate::Rejected && self.leaves_row(entry, place);
+            if written && self.count(place, index, seq) > 0 {
+                least = seq;
+                break;
+            }
+        }
+        let mut up_to = 0;
+        let Some(book) = self.by_now.books().get(index) else { return Deleted { least, up_to } };
+        for (entry, seq) in book.entries().zip(1..) {
+            let gone = self.places()[place].gone.get(usize::from(entry.kind()));
+            let Some(Some(Gone::UpTo(back))) = gone else { continue };
+            let reach = u64::saturating_sub(seq, *back);
+            let known = self.ledger.books()[index].entry(seq).map(Entry::fate);
+            let happened = match known {
+                // A recovery may have stopped before those that are not judged.
+                Some(Fate::Acknowledged) if entry.micros() < self.before => true,
+                _ if entry.fate() == Fate::Rejected => false,
+                // It happened wholly or not at all: where a row is left that it would have deleted, it did not.
+                _ => reach < least,
+            };
+            if happened {
+                up_to = up_to.max(reach);
+            }
+        }
+        Deleted { least, up_to }
+    }
+
+    /// Whether a transaction's row may have been deleted by a later one.
+    fn may_be_deleted(&self, place: usize, index: usize, seq: u64) -> bool {
+        if self.deleted[place].get(index).is_some_and(|deleted| seq <= deleted.up_to) {
+            return true;
+        }
+        self.places()[place].gone.iter().enumerate().any(|(kind, gone)| {
+            let Some(Gone::Just(back)) = gone else { return false };
+            let later = self.by_now.books().get(index).and_then(|book| book.entry(seq.checked_add(*back)?));
+            later.is_some_and(|later| usize::from(later.kind()) == kind && later.fate() != Fate::Rejected)
+        })
+    }
+
+    /// Finds out what wrote nothing. A trigger that puts rows elsewhere makes the server count none: then its counts prove nothing.
+    fn look_for_hollow(&mut self) {
+        let mut miscounted = vec![false; self.places().len()];
+        let mut sometimes = vec![0; self.ledger.layout().kinds.len()];
+        for (index, book) in self.ledger.books().iter().enumerate().filter(|(_, book)| book.hollow()) {
+            for (entry, seq) in book.entries().zip(1..).filter(|(entry, _)| entry.hollow_parts() != 0) {
+                sometimes[usize::from(entry.kind())] |= entry.hollow_parts();
+                for (at, (place, trace)) in self.parts(entry).iter().enumerate() {
+                    let there = matches!(self.state(*place, *trace, index, seq), State::There | State::ThereTwice);
+                    miscounted[*place] |= there && entry.hollow_parts() >> at & 1 == 1;
+                }
+            }
+        }
+        (self.miscounted, self.sometimes_hollow) = (miscounted, sometimes);
+    }
+
+    fn state(&self, place: usize, trace: Trace, index: usize, seq: u64) -> State {
+        let Some(rows) = &self.seen[place] else { return State::NotThere };
+        match trace {
+            Trace::Row => match rows.count(index, seq) {
+                0 if self.may_be_deleted(place, index, seq) => State::Unknown,
+                0 => State::NotThere,
+                1 => State::There,
+                _ => State::ThereTwice,
+            },
+            Trace::Last => {
+                let shown = rows.shown(index);
+                match i64::try_from(seq).unwrap_or(i64::MAX).cmp(&shown.seq) {
+                    _ if shown.rows == 0 => State::NotThere,
+                    std::cmp::Ordering::Greater => State::NotThere,
+                    std::cmp::Ordering::Equal if shown.rows == 1 => State::There,
+                    std::cmp::Ordering::Equal => State::ThereTwice,
+                    std::cmp::Ordering::Less => State::Unknown,
+                }
+            }
+            Trace::Gone(Gone::UpTo(back)) => {
+                let least = self.deleted[place].get(index).map_or(u64::MAX, |deleted| deleted.least);
+                if least <= seq.saturating_sub(back) { State::NotThere } else { State::Unknown }
+            }
+            Trace::Gone(Gone::Just(back)) => {
+                let target = seq.saturating_sub(back);
+                let written = self.ledger.books()[index]
+                    .entry(target)
+                    .is_some_and(|entry| entry.fate() != Fate::Rejected && self.leaves_row(entry, place));
+                if written && rows.count(index, target) > 0 { State::NotThere } else { State::Unknown }
+            }
+        }
+    }
+
+    fn verdict(&self, target: Option<Target>) -> Verdict {
+        let kinds = &self.ledger.layout().kinds;
+        let mut tallies = vec![Tally::default(); kinds.len()];
+        let (mut lost, mut halves, mut duplicated, mut resurrected): (Collector, Collector, Collector, Collector) =
+            Default::default();
+        let mut gone: Option<(u64, u64)> = None;
+        for (index, book) in self.ledger.books().iter().enumerate() {
+            let client = index as u64 + self.ledger.first_client();
+            for (entry, seq) in book.entries().zip(1..) {
+                let Some(tally) = tallies.get_mut(usize::from(entry.kind())) else { continue };
+                let acknowledged = entry.fate() == Fate::Acknowledged;
+                let judged = entry.micros() < self.before;
+                let parts = self.parts(entry);
+                if parts.is_empty() {
+                    tally.without_ledger += u64::from(acknowledged && judged);
+                    continue;
+                }
+                if entry.fate() == Fate::Pending || (entry.fate() != Fate::Rejected && !judged) {
+                    continue;
+                }
+                let (mut there, mut twice, mut not_there, mut looked_for) = (0_u8, false, 0_u8, false);
+                for (at, (place, trace)) in parts.iter().enumerate() {
+                    let bit = 1 << at;
+                    if entry.hollow_parts() & bit != 0 && !self.miscounted[*place] {
+                        continue;
+                    }
+                    looked_for = true;
+                    match self.state(*place, *trace, index, seq) {
+                        State::There => there |= bit,
+                        State::ThereTwice => (there, twice) = (there | bit, true),
+                        State::NotThere => not_there |= bit,
+                        State::Unknown => {}
+                    }
+                }
+                if !acknowledged && there != 0 {
+                    // Nobody heard how many rows it wrote: there may have been none to write.
+                    not_there &= !self.sometimes_hollow[usize::from(entry.kind())];
+                }
+                let add = |sort: &mut Collector| {
+                    let side = target.map(|target| target.side(self.ledger.timestamp(entry.micros())));
+                    sort.add(entry, (client, seq), (there, not_there), side);
+                };
+                if entry.fate() == Fate::Rejected {
+                    if there != 0 {
+                        tally.resurrected += 1;
+                        add(&mut resurrected);
+                    }
+                    continue;
+                }
+                if !looked_for {
+                    tally.wrote_nothing += u64::from(acknowledged);
+                    continue;
+                }
+                tally.checked += u64::from(acknowledged);
+                if twice {
+                    tally.duplicated += 1;
+                    add(&mut duplicated);
+                }
+                match (there != 0, not_there != 0) {
+                    (true, true) => {
+                        tally.halves += 1;
+                        tally.acknowledged_halves += u64::from(acknowledged);
+                        add(&mut halves);
+                    }
+                    (false, true) if acknowledged => {
+                        tally.lost += 1;
+                        add(&mut lost);
+                    }
+                    (false, true) => tally.in_doubt_absent += 1,
+                    (true, false) => tally.in_doubt_present += u64::from(!acknowledged),
+                    (false, false) => tally.in_doubt_hidden += u64::from(!acknowledged),
+                }
+                if acknowledged && not_there != 0 {
+                    let (first, last) = gone.unwrap_or((u64::MAX, 0));
+                    gone = Some((first.min(entry.micros()), last.max(entry.micros())));
+                }
+            }
+        }
+        let sample = |sort: Collector| sort.sample(self.ledger, target.is_some());
+        let kinds = kinds.iter().zip(tallies);
+        Verdict {
+            kinds: kinds.map(|(kind, tally)| KindVerdict { kind: kind.name.clone(), tally }).collect(),
+            lost: sample(lost),
+            halves: sample(halves),
+            duplicated: sample(duplicated),
+            resurrected: sample(resurrected),
+            gone: gone.map(|(first, last)| (self.ledger.timestamp(first), self.ledger.timestamp(last))),
+            ..Verdict::default()
+        }
+    }
+
+    /// Adds the rows that nobody wrote, and the tables that are not there.
+    fn add_strays(&self, verdict: &mut Verdict) {
+        for (place, seen) in self.places().iter().zip(self.seen) {
+            let table = &place.columns.table;
+            let Some(rows) = seen else {
+                let note = format!("table {table} does not exist here");
+                if !verdict.notes.contains(&note) {
+                    verdict.notes.push(note);
+                }
+                continue;
+            };
+            let (count, strays) = rows.strays();
+            let first = self.ledger.layout().kinds.iter().position(|kind| {
+                kind.parts.iter().any(|(at, _)| self.places().get(*at).is_some_and(|at| at.columns == place.columns))
+            });
+            if let Some(kind) = first.and_then(|first| verdict.kinds.get_mut(first)) {
+                kind.tally.unexpected += count;
+            }
+            let room = SHOWN - verdict.strays.len();
+            let strays = strays.into_iter().take(room);
+            verdict.strays.extend(strays.map(|(client, seq)| Stray::new(self.ledger, table, client, seq)));
+        }
+        verdict.strays.sort();
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 
 mod books;
 mod check;
+mod found;
 mod judge;
 mod plan;
 mod pool;
+mod seen;
+mod trace;
 mod user;
 mod wire;
 
@@ -21,8 +24,10 @@ use crate::pg::{SqlState, TableName};
 
 pub use books::Ledger;
 pub use check::{CheckError, check};
-pub use judge::{Found, KindVerdict, SHOWN, Sample, Stray, Tally, Verdict};
+pub use found::{Found, KindVerdict, SHOWN, Sample, Side, Sides, Stray, Tally, Target, Verdict};
+pub use judge::Asked;
 pub use pool::{Counts, Failure, HeldBack, Pool};
+pub use trace::{Gone, Part, Refusal, Trace, Traces, traces};
 
 /// What the users do.
 #[derive(Debug, Clone)]
@@ -48,13 +53,13 @@ pub struct Kind {
     pub sql: String,
     /// How often it is done in comparison with the others. 0: never.
     pub weight: u32,
-    /// Where it can be found again.
-    pub ledger: Option<LedgerColumns>,
+    /// Where it can be found again: one for each table that it writes to.
+    pub ledger: Vec<LedgerColumns>,
     /// Rejections that are counted and not raised.
     pub tolerate: Vec<SqlState>,
 }
 
-/// Where a transaction can be found again: the row with its `$client` and `$seq`.
+/// Where a transaction can be found again: what it leaves there is read from its SQL, see [`Trace`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerColumns {
     /// The table.

@@ -1,5 +1,7 @@
 //! A workload made ready: statements with names, weights added up, everything wrong with it told before anybody starts.
 
+use super::books::Layout;
+use super::trace::{Part, traces};
 use super::{Kind, TrafficError, Workload};
 use crate::pg::SqlState;
 use crate::pg::sql::{UserParameter, first_words, has_client_commands, split_statements, user_sql};
@@ -41,6 +43,8 @@ pub(super) struct Statement {
     pub(super) sql: String,
     pub(super) parameters: Vec<UserParameter>,
     pub(super) effect: Effect,
+    /// The parts of the transaction, a bit for each, that the server's count of this one's rows is about.
+    pub(super) counts: u8,
 }
 
 /// One kind of transaction.
@@ -53,6 +57,8 @@ pub(super) struct KindPlan {
     pub(super) tolerate: Vec<SqlState>,
     /// How many statements must be complete before the transaction can have been committed.
     pub(super) safe: usize,
+    /// The parts whose rows the server counts.
+    pub(super) counted: u8,
 }
 
 /// What the users do.
@@ -62,6 +68,8 @@ pub(super) struct Plan {
     total: u64,
     /// How many statements there are in all.
     pub(super) statements: usize,
+    /// What they leave behind.
+    pub(super) layout: Layout,
 }
 
 impl Plan {
@@ -75,9 +83,21 @@ impl Plan {
         if let Some(rate) = workload.rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
             return Err(TrafficError::Rate(rate.to_string()));
         }
-        let mut plan = Plan { kinds: vec![], total: 0, statements: 0 };
-        for kind in &workload.kinds {
-            plan.add(kind).map_err(|reason| TrafficError::Sql { kind: kind.name.clone(), reason })?;
+        let traces = traces(&workload.kinds).map_err(|refused| {
+            let told = refused
+                .into_iter()
+                .next()
+                .map(|one| (one.kind, format!("cannot be judged: {}; {}", one.title, one.help)));
+            let (kind, reason) = told.unwrap_or_default();
+            TrafficError::Sql {
+                kind: workload.kinds.get(kind).map(|kind| kind.name.clone()).unwrap_or_default(),
+                reason,
+            }
+        })?;
+        let layout = Layout::new(&workload.kinds, &traces.parts);
+        let mut plan = Plan { kinds: vec![], total: 0, statements: 0, layout };
+        for (kind, parts) in workload.kinds.iter().zip(&traces.parts) {
+            plan.add(kind, parts).map_err(|reason| TrafficError::Sql { kind: kind.name.clone(), reason })?;
         }
         if plan.total == 0 {
             return Err(TrafficError::Nothing("at least one transaction with a weight above 0"));
@@ -85,7 +105,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, kind: &Kind) -> Result<(), String> {
+    fn add(&mut self, kind: &Kind, parts: &[Part]) -> Result<(), String> {
         if has_client_commands(&kind.sql) {
             return Err("holds commands of psql or rows for COPY, which users cannot send".to_owned());
         }
@@ -94,21 +114,31 @@ impl Plan {
         }
         let read = |text: &str| user_sql(text).map_err(|error| format!("cannot be run: {error}"));
         let mut sql = read(&kind.sql)?;
+        // How many statements stand before the first of its own.
+        let mut before = 0;
         if sql.statements.len() > 1 && !has_own_transaction(&kind.sql) {
             // What is implicitly one transaction is not one to LOCK, SAVEPOINT and their like.
             sql = read(&format!("BEGIN;\n{}\n;COMMIT", kind.sql))?;
+            before = 1;
         }
-        if kind.ledger.is_some() && !(sql.uses(UserParameter::Client) && sql.uses(UserParameter::Seq)) {
+        let marks = sql.uses(UserParameter::Client) && sql.uses(UserParameter::Seq);
+        if !marks && !kind.ledger.is_empty() {
             return Err(
                 "has a ledger but does not write both `$client` and `$seq`: it could not be found again".to_owned()
             );
         }
+        let counts = |number: usize| {
+            let about = |part: &Part| part.statements.iter().any(|of| of + before == number);
+            parts.iter().enumerate().fold(0, |bits, (at, part)| bits | u8::from(about(part)) << at)
+        };
         let statements: Vec<Statement> = sql
             .statements
             .into_iter()
             .zip(self.statements..)
-            .map(|(statement, index)| Statement {
+            .enumerate()
+            .map(|(number, (statement, index))| Statement {
                 index,
+                counts: counts(number),
                 name: format!("u{index}"),
                 effect: Effect::of(&statement.sql),
                 sql: statement.sql,
@@ -124,6 +154,7 @@ impl Plan {
         self.kinds.push(KindPlan {
             name: kind.name.clone(),
             safe: safe.unwrap_or(statements.len()),
+            counted: statements.iter().fold(0, |bits, statement| bits | statement.counts),
             statements,
             upto: self.total,
             tolerate: kind.tolerate.clone(),
@@ -177,7 +208,7 @@ mod tests {
             name: name.into(),
             sql: "SELECT 1".into(),
             weight,
-            ledger: None,
+            ledger: vec![],
             tolerate: vec![],
         };
         let workload = Workload {
@@ -198,11 +229,12 @@ mod tests {
     #[test]
     fn what_no_user_can_do_is_told_before_the_start() {
         let told = |sql: &str, ledger: bool| {
-            let ledger = ledger.then(|| super::super::LedgerColumns {
+            let columns = super::super::LedgerColumns {
                 table: crate::pg::TableName { schema: None, name: "t".into() },
                 client: "client".into(),
                 seq: "seq".into(),
-            });
+            };
+            let ledger = if ledger { vec![columns] } else { vec![] };
             let kind = Kind { name: "order".into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] };
             let workload = Workload { kinds: vec![kind], clients: 1, first_client: 1, rate: None, seed: 1 };
             Plan::new(&workload).map(|_| ()).map_err(|error| error.to_string())
@@ -210,6 +242,7 @@ mod tests {
         assert_eq!(told("INSERT INTO t VALUES ($client, $seq)", true), Ok(()));
         for (sql, ledger, part) in [
             ("INSERT INTO t VALUES ($client)", true, "could not be found again"),
+            ("UPDATE t SET client = $client, seq = $seq", true, "cannot be judged: this UPDATE writes over"),
             ("-- nothing", false, "no statement"),
             ("COPY t FROM stdin", false, "psql"),
             ("SELECT $1", false, "`$1` is no parameter"),

@@ -1,5 +1,7 @@
 //! The users of one `traffic` step: a thread of their own, and what the rest of the program may ask about them.
 
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::books::{Books, Fate, KindInfo, Ledger};
+use super::books::{Books, Fate, Ledger};
 use super::plan::Plan;
 use super::user::User;
 use super::wire::{Connection, WireError};
@@ -53,6 +55,8 @@ pub(super) struct Users {
     pub(super) books: Arc<Books>,
     start: Instant,
     counts: [AtomicU64; 3],
+    /// How often the server said no, by what it called it.
+    rejections: Mutex<BTreeMap<Option<SqlState>, u64>>,
     failure: Mutex<Option<Failure>>,
     trouble: Mutex<Option<String>>,
     pace: Pace,
@@ -157,10 +161,11 @@ impl Users {
         self.books.book(index).map_or(0, |mut book| book.attempt(kind, micros))
     }
 
-    pub(super) fn resolve(&self, index: usize, fate: Fate) {
+    /// Notes what became of a user's last transaction, and which of its parts wrote no row.
+    pub(super) fn resolve(&self, index: usize, fate: Fate, hollow: u8) {
         let micros = self.micros();
         if let Some(mut book) = self.books.book(index) {
-            book.resolve(fate, micros);
+            book.resolve(fate, micros, hollow);
         }
         let count = match fate {
             Fate::Acknowledged => &self.counts[0],
@@ -171,11 +176,16 @@ impl Users {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a rejection by what the server called it; None where it gave no SQLSTATE.
+    pub(super) fn rejected(&self, state: Option<SqlState>) {
+        *lock(&self.rejections).entry(state).or_default() += 1;
+    }
+
     /// Users who were made to leave did not hear the answer.
     fn give_up(&self) {
         for index in 0..self.books.clients() {
             if self.books.book(index).is_some_and(|book| book.pending()) {
-                self.resolve(index, Fate::InDoubt);
+                self.resolve(index, Fate::InDoubt, 0);
             }
         }
     }
@@ -236,17 +246,17 @@ impl Pool {
         if nodes.is_empty() {
             return Err(TrafficError::Nothing("a node to go to"));
         }
-        let plan = Plan::new(&workload)?;
-        let kinds = workload.kinds.iter();
-        let kinds = kinds.map(|kind| KindInfo { name: kind.name.clone(), columns: kind.ledger.clone() }).collect();
+        let mut plan = Plan::new(&workload)?;
+        let layout = std::mem::take(&mut plan.layout);
         let start = Instant::now();
         let users = Arc::new(Users {
             plan,
             nodes,
             seed: workload.seed,
-            books: Arc::new(Books::new(kinds, workload.first_client, workload.clients, Timestamp::now())),
+            books: Arc::new(Books::new(layout, workload.first_client, workload.clients, Timestamp::now())),
             start,
             counts: Default::default(),
+            rejections: Mutex::default(),
             failure: Mutex::default(),
             trouble: Mutex::default(),
             pace: Pace::new(workload.rate, start),
@@ -259,7 +269,14 @@ impl Pool {
             // Cancelled when the thread ends, however it ends.
             let _done = done;
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(work(&users, &abort)),
+                Ok(runtime) => {
+                    let worked = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work(&users, &abort))));
+                    if worked.is_err() {
+                        users.fail(nobodys("the users' thread broke down".to_owned()));
+                    } else if !users.stopping() && !abort.is_cancelled() {
+                        users.fail(nobodys("no user is left, and nobody stopped them".to_owned()));
+                    }
+                }
                 Err(error) => users.fail(nobodys(format!("the users' thread cannot run: {error}"))),
             }
             users.give_up();
@@ -277,6 +294,12 @@ impl Pool {
         let [acknowledged, in_doubt, rejected] =
             self.users.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
         Counts { acknowledged, in_doubt, rejected }
+    }
+
+    /// How often the server said no, by what it called it; None for those without an SQLSTATE, such as a ROLLBACK of the
+    /// transaction's own.
+    pub fn rejections(&self) -> BTreeMap<Option<SqlState>, u64> {
+        lock(&self.users.rejections).clone()
     }
 
     /// How many transactions were acknowledged at `since` or later, by this machine's clock. Cheap enough to be polled.

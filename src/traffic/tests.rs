@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::server::{Server, source};
-use super::{Kind, LedgerColumns, Pool, Verdict, Workload, check};
+use super::{Asked, Kind, LedgerColumns, Pool, Verdict, Workload, check};
 use crate::pg::TableName;
 
 const ORDER: &str = "INSERT INTO orders (client, seq, amount) VALUES ($client, $seq, 42)";
@@ -13,7 +13,7 @@ const VISIT: &str = "INSERT INTO visits (client, seq) VALUES ($client, $seq)";
 
 fn kind(name: &str, table: &str, sql: &str, weight: u32) -> Kind {
     let table = TableName { schema: None, name: table.to_owned() };
-    let ledger = Some(LedgerColumns { table, client: "client".into(), seq: "SEQ".into() });
+    let ledger = vec![LedgerColumns { table, client: "client".into(), seq: "SEQ".into() }];
     Kind { name: name.into(), sql: sql.into(), weight, ledger, tolerate: vec![] }
 }
 
@@ -49,7 +49,7 @@ async fn acknowledged(pool: &Pool, count: u64) {
 }
 
 async fn judge(pool: &Pool, server: &Server) -> Verdict {
-    check(&pool.ledger(), &server.connect().await, None).await.expect("judged")
+    check(&pool.ledger(), &server.connect().await, Asked::default()).await.expect("judged")
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn a_plan_whose_result_changes_is_made_anew() {
     let server = Server::new().await;
     server.sql("CREATE TABLE prices (a int)").await;
     let mut look = kind("look", "visits", "SELECT * FROM prices", 1);
-    look.ledger = None;
+    look.ledger = vec![];
     let pool = start(&server, workload(vec![look], 1));
     acknowledged(&pool, 20).await;
     server.sql("ALTER TABLE prices ADD b text").await;
@@ -334,6 +334,131 @@ async fn a_dropped_pool_leaves_nobody_behind() {
     assert_eq!(ledger.acknowledged(), 0);
 }
 
+#[tokio::test]
+async fn what_a_user_left_unanswered_is_ended_before_it_goes_on_there() {
+    let (a, b) = (Server::new().await, Server::new().await);
+    let nodes = vec![("a".to_owned(), source(a.login())), ("b".to_owned(), source(b.login()))];
+    let pool = Pool::start("users", usual(), nodes).expect("started");
+    acknowledged(&pool, 100).await;
+    let lock = a.connect().await;
+    lock.batch_execute("BEGIN; LOCK TABLE visits, orders").await.expect("locked");
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drillyard users' AND wait_event_type = 'Lock'";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while a.count(waits).await < 4 || b.count("SELECT count(DISTINCT client) FROM visits").await < 4 {
+        assert!(Instant::now() < deadline);
+    }
+    let left: Vec<i32> = a
+        .connect()
+        .await
+        .query(&waits.replace("count(*)", "pid"), &[])
+        .await
+        .expect("rows")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    // Back to the first, where the same lock is waited for by new sessions, and by no old one.
+    b.stop("fast");
+    let old = format!("{waits} AND pid = ANY (ARRAY{left:?})");
+    while a.count(waits).await < 4 || a.count(&old).await > 0 {
+        assert!(Instant::now() < deadline);
+    }
+    lock.batch_execute("ROLLBACK").await.expect("unlocked");
+    acknowledged(&pool, 100).await;
+    pool.stop().await;
+    let verdict = judge(&pool, &a).await;
+    assert_eq!((pool.failure(), verdict.total.in_doubt_present), (None, 0), "{verdict:?}");
+    assert!(verdict.total.in_doubt_absent >= 4, "{verdict:?}");
+}
+
+#[tokio::test]
+async fn users_who_break_down_have_failed() {
+    let server = Server::new().await;
+    let login = server.login();
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let way_in = move || match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => Some(login.clone()),
+        _ => panic!("this is what the test is about"),
+    };
+    let pool = Pool::start("users", usual(), vec![("master".into(), std::sync::Arc::new(way_in))]).expect("started");
+    until("broken", &pool, |pool| pool.failure().is_some()).await;
+    let failure = pool.failure().expect("told");
+    assert!(failure.kind.is_empty() && failure.message.contains("a user broke down"), "{failure:?}");
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn updates_upserts_deletes_and_several_tables_are_found_again() {
+    let server = Server::new().await;
+    server
+        .sql(
+            "CREATE TABLE accounts (client int PRIMARY KEY, seq bigint);
+             INSERT INTO accounts SELECT i FROM generate_series(1, 3) i;
+             CREATE TABLE last (client text PRIMARY KEY, seq numeric(12, 2));
+             CREATE TABLE \"Carts\" (client int, \"SEQ\" smallint);
+             CREATE TABLE jobs (n int PRIMARY KEY, client int, seq bigint);
+             INSERT INTO jobs SELECT i FROM generate_series(1, 200) i;",
+        )
+        .await;
+    let several = |name: &str, tables: &[&str], sql: &str, weight| {
+        let ledger = tables.iter().map(|table| kind(name, table, sql, 1).ledger.remove(0)).collect();
+        Kind { ledger, ..kind(name, "visits", sql, weight) }
+    };
+    let mut fill = kind("fill", "Carts", "INSERT INTO \"Carts\" VALUES ($client, $seq)", 3);
+    let mut forget = kind("forget", "Carts", "DELETE FROM \"Carts\" WHERE client = $client AND \"SEQ\" < $seq", 1);
+    fill.ledger[0].seq = "\"SEQ\"".into();
+    forget.ledger[0].seq = "\"SEQ\"".into();
+    let take = "UPDATE jobs SET client = $client, seq = $seq WHERE seq IS NULL AND n = (SELECT min(n) FROM jobs WHERE seq IS NULL)";
+    let kinds = vec![
+        several(
+            "buy",
+            &["orders", "accounts"],
+            &format!("{ORDER}; UPDATE accounts SET seq = $seq WHERE client = $client"),
+            2,
+        ),
+        kind(
+            "last",
+            "last",
+            "INSERT INTO last VALUES ($client, $seq) ON CONFLICT (client) DO UPDATE SET seq = excluded.seq",
+            2,
+        ),
+        fill,
+        forget,
+        kind("take", "jobs", take, 3),
+    ];
+    let pool = start(&server, workload(kinds, 3));
+    acknowledged(&pool, 500).await;
+    server.crash();
+    until("cannot connect", &pool, |pool| pool.last_trouble().is_some()).await;
+    server.start();
+    acknowledged(&pool, 500).await;
+    let live = judge(&pool, &server).await;
+    assert_eq!(
+        (live.total.lost, live.total.halves, live.total.unexpected, live.total.duplicated),
+        (0, 0, 0, 0),
+        "{live:?}"
+    );
+    acknowledged(&pool, 500).await;
+    pool.stop().await;
+    assert_eq!(pool.failure(), None);
+    let verdict = judge(&pool, &server).await;
+    let total = verdict.total;
+    assert_eq!(
+        (total.lost, total.halves, total.duplicated, total.unexpected, total.resurrected),
+        (0, 0, 0, 0, 0),
+        "{verdict:?}"
+    );
+    // There were no more jobs to take.
+    assert!(
+        total.wrote_nothing > 0 && total.checked + total.wrote_nothing == pool.counts().acknowledged,
+        "{verdict:?}"
+    );
+    server.sql("UPDATE jobs SET seq = NULL WHERE n = 5; UPDATE last SET seq = 0 WHERE client = '2'").await;
+    let verdict = judge(&pool, &server).await;
+    assert_eq!((verdict.kinds[4].tally.lost, verdict.kinds[0].tally.lost), (1, 0));
+    assert!(verdict.kinds[1].tally.lost > 1, "all of one user's: {verdict:?}");
+}
+
 /// Not a test: transactions in a second, in turn with pgbench. Run it with
 /// `cargo test --release --lib traffic::tests::measure -- --ignored --nocapture`.
 #[tokio::test]
@@ -377,16 +502,17 @@ async fn measure_check() {
 
     use futures_util::TryStreamExt;
 
-    use super::books::{Books, Fate, KindInfo};
+    use super::books::{Books, Fate, Layout};
+    use super::traces;
     let server = Server::new().await;
-    let visit = kind("visit", "visits", VISIT, 1);
-    let kinds = vec![KindInfo { name: visit.name, columns: visit.ledger }];
-    let books = Arc::new(Books::new(kinds, 1, 8, Timestamp::now()));
+    let kinds = [kind("visit", "visits", VISIT, 1)];
+    let layout = Layout::new(&kinds, &traces(&kinds).expect("traces").parts);
+    let books = Arc::new(Books::new(layout, 1, 8, Timestamp::now()));
     for client in 0..8 {
         let mut book = books.book(client).expect("a book");
         for micros in 0..1_250_000 {
             book.attempt(0, micros);
-            book.resolve(Fate::Acknowledged, micros);
+            book.resolve(Fate::Acknowledged, micros, 0);
         }
     }
     server
@@ -415,7 +541,7 @@ async fn measure_check() {
         let count = stream.try_fold(0, async |n, _| Ok(n + 1)).await.expect("copied");
         let drained = began.elapsed();
         let began = Instant::now();
-        let verdict = check(&books.snapshot(), &client, None).await.expect("judged");
+        let verdict = check(&books.snapshot(), &client, Asked::default()).await.expect("judged");
         let ours = began.elapsed();
         assert_eq!((verdict.total.checked, verdict.total.lost), (10_000_000, 0));
         let _ =

@@ -32,7 +32,8 @@ const REST: Duration = Duration::from_millis(50);
 
 /// What became of a transaction.
 enum Answer {
-    Acknowledged,
+    /// With the parts that wrote no row, a bit for each.
+    Acknowledged(u8),
     /// The session goes on.
     Rejected(ServerError),
     /// The session is over, but the transaction was certainly not committed.
@@ -58,6 +59,15 @@ pub(super) struct User {
     session: Session,
     /// Until when each kind of transaction is left alone.
     resting: Vec<Option<Instant>>,
+    /// The sessions that it left although the server had not answered.
+    left: Vec<Left>,
+}
+
+/// A session that a user left although the server had not answered.
+struct Left {
+    node: usize,
+    pid: u32,
+    at: Timestamp,
 }
 
 /// What a user knows about its session's prepared statements.
@@ -74,16 +84,17 @@ impl User {
         let random = fastrand::Rng::with_seed(users.seed ^ client.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let session = Session { client, prepared: vec![false; users.plan.statements], parsing: vec![] };
         let resting = vec![None; users.plan.kinds.len()];
-        User { users, index, node: 0, random, session, resting }
+        User { users, index, node: 0, random, session, resting, left: vec![] }
     }
 
     /// Until the users are stopped.
     pub(super) async fn run(mut self) {
         let mut back_off = BACK_OFF.0;
-        while !self.users.stopping() {
+        let users = Arc::clone(&self.users);
+        while !users.stopping() {
             let connected = tokio::select! {
-                () = self.users.stopped() => return,
-                connected = self.users.connect(self.node, CONNECT) => connected,
+                () = users.stopped() => return,
+                connected = self.connect() => connected,
             };
             match connected {
                 Ok(mut connection) => {
@@ -99,6 +110,31 @@ impl User {
             self.users.pause(back_off).await;
             back_off = (2 * back_off).min(BACK_OFF.1);
         }
+    }
+
+    /// Opens a session, once nothing goes on there that it has left unanswered: what this user does later must come later.
+    async fn connect(&mut self) -> Result<Connection, WireError> {
+        let mut connection = self.users.connect(self.node, CONNECT).await?;
+        let until = Instant::now() + CONNECT;
+        while let Some(at) = self.left.iter().position(|left| left.node == self.node) {
+            let Left { pid, at: since, .. } = self.left[at];
+            // A process id may be somebody else's by now.
+            let end = format!(
+                "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+                 WHERE pid = {pid} AND backend_start <= '{since}' AND application_name = 'drillyard users'"
+            );
+            let late = || WireError::Protocol("a session that a user has left does not end".to_owned());
+            let left = until.saturating_duration_since(Instant::now());
+            let going_on = tokio::time::timeout(left, connection.query(&end)).await.map_err(|_| late())??;
+            match going_on.as_deref() {
+                Some("0") => drop(self.left.swap_remove(at)),
+                _ => self.users.pause(BACK_OFF.0).await,
+            }
+            if self.users.stopping() {
+                break;
+            }
+        }
+        Ok(connection)
     }
 
     /// One transaction after another. True when the users are stopped, false when the session is over.
@@ -130,8 +166,16 @@ impl User {
             {
                 self.resting[kind] = Some(Instant::now() + REST);
             }
+            let (state, hollow) = match &answer {
+                Answer::Acknowledged(hollow) => (None, *hollow),
+                Answer::Rejected(error) | Answer::RejectedAndLost(error) => (error.state, 0),
+                _ => (None, 0),
+            };
             let (fate, goes_on, failed) = self.judge(plan, seq, answer);
-            users.resolve(self.index, fate);
+            users.resolve(self.index, fate, hollow);
+            if fate == Fate::Rejected {
+                users.rejected(state);
+            }
             if fate == Fate::Acknowledged {
                 *back_off = BACK_OFF.0;
             }
@@ -167,6 +211,7 @@ impl User {
         if self.users.nodes.len() == 1 {
             return self.session.transaction(connection, plan, seq).await;
         }
+        let pid = connection.pid;
         let mut answer = std::pin::pin!(self.session.transaction(connection, plan, seq));
         loop {
             if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
@@ -175,6 +220,7 @@ impl User {
             // A node that was cut off or frozen never answers. One that waits for a lock does, sooner or later.
             if let Some(node) = self.users.writable_besides(self.node).await {
                 let text = format!("no answer, while node `{node}` accepts writes");
+                self.left.push(Left { node: self.node, pid, at: Timestamp::now() });
                 return Answer::Lost(WireError::Protocol(text));
             }
         }
@@ -183,7 +229,7 @@ impl User {
     /// The fate, whether the session goes on, and whether a failure was raised.
     fn judge(&mut self, plan: &KindPlan, seq: u64, answer: Answer) -> (Fate, bool, bool) {
         match answer {
-            Answer::Acknowledged => (Fate::Acknowledged, true, false),
+            Answer::Acknowledged(_) => (Fate::Acknowledged, true, false),
             Answer::RolledBack => (Fate::Rejected, true, false),
             Answer::Rejected(error) => {
                 // "cached plan must not change result type": prepared again, in a new session, as applications' drivers do.
@@ -297,6 +343,7 @@ impl Session {
 
     async fn answer(&mut self, connection: &mut Connection, plan: &KindPlan) -> Answer {
         let (mut parsed, mut completed) = (0, 0);
+        let mut hollow = plan.counted;
         let mut rolled_back = false;
         let mut error: Option<ServerError> = None;
         loop {
@@ -314,7 +361,13 @@ impl Session {
                 }
                 // CommandComplete
                 b'C' => {
-                    let effect = plan.statements.get(completed).map(|statement| statement.effect);
+                    let statement = plan.statements.get(completed);
+                    if let Some(statement) = statement
+                        && !message.body.ends_with(b" 0\0")
+                    {
+                        hollow &= !statement.counts;
+                    }
+                    let effect = statement.map(|statement| statement.effect);
                     if message.body == b"ROLLBACK\0" && matches!(effect, Some(Effect::Commit | Effect::Rollback)) {
                         rolled_back = true;
                         if effect == Some(Effect::Commit) {
@@ -338,7 +391,8 @@ impl Session {
                 }
                 b'Z' => {
                     let status = message.status();
-                    return ended(connection, plan, status, error, completed, rolled_back).await;
+                    let acknowledged = Answer::Acknowledged(hollow);
+                    return ended(connection, plan, status, error, completed, rolled_back, acknowledged).await;
                 }
                 // COPY FROM STDIN, COPY BOTH: the server waits for rows that no user has.
                 b'G' | b'W' => return Answer::Unfinished("it waits for rows of COPY, which users do not send"),
@@ -366,10 +420,11 @@ async fn ended(
     error: Option<ServerError>,
     completed: usize,
     rolled_back: bool,
+    acknowledged: Answer,
 ) -> Answer {
     match (status, error) {
         (b'I', None) if rolled_back => Answer::RolledBack,
-        (b'I', None) => Answer::Acknowledged,
+        (b'I', None) => acknowledged,
         // An explicit COMMIT went through before the error.
         (_, Some(error)) if completed > plan.safe && !rolled_back => {
             if status != b'I' {

@@ -78,6 +78,8 @@ pub(super) struct Connection {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// The server's process for this session; 0 where it did not say.
+    pub(super) pid: u32,
 }
 
 /// A message of the server.
@@ -118,7 +120,7 @@ impl Connection {
             }
         };
         let out = BytesMut::with_capacity(BUFFER);
-        let mut connection = Connection { stream, out, buffer: vec![0; BUFFER], start: 0, end: 0 };
+        let mut connection = Connection { stream, out, buffer: vec![0; BUFFER], start: 0, end: 0, pid: 0 };
         connection.log_in(login).await?;
         Ok(connection)
     }
@@ -147,7 +149,9 @@ impl Connection {
                         self.send().await?;
                     }
                 }
-                // Parameters, the key for cancel requests, notices.
+                // The key for cancel requests begins with the process.
+                b'K' => self.pid = body.first_chunk().copied().map_or(0, u32::from_be_bytes),
+                // Parameters, notices.
                 _ => {}
             }
         }

@@ -3,6 +3,7 @@
 mod backup;
 mod desk;
 mod docker;
+mod ledger;
 mod local;
 mod outage;
 mod standby;

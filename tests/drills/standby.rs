@@ -495,12 +495,6 @@ fn the_wal_keep_drills_show_each_its_own_cause() {
     }
 }
 
-#[test]
-fn docker_the_wal_keep_drills_pass() {
-    let run = wal_keep_drills(&["--backend", "docker", "--postgres", "15,17", "-j", "2"]);
-    assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2 * WAL_KEEP.len()), "{}", run.said);
-}
-
 /// The scripts that end, remove and rewind servers run in a container as well, and pg_rewind of 15 needs a checkpoint that 17 does not.
 #[test]
 fn docker_servers_are_rewound_and_rebuilt() {

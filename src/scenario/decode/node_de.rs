@@ -9,7 +9,9 @@ use super::access::{Choice, Fields, Items, Lines, Next, Places, Word, scalar};
 use super::failure::{Failure, Wrong};
 use super::{FEW, Passes, described, quoted};
 use crate::scenario::node::{Node, Style, Value};
-use crate::source::{Form, SCALAR, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices, did_you_mean};
+use crate::source::{
+    Form, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices, did_you_mean,
+};
 
 /// A value to be decoded.
 #[derive(Clone, Copy)]
@@ -363,6 +365,9 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        if name == SEVERAL && matches!(self.node.value, Value::Seq(_)) {
+            return self.deserialize_seq(visitor);
+        }
         let text = match name {
             SQL => Text::Sql,
             SHELL => Text::Shell,

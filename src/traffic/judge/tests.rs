@@ -6,34 +6,54 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::super::books::{Books, KindInfo};
+use super::super::books::{Books, Layout};
+use super::super::trace::traces;
+use super::super::{Kind, LedgerColumns};
 use super::*;
+use crate::pg::TableName;
+
+mod model;
 
 const CLIENTS: usize = 3;
 
-fn books(clients: usize) -> Arc<Books> {
-    let kind = |name: &str, table: Option<&str>| KindInfo {
-        name: name.into(),
-        columns: table.map(|table| LedgerColumns {
-            table: TableName { schema: None, name: table.into() },
-            client: "client".into(),
-            seq: "seq".into(),
-        }),
-    };
-    let kinds = [("order", Some("orders")), ("visit", Some("visits")), ("look", None), ("order2", Some("orders"))];
-    let kinds = kinds.into_iter().map(|(name, table)| kind(name, table)).collect();
-    Arc::new(Books::new(kinds, 1, clients, Timestamp::UNIX_EPOCH))
+fn columns(table: &str) -> LedgerColumns {
+    LedgerColumns { table: TableName { schema: None, name: table.into() }, client: "client".into(), seq: "seq".into() }
 }
 
-/// The rows of `orders` and of `visits`; None where there is no such table.
-fn verdict(ledger: &Ledger, rows: [Option<&[(i64, i64)]>; 2], before: Option<Timestamp>) -> Verdict {
-    let look = |(target, rows): (Target, Option<&[(i64, i64)]>)| {
-        let mut seen = Seen::new(ledger);
-        rows.unwrap_or_default().iter().for_each(|(client, seq)| seen.row(*client, *seq));
-        (target, rows.map(|_| seen))
-    };
-    let seen: Vec<_> = targets(ledger).into_iter().zip(rows).map(look).collect();
-    judge(ledger, &seen, before)
+pub(super) fn kind(name: &str, sql: &str, tables: &[&str]) -> Kind {
+    let ledger = tables.iter().map(|table| columns(table)).collect();
+    Kind { name: name.into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] }
+}
+
+pub(super) fn books_of(kinds: &[Kind], clients: usize) -> Arc<Books> {
+    let traces = traces(kinds).expect("nothing is refused");
+    Arc::new(Books::new(Layout::new(kinds, &traces.parts), 1, clients, Timestamp::UNIX_EPOCH))
+}
+
+fn books(clients: usize) -> Arc<Books> {
+    let insert = |table: &str| format!("INSERT INTO {table} VALUES ($client, $seq)");
+    let (orders, visits) = (insert("orders"), insert("visits"));
+    let kinds = [
+        kind("order", &orders, &["orders"]),
+        kind("visit", &visits, &["visits"]),
+        kind("look", "TABLE orders", &[]),
+        kind("order2", &orders, &["orders"]),
+    ];
+    books_of(&kinds, clients)
+}
+
+/// The rows of each place; None where there is no such table.
+pub(super) fn verdict(ledger: &Ledger, rows: &[Option<&[(i64, i64)]>], before: Option<Timestamp>) -> Verdict {
+    let mut seen = vec![];
+    for (place, rows) in ledger.layout().places.iter().zip(rows) {
+        seen.push(rows.map(|rows| {
+            let mut seen = Seen::new(ledger, place);
+            rows.iter().for_each(|(client, seq)| seen.row(Some(*client), Some(*seq)));
+            seen
+        }));
+    }
+    assert_eq!(seen.len(), ledger.layout().places.len());
+    judge(ledger, &ledger.by_now(), &seen, Asked { before, target: None })
 }
 
 /// One transaction: the user, the kind, its fate, the time since the one before, and how many rows it left.
@@ -66,7 +86,7 @@ proptest! {
             now += time;
             let Some(mut book) = books.book(client) else { continue };
             let seq = book.attempt(kind, now);
-            book.resolve(fate(number), now);
+            book.resolve(fate(number), now, 0);
             let copies = if fate(number) == Fate::Rejected { copies / 4 } else { copies };
             let at = (client as u64 + 1, seq);
             let tally = &mut expected[usize::from(kind)];
@@ -116,7 +136,7 @@ proptest! {
         let before = before.and_then(|before| {
             Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(before as i64)).ok()
         });
-        let found = verdict(&ledger, [Some(&rows[0]), Some(&rows[1])], before);
+        let found = verdict(&ledger, &[Some(&rows[0]), Some(&rows[1])], before);
         for (kind, expected) in found.kinds.iter().zip(expected) {
             prop_assert_eq!(kind.tally, expected, "{}", &kind.kind);
         }
@@ -141,7 +161,7 @@ proptest! {
             now += time;
             let Some(mut book) = books.book(0) else { continue };
             book.attempt(0, now);
-            book.resolve(fate(number), now);
+            book.resolve(fate(number), now, 0);
             expected += u64::from(number == 0 && now >= since);
         }
         let at = Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(since as i64));
@@ -157,13 +177,102 @@ fn without_its_table_every_acknowledged_transaction_is_lost_and_the_earliest_are
         // The second user's answers come first.
         let Some(mut book) = books.book(1 - micros % 2) else { continue };
         book.attempt(1, micros as u64);
-        book.resolve(Fate::Acknowledged, micros as u64);
+        book.resolve(Fate::Acknowledged, micros as u64, 0);
     }
-    let found = verdict(&books.snapshot(), [Some(&[]), None], None);
+    let found = verdict(&books.snapshot(), &[Some(&[]), None], None);
     assert_eq!((found.total.checked, found.total.lost), (5000, 5000));
     assert_eq!(found.notes, ["table visits does not exist here"]);
     assert_eq!(found.lost.earliest.len(), SHOWN);
     assert_eq!(found.lost.first().map(|found| (found.client, found.seq)), Some((2, 1)));
     assert_eq!(found.lost.earliest.last().map(|found| (found.client, found.seq)), Some((1, 500)));
     assert_eq!(found.lost.last.map(|found| (found.client, found.seq)), Some((1, 2500)));
+}
+
+/// A user's transactions, one after the other: the kind, its fate, and the parts that wrote nothing.
+fn history(books: &Books, steps: &[(u8, Fate, u8)]) {
+    for (at, (kind, fate, hollow)) in steps.iter().enumerate() {
+        let Some(mut book) = books.book(0) else { continue };
+        book.attempt(*kind, at as u64);
+        book.resolve(*fate, at as u64, *hollow);
+    }
+}
+
+#[test]
+fn what_wrote_nothing_is_not_lost_unless_the_count_is_wrong() {
+    use Fate::{Acknowledged, InDoubt};
+    let sql = "INSERT INTO orders VALUES ($client, $seq); UPDATE accounts SET seq = $seq WHERE client = $client";
+    let kinds = [kind("buy", sql, &["orders", "accounts"])];
+    let books = books_of(&kinds, 1);
+    // `UPDATE 0` the second time, both nothing the third; of the last nobody knows.
+    history(&books, &[(0, Acknowledged, 0), (0, Acknowledged, 2), (0, Acknowledged, 3), (0, InDoubt, 0)]);
+    let ledger = books.snapshot();
+    let found = verdict(&ledger, &[Some(&[(1, 1), (1, 2), (1, 4)]), Some(&[(1, 1)])], None);
+    assert_eq!((found.total.checked, found.total.wrote_nothing), (2, 1));
+    assert_eq!((found.total.lost, found.total.halves, found.total.in_doubt_present), (0, 0, 1));
+    // The row that was said not to be written is there: then the others of that table are lost.
+    let found = verdict(&ledger, &[Some(&[(1, 1), (1, 3)]), Some(&[(1, 1)])], None);
+    assert_eq!((found.total.checked, found.total.wrote_nothing, found.total.lost), (3, 0, 1));
+}
+
+#[test]
+fn what_is_done_after_the_ledger_was_taken_is_no_loss() {
+    let kinds = [
+        kind("fill", "INSERT INTO carts VALUES ($client, $seq)", &["carts"]),
+        kind("forget", "DELETE FROM carts WHERE client = $client AND seq < $seq", &["carts"]),
+        kind("pay", "UPDATE accounts SET seq = $seq WHERE client = $client", &["accounts"]),
+    ];
+    let books = books_of(&kinds, 1);
+    history(&books, &[(0, Fate::Acknowledged, 0), (2, Fate::Acknowledged, 0)]);
+    let ledger = books.snapshot();
+    history(&books, &[(2, Fate::Acknowledged, 0)]);
+    let found = verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None);
+    assert_eq!((found.total.lost, found.total.unexpected), (1, 0));
+    history(&books, &[(1, Fate::Rejected, 0)]);
+    assert_eq!(verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None).total.lost, 1);
+    history(&books, &[(1, Fate::Acknowledged, 0)]);
+    let found = verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None);
+    assert_eq!((found.total.checked, found.total.lost, found.total.unexpected), (2, 0, 0));
+}
+
+#[test]
+fn losses_are_told_with_what_is_there_of_them_and_where_they_lie() {
+    let sql = "INSERT INTO orders VALUES ($client, $seq); INSERT INTO payments VALUES ($client, $seq)";
+    let kinds = [
+        kind("pair", sql, &["orders", "payments"]),
+        kind("pay", "UPDATE accounts SET seq = $seq WHERE client = $client", &["accounts"]),
+    ];
+    let books = books_of(&kinds, 1);
+    let acknowledged = |kind| (kind, Fate::Acknowledged, 0);
+    history(&books, &[acknowledged(0), (0, Fate::InDoubt, 0), acknowledged(1), acknowledged(1), acknowledged(0)]);
+    let ledger = books.snapshot();
+    let mut seen: Vec<_> = ledger.layout().places.iter().map(|place| Some(Seen::new(&ledger, place))).collect();
+    let mut row = |place: usize, seq| seen[place].iter_mut().for_each(|rows| rows.row(Some(1), seq));
+    row(0, Some(2));
+    row(1, Some(1));
+    row(2, Some(3));
+    let at = |micros| Timestamp::from_microsecond(micros).expect("in range");
+    let target = Some(Target { from: at(3), to: at(3), until: None });
+    let found = judge(&ledger, &ledger.by_now(), &seen, Asked { before: None, target });
+    assert_eq!((found.total.lost, found.total.halves, found.total.acknowledged_halves), (2, 2, 1));
+    assert_eq!(found.lost.sides, Some(super::super::Sides { at: 1, after: 1, ..Default::default() }));
+    assert_eq!(found.halves.sides, Some(super::super::Sides { before: 2, ..Default::default() }));
+    assert_eq!(found.gone, Some((at(0), at(4))));
+    let told = |sample: &super::super::Sample| {
+        let told = sample
+            .earliest
+            .iter()
+            .map(|found| format!("{} {} {}: {}", found.kind, found.seq, found.fate, found.detail));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&found.lost),
+        [
+            "pay 4 acknowledged: accounts does not show it, nor a later one",
+            "pair 5 acknowledged: not in orders, not in payments"
+        ]
+    );
+    assert_eq!(
+        told(&found.halves),
+        ["pair 1 acknowledged: not in orders, in payments", "pair 2 in doubt: in orders, not in payments"]
+    );
 }

@@ -1,0 +1,361 @@
+//! Which rows the statements of a users' transaction write, as far as their text tells.
+
+use super::{Kind, tokens};
+use crate::pg::TableName;
+
+/// What a statement does to a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// INSERT.
+    Insert,
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// MERGE.
+    Merge,
+}
+
+/// A piece of SQL: `client` is what `"client"`, `Client` and `client` come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lexeme {
+    /// A keyword, a number, or a name that is not quoted; in lower case.
+    Word(String),
+    /// A quoted name, without its quotes.
+    Name(String),
+    /// `$client`.
+    Parameter(String),
+    /// A string constant.
+    Text,
+    /// Any other character.
+    Symbol(u8),
+}
+
+impl Lexeme {
+    fn is(&self, word: &str) -> bool {
+        matches!(self, Lexeme::Word(text) if text == word)
+    }
+
+    /// The name that it is, if it is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Lexeme::Word(text) | Lexeme::Name(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// `column = value` of a SET.
+pub type Assignment = (String, Vec<Lexeme>);
+
+/// What must hold for a row that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conditions {
+    /// All of these, which AND joins in WHERE; none where there is no WHERE.
+    All(Vec<Vec<Lexeme>>),
+    /// Something with OR in it.
+    Other,
+}
+
+/// What an INSERT does with a row that is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// An error, or nothing.
+    Kept,
+    /// ON CONFLICT (columns) DO UPDATE.
+    Updated {
+        /// The columns that the conflict is about.
+        columns: Vec<String>,
+    },
+}
+
+/// One statement that writes rows: a whole one, or one within WITH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What it does.
+    pub verb: Verb,
+    /// Where.
+    pub table: TableName,
+    /// Whether the rows that the server counts at the statement's end are those of this one.
+    pub counted: bool,
+    /// What UPDATE, or DO UPDATE, sets.
+    pub sets: Vec<Assignment>,
+    /// Which rows UPDATE and DELETE are about.
+    pub conditions: Conditions,
+    /// Of an INSERT.
+    pub conflict: Conflict,
+}
+
+/// What one statement writes, outermost last.
+pub fn writes(statement: &str) -> Vec<Write> {
+    let lexemes = lexemes(statement);
+    let mut depth = 0;
+    let mut found = vec![];
+    for (at, lexeme) in lexemes.iter().enumerate() {
+        match lexeme {
+            Lexeme::Symbol(b'(') => depth += 1,
+            Lexeme::Symbol(b')') => depth -= 1,
+            _ => {}
+        }
+        // A verb begins the statement, follows its WITH, or stands first in parentheses of it.
+        let begins = match at.checked_sub(1).and_then(|before| lexemes.get(before)) {
+            None => true,
+            Some(before) => matches!(before, Lexeme::Symbol(b'(' | b')')),
+        };
+        if begins && let Some(mut write) = write(&lexemes[at..]) {
+            write.counted = depth == 0;
+            found.push(write);
+        }
+    }
+    found
+}
+
+fn lexemes(statement: &str) -> Vec<Lexeme> {
+    let piece = |kind: Kind, text: &str| match kind {
+        Kind::Blank | Kind::Comment => None,
+        Kind::Word => Some(Lexeme::Word(text.to_ascii_lowercase())),
+        Kind::Parameter => Some(Lexeme::Parameter(text.to_owned())),
+        Kind::Quoted => match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(name) => Some(Lexeme::Name(name.replace("\"\"", "\""))),
+            None => Some(Lexeme::Text),
+        },
+        Kind::Other(byte) => Some(Lexeme::Symbol(byte)),
+    };
+    tokens(statement).filter_map(|token| piece(token.kind, &statement[token.start..token.end])).collect()
+}
+
+/// The writing statement at the front, up to its end or to the parenthesis that closes it.
+fn write(lexemes: &[Lexeme]) -> Option<Write> {
+    let scope = &lexemes[..end_of_scope(lexemes)];
+    let (verb, rest) = match scope {
+        [insert, into, rest @ ..] if insert.is("insert") && into.is("into") => (Verb::Insert, rest),
+        [update, rest @ ..] if update.is("update") => (Verb::Update, rest),
+        [delete, from, rest @ ..] if delete.is("delete") && from.is("from") => (Verb::Delete, rest),
+        [merge, into, rest @ ..] if merge.is("merge") && into.is("into") => (Verb::Merge, rest),
+        _ => return None,
+    };
+    let rest = match rest {
+        [only, rest @ ..] if only.is("only") => rest,
+        rest => rest,
+    };
+    let (table, rest) = table(rest)?;
+    let mut write = Write {
+        verb,
+        table,
+        counted: false,
+        sets: vec![],
+        conditions: Conditions::All(vec![]),
+        conflict: Conflict::Kept,
+    };
+    match verb {
+        Verb::Insert => (write.conflict, write.sets) = conflict(rest),
+        Verb::Update => {
+            write.sets = after(rest, &["set"]).map(|sets| assignments(until(sets, &["from", "where", "returning"])))?;
+            write.conditions = conditions(rest);
+        }
+        Verb::Delete => write.conditions = conditions(rest),
+        Verb::Merge => {}
+    }
+    Some(write)
+}
+
+/// Where the scope that begins here ends.
+fn end_of_scope(lexemes: &[Lexeme]) -> usize {
+    let mut depth = 0_usize;
+    for (at, lexeme) in lexemes.iter().enumerate() {
+        match lexeme {
+            Lexeme::Symbol(b'(') => depth += 1,
+            Lexeme::Symbol(b')') if depth == 0 => return at,
+            Lexeme::Symbol(b')') => depth -= 1,
+            _ => {}
+        }
+    }
+    lexemes.len()
+}
+
+/// The places of those that are in no parentheses and fit.
+fn outside(lexemes: &[Lexeme], fits: impl Fn(&Lexeme) -> bool) -> Vec<usize> {
+    let mut depth = 0_i32;
+    let mut places = vec![];
+    for (at, lexeme) in lexemes.iter().enumerate() {
+        match lexeme {
+            Lexeme::Symbol(b'(') => depth += 1,
+            Lexeme::Symbol(b')') => depth -= 1,
+            lexeme if depth == 0 && fits(lexeme) => places.push(at),
+            _ => {}
+        }
+    }
+    places
+}
+
+/// What follows these words, outside of parentheses.
+fn after<'a>(lexemes: &'a [Lexeme], words: &[&str]) -> Option<&'a [Lexeme]> {
+    let first = words.first()?;
+    outside(lexemes, |lexeme| lexeme.is(first)).into_iter().find_map(|at| {
+        let found = lexemes.get(at..at + words.len())?;
+        found.iter().zip(words).all(|(lexeme, word)| lexeme.is(word)).then(|| &lexemes[at + words.len()..])
+    })
+}
+
+/// What comes before the first of these words outside of parentheses.
+fn until<'a>(lexemes: &'a [Lexeme], words: &[&str]) -> &'a [Lexeme] {
+    let end = outside(lexemes, |lexeme| words.iter().any(|word| lexeme.is(word)));
+    &lexemes[..end.first().copied().unwrap_or(lexemes.len())]
+}
+
+fn split(lexemes: &[Lexeme], fits: impl Fn(&Lexeme) -> bool) -> Vec<&[Lexeme]> {
+    let mut pieces = vec![];
+    let mut start = 0;
+    for at in outside(lexemes, fits) {
+        pieces.push(&lexemes[start..at]);
+        start = at + 1;
+    }
+    pieces.push(&lexemes[start..]);
+    pieces
+}
+
+fn comma(lexeme: &Lexeme) -> bool {
+    *lexeme == Lexeme::Symbol(b',')
+}
+
+/// A table's name at the front, and what follows it.
+fn table(lexemes: &[Lexeme]) -> Option<(TableName, &[Lexeme])> {
+    let name = |at: usize| lexemes.get(at)?.name().map(str::to_owned);
+    let dot = |at: usize| lexemes.get(at) == Some(&Lexeme::Symbol(b'.'));
+    match (name(0)?, dot(1).then(|| name(2)).flatten()) {
+        (schema, Some(name)) => Some((TableName { schema: Some(schema), name }, &lexemes[3..])),
+        (name, None) => Some((TableName { schema: None, name }, &lexemes[1..])),
+    }
+}
+
+/// What is between the parentheses at the front, and what follows them.
+fn parenthesised(lexemes: &[Lexeme]) -> Option<(&[Lexeme], &[Lexeme])> {
+    let inside = lexemes.strip_prefix(&[Lexeme::Symbol(b'(')])?;
+    let end = end_of_scope(inside);
+    Some((&inside[..end], inside.get(end + 1..)?))
+}
+
+/// `a = 1, (b, c) = (2, 3)`.
+fn assignments(lexemes: &[Lexeme]) -> Vec<Assignment> {
+    let mut found = vec![];
+    for one in split(lexemes, comma) {
+        if let Some((columns, rest)) = parenthesised(one) {
+            let values = rest.strip_prefix(&[Lexeme::Symbol(b'=')]).unwrap_or(rest);
+            let values = if values.first().is_some_and(|lexeme| lexeme.is("row")) { &values[1..] } else { values };
+            let values: Vec<_> = parenthesised(values).map(|(values, _)| split(values, comma)).unwrap_or_default();
+            for (at, column) in split(columns, comma).into_iter().enumerate() {
+                let value = values.get(at).map(|value| value.to_vec()).unwrap_or_default();
+                found.extend(column.last().and_then(Lexeme::name).map(|name| (name.to_owned(), value)));
+            }
+        } else if let Some(equals) = one.iter().position(|lexeme| *lexeme == Lexeme::Symbol(b'=')) {
+            let column = one[..equals].last().and_then(Lexeme::name);
+            found.extend(column.map(|name| (name.to_owned(), one[equals + 1..].to_vec())));
+        }
+    }
+    found
+}
+
+fn conflict(lexemes: &[Lexeme]) -> (Conflict, Vec<Assignment>) {
+    let Some(rest) = after(lexemes, &["on", "conflict"]) else { return (Conflict::Kept, vec![]) };
+    let Some(sets) = after(rest, &["do", "update", "set"]) else { return (Conflict::Kept, vec![]) };
+    let columns = parenthesised(rest).map(|(columns, _)| split(columns, comma)).unwrap_or_default();
+    let columns = columns.into_iter().filter_map(|column| match column {
+        [column] => column.name().map(str::to_owned),
+        _ => None,
+    });
+    (Conflict::Updated { columns: columns.collect() }, assignments(until(sets, &["where", "returning"])))
+}
+
+/// The conditions of the WHERE.
+fn conditions(lexemes: &[Lexeme]) -> Conditions {
+    let Some(all) = after(lexemes, &["where"]) else { return Conditions::All(vec![]) };
+    let mut terms = vec![];
+    match joined(until(all, &["returning"]), &mut terms) {
+        true => Conditions::All(terms),
+        false => Conditions::Other,
+    }
+}
+
+/// Collects what AND joins; false where there is an OR.
+fn joined(lexemes: &[Lexeme], terms: &mut Vec<Vec<Lexeme>>) -> bool {
+    if !outside(lexemes, |lexeme| lexeme.is("or")).is_empty() {
+        return false;
+    }
+    split(lexemes, |lexeme| lexeme.is("and")).into_iter().all(|term| match parenthesised(term) {
+        Some((inside, [])) => joined(inside, terms),
+        _ => {
+            terms.push(term.to_vec());
+            true
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written, in few words: the verb, the table, what is set, and how many conditions there are.
+    fn read(statement: &str) -> Vec<String> {
+        let told = |write: Write| {
+            let sets: Vec<&str> = write.sets.iter().map(|(column, _)| column.as_str()).collect();
+            let terms = match &write.conditions {
+                Conditions::All(terms) => terms.len().to_string(),
+                Conditions::Other => "or".to_owned(),
+            };
+            let inner = if write.counted { "" } else { " inside" };
+            let upsert = match &write.conflict {
+                Conflict::Kept => String::new(),
+                Conflict::Updated { columns } => format!(" over ({})", columns.join(",")),
+            };
+            format!("{:?} {} [{}] {terms}{upsert}{inner}", write.verb, write.table, sets.join(","))
+        };
+        writes(statement).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn writes_are_read_with_what_they_set_and_where() {
+        for (statement, expected) in [
+            ("INSERT INTO Shop.Orders (a) VALUES ($client)", vec!["Insert shop.orders [] 0"]),
+            ("insert into \"T\" values (1) on conflict do nothing", vec!["Insert \"T\" [] 0"]),
+            (
+                "INSERT INTO t VALUES (1) ON CONFLICT (client) DO UPDATE SET seq = excluded.seq, n = t.n + 1 WHERE t.seq < 3 RETURNING 1",
+                vec!["Insert t [seq,n] 0 over (client)"],
+            ),
+            ("UPDATE t SET a = (SELECT 1 WHERE x = 2), b = 3 WHERE c = $client", vec!["Update t [a,b] 1"]),
+            ("UPDATE ONLY s.t AS x SET (a, b) = ROW ($client, $seq), c = 1 FROM y", vec!["Update s.t [a,b,c] 0"]),
+            ("UPDATE t SET a = 1 WHERE (b = 2 AND (c = 3)) AND d IS NULL RETURNING a", vec!["Update t [a] 3"]),
+            ("UPDATE t SET a = 1 WHERE b = 2 OR c = 3", vec!["Update t [a] or"]),
+            ("DELETE FROM t WHERE a = 1 AND (b = 2 OR c = 3)", vec!["Delete t [] or"]),
+            ("DELETE FROM t", vec!["Delete t [] 0"]),
+            (
+                "WITH gone AS (DELETE FROM a WHERE x = 1 RETURNING *) INSERT INTO b SELECT * FROM gone",
+                vec!["Delete a [] 1 inside", "Insert b [] 0"],
+            ),
+            ("MERGE INTO t USING s ON true WHEN MATCHED THEN UPDATE SET a = 1", vec!["Merge t [] 0"]),
+            ("SELECT * FROM t FOR UPDATE", vec![]),
+            ("SELECT 'INSERT INTO t', $$ DELETE FROM t $$ -- UPDATE t SET a = 1", vec![]),
+            ("LOCK t", vec![]),
+        ] {
+            assert_eq!(read(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_read_as_sql_reads_them() {
+        let found = writes("UPDATE t SET \"Seq\" = $seq::bigint, CLIENT = $client WHERE T.Owner = $client");
+        let [write] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(write.sets[0].0, "Seq");
+        assert_eq!(write.sets[1], ("client".to_owned(), vec![Lexeme::Parameter("$client".to_owned())]));
+        let Conditions::All(terms) = &write.conditions else { panic!("{write:?}") };
+        let word = |word: &str| Lexeme::Word(word.to_owned());
+        let term = [word("t"), Lexeme::Symbol(b'.'), word("owner"), Lexeme::Symbol(b'=')];
+        assert_eq!(terms[0][..4], term);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "(insert|into|update|set|where|on|conflict|do|and|or|t|[ (),=.$'\"]|\\$seq){0,30}") {
+            writes(&text);
+        }
+    }
+}

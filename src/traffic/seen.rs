@@ -1,0 +1,136 @@
+//! What was seen in the rows of one place: two bits for each transaction, or a number for each user. Pure.
+
+use super::books::{Ledger, Place};
+use super::found::SHOWN;
+
+/// The rows of one place.
+pub(super) struct Seen<'a> {
+    ledger: &'a Ledger,
+    /// For each kind, whether a row with its `$seq` is none of its doing. Empty where no kind is such.
+    strange: &'a [bool],
+    rows: Rows,
+    strays: Vec<(u64, i64)>,
+    unexpected: u64,
+}
+
+/// For each user.
+enum Rows {
+    /// How often each transaction was seen: 0, 1, or 2 and more.
+    Each(Vec<Counters>),
+    /// The one row that shows the last.
+    Last(Vec<Shown>),
+}
+
+struct Counters {
+    len: u64,
+    words: Vec<u64>,
+}
+
+/// A user's one row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// How many rows there are where there should be one.
+    pub(super) rows: u64,
+    /// The greatest `$seq` in them; 0 where it is null.
+    pub(super) seq: i64,
+}
+
+impl Counters {
+    fn place(seq: u64) -> (usize, u32) {
+        ((seq - 1) as usize / 32, (seq - 1) as u32 % 32 * 2)
+    }
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(ledger: &'a Ledger, place: &'a Place) -> Self {
+        let counters = |len: u64| Counters { len, words: vec![0; (len as usize).div_ceil(32)] };
+        let books = ledger.books();
+        let rows = match place.last {
+            true => Rows::Last(vec![Shown::default(); books.len()]),
+            false => Rows::Each(books.iter().map(|book| counters(book.tried())).collect()),
+        };
+        let strange = if place.strange.contains(&true) { place.strange.as_slice() } else { &[] };
+        Seen { ledger, strange, rows, strays: vec![], unexpected: 0 }
+    }
+
+    /// A row; None for what is no whole number. Those whose client is none of ours are somebody else's.
+    pub(super) fn row(&mut self, client: Option<i64>, seq: Option<i64>) {
+        let place = client.and_then(|client| u64::try_from(client).ok()?.checked_sub(self.ledger.first_client()));
+        let Some(index) = place.and_then(|index| usize::try_from(index).ok()) else { return };
+        let counters = match &mut self.rows {
+            Rows::Last(shown) => {
+                if let Some(shown) = shown.get_mut(index) {
+                    shown.rows += 1;
+                    shown.seq = shown.seq.max(seq.unwrap_or(0));
+                }
+                return;
+            }
+            Rows::Each(counters) => counters.get_mut(index),
+        };
+        let (Some(counters), Some(seq)) = (counters, seq) else { return };
+        let number = u64::try_from(seq).unwrap_or(0);
+        if !(1..=counters.len).contains(&number) {
+            // What was tried after the ledger was taken is neither lost nor unexpected.
+            if number == 0 || number > self.ledger.tried_by_now(index) {
+                self.stray(index, seq);
+            }
+            return;
+        }
+        if !self.strange.is_empty() && is_strange(self.ledger, self.strange, index, number) {
+            self.stray(index, seq);
+            return;
+        }
+        let (word, shift) = Counters::place(number);
+        if counters.words[word] >> shift & 2 == 0 {
+            counters.words[word] += 1 << shift;
+        }
+    }
+
+    fn stray(&mut self, index: usize, seq: i64) {
+        self.unexpected += 1;
+        if self.strays.len() < SHOWN {
+            self.strays.push((index as u64 + self.ledger.first_client(), seq));
+        }
+    }
+
+    /// How often a transaction was seen: 0, 1, or 2 and more. In a place where each user has one row: 0.
+    pub(super) fn count(&self, index: usize, seq: u64) -> u64 {
+        let Rows::Each(counters) = &self.rows else { return 0 };
+        let Some(counters) = counters.get(index).filter(|counters| (1..=counters.len).contains(&seq)) else { return 0 };
+        let (word, shift) = Counters::place(seq);
+        counters.words[word] >> shift & 3
+    }
+
+    /// A user's one row.
+    pub(super) fn shown(&self, index: usize) -> Shown {
+        match &self.rows {
+            Rows::Last(shown) => shown.get(index).copied().unwrap_or_default(),
+            Rows::Each(_) => Shown::default(),
+        }
+    }
+
+    /// Rows that nobody wrote: how many, and at most [`SHOWN`] of them.
+    pub(super) fn strays(&self) -> (u64, Vec<(u64, i64)>) {
+        let (mut count, mut strays) = (self.unexpected, self.strays.clone());
+        let Rows::Last(shown) = &self.rows else { return (count, strays) };
+        for (index, shown) in shown.iter().enumerate() {
+            // 0 or below is what was there before the first.
+            let Some(seq) = u64::try_from(shown.seq).ok().filter(|seq| *seq > 0) else { continue };
+            let strange = match self.ledger.books().get(index).and_then(|book| book.entry(seq)) {
+                Some(_) => is_strange(self.ledger, self.strange, index, seq),
+                None => seq > self.ledger.tried_by_now(index),
+            };
+            if strange {
+                count += 1;
+                strays.push((index as u64 + self.ledger.first_client(), shown.seq));
+            }
+        }
+        strays.truncate(SHOWN);
+        (count, strays)
+    }
+}
+
+fn is_strange(ledger: &Ledger, strange: &[bool], index: usize, seq: u64) -> bool {
+    let entry = ledger.books().get(index).and_then(|book| book.entry(seq));
+    entry.is_some_and(|entry| strange.get(usize::from(entry.kind())).copied().unwrap_or(false))
+}

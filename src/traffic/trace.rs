@@ -1,0 +1,537 @@
+//! What a transaction leaves behind, by which it can be told from one that did not happen: read from its SQL. Pure.
+//!
+//! What could not be told is refused before anybody starts: a judge that cannot see a loss would call it none.
+
+use super::{Kind, LedgerColumns};
+use crate::pg::TableName;
+use crate::pg::sql::{Conditions, Conflict, Lexeme, Verb, Write, split_statements, writes};
+
+/// What is left in one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// A row with its own `$client` and `$seq`, once: an INSERT, or an UPDATE of a row that nobody has marked before.
+    Row,
+    /// The user's one row, which shows the `$seq` of the last transaction that wrote it: an UPDATE of the user's own row, an upsert.
+    Last,
+    /// Rows of the user's earlier transactions are gone: a DELETE.
+    Gone(Gone),
+}
+
+/// Which earlier rows are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// All with a `$seq` that lies so far back, or farther.
+    UpTo(u64),
+    /// Just that one.
+    Just(u64),
+}
+
+/// One trace of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Where.
+    pub columns: LedgerColumns,
+    /// What.
+    pub trace: Trace,
+    /// The statements, by their numbers, whose counts of rows tell whether anything was written.
+    pub statements: Vec<usize>,
+}
+
+/// Why a kind's ledger could not tell a loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind, by its number.
+    pub kind: usize,
+    /// Which of its ledgers.
+    pub ledger: usize,
+    /// What is wrong.
+    pub title: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// The traces of all kinds, and what is to be known of what they do beside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Traces {
+    /// For each kind.
+    pub parts: Vec<Vec<Part>>,
+    /// What the ledger will not see, and what will look like a loss.
+    pub remarks: Vec<String>,
+}
+
+/// More traces than this in a transaction are not told apart.
+pub(super) const MOST_PARTS: usize = 8;
+
+/// What a kind writes: each write with the number of its statement.
+type Written = Vec<(usize, Write)>;
+
+/// Reads the traces of every kind from its SQL. All that is refused is told in one go.
+pub fn traces(kinds: &[Kind]) -> Result<Traces, Vec<Refusal>> {
+    let written: Vec<Written> = kinds.iter().map(|kind| written(&kind.sql)).collect();
+    let mut refused = vec![];
+    let mut all = Traces::default();
+    for (number, kind) in kinds.iter().enumerate() {
+        let mut parts: Vec<Part> = vec![];
+        for (ledger, columns) in kind.ledger.iter().enumerate() {
+            match parts_of(columns, &written[number]) {
+                _ if kind.ledger[..ledger].contains(columns) => {
+                    let title = "this ledger is named twice".to_owned();
+                    let help = "one for each table that the transaction writes to".to_owned();
+                    refused.push(Refusal { kind: number, ledger, title, help });
+                }
+                Ok(found) => parts.extend(found),
+                Err((title, help)) => refused.push(Refusal { kind: number, ledger, title, help }),
+            }
+        }
+        if parts.len() > MOST_PARTS {
+            let title = format!("at most {MOST_PARTS} writes of a transaction can be looked for");
+            let help = "leave some tables out of its ledger".to_owned();
+            refused.push(Refusal { kind: number, ledger: MOST_PARTS - 1, title, help });
+        }
+        all.parts.push(parts);
+    }
+    // What is wrong in itself is not held against the others.
+    if refused.is_empty() {
+        refused = contradictions(kinds, &all.parts);
+    }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    all.remarks = remarks(kinds, &written);
+    Ok(all)
+}
+
+fn written(sql: &str) -> Written {
+    let statements = split_statements(sql).into_iter().enumerate();
+    statements.flat_map(|(number, text)| writes(text).into_iter().map(move |write| (number, write))).collect()
+}
+
+/// Whether both may be the same table; without a schema nobody knows.
+fn may_be(one: &TableName, other: &TableName) -> bool {
+    one.name == other.name && (one.schema == other.schema || one.schema.is_none() || other.schema.is_none())
+}
+
+/// A column's name without quotes.
+fn folded(column: &str) -> String {
+    column.parse::<TableName>().map_or_else(|_| column.to_owned(), |name| name.name)
+}
+
+/// What and why not, and what to do.
+type Why = (String, String);
+
+/// The traces that a kind with these writes leaves in one table.
+fn parts_of(columns: &LedgerColumns, written: &Written) -> Result<Vec<Part>, Why> {
+    let (client, seq) = (folded(&columns.client), folded(&columns.seq));
+    let mut parts: Vec<Part> = vec![];
+    let mut add = |trace: Trace, statement: Option<usize>| {
+        // A statement whose rows nobody counts leaves it open for the whole trace.
+        match parts.iter_mut().find(|part| part.trace == trace) {
+            Some(part) => match statement {
+                Some(number) if !part.statements.is_empty() => part.statements.push(number),
+                _ => part.statements.clear(),
+            },
+            None => {
+                let statements = statement.into_iter().collect();
+                parts.push(Part { columns: columns.clone(), trace, statements });
+            }
+        }
+    };
+    let mut touched = false;
+    let here = written.iter().filter(|(_, write)| may_be(&write.table, &columns.table));
+    for (number, write) in here {
+        let counted = write.counted.then_some(*number);
+        match write.verb {
+            Verb::Insert => add(insert(write, &client, &seq)?, counted),
+            Verb::Update => match update(write, &client, &seq)? {
+                Some(trace) => add(trace, counted),
+                None => touched = true,
+            },
+            // A DELETE of no row is as good as any.
+            Verb::Delete => add(Trace::Gone(delete(write, &client, &seq)?), None),
+            Verb::Merge => {
+                return Err((
+                    "what a MERGE leaves behind cannot be told from its text".to_owned(),
+                    "write INSERT ... ON CONFLICT, or leave the ledger out".to_owned(),
+                ));
+            }
+        }
+    }
+    let has = |trace: Trace| parts.iter().any(|part| part.trace == trace);
+    match parts.is_empty() {
+        true if touched => Err((
+            format!("this UPDATE leaves nothing in {} by which it could be found", columns.table),
+            format!("let it set {seq} = $seq, or leave the ledger out"),
+        )),
+        // A function, a view, a trigger: the judge looks for a row.
+        true => Ok(vec![Part { columns: columns.clone(), trace: Trace::Row, statements: vec![] }]),
+        false if has(Trace::Last) && parts.len() > 1 => Err(mixed(columns)),
+        false => Ok(parts),
+    }
+}
+
+fn mixed(columns: &LedgerColumns) -> Why {
+    (
+        format!("rows of {} are looked for one by one, and an UPDATE or upsert writes over them", columns.table),
+        "use other columns, or another table, for what is written again and again".to_owned(),
+    )
+}
+
+fn insert(write: &Write, client: &str, seq: &str) -> Result<Trace, Why> {
+    match &write.conflict {
+        Conflict::Kept => Ok(Trace::Row),
+        // Such a row is met only by the transaction that made it.
+        Conflict::Updated { columns } if columns.iter().any(|column| column == seq) => Ok(Trace::Row),
+        Conflict::Updated { columns }
+            if columns.as_slice() == [client] && value(write, seq).is_some_and(|value| is_new(value, seq)) =>
+        {
+            Ok(Trace::Last)
+        }
+        Conflict::Updated { .. } => Err((
+            format!("this upsert writes over rows of {} in a way that hides a loss", write.table),
+            format!(
+                "each user can have one row that shows its last transaction: ON CONFLICT ({client}) DO UPDATE SET {seq} = excluded.{seq}"
+            ),
+        )),
+    }
+}
+
+/// None for one that touches neither column.
+fn update(write: &Write, client: &str, seq: &str) -> Result<Option<Trace>, Why> {
+    let (of_client, of_seq) = (value(write, client), value(write, seq));
+    if of_client.is_none() && of_seq.is_none() {
+        return Ok(None);
+    }
+    let over = || {
+        (
+            format!("this UPDATE writes over what earlier ones left in {}: a loss could not be told", write.table),
+            format!(
+                "it can be told where each user has one row of its own (UPDATE ... SET {seq} = $seq WHERE {client} = $client), and where \
+                 a row is marked once (UPDATE ... SET {client} = $client, {seq} = $seq WHERE {seq} IS NULL AND ...); else leave the ledger out"
+            ),
+        )
+    };
+    let Conditions::All(terms) = &write.conditions else { return Err(over()) };
+    let marks = of_seq.is_some_and(|value| is_parameter(value, "$seq"));
+    let own = of_client.is_none_or(|value| is_parameter(value, "$client"));
+    if !marks || !own {
+        return Err(over());
+    }
+    let of_user = terms.iter().any(|term| is_of_user(term, client));
+    let once = terms.iter().any(|term| {
+        let words: Vec<&str> = term.iter().filter_map(Lexeme::name).collect();
+        matches!(words[..], [.., column, "is", "null"] if column == seq) && words.len() <= 4
+    });
+    match (once, of_user) {
+        (true, _) if of_user || of_client.is_some() => Ok(Some(Trace::Row)),
+        (false, true) => Ok(Some(Trace::Last)),
+        _ => Err(over()),
+    }
+}
+
+fn delete(write: &Write, client: &str, seq: &str) -> Result<Gone, Why> {
+    let which = || {
+        let Conditions::All(terms) = &write.conditions else { return None };
+        let (users, others): (Vec<_>, Vec<_>) = terms.iter().partition(|term| is_of_user(term, client));
+        match (users.as_slice(), others.as_slice()) {
+            ([_], []) => Some(Gone::UpTo(1)),
+            ([_], [term]) => how_far_back(term, seq),
+            _ => None,
+        }
+    };
+    which().ok_or_else(|| {
+        (
+            format!("which rows of {} this DELETE removes cannot be told: a loss would not be seen", write.table),
+            format!(
+                "delete rows by their marks, and by nothing else: WHERE {client} = $client AND {seq} < $seq, or {seq} = $seq - 10; \
+                 else leave the ledger out"
+            ),
+        )
+    })
+}
+
+/// What a column is set to.
+fn value<'a>(write: &'a Write, column: &str) -> Option<&'a [Lexeme]> {
+    write.sets.iter().find(|(name, _)| name == column).map(|(_, value)| value.as_slice())
+}
+
+/// `$seq`, or what the row that was to be inserted has.
+fn is_new(value: &[Lexeme], column: &str) -> bool {
+    let excluded = matches!(value, [excluded, Lexeme::Symbol(b'.'), name]
+        if excluded.name() == Some("excluded") && name.name() == Some(column));
+    excluded || is_parameter(value, "$seq")
+}
+
+/// Without casts: `$seq::bigint` is `$seq`.
+fn bare(lexemes: &[Lexeme]) -> Vec<&Lexeme> {
+    let mut bare = vec![];
+    let mut rest = lexemes;
+    while let [first, more @ ..] = rest {
+        rest = match rest {
+            [Lexeme::Symbol(b':'), Lexeme::Symbol(b':'), Lexeme::Word(_), more @ ..] => more,
+            _ => {
+                bare.push(first);
+                more
+            }
+        };
+    }
+    bare
+}
+
+fn is_parameter(lexemes: &[Lexeme], parameter: &str) -> bool {
+    matches!(bare(lexemes)[..], [Lexeme::Parameter(text)] if text == parameter)
+}
+
+/// `column`, `t.column`.
+fn is_column(lexemes: &[Lexeme], column: &str) -> bool {
+    match bare(lexemes)[..] {
+        [name] | [.., Lexeme::Symbol(b'.'), name] => name.name() == Some(column),
+        _ => false,
+    }
+}
+
+/// `column = $client`, either way round.
+fn is_of_user(term: &[Lexeme], client: &str) -> bool {
+    let mut sides = term.split(|lexeme| *lexeme == Lexeme::Symbol(b'='));
+    let (Some(one), Some(other), None) = (sides.next(), sides.next(), sides.next()) else { return false };
+    let fits = |a, b| is_column(a, client) && is_parameter(b, "$client");
+    fits(one, other) || fits(other, one)
+}
+
+/// `seq < $seq`, `seq <= $seq - 10`, `seq = $seq - 1`, either way round. None for anything else, and for what would be the
+/// transaction's own row.
+fn how_far_back(term: &[Lexeme], seq: &str) -> Option<Gone> {
+    let symbol = |lexeme: &Lexeme| match lexeme {
+        Lexeme::Symbol(byte @ (b'<' | b'=' | b'>')) => Some(*byte),
+        _ => None,
+    };
+    let start = term.iter().position(|lexeme| symbol(lexeme).is_some())?;
+    let operator: Vec<u8> = term[start..].iter().map_while(symbol).collect();
+    let (left, right) = (&term[..start], &term[start + operator.len()..]);
+    let (operator, right) = match (is_column(left, seq), operator.as_slice()) {
+        (true, operator) => (operator.to_vec(), right),
+        (false, b">") if is_column(right, seq) => (b"<".to_vec(), left),
+        (false, b">=") if is_column(right, seq) => (b"<=".to_vec(), left),
+        (false, b"=") if is_column(right, seq) => (b"=".to_vec(), left),
+        _ => return None,
+    };
+    let back = match bare(right)[..] {
+        [Lexeme::Parameter(text)] if text == "$seq" => 0,
+        [Lexeme::Parameter(text), Lexeme::Symbol(b'-'), Lexeme::Word(number)] if text == "$seq" => {
+            number.parse().ok()?
+        }
+        _ => return None,
+    };
+    match operator.as_slice() {
+        b"<" => Some(Gone::UpTo(u64::checked_add(back, 1)?)),
+        b"<=" if back > 0 => Some(Gone::UpTo(back)),
+        b"=" if back > 0 => Some(Gone::Just(back)),
+        _ => None,
+    }
+}
+
+/// What several traces in one place make impossible.
+fn contradictions(kinds: &[Kind], parts: &[Vec<Part>]) -> Vec<Refusal> {
+    let every = || parts.iter().flatten();
+    let mut refused = vec![];
+    for (number, part) in parts.iter().enumerate().flat_map(|(number, parts)| parts.iter().map(move |p| (number, p))) {
+        let columns = &part.columns;
+        let table = &columns.table;
+        let here = || every().filter(|other| other.columns == *columns);
+        let why = match part.trace {
+            Trace::Last if here().any(|other| other.trace != Trace::Last) => Some(mixed(columns)),
+            Trace::Gone(_) if !here().any(|other| other.trace == Trace::Row) => Some((
+                format!("no transaction inserts into {table} what this one deletes: a loss could not be told"),
+                "let another transaction of the same users INSERT there, with the same ledger".to_owned(),
+            )),
+            Trace::Gone(_) if every().any(|other| may_be(&other.columns.table, table) && other.columns != *columns) => {
+                Some((
+                    format!("this DELETE removes rows of {table} in which another transaction is looked for"),
+                    "use another table for what is looked for in other columns".to_owned(),
+                ))
+            }
+            _ => None,
+        };
+        if let Some((title, help)) = why {
+            let ledger = kinds[number].ledger.iter().position(|one| one == columns).unwrap_or(0);
+            refused.push(Refusal { kind: number, ledger, title, help });
+        }
+    }
+    refused.dedup();
+    refused
+}
+
+/// What the ledger will not see, and what will look like a loss.
+fn remarks(kinds: &[Kind], written: &[Written]) -> Vec<String> {
+    let mut remarks = vec![];
+    for (kind, written) in kinds.iter().zip(written) {
+        for (_, write) in written.iter().filter(|(_, write)| !kind.names(&write.table)) {
+            let name = &kind.name;
+            let table = &write.table;
+            let mut looked_for = kinds.iter().filter(|other| other.names(table)).map(|other| &other.name);
+            let remark = match (write.verb, looked_for.next()) {
+                (Verb::Delete, Some(other)) => {
+                    format!(
+                        "`{name}` deletes from {table}, where `{other}` is looked for: what it deletes of users' rows counts as lost"
+                    )
+                }
+                (Verb::Update, Some(other)) if kinds.iter().any(|kind| writes_over(kind, write)) => {
+                    format!(
+                        "`{name}` writes over the marks in {table} by which `{other}` is found: what it writes over counts as lost"
+                    )
+                }
+                (Verb::Insert, _) if !kind.ledger.is_empty() => {
+                    format!(
+                        "`{name}` writes to {table} as well, which its ledger does not name: a half there is not seen"
+                    )
+                }
+                _ => continue,
+            };
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+    }
+    remarks
+}
+
+/// Whether an UPDATE sets the columns in which a kind is looked for.
+fn writes_over(kind: &Kind, write: &Write) -> bool {
+    kind.ledger.iter().any(|columns| {
+        let set = |column: &str| value(write, &folded(column)).is_some();
+        may_be(&columns.table, &write.table) && (set(&columns.client) || set(&columns.seq))
+    })
+}
+
+impl Kind {
+    /// Whether its ledger names a table.
+    fn names(&self, table: &TableName) -> bool {
+        self.ledger.iter().any(|columns| may_be(&columns.table, table))
+    }
+
+    /// Whether its SQL may put rows into a table that its ledger does not name: it says so, or runs what nobody can read here.
+    pub(super) fn may_insert(&self, table: &TableName) -> bool {
+        let opaque = |text: &str| {
+            let words = crate::pg::sql::first_words(text, 1);
+            matches!(words.first().map(String::as_str), Some("select" | "call" | "do" | "with" | "copy"))
+        };
+        written(&self.sql).iter().any(|(_, write)| write.verb != Verb::Delete && may_be(&write.table, table))
+            || split_statements(&self.sql).into_iter().any(opaque)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str, sql: &str, tables: &[&str]) -> Kind {
+        let columns = |table: &&str| LedgerColumns {
+            table: table.parse().expect("a table"),
+            client: "client".into(),
+            seq: "SEQ".into(),
+        };
+        let ledger = tables.iter().map(columns).collect();
+        Kind { name: name.into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] }
+    }
+
+    fn traces_of(sql: &str) -> Result<Vec<Trace>, String> {
+        // Somebody inserts, so that others may delete.
+        let kinds = [kind("it", sql, &["t"]), kind("insert", "INSERT INTO t VALUES ($client, $seq)", &["t"])];
+        match traces(&kinds[..if sql.contains("DELETE") { 2 } else { 1 }]) {
+            Ok(found) => Ok(found.parts[0].iter().map(|part| part.trace).collect()),
+            Err(refused) => Err(format!("{}; {}", refused[0].title, refused[0].help)),
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_read_from_the_sql() {
+        use super::Gone::{Just, UpTo};
+        use Trace::{Gone, Last, Row};
+        for (sql, expected) in [
+            ("INSERT INTO t (client, seq) VALUES ($client, $seq)", vec![Row]),
+            ("INSERT INTO s.t VALUES ($client, $seq) ON CONFLICT DO NOTHING", vec![Row]),
+            ("INSERT INTO t VALUES ($client, $seq) ON CONFLICT (client, seq) DO UPDATE SET n = 1", vec![Row]),
+            ("INSERT INTO t VALUES ($client, $seq) ON CONFLICT (client) DO UPDATE SET seq = excluded.seq", vec![Last]),
+            ("INSERT INTO t VALUES ($client, $seq) ON CONFLICT (client) DO UPDATE SET seq = $seq::int", vec![Last]),
+            ("UPDATE t SET seq = $seq WHERE client = $client", vec![Last]),
+            ("UPDATE t x SET seq = $seq, n = n + 1 WHERE $client::int = x.client AND x.seq < $seq", vec![Last]),
+            ("UPDATE t SET client = $client, seq = $seq WHERE seq IS NULL AND id = $seq % 10", vec![Row]),
+            ("UPDATE t SET (client, seq) = ($client, $seq) WHERE id = 1 AND t.seq is null", vec![Row]),
+            ("DELETE FROM t WHERE client = $client AND seq < $seq", vec![Gone(UpTo(1))]),
+            ("DELETE FROM t WHERE client = $client /* $seq */", vec![Gone(UpTo(1))]),
+            ("DELETE FROM t WHERE $seq - 3 >= seq AND client = $client", vec![Gone(UpTo(3))]),
+            ("DELETE FROM t WHERE client = $client AND seq < $seq::bigint - 10", vec![Gone(UpTo(11))]),
+            ("DELETE FROM t WHERE (client = $client) AND (seq = $seq - 1)", vec![Gone(Just(1))]),
+            (
+                "DELETE FROM t WHERE client = $client AND seq < $seq; INSERT INTO t VALUES ($client, $seq)",
+                vec![Gone(UpTo(1)), Row],
+            ),
+            ("INSERT INTO t VALUES ($client, $seq); UPDATE t SET n = 1 WHERE seq = $seq", vec![Row]),
+            ("SELECT order_one($client, $seq)", vec![Row]),
+        ] {
+            assert_eq!(traces_of(sql), Ok(expected), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_could_hide_a_loss_is_refused() {
+        for (sql, part) in [
+            ("UPDATE t SET client = $client, seq = $seq WHERE id = 7", "writes over what earlier ones left"),
+            ("UPDATE t SET seq = $seq WHERE client = $client OR id = 7", "writes over"),
+            ("UPDATE t SET seq = seq + 1 WHERE client = $client", "writes over"),
+            ("UPDATE t SET client = 0, seq = $seq WHERE client = $client", "writes over"),
+            ("UPDATE t SET seq = $seq WHERE seq IS NULL AND id = 7", "writes over"),
+            ("UPDATE t SET seq = $seq WHERE id = (SELECT id FROM t WHERE client = $client)", "writes over"),
+            ("UPDATE t SET n = $seq WHERE client = $client", "leaves nothing in t"),
+            ("INSERT INTO t VALUES ($client, $seq) ON CONFLICT (n) DO UPDATE SET seq = excluded.seq", "hides a loss"),
+            ("INSERT INTO t VALUES ($client, $seq) ON CONFLICT (client) DO UPDATE SET n = 1", "hides a loss"),
+            ("DELETE FROM t WHERE id = $seq AND client = $client", "which rows of t this DELETE removes"),
+            ("DELETE FROM t WHERE client = $client AND seq = $seq", "which rows"),
+            ("DELETE FROM t WHERE client = $client AND seq <= $seq", "which rows"),
+            ("DELETE FROM t WHERE client = $client AND seq > $seq", "which rows"),
+            ("DELETE FROM t WHERE client = $client AND seq < $seq AND n = 1", "which rows"),
+            ("DELETE FROM t WHERE seq < $seq", "which rows"),
+            ("MERGE INTO t USING u ON true WHEN MATCHED THEN UPDATE SET seq = $seq", "MERGE"),
+            ("INSERT INTO t VALUES ($client, $seq); UPDATE t SET seq = $seq WHERE client = $client", "one by one"),
+        ] {
+            let refused = traces_of(sql).unwrap_err();
+            assert!(refused.contains(part), "{sql}: {refused}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_contradict_each_other_are_refused() {
+        let insert = kind("insert", "INSERT INTO t VALUES ($client, $seq)", &["t"]);
+        let update = kind("update", "UPDATE t SET seq = $seq WHERE client = $client", &["t"]);
+        let delete = kind("delete", "DELETE FROM t WHERE client = $client AND seq < $seq", &["t"]);
+        let mut mark = kind("mark", "UPDATE t SET paid = $seq WHERE client = $client AND paid IS NULL", &["t"]);
+        mark.ledger[0].seq = "paid".into();
+        let told = |kinds: &[&Kind]| {
+            let kinds: Vec<Kind> = kinds.iter().map(|kind| (*kind).clone()).collect();
+            traces(&kinds).map(|traces| traces.remarks).map_err(|refused| {
+                refused.into_iter().map(|one| format!("{}: {}", kinds[one.kind].name, one.title)).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(told(&[&insert, &delete, &insert]), Ok(vec![]));
+        assert_eq!(told(&[&insert, &mark]), Ok(vec![]));
+        assert!(told(&[&insert, &update]).unwrap_err()[0].starts_with("update: rows of t are looked for one by one"));
+        assert!(told(&[&delete]).unwrap_err()[0].starts_with("delete: no transaction inserts into t"));
+        let removes = told(&[&insert, &delete, &mark]).unwrap_err();
+        assert_eq!(removes, ["delete: this DELETE removes rows of t in which another transaction is looked for"]);
+        let twice = kind("twice", "INSERT INTO t VALUES ($client, $seq)", &["t", "t"]);
+        assert_eq!(told(&[&twice]).unwrap_err(), ["twice: this ledger is named twice"]);
+    }
+
+    #[test]
+    fn what_the_ledger_will_not_see_is_remarked() {
+        let told = |sql: &str, tables: &[&str]| {
+            let kinds = [kind("it", sql, tables), kind("other", "INSERT INTO t VALUES ($client, $seq)", &["t"])];
+            traces(&kinds).map(|traces| traces.remarks.join("; ")).unwrap_or_default()
+        };
+        let both = "INSERT INTO u VALUES ($client, $seq); INSERT INTO v VALUES ($client, $seq)";
+        assert!(told(both, &["u"]).contains("`it` writes to v as well, which its ledger does not name"));
+        assert_eq!(told(both, &["u", "v"]), "");
+        assert!(told("DELETE FROM t WHERE n = 1", &[]).contains("what it deletes of users' rows counts as lost"));
+        assert!(told("UPDATE t SET seq = 0", &[]).contains("writes over the marks in t by which `other`"));
+        assert_eq!(told("UPDATE t SET n = 0; SELECT 1", &[]), "");
+    }
+}
