@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Judges, Role, Scope, Step, StepKind, StepResult};
 use crate::pg::Lsn;
 use crate::source::{Name, Spanned};
 
@@ -47,6 +47,10 @@ impl Step for AssertStreaming {
 
     fn title(&self) -> String {
         format!("{} streams from {}", self.standby.value, self.primary.value)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Streaming { standby: self.standby.as_str(), primary: self.primary.as_str() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

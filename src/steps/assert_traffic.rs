@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, NodeRef, Place, Recovered, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Finding, Judges, NodeRef, Place, Recovered, Role, Scope, Step, StepKind, StepResult};
 use crate::journal::Event;
 use crate::source::{Name, Spanned};
 use crate::traffic::{Found, Sample, Verdict, check};
@@ -71,6 +71,10 @@ impl Step for AssertTraffic {
             most => format!("at most {most} lost"),
         };
         format!("{lost} of {}{before} on {}", self.traffic.value, self.node)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Traffic { traffic: self.traffic.as_str(), node: self.node.as_str() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

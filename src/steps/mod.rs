@@ -8,6 +8,7 @@ mod finding;
 mod kind;
 mod outage;
 mod pair;
+mod proof;
 mod recovered;
 mod scope;
 mod until;
@@ -16,6 +17,7 @@ pub use context::{Backup, Context, Dump, NodeSpec, Snapshot, State, USERS_FAILED
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
+pub use proof::{Brings, Brought, Judges, Shift};
 pub use recovered::{Place, Recovered};
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::archive_end::ArchiveEnd;
-use super::{By, Context, Finding, Recovered, Role, Scope, Step, StepKind, StepResult, Then, Until, UntilWord};
+use super::{By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Following, Node, Setup, Started, conninfo};
 use crate::pg::{Mark, RecoveryTarget, ShutdownMode};
 use crate::source::{Name, Spanned};
@@ -60,6 +60,7 @@ impl StepKind for Recover {
     const NAME: &'static str = "recover";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
@@ -78,6 +79,13 @@ impl Step for Recover {
 
     fn makes_node(&self) -> Option<&Spanned<Name>> {
         self.backup.as_ref().map(|_| &self.node)
+    }
+
+    fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
+        let until = self.until.value.moved(shift, self.backup.is_some())?;
+        // What is no mark any more is not handed over as one.
+        let by = self.by.clone().filter(|_| until.before.is_some() || until.after.is_some());
+        Some(Box::new(Recover { until: Spanned { value: until, ..self.until.clone() }, by, ..self.clone() }))
     }
 
     fn title(&self) -> String {

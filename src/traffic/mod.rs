@@ -4,6 +4,7 @@
 mod books;
 mod check;
 mod judge;
+mod pick;
 mod plan;
 mod pool;
 mod user;
@@ -22,6 +23,7 @@ use crate::pg::{SqlState, TableName};
 pub use books::Ledger;
 pub use check::{CheckError, check};
 pub use judge::{Found, KindVerdict, SHOWN, Sample, Stray, Tally, Verdict};
+pub use pick::Picked;
 pub use pool::{Counts, Failure, HeldBack, Pool};
 
 /// What the users do.
