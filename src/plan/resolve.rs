@@ -427,7 +427,10 @@ fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope
                 };
                 let help = match names.is_empty() {
                     true => "nothing in it can be broken: it has no recovery, no incident and no import".to_owned(),
-                    false => format!("it can be broken by {}", crate::source::choices(names.iter().map(String::as_str), "and")),
+                    false => format!(
+                        "it can be broken by {}",
+                        crate::source::choices(names.iter().map(String::as_str), "and")
+                    ),
                 };
                 scope.error_help(name.span, format!("unknown break `{}`", name.value), label, help);
             }

@@ -126,9 +126,8 @@ mod tests {
         let mark = Until { mark: name("x"), ..Until::none() };
         let latest = Until::word(UntilWord::Latest);
         let end = Until::word(UntilWord::EndOfBackup);
-        let both = |until: &Until, backup| {
-            [Shift::Earlier, Shift::Later].map(|shift| shown(until.moved(shift, backup)))
-        };
+        let both =
+            |until: &Until, backup| [Shift::Earlier, Shift::Later].map(|shift| shown(until.moved(shift, backup)));
         assert_eq!(both(&before, true), ["EndOfBackup", "after x"]);
         assert_eq!(both(&before, false), ["none", "after x"]);
         assert_eq!(both(&after, true), ["before x", "Latest"]);

@@ -59,7 +59,7 @@ fn is_missing(error: &tokio_postgres::Error) -> bool {
 }
 
 /// A column's name as SQL reads it, quoted.
-fn column(text: &str) -> String {
+pub(super) fn column(text: &str) -> String {
     // A name without a schema follows the rules of every identifier.
     match text.parse::<TableName>() {
         Ok(TableName { schema: None, name }) => quote_identifier(&name),

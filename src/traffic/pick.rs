@@ -1,19 +1,18 @@
 //! Single transactions of a ledger.
 
-use super::LedgerColumns;
 use super::books::{Fate, Ledger};
+use super::check::column;
+use crate::pg::TableName;
 
 /// A transaction that a server acknowledged, and where its row is to be found.
 #[derive(Debug, Clone)]
 pub struct Picked {
-    /// The name of its kind.
-    pub kind: String,
-    /// Its row's table and columns.
-    pub columns: LedgerColumns,
-    /// `$client`.
-    pub client: u64,
-    /// `$seq`.
-    pub seq: u64,
+    /// Its table.
+    pub table: TableName,
+    /// The columns of `$client` and `$seq`, quoted.
+    pub columns: [String; 2],
+    /// What is in them.
+    pub values: [u64; 2],
 }
 
 impl Ledger {
@@ -22,16 +21,25 @@ impl Ledger {
         let mut found: Vec<(u64, Picked)> = vec![];
         for (index, book) in self.books().iter().enumerate() {
             let entries = book.entries().enumerate().filter(|(_, entry)| entry.fate() == Fate::Acknowledged);
-            let picked = entries.filter_map(|(seq, entry)| {
-                let kind = self.kinds().get(usize::from(entry.kind()))?;
-                let columns = kind.columns.clone()?;
-                let (client, seq) = (self.first_client() + index as u64, seq as u64 + 1);
-                Some((entry.micros(), Picked { kind: kind.name.clone(), columns, client, seq }))
+            let picked = entries.filter_map(|(at, entry)| {
+                let columns = self.kinds().get(usize::from(entry.kind()))?.columns.as_ref()?;
+                let picked = Picked {
+                    table: columns.table.clone(),
+                    columns: [column(&columns.client), column(&columns.seq)],
+                    values: [self.first_client() + index as u64, at as u64 + 1],
+                };
+                Some((entry.micros(), picked))
             });
-            // Nobody's book holds more than these of the first ones.
             found.extend(picked.take(most));
         }
-        found.sort_by_key(|(micros, picked)| (*micros, picked.client, picked.seq));
+        found.sort_by_key(|(micros, picked)| (*micros, picked.values));
         found.into_iter().take(most).map(|(_, picked)| picked).collect()
+    }
+
+    /// The tables in which transactions are found again, the quoted column of `$client` in each, and the users' numbers.
+    pub fn tables(&self) -> Vec<(TableName, String, std::ops::Range<u64>)> {
+        let clients = self.first_client()..self.first_client() + self.books().len() as u64;
+        let columns = self.kinds().iter().filter_map(|kind| kind.columns.as_ref());
+        columns.map(|columns| (columns.table.clone(), column(&columns.client), clients.clone())).collect()
     }
 }
