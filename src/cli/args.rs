@@ -166,7 +166,7 @@ pub struct ProveArgs {
     #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
     pub postgres: Vec<u32>,
     /// Only the breaks with TEXT in their names
-    #[arg(long, value_name = "TEXT", env = "DRILLYARD_ONLY")]
+    #[arg(long, value_name = "TEXT", env = "DRILLYARD_ONLY", allow_hyphen_values = true)]
     pub only: Option<String>,
     #[command(flatten)]
     pub backend: BackendArgs,

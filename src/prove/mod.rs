@@ -174,7 +174,11 @@ fn patience(plan: &Plan, events: &[Event]) -> Vec<Duration> {
 
 /// The drill, broken. None where there is no such step.
 fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill> {
-    let mut change = Change { at_most: at_most.to_vec(), brief: true, ..Change::default() };
+    // Up to the break everything is as it was.
+    let from = one.what.step().unwrap_or_default();
+    let patient = drill.plan.steps.iter().take(from).map(|step| step.deadline);
+    let at_most = patient.chain(at_most.iter().skip(from).copied()).collect();
+    let mut change = Change { at_most, brief: true, ..Change::default() };
     match &one.what {
         Break::LeftOut(index) | Break::NoIncident(index) => change.left_out = Some(*index),
         Break::Moved(index, shift) => {

@@ -4,3 +4,4 @@ mod desk;
 mod docker;
 mod local;
 mod outage;
+mod prove;
