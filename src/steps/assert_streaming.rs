@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Judges, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Judges whether a standby streams from its primary, and whether a row written now arrives.
@@ -46,6 +46,10 @@ impl Step for AssertStreaming {
 
     fn title(&self) -> String {
         format!("{} streams from {}", self.standby.value, self.primary.value)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Streaming { standby: self.standby.as_str(), primary: self.primary.as_str() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

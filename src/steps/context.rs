@@ -57,6 +57,10 @@ pub struct Dump {
     pub files: Vec<String>,
     /// The node that it was made of.
     pub node: String,
+    /// The tables that were asked for.
+    pub tables: Vec<TableName>,
+    /// The schemas that were asked for.
+    pub schemas: Vec<String>,
 }
 
 /// What a `snapshot` step remembers.
@@ -186,6 +190,22 @@ pub struct Yard {
 }
 
 impl Yard {
+    /// The same yard for somebody who tries something in it: what happens is told to another journal.
+    pub fn telling(&self, journal: Journal) -> Yard {
+        Yard {
+            lab: self.lab.clone(),
+            source: self.source.clone(),
+            journal,
+            drill: self.drill,
+            seed: self.seed,
+            password: self.password.clone(),
+            file_roots: self.file_roots.clone(),
+            specs: self.specs.clone(),
+            repos: self.repos.clone(),
+            state: self.state.clone(),
+        }
+    }
+
     /// What steps have left so far. Never held over an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -204,7 +224,7 @@ impl Yard {
     pub fn node(&self, name: &str) -> Result<Arc<Node>, Box<Finding>> {
         let found = self.state().nodes.get(name).cloned();
         found.ok_or_else(|| {
-            Finding::errored(format!("node `{name}` does not exist: the step that makes it did not run"))
+            Finding::missing(format!("node `{name}` does not exist: the step that makes it did not run"))
         })
     }
 
@@ -234,7 +254,7 @@ impl Yard {
     pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
         let found = self.state().marks.get(id).cloned();
         found.ok_or_else(|| {
-            Finding::errored(format!(
+            Finding::missing(format!(
                 "`{id}` is no mark: its step did not run, or there was no primary to ask for its position"
             ))
         })
@@ -248,7 +268,7 @@ impl Yard {
     /// The users of a traffic step.
     pub fn users(&self, id: &str) -> Result<Arc<Users>, Box<Finding>> {
         let found = self.state().users.get(id).cloned();
-        found.ok_or_else(|| Finding::errored(format!("traffic `{id}` was not started: its step did not run")))
+        found.ok_or_else(|| Finding::missing(format!("traffic `{id}` was not started: its step did not run")))
     }
 
     /// Whether a user has met an error that nobody tolerates.

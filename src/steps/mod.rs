@@ -12,6 +12,7 @@ mod kind;
 mod losses;
 mod outage;
 mod pair;
+mod proof;
 mod recovered;
 mod recovering;
 mod repo_accident;
@@ -23,6 +24,7 @@ pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USER
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
+pub use proof::{Brings, Brought, Judges, Shift};
 pub use recovered::Recovered;
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};

@@ -29,6 +29,7 @@ impl StepKind for Promote {
     const NAME: &'static str = "promote";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]

@@ -11,7 +11,7 @@ use super::archive_end::ArchiveEnd;
 use super::following::{Archive, Standby};
 use super::recovering::Recovering;
 use super::starting::{NOT_REACHED, not_started, restore};
-use super::{By, Context, Finding, Recovered, Role, Scope, Step, StepKind, StepResult, Then, Until, UntilWord};
+use super::{By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Node, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
@@ -105,6 +105,7 @@ impl StepKind for Recover {
     const NAME: &'static str = "recover";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
@@ -130,6 +131,13 @@ impl Step for Recover {
 
     fn makes_node(&self) -> Option<&Spanned<Name>> {
         self.backup.as_ref().map(|_| &self.node)
+    }
+
+    fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
+        let until = self.until.value.moved(shift, self.backup.is_some())?;
+        // What is no mark any more is not handed over as one.
+        let by = self.by.clone().filter(|_| until.before.is_some() || until.after.is_some());
+        Some(Box::new(Recover { until: Spanned { value: until, ..self.until.clone() }, by, ..self.clone() }))
     }
 
     fn title(&self) -> String {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, Scope};
+use super::{Context, Finding, Scope, Shift};
 use crate::pg::{Mark, RecoveryTarget, Xid};
 use crate::source::{Duration, Name, Span, Spanned, Time};
 
@@ -165,6 +165,29 @@ impl Until {
             _ => RecoveryTarget::Latest,
         })
     }
+
+    /// A target before or behind this one, as near as can be had without asking a server. None where there is none: nothing is
+    /// later than `latest`, and only a recovery that begins with a backup can stop at its end.
+    pub fn moved(&self, shift: Shift, from_backup: bool) -> Option<Until> {
+        let is = |word| self.word.as_ref().is_some_and(|own| own.value == word);
+        match (shift, &self.before, &self.after) {
+            (Shift::Later, Some(mark), _) => Some(Until { after: Some(mark.clone()), ..Until::none() }),
+            (Shift::Earlier, _, Some(mark)) => Some(Until { before: Some(mark.clone()), ..Until::none() }),
+            (Shift::Later, ..) if is(UntilWord::Latest) => None,
+            (Shift::Later, ..) => Some(Until::word(UntilWord::Latest)),
+            (Shift::Earlier, ..) if is(UntilWord::EndOfBackup) || !from_backup => None,
+            (Shift::Earlier, ..) => Some(Until::word(UntilWord::EndOfBackup)),
+        }
+    }
+
+    fn none() -> Self {
+        Until { word: None, before: None, after: None, mark: None, time: None, lsn: None, xid: None, minus: None }
+    }
+
+    fn word(word: UntilWord) -> Self {
+        let word = Spanned { value: word, span: Span::default(), entry: Span::default() };
+        Until { word: Some(word), ..Until::none() }
+    }
 }
 
 /// The targets that need no more than a word.
@@ -220,4 +243,45 @@ fn transaction(mark: &Mark, name: &Spanned<Name>) -> Result<Xid, Box<Finding>> {
 
 fn earlier(at: jiff::Timestamp, minus: std::time::Duration) -> Result<jiff::Timestamp, Box<Finding>> {
     at.checked_sub(minus).map_err(|e| Finding::errored(format!("the target time is out of range: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Option<Spanned<Name>> {
+        let value = Name::new(text).ok()?;
+        Some(Spanned { value, span: Span::default(), entry: Span::default() })
+    }
+
+    /// As in the scenario.
+    fn shown(until: Option<Until>) -> String {
+        let Some(until) = until else { return "none".to_owned() };
+        match (until.word, until.before, until.after) {
+            (Some(word), None, None) => format!("{:?}", word.value),
+            (None, Some(mark), None) => format!("before {}", mark.value),
+            (None, None, Some(mark)) => format!("after {}", mark.value),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn targets_are_moved_to_either_side() {
+        let before = Until { before: name("x"), ..Until::none() };
+        let after = Until { after: name("x"), ..Until::none() };
+        let mark = Until { mark: name("x"), ..Until::none() };
+        let latest = Until::word(UntilWord::Latest);
+        let end = Until::word(UntilWord::EndOfBackup);
+        let both =
+            |until: &Until, backup| [Shift::Earlier, Shift::Later].map(|shift| shown(until.moved(shift, backup)));
+        assert_eq!(both(&before, true), ["EndOfBackup", "after x"]);
+        assert_eq!(both(&before, false), ["none", "after x"]);
+        assert_eq!(both(&after, true), ["before x", "Latest"]);
+        assert_eq!(both(&after, false), ["before x", "Latest"]);
+        assert_eq!(both(&mark, true), ["EndOfBackup", "Latest"]);
+        assert_eq!(both(&mark, false), ["none", "Latest"]);
+        assert_eq!(both(&latest, true), ["EndOfBackup", "none"]);
+        assert_eq!(both(&latest, false), ["none", "none"]);
+        assert_eq!(both(&end, true), ["none", "Latest"]);
+    }
 }

@@ -6,4 +6,5 @@ mod docker;
 mod ledger;
 mod local;
 mod outage;
+mod prove;
 mod standby;
