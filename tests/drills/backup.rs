@@ -188,8 +188,6 @@ steps:
   - assert_intact: { backup: nightly, repo: offsite }
     expect: { fails: manifest }
 
-  - recover: { node: whole, backup: nightly, repo: onsite, until: end_of_backup, then: pause }
-    expect: { fails: "." }
   - { id: segment, corrupt: { repo: offsite, wal: last } }
   - recover: { node: wal1, backup: nightly, repo: offsite, until: latest, then: promote }
     expect: { fails: '(?s)recovery ended at damage in the archive.*segment [0-9A-F]{24} in repo `offsite` is damaged: .*[0-9A-F]{24}' }
