@@ -17,8 +17,11 @@ impl Proof {
     fn of(desk: &Desk, args: &[&str]) -> Self {
         let json = desk.path().join("proof.json");
         let path = json.display().to_string();
-        let all: Vec<&str> =
-            ["prove", "--backend", "local", "--color", "never", "-v", "--report-json", &path].iter().chain(args).copied().collect();
+        let all: Vec<&str> = ["prove", "--backend", "local", "--color", "never", "-v", "--report-json", &path]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         let output = desk.drillyard(&all).output().expect("drillyard runs");
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
@@ -27,7 +30,8 @@ impl Proof {
 
     /// What came of the drill's breaks: their names and verdicts.
     fn verdicts(&self) -> Vec<(&str, &str)> {
-        let breaks = self.report["drills"][0]["breaks"].as_array().unwrap_or_else(|| panic!("no breaks: {}", self.said));
+        let breaks =
+            self.report["drills"][0]["breaks"].as_array().unwrap_or_else(|| panic!("no breaks: {}", self.said));
         breaks.iter().map(|one| (one["break"].as_str().unwrap_or(""), one["verdict"].as_str().unwrap_or(""))).collect()
     }
 
@@ -65,7 +69,9 @@ fn the_dropped_table_drill_notices_everything() {
     let verdicts = proof.verdicts();
     assert!(verdicts.len() >= 19, "{verdicts:?}");
     assert!(verdicts.iter().all(|(_, verdict)| *verdict == "noticed" || *verdict == "ignored"), "{verdicts:?}");
-    for name in ["row-changed imported", "transaction-lost users:master", "standby-stopped standby", "left-out recover:rescue"] {
+    for name in
+        ["row-changed imported", "transaction-lost users:master", "standby-stopped standby", "left-out recover:rescue"]
+    {
         assert_eq!(proof.verdict(name), "noticed");
     }
 }
@@ -130,7 +136,8 @@ fn a_drill_that_judges_rows_and_catalog_notices_every_damage() {
 #[test]
 fn a_drill_that_looks_at_nothing_misses_everything() {
     let judged = "  - assert_primary: { node: master }";
-    let proof = prove(&shop("", judged), &["--only", "reimport:master"]).ended(1, &["MISSED   row-changed reimport:master", "score: 0 of 8 (0%)"]);
+    let proof = prove(&shop("", judged), &["--only", "reimport:master"])
+        .ended(1, &["MISSED   row-changed reimport:master", "score: 0 of 8 (0%)"]);
     for damage in DAMAGES {
         assert_eq!(proof.verdict(&format!("{damage} reimport:master")), "missed", "{}", proof.said);
     }
@@ -151,7 +158,8 @@ fn what_makes_no_difference_is_declared_and_shown() {
 #[test]
 fn of_a_drill_that_fails_unbroken_nothing_is_proved() {
     let judged = "  - assert_rows: { node: master, table: shop.items, count: 7 }";
-    let said = ["nothing is proved: it fails unbroken", "it has 51", "score: 0 of 0 (0%), 1 drills did not pass unbroken"];
+    let said =
+        ["nothing is proved: it fails unbroken", "it has 51", "score: 0 of 0 (0%), 1 drills did not pass unbroken"];
     let proof = prove(&shop("", judged), &[]).ended(1, &said);
     assert_eq!(proof.report["drills"][0]["unbroken"], "failed");
     assert_eq!(proof.verdicts(), []);
