@@ -19,7 +19,6 @@ pub use until::{By, Then, Until, UntilWord};
 
 /// The steps of LANGUAGE.md that are not built yet: an error at `check`, never accepted and skipped.
 pub const NOT_BUILT: &[&str] = &[
-    "overwrite",
     "crash",
     "kill_host",
     "lose_host",
@@ -39,7 +38,6 @@ pub const NOT_BUILT: &[&str] = &[
     "lose_site",
     "rewind",
     "rebuild",
-    "reconcile",
     "find_in_wal",
     "team",
     "exec",
@@ -78,6 +76,7 @@ step_kinds! {
     // incidents
     drop_table::DropTable,
     truncate_table::TruncateTable,
+    overwrite::Overwrite,
     // protection
     backup::TakeBackup,
     mark::SetMark,
@@ -88,6 +87,7 @@ step_kinds! {
     promote::Promote,
     dump::TakeDump,
     reimport::Reimport,
+    reconcile::Reconcile,
     // judgement
     snapshot::TakeSnapshot,
     assert_rows::AssertRows,
