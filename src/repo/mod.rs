@@ -1,5 +1,9 @@
 //! Where base backups and WAL lie. There is one kind so far, a directory that every host of the drill sees.
 
+pub mod archive;
+pub mod lookup;
+pub mod wal_search;
+
 /// A directory with `backups/ID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {

@@ -38,7 +38,6 @@ pub const NOT_BUILT: &[&str] = &[
     "lose_site",
     "rewind",
     "rebuild",
-    "find_in_wal",
     "team",
     "exec",
     "assert_intact",
@@ -88,6 +87,7 @@ step_kinds! {
     dump::TakeDump,
     reimport::Reimport,
     reconcile::Reconcile,
+    find_in_wal::FindInWal,
     // judgement
     snapshot::TakeSnapshot,
     assert_rows::AssertRows,

@@ -323,3 +323,205 @@ fn the_merge_does_what_its_model_does() {
     // The server ends while the runtime is there.
     runtime.block_on(async { drop(three) });
 }
+
+/// What stands around a table: an identity that is always generated, a trigger that falsifies, one that is always on, one that is off,
+/// and foreign keys from it and to it.
+const SHOP: &str = "create table client (id int primary key);
+    create table orders (id int generated always as identity primary key, client int references client, status text, email text unique,
+        seen int default 0);
+    create table note (id int primary key, order_id int references orders on delete cascade);
+    create table audit (what text);
+    create function stamp() returns trigger language plpgsql as
+        $$ begin insert into audit values (tg_op); new.seen := 99; return new; end $$;
+    create trigger stamp before insert or update on orders for each row execute function stamp();
+    create trigger always before update on orders for each row execute function stamp();
+    create trigger off before update on orders for each row execute function stamp();
+    insert into client select i from generate_series(1, 9) i;
+    alter table orders disable trigger user;
+    insert into orders (client, status, email) select i, 'open', i || '@x' from generate_series(1, 5) i;
+    insert into note select i, i from generate_series(1, 2) i;
+    alter table orders enable trigger stamp, enable always trigger always;";
+
+#[tokio::test]
+async fn triggers_do_not_fire_and_are_as_before_and_foreign_keys_are_checked() {
+    let three = Three::start().await;
+    three.all(SHOP).await;
+    three
+        .mistake(
+            "alter table orders disable trigger user; update orders set status = 'void' where id = 1; delete from orders where id in (3, 4);
+            insert into orders overriding system value values (10, 1, 'new', '10@x'), (11, 1, 'new', '11@x');
+            alter table orders enable trigger stamp, enable always trigger always",
+        )
+        .await;
+    three.users("truncate audit; insert into note values (11, 11)").await;
+
+    let error = three.merge("orders", &["id"], true, OnConflict::Fail).await.expect_err("a conflict");
+    let MergeError::Conflicts(merged) = error else { panic!("{error:?}") };
+    let told: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["id 11: the mistake inserted the row, and rows of other tables refer to it now"]);
+    assert_eq!((merged.conflicts, merged.conflict_rows), (1, 1));
+    assert_eq!(three.seen("select id from orders order by id").await, ["1", "2", "5", "10", "11"]);
+
+    let merged = three.merge("orders", &["id"], true, OnConflict::Keep).await.expect("merged");
+    assert_eq!((merged.restored_cells, merged.put_back, merged.removed, merged.conflicts), (1, 2, 1, 1));
+    assert_eq!(three.seen("select status from orders order by id").await, ["open", "open", "open", "open", "open", "new"]);
+    assert_eq!(three.seen("select sum(seen), (select count(*) from audit) from orders").await, ["0"]);
+    assert_eq!(three.seen("select count(*) from audit").await, ["0"]);
+    assert_eq!(three.seen("select count(*) from note").await, ["3"]);
+    let enabled = "select tgname || ' ' || tgenabled from pg_trigger where not tgisinternal order by 1";
+    assert_eq!(three.seen(enabled).await, ["always A", "off D", "stamp O"]);
+
+    // What is decided for `good` takes along what refers to it.
+    let merged = three.merge("orders", &["id"], true, OnConflict::Take).await.expect("merged");
+    assert_eq!((merged.removed, merged.already), (1, 4));
+    assert_eq!(three.seen("select count(*) from note").await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_undoes_it_all() {
+    let three = Three::start().await;
+    three.all(SHOP).await;
+    three.mistake("alter table orders disable trigger user; delete from orders where id in (3, 4)").await;
+    // Somebody else has the address now; and somebody is a client no more.
+    three.users("insert into orders (client, email) values (1, '3@x')").await;
+    let error = three.merge("orders", &["id"], true, OnConflict::Keep).await.expect_err("a unique constraint");
+    assert!(error.to_string().contains("orders_email_key"), "{error}");
+    three.users("delete from orders where email = '3@x'; delete from client where id = 4").await;
+    let error = three.merge("orders", &["id"], true, OnConflict::Keep).await.expect_err("a foreign key");
+    assert!(error.to_string().contains("violates foreign key constraint"), "{error}");
+    assert_eq!(three.seen("select id from orders order by id").await, ["1", "2", "5"]);
+    three.users("insert into client values (4)").await;
+    assert_eq!(three.merge("orders", &["id"], true, OnConflict::Keep).await.expect("merged").put_back, 2);
+}
+
+#[tokio::test]
+async fn partitions_are_merged_as_one_table() {
+    let three = Three::start().await;
+    three
+        .all(
+            "create schema s; create table s.t (id int, day int, v text, primary key (id, day)) partition by range (day);
+            create table s.t1 partition of s.t for values from (0) to (10);
+            create table s.t2 partition of s.t for values from (10) to (20) partition by list (id);
+            create table s.t2a partition of s.t2 default;
+            create table audit (what text);
+            create function log() returns trigger language plpgsql as $$ begin insert into audit values (tg_op); return new; end $$;
+            create trigger log after insert or update or delete on s.t for each row execute function log();
+            insert into s.t select i, i, 'v' || i from generate_series(0, 19) i;",
+        )
+        .await;
+    three.mistake("update s.t set v = 'bad' where id > 7; delete from s.t where id = 3; insert into s.t values (3, 19, 'new')").await;
+    three.users("update s.t set v = 'users' where id in (8, 1); insert into s.t values (99, 5, 'later'); truncate audit").await;
+    let merged = three.merge("s.t", &["day", "id"], true, OnConflict::Keep).await.expect("merged");
+    assert_eq!((merged.restored_cells, merged.put_back, merged.removed, merged.conflicts), (11, 1, 1, 1));
+    assert_eq!(merged.shown[0].to_string(), "day 8, id 8: v was 'v8', the mistake made it 'bad', and it is 'users' now");
+    let right = "select count(*) from s.t where v = 'v' || id";
+    assert_eq!(three.seen(right).await, ["18"]);
+    assert_eq!(three.seen("select count(*) from s.t").await, ["21"]);
+    assert_eq!(three.seen("select count(*) from audit").await, ["0"]);
+    three.users("update s.t set v = 'x' where id = 99").await;
+    assert_eq!(three.seen("select count(*) from audit").await, ["1"]);
+}
+
+#[tokio::test]
+async fn conflicts_are_told_row_by_row() {
+    let three = Three::start().await;
+    three.all("create table t (id int primary key, a text, b int); insert into t select i, 'a' || i, i from generate_series(1, 50) i").await;
+    three.mistake("update t set a = 'bad', b = null where id <= 30; delete from t where id = 40; insert into t values (60, 'new', 0)").await;
+    three
+        .users(
+            "update t set a = 'users' where id <= 2; update t set b = 7, a = '' where id = 3; delete from t where id = 4;
+            insert into t values (40, 'again', 40); update t set b = 1 where id = 60",
+        )
+        .await;
+    let error = three.merge("t", &["id"], true, OnConflict::Fail).await.expect_err("conflicts");
+    let MergeError::Conflicts(merged) = error else { panic!("{error:?}") };
+    let told: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
+    let expected = [
+        "id 60: the mistake inserted the row with b '0', and it is '1' now",
+        "id 1: a was 'a1', the mistake made it 'bad', and it is 'users' now",
+        "id 2: a was 'a2', the mistake made it 'bad', and it is 'users' now",
+        "id 3: a was 'a3', the mistake made it 'bad', and it is '' now",
+        "id 3: b was '3', the mistake made it null, and it is '7' now",
+        "id 4: the mistake changed the row (a was 'a4', and was made 'bad'; b was '4', and was made null), and it is gone now",
+        "id 40: a was 'a40', the mistake deleted the row, and it is there again with 'again'",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((merged.conflicts, merged.conflict_rows), (7, 6));
+    // Many are counted, and the first are told.
+    three.users("update t set a = 'users' where id <= 30").await;
+    let error = three.merge("t", &["id"], true, OnConflict::Fail).await.expect_err("conflicts");
+    let MergeError::Conflicts(merged) = error else { panic!("{error:?}") };
+    assert_eq!((merged.shown.len(), merged.conflicts), (SHOWN, 33));
+}
+
+#[tokio::test]
+async fn tables_that_cannot_be_merged_are_told_apart() {
+    let three = Three::start().await;
+    three
+        .all(
+            "create table t (id int primary key, mail text, a int, unique (mail)); create table plain (id int);
+            create table partly (id int not null, b int not null); create unique index on partly (id) where b > 0;
+            create view v as select * from t; create table parent (id int primary key); create table child () inherits (parent);
+            create table gone (id int primary key); create table other (id int primary key, a int, b int)",
+        )
+        .await;
+    three.look[0].batch_execute("drop table gone").await.expect("dropped");
+    three.look[0].batch_execute("alter table other drop a, alter b type bigint, add c int").await.expect("altered");
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("t", &["ids"], "on `live`: there is no such column; did you mean `id`?"),
+        ("t", &["a"], "on `live`: these columns do not tell one row from all others"),
+        ("t", &["id", "a"], "on `live`: these columns do not tell one row from all others"),
+        ("t", &["mail"], "on `live`: `mail` may be null, and nulls are equal to nothing"),
+        ("plain", &["id"], "on `live`: these columns do not tell one row from all others"),
+        ("partly", &["id"], "on `live`: these columns do not tell one row from all others"),
+        ("v", &["id"], "on `live`: it is a view"),
+        ("parent", &["id"], "on `live`: it has child tables (inheritance), whose keys are their own"),
+        ("nothing", &["id"], "on `live`: there is no such table"),
+        ("gone", &["id"], "on `good`: there is no such table"),
+        (
+            "other",
+            &["id"],
+            "on `good`: `a` is not there on `good`; `b` is bigint on `good` and integer on `live`; `c` is not there on `live`",
+        ),
+    ];
+    for (table, key, expected) in cases {
+        let error = three.merge(table, key, true, OnConflict::Take).await.expect_err(table);
+        assert_eq!(&error.to_string(), expected);
+    }
+    let error = three.merge("t", &["a"], true, OnConflict::Take).await.expect_err("no key");
+    let MergeError::Misfit { misfit, .. } = error else { panic!("{error:?}") };
+    assert_eq!(misfit, Misfit::NotUnique("`id` or `mail`".to_owned()));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_to_be_had_is_told_with_who_holds_it() {
+    let three = Three::start().await;
+    three.all("create table t (id int primary key, a int); insert into t values (1, 1)").await;
+    three.mistake("update t set a = 2").await;
+    three.users("set application_name = 'a clerk'; begin; update t set a = 3").await;
+    let within = Duration::from_millis(400);
+    let error = three.merge_within("t", &["id"], true, OnConflict::Take, within).await.expect_err("a lock");
+    let MergeError::Locked(holders) = error else { panic!("{error:?}") };
+    assert_eq!(holders.len(), 1, "{holders:?}");
+    assert!(holders[0].starts_with("a clerk (pid ") && holders[0].ends_with("RowExclusiveLock): begin; update t set a = 3"), "{holders:?}");
+    three.users("rollback").await;
+    assert_eq!(three.merge("t", &["id"], true, OnConflict::Fail).await.expect("merged").restored_cells, 1);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_ended_by_the_server_and_undone() {
+    let three = Three::start().await;
+    three
+        .all(
+            "create table t (id int primary key, a int); insert into t values (1, 1);
+            create function slow(int) returns int immutable language plpgsql as $$ begin perform pg_sleep(1000); return $1; end $$",
+        )
+        .await;
+    three.mistake("update t set a = 2").await;
+    // An index that is computed when the value is put back.
+    three.users("create table c (id int) ; alter table t add check (a = 2 or slow(a) = a) not valid").await;
+    let within = Duration::from_millis(700);
+    let error = three.merge_within("t", &["id"], true, OnConflict::Take, within).await.expect_err("no time");
+    assert!(matches!(error, MergeError::Late("putting values back")), "{error:?}");
+    assert_eq!(three.seen("select a from t").await, ["2"]);
+}
