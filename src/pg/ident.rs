@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn columns_are_read_and_shown_as_sql_does() {
-        let read = |text: &str| text.parse::<ColumnName>().map(|name| (name.as_str().to_owned(), name.to_string())).ok();
+        let read =
+            |text: &str| text.parse::<ColumnName>().map(|name| (name.as_str().to_owned(), name.to_string())).ok();
         assert_eq!(read("Id"), Some(("id".to_owned(), "id".to_owned())));
         assert_eq!(read("\"Order Id\""), Some(("Order Id".to_owned(), "\"Order Id\"".to_owned())));
         assert_eq!(read("a.b"), None);

@@ -64,8 +64,11 @@ impl Archive {
             } else if let Some(name) = line.strip_prefix("history ") {
                 history = hex(name.get(..8));
             } else if let Some(size) = line.strip_prefix("size ") {
-                archive.segment_size = size.trim().parse().ok().filter(|size| *size > 0).unwrap_or(archive.segment_size);
-            } else if let (Some(timeline), Some(high), Some(low)) = (hex(line.get(..8)), hex(line.get(8..16)), hex(line.get(16..24))) {
+                archive.segment_size =
+                    size.trim().parse().ok().filter(|size| *size > 0).unwrap_or(archive.segment_size);
+            } else if let (Some(timeline), Some(high), Some(low)) =
+                (hex(line.get(..8)), hex(line.get(8..16)), hex(line.get(16..24)))
+            {
                 names.push((timeline, high, low));
             }
         }
@@ -83,7 +86,8 @@ impl Archive {
 
     /// The newest timeline that a server at `at` on `timeline` can come to, as `recovery_target_timeline = latest` finds it.
     pub fn newest_from(&self, timeline: TimelineId, at: Lsn) -> TimelineId {
-        let comes_from = |history: &[(u32, Lsn)]| history.iter().any(|(parent, left)| *parent == timeline.0 && *left >= at);
+        let comes_from =
+            |history: &[(u32, Lsn)]| history.iter().any(|(parent, left)| *parent == timeline.0 && *left >= at);
         let later = self.histories.iter().filter(|(id, history)| **id > timeline.0 && comes_from(history.as_slice()));
         later.map(|(id, _)| TimelineId(*id)).max_by_key(|id| id.0).unwrap_or(timeline)
     }
@@ -191,7 +195,8 @@ mod tests {
         assert_eq!(whole.newest_from(TimelineId(1), at), TimelineId(3));
         assert_eq!(whole.newest_from(TimelineId(1), Lsn(0x48_0001)), TimelineId(1));
         let reach = whole.reach(at, TimelineId(1), TimelineId(3));
-        let expected = [stretch(1, 3 * MB + 8, 0x48_0000), stretch(2, 0x48_0000, 0x58_0000), stretch(3, 0x58_0000, 7 * MB)];
+        let expected =
+            [stretch(1, 3 * MB + 8, 0x48_0000), stretch(2, 0x48_0000, 0x58_0000), stretch(3, 0x58_0000, 7 * MB)];
         assert_eq!(reach.stretches, expected);
         assert_eq!((reach.missing.as_str(), reach.beyond), ("000000030000000000000007", None));
         // The first primary died before it could archive its last segment.

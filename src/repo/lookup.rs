@@ -119,7 +119,8 @@ mod tests {
         assert_eq!((known.class.as_str(), known.kind.as_str(), known.until), ("1663/5/1259", "p", Lsn(0x300_0128)));
         assert_eq!(known.relations.len(), 2);
         assert_eq!(known.relations[1].path, "base/5/16385");
-        let none = Known::read("class\t\t\t1663/5/1259\t\nother\t\t\tshop.visits\t\nredo done at 0/3000128\n").expect("read");
+        let none =
+            Known::read("class\t\t\t1663/5/1259\t\nother\t\t\tshop.visits\t\nredo done at 0/3000128\n").expect("read");
         assert_eq!((none.relations.len(), none.others), (0, vec!["shop.visits".to_owned()]));
         assert_eq!(Known::read(""), None);
         assert_eq!(Known::read("nonsense\tx\n"), None);

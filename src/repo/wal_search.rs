@@ -24,8 +24,11 @@ pub const FOLLOW: &str = include_str!("wal_search.awk");
 
 /// The arguments of [`SEARCH`].
 pub fn arguments(wal: &str, known: &Known, since: Lsn, count: bool, major: u32, stretches: &[Stretch]) -> Vec<String> {
-    let tables: Vec<String> =
-        known.relations.iter().map(|relation| format!("{};{};{}", relation.place, relation.path, relation.file)).collect();
+    let tables: Vec<String> = known
+        .relations
+        .iter()
+        .map(|relation| format!("{};{};{}", relation.place, relation.path, relation.file))
+        .collect();
     // Before 15 it can print one kind of records or all of them.
     let only = if major >= 15 { "-r Transaction -r Heap -r Storage" } else { "" };
     let mut arguments = vec![
@@ -128,7 +131,10 @@ mod tests {
             changed\t731\t0/05123700\t34\t2026-11-22 18:04:41.651831 UTC\t33333\nend\t5\t2026-11-22 18:04:41.6 UTC\t2026-11-22 18:04:42 UTC\t2\n";
         let found = Found::read(output).expect("read");
         let deed = &found.truncated[0];
-        assert_eq!((deed.xid, deed.commit, deed.end, deed.table), (Xid(732), Lsn(0x512_D318), Lsn(0x512_D318 + 368), 1));
+        assert_eq!(
+            (deed.xid, deed.commit, deed.end, deed.table),
+            (Xid(732), Lsn(0x512_D318), Lsn(0x512_D318 + 368), 1)
+        );
         assert_eq!((found.changed[0].rows, found.candidates, found.commits), (33333, 2, 5));
         assert_eq!(found.times.map(|(first, _)| first.to_string()).as_deref(), Some("2026-11-22T18:04:41.6Z"));
         assert_eq!(Found::read("end\t0\t\t\t0\n").expect("read").times, None);

@@ -26,7 +26,10 @@ pub(super) async fn references(client: &Client, shape: &Shape) -> Result<Vec<Str
     let rows = rows.map_err(DataError::while_doing("looking for foreign keys"))?;
     let condition = |row: &tokio_postgres::Row| {
         let (child, own, ours): (String, Vec<String>, Vec<String>) = (row.get(0), row.get(1), row.get(2));
-        let pairs = own.iter().zip(&ours).map(|(own, ours)| format!("r.{} = t.{}", quote_identifier(own), quote_identifier(ours)));
+        let pairs = own
+            .iter()
+            .zip(&ours)
+            .map(|(own, ours)| format!("r.{} = t.{}", quote_identifier(own), quote_identifier(ours)));
         format!("exists (select from {child} r where {})", pairs.collect::<Vec<_>>().join(" and "))
     };
     Ok(rows.iter().map(condition).collect())

@@ -217,7 +217,12 @@ impl Merge<'_> {
     }
 
     /// Finds out what the mistake did: from `good` and `bad` alone, before any lock is taken.
-    async fn survey(&self, statements: &mut Statements<'_>, with_bad: bool, merged: &mut Merged) -> Result<(), MergeError> {
+    async fn survey(
+        &self,
+        statements: &mut Statements<'_>,
+        with_bad: bool,
+        merged: &mut Merged,
+    ) -> Result<(), MergeError> {
         const DOING: &str = "finding out what the mistake did";
         self.execute(DOING, &format!("analyze pg_temp.{CHANGES}")).await?;
         let row = self.row(DOING, &statements.survey()).await?;
@@ -267,7 +272,8 @@ impl Merge<'_> {
     }
 
     async fn merge(&self, statements: &Statements<'_>, merged: &mut Merged) -> Result<(), MergeError> {
-        let cases = [(Case::Inserted, merged.inserted), (Case::Changed, merged.changed), (Case::Deleted, merged.deleted)];
+        let cases =
+            [(Case::Inserted, merged.inserted), (Case::Changed, merged.changed), (Case::Deleted, merged.deleted)];
         let mut counted = Vec::new();
         for case in cases.iter().filter(|(_, rows)| *rows > 0).map(|(case, _)| *case) {
             let count = self.count(statements, case).await?;

@@ -89,9 +89,9 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// A value as it is told.
+/// A value as it is told, on one line.
 fn value(text: Option<&str>) -> String {
-    text.map_or_else(|| "null".to_owned(), |text| format!("'{text}'"))
+    text.map_or_else(|| "null".to_owned(), |text| format!("'{}'", text.replace('\'', "''").replace('\n', "\\n")))
 }
 
 /// A cell of a row in conflict.
@@ -108,7 +108,9 @@ pub(super) fn told(case: Case, with_bad: bool, cell: &Cell<'_>) -> String {
     let (good, bad, now) = (value(*good), value(*bad), value(*now));
     match case {
         Case::Changed => format!("{column} was {good}, the mistake made it {bad}, and it is {now} now"),
-        Case::Deleted if with_bad => format!("{column} was {good}, the mistake deleted the row, and it is there again with {now}"),
+        Case::Deleted if with_bad => {
+            format!("{column} was {good}, the mistake deleted the row, and it is there again with {now}")
+        }
         Case::Deleted => format!("{column} was {good}, and is {now} now"),
         Case::Inserted => format!("the mistake inserted the row with {column} {bad}, and it is {now} now"),
     }

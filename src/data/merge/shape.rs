@@ -56,7 +56,11 @@ impl Shape {
         let (kind, relation) = (found.get::<_, String>(0), found.get::<_, String>(1));
         match (kind.as_str(), found.get::<_, bool>(2)) {
             ("r", false) | ("p", _) => {}
-            ("r", true) => return Err(misfit(Misfit::Kind("it has child tables (inheritance), whose keys are their own".to_owned()))),
+            ("r", true) => {
+                return Err(misfit(Misfit::Kind(
+                    "it has child tables (inheritance), whose keys are their own".to_owned(),
+                )));
+            }
             ("v" | "m", _) => return Err(misfit(Misfit::Kind("it is a view".to_owned()))),
             ("f", _) => return Err(misfit(Misfit::Kind("it is a foreign table".to_owned()))),
             _ => return Err(misfit(Misfit::Kind("it is not a table".to_owned()))),
@@ -105,7 +109,12 @@ impl Shape {
             match find(other, &column.name) {
                 None => wrong.push(format!("`{}` is not there on `{side}`", column.name)),
                 Some(theirs) if told(&theirs) != told(column) => {
-                    wrong.push(format!("`{}` is {} on `{side}` and {} on `{into}`", column.name, told(&theirs), told(column)));
+                    wrong.push(format!(
+                        "`{}` is {} on `{side}` and {} on `{into}`",
+                        column.name,
+                        told(&theirs),
+                        told(column)
+                    ));
                 }
                 Some(_) => {}
             }

@@ -84,7 +84,10 @@ impl Statements<'_> {
         let columns = self.columns().map(|(at, column)| format!("{} as c{at}", quote_identifier(&column.name)));
         let all: Vec<String> = keys.chain(columns).collect();
         let relation = &self.shape.relation;
-        format!("create temp table {CHANGES} as select null::\"char\" as side{} from {relation} with no data", selected(&all))
+        format!(
+            "create temp table {CHANGES} as select null::\"char\" as side{} from {relation} with no data",
+            selected(&all)
+        )
     }
 
     fn side(side: char) -> String {
@@ -94,8 +97,10 @@ impl Statements<'_> {
     /// How many rows the mistake changed, deleted and inserted; and for each column whether it was changed in any row.
     pub(super) fn survey(&self) -> String {
         let both = "g.side is not null and b.side is not null";
-        let changed: Vec<String> = self.columns().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
-        let touched: Vec<String> = changed.iter().map(|c| format!("coalesce(bool_or({both} and {c}), false)")).collect();
+        let changed: Vec<String> =
+            self.columns().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
+        let touched: Vec<String> =
+            changed.iter().map(|c| format!("coalesce(bool_or({both} and {c}), false)")).collect();
         format!(
             "select count(*) filter (where {both} and {}), count(*) filter (where b.side is null), count(*) filter (where g.side is null), \
              array[{}]::bool[] from {} g full join {} b on {}",
@@ -112,7 +117,8 @@ impl Statements<'_> {
         let keys = self.keys().map(|(at, _)| format!("g.k{at}"));
         let values = self.touched().map(|(at, _)| format!("g.c{at} as g{at}, b.c{at} as b{at}"));
         let all: Vec<String> = keys.chain(values).collect();
-        let changed: Vec<String> = self.touched().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
+        let changed: Vec<String> =
+            self.touched().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
         format!(
             "create temp table {CHANGED} as select {} from {} g join {} b on {} where {}",
             all.join(", "),
@@ -133,7 +139,8 @@ impl Statements<'_> {
         if !self.with_bad {
             return format!("{} {alias}", Self::side(own));
         }
-        let partner = format!("select from pg_temp.{CHANGES} z where z.side = '{other}' and {}", self.same_key("y", "z"));
+        let partner =
+            format!("select from pg_temp.{CHANGES} z where z.side = '{other}' and {}", self.same_key("y", "z"));
         format!("(select y.* from pg_temp.{CHANGES} y where y.side = '{own}' and not exists ({partner})) {alias}")
     }
 
@@ -261,14 +268,18 @@ impl Statements<'_> {
     pub(super) fn told(&self, case: Case, row: &Row) -> Vec<Conflict> {
         let text = |at: usize| row.get::<_, Option<&str>>(at);
         let keys = self.shape.key.iter().enumerate();
-        let key: Vec<String> = keys.map(|(at, column)| format!("{} {}", column.name, text(at).unwrap_or_default())).collect();
+        let key: Vec<String> =
+            keys.map(|(at, column)| format!("{} {}", column.name, text(at).unwrap_or_default())).collect();
         let conflict = |what| Conflict { key: key.join(", "), what };
         let first = key.len() + 2;
         let (gone, referenced): (bool, bool) = (row.get(first - 2), row.get(first - 1));
         let cells = self.cells(case);
         let cells = cells.iter().enumerate().map(|(at, (_, column, ..))| {
             let at = first + 4 * at;
-            (row.get::<_, bool>(at), Cell { column: &column.name, good: text(at + 1), bad: text(at + 2), now: text(at + 3) })
+            (
+                row.get::<_, bool>(at),
+                Cell { column: &column.name, good: text(at + 1), bad: text(at + 2), now: text(at + 3) },
+            )
         });
         if gone {
             let cells: Vec<Cell<'_>> = cells.map(|(_, cell)| cell).collect();
@@ -305,7 +316,9 @@ impl Statements<'_> {
         let columns = self.columns().map(|(at, _)| format!("c{at}"));
         let all: Vec<String> = keys.chain(columns).map(|name| format!("g.{name}")).collect();
         let from = match case {
-            Case::Changed => format!("{} g join {} on {}", Self::side('g'), self.rows(case, "x"), self.same_key("g", "x")),
+            Case::Changed => {
+                format!("{} g join {} on {}", Self::side('g'), self.rows(case, "x"), self.same_key("g", "x"))
+            }
             _ => self.rows(case, "g"),
         };
         let relation = &self.shape.relation;
