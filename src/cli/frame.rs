@@ -41,7 +41,7 @@ pub async fn choose(
         biased;
         () = cancel.cancelled() => {
             let code = interruption.exit_code().unwrap_or(ExitCode::Interrupted);
-            return Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code });
+            Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code })
         }
         chosen = backend::choose(&args.backend, &wanted) => chosen,
     }

@@ -8,6 +8,7 @@ mod dependents;
 mod generate;
 mod hash;
 mod intact;
+mod merge;
 mod rows;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use dependents::Dependents;
 pub use generate::Generator;
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, is_damage};
+pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
 pub use rows::{RowChange, RowDifference, first_differences, row_sum};
 
 use crate::pg::TableName;

@@ -13,7 +13,7 @@ use super::{DataError, Result, RowSum};
 use crate::pg::{TableName, quote_identifier};
 
 /// Settings under which every server writes the same value as the same text.
-const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
+pub(super) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
     set local extra_float_digits = 1; set local bytea_output = 'hex'; set local lc_monetary = 'C'; set local xmlbinary = 'base64'";
 
 /// Counts the rows of a table, its partitions' too, and sums their hashes, in the server.

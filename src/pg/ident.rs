@@ -47,15 +47,56 @@ impl TableName {
 impl fmt::Display for TableName {
     /// As a person would write it: quoted only where SQL needs it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |part: &str| {
-            let mut bytes = part.bytes();
-            bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
-                && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        let shown = |part: &str| if plain(part) { part.to_owned() } else { quote_identifier(part) };
         match &self.schema {
             Some(schema) => write!(f, "{}.{}", shown(schema), shown(&self.name)),
             None => f.write_str(&shown(&self.name)),
+        }
+    }
+}
+
+/// An identifier as a person would write it: quoted only where SQL needs it.
+fn shown(part: &str) -> String {
+    let mut bytes = part.bytes();
+    let plain = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if plain { part.to_owned() } else { quote_identifier(part) }
+}
+
+/// A column's name, as SQL writes it: `id`, `"Order Id"`. What is not quoted is folded to lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ColumnName(String);
+
+/// What is wrong with a text that should be a column's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a column's name: {reason}")]
+pub struct ColumnNameError {
+    text: String,
+    reason: &'static str,
+}
+
+impl ColumnName {
+    /// The name, not quoted.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ColumnName {
+    /// As a person would write it: quoted only where SQL needs it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+impl FromStr for ColumnName {
+    type Err = ColumnNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |reason| ColumnNameError { text: text.to_owned(), reason };
+        match identifier(text.trim()) {
+            Ok((name, rest)) if rest.trim().is_empty() => Ok(ColumnName(name)),
+            Ok(_) => Err(wrong("an identifier with other characters must stand in double quotes")),
+            Err(reason) => Err(wrong(reason)),
         }
     }
 }
@@ -130,6 +171,26 @@ impl schemars::JsonSchema for TableName {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for ColumnName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for ColumnName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ColumnName".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "A column, as in SQL: id, \"Order Id\"" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +219,16 @@ mod tests {
         let shown = |text: &str| text.parse::<TableName>().map(|t| t.to_string()).ok();
         assert_eq!(shown("shop.orders").as_deref(), Some("shop.orders"));
         assert_eq!(shown(r#""A".b"#).as_deref(), Some(r#""A".b"#));
+    }
+
+    #[test]
+    fn columns_are_read_and_shown_as_sql_does() {
+        let read =
+            |text: &str| text.parse::<ColumnName>().map(|name| (name.as_str().to_owned(), name.to_string())).ok();
+        assert_eq!(read("Id"), Some(("id".to_owned(), "id".to_owned())));
+        assert_eq!(read("\"Order Id\""), Some(("Order Id".to_owned(), "\"Order Id\"".to_owned())));
+        assert_eq!(read("a.b"), None);
+        assert_eq!(read("order id"), None);
+        assert_eq!(read(""), None);
     }
 }

@@ -2,6 +2,9 @@
 
 mod archive;
 mod broken;
+pub mod history;
+pub mod lookup;
+pub mod wal_search;
 
 pub use archive::Archive;
 pub use broken::Broken;

@@ -47,6 +47,7 @@ impl StepKind for Rebuild {
     const NAME: &'static str = "rebuild";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]

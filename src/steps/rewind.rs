@@ -42,6 +42,7 @@ impl StepKind for Rewind {
     const NAME: &'static str = "rewind";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]

@@ -5,6 +5,7 @@ mod desk;
 mod docker;
 mod ledger;
 mod local;
+mod mistakes;
 mod outage;
 mod prove;
 mod standby;

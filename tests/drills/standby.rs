@@ -1,16 +1,9 @@
 //! Servers that follow another one: `rewind`, `rebuild`, and `recover` with `follow`, on real servers as local processes, with all that
 //! keeps a standby from streaming.
 
-<<<<<<< HEAD:tests/drills/standby.rs
-use crate::desk::{Desk, Run};
-=======
-mod drills;
-
 use std::path::Path;
 
-use drills::{Desk, Run};
-use serde_json::Value;
->>>>>>> standby:tests/drills_standby.rs
+use crate::desk::{Desk, Run};
 
 fn drill(yaml: &str) -> Run {
     drill_on(yaml, &["--backend", "local"])
@@ -242,11 +235,7 @@ steps:
     );
     let run = drill(&yaml).passed();
     assert_eq!(
-<<<<<<< HEAD:tests/drills/standby.rs
         run.fact("back", "commits_thrown_away"),
-=======
-        run.fact("back", "commits_thrown_away"),
->>>>>>> standby:tests/drills_standby.rs
         "unknown: their WAL was not in pg_wal any more",
         "{}",
         run.said

@@ -1,0 +1,186 @@
+//! The rows in which two servers' tables differ, found on the way: what is the same on both is not loaded anywhere.
+//!
+//! Both are read in the order in which they lie on disk, and compared place by place (`ctid`), byte by byte. Two servers that were
+//! recovered from one backup have every row that nobody touched at the same place, so that nothing has to be sorted, whatever the
+//! key is. Where they have not (one was loaded from a dump) more rows are taken for different than are, which costs time and
+//! changes nothing: the merge itself compares by key.
+
+use std::pin::Pin;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{SinkExt, Stream, TryStreamExt};
+use tokio_postgres::{Client, CopyInSink};
+
+use super::shape::Shape;
+use super::{CHANGES, Side};
+use crate::data::{DataError, Result};
+
+/// What was read and found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Difference {
+    /// Rows of the first table.
+    pub(super) first: u64,
+    /// Rows of the second one.
+    pub(super) second: u64,
+    /// Rows that were loaded, of both.
+    pub(super) loaded: u64,
+}
+
+/// Loads the rows in which `first` and `second` differ into [`CHANGES`] in the session `into`, which has that table: those of
+/// the first with the side `g`, those of the second, where `both`, with `b`.
+pub(super) async fn load(
+    first: (&Side<'_>, &Shape),
+    second: (&Side<'_>, &Shape),
+    into: &Client,
+    names: &[String],
+    both: bool,
+) -> Result<Difference> {
+    let sink = into.copy_in(&format!("copy pg_temp.{CHANGES} from stdin")).await;
+    let sink = sink.map_err(DataError::while_doing(LOADING))?;
+    let mut out = Out { sink: Box::pin(sink), buffer: BytesMut::with_capacity(2 * FULL), loaded: 0 };
+    let mut found = Difference::default();
+    let mut leaves: Vec<&String> = first.1.leaves.iter().chain(&second.1.leaves).collect();
+    leaves.sort_unstable();
+    leaves.dedup();
+    for leaf in leaves {
+        let mut a = Rows::open(first, leaf, names).await?;
+        let mut b = Rows::open(second, leaf, names).await?;
+        let (mut one, mut other) = (a.next().await?, b.next().await?);
+        loop {
+            match (&one, &other) {
+                (None, None) => break,
+                (Some(row), theirs) if theirs.as_ref().is_none_or(|theirs| row.place < theirs.place) => {
+                    out.add(b'g', &row.text).await?;
+                    one = a.next().await?;
+                }
+                (Some(row), Some(theirs)) if row.place == theirs.place => {
+                    if row.text != theirs.text {
+                        out.add(b'g', &row.text).await?;
+                        if both {
+                            out.add(b'b', &theirs.text).await?;
+                        }
+                    }
+                    (one, other) = (a.next().await?, b.next().await?);
+                }
+                (_, theirs) => {
+                    if let (Some(theirs), true) = (theirs, both) {
+                        out.add(b'b', &theirs.text).await?;
+                    }
+                    other = b.next().await?;
+                }
+            }
+        }
+        found.first += a.count;
+        found.second += b.count;
+    }
+    found.loaded = out.loaded;
+    out.finish().await?;
+    Ok(found)
+}
+
+/// A row as COPY writes it, with the place that it lies at.
+struct Row {
+    place: u64,
+    text: Bytes,
+}
+
+/// What COPY ... TO STDOUT sends.
+type CopyOut = dyn Stream<Item = std::result::Result<Bytes, tokio_postgres::Error>>;
+
+/// The rows of one table of one server, as they come.
+struct Rows {
+    stream: Option<Pin<Box<CopyOut>>>,
+    doing: String,
+    count: u64,
+}
+
+impl Rows {
+    /// Begins to read `leaf`; a table that is not there has no rows.
+    async fn open((side, shape): (&Side<'_>, &Shape), leaf: &str, names: &[String]) -> Result<Self> {
+        let doing = format!("reading {leaf} on `{}`", side.name);
+        if !shape.leaves.iter().any(|own| own == leaf) {
+            return Ok(Rows { stream: None, doing, count: 0 });
+        }
+        let copy = format!("copy (select ctid, {} from only {leaf}) to stdout", names.join(", "));
+        let stream = side.client.copy_out(&copy).await.map_err(DataError::while_doing(&doing))?;
+        Ok(Rows { stream: Some(Box::pin(stream)), doing, count: 0 })
+    }
+
+    async fn next(&mut self) -> Result<Option<Row>> {
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        // The server sends a message for each row.
+        let Some(mut text) = stream.try_next().await.map_err(DataError::while_doing(&self.doing))? else {
+            return Ok(None);
+        };
+        self.count += 1;
+        let garbled = || DataError::Answer { doing: self.doing.clone(), what: "a row without its place".to_owned() };
+        let (place, length) = place(&text).ok_or_else(garbled)?;
+        text.advance(length);
+        Ok(Some(Row { place, text }))
+    }
+}
+
+/// The place in front of a row, `(block,offset)` and a tab, as a number that sorts as places do; and its length.
+fn place(text: &[u8]) -> Option<(u64, usize)> {
+    let mut place = [0_u64; 2];
+    let mut part = 0;
+    for (at, byte) in text.iter().enumerate().take("(4294967295,65535)\t".len()) {
+        match byte {
+            b'0'..=b'9' => place[part] = place[part] * 10 + u64::from(byte - b'0'),
+            b',' if part == 0 => part = 1,
+            b'\t' if part == 1 => return Some(((place[0] << 16) + place[1], at + 1)),
+            b'(' | b')' => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// What is on its way into the other server.
+struct Out {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    buffer: BytesMut,
+    loaded: u64,
+}
+
+/// What is being done while rows are loaded.
+const LOADING: &str = "loading the rows that differ";
+/// How many bytes are sent at once.
+const FULL: usize = 64 * 1024;
+
+impl Out {
+    async fn add(&mut self, side: u8, row: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(&[side, b'\t']);
+        self.buffer.extend_from_slice(row);
+        self.loaded += 1;
+        if self.buffer.len() >= FULL { self.send().await } else { Ok(()) }
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let full = self.buffer.split().freeze();
+        let Err(error) = self.sink.send(full).await else { return Ok(()) };
+        // A server that refuses a row hangs up, and says why at the end.
+        let said = self.sink.as_mut().finish().await.err().filter(|said| said.as_db_error().is_some());
+        Err(DataError::while_doing(LOADING)(said.unwrap_or(error)))
+    }
+
+    async fn finish(mut self) -> Result<()> {
+        self.send().await?;
+        self.sink.as_mut().finish().await.map(drop).map_err(DataError::while_doing(LOADING))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_and_sort_as_they_lie() {
+        assert_eq!(place(b"(0,1)\tx"), Some((1, 6)));
+        assert_eq!(place(b"(4294967295,65535)\t\n"), Some((u64::from(u32::MAX) << 16 | 65535, 19)));
+        assert!(place(b"(2,1)\t") > place(b"(1,200)\t"));
+        assert_eq!(place(b"17\tx"), None);
+        assert_eq!(place(b"(0,1)"), None);
+        assert_eq!(place(b""), None);
+    }
+}

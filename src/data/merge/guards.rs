@@ -1,0 +1,78 @@
+//! What else would happen when rows of the table are written: triggers, and foreign keys that act on other tables.
+
+use tokio_postgres::Client;
+
+use super::shape::Shape;
+use crate::data::{DataError, Result};
+use crate::pg::quote_identifier;
+
+/// Conditions on a row `t`: whether rows of other tables would be deleted or changed with it.
+pub(super) async fn references(client: &Client, shape: &Shape) -> Result<Vec<String>> {
+    let columns = |of: &str, attributes: &str| {
+        format!(
+            "array(select a.attname::text from unnest({attributes}) with ordinality as k(attnum, place)
+                join pg_catalog.pg_attribute a on a.attrelid = {of} and a.attnum = k.attnum order by k.place)"
+        )
+    };
+    let query = format!(
+        "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), {}, {}
+        from pg_catalog.pg_constraint f join pg_catalog.pg_class c on c.oid = f.conrelid
+            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where f.contype = 'f' and f.confrelid = $1::text::regclass and f.conparentid = 0 and f.confdeltype in ('c', 'n', 'd')",
+        columns("f.conrelid", "f.conkey"),
+        columns("f.confrelid", "f.confkey"),
+    );
+    let rows = client.query(&query, &[&shape.relation]).await;
+    let rows = rows.map_err(DataError::while_doing("looking for foreign keys"))?;
+    let condition = |row: &tokio_postgres::Row| {
+        let (child, own, ours): (String, Vec<String>, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+        let pairs = own
+            .iter()
+            .zip(&ours)
+            .map(|(own, ours)| format!("r.{} = t.{}", quote_identifier(own), quote_identifier(ours)));
+        format!("exists (select from {child} r where {})", pairs.collect::<Vec<_>>().join(" and "))
+    };
+    Ok(rows.iter().map(condition).collect())
+}
+
+/// The table's triggers, which must not fire while rows become what they were: those for foreign keys do.
+pub(super) struct Triggers {
+    off: String,
+    on: String,
+}
+
+impl Triggers {
+    /// Finds those that would fire. The caller holds a lock under which none can come or go.
+    pub(super) async fn find(client: &Client, shape: &Shape) -> std::result::Result<Self, tokio_postgres::Error> {
+        let rows = client
+            .query(
+                "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(t.tgname), t.tgenabled = 'A'
+                from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
+                    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where (t.tgrelid = $1::text::regclass or t.tgrelid in (select relid from pg_partition_tree($1::text::regclass)))
+                    and t.tgenabled in ('O', 'A')
+                    -- Before 15 the copies on partitions count as internal, as the triggers of foreign keys do.
+                    and (not t.tgisinternal or t.tgparentid <> 0 and t.tgconstraint = 0)",
+                &[&shape.relation],
+            )
+            .await?;
+        let (mut off, mut on) = (String::new(), String::new());
+        for row in &rows {
+            let (relation, name, always): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+            let always = if always { " always" } else { "" };
+            off.push_str(&format!("alter table only {relation} disable trigger {name};"));
+            on.push_str(&format!("alter table only {relation} enable{always} trigger {name};"));
+        }
+        Ok(Triggers { off, on })
+    }
+
+    /// Puts them out of action, for the transaction that does this.
+    pub(super) async fn disable(&self, client: &Client) -> std::result::Result<(), tokio_postgres::Error> {
+        client.batch_execute(&self.off).await
+    }
+
+    /// Judges what foreign keys have put off, and lets the triggers act again as they did.
+    pub(super) async fn enable(&self, client: &Client) -> std::result::Result<(), tokio_postgres::Error> {
+        client.batch_execute(&format!("set constraints all immediate; {}", self.on)).await
+    }
+}

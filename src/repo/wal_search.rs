@@ -1,0 +1,145 @@
+//! Looking for what became of a table, in archived WAL: pg_waldump prints it, and a filter on the same host keeps what counts.
+
+use jiff::Timestamp;
+
+use super::history::Stretch;
+use super::lookup::Known;
+use crate::pg::{Lsn, Xid};
+
+/// Searches the archive in `$1` with the program `$2`, which gets the settings `$3` to `$7`; `$8` is what pg_waldump is to leave out, and the
+/// rest are stretches as `timeline from to`. Whatever pg_waldump complains of is on standard error.
+pub const SEARCH: &str = r#"wal=$1 program=$2 class=$3 tables=$4 known=$5 since=$6 count=$7 only=$8
+shift 8
+rows=
+[ "$count" = 0 ] || rows='-e UPDATE -e DELETE'
+export TZ=UTC
+for stretch in "$@"; do
+  set -- $stretch
+  pg_waldump -p "$wal" -t "$1" -s "$2" -e "$3" $only || true
+done | LC_ALL=C grep -F -e "rel $class blk" -e 'rmgr: Transaction' -e 'rmgr: Storage' $rows |
+  LC_ALL=C awk -v class="$class" -v tables="$tables" -v known="$known" -v since="$since" -v count="$count" "$program""#;
+
+/// The filter.
+pub const FOLLOW: &str = include_str!("wal_search.awk");
+
+/// The arguments of [`SEARCH`].
+pub fn arguments(wal: &str, known: &Known, since: Lsn, count: bool, major: u32, stretches: &[Stretch]) -> Vec<String> {
+    let tables: Vec<String> = known
+        .relations
+        .iter()
+        .map(|relation| format!("{};{};{}", relation.place, relation.path, relation.file))
+        .collect();
+    // Before 15 it can print one kind of records or all of them.
+    let only = if major >= 15 { "-r Transaction -r Heap -r Storage" } else { "" };
+    let mut arguments = vec![
+        wal.to_owned(),
+        FOLLOW.to_owned(),
+        known.class.clone(),
+        tables.join(" "),
+        known.until.to_string(),
+        since.to_string(),
+        u8::from(count).to_string(),
+        only.to_owned(),
+    ];
+    arguments.extend(stretches.iter().map(|stretch| format!("{} {} {}", stretch.timeline, stretch.from, stretch.to)));
+    arguments
+}
+
+/// A transaction that did something to the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// The transaction.
+    pub xid: Xid,
+    /// Where its commit record begins.
+    pub commit: Lsn,
+    /// Where that ends, at the latest.
+    pub end: Lsn,
+    /// When it was committed, by the server's clock.
+    pub at: Timestamp,
+    /// The table's place among those searched for: 0 is the table itself, the rest are its partitions.
+    pub table: usize,
+    /// How many rows it updated and deleted, where they were counted.
+    pub rows: u64,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Transactions that dropped the table or a partition, in their order.
+    pub dropped: Vec<Deed>,
+    /// Transactions that truncated it.
+    pub truncated: Vec<Deed>,
+    /// Transactions that wrote all of it anew: VACUUM FULL, CLUSTER, some ALTER TABLE.
+    pub rewritten: Vec<Deed>,
+    /// Those that changed the most rows, the most first.
+    pub changed: Vec<Deed>,
+    /// How many transactions changed any rows.
+    pub candidates: u64,
+    /// How many commits there were.
+    pub commits: u64,
+    /// When the first and the last of them were.
+    pub times: Option<(Timestamp, Timestamp)>,
+}
+
+impl Found {
+    /// Reads what [`FOLLOW`] prints. None where it did not come to its end.
+    pub fn read(output: &str) -> Option<Self> {
+        let mut found = Found::default();
+        let mut whole = false;
+        for line in output.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let deed = |table: usize, rows: u64| -> Option<Deed> {
+                let [_, xid, commit, length, at, _] = fields[..] else { return None };
+                let commit: Lsn = commit.parse().ok()?;
+                let length: u64 = length.parse().ok()?;
+                // Records begin at multiples of eight.
+                let end = Lsn(commit.0 + length.next_multiple_of(8));
+                Some(Deed { xid: Xid(xid.parse().ok()?), commit, end, at: time(at)?, table, rows })
+            };
+            let table = || fields.get(5)?.parse::<usize>().ok()?.checked_sub(1);
+            match fields.first().copied()? {
+                "dropped" => found.dropped.push(deed(table()?, 0)?),
+                "truncated" => found.truncated.push(deed(table()?, 0)?),
+                "rewritten" => found.rewritten.push(deed(table()?, 0)?),
+                "changed" => found.changed.push(deed(0, fields.get(5)?.parse().ok()?)?),
+                "end" => {
+                    let [_, commits, first, last, candidates] = fields[..] else { return None };
+                    found.commits = commits.parse().ok()?;
+                    found.candidates = candidates.parse().ok()?;
+                    found.times = time(first).zip(time(last));
+                    whole = true;
+                }
+                _ => return None,
+            }
+        }
+        whole.then_some(found)
+    }
+}
+
+/// A time as pg_waldump prints it under `TZ=UTC`: `2026-11-22 18:04:41.651831 UTC`.
+fn time(text: &str) -> Option<Timestamp> {
+    format!("{}Z", text.strip_suffix(" UTC")?.replace(' ', "T")).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_filter_prints_is_read() {
+        let output = "truncated\t732\t0/0512D318\t361\t2026-11-22 18:04:41.654424 UTC\t2\n\
+            changed\t731\t0/05123700\t34\t2026-11-22 18:04:41.651831 UTC\t33333\nend\t5\t2026-11-22 18:04:41.6 UTC\t2026-11-22 18:04:42 UTC\t2\n";
+        let found = Found::read(output).expect("read");
+        let deed = &found.truncated[0];
+        assert_eq!(
+            (deed.xid, deed.commit, deed.end, deed.table),
+            (Xid(732), Lsn(0x512_D318), Lsn(0x512_D318 + 368), 1)
+        );
+        assert_eq!((found.changed[0].rows, found.candidates, found.commits), (33333, 2, 5));
+        assert_eq!(found.times.map(|(first, _)| first.to_string()).as_deref(), Some("2026-11-22T18:04:41.6Z"));
+        assert_eq!(Found::read("end\t0\t\t\t0\n").expect("read").times, None);
+        // A filter that died has not looked at all of it.
+        assert_eq!(Found::read("truncated\t732\t0/0512D318\t361\t2026-11-22 18:04:41.654424 UTC\t2\n"), None);
+        assert_eq!(Found::read(""), None);
+    }
+}
