@@ -9,6 +9,7 @@ pub mod journal;
 pub mod node;
 pub mod pg;
 pub mod plan;
+pub mod prove;
 pub mod repo;
 pub mod report;
 pub mod run;

@@ -104,7 +104,7 @@ fn what_is_asked_for_and_is_not_there_is_told() {
     all(&[
         (&["explain", "nosuch"], 2, "`drillyard explain` lists them"),
         (&["explain", "drop_tabel"], 2, "did you mean `drop_table`?"),
-        (&["explain", "crash"], 2, "not built yet"),
+        (&["explain", "fill_disk"], 2, "not built yet"),
         (&["new", "a b"], 2, "cannot name a drill"),
         (&["new", "other", "--from", "nosuch"], 2, "there is no drill `nosuch`"),
         (&["runs", "show", "nosuch"], 2, "there is no run `nosuch`"),

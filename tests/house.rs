@@ -15,6 +15,7 @@ const ORDER: &[&[&str]] = &[
     &["scenario"],
     &["plan"],
     &["run"],
+    &["prove"],
     &["cli"],
 ];
 

@@ -39,6 +39,8 @@ On a new machine begin with `drillyard doctor`, then `drillyard new first` and `
 pub enum Command {
     /// Run drills: files, folders or globs; none: scenarios/
     Run(Box<RunArgs>),
+    /// Break drills on purpose, in every way, and demand that they notice
+    Prove(Box<ProveArgs>),
     /// Read, resolve and judge scenarios without starting anything
     Check(CheckArgs),
     /// Show what would happen: steps, nodes, deadlines, what each refers to, what is needed
@@ -154,6 +156,72 @@ pub struct RunArgs {
     pub break_at: Option<String>,
     #[command(flatten)]
     pub out: OutArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ProveArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Only on these major versions
+    #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
+    pub postgres: Vec<u32>,
+    /// Only the breaks with TEXT in their names
+    #[arg(long, value_name = "TEXT", env = "DRILLYARD_ONLY", allow_hyphen_values = true)]
+    pub only: Option<String>,
+    #[command(flatten)]
+    pub backend: BackendArgs,
+    /// How many broken drills at once
+    #[arg(short, long, value_name = "N|auto", default_value = "auto", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
+    pub jobs: usize,
+    /// The most that a drill may take, in place of the scenario's own timeout
+    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
+    pub timeout: Option<std::time::Duration>,
+    /// What everything random begins with
+    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
+    pub seed: u64,
+    /// Write a report as JSON
+    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JSON", help_heading = "Output")]
+    pub report_json: Option<PathBuf>,
+    /// Colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR", help_heading = "Output")]
+    pub color: ColorChoice,
+    /// Only say what was missed
+    #[arg(short, long, env = "DRILLYARD_QUIET", conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// Do not cut what was said
+    #[arg(short, long, env = "DRILLYARD_VERBOSE", help_heading = "Output")]
+    pub verbose: bool,
+}
+
+impl ProveArgs {
+    /// The same selection as a run's.
+    pub fn as_run(&self) -> RunArgs {
+        RunArgs {
+            selection: self.selection.clone(),
+            postgres: self.postgres.clone(),
+            partition: None,
+            backend: self.backend.clone(),
+            jobs: self.jobs,
+            fail_fast: false,
+            timeout: self.timeout,
+            repeat: 1,
+            seed: self.seed,
+            keep: KeepChoice::Never,
+            step: false,
+            break_at: None,
+            out: OutArgs {
+                report_json: None,
+                report_junit: None,
+                report_html: None,
+                report_md: None,
+                events: None,
+                github: GithubChoice::Never,
+                color: self.color,
+                quiet: self.quiet,
+                verbose: self.verbose,
+            },
+        }
+    }
 }
 
 /// What is written.

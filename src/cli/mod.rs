@@ -8,10 +8,12 @@ mod clean;
 mod doctor;
 mod explain;
 mod files;
+mod frame;
 mod list;
 mod new;
 mod places;
 mod plan;
+mod prove;
 mod reap;
 mod run;
 mod runs;
@@ -82,6 +84,7 @@ pub fn main() -> std::process::ExitCode {
 fn dispatch(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Run(options) => run::run(*options),
+        Command::Prove(options) => prove::prove(*options),
         Command::Check(options) => check::check(options),
         Command::Plan(options) => plan::plan(options),
         Command::List(options) => list::list(options),

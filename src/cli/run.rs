@@ -3,27 +3,36 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use super::args::{GithubChoice, KeepChoice, RunArgs, color_of_stderr, color_of_stdout};
-use super::backend::{self, Chosen};
+use super::backend::Chosen;
 use super::files::{self, Loaded};
 use super::signals::{self, Interruption};
-use super::{Result, Stop, block_on, places, step_by_step};
-use crate::host::BackendKind;
+use super::{Result, Stop, block_on, frame, places, step_by_step};
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Redactor};
 use crate::report::{EventsTo, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures};
-use crate::run::{
-    Drill, Env, Finished, Keep, Leftovers, Order, Reaper, RunDirectory, Which, run_all, sweep, sweep_cache,
-};
+use crate::run::{Drill, Env, Finished, Keep, Order, RunDirectory, run_all};
 
 /// How many past runs' records are kept.
 const RECORDS: usize = 50;
 
 /// Runs what was selected.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
+    let (loaded, found) = load(&args)?;
+    if loaded.is_empty() {
+        return Err(not_begun(&args, "", 0, files::nothing_selected(found)));
+    }
+    if let Some(step) = &args.break_at {
+        check_break(step, &loaded)?;
+    }
+    block_on(run_loaded(args, loaded))
+}
+
+/// Reads what was asked for. With it, how many files were found.
+pub(super) fn load(args: &RunArgs) -> Result<(Vec<Loaded>, usize)> {
     let mut loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
@@ -36,12 +45,6 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
         }
         Err(_) => true,
     });
-    if loaded.is_empty() {
-        return Err(not_begun(&args, "", 0, files::nothing_selected(found)));
-    }
-    if let Some(step) = &args.break_at {
-        check_break(step, &loaded)?;
-    }
     if let Some(timeout) = args.timeout {
         for one in &mut loaded {
             if let Ok(plan) = &mut one.plan
@@ -51,7 +54,7 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
             }
         }
     }
-    block_on(run_loaded(args, loaded))
+    Ok((loaded, found))
 }
 
 /// A `--break` at a step that no drill has is a mistake: nothing would ever stop there.
@@ -230,7 +233,11 @@ fn refuse(args: &RunArgs, invalid: &[&Loaded]) -> Result<ExitCode> {
 }
 
 /// The drills of a run: every plan on each of its versions.
-fn drills(args: &RunArgs, loaded: &[Loaded], chosen: &Chosen) -> (Vec<Drill>, Vec<(Arc<crate::plan::Plan>, String)>) {
+pub(super) fn drills(
+    args: &RunArgs,
+    loaded: &[Loaded],
+    chosen: &Chosen,
+) -> (Vec<Drill>, Vec<(Arc<crate::plan::Plan>, String)>) {
     let newest = chosen.installations.iter().map(|one| one.version.major).max().unwrap_or_default();
     let (mut drills, mut skipped) = (Vec::new(), Vec::new());
     for round in 0..args.repeat {
@@ -247,7 +254,8 @@ fn drills(args: &RunArgs, loaded: &[Loaded], chosen: &Chosen) -> (Vec<Drill>, Ve
                 skipped.push((plan.clone(), format!("meant for PostgreSQL {}", listed.join(", "))));
             }
             for major in majors {
-                drills.push(Drill { plan: plan.clone(), major, seed, again: again(args, plan, major, seed) });
+                let again = again(args, plan, major, seed);
+                drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default() });
             }
         }
     }
@@ -282,31 +290,7 @@ async fn run_in(
     cancel: CancellationToken,
     interruption: &Interruption,
 ) -> Result<ExitCode> {
-    let wanted: Vec<u32> = match args.postgres.as_slice() {
-        [] => loaded
-            .iter()
-            .filter_map(|one| one.plan.as_ref().ok())
-            .flat_map(|plan| plan.postgres.iter().copied())
-            .collect(),
-        asked => asked.to_vec(),
-    };
-    for major in &args.postgres {
-        if !crate::pg::SUPPORTED_MAJORS.contains(major) {
-            return Err(Stop::usage(format!(
-                "--postgres {major}: major versions are 13 to {}",
-                crate::pg::SUPPORTED_MAJORS.end()
-            )));
-        }
-    }
-    // A daemon may be slow to answer, and an image slow to come.
-    let chosen = tokio::select! {
-        biased;
-        () = cancel.cancelled() => {
-            let code = interruption.exit_code().unwrap_or(ExitCode::Interrupted);
-            return Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code });
-        }
-        chosen = backend::choose(&args.backend, &wanted) => chosen?,
-    };
+    let chosen = frame::choose(args, loaded, &cancel, interruption).await?;
     let (drills, skipped) = drills(args, loaded, &chosen);
     if drills.is_empty() {
         let reasons: Vec<String> = skipped.iter().map(|(plan, reason)| format!("{}: {reason}", plan.name)).collect();
@@ -319,7 +303,7 @@ async fn run_in(
     let (listeners, failures) = listeners(args, recorded.then_some(records.as_path()), ToTerminal::Run)?;
     let mut redactor = Redactor::default();
     redactor.add(loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone()));
-    let reaper = start_reaper(directory, &chosen)?;
+    let reaper = frame::start_reaper(directory, &chosen)?;
     let journal = Journal::new(listeners, redactor);
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
@@ -329,7 +313,7 @@ async fn run_in(
         backend_reason: chosen.reason.clone(),
         seed: args.seed,
     });
-    let sweeping = tokio::spawn(sweep_earlier(chosen.backend.kind()));
+    let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));
     for (drill, (plan, reason)) in skipped.iter().enumerate() {
         skip(&journal, drill, plan, reason, args);
     }
@@ -353,21 +337,8 @@ async fn run_in(
     let order = Order { jobs: args.jobs, fail_fast: args.fail_fast };
     let mut finished = run_all(env, drills, order, skipped.len()).await;
     let clean_start = Instant::now();
-    if finished.kept {
-        if let Err(e) = directory.keep() {
-            finished.left.push(format!("the mark that {} is kept: {e}", directory.path().display()));
-        }
-    } else {
-        let path = directory.path().to_owned();
-        let removed = tokio::task::spawn_blocking(move || crate::host::local::remove_directory(&path)).await;
-        if let Ok(Err(error)) = removed {
-            finished.left.push(error.to_string());
-        }
-    }
-    if finished.left.is_empty() || finished.kept {
-        reaper.dismiss();
-    }
-    tell_sweep(&journal, sweeping, cancel.is_cancelled()).await;
+    frame::clear(directory, reaper, &mut finished).await;
+    frame::tell_sweep(&journal, sweeping, cancel.is_cancelled()).await;
     journal
         .write(Event::CleanedUp { left: finished.left.clone(), duration_ms: clean_start.elapsed().as_millis() as u64 });
     Ok(conclude(&journal, &finished, interruption, &failures))
@@ -394,43 +365,6 @@ fn conclude(
     match (code, unwritten.is_empty()) {
         (ExitCode::Passed | ExitCode::Unclean, false) => ExitCode::Lab,
         _ => code,
-    }
-}
-
-fn start_reaper(directory: &RunDirectory, chosen: &Chosen) -> Result<Reaper> {
-    let program = std::env::current_exe().map_err(|e| Stop::lab(format!("cannot find this program: {e}")))?;
-    let mut args = vec![
-        "--run".to_owned(),
-        directory.run().to_owned(),
-        "--dir".to_owned(),
-        directory.path().display().to_string(),
-    ];
-    if chosen.backend.kind() == BackendKind::Docker {
-        let host = places::docker_host().unwrap_or_else(|| crate::host::docker::DEFAULT_HOST.to_owned());
-        args.extend(["--docker".to_owned(), host]);
-    }
-    Ok(Reaper::start(&program, args)?)
-}
-
-async fn sweep_earlier(kind: BackendKind) -> Leftovers {
-    sweep_cache(&places::cache());
-    let daemon = match kind {
-        BackendKind::Docker => backend::daemon().await,
-        BackendKind::Local => None,
-    };
-    sweep(&places::all_work(), daemon.as_ref(), &places::owner(), &Which::Dead).await
-}
-
-async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Leftovers>, interrupted: bool) {
-    let patience = if interrupted { Duration::from_millis(500) } else { Duration::from_secs(10) };
-    let Ok(Ok(swept)) = tokio::time::timeout(patience, sweeping).await else { return };
-    if !swept.removed.is_empty() {
-        let message = format!("removed what earlier runs had left behind: {}", swept.removed.join(", "));
-        journal.write(Event::Warned { drill: None, message });
-    }
-    for failed in swept.failed {
-        let message = format!("an earlier run's remains could not be removed: {failed}");
-        journal.write(Event::Warned { drill: None, message });
     }
 }
 

@@ -7,6 +7,7 @@ mod columns;
 mod dependents;
 mod generate;
 mod hash;
+mod intact;
 mod rows;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use columns::{Columns, ColumnsError};
 pub use dependents::Dependents;
 pub use generate::Generator;
 pub use hash::RowSum;
+pub use intact::{Amcheck, Checked, Damage, is_damage};
 pub use rows::{RowChange, RowDifference, first_differences, row_sum};
 
 use crate::pg::TableName;

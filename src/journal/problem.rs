@@ -39,7 +39,15 @@ pub struct Note {
     pub text: String,
 }
 
+/// The kind of the note of a problem that is nobody's failure but an earlier step's, which did not run.
+pub const MISSING: &str = "missing";
+
 impl Problem {
+    /// Whether nothing could be judged because an earlier step did not run.
+    pub fn is_missing(&self) -> bool {
+        self.notes.iter().any(|note| note.kind == MISSING)
+    }
+
     /// A problem with no place in a file.
     pub fn new(title: impl Into<String>) -> Self {
         Problem { title: title.into(), places: vec![], notes: vec![] }

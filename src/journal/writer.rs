@@ -25,7 +25,33 @@ struct Inner {
     redactor: Redactor,
 }
 
+/// A listener that keeps what it hears, for whoever holds a clone of it.
+#[derive(Debug, Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<Event>>>);
+
+impl Heard {
+    /// What was heard since the last call.
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Listener for Heard {
+    fn hear(&mut self, entry: &Entry) {
+        // For people's eyes, and many.
+        if !matches!(entry.event, Event::StepWaiting { .. } | Event::TrafficRate { .. }) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.event.clone());
+        }
+    }
+}
+
 impl Journal {
+    /// A journal for others, that keeps the same secrets.
+    pub fn beside(&self, listeners: Vec<Box<dyn Listener>>) -> Self {
+        let redactor = self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.clone();
+        Journal::new(listeners, redactor)
+    }
+
     /// A journal that tells these listeners.
     pub fn new(listeners: Vec<Box<dyn Listener>>, redactor: Redactor) -> Self {
         Journal { inner: Arc::new(Mutex::new(Inner { listeners, redactor })), start: Instant::now() }

@@ -3,13 +3,13 @@
 use crate::host::{Endpoint, Host};
 use crate::pg::{RecoveryTarget, quote_literal};
 
-use super::{DATABASE, SUPERUSER};
+use super::{DATABASE, SUPERUSER, Setup};
 
 /// The configuration of a server that drillyard makes, in the order in which it is written: later lines win.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// `archive_command` where the node archives; otherwise `archive_mode` is off.
-    pub archive_command: Option<String>,
+    /// Where the node archives to; without, `archive_mode` is off.
+    pub archiving: Option<Archiving>,
     /// `restore_command` where it reads from an archive.
     pub restore_command: Option<String>,
     /// The server that it streams from.
@@ -18,6 +18,15 @@ pub struct Config {
     pub recovery: Option<(RecoveryTarget, &'static str)>,
     /// The scenario's `settings`.
     pub settings: Vec<(String, String)>,
+}
+
+/// How a server archives its WAL.
+#[derive(Debug, Clone)]
+pub struct Archiving {
+    /// `archive_command`.
+    pub command: String,
+    /// The directory that it writes to.
+    pub directory: String,
 }
 
 /// The upstream of a standby.
@@ -30,6 +39,12 @@ pub struct Following {
 }
 
 impl Config {
+    /// What a server on `host` is set up with; `signal` is `standby.signal`, `recovery.signal` or nothing.
+    pub fn setup(&self, host: &dyn Host, signal: Option<&'static str>) -> Setup {
+        let directory = self.archiving.as_ref().map(|archiving| archiving.directory.clone());
+        Setup { lines: self.lines(host), signal, directory }
+    }
+
     /// The lines to be appended to a postgresql.conf.
     ///
     /// Those for recovery are always all written, if only as empty: a backup brings its origin's configuration along.
@@ -39,10 +54,10 @@ impl Config {
         for (name, value) in DEFAULTS {
             set(name, value);
         }
-        match &self.archive_command {
-            Some(command) => {
+        match &self.archiving {
+            Some(archiving) => {
                 set("archive_mode", "on");
-                set("archive_command", command);
+                set("archive_command", &archiving.command);
             }
             None => set("archive_mode", "off"),
         }
@@ -126,16 +141,21 @@ fn quote_setting(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// A libpq connection string; `application_name` is what `pg_stat_replication` will show.
-pub fn conninfo(endpoint: &Endpoint, password: &str, application_name: &str) -> String {
+/// A libpq connection string without the password; `application_name` is what `pg_stat_replication` will show.
+pub(super) fn peer_conninfo(endpoint: &Endpoint, application_name: &str) -> String {
     let (host, port) = endpoint.host_port();
-    let value = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
-    format!(
-        "host={} port={port} user={SUPERUSER} dbname={DATABASE} password={} application_name={}",
-        value(&host),
-        value(password),
-        value(application_name)
-    )
+    let (host, application_name) = (quote_conninfo(&host), quote_conninfo(application_name));
+    format!("host={host} port={port} user={SUPERUSER} dbname={DATABASE} application_name={application_name}")
+}
+
+/// The same with the password, for `primary_conninfo`.
+pub(super) fn with_password(conninfo: &str, password: &str) -> String {
+    format!("{conninfo} password={}", quote_conninfo(password))
+}
+
+/// A value for a connection string (manual, 34.1.1.1).
+pub(super) fn quote_conninfo(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 /// A name for a replication slot: slots have lower-case letters, digits and `_` only.
@@ -156,6 +176,8 @@ mod tests {
     fn values_are_quoted_as_postgresql_conf_wants_it() {
         assert_eq!(quote_setting(r"it's C:\x"), r"'it''s C:\\x'");
         let endpoint = Endpoint::Tcp { host: "h".to_owned(), port: 1 };
-        assert!(conninfo(&endpoint, r"p'\", "n").contains(r"password='p\'\\'"));
+        let conninfo = peer_conninfo(&endpoint, "n");
+        assert_eq!(conninfo, "host='h' port=1 user=postgres dbname=postgres application_name='n'");
+        assert_eq!(with_password(&conninfo, r"p'\"), format!(r"{conninfo} password='p\'\\'"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::host::{HostError, POLL, Program};
 use crate::pg::ShutdownMode;
 
-use super::{INITDB_OPTIONS, Life, Node, SqlError, log_reason};
+use super::{INITDB_OPTIONS, Life, Node, SOCKET_PORT, SqlError, log_reason};
 
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +75,28 @@ done
 exit 4"#;
 
 /// Exits with 0 where a postmaster runs in `$1`. `pg_ctl status` takes one that was killed for running until its parent has
-/// taken notice, which can take seconds.
+/// taken notice, which can take seconds. One whose postmaster.pid was removed is still known by the lock file of its socket, in `$2`,
+/// whose name has the number `$3`; a process id may have become somebody else's, who works elsewhere.
 const RUNS: &str = r#"pid=
-{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || exit 3
+{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || {
+  { read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
+  [ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 3
+}
 kill -0 "$pid" 2>/dev/null || exit 3
 case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; esac"#;
+
+/// Ends the postmaster of `$1` whose postmaster.pid was removed, and which pg_ctl does not find: the lock file of its socket knows it,
+/// as in [`RUNS`]. `$4` is the signal, `$5` how many seconds it may take.
+const END_UNKNOWN: &str = r#"[ ! -e "$1/postmaster.pid" ] || exit 3
+pid=
+{ read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
+kill "-$4" "$pid" 2>/dev/null || exit 0
+left=$(($5 * 200))
+while [ "$left" -gt 0 ]; do
+  case $(cat "/proc/$pid/stat" 2>/dev/null) in "" | *") Z "*) exit 0 ;; esac
+  left=$((left - 1)); sleep 0.005
+done
+exit 3"#;
 
 /// How a server is set up before it starts.
 #[derive(Debug, Clone, Default)]
@@ -199,11 +216,15 @@ impl Node {
                 self.lives(Life::Up);
                 Ok(Started::Answers)
             }
-            LAUNCH_DEADLINE => Err(StartError::Deadline {
-                node: self.name.clone(),
-                last: "the server is starting".to_owned(),
-                log: log_tail(&self.log_from(log_start).await?),
-            }),
+            LAUNCH_DEADLINE => {
+                // It runs, if only so far.
+                self.lives(Life::Up);
+                Err(StartError::Deadline {
+                    node: self.name.clone(),
+                    last: "the server is starting".to_owned(),
+                    log: log_tail(&self.log_from(log_start).await?),
+                })
+            }
             _ => self.ended(log_start).await,
         }
     }
@@ -231,7 +252,8 @@ impl Node {
     /// Whether a postmaster runs in PGDATA.
     pub async fn postmaster_runs(&self) -> Result<bool, HostError> {
         let host = self.host()?;
-        Ok(host.run(Program::script(RUNS, [&host.paths().data])).await?.success())
+        let paths = host.paths();
+        Ok(host.run(Program::script(RUNS, [&paths.data, &paths.sockets, SOCKET_PORT])).await?.success())
     }
 
     /// Stops the server; one that is not running is no error.
@@ -243,11 +265,24 @@ impl Node {
         let data = &host.paths().data;
         let args = ["-D", data, "-m", &mode.to_string(), "-t", &seconds, "-w", "stop"].map(str::to_owned);
         let output = host.run(Program::new("pg_ctl", args)).await?;
-        if !output.success() && self.postmaster_runs().await? {
-            let why = output.stderr.trim();
-            return Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)));
+        if output.success() {
+            return Ok(());
         }
-        Ok(())
+        if !self.postmaster_runs().await? {
+            return Ok(());
+        }
+        // It may run on although its postmaster.pid was wiped away.
+        let signal = match mode {
+            ShutdownMode::Smart => "TERM",
+            ShutdownMode::Fast => "INT",
+            ShutdownMode::Immediate => "QUIT",
+        };
+        let args = [data, &host.paths().sockets, SOCKET_PORT, signal, &seconds];
+        if host.run(Program::script(END_UNKNOWN, args)).await?.success() {
+            return Ok(());
+        }
+        let why = output.stderr.trim();
+        Err(HostError::new(format!("the server on `{}` does not stop ({mode}): {why}", self.name)))
     }
 
     /// How long its log is, in bytes.

@@ -1,9 +1,20 @@
 //! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its log.
 
+/// Compiles a pattern for what servers and their programs say, when it is first needed.
+macro_rules! pattern {
+    ($name:ident, $pattern:literal) => {
+        static $name: std::sync::LazyLock<Option<regex::Regex>> =
+            std::sync::LazyLock::new(|| regex::Regex::new($pattern).ok());
+    };
+}
+
 mod config;
 mod control;
 mod recovery;
+mod rewind;
 mod session;
+mod standby;
+mod walreceiver;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +24,13 @@ use tokio_postgres::Client;
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
-pub use config::{Config, Following, RESERVED as RESERVED_SETTINGS, conninfo, create_slot, slot_name};
+pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
-pub use recovery::{Arrival, log_reason};
+pub use recovery::{Arrival, WalTrouble, log_reason};
+pub use rewind::{Resting, Rewind, Rewound, Switch};
 pub use session::{SqlError, Text, moment, sql_problem};
+pub use standby::Sender;
+pub use walreceiver::{Refusal, Refused};
 
 /// The superuser that drills work as.
 pub const SUPERUSER: &str = "postgres";
@@ -122,6 +136,11 @@ impl Node {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
+    /// Whether both have the same user, password and database.
+    pub fn has_login_of(&self, other: &Node) -> bool {
+        (&self.user, &self.password, &self.database) == (&other.user, &other.password, &other.database)
+    }
+
     /// Its superuser's password.
     pub fn password(&self) -> &str {
         &self.password
@@ -143,13 +162,11 @@ impl Node {
         }
     }
 
-    /// `primary_conninfo` for a standby of an external server; `None` for servers of the drill.
-    pub fn external_conninfo(&self, application_name: &str) -> Option<String> {
+    /// How an external server is reached, without the password; `None` for servers of the drill.
+    fn external_conninfo(&self, application_name: &str) -> Option<String> {
         let Place::External(config) = &self.place else { return None };
         let mut parts = Vec::new();
-        let mut add = |key: &str, value: &str| {
-            parts.push(format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")));
-        };
+        let mut add = |key: &str, value: &str| parts.push(format!("{key}={}", config::quote_conninfo(value)));
         for host in config.get_hosts() {
             match host {
                 tokio_postgres::config::Host::Tcp(host) => add("host", host),
@@ -162,7 +179,6 @@ impl Node {
         if let Some(user) = config.get_user() {
             add("user", user);
         }
-        add("password", &self.password);
         add("application_name", application_name);
         Some(parts.join(" "))
     }

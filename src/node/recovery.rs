@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::json;
 
 use crate::journal::Facts;
-use crate::pg::{RecoveryTarget, Xid};
+use crate::pg::{Lsn, RecoveryTarget, Segment, TimelineId, Xid};
 
 /// Where a recovery came out, by its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,14 +26,40 @@ pub struct Arrival {
     /// The archive's segments that were read, the first and the last.
     pub segments: Option<(String, String)>,
     /// The last complaint about WAL that could not be read.
-    pub wal_trouble: Option<String>,
+    pub wal_trouble: Option<WalTrouble>,
 }
 
-/// Compiles a pattern of this file.
-macro_rules! pattern {
-    ($name:ident, $pattern:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
-    };
+/// A complaint about WAL that could not be read. PostgreSQL takes what it cannot read for the end of the WAL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalTrouble {
+    /// The complaint.
+    pub text: String,
+    /// The position of the record or of the page.
+    at: Option<Lsn>,
+    /// The segment's name and the offset in it, where they are told.
+    segment: Option<(String, u64)>,
+}
+
+impl WalTrouble {
+    fn read(text: String) -> Self {
+        let captures = IN_SEGMENT.as_ref().and_then(|pattern| pattern.captures(&text));
+        let segment = captures.and_then(|c| Some((c.get(1)?.as_str().to_owned(), c.get(2)?.as_str().parse().ok()?)));
+        let at = last(&AT, &text).and_then(|lsn| lsn.parse().ok());
+        WalTrouble { text, at, segment }
+    }
+
+    /// The segment that the complaint is about, and the position in it. A record that goes on in the next segment is told by where
+    /// it begins.
+    pub fn place(&self, timeline: TimelineId, segment_size: u64) -> Option<(Segment, Lsn)> {
+        match (&self.segment, self.at) {
+            (Some((name, offset)), _) => {
+                let segment = Segment::parse(name, segment_size)?;
+                Some((segment, Lsn(segment.start().0.saturating_add(*offset))))
+            }
+            (None, Some(at)) => Some((Segment::at(at, timeline, segment_size), at)),
+            (None, None) => None,
+        }
+    }
 }
 
 pattern!(STOPPING, r"(?m)recovery stopping (.+)$");
@@ -45,10 +71,13 @@ pattern!(LAST_COMMIT, r"(?m)last completed transaction was at log time (.+)$");
 pattern!(REDO_END, r"redo done at ([0-9A-F]+/[0-9A-F]+)");
 pattern!(TIMELINE, r"selected new timeline ID: (\d+)");
 pattern!(SEGMENT, r#"restored log file "([0-9A-F]{24})" from archive"#);
+// The messages of PostgreSQL's xlogreader.c and xlogrecovery.c.
 pattern!(
     TROUBLE,
-    r"(?m)(?:LOG|WARNING):\s+(invalid (?:resource manager|record length|magic|checkpoint|primary|page).*|incorrect (?:prev-link|resource manager).*|unexpected pageaddr.*|contrecord is.*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*|unexpected timeline .*)$"
+    r"(?m)(?:LOG|WARNING):\s+(invalid (?:resource manager|record|magic|info bits|checkpoint|primary|page|contrecord|block_id|block length).*|incorrect resource manager.*|record (?:with incorrect prev-link|with invalid length|length \d).*|unexpected (?:pageaddr|timeline).*|out-of-(?:sequence timeline|order block_id).*|contrecord is.*|there is no contrecord.*|missing contrecord.*|BKP\w+ .*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*)$"
 );
+pattern!(IN_SEGMENT, r"in (?:log|WAL) segment ([0-9A-F]{24}),.* offset (\d+)");
+pattern!(AT, r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");
 
 fn last(pattern: &LazyLock<Option<Regex>>, log: &str) -> Option<String> {
     let found = pattern.as_ref()?.captures_iter(log).last()?;
@@ -70,7 +99,7 @@ impl Arrival {
             new_timeline: last(&TIMELINE, log).and_then(|id| id.parse().ok()),
             consistent: log.contains("consistent recovery state reached"),
             segments: segments.first().cloned().zip(segments.last().cloned()),
-            wal_trouble: last(&TROUBLE, log),
+            wal_trouble: last(&TROUBLE, log).map(WalTrouble::read),
         }
     }
 
@@ -156,6 +185,32 @@ mod tests {
         assert!(arrival.reached(&RecoveryTarget::Latest).is_err());
         assert!(arrival.reached(&RecoveryTarget::Name("x".to_owned())).is_err());
         assert!(Arrival::read("").reached(&RecoveryTarget::EndOfBackup).is_err());
+    }
+
+    #[test]
+    fn complaints_about_wal_are_placed() {
+        let place = |text: &str| {
+            let log = format!("2026-11-22 12:00:00.000 UTC [10] LOG:  {text}\n");
+            let trouble = Arrival::read(&log).wal_trouble.unwrap_or_else(|| panic!("not seen: {text}"));
+            trouble.place(TimelineId(1), 16 << 20).map(|(segment, _)| segment.to_string())
+        };
+        for text in [
+            "invalid magic number DBDB in log segment 000000010000000000000005, offset 8192",
+            "invalid magic number DBDB in WAL segment 000000010000000000000005, LSN 0/5002000, offset 8192",
+            "unexpected pageaddr 0/2000000 in WAL segment 000000010000000000000005, LSN 0/5000000, offset 0",
+            "invalid record length at 0/5000060: wanted 24, got 0",
+            "invalid record length at 0/5000060: expected at least 24, got 0",
+            "record with incorrect prev-link 1/4000028 at 0/5000060",
+            "record length 123456 at 0/5000060 too long",
+            "incorrect resource manager data checksum in record at 0/5000060",
+            "invalid resource manager ID 170 at 0/5000060",
+            "invalid contrecord length 12 (expected 5) at 0/5000060",
+            "there is no contrecord flag at 0/5000060",
+            "contrecord is requested by 0/5000060",
+        ] {
+            assert_eq!(place(text).as_deref(), Some("000000010000000000000005"), "{text}");
+        }
+        assert_eq!(place("requested timeline 2 is not a child of this server's history"), None);
     }
 
     #[test]

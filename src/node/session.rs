@@ -89,13 +89,18 @@ impl Node {
                 self.set_login(Some(login));
                 Ok(client)
             }
-            Place::External(config) => {
-                let mut config = config.clone();
-                let options = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
-                config.options(format!("{options}-c default_transaction_read_only=on"));
-                config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
-                Ok(connected(&config).await?)
+            Place::External(config) => Ok(connected(&read_only(config)).await?),
+        }
+    }
+
+    /// The same in another database.
+    pub async fn connect_to(&self, database: &str) -> Result<Client, SqlError> {
+        match &self.place {
+            Place::Host(_) => {
+                let login = Login { database: database.to_owned(), ..self.find_login(&self.password).await? };
+                Ok(open(&login).await?)
             }
+            Place::External(config) => Ok(connected(read_only(config).dbname(database)).await?),
         }
     }
 
@@ -133,6 +138,15 @@ impl Node {
     pub async fn hang_up(&self) {
         *self.session.lock().await = None;
     }
+}
+
+/// A session's configuration on an external server.
+fn read_only(config: &tokio_postgres::Config) -> tokio_postgres::Config {
+    let mut config = config.clone();
+    let options = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
+    config.options(format!("{options}-c default_transaction_read_only=on"));
+    config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
+    config
 }
 
 async fn open(login: &Login) -> Result<Client, tokio_postgres::Error> {

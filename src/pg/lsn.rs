@@ -17,17 +17,6 @@ pub struct Lsn(pub u64);
 #[error("`{0}` is not an LSN; write it as PostgreSQL prints it, such as `0/3000028`")]
 pub struct LsnError(String);
 
-impl Lsn {
-    /// The name of the WAL segment file that holds this position, for segments of `segment_size` bytes.
-    ///
-    /// As `pg_walfile_name`, a position on a boundary belongs to the segment that ends there.
-    pub fn segment(self, timeline: TimelineId, segment_size: u64) -> String {
-        let number = self.0.saturating_sub(1) / segment_size;
-        let per_file = 0x1_0000_0000 / segment_size;
-        format!("{:08X}{:08X}{:08X}", timeline.0, number / per_file, number % per_file)
-    }
-}
-
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
@@ -100,14 +89,5 @@ mod tests {
         for wrong in ["", "0", "0/", "/1", "0/+1", "0/123456789", "x/1"] {
             assert!(wrong.parse::<Lsn>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_segment_is_named_as_pg_walfile_name_names_it() {
-        let mb16 = 16 << 20;
-        assert_eq!(Lsn(0x0300_0028).segment(TimelineId(1), mb16), "000000010000000000000003");
-        assert_eq!(Lsn(0x0300_0000).segment(TimelineId(1), mb16), "000000010000000000000002");
-        assert_eq!(Lsn(0x1_0000_0001).segment(TimelineId(2), mb16), "000000020000000100000000");
-        assert_eq!(Lsn(0x1_0000_0001).segment(TimelineId(2), 1 << 20), "000000020000000100000000");
     }
 }

@@ -4,6 +4,7 @@ pub mod condition;
 mod ident;
 mod lsn;
 mod mark;
+mod segment;
 pub mod sql;
 mod target;
 mod version;
@@ -12,6 +13,7 @@ pub use condition::SqlState;
 pub use ident::{TableName, TableNameError, quote_identifier, quote_literal};
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Mark, Moment};
+pub use segment::{Segment, is_segment};
 
 pub use target::{RecoveryTarget, ShutdownMode};
 pub use version::{SUPPORTED_MAJORS, Version, VersionError};

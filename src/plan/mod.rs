@@ -1,5 +1,6 @@
 //! A scenario resolved: names, order, deadlines, what it needs of the backend. Pure: no server is asked.
 
+mod breaks;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use crate::journal::StepHead;
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::{Kind, NodeSpec, Step};
 
+pub use breaks::{Break, Damage, NamedBreak};
 pub use resolve::resolve;
 
 /// What a drill will do.
@@ -41,6 +43,8 @@ pub struct Plan {
     pub rto: Option<RtoBudget>,
     /// Recovery point.
     pub rpo: Option<RpoBudget>,
+    /// The ways in which it can be broken on purpose.
+    pub breaks: Vec<NamedBreak>,
     /// Where files are looked for.
     pub file_roots: Vec<PathBuf>,
     /// The values of secrets that it uses.

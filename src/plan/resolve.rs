@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Plan, PlannedStep, RpoBudget, RtoBudget};
+use super::breaks::breaks;
+use super::{NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
 use crate::journal::{Problem, Redactor, StepHead};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::SUPPORTED_MAJORS;
-use crate::scenario::{Body, NodeFields, RepoKind, Scenario, StepLine, Undecoded, in_order};
+use crate::scenario::{Body, Ignore, NodeFields, RepoKind, Scenario, StepLine, Undecoded, in_order};
 use crate::source::{Name, Spanned};
 use crate::steps::{All, IdInfo, Maker, NodeInfo, NodeSpec, RepoInfo, Scope, Step};
 
@@ -27,6 +28,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     flatten(scenario.steps, false, None, &source, &mut steps, &mut undecoded);
     flatten(scenario.finally, true, None, &source, &mut steps, &mut undecoded);
     let made = names(&steps, &mut scope);
+    let complete = undecoded.is_empty();
     undecoded_names(undecoded, steps.len(), &mut scope);
     for planned in &mut steps {
         scope.index = planned.head.index;
@@ -63,6 +65,8 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         let (max_lost, max_time) = (max_lost.map(|max| max.value), max_time.map(|max| max.value.0));
         Some(RpoBudget { traffic, max_lost, max_time, span: rpo.entry })
     });
+    let mut breaks = breaks(&steps, &nodes);
+    ignored(scenario.prove.ignore, &mut breaks, complete && scenario.problems.is_empty(), &mut scope);
     let mut redactor = Redactor::default();
     redactor.add(scenario.secrets.iter().cloned());
     let mut problems = scenario.problems;
@@ -84,6 +88,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         steps,
         rto,
         rpo,
+        breaks,
         file_roots,
         secrets: scenario.secrets,
         params: scenario.params,
@@ -178,6 +183,7 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
             recovers_from: None,
             site: fields.site.clone(),
             external: fields.external.is_some(),
+            remade: false,
             decoded: listed.is_some(),
         };
         scope.nodes.insert(name.value.to_string(), info);
@@ -188,17 +194,8 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
         if let Some(upstream) = &fields.follows {
             scope.named_node(upstream);
         }
-        if let Some(repo) = &fields.archive_to
-            && let Some(info) = scope.repo(repo)
-            && let Some(original) = info.copy_of
-        {
-            let title = format!("repo `{}` holds only what `sync` has copied", repo.value);
-            scope.error_related(
-                repo.span,
-                title,
-                "archive to the original",
-                (info.span, format!("a copy of `{original}`")),
-            );
+        if let Some(repo) = &fields.archive_to {
+            scope.archive_to(repo);
         }
         external(fields, scope);
         let settings: Vec<(String, String)> =
@@ -357,6 +354,7 @@ fn names(steps: &[PlannedStep], scope: &mut Scope<'_>) -> Vec<String> {
                 recovers_from: None,
                 site: None,
                 external: false,
+                remade: false,
                 decoded: true,
             };
             scope.nodes.insert(node.value.to_string(), info);
@@ -395,6 +393,7 @@ fn undecoded_names(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_
                 recovers_from: None,
                 site: None,
                 external: false,
+                remade: false,
                 decoded: false,
             };
             match scope.nodes.get_mut(node.as_str()) {
@@ -403,6 +402,37 @@ fn undecoded_names(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_
                 None => {
                     scope.nodes.insert(node.value.to_string(), info);
                 }
+            }
+        }
+    }
+}
+
+/// Notes which breaks make no difference, and why. Of a file that could not be read to its end nobody knows all of them.
+fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope: &mut Scope<'_>) {
+    let names: Vec<String> = breaks.iter().map(|one| one.name.clone()).collect();
+    for Ignore { name, because } in ignore {
+        if because.value.trim().is_empty() {
+            scope.error(because.span, "`because` is empty", "why does this break make no difference?");
+        }
+        match breaks.iter_mut().find(|one| one.name == name.value) {
+            Some(one) if one.ignored.is_some() => {
+                scope.error(name.span, format!("`{}` is ignored twice", name.value), "the second time");
+            }
+            Some(one) => one.ignored = Some(because.value.trim().to_owned()),
+            None if !complete => {}
+            None => {
+                let label = match crate::source::did_you_mean(&name.value, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "this drill cannot be broken so".to_owned(),
+                };
+                let help = match names.is_empty() {
+                    true => "nothing in it can be broken: it has no recovery, no incident and no import".to_owned(),
+                    false => format!(
+                        "it can be broken by {}",
+                        crate::source::choices(names.iter().map(String::as_str), "and")
+                    ),
+                };
+                scope.error_help(name.span, format!("unknown break `{}`", name.value), label, help);
             }
         }
     }

@@ -1,5 +1,13 @@
 //! Where base backups and WAL lie. There is one kind so far, a directory that every host of the drill sees.
 
+mod archive;
+mod broken;
+
+pub use archive::Archive;
+pub use broken::Broken;
+
+use crate::node::Archiving;
+
 /// A directory with `backups/ID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {
@@ -18,6 +26,11 @@ impl Repo {
     /// Where a backup lies.
     pub fn backup(&self, id: &str) -> String {
         format!("{}/backups/{id}", self.path)
+    }
+
+    /// How a server archives into it.
+    pub fn archiving(&self) -> Archiving {
+        Archiving { command: self.archive_command(), directory: self.wal() }
     }
 
     /// `archive_command`. A segment appears under its name when it is whole, one that is there already is kept, and the

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::budget;
+use super::change::{Block, Change, is_judgement};
 use super::keep::{Kept, KeptNode};
 use super::start::Starter;
 use super::step::{Ran, StepRun, disk_full, failed_users};
@@ -30,6 +31,8 @@ pub struct Drill {
     pub seed: u64,
     /// The command that runs it again.
     pub again: String,
+    /// In what it differs from the plan.
+    pub change: Arc<Change>,
 }
 
 /// What is left running after a drill.
@@ -52,6 +55,7 @@ pub trait Gate: Send + Sync {
 }
 
 /// What all drills of a run share.
+#[derive(Clone)]
 pub struct Env {
     /// Where servers are run.
     pub backend: Arc<dyn Backend>,
@@ -96,7 +100,9 @@ pub struct Work<'a> {
     pub drill: &'a Drill,
     pub index: usize,
     pub start: Instant,
-    /// When the whole drill has to be done.
+    /// How long the drill's clock stood still, for what is no part of the drill.
+    pub aside: Mutex<Duration>,
+    /// When the whole drill has to be done, by that clock.
     pub deadline: Instant,
     pub times: Mutex<Vec<Option<StepTime>>>,
 }
@@ -120,6 +126,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         drill,
         index,
         start,
+        aside: Mutex::default(),
         deadline: start + plan.timeout,
         times: Mutex::new(vec![None; plan.steps.len()]),
     };
@@ -194,6 +201,20 @@ fn lab_problem(error: &HostError) -> Problem {
 }
 
 impl Work<'_> {
+    /// How long the drill has been at work.
+    pub fn clock(&self) -> Duration {
+        self.start.elapsed().saturating_sub(self.stood_still())
+    }
+
+    /// When it has to be done.
+    pub fn ends(&self) -> Instant {
+        self.deadline + self.stood_still()
+    }
+
+    fn stood_still(&self) -> Duration {
+        *self.aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     async fn make_lab(&self) -> Result<Arc<dyn Lab>, HostError> {
         let plan = &self.drill.plan;
         let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name.clone());
@@ -217,12 +238,14 @@ impl Work<'_> {
         let plan = &self.drill.plan;
         let yard = self.yard(lab);
         let mut tally = Tally::default();
-        let mut problem = match self.start_nodes(&yard).await {
+        let start = self.start_nodes(&yard).await;
+        let started = start.is_ok();
+        let mut problem = match start {
             Ok(()) => {
                 let rates = self.tell_rates(&yard);
-                self.run_steps(&yard, &mut tally).await;
+                let problem = self.run_steps(&yard, &mut tally).await;
                 rates.abort();
-                None
+                problem
             }
             Err(problem) => {
                 tally.outcomes.push(Outcome::Errored);
@@ -232,7 +255,7 @@ impl Work<'_> {
         // Steps that passed have looked; those that failed as they were expected to have not.
         let failed = failed_users(self, &yard).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
         self.keep_logs(&yard).await;
-        if problem.is_none() {
+        if started {
             self.run_finally(&yard, &mut tally).await;
         }
         if let Some(failed) = failed {
@@ -306,14 +329,29 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn run_steps(&self, yard: &Yard, tally: &mut Tally) {
-        let steps = self.drill.plan.steps.iter().filter(|step| !step.finally && step.group.is_none());
-        for step in steps {
-            let ran = StepRun { work: self, yard, step, deadline: self.deadline, lenient: false }.run(tally).await;
+    /// Runs the steps; a problem is one of somebody who tried the judgements before they were made.
+    async fn run_steps(&self, yard: &Yard, tally: &mut Tally) -> Option<Problem> {
+        let steps: Vec<_> = self.drill.plan.steps.iter().filter(|step| !step.finally && step.group.is_none()).collect();
+        let mut judging = false;
+        for (at, step) in steps.iter().enumerate() {
+            let begins = is_judgement(step) && !judging;
+            judging = is_judgement(step);
+            if let (true, Some(trial)) = (begins, &self.drill.change.trial) {
+                let began = Instant::now();
+                let steps = steps[at..].iter().take_while(|step| is_judgement(step)).copied().collect();
+                let tried = trial.before(&Block { work: self, yard, steps }).await;
+                *self.aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += began.elapsed();
+                if let Err(problem) = tried {
+                    tally.outcomes.push(Outcome::Errored);
+                    return Some(problem);
+                }
+            }
+            let ran = StepRun { work: self, yard, step, deadline: self.ends(), lenient: false }.run(tally).await;
             if ran == Ran::End {
                 break;
             }
         }
+        None
     }
 
     /// The steps of `finally`: every one is run, and has as long as it likes, within what is left of patience.

@@ -1,6 +1,7 @@
 //! Running drills: servers are started, steps are run in order, everything is cleaned up whatever happens.
 
 mod budget;
+mod change;
 mod cleanup;
 mod directory;
 mod drill;
@@ -10,9 +11,11 @@ mod reaper;
 mod start;
 mod step;
 
+pub use change::{Block, Change, Trial};
 pub use cleanup::{Leftovers, Which, sweep, sweep_cache};
 pub use directory::{RunDirectory, RunState, run_directories};
 pub use drill::{Drill, Env, Gate, Keep, Verdict};
 pub use keep::{Kept, KeptNode};
 pub use parallel::{Finished, Order, run_all};
 pub use reaper::{Reaper, reap};
+pub use step::DRILL_TIMEOUT;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::host::{Host, HostError, Lab, Program};
+use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
-use crate::node::{Config, Following, Node, SUPERUSER, Setup, StartError, conninfo, create_slot, slot_name};
-use crate::pg::{Version, quote_literal};
+use crate::node::{Config, Node, SUPERUSER, SqlError, StartError, create_slot, slot_name};
+use crate::pg::Version;
 use crate::plan::Plan;
 use crate::repo::Repo;
 use crate::steps::NodeSpec;
@@ -81,18 +81,9 @@ impl Starter<'_> {
         Ok(Arc::new(Node::external(name, config, version)))
     }
 
-    fn config(&self, spec: &NodeSpec) -> Config {
-        let repo = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo));
-        Config {
-            archive_command: repo.map(Repo::archive_command),
-            settings: spec.settings.clone(),
-            ..Config::default()
-        }
-    }
-
     async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec) -> Result<(), StartError> {
         let template_password = node.initdb().await?;
-        let setup = self.setup(&self.config(spec), spec, node.host()?.as_ref(), None);
+        let setup = spec.config(self.repos).setup(node.host()?.as_ref(), None);
         node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
         let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
         let client = node.connect_with(&template_password).await.map_err(|e| trouble(&e))?;
@@ -100,19 +91,14 @@ impl Starter<'_> {
         let verifier = postgres_protocol::password::scram_sha_256(self.password.as_bytes());
         client
             .batch_execute(&format!(
-                "ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
+                // A synchronous standby is not there yet.
+                "SET synchronous_commit = local; ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
                 self.slots_for_followers(node.name())
             ))
             .await
             .map_err(|e| trouble(&crate::node::sql_problem(&e)))?;
         node.client().await.map_err(|e| trouble(&e))?;
         Ok(())
-    }
-
-    /// With the directory that the node archives to.
-    fn setup(&self, config: &Config, spec: &NodeSpec, host: &dyn Host, signal: Option<&'static str>) -> Setup {
-        let repo = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo));
-        Setup { lines: config.lines(host), signal, directory: repo.map(Repo::wal) }
     }
 
     /// A standby begins as a copy of the same new cluster that its primary began as, and streams from there: the primary has
@@ -131,19 +117,20 @@ impl Starter<'_> {
             node.initdb().await?;
         }
         let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
-        let following = match up.external_conninfo(node.name()) {
-            Some(conninfo) => {
+        let slot = match up.is_external() {
+            true => {
                 node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
-                base_backup(&node, &conninfo).await?;
-                Following { conninfo, slot: None }
+                let output = node.base_backup(&up).await?;
+                if !output.success() {
+                    let why = output.stderr.trim();
+                    return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());
+                }
+                None
             }
-            None => Following {
-                conninfo: conninfo(&up.host()?.peer_endpoint(node.name()), self.password, node.name()),
-                slot: Some(slot_name(node.name())),
-            },
+            false => Some(slot_name(node.name())),
         };
-        let config = Config { following: Some(following), ..self.config(spec) };
-        let setup = self.setup(&config, spec, host.as_ref(), Some("standby.signal"));
+        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(self.repos) };
+        let setup = config.setup(host.as_ref(), Some("standby.signal"));
         let deadline = Instant::now() + DEADLINE;
         node.launch(Some(&setup), deadline).await?;
         self.wait_for_streaming(&node, &up, deadline).await?;
@@ -158,21 +145,21 @@ impl Starter<'_> {
 
     /// Asks the primary: the standby itself does not know the drill's password before it has streamed.
     async fn wait_for_streaming(&self, node: &Arc<Node>, up: &Arc<Node>, deadline: Instant) -> Result<(), StartError> {
-        let name = quote_literal(node.name());
-        let query = format!(
-            "SELECT coalesce(state, 'hidden'), state = 'streaming' AND replay_lsn >= CASE WHEN pg_is_in_recovery()
-                    THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
-             FROM pg_stat_replication WHERE application_name = {name}"
-        );
+        let unreachable = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
+        let goal = up.wal_end().await.map_err(unreachable)?;
         let streaming = crate::node::wait_until(deadline, async |seen| {
-            let client = up.client().await.map_err(|e| HostError::new(format!("node `{}`: {e}", up.name())))?;
-            match client.query_opt(&query, &[]).await {
-                Ok(Some(row)) if row.get::<_, Option<bool>>(1) == Some(true) => return Ok(Some(())),
-                Ok(Some(row)) => *seen = row.get(0),
-                Ok(None) => "its primary does not know it".clone_into(seen),
-                Err(error) => *seen = crate::node::sql_problem(&error),
+            match up.senders_to(node.name()).await {
+                Ok(senders) if senders.iter().any(|one| one.streams() && one.replayed >= Some(goal)) => {
+                    return Ok(Some(()));
+                }
+                Ok(senders) => {
+                    let state = senders.first().map(|one| one.state.as_deref().unwrap_or("hidden"));
+                    state.unwrap_or("its primary does not know it").clone_into(seen);
+                }
+                Err(error) if error.is_refusal() => *seen = error.to_string(),
+                Err(error) => return Err(unreachable(error)),
             }
-            Ok::<_, HostError>(None)
+            Ok(None)
         })
         .await?;
         match streaming {
@@ -189,16 +176,5 @@ impl Starter<'_> {
     fn slots_for_followers(&self, name: &str) -> String {
         let followers = self.plan.nodes.iter().filter(|(_, other)| other.follows.as_deref() == Some(name));
         followers.map(|(name, _)| create_slot(name)).collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// Fills the node's PGDATA from a running server.
-async fn base_backup(node: &Arc<Node>, conninfo: &str) -> Result<(), HostError> {
-    let host = node.host()?;
-    let args = ["-d", conninfo, "-D", &host.paths().data, "-c", "fast", "-X", "stream", "--no-sync"];
-    let output = host.run(Program::new("pg_basebackup", args)).await?;
-    match output.success() {
-        true => Ok(()),
-        false => Err(HostError::new(format!("pg_basebackup for `{}` failed: {}", node.name(), output.stderr.trim()))),
     }
 }

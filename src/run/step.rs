@@ -1,6 +1,8 @@
 //! One step: its deadline, what it was expected to come to, and what it came to.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -70,16 +72,20 @@ impl StepRun<'_> {
         if !self.gate().await {
             return Ran::End;
         }
-        let began = self.work.start.elapsed();
+        let began = self.work.clock();
         let started_ms = began.as_millis() as u64;
         journal.write(Event::StepStarted { drill, index, started_ms });
         let mut lines = Tally::default();
         let end = match self.skipped() {
             Some(reason) => End { message: Some(reason), ..End::new(Outcome::Skipped) },
+            None if self.work.drill.change.leaves_out(self.step) => {
+                self.mark_nothing().await;
+                End { message: Some("left out on purpose".to_owned()), ..End::new(Outcome::Skipped) }
+            }
             None if self.step.kind.name == "all" => self.run_lines(&mut lines).await,
             None => self.expected(self.attempt().await).await,
         };
-        let ended = self.work.start.elapsed();
+        let ended = self.work.clock();
         let passed = end.outcome == Outcome::Passed;
         if let Ok(mut times) = self.work.times.lock() {
             times[index] = Some(StepTime { began, ended, passed });
@@ -139,7 +145,10 @@ impl StepRun<'_> {
                 break;
             }
             let lenient = self.step.fails.is_some();
-            Box::pin(StepRun { step: line, lenient, ..*self }.run(tally)).await;
+            let ran = Box::pin(StepRun { step: line, lenient, ..*self }.run(tally)).await;
+            if ran == Ran::End && self.work.drill.change.brief && !lenient {
+                break;
+            }
         }
         let bad = tally.outcomes.iter().filter(|o| matches!(o, Outcome::Failed | Outcome::Errored)).count();
         let message = (bad > 0).then(|| format!("{bad} of {} did not hold", tally.outcomes.len()));
@@ -156,11 +165,13 @@ impl StepRun<'_> {
         }
     }
 
-    async fn attempt(&self) -> End {
-        let now = Instant::now();
-        let own = now + self.step.deadline;
-        let deadline = own.min(self.deadline);
-        let mut cx = Context {
+    /// How long the step may take by itself.
+    fn deadline(&self) -> Duration {
+        self.work.drill.change.deadline(self.step)
+    }
+
+    fn context(&self, deadline: Instant) -> Context<'_> {
+        Context {
             yard: self.yard,
             id: self.step.head.id.as_deref(),
             kind: self.step.kind,
@@ -169,12 +180,37 @@ impl StepRun<'_> {
             facts: Facts::new(),
             waiting: String::new(),
             finally: self.step.finally,
-        };
+            tells: Arc::default(),
+        }
+    }
+
+    /// An incident that is left out leaves its mark all the same: whether the drill notices that nothing happened is only seen
+    /// when the rest of it goes on as if it had.
+    async fn mark_nothing(&self) {
+        if self.step.kind.role != Role::Incident || self.step.head.id.is_none() {
+            return;
+        }
+        let named = self.step.refers.iter().find_map(|name| name.strip_prefix("node "));
+        let nodes: Vec<_> = self.yard.state().nodes.values().filter(|node| node.is_up()).cloned().collect();
+        let node = nodes.iter().find(|node| Some(node.name()) == named).or(nodes.first());
+        if let Some(node) = node {
+            let mut cx = self.context(Instant::now() + self.deadline());
+            // Without a mark those who need it say so.
+            let _ = cx.struck(node, async |_| Ok(())).await;
+        }
+    }
+
+    async fn attempt(&self) -> End {
+        let now = Instant::now();
+        let own = now + self.deadline();
+        let deadline = own.min(self.deadline);
+        let mut cx = self.context(deadline);
+        let tells = cx.tells.clone();
         let users: Vec<_> = self.yard.state().users.values().cloned().collect();
         let holds_back = self.step.kind.users == UserPace::HeldBack;
         let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
         let (mut late, mut foreign) = (false, false);
-        let run = AssertUnwindSafe(self.step.step.run(&mut cx)).catch_unwind();
+        let run = AssertUnwindSafe(self.work.drill.change.step(self.step).run(&mut cx)).catch_unwind();
         let result: StepResult = tokio::select! {
             biased;
             () = self.work.env.cancel.cancelled() => Err(Finding::errored("interrupted")),
@@ -182,8 +218,7 @@ impl StepRun<'_> {
                 Ok(result) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),
             },
-            // A little later, so that a step that keeps its own deadline can tell what it saw last.
-            () = tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()) => {
+            () = passed(deadline, &tells) => {
                 late = true;
                 foreign = own > self.deadline;
                 Err(self.too_late(own <= self.deadline))
@@ -211,11 +246,11 @@ impl StepRun<'_> {
 
     fn too_late(&self, own: bool) -> Box<Finding> {
         if own {
-            let after = format!("{:.1?} have passed", self.step.deadline);
+            let after = format!("{:.1?} have passed", self.deadline());
             Finding::failed(TOO_LATE).label(after).help("give it longer with `within`, if it is right to take so long")
         } else {
             let whole = self.work.drill.plan.timeout;
-            Finding::failed("the drill's timeout has passed")
+            Finding::failed(DRILL_TIMEOUT)
                 .label(format!("in the middle of this step, {whole:.1?} after the drill's start"))
                 .help("give the drill longer with `timeout`, if it is right to take so long")
         }
@@ -244,7 +279,7 @@ impl StepRun<'_> {
         if finding.outcome == Outcome::Errored {
             return End::of_problem(Outcome::Errored, problem);
         }
-        let host = self.yard.any_host();
+        let host = self.yard.any_host().ok().and_then(|node| node.host().ok().cloned());
         if let Some(host) = host {
             let alive = tokio::time::timeout(PATIENCE, host.run(Program::new("true", Vec::<String>::new()))).await;
             let broken = match alive {
@@ -316,6 +351,15 @@ impl StepRun<'_> {
     }
 }
 
+/// Waits until a step's time is over: a little longer than its deadline, so that one that keeps it itself can tell what it saw last,
+/// and on a busy machine its last look may take its time.
+async fn passed(deadline: Instant, tells: &AtomicBool) {
+    tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()).await;
+    if tells.load(Ordering::SeqCst) {
+        tokio::time::sleep_until((deadline + PATIENCE).into()).await;
+    }
+}
+
 /// Users of whom one has met an error that nobody tolerates, or who are no more.
 pub struct FailedUsers {
     /// Their step's id.
@@ -366,6 +410,9 @@ pub fn disk_full(problem: &Problem) -> Option<Problem> {
         problem.clone().help("the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room")
     })
 }
+
+/// The title of a failure that is the drill's whole time having passed, in the middle of any step.
+pub const DRILL_TIMEOUT: &str = "the drill's timeout has passed";
 
 const TOO_LATE: &str = "the step's deadline has passed";
 

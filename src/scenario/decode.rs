@@ -31,7 +31,7 @@ const MAX_PASSES: usize = 300;
 /// How many nodes all the passes together may visit: it bounds the time for large files, which then tell fewer problems.
 const MAX_VISITS: usize = 2_000_000;
 /// How many keys are listed as those that are known.
-const FEW: usize = 12;
+const FEW: usize = 13;
 
 /// Decodes values and collects what is wrong with them.
 pub struct Decoder<'a> {

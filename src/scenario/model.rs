@@ -39,6 +39,8 @@ pub struct Scenario {
     pub nodes: Names<NodeFields>,
     /// What must be kept to.
     pub budgets: Budgets,
+    /// What `drillyard prove` has to know.
+    pub prove: Prove,
     /// The steps.
     pub steps: Vec<StepLine>,
     /// The steps that run whatever happened.
@@ -172,6 +174,7 @@ pub const FILE_KEYS: &[&str] = &[
     "repos",
     "nodes",
     "budgets",
+    "prove",
     "steps",
     "finally",
 ];
@@ -270,6 +273,26 @@ pub struct Rpo {
     pub max_time: Option<Spanned<Duration>>,
 }
 
+/// What `drillyard prove` has to know of a drill.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prove {
+    /// The breaks that make no difference by nature.
+    #[serde(default)]
+    pub ignore: Vec<Ignore>,
+}
+
+/// A break that makes no difference by nature.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ignore {
+    /// Its name, as `drillyard prove` tells it: `too-late recover:rehearsal`.
+    #[serde(rename = "break")]
+    pub name: Spanned<String>,
+    /// Why it makes none.
+    pub because: Spanned<String>,
+}
+
 /// Where a drill's time ends when the file does not say.
 const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
@@ -356,6 +379,7 @@ fn decode_file(decoder: &Decoder<'_>, root: &Node) -> Option<MakeScenario> {
     let repos = decode_names(decoder, root.get("repos"));
     let nodes = decode_names(decoder, root.get("nodes"));
     let budgets = root.get("budgets").and_then(|budgets| decode_budgets(decoder, budgets));
+    let prove: Option<Option<Prove>> = root.get("prove").and_then(|prove| decoder.decode_entry(prove));
     let steps = match root.get("steps") {
         Some(entry) => decode_steps(decoder, entry, Place::Steps),
         None => {
@@ -375,6 +399,7 @@ fn decode_file(decoder: &Decoder<'_>, root: &Node) -> Option<MakeScenario> {
         repos,
         nodes,
         budgets: budgets.unwrap_or_default(),
+        prove: prove.flatten().unwrap_or_default(),
         steps,
         finally,
         secrets: vec![],
@@ -385,7 +410,7 @@ fn decode_file(decoder: &Decoder<'_>, root: &Node) -> Option<MakeScenario> {
 }
 
 /// The keys of a file that are decoded one by one, so that what is wrong with one of them hides nothing of the others.
-const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "steps", "finally"];
+const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "prove", "steps", "finally"];
 
 fn decode_names<T: DeserializeOwned + Default>(decoder: &Decoder<'_>, entry: Option<&Entry>) -> Names<T> {
     let mut names = Names { listed: vec![], complete: true };
@@ -454,7 +479,7 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let salvaged = || item.get("id").and_then(|id| decoder.quiet().decode_entry::<Spanned<Name>>(id));
     let kind = action.and_then(|action| Kind::find(action.name()));
     let undecoded = |id: Option<Spanned<Name>>| {
-        let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, &action.value));
+        let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, action));
         StepLine::Undecoded(Undecoded { kind, id, makes })
     };
     let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged()) };
@@ -491,8 +516,11 @@ fn decode_common(decoder: &Decoder<'_>, item: &Node) -> Option<Common> {
 }
 
 /// The node that the fields of a step that could not be decoded name as one to be made.
-fn makes(decoder: &Decoder<'_>, fields: &Node) -> Option<Spanned<Name>> {
-    fields.get("backup")?;
+fn makes(decoder: &Decoder<'_>, action: &Entry) -> Option<Spanned<Name>> {
+    let fields = &action.value;
+    if action.name() != "rebuild" {
+        fields.get("backup")?;
+    }
     fields.get("node").and_then(|node| decoder.quiet().decode_entry(node))
 }
 

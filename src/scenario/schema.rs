@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::model::{Budgets, Expect, FILE_KEYS, NodeFields, RepoFields, When};
+use super::model::{Budgets, Expect, FILE_KEYS, NodeFields, Prove, RepoFields, When};
 use crate::source::{Duration, Name, Scalar, WORD};
 use crate::steps::{KINDS, NOT_BUILT, Role};
 
@@ -32,6 +32,7 @@ pub fn schema() -> Value {
             "repos" => names(nullable(generator.subschema_for::<RepoFields>())),
             "nodes" => names(nullable(generator.subschema_for::<NodeFields>())),
             "budgets" => json!(generator.subschema_for::<Budgets>()),
+            "prove" => json!(generator.subschema_for::<Prove>()),
             _ => json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1 }),
         };
         properties.insert((*key).to_owned(), value);

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Role, Scope, Step, StepKind, StepResult};
-use crate::pg::Lsn;
+use super::{Context, Judges, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Judges whether a standby streams from its primary, and whether a row written now arrives.
@@ -16,8 +15,8 @@ use crate::source::{Name, Spanned};
 /// - assert_streaming: { standby: standby, primary: master }
 /// ```
 ///
-/// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary nothing is written: what
-/// its WAL ends with now must arrive.
+/// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary, and on one that is a standby
+/// itself, nothing is written: what its WAL ends with now must arrive.
 ///
 /// It holds when the primary says `streaming` of this standby and the row is read there before the deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -49,6 +48,10 @@ impl Step for AssertStreaming {
         format!("{} streams from {}", self.standby.value, self.primary.value)
     }
 
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Streaming { standby: self.standby.as_str(), primary: self.primary.as_str() })
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (standby, primary) = (cx.yard.node(self.standby.as_str())?, cx.yard.node(self.primary.as_str())?);
         let on_primary = cx.client(&primary).await?;
@@ -71,13 +74,12 @@ impl Step for AssertStreaming {
         if let Err(finding) = streaming.await {
             return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
         }
-        if primary.is_external() {
-            let row = on_primary.query_one("SELECT pg_current_wal_lsn()::text", &[]).await?;
-            let end: Lsn = row.get::<_, &str>(0).parse().unwrap_or_default();
+        let in_recovery = on_primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
+        if primary.is_external() || in_recovery {
+            let end = primary.wal_end().await?;
             let what = format!("the primary's WAL up to {end}");
             let arrived = cx.until(&what, async |seen| {
-                let row = on_standby.query_one("SELECT pg_last_wal_replay_lsn()::text", &[]).await?;
-                let at: Lsn = row.get::<_, Option<&str>>(0).and_then(|text| text.parse().ok()).unwrap_or_default();
+                let at = standby.wal_end().await?;
                 *seen = format!("replayed up to {at}");
                 Ok((at >= end).then_some(()))
             });

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::losses::{Origin, are, lost_work, short, tell, tell_strays, thousands};
-use super::{Context, Finding, Judged, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::journal::Event;
 use crate::source::{Name, Span, Spanned};
 use crate::traffic::{Asked, Sample, Verdict, check};
@@ -82,6 +82,10 @@ impl Step for AssertTraffic {
             most => format!("at most {most} lost"),
         };
         format!("{lost} of {}{before} on {}", self.traffic.value, self.node)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Traffic { traffic: self.traffic.as_str(), node: self.node.as_str() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use crate::data::{Catalog, RowSum};
-use crate::host::{Host, Lab};
+use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
-use crate::node::{Life, Node, SqlError, moment, wait_until};
+use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::Source;
@@ -33,6 +35,14 @@ pub struct NodeSpec {
     pub external: Option<String>,
 }
 
+impl NodeSpec {
+    /// Its configuration, as far as the scenario says.
+    pub fn config(&self, repos: &BTreeMap<String, Repo>) -> Config {
+        let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
+        Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+    }
+}
+
 /// A base backup.
 #[derive(Debug, Clone)]
 pub struct Backup {
@@ -47,6 +57,10 @@ pub struct Dump {
     pub files: Vec<String>,
     /// The node that it was made of.
     pub node: String,
+    /// The tables that were asked for.
+    pub tables: Vec<TableName>,
+    /// The schemas that were asked for.
+    pub schemas: Vec<String>,
 }
 
 /// What a `snapshot` step remembers.
@@ -144,6 +158,8 @@ pub struct State {
     pub cut: BTreeSet<(String, String)>,
     /// The repos that were lost with their site.
     pub lost_repos: Vec<String>,
+    /// How long the server's log was when its archive_command was broken, by the node.
+    pub broken_archives: BTreeMap<String, u64>,
 }
 
 /// The title of a finding that says no more than that users have failed: the executor knows how.
@@ -174,6 +190,22 @@ pub struct Yard {
 }
 
 impl Yard {
+    /// The same yard for somebody who tries something in it: what happens is told to another journal.
+    pub fn telling(&self, journal: Journal) -> Yard {
+        Yard {
+            lab: self.lab.clone(),
+            source: self.source.clone(),
+            journal,
+            drill: self.drill,
+            seed: self.seed,
+            password: self.password.clone(),
+            file_roots: self.file_roots.clone(),
+            specs: self.specs.clone(),
+            repos: self.repos.clone(),
+            state: self.state.clone(),
+        }
+    }
+
     /// What steps have left so far. Never held over an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -192,14 +224,13 @@ impl Yard {
     pub fn node(&self, name: &str) -> Result<Arc<Node>, Box<Finding>> {
         let found = self.state().nodes.get(name).cloned();
         found.ok_or_else(|| {
-            Finding::errored(format!("node `{name}` does not exist: the step that makes it did not run"))
+            Finding::missing(format!("node `{name}` does not exist: the step that makes it did not run"))
         })
     }
 
-    /// A server of the drill on whose host programs can be run now.
-    pub fn any_host(&self) -> Option<Arc<dyn Host>> {
-        let nodes: Vec<_> = self.state().nodes.values().cloned().collect();
-        nodes.iter().filter_map(|node| node.host().ok()).find(|host| host.is_on()).cloned()
+    /// A node as the scenario describes it; one that a step makes is described by nothing.
+    pub fn spec(&self, name: &str) -> NodeSpec {
+        self.specs.get(name).cloned().unwrap_or_default()
     }
 
     /// A repo that is there.
@@ -212,10 +243,21 @@ impl Yard {
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
     }
 
+    /// A node on whose host programs can be run now.
+    pub fn any_host(&self) -> Result<Arc<Node>, Box<Finding>> {
+        let is_on = |node: &&Arc<Node>| node.host().is_ok_and(|host| host.is_on());
+        let found = self.state().nodes.values().find(is_on).cloned();
+        found.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be reached"))
+    }
+
     /// A mark that an earlier step made.
     pub fn mark(&self, id: &str) -> Result<Mark, Box<Finding>> {
         let found = self.state().marks.get(id).cloned();
-        found.ok_or_else(|| Finding::errored(format!("`{id}` is no mark yet: its step did not run")))
+        found.ok_or_else(|| {
+            Finding::missing(format!(
+                "`{id}` is no mark: its step did not run, or there was no primary to ask for its position"
+            ))
+        })
     }
 
     /// How long a node's log was when a mark was made; the whole log counts for marks of other nodes.
@@ -226,7 +268,7 @@ impl Yard {
     /// The users of a traffic step.
     pub fn users(&self, id: &str) -> Result<Arc<Users>, Box<Finding>> {
         let found = self.state().users.get(id).cloned();
-        found.ok_or_else(|| Finding::errored(format!("traffic `{id}` was not started: its step did not run")))
+        found.ok_or_else(|| Finding::missing(format!("traffic `{id}` was not started: its step did not run")))
     }
 
     /// Whether a user has met an error that nobody tolerates.
@@ -265,6 +307,8 @@ pub struct Context<'a> {
     pub waiting: String,
     /// Whether it waits on when users have failed, as the steps of `finally` do.
     pub finally: bool,
+    /// Whether it keeps its deadline itself just now, and will tell what it saw last.
+    pub tells: Arc<AtomicBool>,
 }
 
 impl Context<'_> {
@@ -304,8 +348,12 @@ impl Context<'_> {
             true => Err(Finding::failed(USERS_FAILED)),
             false => look(seen).await,
         };
+        self.tells.store(true, Ordering::SeqCst);
         match wait_until(deadline, look).await? {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                self.tells.store(false, Ordering::SeqCst);
+                Ok(value)
+            }
             Err(seen) => {
                 let seen = if seen.is_empty() { "nothing".to_owned() } else { seen };
                 Err(Finding::failed(format!("waited in vain for {what}")).label(format!("seen last: {seen}")))
@@ -347,11 +395,21 @@ impl Context<'_> {
         deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
         let client = self.client(node).await?;
+        let Some(before) = self.moment_before(node, &client).await? else {
+            return deed(&client, self).await.map(drop);
+        };
+        let xid = deed(&client, self).await?;
+        let after = moment(&client).await?;
+        self.remember(before, xid, after);
+        Ok(())
+    }
+
+    /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
+    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<Moment>, Box<Finding>> {
         let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if row.get::<_, bool>(0) {
-            // A standby has no position of its own to remember, but it answers questions.
             return match self.id {
-                None => deed(&client, self).await.map(drop),
+                None => Ok(None),
                 Some(id) => Err(Finding::failed(format!("`{id}` cannot be a mark: `{}` is in recovery", node.name()))
                     .help("marks are made on a primary; leave the `id` out if the step only reads")),
             };
@@ -364,11 +422,7 @@ impl Context<'_> {
             let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
             self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
         }
-        let before = moment(&client).await?;
-        let xid = deed(&client, self).await?;
-        let after = moment(&client).await?;
-        self.remember(before, xid, after);
-        Ok(())
+        Ok(Some(moment(client).await?))
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
@@ -445,6 +499,29 @@ impl Context<'_> {
         }
     }
 
+    /// Runs one statement with parameters in a transaction of its own. The rows that it changed, and the transaction's id.
+    pub async fn statement(
+        &self,
+        client: &Client,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(u64, Option<Xid>), Box<Finding>> {
+        client.batch_execute("BEGIN").await?;
+        let run = async {
+            let rows = client.execute(statement, params).await?;
+            let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok::<_, tokio_postgres::Error>((rows, row.get::<_, Option<String>>(0)))
+        };
+        match run.await {
+            Ok((rows, xid)) => Ok((rows, xid.and_then(|text| text.parse().ok()).map(Xid::from_full))),
+            Err(error) => {
+                let _ = client.batch_execute("ROLLBACK").await;
+                Err(error.into())
+            }
+        }
+    }
+
     /// Runs a shell script on a node's host; a status other than 0 fails with what it wrote.
     pub async fn script<S: Into<String>>(
         &self,
@@ -453,18 +530,7 @@ impl Context<'_> {
         script: &str,
         args: impl IntoIterator<Item = S>,
     ) -> StepResult {
-        self.script_on(node.host()?.as_ref(), what, script, args).await
-    }
-
-    /// The same on a host, whichever node it is of.
-    pub async fn script_on<S: Into<String>>(
-        &self,
-        host: &dyn Host,
-        what: &str,
-        script: &str,
-        args: impl IntoIterator<Item = S>,
-    ) -> StepResult {
-        let output = host.run(crate::host::Program::script(script, args)).await?;
+        let output = node.host()?.run(crate::host::Program::script(script, args)).await?;
         match output.success() {
             true => Ok(()),
             false => Err(Finding::failed(format!("{what} failed (exit status {})", output.status))

@@ -49,6 +49,7 @@ impl StepKind for TakeDump {
     const NAME: &'static str = "dump";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
@@ -135,7 +136,12 @@ impl Step for TakeDump {
             }
             cx.fact("dependents", dependents.summary.clone());
         }
-        cx.yard.state().dumps.insert(id, Dump { files, node: self.node.as_str().to_owned() });
+        cx.yard.state().dumps.insert(id, Dump {
+            files,
+            node: self.node.as_str().to_owned(),
+            tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
+            schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
+        });
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! How a step fails.
 
 use crate::host::HostError;
-use crate::journal::{Note, Outcome, Problem};
+use crate::journal::{MISSING, Note, Outcome, Problem};
 use crate::node::{SqlError, StartError};
 use crate::source::{Source, Span};
 
@@ -32,6 +32,11 @@ impl Finding {
     /// Something that could not be judged.
     pub fn errored(title: impl Into<String>) -> Box<Self> {
         Finding::new(Outcome::Errored, title)
+    }
+
+    /// Something that could not be judged, since what an earlier step was to make is not there.
+    pub fn missing(title: impl Into<String>) -> Box<Self> {
+        Finding::errored(title).note(MISSING, "nothing here can be judged without it")
     }
 
     fn new(outcome: Outcome, title: impl Into<String>) -> Box<Self> {

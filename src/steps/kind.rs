@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::{Context, Scope, StepResult};
+use super::{Brings, Context, Judges, Scope, Shift, StepResult};
 use crate::source::{Name, Spanned};
 
 /// A step of a scenario, with its fields.
@@ -28,6 +28,21 @@ pub trait Step: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The same recovery with its target moved, for `prove`; none where it has no target, or none on that side.
+    fn moved(&self, _: Shift) -> Option<Box<dyn Step>> {
+        None
+    }
+
+    /// The rows that it brings into a node, for `prove`, which damages them.
+    fn brings(&self) -> Option<Brings<'_>> {
+        None
+    }
+
+    /// What it judges, for `prove`, which takes it away.
+    fn judges(&self) -> Option<Judges<'_>> {
+        None
+    }
+
     /// Does it.
     async fn run(&self, cx: &mut Context<'_>) -> StepResult;
 }
@@ -42,6 +57,8 @@ pub trait StepKind: Step + DeserializeOwned + JsonSchema {
     const ROLE: Role;
     /// What users without a rate do meanwhile.
     const USERS: UserPace = UserPace::HeldBack;
+    /// Whether it is a part of the recovery: `prove` leaves it out and demands that the drill notices.
+    const RECOVERS: bool = false;
 }
 
 /// What users without a rate do while a step runs.
@@ -84,6 +101,8 @@ pub struct Kind {
     pub role: Role,
     /// What users without a rate do meanwhile.
     pub users: UserPace,
+    /// Whether it is a part of the recovery.
+    pub recovers: bool,
     /// Its fields as a JSON Schema, with the manual page as the description.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -96,6 +115,7 @@ impl Kind {
             deadline: T::DEADLINE,
             role: T::ROLE,
             users: T::USERS,
+            recovers: T::RECOVERS,
             schema: |generator| T::json_schema(generator),
         }
     }

@@ -74,10 +74,10 @@ impl Step for LoseSite {
         let witness = primary_of(&hosts).await.or_else(|| hosts.first().cloned());
         let lose = async |cx: &mut Context<'_>| {
             // By a host of the site itself where there is no other: a moment later it is gone, too.
-            let host = cx.yard.any_host().ok_or_else(|| Finding::errored("there is no host from which a repo can be removed"))?;
+            let node = cx.yard.any_host()?;
             let all = hosts.iter().map(|node| cx.yard.lose(node));
             let empty = r#"for repo; do rm -rf "$repo"/* "$repo"/.[!.]*; done"#;
-            cx.script_on(host.as_ref(), "the loss of the repos", empty, repos.iter().map(|repo| repo.path.clone())).await?;
+            cx.script(&node, "the loss of the repos", empty, repos.iter().map(|repo| repo.path.clone())).await?;
             cx.yard.state().lost_repos.extend(repos.iter().map(|repo| repo.name.clone()));
             futures_util::future::try_join_all(all).await.map(drop)
         };

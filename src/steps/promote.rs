@@ -29,6 +29,7 @@ impl StepKind for Promote {
     const NAME: &'static str = "promote";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
@@ -39,7 +40,7 @@ impl Step for Promote {
             return;
         }
         let Some(info) = scope.own_node(&mut self.node) else { return };
-        if info.maker == super::Maker::Start && info.follows.is_none() {
+        if info.maker == super::Maker::Start && info.follows.is_none() && !info.remade {
             let title = format!("node `{}` is a primary already", self.node);
             let span = self.node.span().unwrap_or(scope.action);
             scope.error_related(span, title, "nothing to promote", (info.span, "it follows no node".to_owned()));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::create_data::psql;
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Imports a dump with psql, in one transaction.
@@ -32,6 +32,7 @@ impl StepKind for Reimport {
     const NAME: &'static str = "reimport";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
@@ -45,10 +46,14 @@ impl Step for Reimport {
         format!("import {} into {}", self.dump.value, self.node)
     }
 
+    fn brings(&self) -> Option<Brings<'_>> {
+        Some(Brings { into: self.node.as_str(), what: Brought::Dump(self.dump.as_str()) })
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         let dump = cx.yard.state().dumps.get(self.dump.as_str()).cloned();
-        let dump = dump.ok_or_else(|| Finding::errored(format!("dump `{}` was not made", self.dump.value)))?;
+        let dump = dump.ok_or_else(|| Finding::missing(format!("dump `{}` was not made", self.dump.value)))?;
         cx.wait("psql");
         let output = node.host()?.run(psql(&node, false)?.with_args(dump.files.iter().flat_map(|file| ["-f", file]))).await?;
         if output.success() {

@@ -38,7 +38,7 @@ impl std::fmt::Display for NodeRef {
 pub enum Maker {
     /// It is listed under `nodes`: running before the first step.
     Start,
-    /// A `recover` step, by its index.
+    /// A `recover` or `rebuild` step, by its index.
     Step(usize),
 }
 
@@ -59,6 +59,8 @@ pub struct NodeInfo {
     pub site: Option<Spanned<Name>>,
     /// Whether drillyard only looks at it.
     pub external: bool,
+    /// Whether an earlier step made a standby of it (`rewind`, `rebuild`), whatever it was at the start.
+    pub remade: bool,
     /// Whether all this is known: of a node whose fields could not be decoded only the name is, and nothing is held against
     /// those who use it.
     pub decoded: bool,
@@ -190,6 +192,20 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Notes that a node is a standby from now on.
+    pub fn remade(&mut self, node: &str) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.remade = true;
+        }
+    }
+
+    /// Notes the repo that a node archives to from now on.
+    pub fn archives_to(&mut self, node: &str, repo: Option<String>) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.archive_to = repo;
+        }
+    }
+
     /// A node that exists at this step.
     pub fn node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
         if node.0.is_none() {
@@ -202,11 +218,20 @@ impl<'a> Scope<'a> {
     /// A node that drillyard made, to which the step may write.
     pub fn own_node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
         let info = self.node(node)?;
+        self.own(info, node.as_str(), node.span().unwrap_or(self.action))
+    }
+
+    /// The same for a name that cannot be left out.
+    pub fn own_named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
+        let info = self.named_node(name)?;
+        self.own(info, name.as_str(), name.entry)
+    }
+
+    fn own(&mut self, info: NodeInfo, name: &str, span: Span) -> Option<NodeInfo> {
         if info.external {
-            let span = node.span().unwrap_or(self.action);
             self.error_related(
                 span,
-                format!("`{node}` is external: a drill only reads from it"),
+                format!("`{name}` is external: a drill only reads from it"),
                 "this step would write there, or needs its host",
                 (info.span, "declared external here".to_owned()),
             );
@@ -215,7 +240,7 @@ impl<'a> Scope<'a> {
         Some(info)
     }
 
-    /// The same for a name that cannot be left out.
+    /// A node that exists at this step, by a name that cannot be left out.
     pub fn named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
         self.refers.push(format!("node {}", name.value));
         match self.nodes.get(name.as_str()).cloned() {
@@ -231,7 +256,12 @@ impl<'a> Scope<'a> {
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().cloned().collect();
-                self.unknown("node", name, &names, "nodes are listed under `nodes:`, or made by a `recover` step");
+                self.unknown(
+                    "node",
+                    name,
+                    &names,
+                    "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step",
+                );
                 None
             }
         }
@@ -287,6 +317,17 @@ impl<'a> Scope<'a> {
             self.unknown("repo", name, &names, "repos are listed under `repos:`");
         }
         found.filter(|info| info.decoded)
+    }
+
+    /// A repo that a server may archive into.
+    pub fn archive_to(&mut self, name: &Spanned<Name>) {
+        if let Some(info) = self.repo(name)
+            && let Some(original) = info.copy_of
+        {
+            let title = format!("repo `{}` holds only what `sync` has copied", name.value);
+            let related = (info.span, format!("a copy of `{original}`"));
+            self.error_related(name.span, title, "archive to the original", related);
+        }
     }
 
     /// The only repo there is, for steps that leave theirs out.

@@ -9,7 +9,6 @@ use tokio_postgres::types::ToSql;
 
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::node::Text;
-use crate::pg::Xid;
 use crate::pg::sql::split_statements;
 use crate::source::{Scalar, Spanned, Sql as SqlText};
 
@@ -108,23 +107,9 @@ impl Step for Sql {
             }
             let args: Vec<Text> = self.args.iter().map(|arg| Text(arg.nullable_text())).collect();
             let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect();
-            client.batch_execute("BEGIN").await?;
-            let done = async {
-                let rows = client.execute(text.as_str(), &params).await?;
-                let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
-                client.batch_execute("COMMIT").await?;
-                Ok::<_, tokio_postgres::Error>((rows, row.get::<_, Option<String>>(0)))
-            };
-            match done.await {
-                Ok((rows, xid)) => {
-                    cx.fact("rows", rows);
-                    Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full))
-                }
-                Err(error) => {
-                    let _ = client.batch_execute("ROLLBACK").await;
-                    Err(error.into())
-                }
-            }
+            let (rows, xid) = cx.statement(client, &text, &params).await?;
+            cx.fact("rows", rows);
+            Ok(xid)
         });
         run.await.map_err(|finding: Box<Finding>| match (finding.at, span) {
             (None, Some(span)) => {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Brings a repo that is a copy of another one up to date.
@@ -56,8 +56,7 @@ impl Step for Sync {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (from, to) = (cx.yard.repo(&self.original)?.path.clone(), cx.yard.repo(self.repo.as_str())?.path.clone());
-        let host = cx.yard.any_host();
-        let host = host.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be copied"))?;
+        let node = cx.yard.any_host()?;
         // WAL first: a backup must not arrive before the WAL that it needs.
         let script = r#"for part in wal backups; do
   [ -d "$1/$part" ] || continue
@@ -70,6 +69,6 @@ impl Step for Sync {
     mv "$2/$part/.$name.part" "$2/$part/$name"
   done
 done"#;
-        cx.script_on(host.as_ref(), "the copy", script, [from, to]).await
+        cx.script(&node, "the copy", script, [from, to]).await
     }
 }

@@ -1,14 +1,15 @@
 //! `wait_archived`
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Program;
-use crate::node::moment;
+use super::archiver::{Archiver, Knocker, archive_of, finish_segment};
+use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::Segment;
+use crate::repo::{Archive, Repo};
 use crate::source::{Name, Spanned};
 
 /// Waits until everything up to a mark, or up to now, is in the archive.
@@ -20,8 +21,9 @@ use crate::source::{Name, Spanned};
 /// It commits an empty transaction and switches to a new WAL segment: what is in an unfinished segment is not in the archive, and
 /// a recovery to a time ends with an error when no commit comes after that time.
 ///
-/// It passes when the segment lies in the repo: the server's word for it is not enough, since an archive_command can lie. It fails
-/// when `within` runs out, and tells what the archiver said last.
+/// It passes when all segments up to that one lie in the repo, from the end of the last backup in it, or else from the first one
+/// there, and each is whole: the server's word for it is not enough, since an archive_command can lie. It fails when `within` runs out, and tells
+/// what the server says of its archiver and which segment is not there; at once where one is missing that cannot come any more.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitArchived {
@@ -43,23 +45,10 @@ impl StepKind for WaitArchived {
     const ROLE: Role = Role::Act;
 }
 
-/// After which the postmaster is knocked up, again and again.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 #[async_trait(?Send)]
 impl Step for WaitArchived {
     fn resolve(&mut self, scope: &mut Scope<'_>) {
-        if let Some(info) = scope.own_node(&mut self.node) {
-            if info.archive_to.is_none() {
-                scope.error_related(
-                    self.node.span().unwrap_or(scope.action),
-                    format!("node `{}` archives nothing", self.node),
-                    "this would wait for ever",
-                    (info.span, "it has no `archive_to: REPO`".to_owned()),
-                );
-            }
-            self.repo = info.archive_to;
-        }
+        self.repo = archive_of(scope, &mut self.node, "this would wait for ever");
         if let Some(mark) = &self.through {
             scope.mark(mark);
         }
@@ -77,52 +66,36 @@ impl Step for WaitArchived {
         if let Some(mark) = &self.through {
             cx.yard.mark(mark.as_str())?;
         }
-        let segment_size = client
-            .query_one("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'", &[])
-            .await?
-            .get::<_, i64>(0)
-            .cast_unsigned();
-        client.batch_execute("SELECT pg_current_xact_id()").await?;
-        let now = moment(&client).await?;
-        client.batch_execute("SELECT pg_switch_wal()").await?;
         // Everything up to now, and so up to any mark, with the commit that a target time needs after it.
-        let segment = now.lsn.segment(now.timeline, segment_size);
-        cx.fact("segment", segment.clone());
-        let file = format!("{}/{segment}", repo.wal());
-        let what = format!("segment {segment} in repo `{}`", repo.name);
+        let segment = finish_segment(&client).await?;
+        cx.fact("segment", segment.to_string());
         let span = self.through.as_ref().map(|mark| mark.entry);
         let host = node.host()?.clone();
-        let mut next_knock = Instant::now() + PATIENCE;
+        // What this archive_command has acknowledged is there: what is not there does not come any more.
+        let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
+        let in_order = row.get::<_, String>(0) == repo.archive_command();
+        let needed = needed(cx, &repo, segment);
+        let mut gap = false;
+        let mut knocker = Knocker::new();
+        let what = format!("segment {segment} in repo `{}`", repo.name);
         let done = cx.until(&what, async |seen| {
-            if Instant::now() >= next_knock {
-                next_knock = Instant::now() + PATIENCE;
-                // Whatever comes of it: the postmaster looks after a lost archiver when somebody knocks, else once a minute.
-                drop(node.connect().await);
-            }
-            let row = client
-                .query_one(
-                    "SELECT last_archived_wal, failed_count, last_failed_wal, last_failed_time::text FROM pg_stat_archiver",
-                    &[],
-                )
-                .await?;
-            let last: Option<String> = row.get(0);
-            let failed: i64 = row.get(1);
-            *seen = format!("last archived: {}", last.as_deref().unwrap_or("nothing"));
-            if failed > 0 {
-                let (wal, at): (Option<String>, Option<String>) = (row.get(2), row.get(3));
-                seen.push_str(&format!(
-                    "; archive_command failed {failed} times, last for {} at {}",
-                    wal.as_deref().unwrap_or("?"),
-                    at.as_deref().unwrap_or("?")
-                ));
-            }
-            // Names of history and backup files sort among the segments; the file itself decides.
-            if last.is_some_and(|last| last.get(..24).is_some_and(|last| last >= segment.as_str())) {
-                let there = host.run(Program::script(r#"test -s "$1""#, [file.clone()])).await?;
-                if there.success() {
-                    return Ok(Some(()));
+            knocker.knock(&node).await;
+            let archiver = Archiver::ask(&client).await?;
+            *seen = archiver.to_string();
+            if archiver.claims(segment) {
+                let archive = repo.archive(host.as_ref()).await?;
+                let first = archive.timeline(segment.timeline()).next();
+                let from = needed.or(first).unwrap_or(segment);
+                let missing: Vec<Segment> = archive.missing(from, segment).collect();
+                let Some(first) = missing.first() else { return Ok(Some(())) };
+                if in_order && *first < segment && archive.holds(segment) {
+                    // A listing is not made in an instant: a second one decides.
+                    if std::mem::replace(&mut gap, true) {
+                        return Err(told_missing(&repo.name, &missing, &archive));
+                    }
                 }
-                seen.push_str(&format!("; the server says that it is archived, but there is no {file}"));
+                let not = if archive.holds(*first) { "is not whole" } else { "is not" };
+                seen.push_str(&format!("; but {first} {not} in repo `{}`: {}", repo.name, archive.summary()));
             }
             Ok(None)
         });
@@ -133,8 +106,37 @@ impl Step for WaitArchived {
                     Some(span) => finding.at(span),
                     None => finding,
                 };
-                Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log"))
+                match gap {
+                    true => Err(finding.help("what is missing stays missing: take a new base backup, and see that archive_command can be believed")),
+                    false => Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log")),
+                }
             }
         }
+    }
+}
+
+/// The first segment that the last backup in the repo needs to go on from: WAL up to its end is in itself. What is missing before that
+/// is lost, and of no more use.
+fn needed(cx: &Context<'_>, repo: &Repo, like: Segment) -> Option<Segment> {
+    let state = cx.yard.state();
+    let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name);
+    let marks = backups.filter_map(|(id, _)| state.marks.get(id)).map(|mark| mark.after);
+    let on_it = marks.filter(|end| end.timeline == like.timeline());
+    on_it.map(|end| like.holding(end.lsn)).max()
+}
+
+fn told_missing(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
+    let label = match missing {
+        [one] => format!("segment {one} is not in repo `{repo}`, though the server has archived what comes after it"),
+        many => format!("segments {} are not in repo `{repo}`, though the server has archived what comes after them", listed(many)),
+    };
+    Finding::failed("there is a gap in the archive").label(format!("{label}; {}", archive.summary()))
+}
+
+/// Segments in words: all of a few, the first and the last of many.
+pub(super) fn listed(segments: &[Segment]) -> String {
+    match segments {
+        [first, .., last] if segments.len() > 3 => format!("{first} to {last} ({} of them)", segments.len()),
+        few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }

@@ -71,7 +71,7 @@ async fn read_all<'a>(ledger: &'a Ledger, client: &Client) -> Result<Vec<Option<
 }
 
 /// A column's name as SQL reads it, quoted.
-fn column(text: &str) -> String {
+pub(super) fn column(text: &str) -> String {
     // A name without a schema follows the rules of every identifier.
     match text.parse::<TableName>() {
         Ok(TableName { schema: None, name }) => quote_identifier(&name),

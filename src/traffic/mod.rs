@@ -5,6 +5,7 @@ mod books;
 mod check;
 mod found;
 mod judge;
+mod pick;
 mod plan;
 mod pool;
 mod seen;
@@ -26,6 +27,7 @@ pub use books::Ledger;
 pub use check::{CheckError, check};
 pub use found::{Found, KindVerdict, SHOWN, Sample, Side, Sides, Stray, Tally, Target, Verdict};
 pub use judge::Asked;
+pub use pick::Picked;
 pub use pool::{Counts, Failure, HeldBack, Pool};
 pub use trace::{Gone, Part, Refusal, Trace, Traces, traces};
 

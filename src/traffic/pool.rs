@@ -331,6 +331,11 @@ impl Pool {
         self.done.cancelled().await;
     }
 
+    /// Whether the users are at work, or still have answers to come.
+    pub fn at_work(&self) -> bool {
+        !self.done.is_cancelled()
+    }
+
     /// The ledger as it is now.
     pub fn ledger(&self) -> Ledger {
         self.users.books.snapshot()

@@ -1,0 +1,279 @@
+//! pg_rewind: what it is run on, and what it says.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::host::{HostError, Program};
+use crate::pg::{Lsn, Segment, TimelineId};
+
+use super::Node;
+
+/// What stands in the control file of a server that does not run, and beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resting {
+    /// Its timeline, as of its last checkpoint.
+    pub timeline: TimelineId,
+    /// Where its last checkpoint lies.
+    pub checkpoint: Lsn,
+    /// The size of a WAL segment.
+    pub segment_size: u64,
+    /// Whether it crashed as a standby. pg_rewind recovers a primary that crashed, but not a standby.
+    pub crashed_standby: bool,
+    /// Segments that are finished and were not archived.
+    pub unarchived: Vec<String>,
+}
+
+/// A switch to the next timeline, in the history of a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch {
+    /// The timeline that was left.
+    pub timeline: TimelineId,
+    /// Where.
+    pub at: Lsn,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rewound {
+    /// Its exit status.
+    pub status: i64,
+    /// What it said.
+    pub said: String,
+    /// Where the two servers parted; none where the one is only behind the other.
+    pub diverged: Option<Lsn>,
+    /// How many commits of the old server came after that; none where its WAL could not be read.
+    pub commits: Option<u64>,
+}
+
+/// What a server that is to be rewound has to be given.
+pub struct Rewind<'a> {
+    /// The new primary.
+    pub source: &'a Node,
+    /// Where its history left that of the server, and the server's timeline there.
+    pub fork: Option<(Lsn, TimelineId)>,
+    /// The size of a WAL segment.
+    pub segment_size: u64,
+    /// The restore_command by which pg_rewind gets WAL that is not in pg_wal any more.
+    pub restore_command: Option<String>,
+}
+
+/// Reads the control file of the server in `$1`, and which segments wait to be archived.
+const LOOK: &str = r#"pg_controldata -D "$1"
+for file in "$1"/pg_wal/archive_status/*.ready; do
+  [ -e "$file" ] && file=${file##*/} && echo "ready: ${file%.ready}"
+done
+exit 0"#;
+
+/// Rewinds the server in `$1` onto the one at `$2`. `$3` is a restore_command or empty, `$4` where the two parted or empty, `$5` the
+/// timeline that is left there, `$6` the segment.
+///
+/// pg_rewind brings the source's postgresql.conf: the server gets its own back. A server that was killed leaves a zombie, and
+/// processes that end a moment later: PostgreSQL waits for neither.
+const REWIND: &str = r#"
+if [ -n "$4" ] && [ -f "$1/pg_wal/$6" ]; then
+  echo "commits: $(pg_waldump -p "$1/pg_wal" -t "$5" -s "$4" -r Transaction 2>/dev/null | grep -c 'desc: COMMIT' || :)"
+fi
+cp -p "$1/postgresql.conf" "$1-postgresql.conf"
+if [ -n "$3" ]; then
+  printf "restore_command = '%s'\n" "$3" >>"$1/postgresql.conf"
+  set -- "$1" "$2" -c
+else
+  set -- "$1" "$2"
+fi
+data=$1 source=$2; shift 2
+left=60
+while :; do
+  rc=0
+  said=$(pg_rewind -D "$data" --source-server "$source" --no-sync "$@" 2>&1) || rc=$?
+  left=$((left - 1))
+  case $rc:$said in
+    0:*) break ;;
+    *"is still in use"*|*'lock file "postmaster.pid" already exists'*) [ $left -gt 0 ] || break; sleep 0.05 ;;
+    *) break ;;
+  esac
+done
+mv "$data-postgresql.conf" "$data/postgresql.conf"
+printf '%s\n' "$said"
+exit $rc"#;
+
+pattern!(TIMELINE, r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
+pattern!(CHECKPOINT, r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
+pattern!(SEGMENT, r"(?m)^Bytes per WAL segment:\s+(\d+)$");
+pattern!(STATE, r"(?m)^Database cluster state:\s+(.+)$");
+pattern!(READY, r"(?m)^ready: ([0-9A-F]{24})$");
+pattern!(DIVERGED, r"servers diverged at WAL location ([0-9A-F/]+) on timeline");
+pattern!(COMMITS, r"(?m)^commits: (\d+)$");
+pattern!(HISTORY, r"(?m)^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)");
+
+fn group<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<&'t str> {
+    Some(pattern.as_ref()?.captures(text)?.get(1)?.as_str())
+}
+
+impl Resting {
+    fn read(text: &str) -> Option<Self> {
+        Some(Resting {
+            timeline: TimelineId(group(&TIMELINE, text)?.parse().ok()?),
+            checkpoint: group(&CHECKPOINT, text)?.parse().ok()?,
+            segment_size: group(&SEGMENT, text)?.parse().ok()?,
+            crashed_standby: group(&STATE, text)? == "in archive recovery",
+            unarchived: READY
+                .as_ref()?
+                .captures_iter(text)
+                .filter_map(|c| Some(c.get(1)?.as_str().to_owned()))
+                .collect(),
+        })
+    }
+}
+
+impl Switch {
+    /// Reads a timeline's history file.
+    pub fn history(text: &str) -> Vec<Self> {
+        let all = HISTORY.as_ref().map(|pattern| pattern.captures_iter(text)).into_iter().flatten();
+        all.filter_map(|found| {
+            let timeline = TimelineId(found.get(1)?.as_str().parse().ok()?);
+            Some(Switch { timeline, at: found.get(2)?.as_str().parse().ok()? })
+        })
+        .collect()
+    }
+}
+
+impl Rewound {
+    /// The line that says why it failed.
+    pub fn reason(&self) -> &str {
+        let lines = || self.said.lines().map(str::trim);
+        lines()
+            .find(|line| line.contains("error:") || line.contains("fatal:"))
+            .or(lines().next_back())
+            .unwrap_or_default()
+    }
+
+    /// What a failure that is well known lacks.
+    pub fn remedy(&self) -> Option<&'static str> {
+        [
+            (
+                "could not find previous WAL record",
+                "the WAL back to where the two parted is neither in pg_wal nor in an archive",
+            ),
+            ("could not open file", "the WAL back to where the two parted is neither in pg_wal nor in an archive"),
+            ("could not restore file", "the WAL back to where the two parted is neither in pg_wal nor in an archive"),
+            ("data checksums or", "pg_rewind needs data checksums or wal_log_hints = on"),
+            ("could not find common ancestor", "the two have no common history"),
+        ]
+        .into_iter()
+        .find_map(|(sign, why)| self.said.contains(sign).then_some(why))
+    }
+
+    fn read(status: i64, text: &str) -> Self {
+        let said: Vec<&str> = text.lines().filter(|line| !line.starts_with("commits: ")).collect();
+        Rewound {
+            status,
+            said: said.join("\n").trim().to_owned(),
+            diverged: group(&DIVERGED, text)
+                .filter(|_| !text.contains("no rewind required"))
+                .and_then(|at| at.parse().ok()),
+            commits: group(&COMMITS, text).and_then(|count| count.parse().ok()),
+        }
+    }
+}
+
+impl Node {
+    /// Looks at a server that does not run. `Err` in it is why nothing can be made of its data directory.
+    pub async fn rest(&self) -> Result<Result<Resting, String>, HostError> {
+        let host = self.host()?;
+        let output = host.run(Program::script(LOOK, [&host.paths().data])).await?;
+        let wrong = || match output.stderr.trim() {
+            "" => "pg_controldata said nothing that is understood".to_owned(),
+            said => said.to_owned(),
+        };
+        Ok(Resting::read(&output.text()).filter(|_| output.success()).ok_or_else(wrong))
+    }
+
+    /// A checksum of `length` bytes of this server's WAL on disk; none where the file is not there.
+    pub async fn wal_sum(&self, segment: &str, offset: u64, length: u64) -> Result<Option<String>, HostError> {
+        let host = self.host()?;
+        let script = r#"[ -f "$1" ] || exit 0; tail -c "+$(($2 + 1))" "$1" | head -c "$3" | md5sum | cut -c1-32"#;
+        let file = format!("{}/pg_wal/{segment}", host.paths().data);
+        let output = host.run(Program::script(script, [file, offset.to_string(), length.to_string()])).await?;
+        Ok(Some(output.text().trim().to_owned()).filter(|sum| sum.len() == 32))
+    }
+
+    /// Rewinds this server, which does not run.
+    pub async fn rewind(&self, to: &Rewind<'_>) -> Result<Rewound, HostError> {
+        let data = self.host()?.paths().data.clone();
+        let restore = to.restore_command.clone().unwrap_or_default().replace('\\', "\\\\").replace('\'', "''");
+        let [at, timeline, segment] = match to.fork {
+            Some((at, timeline)) => {
+                // The segment that begins there, where it is a boundary.
+                let next = Segment::at(at, timeline, to.segment_size).to_string();
+                [at.to_string(), timeline.to_string(), next]
+            }
+            None => [const { String::new() }; 3],
+        };
+        let output = self
+            .run_against(to.source, |conninfo| {
+                Program::script(REWIND, [&data, conninfo, &restore, &at, &timeline, &segment])
+            })
+            .await?;
+        let said = format!("{}{}", output.text(), output.stderr);
+        Ok(Rewound::read(output.status, &said))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_file_is_read() {
+        let text = "\
+Database cluster state:               in production
+Latest checkpoint location:           0/3000060
+Latest checkpoint's TimeLineID:       1
+Latest checkpoint's PrevTimeLineID:   1
+Bytes per WAL segment:                16777216
+ready: 000000010000000000000003
+ready: 00000002.history
+";
+        let resting = Resting::read(text).expect("a control file");
+        assert_eq!(resting.timeline, TimelineId(1));
+        assert_eq!(resting.checkpoint, Lsn(0x0300_0060));
+        assert_eq!((resting.segment_size, resting.crashed_standby), (16 << 20, false));
+        assert_eq!(resting.unarchived, ["000000010000000000000003"]);
+        assert_eq!(Resting::read("pg_controldata: error"), None);
+    }
+
+    #[test]
+    fn a_history_is_read() {
+        let text = "1\t0/3000098\tno recovery target specified\n\n2\t0/50000A0\tbefore 2000-01-01\n";
+        let history = Switch::history(text);
+        assert_eq!(
+            history,
+            [
+                Switch { timeline: TimelineId(1), at: Lsn(0x0300_0098) },
+                Switch { timeline: TimelineId(2), at: Lsn(0x0500_00A0) }
+            ]
+        );
+        assert!(Switch::history("").is_empty());
+    }
+
+    #[test]
+    fn what_pg_rewind_says_is_read() {
+        let done = "commits: 12
+pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1
+pg_rewind: rewinding from last common checkpoint at 0/2000060 on timeline 1
+pg_rewind: Done!
+";
+        let rewound = Rewound::read(0, done);
+        assert_eq!((rewound.diverged, rewound.commits), (Some(Lsn(0x0300_0098)), Some(12)));
+        let behind =
+            "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: no rewind required\n";
+        assert_eq!(Rewound::read(0, behind).diverged, None);
+        let failed = Rewound::read(
+            1,
+            "pg_rewind: servers diverged at WAL location 0/3000098 on timeline 1\npg_rewind: error: could not open file \"x\"\npg_rewind: fatal: could not find previous WAL record at 0/3000098\n",
+        );
+        assert!(failed.reason().starts_with("pg_rewind: error"), "{failed:?}");
+        assert!(failed.remedy().is_some());
+    }
+}

@@ -1,0 +1,132 @@
+//! What a server and its standby know of each other.
+
+use crate::host::{HostError, Output, Program};
+use crate::pg::Lsn;
+
+use super::config::{peer_conninfo, with_password};
+use super::{Following, Node, SqlError};
+
+/// Ends whatever server still works in `$1`, or holds the socket in `$2`, and removes `$1`. A server whose files are gone goes on for
+/// up to a minute, and keeps its socket; one that was killed leaves it behind. It prints the process that it ended.
+const CLEAR: &str = r#"works() { case $(readlink "/proc/$1/cwd" 2>/dev/null) in "$data"|"$data (deleted)") ;; *) return 1 ;; esac; }
+data=$1
+for file in "$data/postmaster.pid" "$2"/.s.PGSQL.*.lock; do
+  pid=; { read -r pid <"$file"; } 2>/dev/null || [ -n "$pid" ] || continue
+  works "$pid" || continue
+  echo "$pid"
+  kill -s QUIT "$pid" 2>/dev/null || continue
+  left=1000
+  while works "$pid"; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || { kill -s KILL "$pid"; break; }
+    sleep 0.005
+  done
+done
+rm -rf "$data" "$2"/.s.PGSQL.*"#;
+
+/// A walsender, as its server tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Its process.
+    pub pid: i32,
+    /// `catchup`, `streaming` and so on. None where the session may not see it.
+    pub state: Option<String>,
+    /// What the standby has written to its disk.
+    pub flushed: Option<Lsn>,
+    /// What the standby has replayed.
+    pub replayed: Option<Lsn>,
+}
+
+impl Sender {
+    /// Whether it has caught up and sends what is written.
+    pub fn streams(&self) -> bool {
+        self.state.as_deref() == Some("streaming")
+    }
+}
+
+impl Node {
+    /// How the hosts of other nodes reach this server: a connection string without the password.
+    fn reached_as(&self, application_name: &str) -> Result<String, HostError> {
+        match self.external_conninfo(application_name) {
+            Some(conninfo) => Ok(conninfo),
+            None => Ok(peer_conninfo(&self.host()?.peer_endpoint(application_name), application_name)),
+        }
+    }
+
+    /// What a standby of this server has to be told.
+    pub fn followed_by(&self, standby: &str, slot: Option<String>) -> Result<Following, HostError> {
+        let conninfo = with_password(&self.reached_as(standby)?, self.password());
+        Ok(Following { conninfo, slot })
+    }
+
+    /// Runs a program on this server's host that connects to `up`: its arguments get the connection string without the
+    /// password, which is in the environment, where a list of processes does not show it.
+    pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
+        let program = make(&up.reached_as(self.name())?).env("PGPASSWORD", up.password());
+        self.host()?.run(program).await
+    }
+
+    /// Ends this server where it runs, and removes its PGDATA. Whether it ran.
+    pub async fn clear(&self) -> Result<bool, HostError> {
+        let host = self.host()?;
+        self.went_down("its data directory was removed").await;
+        let paths = host.paths();
+        let output = host.run(Program::script(CLEAR, [&paths.data, &paths.sockets])).await?;
+        match output.success() {
+            true => Ok(!output.stdout.is_empty()),
+            false => {
+                let why = output.stderr.trim();
+                Err(HostError::new(format!("the data directory of `{}` cannot be removed: {why}", self.name())))
+            }
+        }
+    }
+
+    /// The upstream that this server is set up to follow, and the slot that it uses there; `None` for a primary.
+    ///
+    /// Compared here and not there: a server may log what it is asked, and there is a password in it.
+    pub async fn following(&self) -> Result<Option<Following>, SqlError> {
+        let query =
+            "SELECT pg_is_in_recovery(), current_setting('primary_conninfo'), current_setting('primary_slot_name')";
+        let row = self.client().await?.query_one(query, &[]).await?;
+        let slot = Some(row.get::<_, String>(2)).filter(|slot| !slot.is_empty());
+        Ok(row.get::<_, bool>(0).then(|| Following { conninfo: row.get(1), slot }))
+    }
+
+    /// Fills PGDATA, which must not be there, from a running server.
+    pub async fn base_backup(&self, up: &Node) -> Result<Output, HostError> {
+        let data = self.host()?.paths().data.clone();
+        // A half-made directory must not be taken for a server.
+        let script =
+            r#"pg_basebackup -d "$1" -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#;
+        self.run_against(up, |conninfo| Program::script(script, [conninfo, &data])).await
+    }
+
+    /// How far this server's WAL goes now: what it has written, or, as a standby, replayed.
+    pub async fn wal_end(&self) -> Result<Lsn, SqlError> {
+        let query = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                            ELSE pg_current_wal_flush_lsn() END::text";
+        let row = self.client().await?.query_one(query, &[]).await?;
+        let text: Option<&str> = row.get(0);
+        text.unwrap_or("0/0").parse().map_err(|e| SqlError::Answer(format!("{e}")))
+    }
+
+    /// What this server says of its standbys of that name.
+    ///
+    /// A standby's own word is not enough: `pg_stat_wal_receiver` says `streaming` as soon as it is connected, also when the
+    /// next thing that it hears is that the WAL is gone.
+    pub async fn senders_to(&self, standby: &str) -> Result<Vec<Sender>, SqlError> {
+        let query = "SELECT pid, state, flush_lsn::text, replay_lsn::text FROM pg_stat_replication
+                     WHERE application_name = $1";
+        let rows = self.client().await?.query(query, &[&standby]).await?;
+        let lsn = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        Ok(rows
+            .iter()
+            .map(|row| Sender {
+                pid: row.get(0),
+                state: row.get(1),
+                flushed: lsn(row.get(2)),
+                replayed: lsn(row.get(3)),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,130 @@
+//! Damages, each tried before the judgements that could notice it, and undone.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::damage::{self, Done};
+use super::verdict::{Verdict, of_steps};
+use crate::journal::Problem;
+use crate::plan::{Break, NamedBreak};
+use crate::run::{Block, Trial};
+use crate::steps::Judges;
+
+/// What came of trying a damage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// The judgements spoke.
+    Judged(Verdict),
+    /// There is nothing to damage: the tables have no such thing.
+    Nothing,
+    /// It cannot be undone here, since users are at work: it takes a run of its own.
+    Alone,
+}
+
+/// Damages to be tried in one run.
+#[derive(Debug)]
+pub struct Trials {
+    damages: Vec<NamedBreak>,
+    /// Whether the damage is left, and the drill goes on with it.
+    in_earnest: bool,
+    tried: Mutex<BTreeMap<String, Tried>>,
+}
+
+/// How long one judgement over a damage may take: what a damaged server does not do at once it does not do.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Trials {
+    /// Each of these is tried and undone.
+    pub fn new(damages: Vec<NamedBreak>) -> Self {
+        Trials { damages, in_earnest: false, tried: Mutex::default() }
+    }
+
+    /// This one is done before the first judgements that could notice it, and left.
+    pub fn in_earnest(damage: NamedBreak) -> Self {
+        Trials { damages: vec![damage], in_earnest: true, tried: Mutex::default() }
+    }
+
+    /// What came of each.
+    pub fn take(&self) -> BTreeMap<String, Tried> {
+        std::mem::take(&mut self.tried())
+    }
+
+    fn tried(&self) -> MutexGuard<'_, BTreeMap<String, Tried>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, one: &NamedBreak, tried: Tried) {
+        self.tried().insert(one.name.clone(), tried);
+    }
+
+    /// Whether somebody has already said all that there is to say. What was missed may still be noticed by later judgements.
+    fn is_open(&self, one: &NamedBreak) -> bool {
+        match self.tried().get(&one.name) {
+            None => true,
+            Some(tried) => !self.in_earnest && *tried == Tried::Judged(Verdict::Missed),
+        }
+    }
+
+    async fn try_one(&self, block: &Block<'_>, one: &NamedBreak) -> Result<(), Problem> {
+        let undone = |why: String| {
+            Problem::new(format!("`{}` could not be undone", one.name))
+                .note("", why)
+                .help("nothing is proved by this run: `drillyard run` tells whether the drill itself passes")
+        };
+        let users = block.yard.shared_users()();
+        // Rows and catalogs under users who write could not be put back as they were.
+        let at_work = users.iter().any(|(_, users)| users.pool.at_work());
+        if at_work && !self.in_earnest && !matches!(one.what, Break::StandbyStopped { .. }) {
+            self.note(one, Tried::Alone);
+            return Ok(());
+        }
+        let done = match damage::make(block, &one.what).await {
+            Ok(Done::Damaged(undo)) => undo,
+            Ok(Done::Nothing) => {
+                // A later block may judge another node, or the same one when it can be written to.
+                self.tried().entry(one.name.clone()).or_insert(Tried::Nothing);
+                return Ok(());
+            }
+            Err(why) => {
+                self.note(one, Tried::Judged(Verdict::Unjudged(format!("the damage could not be done: {why}"))));
+                return Ok(());
+            }
+        };
+        if self.in_earnest {
+            self.note(one, Tried::Alone);
+            return Ok(());
+        }
+        let events = block.judge(PATIENCE).await;
+        damage::undo(block, done).await.map_err(undone)?;
+        let verdict = of_steps(block.plan(), block.first(), &events);
+        self.note(one, Tried::Judged(verdict));
+        Ok(())
+    }
+}
+
+/// Whether a block comes after the damage's cause and judges at all what it damages.
+fn concerns(block: &Block<'_>, what: &Break) -> bool {
+    let judges = |wanted: Judges<'_>| block.lines().any(|line| line.step.judges() == Some(wanted));
+    match what {
+        Break::Damaged(_, step, _) => block.first() > *step,
+        Break::TransactionLost { traffic, node } => judges(Judges::Traffic { traffic, node }),
+        Break::StandbyStopped { standby, primary } => judges(Judges::Streaming { standby, primary }),
+        Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) => false,
+    }
+}
+
+#[async_trait(?Send)]
+impl Trial for Trials {
+    async fn before(&self, block: &Block<'_>) -> Result<(), Problem> {
+        for one in &self.damages {
+            let nothing = self.tried().get(&one.name) == Some(&Tried::Nothing);
+            if concerns(block, &one.what) && (self.is_open(one) || nothing) {
+                self.try_one(block, one).await?;
+            }
+        }
+        Ok(())
+    }
+}

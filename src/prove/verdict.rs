@@ -1,0 +1,199 @@
+//! Whether a break was noticed, from what was heard of the broken run.
+
+use crate::journal::{Event, Outcome, Problem};
+use crate::plan::{Break, Plan};
+use crate::run::DRILL_TIMEOUT;
+
+/// What came of a break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The drill noticed.
+    Noticed(Sign),
+    /// Everything passed all the same.
+    Missed,
+    /// The scenario says that it makes no difference, and why.
+    Ignored(String),
+    /// Nobody knows: the lab failed, or something that has nothing to do with the break.
+    Unjudged(String),
+}
+
+/// By what a break was noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    /// The step's name, or the budget's.
+    pub by: String,
+    /// `dropped-table.yaml:58`; empty where it is no place in the file.
+    pub place: String,
+    /// What was said, in a line.
+    pub said: String,
+}
+
+/// What a broken run comes to.
+pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
+    // What fails before the break is not made by it.
+    let verdict = of_steps(plan, what.step().unwrap_or_default(), events);
+    if verdict != Verdict::Missed {
+        return verdict;
+    }
+    let end = events.iter().find_map(|event| match event {
+        Event::DrillFinished { outcome, problem, message, .. } => Some((*outcome, problem, message)),
+        _ => None,
+    });
+    // A budget was not measured either where the servers did not start, or somebody ended the run: then the drill has errored.
+    let budget = events.iter().find_map(|event| match event {
+        Event::BudgetJudged { budget, problem: Some(problem), .. } if budget.outcome == Outcome::Failed => {
+            Some(sign(format!("the budget of {}", budget.name), problem, plan))
+        }
+        _ => None,
+    });
+    match (end, budget) {
+        (Some((Outcome::Passed, ..)), _) => Verdict::Missed,
+        (Some((Outcome::Failed, ..)), Some(sign)) => Verdict::Noticed(sign),
+        (Some((Outcome::Failed, Some(problem), _)), None) => {
+            Verdict::Noticed(sign("the drill".to_owned(), problem, plan))
+        }
+        (Some((_, _, message)), _) => {
+            Verdict::Unjudged(message.clone().unwrap_or_else(|| "it did not come to its end".to_owned()))
+        }
+        (None, _) => Verdict::Unjudged("it was not run".to_owned()),
+    }
+}
+
+/// What the steps of a run come to: the first that did not pass decides. `Missed` where all passed.
+pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
+    for event in events {
+        let Event::StepFinished { index, outcome, problem, message, .. } = event else { continue };
+        let Some(step) = plan.steps.get(*index).filter(|_| matches!(outcome, Outcome::Failed | Outcome::Errored))
+        else {
+            continue;
+        };
+        // The line of an `all` has spoken before.
+        let problem = problem.clone().unwrap_or_else(|| Problem::new(message.clone().unwrap_or_default()));
+        let sign = sign(step.head.name.clone(), &problem, plan);
+        let sign = if sign.place.is_empty() { Sign { place: place(plan, step.head.line), ..sign } } else { sign };
+        let by_itself = *outcome == Outcome::Failed && problem.title != DRILL_TIMEOUT;
+        return match () {
+            () if step.head.index < from => {
+                Verdict::Unjudged(format!("it failed before the break, at {}: {}", sign.place, sign.said))
+            }
+            () if by_itself || problem.is_missing() => Verdict::Noticed(sign),
+            () => Verdict::Unjudged(format!("{}: {}", sign.place, sign.said)),
+        };
+    }
+    Verdict::Missed
+}
+
+/// All that went wrong in a run.
+pub fn problems(events: &[Event]) -> Vec<Problem> {
+    let found = events.iter().filter_map(|event| match event {
+        Event::StepFinished { outcome: Outcome::Failed | Outcome::Errored, problem, .. } => problem.clone(),
+        Event::BudgetJudged { problem, .. } | Event::DrillFinished { problem, .. } => problem.clone(),
+        _ => None,
+    });
+    found.collect()
+}
+
+fn sign(by: String, problem: &Problem, plan: &Plan) -> Sign {
+    let first = problem.places.first();
+    let label = first.map(|place| place.label.as_str()).filter(|label| !label.is_empty());
+    let said = match label {
+        Some(label) => format!("{}: {label}", problem.title),
+        None => problem.title.clone(),
+    };
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    Sign { by, place: first.map(|found| place(plan, found.line)).unwrap_or_default(), said }
+}
+
+fn place(plan: &Plan, line: usize) -> String {
+    let file = plan.source.file();
+    let name = std::path::Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
+    format!("{name}:{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Budget, Facts, MISSING};
+
+    const FILE: &str = "drillyard: 1
+nodes: { master: {} }
+steps:
+  - id: data
+    create_data: { node: master, table: items, rows: 10 }
+  - crash: { node: master }
+  - start: { node: master }
+  - assert_rows: { node: master, table: items, same_as: data }
+";
+
+    fn plan() -> Plan {
+        let source = crate::source::Source::new("a/drill.yaml".to_owned(), FILE);
+        let scenario = crate::scenario::load(source, crate::scenario::Values::none(), &[]).expect("it is valid");
+        crate::plan::resolve(scenario).expect("it is valid")
+    }
+
+    fn step(index: usize, outcome: Outcome, problem: Option<Problem>) -> Event {
+        let message = problem.as_ref().map(|problem| problem.title.clone());
+        let facts = Facts::new();
+        Event::StepFinished { drill: 0, index, outcome, started_ms: 0, duration_ms: 1, message, problem, facts }
+    }
+
+    fn end(outcome: Outcome, title: Option<&str>) -> Event {
+        let problem = title.map(Problem::new);
+        let (message, again) = (title.map(str::to_owned), String::new());
+        Event::DrillFinished { drill: 0, outcome, duration_ms: 1, message, problem, again, kept: false }
+    }
+
+    fn unmeasured() -> Event {
+        let budget = Budget {
+            name: "rto".to_owned(),
+            outcome: Outcome::Failed,
+            measured_ms: None,
+            max_ms: None,
+            measured_lost: None,
+            max_lost: None,
+        };
+        Event::BudgetJudged { drill: 0, budget, problem: Some(Problem::new("never measured")) }
+    }
+
+    /// What a run with the second step left out comes to.
+    fn verdict(events: &[Event]) -> String {
+        match of_run(&plan(), &Break::NoIncident(1), events) {
+            Verdict::Noticed(sign) => format!("noticed by {} at {}: {}", sign.by, sign.place, sign.said),
+            Verdict::Missed => "missed".to_owned(),
+            Verdict::Ignored(because) => because,
+            Verdict::Unjudged(why) => format!("unjudged: {why}"),
+        }
+    }
+
+    #[test]
+    fn a_failure_after_the_break_is_a_notice_and_the_lab_s_is_none() {
+        use Outcome::{Errored, Failed, Passed};
+        let failed = |title: &str| Some(Problem::new(title));
+        let by_step = [step(1, Outcome::Skipped, None), step(3, Failed, failed("other rows")), end(Failed, None)];
+        assert_eq!(verdict(&by_step), "noticed by items on master same as data at drill.yaml:8: other rows");
+        let missing = Problem::new("no such mark").note(MISSING, "it did not run");
+        assert!(verdict(&[step(2, Errored, Some(missing)), end(Errored, None)]).starts_with("noticed by start master"));
+        let gone = [step(2, Errored, failed("no Docker")), unmeasured(), end(Errored, None)];
+        assert_eq!(verdict(&gone), "unjudged: drill.yaml:7: no Docker");
+        let late = [step(2, Failed, failed(DRILL_TIMEOUT)), end(Failed, None)];
+        assert!(verdict(&late).starts_with("unjudged: "));
+        let before = [step(0, Failed, failed("slow")), end(Failed, None)];
+        assert_eq!(verdict(&before), "unjudged: it failed before the break, at drill.yaml:5: slow");
+        assert_eq!(verdict(&[step(3, Passed, None), end(Passed, None)]), "missed");
+    }
+
+    #[test]
+    fn a_budget_is_a_notice_unless_nothing_was_run() {
+        assert_eq!(
+            verdict(&[unmeasured(), end(Outcome::Failed, None)]),
+            "noticed by the budget of rto at : never measured"
+        );
+        assert_eq!(verdict(&[unmeasured(), end(Outcome::Errored, Some("interrupted"))]), "unjudged: interrupted");
+        assert_eq!(
+            verdict(&[end(Outcome::Failed, Some("this drill judged nothing"))]),
+            "noticed by the drill at : this drill judged nothing"
+        );
+        assert_eq!(verdict(&[end(Outcome::Skipped, Some("not begun"))]), "unjudged: not begun");
+        assert_eq!(verdict(&[]), "unjudged: it was not run");
+    }
+}

@@ -1,0 +1,89 @@
+//! Servers that steps make or start again: what they are made from, and why they do not come up.
+
+use super::{Context, Finding};
+use crate::host::Program;
+use crate::node::{Node, StartError, log_reason};
+use crate::repo::Repo;
+use crate::source::{Name, Span, Spanned};
+
+/// Copies a backup from a repo to PGDATA of a node; what lies there is removed.
+pub(super) async fn restore(
+    cx: &mut Context<'_>,
+    node: &Node,
+    backup: &Spanned<Name>,
+    repo: &Repo,
+) -> Result<(), Box<Finding>> {
+    let host = node.host()?;
+    cx.wait(format!("the restore of {} from repo `{}`", backup.value, repo.name));
+    let script = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
+rm -rf "$2"
+# The WAL of a backup is filled up with zeros; not every cp can leave them out.
+cp -a --sparse=always "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }
+chmod 700 "$2""#;
+    let args = [repo.backup(backup.as_str()), host.paths().data.clone()];
+    let output = host.run(Program::script(script, args)).await?;
+    match output.success() {
+        true => Ok(()),
+        false => {
+            Err(Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
+                .at(backup.span)
+                .label(output.stderr.trim()))
+        }
+    }
+}
+
+/// What is told of a server that does not come up; `at` is where the scenario asks for it.
+pub(super) fn not_started(error: StartError, at: Span) -> Box<Finding> {
+    let mut finding: Box<Finding> = error.into();
+    if finding.outcome == crate::journal::Outcome::Failed {
+        if let Some(help) = remedy(&finding.title) {
+            finding = finding.help(help);
+        }
+        finding.at = Some(at);
+    }
+    finding
+}
+
+/// What is told of a server that came up and has ended since.
+pub(super) async fn ended(node: &Node) -> Box<Finding> {
+    let log = node.log_tail().await;
+    let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
+    let mut finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
+    if let Some(help) = remedy(&reason) {
+        finding = finding.help(help);
+    }
+    finding.label(reason).note("log", log)
+}
+
+/// How PostgreSQL says that a target lies beyond what it could read.
+pub(super) const NOT_REACHED: &str = "recovery ended before configured recovery target was reached";
+
+/// What can be done about a recovery that ended with a well-known FATAL error.
+fn remedy(reason: &str) -> Option<&'static str> {
+    [
+        (
+            NOT_REACHED,
+            "the archive ends before the target, or has a gap: is everything archived (`wait_archived`)? A target time needs a \
+             commit after it",
+        ),
+        (
+            "requested recovery stop point is before consistent recovery point",
+            "the target lies before the backup's end: take an older backup, or a later target",
+        ),
+        (
+            "could not locate required checkpoint record",
+            "the WAL that it begins with is nowhere: not in its own pg_wal, and not in an archive that it reads",
+        ),
+        (
+            "is not a child of this server's history",
+            "the archive holds another timeline: something recovered has archived into it",
+        ),
+        (
+            "must specify restore_command when standby mode is not enabled",
+            "only the restore_command reads the archive: without one a recovery has the WAL of the backup alone",
+        ),
+        ("insufficient parameter settings", "give the node at least its primary's max_connections and the like"),
+    ]
+    .into_iter()
+    .find_map(|(sign, help)| reason.contains(sign).then_some(help))
+}

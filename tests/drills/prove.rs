@@ -1,0 +1,209 @@
+//! `drillyard prove`: what it says of drills that notice, and of drills that don't.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::desk::Desk;
+
+/// What came of proving.
+struct Proof {
+    code: i32,
+    said: String,
+    report: Value,
+}
+
+impl Proof {
+    fn of(desk: &Desk, args: &[&str]) -> Self {
+        let json = desk.path().join("proof.json");
+        let path = json.display().to_string();
+        let all: Vec<&str> = ["prove", "--backend", "local", "--color", "never", "-v", "--report-json", &path]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        let output = desk.drillyard(&all).output().expect("drillyard runs");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
+        Proof { code: output.status.code().unwrap_or(-1), said, report: report.unwrap_or_default() }
+    }
+
+    /// What came of the drill's breaks: their names and verdicts.
+    fn verdicts(&self) -> Vec<(&str, &str)> {
+        let breaks =
+            self.report["drills"][0]["breaks"].as_array().unwrap_or_else(|| panic!("no breaks: {}", self.said));
+        breaks.iter().map(|one| (one["break"].as_str().unwrap_or(""), one["verdict"].as_str().unwrap_or(""))).collect()
+    }
+
+    fn verdict(&self, name: &str) -> &str {
+        let found = self.verdicts().into_iter().find(|(one, _)| *one == name);
+        found.unwrap_or_else(|| panic!("no break {name}: {}", self.said)).1
+    }
+
+    fn ended(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, code, "{}", self.said);
+        assert_eq!(self.report["exit_code"], code, "{}", self.said);
+        for part in parts {
+            assert!(self.said.contains(part), "not said: {part}\n{}", self.said);
+        }
+        self
+    }
+}
+
+fn prove(yaml: &str, args: &[&str]) -> Proof {
+    let desk = Desk::new();
+    let path = desk.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
+    let all: Vec<&str> = std::iter::once(path.as_str()).chain(args.iter().copied()).collect();
+    let proof = Proof::of(&desk, &all);
+    let left: Vec<_> = std::fs::read_dir("/tmp").expect("/tmp").flatten().map(|e| e.file_name()).collect();
+    let run = proof.report["run"].as_str().filter(|run| !run.is_empty()).unwrap_or("none");
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains(run)), "left behind: {run}\n{}", proof.said);
+    proof
+}
+
+#[test]
+fn the_dropped_table_drill_notices_everything() {
+    let desk = Desk::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/human-error/dropped-table.yaml");
+    let proof = Proof::of(&desk, &[&file.display().to_string()]).ended(0, &["(100%), 1 ignored"]);
+    let verdicts = proof.verdicts();
+    assert!(verdicts.len() >= 19, "{verdicts:?}");
+    assert!(verdicts.iter().all(|(_, verdict)| *verdict == "noticed" || *verdict == "ignored"), "{verdicts:?}");
+    for name in
+        ["row-changed imported", "transaction-lost users:master", "standby-stopped standby", "left-out recover:rescue"]
+    {
+        assert_eq!(proof.verdict(name), "noticed");
+    }
+}
+
+/// Tables with all that can be lost, brought back on the very server that lost them. `JUDGED` is what the drill ends with.
+const SHOP: &str = r#"
+repos: { onsite: {} }
+nodes:
+  master: { archive_to: onsite }
+  standby: { follows: master }
+PROVE
+steps:
+  - sql:
+      node: master
+      query: >
+        CREATE SCHEMA shop; CREATE ROLE clerk;
+        CREATE TABLE shop.items (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text UNIQUE, price numeric NOT NULL
+          CHECK (price > 0), gross numeric GENERATED ALWAYS AS (price * 1.25) STORED, "In Stock" boolean, added date);
+        CREATE TABLE shop.sales (item bigint, at timestamptz DEFAULT now(), n int);
+        INSERT INTO shop.items (code, price, "In Stock", added) SELECT 'i' || i, i, i % 2 = 0, '2026-01-01' FROM generate_series(1, 50) i;
+        CREATE INDEX items_added ON shop.items (added);
+        ALTER TABLE shop.sales ADD FOREIGN KEY (item) REFERENCES shop.items;
+        GRANT SELECT, INSERT ON shop.items TO clerk;
+        COMMENT ON INDEX shop.items_added IS 'for the newest';
+  - id: nightly
+    backup: { node: master }
+  - sql: { node: master, query: "INSERT INTO shop.items (code, price, added) VALUES ('later', 51, '2026-01-02')" }
+  - id: before
+    snapshot: { node: master, tables: [shop.items] }
+  - id: accident
+    drop_table: { node: master, table: shop.items, cascade: true }
+  - wait_archived: { node: master, through: accident }
+  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+  - id: items
+    dump: { node: rescue, tables: [shop.items], dependents: true }
+  - reimport: { dump: items, node: master }
+JUDGED
+"#;
+
+fn shop(prove: &str, judged: &str) -> String {
+    SHOP.replace("PROVE", prove).replace("JUDGED", judged)
+}
+
+const DAMAGES: [&str; 7] =
+    ["row-deleted", "row-changed", "row-doubled", "foreign-key-lost", "index-lost", "grant-lost", "sequence-lost"];
+
+/// Every damage is undone to the last bit: the judgements that notice each of them hold after all of them.
+#[test]
+fn a_drill_that_judges_rows_and_catalog_notices_every_damage() {
+    let judged = "  - all:
+      - assert_rows: { node: master, table: shop.items, same_as: before }
+      - assert_rows: { node: standby, table: shop.items, same_as: before }
+      - assert_catalog: { node: master, same_as: before }
+      - assert_log: { node: master, lacks: 'ERROR|PANIC' }
+      - assert_streaming: { standby: standby, primary: master }";
+    let proof = prove(&shop("", judged), &[]).ended(0, &["score: 14 of 14 (100%)"]);
+    for damage in DAMAGES {
+        assert_eq!(proof.verdict(&format!("{damage} reimport:master")), "noticed", "{}", proof.said);
+    }
+}
+
+#[test]
+fn a_drill_that_looks_at_nothing_misses_everything() {
+    let judged = "  - assert_primary: { node: master }";
+    let proof = prove(&shop("", judged), &["--only", "reimport:master"])
+        .ended(1, &["MISSED   row-changed reimport:master", "score: 0 of 8 (0%)"]);
+    for damage in DAMAGES {
+        assert_eq!(proof.verdict(&format!("{damage} reimport:master")), "missed", "{}", proof.said);
+    }
+    assert_eq!(proof.verdict("left-out reimport:master"), "missed");
+    assert_eq!(proof.report["outcome"], "failed");
+}
+
+#[test]
+fn what_makes_no_difference_is_declared_and_shown() {
+    let ignore = "prove: { ignore: [ { break: grant-lost reimport:master, because: nobody reads it } ] }";
+    let judged = "  - assert_rows: { node: master, table: shop.items, same_as: before }";
+    let said = ["ignored  grant-lost reimport:master", "nobody reads it", "1 ignored"];
+    let proof = prove(&shop(ignore, judged), &["--only", "-lost reimport:master"]).ended(1, &said);
+    assert_eq!(proof.verdict("index-lost reimport:master"), "missed");
+    assert_eq!(proof.verdicts().len(), 4, "{}", proof.said);
+}
+
+#[test]
+fn of_a_drill_that_fails_unbroken_nothing_is_proved() {
+    let judged = "  - assert_rows: { node: master, table: shop.items, count: 7 }";
+    let said =
+        ["nothing is proved: it fails unbroken", "it has 51", "score: 0 of 0 (0%), 1 drills did not pass unbroken"];
+    let proof = prove(&shop("", judged), &[]).ended(1, &said);
+    assert_eq!(proof.report["drills"][0]["unbroken"], "failed");
+    assert_eq!(proof.verdicts(), []);
+}
+
+/// Users who are at work while they are judged: their tables are damaged in runs of their own.
+#[test]
+fn with_users_at_work_the_rows_are_damaged_in_runs_of_their_own() {
+    let yaml = r#"
+nodes: { master: {} }
+steps:
+  - sql: { node: master, query: "CREATE TABLE log (client int, seq int)" }
+  - id: users
+    traffic:
+      node: master
+      clients: 2
+      rate: 100
+      transactions:
+        visit:
+          sql: INSERT INTO log (client, seq) VALUES ($client, $seq)
+          ledger: { table: log, client: client, seq: seq }
+  - wait_for: { traffic: users, acked: 50 }
+  - assert_traffic: { traffic: users, node: master, lost: 0 }
+  - stop_traffic: users
+"#;
+    let proof = prove(yaml, &[]).ended(0, &["noticed  transaction-lost users:master", "1 of"]);
+    assert_eq!(proof.verdicts().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_proved_is_said_before_anything_starts() {
+    let nothing = "nodes: { master: {} }\nsteps:\n  - assert_primary: { node: master }\n";
+    prove(nothing, &[]).ended(5, &["there is nothing to break"]);
+    let desk = Desk::new();
+    let path = desk.write("drill.yaml", &format!("drillyard: 1\n{}", shop("", "  - assert_primary: { node: master }")));
+    let proof = Proof::of(&desk, &[&path.display().to_string(), "--only", "row-change imported"]);
+    assert_eq!(proof.code, 2, "{}", proof.said);
+    assert!(proof.said.contains("did you mean `row-changed reimport:master`?"), "{}", proof.said);
+}
+
+/// An incident that is left out leaves its mark: the drill goes on, and has to see that nothing happened.
+#[test]
+fn an_incident_that_never_happened_is_noticed_by_what_is_judged() {
+    let judged = "  - assert_rows: { node: master, table: shop.items, same_as: before }";
+    let proof = prove(&shop("", judged), &["--only", "no-incident"]).ended(0, &["already exists"]);
+    assert_eq!(proof.verdict("no-incident accident"), "noticed");
+}
