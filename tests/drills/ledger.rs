@@ -88,7 +88,6 @@ fn the_ledger_holds_through_outages_and_a_failover() {
     // The standby lagged behind by whole transactions.
     assert_eq!((run.fact("stale", "halves"), run.fact("stale", "unexpected")), (&0.into(), &0.into()), "{}", run.said);
     let traffic = &run.report["drills"][0]["traffic"][0];
-    assert!(traffic["in_doubt"].as_u64() > Some(0), "a crash leaves some in doubt: {}", run.said);
     assert_eq!(traffic["lost_work_ms"], 0, "{traffic}");
 }
 
@@ -105,7 +104,7 @@ const SPLIT: &str = r#"
   - stop_traffic: users
   - id: end
     assert_traffic: { traffic: users, node: b }
-    expect: { fails: "(?s)acknowledged commits are missing.*of [0-9,]+ acknowledged commits are gone.*first: .*acknowledged.*last: .* before `dead`" }
+    expect: { fails: "(?s)acknowledged commits are missing.*of [0-9,]+ acknowledged commits are gone.*first: .*acknowledged.*last: .* (before|during) `dead`" }
 "#;
 
 fn split(budget: &str) -> Run {

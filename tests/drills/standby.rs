@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::desk::{Desk, Run};
+use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
     drill_on(yaml, &["--backend", "local"])
