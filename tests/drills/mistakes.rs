@@ -23,42 +23,6 @@ fn facts(run: &Run, id: &str, name: &str) -> Vec<Value> {
 
 const LOCAL: &[&str] = &["--backend", "local"];
 
-#[test]
-fn overwrites_change_rows_or_fail() {
-    let yaml = r#"
-nodes: { master: {} }
-steps:
-  - sql: { query: "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'good' FROM generate_series(1, 10) i" }
-  - id: some
-    overwrite: { query: "UPDATE t SET v = 'bad' WHERE id < 4; SELECT * FROM t; DELETE FROM t WHERE id = 10" }
-  - id: none
-    overwrite: { query: UPDATE t SET v = 'worse' WHERE id > 100 }
-    expect: { fails: "(?s)the incident did nothing.*no row was changed" }
-  - overwrite: { query: UPDATE nowhere SET v = 'worse' }
-    expect: { fails: '(?s)the incident did not happen on `master`.*relation "nowhere" does not exist' }
-  - overwrite: { query: "DELETE FROM t; UPDATE t SET id = 1 / 0" }
-  - assert_rows: { table: t, count: 9 }
-"#;
-    let run = drill(&Desk::new(), yaml, LOCAL);
-    assert_eq!(run.code, 1, "the table was emptied: {}", run.said);
-    assert_eq!(facts(&run, "some", "rows"), [4]);
-}
-
-/// A table before and after a mistake, and users after it.
-const MISTAKE: &str = r#"
-repos: { onsite: {} }
-nodes:
-  master: { archive_to: onsite }
-steps:
-  - sql: { query: "CREATE TABLE t (id int PRIMARY KEY, v text, n numeric); INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 100) i; CREATE TABLE plain (id int)" }
-  - sql: { query: 'CREATE TABLE "Order Items" ("Order" int, "Item" text, v text, PRIMARY KEY ("Item", "Order")); INSERT INTO "Order Items" VALUES (1, $$a$$, $$x$$), (1, $$b$$, $$y$$)' }
-  - { id: nightly, backup: {} }
-  - id: accident
-    overwrite: { query: "UPDATE t SET v = NULL WHERE id <= 10; DELETE FROM t WHERE id > 95; UPDATE \"Order Items\" SET v = 'bad'" }
-  - sql: { query: "UPDATE t SET n = -1, v = CASE id WHEN 1 THEN 'mine' END WHERE id < 6; INSERT INTO t VALUES (100, 'v100', 7), (101, 'new', 1)" }
-  - wait_archived: { node: master, through: accident }
-  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
-  - recover: { node: spoilt, backup: nightly, until: { after: accident }, then: pause }
 "#;
 
 #[test]
