@@ -23,6 +23,21 @@ fn facts(run: &Run, id: &str, name: &str) -> Vec<Value> {
 
 const LOCAL: &[&str] = &["--backend", "local"];
 
+/// A table before and after a mistake, and users after it.
+const MISTAKE: &str = r#"
+repos: { onsite: {} }
+nodes:
+  master: { archive_to: onsite }
+steps:
+  - sql: { query: "CREATE TABLE t (id int PRIMARY KEY, v text, n numeric); INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 100) i; CREATE TABLE plain (id int)" }
+  - sql: { query: 'CREATE TABLE "Order Items" ("Order" int, "Item" text, v text, PRIMARY KEY ("Item", "Order")); INSERT INTO "Order Items" VALUES (1, $$a$$, $$x$$), (1, $$b$$, $$y$$)' }
+  - { id: nightly, backup: {} }
+  - id: accident
+    overwrite: { query: "UPDATE t SET v = NULL WHERE id <= 10; DELETE FROM t WHERE id > 95; UPDATE \"Order Items\" SET v = 'bad'" }
+  - sql: { query: "UPDATE t SET n = -1, v = CASE id WHEN 1 THEN 'mine' END WHERE id < 6; INSERT INTO t VALUES (100, 'v100', 7), (101, 'new', 1)" }
+  - wait_archived: { node: master, through: accident }
+  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+  - recover: { node: spoilt, backup: nightly, until: { after: accident }, then: pause }
 "#;
 
 #[test]
