@@ -144,7 +144,7 @@ steps:
   - assert_intact: { node: heap }
   - { id: heap_page, corrupt: { node: heap, table: t } }
   - assert_intact: { node: heap }
-    expect: { fails: '(?s)`heap` is not intact.*table t: checksum verification failed in file "\S*base/\d+/\d+", block 0: .*table t: invalid page in block 0 of relation base/\d+/\d+' }
+    expect: { fails: '(?s)`heap` is not intact.*table t: checksum verification failed in file "\S*base/\d+/\d+", block 0: .*table t: invalid page in block 0 of relation "?base/\d+/\d+' }
   - assert_rows: { node: heap, table: t, count: 1000 }
     expect: { fails: invalid page in block 0 of relation }
   - id: refused
