@@ -33,7 +33,7 @@ steps:
   - sql: { query: 'CREATE TABLE "Order Items" ("Order" int, "Item" text, v text, PRIMARY KEY ("Item", "Order")); INSERT INTO "Order Items" VALUES (1, $$a$$, $$x$$), (1, $$b$$, $$y$$)' }
   - { id: nightly, backup: {} }
   - id: accident
-    overwrite: { query: "UPDATE t SET v = NULL WHERE id <= 10; DELETE FROM t WHERE id > 95; UPDATE \"Order Items\" SET v = 'bad'" }
+    sql: { query: "UPDATE t SET v = NULL WHERE id <= 10; DELETE FROM t WHERE id > 95; UPDATE \"Order Items\" SET v = 'bad'" }
   - sql: { query: "UPDATE t SET n = -1, v = CASE id WHEN 1 THEN 'mine' END WHERE id < 6; INSERT INTO t VALUES (100, 'v100', 7), (101, 'new', 1)" }
   - wait_archived: { node: master, through: accident }
   - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
