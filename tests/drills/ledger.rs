@@ -116,7 +116,8 @@ fn what_a_split_brain_loses_is_told_in_transactions_and_in_time() {
     let run = split("traffic: users, max_lost: 1000000, max_time: 1h").passed();
     let lost = run.fact("end", "lost").as_u64().expect("a number");
     let work = run.fact("end", "lost_work_ms").as_u64().expect("a number");
-    assert!(lost >= 200 && work > 0, "{}", run.said);
+    // What later transactions of the same user wrote over or deleted cannot be told.
+    assert!(lost > 100 && work > 0, "{}", run.said);
     assert_eq!((run.fact("end", "halves"), run.fact("end", "unexpected")), (&0.into(), &0.into()), "{}", run.said);
     let drill = &run.report["drills"][0];
     assert_eq!((&drill["traffic"][0]["lost"], &drill["traffic"][0]["lost_work_ms"]), (&lost.into(), &work.into()));

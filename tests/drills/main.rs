@@ -2,10 +2,10 @@
 
 mod backup;
 mod desk;
-mod docker;
 mod ledger;
 mod local;
 mod mistakes;
 mod outage;
 mod prove;
+mod shipped;
 mod standby;
