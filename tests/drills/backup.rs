@@ -1,8 +1,6 @@
 //! Backups, archives and what becomes of them: damage that is found and named, archive commands that do not archive, WAL that is
 //! lost, data that is overwritten and wiped, on real servers as local processes; and the drills that ship about it.
 
-use std::path::Path;
-
 use crate::desk::{Desk, Run};
 use serde_json::Value;
 
