@@ -314,6 +314,7 @@ steps:
     expect: { fails: it has changed no row }
   - overwrite: { node: master, query: DELETE FROM nowhere }
     expect: { fails: '(?s)the incident did not happen on `master`.*relation "nowhere" does not exist' }
+  - assert_streaming: { standby: standby, primary: master }
   - overwrite: { node: standby, query: DELETE FROM t }
     expect: { fails: cannot execute DELETE in a read-only transaction }
   - assert_rows: { node: master, query: "SELECT count(*), count(*) FILTER (WHERE amount = 0) >= 70 FROM t", equals: [[470, true]] }
