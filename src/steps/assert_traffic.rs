@@ -175,7 +175,14 @@ impl AssertTraffic {
             return notes(finding.label(label).help("if that is really what is right, say `allow_empty: true`"));
         }
         let sorts = self.sorts(verdict);
-        let Some(worst) = sorts.first() else { return Ok(()) };
+        let Some(worst) = sorts.first() else {
+            if verdict.unread == 0 {
+                return Ok(());
+            }
+            let label = format!("{} wrote over rows that could not be read just before", thousands(verdict.unread));
+            let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry).label(label);
+            return notes(finding.help("may the users' role SELECT from the tables of their `ledger`?"));
+        };
         let mut finding = Finding::failed(worst.title).at(worst.span).label(&worst.label);
         for (at, sort) in sorts.iter().enumerate() {
             let whose = if at == 0 { "" } else { sort.whose };

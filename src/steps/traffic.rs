@@ -39,11 +39,14 @@ use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload, traces};
 /// - INSERT: a row of its own, once.
 /// - UPDATE of the user's own row (`SET seq = $seq WHERE client = $client`), and an upsert of it (`ON CONFLICT (client) DO UPDATE SET seq =
 ///   excluded.seq`): each user has one row, 0 or null before the first, which shows the last transaction that wrote it. Lost is what
-///   is later than the row shows. A transaction in the middle is not told from one that was written over.
+///   is later than the row shows, and what was gone from it when the user wrote it again.
 /// - UPDATE that marks a row once (`SET client = $client, seq = $seq WHERE seq IS NULL AND ...`): like an INSERT.
 /// - DELETE of the user's earlier rows by their marks (`WHERE client = $client AND seq < $seq`; `seq <= $seq - 10`, `seq = $seq - 1`), which
-///   another transaction of the same users inserts: they are gone. What a later one deletes is not missed.
+///   another transaction of the same users inserts: they are gone, and were there until then.
 /// - Anything else that does not write to the table by name (a function): a row of its own, once.
+///
+/// Before an UPDATE, upsert or DELETE like these a user reads, in the same round trip, the marks of the rows that it is about to write over:
+/// what a failover lost is told even where nobody can see it afterwards.
 ///
 /// What could hide a loss is an error. A transaction that writes to several tables has a list, and is there wholly or not at all:
 ///

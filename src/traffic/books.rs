@@ -81,11 +81,25 @@ struct Sealed {
     acknowledged: u64,
 }
 
+/// What a user found otherwise than its book says, just before the transaction `at` wrote over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// The user's one row showed this `$seq`, 0 where there was none, and not the last acknowledged one.
+    Shown { place: usize, at: u64, shown: u64 },
+    /// This row was acknowledged and not there.
+    Missing { place: usize, at: u64, seq: u64 },
+    /// This row was there though its deletion was acknowledged.
+    Back { place: usize, at: u64, seq: u64 },
+    /// It could not be read.
+    Unread { place: usize, at: u64 },
+}
+
 /// One user's transactions; that with `$seq` 1 comes first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Book {
     sealed: Vec<Arc<Sealed>>,
     tail: Vec<Entry>,
+    gaps: Vec<Gap>,
     /// Whether a part of any transaction wrote nothing.
     hollow: bool,
 }
@@ -110,6 +124,16 @@ impl Book {
             *last = Entry::new(micros, last.kind(), fate).hollow(hollow);
             self.hollow |= hollow != 0;
         }
+    }
+
+    /// Notes what was found otherwise than it should be.
+    pub(super) fn note(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    /// What was found otherwise than it should be, in the order of the transactions that found it.
+    pub(super) fn gaps(&self) -> &[Gap] {
+        &self.gaps
     }
 
     /// Whether the last one's fate is not known yet.

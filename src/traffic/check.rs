@@ -81,7 +81,7 @@ pub(super) fn column(text: &str) -> String {
 
 /// How a column's values come.
 #[derive(Clone, Copy)]
-enum Values {
+pub(super) enum Values {
     Integer,
     Text,
 }
@@ -138,7 +138,7 @@ fn take_rows(mut data: &[u8], values: [Values; 2], rows: &mut Seen<'_>) -> Optio
 }
 
 /// A field's bytes; None within for NULL.
-fn field<'a>(data: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+pub(super) fn field<'a>(data: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let Ok(len) = usize::try_from(data.try_get_i32().ok()?) else { return Some(None) };
     let (field, rest) = data.split_at_checked(len)?;
     *data = rest;
@@ -146,7 +146,7 @@ fn field<'a>(data: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
 }
 
 /// The whole number in a field; None where it is something else and thus not ours.
-fn number(field: Option<&[u8]>, values: Values) -> Option<i64> {
+pub(super) fn number(field: Option<&[u8]>, values: Values) -> Option<i64> {
     let bytes = field?;
     match values {
         Values::Integer => match bytes.len() {

@@ -182,6 +182,8 @@ pub struct Verdict {
     pub gone: Option<(Timestamp, Timestamp)>,
     /// Rows that nobody wrote; at most [`SHOWN`].
     pub strays: Vec<Stray>,
+    /// Acknowledged transactions that wrote over what could not be read first: a loss there would not be told.
+    pub unread: u64,
     /// What else there is to know: `table shop.orders does not exist here`.
     pub notes: Vec<String>,
 }

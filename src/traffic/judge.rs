@@ -1,12 +1,14 @@
 //! Compares a ledger with rows. Pure.
 //!
-//! A transaction is *there*, *not there*, or nobody can say: what it left may have been written over, or deleted, by a later one of
-//! the same user. Users do one thing after the other, so that what one tries later comes later on every server, too.
+//! A transaction is *there*, *not there*, or it has been written over, or deleted, by a later one of the same user, who looked for it
+//! first ([`super::witness`]) and found nothing amiss. Users do one thing after the other, so that what one tries later comes later
+//! on every server, too.
 
 use jiff::Timestamp;
 
 use super::books::{Entry, Fate, Ledger, Place};
 use super::found::{Collector, KindVerdict, SHOWN, Stray, Tally, Target, Verdict};
+use super::gaps::Gaps;
 use super::seen::Seen;
 use super::trace::{Gone, Trace};
 
@@ -25,6 +27,7 @@ enum State {
     There,
     ThereTwice,
     NotThere,
+    /// Nothing of it is to be seen, and nothing speaks against it.
     Unknown,
 }
 
@@ -44,6 +47,7 @@ struct Judge<'a> {
     /// For each place its rows, or None where there is no such table.
     seen: &'a [Option<Seen<'a>>],
     before: u64,
+    gaps: Gaps,
     /// For each place and user, where rows are deleted up to some.
     deleted: Vec<Vec<Deleted>>,
     /// For each place, whether the server's counts of rows are wrong: rows are there of which it said that it wrote none.
@@ -55,12 +59,13 @@ struct Judge<'a> {
 /// The verdict over `seen`: for each place its rows, or None where there is no such table. `by_now` is the ledger after they were read.
 pub(super) fn judge(ledger: &Ledger, by_now: &Ledger, seen: &[Option<Seen<'_>>], asked: Asked) -> Verdict {
     let before = asked.before.map_or(u64::MAX, |at| ledger.micros(at));
-    let mut judge =
-        Judge { ledger, by_now, seen, before, deleted: vec![], miscounted: vec![], sometimes_hollow: vec![] };
+    let (gaps, deleted) = (Gaps::new(by_now, seen, asked), vec![]);
+    let mut judge = Judge { ledger, by_now, seen, before, gaps, deleted, miscounted: vec![], sometimes_hollow: vec![] };
     judge.look_for_deleted();
     judge.look_for_hollow();
     let mut verdict = judge.verdict(asked.target);
     judge.add_strays(&mut verdict);
+    verdict.unread = judge.gaps.unread;
     for kind in &verdict.kinds {
         verdict.total += kind.tally;
     }
@@ -158,7 +163,13 @@ impl Judge<'_> {
         let Some(rows) = &self.seen[place] else { return State::NotThere };
         match trace {
             Trace::Row => match rows.count(index, seq) {
-                0 if self.may_be_deleted(place, index, seq) => State::Unknown,
+                0 if self.may_be_deleted(place, index, seq) => {
+                    if self.gaps.was_missing(place, index, seq) {
+                        State::NotThere
+                    } else {
+                        State::Unknown
+                    }
+                }
                 0 => State::NotThere,
                 1 => State::There,
                 _ => State::ThereTwice,
@@ -170,19 +181,23 @@ impl Judge<'_> {
                     std::cmp::Ordering::Greater => State::NotThere,
                     std::cmp::Ordering::Equal if shown.rows == 1 => State::There,
                     std::cmp::Ordering::Equal => State::ThereTwice,
+                    std::cmp::Ordering::Less if self.gaps.was_gone(place, index, seq) => State::NotThere,
                     std::cmp::Ordering::Less => State::Unknown,
                 }
             }
             Trace::Gone(Gone::UpTo(back)) => {
+                let reach = seq.saturating_sub(back);
                 let least = self.deleted[place].get(index).map_or(u64::MAX, |deleted| deleted.least);
-                if least <= seq.saturating_sub(back) { State::NotThere } else { State::Unknown }
+                let back = least <= reach || self.gaps.any_was_back(place, index, seq, reach);
+                if back { State::NotThere } else { State::Unknown }
             }
             Trace::Gone(Gone::Just(back)) => {
                 let target = seq.saturating_sub(back);
                 let written = self.ledger.books()[index]
                     .entry(target)
                     .is_some_and(|entry| entry.fate() != Fate::Rejected && self.leaves_row(entry, place));
-                if written && rows.count(index, target) > 0 { State::NotThere } else { State::Unknown }
+                let back = written && (rows.count(index, target) > 0 || self.gaps.was_back(place, index, seq, target));
+                if back { State::NotThere } else { State::Unknown }
             }
         }
     }

@@ -4,6 +4,7 @@
 mod books;
 mod check;
 mod found;
+mod gaps;
 mod judge;
 mod pick;
 mod plan;
@@ -12,6 +13,7 @@ mod seen;
 mod trace;
 mod user;
 mod wire;
+mod witness;
 
 #[cfg(test)]
 mod server;

@@ -1,7 +1,8 @@
 //! A workload made ready: statements with names, weights added up, everything wrong with it told before anybody starts.
 
 use super::books::Layout;
-use super::trace::{Part, traces};
+use super::check::column;
+use super::trace::{Gone, Part, Trace, traces};
 use super::{Kind, TrafficError, Workload};
 use crate::pg::SqlState;
 use crate::pg::sql::{UserParameter, first_words, has_client_commands, split_statements, user_sql};
@@ -47,10 +48,24 @@ pub(super) struct Statement {
     pub(super) counts: u8,
 }
 
+/// A look at the user's rows before a transaction writes over them, see [`super::witness`].
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Its number among the statements of all kinds.
+    pub(super) index: usize,
+    /// The name of the prepared statement.
+    pub(super) name: String,
+    pub(super) sql: String,
+    /// How far back the last row lies that is looked at; None for all.
+    pub(super) back: Option<u64>,
+}
+
 /// One kind of transaction.
 #[derive(Debug)]
 pub(super) struct KindPlan {
     pub(super) name: String,
+    /// For each part that hides what was there before.
+    pub(super) looks: Vec<Look>,
     pub(super) statements: Vec<Statement>,
     /// The sum of the weights up to and with this one.
     upto: u64,
@@ -149,10 +164,12 @@ impl Plan {
             return Err("has no statement".to_owned());
         }
         self.statements += statements.len();
+        let looks = self.looks(parts);
         self.total += u64::from(kind.weight);
         let safe = statements.iter().position(|s| matches!(s.effect, Effect::Commit | Effect::MayCommit));
         self.kinds.push(KindPlan {
             name: kind.name.clone(),
+            looks,
             safe: safe.unwrap_or(statements.len()),
             counted: statements.iter().fold(0, |bits, statement| bits | statement.counts),
             statements,
@@ -160,6 +177,22 @@ impl Plan {
             tolerate: kind.tolerate.clone(),
         });
         Ok(())
+    }
+
+    fn looks(&mut self, parts: &[Part]) -> Vec<Look> {
+        let mut looks = vec![];
+        for part in parts.iter().filter(|part| part.trace.hides()) {
+            let [client, seq] = [&part.columns.client, &part.columns.seq].map(|name| column(name));
+            let (which, back) = match part.trace {
+                Trace::Gone(Gone::UpTo(back)) => (format!(" AND {seq} <= $2"), Some(back)),
+                Trace::Gone(Gone::Just(back)) => (format!(" AND {seq} = $2"), Some(back)),
+                Trace::Row | Trace::Last => (String::new(), None),
+            };
+            let sql = format!("SELECT {seq}::text FROM {} WHERE {client} = $1{which}", part.columns.table.quoted());
+            looks.push(Look { index: self.statements, name: format!("l{}", self.statements), sql, back });
+            self.statements += 1;
+        }
+        looks
     }
 
     /// Whether a kind is done at all: its weight is not 0.

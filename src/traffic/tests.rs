@@ -459,6 +459,52 @@ async fn updates_upserts_deletes_and_several_tables_are_found_again() {
     assert!(verdict.kinds[1].tally.lost > 1, "all of one user's: {verdict:?}");
 }
 
+#[tokio::test]
+async fn what_was_lost_is_told_though_it_was_written_over_since() {
+    let server = Server::new().await;
+    server
+        .sql(
+            "CREATE TABLE accounts (client int PRIMARY KEY, seq bigint);
+             INSERT INTO accounts SELECT i, 0 FROM generate_series(1, 3) i;
+             CREATE TABLE carts (client int, seq bigint);
+             CREATE TABLE notes (client int, seq bigint)",
+        )
+        .await;
+    let kinds = vec![
+        kind("pay", "accounts", "UPDATE accounts SET seq = $seq WHERE client = $client", 1),
+        kind("fill", "carts", "INSERT INTO carts VALUES ($client, $seq)", 3),
+        kind("forget", "carts", "DELETE FROM carts WHERE client = $client AND seq < $seq - 20", 1),
+        kind("note", "notes", "INSERT INTO notes VALUES ($client, $seq)", 3),
+        kind("forget it", "notes", "DELETE FROM notes WHERE client = $client AND seq < $seq - 20", 1),
+    ];
+    let pool = start(&server, workload(kinds, 3));
+    acknowledged(&pool, 500).await;
+    // As a failover would leave them: an earlier state of one user's account, rows gone, a deleted row back.
+    server
+        .sql(
+            "BEGIN; LOCK accounts, carts, notes; UPDATE accounts SET seq = 1 WHERE client = 1;
+             DELETE FROM carts WHERE client = 2; INSERT INTO notes VALUES (3, 1); COMMIT",
+        )
+        .await;
+    acknowledged(&pool, 1000).await;
+    pool.stop().await;
+    assert_eq!(pool.failure(), None);
+    assert_eq!(server.count("SELECT count(*) FROM notes WHERE client = 3 AND seq = 1").await, 0);
+    let verdict = judge(&pool, &server).await;
+    let lost: Vec<u64> = verdict.kinds.iter().map(|kind| kind.tally.lost).collect();
+    assert!(lost[0] > 10 && lost[1] > 0 && lost[2] == 0 && lost[3] == 0, "{lost:?}");
+    // The row that was put back may never have been one of notes; then nobody had deleted it.
+    let of_client =
+        |kind: &str| verdict.lost.earliest.iter().filter(|lost| lost.kind == kind).map(|lost| lost.client).collect();
+    let users: [std::collections::BTreeSet<u64>; 2] = [of_client("pay"), of_client("fill")];
+    assert_eq!(users, [[1].into(), [2].into()]);
+    assert!(
+        lost[4] == 0 || verdict.lost.earliest.iter().all(|lost| lost.kind != "forget it" || lost.client == 3),
+        "{verdict:?}"
+    );
+    assert_eq!(verdict.unread, 0);
+}
+
 /// Not a test: transactions in a second, in turn with pgbench. Run it with
 /// `cargo test --release --lib traffic::tests::measure -- --ignored --nocapture`.
 #[tokio::test]

@@ -17,6 +17,13 @@ pub enum Trace {
     Gone(Gone),
 }
 
+impl Trace {
+    /// Whether it covers what earlier transactions have left, so that a loss of theirs could not be told any more.
+    pub(super) fn hides(self) -> bool {
+        matches!(self, Trace::Last | Trace::Gone(_))
+    }
+}
+
 /// Which earlier rows are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {

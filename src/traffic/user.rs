@@ -9,9 +9,11 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
 
 use super::books::Fate;
-use super::plan::{Effect, KindPlan, Plan};
+use super::check::{Values, field, number};
+use super::plan::{Effect, KindPlan, Look, Plan};
 use super::pool::{Failure, Users};
 use super::wire::{Connection, ServerError, WireError, put_number};
+use super::witness::{Reading, Witness};
 use crate::pg::sql::UserParameter;
 
 /// The shortest and the longest pause before the next try to connect.
@@ -57,6 +59,7 @@ pub(super) struct User {
     node: usize,
     random: fastrand::Rng,
     session: Session,
+    witness: Witness,
     /// Until when each kind of transaction is left alone.
     resting: Vec<Option<Instant>>,
     /// The sessions that it left although the server had not answered.
@@ -76,15 +79,19 @@ struct Session {
     prepared: Vec<bool>,
     /// Those whose Parse is under way.
     parsing: Vec<usize>,
+    /// What the last transaction's looks have found.
+    readings: Vec<Reading>,
 }
 
 impl User {
     pub(super) fn new(users: Arc<Users>, index: usize) -> Self {
         let client = users.books.first_client + index as u64;
         let random = fastrand::Rng::with_seed(users.seed ^ client.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let session = Session { client, prepared: vec![false; users.plan.statements], parsing: vec![] };
+        let prepared = vec![false; users.plan.statements];
+        let session = Session { client, prepared, parsing: vec![], readings: vec![] };
         let resting = vec![None; users.plan.kinds.len()];
-        User { users, index, node: 0, random, session, resting, left: vec![] }
+        let witness = Witness::new(&users.books.layout);
+        User { users, index, node: 0, random, session, witness, resting, left: vec![] }
     }
 
     /// Until the users are stopped.
@@ -173,6 +180,11 @@ impl User {
             };
             let (fate, goes_on, failed) = self.judge(plan, seq, answer);
             users.resolve(self.index, fate, hollow);
+            if !plan.looks.is_empty()
+                && let Some(mut book) = users.books.book(self.index)
+            {
+                self.witness.compare(&mut book, &users.books.layout, seq, &mut self.session.readings);
+            }
             if fate == Fate::Rejected {
                 users.rejected(state);
             }
@@ -296,6 +308,8 @@ impl User {
 impl Session {
     /// Sends a transaction in one piece, and waits for what the server says at its end.
     async fn transaction(&mut self, connection: &mut Connection, plan: &KindPlan, seq: u64) -> Answer {
+        self.readings.clear();
+        self.readings.resize(plan.looks.len(), Reading::default());
         if let Err(error) = self.write(connection, plan, seq) {
             // Nothing was sent.
             connection.out.clear();
@@ -310,9 +324,23 @@ impl Session {
     }
 
     /// Parse where it is needed, Bind and Execute for each statement, and one Sync: what has no BEGIN is one transaction,
-    /// committed at the Sync.
+    /// committed at the Sync. Looks go first, each with a Sync of its own, so that none is a part of the transaction.
     fn write(&mut self, connection: &mut Connection, plan: &KindPlan, seq: u64) -> io::Result<()> {
         let out = &mut connection.out;
+        let too_many = |_| io::Error::new(io::ErrorKind::InvalidInput, "the statement has too many parameters");
+        for look in &plan.looks {
+            if !self.prepared[look.index] {
+                frontend::parse(&look.name, &look.sql, [], out)?;
+            }
+            let values = [Some(self.client), look.back.map(|back| seq.saturating_sub(back))];
+            let value = |value: u64, out: &mut bytes::BytesMut| {
+                put_number(value, out);
+                Ok(IsNull::No)
+            };
+            frontend::bind("", &look.name, [], values.into_iter().flatten(), value, [], out).map_err(too_many)?;
+            frontend::execute("", 0, out)?;
+            frontend::sync(out);
+        }
         self.parsing.clear();
         for statement in &plan.statements {
             if !self.prepared[statement.index] {
@@ -325,8 +353,7 @@ impl Session {
                 put_number(if *parameter == UserParameter::Client { client } else { seq }, out);
                 Ok(IsNull::No)
             };
-            frontend::bind("", &statement.name, [], &statement.parameters, value, [], out)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the statement has too many parameters"))?;
+            frontend::bind("", &statement.name, [], &statement.parameters, value, [], out).map_err(too_many)?;
             frontend::execute("", 0, out)?;
         }
         frontend::sync(out);
@@ -341,7 +368,42 @@ impl Session {
         }
     }
 
+    /// What a look has found. An error that ends the session: the transaction behind it was not begun.
+    async fn look(&mut self, connection: &mut Connection, look: &Look, at: usize) -> Result<(), Answer> {
+        let Some(reading) = self.readings.get_mut(at) else { return Ok(()) };
+        loop {
+            let message = connection.receive().await.map_err(|lost| Answer::Lost(WireError::Io(lost)))?;
+            match message.tag {
+                b'1' => self.prepared[look.index] = true,
+                b'D' => {
+                    let value = message.body.get(2..).and_then(|mut body| field(&mut body)).flatten();
+                    let seq = number(value, Values::Text).and_then(|seq| u64::try_from(seq).ok());
+                    reading.rows.push(seq.unwrap_or(0));
+                }
+                // CommandComplete
+                b'C' => reading.whole = true,
+                b'E' => {
+                    let told = message.error();
+                    if told.fatal {
+                        return Err(if told.panic {
+                            Answer::Lost(WireError::Server(told))
+                        } else {
+                            Answer::RejectedAndLost(told)
+                        });
+                    }
+                }
+                b'Z' => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
     async fn answer(&mut self, connection: &mut Connection, plan: &KindPlan) -> Answer {
+        for (at, look) in plan.looks.iter().enumerate() {
+            if let Err(answer) = self.look(connection, look, at).await {
+                return answer;
+            }
+        }
         let (mut parsed, mut completed) = (0, 0);
         let mut hollow = plan.counted;
         let mut rolled_back = false;

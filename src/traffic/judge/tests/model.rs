@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::super::trace::{Gone, Trace};
+use super::super::super::witness::{Reading, Witness};
 use super::*;
 
 const CLIENTS: usize = 3;
@@ -137,6 +139,37 @@ impl Database {
 
 fn remove(rows: &mut Vec<(u64, i64)>, id: (u64, u64)) {
     rows.retain(|row| *row != (id.0, id.1 as i64));
+}
+
+/// What a user sees of its rows before it writes over them.
+fn look(database: &Database, layout: &Layout, kind: u8, client: u64, seq: u64) -> Vec<Reading> {
+    let parts = layout.kinds[usize::from(kind)].parts.iter().filter(|(_, trace)| trace.hides());
+    let readings = parts.map(|(_, trace)| {
+        let (rows, most, least) = match trace {
+            Trace::Gone(Gone::UpTo(back)) => (&database.carts, seq.saturating_sub(*back), 0),
+            Trace::Gone(Gone::Just(back)) => (&database.carts, seq.saturating_sub(*back), seq.saturating_sub(*back)),
+            Trace::Row | Trace::Last => (&database.accounts, u64::MAX, 0),
+        };
+        let rows = rows.iter().filter(|(of, _)| *of == client).map(|(_, seq)| *seq as u64);
+        Reading { rows: rows.filter(|seq| (least..=most).contains(seq)).collect(), whole: true }
+    });
+    readings.collect()
+}
+
+/// What users do, and a server that forgets the last few of all that it had done: a failover.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Done(usize, u8, End),
+    Forgotten(usize),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let end = prop_oneof![
+        8 => Just(End::Acknowledged), 1 => Just(End::DoubtfulDone), 1 => Just(End::DoubtfulNotDone), 1 => Just(End::Rejected)
+    ];
+    let step = (0..CLIENTS, 0..KINDS.len() as u8, end).prop_map(|(client, kind, end)| Event::Done(client, kind, end));
+    let event = prop_oneof![15 => step, 1 => (1..12_usize).prop_map(Event::Forgotten)];
+    proptest::collection::vec(event, 0..150)
 }
 
 /// A history, and the ledger of it.
@@ -474,5 +507,54 @@ proptest! {
         let before = Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(first.at as i64)).ok();
         let verdict = database.judged(&books.snapshot(), before);
         prop_assert_eq!(found(&verdict), Expected::default());
+    }
+
+    #[test]
+    fn what_a_server_forgot_is_told_though_users_have_written_over_it(events in events()) {
+        let kinds: Vec<Kind> = KINDS.iter().map(|(name, sql, tables)| kind(name, sql, tables)).collect();
+        let books = books_of(&kinds, CLIENTS);
+        let mut witnesses: Vec<Witness> = (0..CLIENTS).map(|_| Witness::new(&books.layout)).collect();
+        let (mut kept, mut all, mut lost): (Vec<Done>, Vec<Done>, Vec<Done>) = Default::default();
+        // Those of which nothing can be seen: what a later one had deleted before both were forgotten.
+        let mut invisible: BTreeSet<(u64, u64)> = BTreeSet::new();
+        for (at, event) in events.into_iter().enumerate() {
+            let (client, kind, end) = match event {
+                Event::Done(client, kind, end) => (client, kind, end),
+                Event::Forgotten(count) => {
+                    let forgotten = kept.split_off(kept.len().saturating_sub(count));
+                    let covers = |one: &Done, later: &&Done| later.client == one.client && later.seq > one.seq
+                        && later.end != End::Rejected && later.deletes(one.seq);
+                    let covered = forgotten.iter().filter(|one| all.iter().any(|later| covers(one, &later)));
+                    invisible.extend(covered.map(Done::id));
+                    lost.extend(forgotten.into_iter().filter(|one| one.end == End::Acknowledged));
+                    continue;
+                }
+            };
+            let number = client as u64 + 1;
+            let mut book = books.book(client).expect("a book");
+            let seq = book.attempt(kind, at as u64);
+            let mut seen = look(&Database::of(kept.iter()), &books.layout, kind, number, seq);
+            let fate = match end {
+                End::Acknowledged => Fate::Acknowledged,
+                End::DoubtfulDone | End::DoubtfulNotDone => Fate::InDoubt,
+                End::Rejected => Fate::Rejected,
+            };
+            book.resolve(fate, at as u64, 0);
+            witnesses[client].compare(&mut book, &books.layout, seq, &mut seen);
+            let done = Done { client: number, seq, kind, end, at: at as u64 };
+            all.push(done);
+            if end.done() {
+                kept.push(done);
+            }
+        }
+        let verdict = Database::of(kept.iter()).judged(&books.snapshot(), None);
+        let found = found(&verdict);
+        let truly: BTreeSet<(u64, u64)> = lost.iter().map(Done::id).collect();
+        prop_assert!(found.lost.is_subset(&truly), "{:?} are not lost", found.lost.difference(&truly));
+        prop_assert_eq!(counts(&found)[1..].to_vec(), vec![0; 4], "{:?}", &found);
+        let told = lost.iter().filter(|one| matches!(one.kind, ORDER | PAIR | PAY | BUY | FILL | REFILL));
+        for one in told.filter(|one| !invisible.contains(&one.id())) {
+            prop_assert!(found.lost.contains(&one.id()), "{:?} is lost", one);
+        }
     }
 }
