@@ -2,8 +2,8 @@
 //!
 //! First the drill runs unbroken. What can be done to its servers just before they are judged, and undone, is tried in that very run
 //! ([`trial`]): one damage after the other, the judgements over each, and then the judgements in earnest. What changes the drill's
-//! course, a step left out or a recovery's target moved, is a run of its own; those run side by side and end at the first step
-//! that does not pass. A break is noticed when something fails after it; that the lab fails is no notice ([`verdict`]).
+//! course, a step left out or a recovery's target moved, is followed on a branch of that run ([`crate::run::Fork`]), on servers of its
+//! own, until a step does not pass. Where it would touch what the drill still needs it is a run of its own; those run side by side. A break is noticed when something fails after it; that the lab fails is no notice ([`verdict`]).
 
 mod damage;
 mod trial;
@@ -54,8 +54,7 @@ pub struct Options {
 pub async fn prove(env: &Arc<Env>, heard: &Heard, drill: &Drill, options: &Options, next: &mut usize) -> Proof {
     let wanted = |one: &&NamedBreak| options.only.as_ref().is_none_or(|text| one.name.contains(text.as_str()));
     let breaks: Vec<NamedBreak> = drill.plan.breaks.iter().filter(wanted).cloned().collect();
-    let damages = breaks.iter().filter(|one| one.ignored.is_none() && one.what.is_damage()).cloned().collect();
-    let trials = Arc::new(Trials::new(damages));
+    let trials = Arc::new(Trials::new(breaks.iter().filter(|one| one.ignored.is_none()).cloned()));
     let whole =
         Drill { change: Arc::new(Change { trial: Some(trials.clone()), ..Change::default() }), ..drill.clone() };
     let (first, mut left) = run_one_by_one(env, vec![whole], 1, next).await;

@@ -10,7 +10,7 @@ use super::damage::{self, Done};
 use super::verdict::{Verdict, of_steps};
 use crate::journal::Problem;
 use crate::plan::{Break, NamedBreak};
-use crate::run::{Block, Trial};
+use crate::run::{Block, Change, Fork, Trial};
 use crate::steps::Judges;
 
 /// What came of trying a damage.
@@ -28,6 +28,8 @@ pub enum Tried {
 #[derive(Debug)]
 pub struct Trials {
     damages: Vec<NamedBreak>,
+    /// What changes the drill's course from a step on.
+    turns: Vec<NamedBreak>,
     /// Whether the damage is left, and the drill goes on with it.
     in_earnest: bool,
     tried: Mutex<BTreeMap<String, Tried>>,
@@ -37,14 +39,15 @@ pub struct Trials {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Trials {
-    /// Each of these is tried and undone.
-    pub fn new(damages: Vec<NamedBreak>) -> Self {
-        Trials { damages, in_earnest: false, tried: Mutex::default() }
+    /// Each of these is tried: damages are undone, other courses are followed on a branch as far as that goes.
+    pub fn new(breaks: impl Iterator<Item = NamedBreak>) -> Self {
+        let (damages, turns) = breaks.partition(|one| one.what.is_damage());
+        Trials { damages, turns, in_earnest: false, tried: Mutex::default() }
     }
 
     /// This one is done before the first judgements that could notice it, and left.
     pub fn in_earnest(damage: NamedBreak) -> Self {
-        Trials { damages: vec![damage], in_earnest: true, tried: Mutex::default() }
+        Trials { damages: vec![damage], turns: vec![], in_earnest: true, tried: Mutex::default() }
     }
 
     /// What came of each.
@@ -126,5 +129,34 @@ impl Trial for Trials {
             }
         }
         Ok(())
+    }
+
+    async fn at(&self, fork: &Fork<'_>) -> Result<(), Problem> {
+        for one in self.turns.iter().filter(|one| one.what.step() == Some(fork.index())) {
+            let change = match &one.what {
+                Break::LeftOut(index) => Change { left_out: Some(*index), brief: true, ..Change::default() },
+                Break::Moved(index, shift) => {
+                    let Some(step) = fork.plan().steps.get(*index).and_then(|step| step.step.moved(*shift)) else {
+                        continue;
+                    };
+                    Change { replaced: Some((*index, step)), brief: true, ..Change::default() }
+                }
+                // What its mark would know is known only once it has happened: the incident's own run asks for it.
+                _ => continue,
+            };
+            let left = |error: crate::host::HostError| {
+                Problem::new(format!("the servers of `{}` could not be removed", one.name)).note("", error.to_string())
+            };
+            let tried = match fork.go_on(change).await.map_err(left)? {
+                Some(events) => Tried::Judged(of_steps(fork.plan(), fork.index(), &events)),
+                None => Tried::Alone,
+            };
+            self.note(one, tried);
+        }
+        Ok(())
+    }
+
+    fn branches(&self) -> bool {
+        self.turns.iter().any(|one| matches!(one.what, Break::LeftOut(_) | Break::Moved(..)))
     }
 }

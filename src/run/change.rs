@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use super::branch::Fork;
 use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
 use crate::journal::{Event, Heard, Problem};
@@ -55,6 +56,15 @@ pub trait Trial: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Where the servers are not any more as they were: the drill cannot be judged then.
     async fn before(&self, block: &Block<'_>) -> Result<(), Problem>;
+
+    /// Called before each other step, from which branches can be followed.
+    ///
+    /// # Errors
+    /// Where a branch could not be removed: the drill cannot be judged then.
+    async fn at(&self, fork: &Fork<'_>) -> Result<(), Problem>;
+
+    /// Whether branches will be followed: they need hosts.
+    fn branches(&self) -> bool;
 }
 
 /// Judgements that follow one another, an `all` with its lines among them.

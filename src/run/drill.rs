@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::branch::{self, Fork};
 use super::budget;
 use super::change::{Block, Change, is_judgement};
 use super::keep::{Kept, KeptNode};
@@ -218,12 +219,14 @@ impl Work<'_> {
     async fn make_lab(&self) -> Result<Arc<dyn Lab>, HostError> {
         let plan = &self.drill.plan;
         let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name.clone());
+        let branches = self.drill.change.trial.as_ref().is_some_and(|trial| trial.branches());
+        let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
         let spec = LabSpec {
             run: self.env.run.clone(),
             drill: self.index,
             dir: self.env.dir.clone(),
             major: self.drill.major,
-            nodes: own.chain(plan.made.iter().cloned()).collect(),
+            nodes: own.chain(plan.made.iter().cloned()).chain(elsewhere).collect(),
             repos: plan.repos.keys().cloned().collect(),
             cuts: plan.cuts(),
         };
@@ -336,10 +339,14 @@ impl Work<'_> {
         for (at, step) in steps.iter().enumerate() {
             let begins = is_judgement(step) && !judging;
             judging = is_judgement(step);
-            if let (true, Some(trial)) = (begins, &self.drill.change.trial) {
+            if let Some(trial) = &self.drill.change.trial {
                 let began = Instant::now();
-                let steps = steps[at..].iter().take_while(|step| is_judgement(step)).copied().collect();
-                let tried = trial.before(&Block { work: self, yard, steps }).await;
+                let tried = if begins {
+                    let steps = steps[at..].iter().take_while(|step| is_judgement(step)).copied().collect();
+                    trial.before(&Block { work: self, yard, steps }).await
+                } else {
+                    trial.at(&Fork { work: self, yard, steps: &steps[at..] }).await
+                };
                 *self.aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += began.elapsed();
                 if let Err(problem) = tried {
                     tally.outcomes.push(Outcome::Errored);

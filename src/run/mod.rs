@@ -1,5 +1,6 @@
 //! Running drills: servers are started, steps are run in order, everything is cleaned up whatever happens.
 
+mod branch;
 mod budget;
 mod change;
 mod cleanup;
@@ -11,6 +12,7 @@ mod reaper;
 mod start;
 mod step;
 
+pub use branch::Fork;
 pub use change::{Block, Change, Trial};
 pub use cleanup::{Leftovers, Which, sweep, sweep_cache};
 pub use directory::{RunDirectory, RunState, run_directories};

@@ -414,7 +414,7 @@ pub fn disk_full(problem: &Problem) -> Option<Problem> {
 /// The title of a failure that is the drill's whole time having passed, in the middle of any step.
 pub const DRILL_TIMEOUT: &str = "the drill's timeout has passed";
 
-const TOO_LATE: &str = "the step's deadline has passed";
+pub(super) const TOO_LATE: &str = "the step's deadline has passed";
 
 /// A panic is a bug of drillyard's: the step could not be judged.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Box<Finding> {

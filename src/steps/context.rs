@@ -130,7 +130,7 @@ impl Users {
 }
 
 /// What earlier steps of the drill left.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct State {
     /// The servers that exist.
     pub nodes: BTreeMap<String, Arc<Node>>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::create_data::client_program;
-use super::{Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Aside, Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::Dependents;
 use crate::node::Node;
 use crate::pg::{TableName, quote_literal};
@@ -93,6 +93,10 @@ impl Step for TakeDump {
             (None, None) => String::new(),
         };
         format!("dump {what} of {}", self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use super::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lsn, Mark, Moment, TableName, TimelineId};
@@ -152,6 +152,10 @@ impl Step for FindInWal {
             None => "a mistake".to_owned(),
         };
         format!("find {what} in the WAL of {}", self.from.as_ref().map_or("its repo", |repo| repo.as_str()))
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::{Brings, Context, Judges, Scope, Shift, StepResult};
+use super::{Aside, Brings, Context, Judges, Scope, Shift, StepResult};
 use crate::source::{Name, Spanned};
 
 /// A step of a scenario, with its fields.
@@ -41,6 +41,11 @@ pub trait Step: Send + Sync + std::fmt::Debug {
     /// What it judges, for `prove`, which takes it away.
     fn judges(&self) -> Option<Judges<'_>> {
         None
+    }
+
+    /// Whom it touches, for `prove`, which follows side branches of a drill beside it.
+    fn aside(&self) -> Aside {
+        Aside::Never
     }
 
     /// Does it.

@@ -24,7 +24,7 @@ pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USER
 pub use finding::{Finding, StepResult};
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
-pub use proof::{Brings, Brought, Judges, Shift};
+pub use proof::{Aside, Brings, Brought, Judges, Shift};
 pub use recovered::Recovered;
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};

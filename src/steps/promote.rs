@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::node::moment;
 
 /// Promotes a standby, or a server that paused in recovery.
@@ -49,6 +49,10 @@ impl Step for Promote {
 
     fn title(&self) -> String {
         format!("promote {}", self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::OnItsNode
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

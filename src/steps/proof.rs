@@ -9,6 +9,17 @@ pub enum Shift {
     Later,
 }
 
+/// What a step that does not judge leaves alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// Nobody can say.
+    Never,
+    /// Everything: it changes no server, no repo and no users.
+    Reads,
+    /// Everything but the nodes that it names.
+    OnItsNode,
+}
+
 /// The rows that a step brings into a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Brings<'a> {

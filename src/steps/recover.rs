@@ -11,7 +11,7 @@ use super::archive_end::ArchiveEnd;
 use super::following::{Archive, Standby};
 use super::recovering::Recovering;
 use super::starting::{NOT_REACHED, not_started, restore};
-use super::{By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
+use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Node, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
@@ -149,6 +149,13 @@ impl Step for Recover {
         };
         let from = self.backup.as_ref().map(|backup| format!(" from {}", backup.value)).unwrap_or_default();
         format!("recover {}{from} until {}, then {then}", self.node.value, self.until.value.text())
+    }
+
+    fn aside(&self) -> Aside {
+        match (&self.archive_to, &self.then.value) {
+            (Some(_), _) | (_, Then::Follow(_)) => Aside::Never,
+            _ => Aside::OnItsNode,
+        }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::create_data::psql;
-use super::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Aside, Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Imports a dump with psql, in one transaction.
@@ -48,6 +48,10 @@ impl Step for Reimport {
 
     fn brings(&self) -> Option<Brings<'_>> {
         Some(Brings { into: self.node.as_str(), what: Brought::Dump(self.dump.as_str()) })
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::OnItsNode
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

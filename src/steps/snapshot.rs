@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
+use super::{Aside, Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
 use crate::data::{Catalog, row_sum};
 use crate::pg::TableName;
 use crate::source::Spanned;
@@ -61,6 +61,10 @@ impl Step for TakeSnapshot {
     fn title(&self) -> String {
         let tables: Vec<String> = self.tables.value.iter().map(|table| table.value.to_string()).collect();
         format!("snapshot of {} on {}", tables.join(", "), self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::node::Text;
 use crate::pg::sql::split_statements;
 use crate::source::{Scalar, Spanned, Sql as SqlText};
@@ -82,6 +82,10 @@ impl Step for Sql {
             (None, Some(query)) => format!("{} on {}", shorten(query.as_str()), self.node),
             (None, None) => "sql".to_owned(),
         }
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::OnItsNode
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

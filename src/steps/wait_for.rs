@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::assert_rows::is_same;
 use super::sql::shorten;
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::node::SqlError;
 use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 
@@ -184,6 +184,10 @@ impl Step for WaitFor {
             (_, _, Some(log)) => format!("wait for /{}/ in the log of {}", log.value, self.node),
             _ => "wait".to_owned(),
         }
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -1,0 +1,179 @@
+//! Side branches of a drill: what would come of it from some step on, if that step were left out or did something else. They share
+//! with the drill all that came before, and go as far as they touch nothing that the drill still needs: nodes that the drill has not
+//! made yet are made on hosts of their own.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::change::{Change, is_judgement};
+use super::drill::{Drill, Env, Tally, Work};
+use super::step::{Ran, StepRun, TOO_LATE};
+use crate::host::{Host, HostError, Lab, Program};
+use crate::journal::{Event, Heard};
+use crate::pg::{ShutdownMode, Version};
+use crate::plan::PlannedStep;
+use crate::steps::{Aside, Yard};
+
+/// What is added to a node's name for its host in a branch: no name in a scenario has a dot.
+const ELSEWHERE: &str = ".broken";
+
+/// How long a branch may go on: what takes longer is done in a run of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The hosts that branches of a drill need, for the nodes that its steps make.
+pub(super) fn hosts(made: &[String]) -> impl Iterator<Item = String> {
+    made.iter().map(|name| format!("{name}{ELSEWHERE}"))
+}
+
+/// A point in a drill at which branches can begin.
+pub struct Fork<'a> {
+    pub(super) work: &'a Work<'a>,
+    pub(super) yard: &'a Yard,
+    /// The steps from here on, without the lines of an `all`.
+    pub(super) steps: &'a [&'a PlannedStep],
+}
+
+impl Fork<'_> {
+    /// The index of the step that would come next.
+    pub fn index(&self) -> usize {
+        self.steps.first().map_or(0, |step| step.head.index)
+    }
+
+    /// What happens in the drill.
+    pub fn plan(&self) -> &crate::plan::Plan {
+        &self.work.drill.plan
+    }
+
+    /// Goes on with this change until a step does not pass; tells nobody, and returns what was heard. None where the drill itself
+    /// would be touched first, or the end came and nothing had failed: that takes a run of its own.
+    ///
+    /// # Errors
+    /// Where the branch's servers could not be removed.
+    pub async fn go_on(&self, change: Change) -> Result<Option<Vec<Event>>, HostError> {
+        let there: Vec<String> = self.yard.state().nodes.keys().cloned().collect();
+        let made: Vec<String> = self.plan().made.iter().filter(|name| !there.contains(name)).cloned().collect();
+        let heard = Heard::default();
+        let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);
+        let lab = Arc::new(Elsewhere { lab: self.yard.lab.clone(), made: made.clone() });
+        let yard =
+            Yard { lab, state: Arc::new(Mutex::new(self.yard.state().clone())), ..self.yard.telling(journal.clone()) };
+        let env = Env { journal, gate: None, ..self.work.env.clone() };
+        let drill = Drill { change: Arc::new(change), ..self.work.drill.clone() };
+        let work = Work {
+            env: &env,
+            drill: &drill,
+            index: self.work.index,
+            start: Instant::now(),
+            aside: Mutex::default(),
+            deadline: self.work.ends() + PATIENCE,
+            times: Mutex::new(vec![None; self.plan().steps.len()]),
+        };
+        let ended = tokio::time::timeout(PATIENCE, self.follow(&work, &yard, &made)).await.unwrap_or(false);
+        remove(&yard, &made).await?;
+        let events = heard.take();
+        Ok(Some(events).filter(|events| ended && !events.iter().any(is_late)))
+    }
+
+    /// Whether a step did not pass before the drill itself would have been touched.
+    async fn follow(&self, work: &Work<'_>, yard: &Yard, made: &[String]) -> bool {
+        let mut tally = Tally::default();
+        for step in self.steps {
+            if !work.drill.change.leaves_out(step) && !stays_aside(work.drill.change.step(step).aside(), step, made) {
+                return false;
+            }
+            let run = StepRun { work, yard, step, deadline: work.ends(), lenient: false };
+            if run.run(&mut tally).await == Ran::End {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether a step leaves alone what the drill itself still needs.
+fn stays_aside(aside: Aside, step: &PlannedStep, made: &[String]) -> bool {
+    let named = || step.refers.iter().filter_map(|name| name.strip_prefix("node "));
+    match aside {
+        _ if is_judgement(step) => true,
+        Aside::Never => false,
+        Aside::Reads => true,
+        Aside::OnItsNode => {
+            let makes = step.step.makes_node().into_iter().map(|node| node.as_str());
+            let mut nodes = named().chain(makes).peekable();
+            nodes.peek().is_some() && nodes.all(|node| made.iter().any(|name| name == node))
+        }
+    }
+}
+
+/// Whether a step came to nothing because its time was up: in earnest it may have more.
+fn is_late(event: &Event) -> bool {
+    matches!(event, Event::StepFinished { problem: Some(problem), .. } if problem.title == TOO_LATE)
+}
+
+/// Removes the servers that a branch has made, so that the next one finds their hosts empty.
+async fn remove(yard: &Yard, made: &[String]) -> Result<(), HostError> {
+    for name in made {
+        let node = yard.state().nodes.get(name).cloned();
+        let host = yard.lab.host(name).await?;
+        if let Some(node) = node {
+            node.abandon().await;
+            if node.is_up() {
+                node.stop(ShutdownMode::Immediate, Instant::now() + Duration::from_secs(10)).await?;
+            }
+        }
+        if !host.is_on() {
+            host.boot().await?;
+        }
+        let paths = host.paths();
+        // A server that came up without its node's being told has its own way out.
+        let script = r#"[ ! -f "$1/postmaster.pid" ] || pg_ctl -D "$1" -m immediate -w stop >/dev/null 2>&1 || true
+rm -rf "$1" "$2""#;
+        let output = host.run(Program::script(script, [&paths.data, &paths.log].map(String::clone))).await?;
+        if !output.success() {
+            return Err(HostError::new(format!(
+                "what a broken `{name}` left could not be removed: {}",
+                output.stderr.trim()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The drill's lab, with other hosts for the nodes that are not made yet.
+struct Elsewhere {
+    lab: Arc<dyn Lab>,
+    made: Vec<String>,
+}
+
+#[async_trait]
+impl Lab for Elsewhere {
+    fn version(&self) -> Version {
+        self.lab.version()
+    }
+
+    async fn host(&self, node: &str) -> Result<Arc<dyn Host>, HostError> {
+        match self.made.iter().any(|name| name == node) {
+            true => self.lab.host(&format!("{node}{ELSEWHERE}")).await,
+            false => self.lab.host(node).await,
+        }
+    }
+
+    fn repo(&self, repo: &str) -> String {
+        self.lab.repo(repo)
+    }
+
+    async fn cut(&self, a: &str, b: &str) -> Result<(), HostError> {
+        self.lab.cut(a, b).await
+    }
+
+    async fn heal(&self, a: &str, b: &str) -> Result<(), HostError> {
+        self.lab.heal(a, b).await
+    }
+
+    /// It is the drill's, which removes it.
+    async fn destroy(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+}
