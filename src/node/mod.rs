@@ -10,6 +10,7 @@ macro_rules! pattern {
 
 mod config;
 mod control;
+mod control_file;
 mod recovery;
 mod rewind;
 mod session;
@@ -26,6 +27,7 @@ use crate::pg::Version;
 
 pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
+pub use control_file::ControlFile;
 pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound, Switch};
 pub use session::{SqlError, Text, moment, sql_problem};

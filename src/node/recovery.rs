@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use regex::Regex;
 use serde_json::json;
 
@@ -79,6 +80,16 @@ pattern!(
 pattern!(IN_SEGMENT, r"in (?:log|WAL) segment ([0-9A-F]{24}),.* offset (\d+)");
 pattern!(AT, r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");
 
+pattern!(STOPPED_TIME, r"time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*)");
+
+/// A time as servers write it into their logs, with its offset: `2026-11-22 11:59:59.123456+00`. None without one.
+fn server_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let at = text.rfind(['+', '-']).filter(|at| *at > "2026-11-22".len())?;
+    let minutes = if text[at..].contains(':') { "" } else { ":00" };
+    format!("{text}{minutes}").parse().ok()
+}
+
 fn last(pattern: &LazyLock<Option<Regex>>, log: &str) -> Option<String> {
     let found = pattern.as_ref()?.captures_iter(log).last()?;
     Some(found.get(1)?.as_str().trim().to_owned())
@@ -117,12 +128,37 @@ impl Arrival {
             (RecoveryTarget::Latest, Some(at)) => Err(format!("recovery was to go on to the end, and stopped {at}")),
             (RecoveryTarget::EndOfBackup, Some(at)) if at.contains("consistency") => Ok(()),
             (RecoveryTarget::Xid { xid, .. }, Some(_)) if self.stopped_at == Some(*xid) => Ok(()),
-            (RecoveryTarget::Time { .. }, Some(at)) if at.contains("transaction") => Ok(()),
+            (RecoveryTarget::Time { at: target, inclusive }, Some(at)) if at.contains("transaction") => {
+                self.in_time(*target, *inclusive, at)
+            }
             (RecoveryTarget::Lsn { .. }, Some(at)) if at.contains("LSN") => Ok(()),
             (RecoveryTarget::Name(name), Some(at)) if at.contains(&format!("\"{name}\"")) => Ok(()),
             (_, None) => nowhere(),
             (_, Some(at)) => Err(format!("recovery was to stop at {target}, and stopped {at}")),
         }
+    }
+
+    /// Whether recovery stopped between the last commit before a time and the first one after it. A server that has read the time
+    /// in another zone stops elsewhere, and says so only by the times of those commits.
+    fn in_time(&self, target: Timestamp, inclusive: bool, stopped: &str) -> Result<(), String> {
+        let wrong = |what: &str, at: Timestamp| Err(format!("recovery was to stop at {target}, and {what} of {at}"));
+        // Both are written to the microsecond.
+        if let Some(at) =
+            STOPPED_TIME.as_ref().and_then(|pattern| server_time(pattern.captures(stopped)?.get(1)?.as_str()))
+            && (at < target || (at == target && inclusive))
+            && stopped.starts_with("before")
+        {
+            return wrong("stopped too early, before a commit", at);
+        }
+        match self.last_commit.as_deref().and_then(server_time) {
+            Some(at) if at > target || (at == target && !inclusive) => wrong("went past it, up to a commit", at),
+            _ => Ok(()),
+        }
+    }
+
+    /// When the last transaction that was replayed was committed, by the clock of the server that did it.
+    pub fn time(&self) -> Option<Timestamp> {
+        server_time(self.last_commit.as_deref()?)
     }
 
     /// Adds what is known to a step's facts.
@@ -185,6 +221,16 @@ mod tests {
         assert!(arrival.reached(&RecoveryTarget::Latest).is_err());
         assert!(arrival.reached(&RecoveryTarget::Name("x".to_owned())).is_err());
         assert!(Arrival::read("").reached(&RecoveryTarget::EndOfBackup).is_err());
+        let time = |text: &str| RecoveryTarget::Time { at: text.parse().expect("a time"), inclusive: true };
+        assert_eq!(arrival.reached(&time("2026-11-22T11:59:59.12Z")), Ok(()));
+        // It was read as one of another zone, and there was something to tell it by.
+        let early = arrival.reached(&time("2026-11-22T12:59:59.12Z")).expect_err("too early");
+        assert!(early.contains("stopped too early, before a commit of 2026-11-22T11:59:59.123456Z"), "{early}");
+        let late = arrival.reached(&time("2026-11-22T10:59:59.12Z")).expect_err("too late");
+        assert!(late.contains("went past it, up to a commit of 2026-11-22T11:59:59.1Z"), "{late}");
+        assert_eq!(server_time("2026-11-22 13:00:00.5+05:30"), "2026-11-22T07:30:00.5Z".parse().ok());
+        assert_eq!(server_time("2026-11-22 13:00:00-03"), "2026-11-22T16:00:00Z".parse().ok());
+        assert_eq!(server_time("2026-11-22 13:00:00.5 CET"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::host::{HostError, Program};
 use crate::pg::{Lsn, Segment, TimelineId};
 
-use super::Node;
+use super::{ControlFile, Node};
 
 /// What stands in the control file of a server that does not run, and beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,10 +97,6 @@ mv "$data-postgresql.conf" "$data/postgresql.conf"
 printf '%s\n' "$said"
 exit $rc"#;
 
-pattern!(TIMELINE, r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
-pattern!(CHECKPOINT, r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
-pattern!(SEGMENT, r"(?m)^Bytes per WAL segment:\s+(\d+)$");
-pattern!(STATE, r"(?m)^Database cluster state:\s+(.+)$");
 pattern!(READY, r"(?m)^ready: ([0-9A-F]{24})$");
 pattern!(DIVERGED, r"servers diverged at WAL location ([0-9A-F/]+) on timeline");
 pattern!(COMMITS, r"(?m)^commits: (\d+)$");
@@ -112,11 +108,12 @@ fn group<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<&'t str
 
 impl Resting {
     fn read(text: &str) -> Option<Self> {
+        let control = ControlFile::read(text)?;
         Some(Resting {
-            timeline: TimelineId(group(&TIMELINE, text)?.parse().ok()?),
-            checkpoint: group(&CHECKPOINT, text)?.parse().ok()?,
-            segment_size: group(&SEGMENT, text)?.parse().ok()?,
-            crashed_standby: group(&STATE, text)? == "in archive recovery",
+            timeline: control.timeline,
+            checkpoint: control.checkpoint,
+            segment_size: control.segment_size,
+            crashed_standby: control.state == "in archive recovery",
             unarchived: READY
                 .as_ref()?
                 .captures_iter(text)

@@ -151,7 +151,10 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
                 found.extend(Damage::ALL.map(|damage| Break::Damaged(damage, index, brings.into.to_owned())));
             }
         }
-        let judged = match step.step.judges() {
+        // What is expected to find losses finds one more, and a line of an `all` that is to fail too.
+        let fails = |step: &PlannedStep| step.fails.is_some();
+        let to_fail = fails(step) || step.group.and_then(|group| steps.get(group)).is_some_and(fails);
+        let judged = match step.step.judges().filter(|_| !to_fail) {
             Some(Judges::Traffic { traffic, node }) if !is_external(nodes, node) => {
                 Some(Break::TransactionLost { traffic: traffic.to_owned(), node: node.to_owned() })
             }

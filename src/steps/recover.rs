@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::archive_end::ArchiveEnd;
 use super::following::{Archive, Standby};
-use super::recovering::Recovering;
+use super::recovering::{End, Recovering};
 use super::starting::{NOT_REACHED, not_started, restore};
 use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Node, Started};
@@ -47,7 +47,10 @@ use crate::source::{Name, Spanned};
 /// wrong one of the two files for a server that is to follow another one. `archive_to` leaves archiving on in the new server, as
 /// the copied configuration of a primary does: promoted, it archives its own timeline into that repo.
 ///
-/// It passes when the log proves that the target was reached and the server is what `then` says; with `follow`, when the primary
+/// Told are `time`, `lsn` and `timeline` that it has attained (the commit time of the last transaction that was replayed), and `xid`, the
+/// transaction at whose commit it stopped; they come from the server's log and its control file.
+///
+/// It passes when the log and the control file prove that the target was reached and the server is what `then` says; with `follow`, when the primary
 /// says that it streams. It fails when recovery ended before the target, stopped elsewhere, or silently promoted at a gap, and
 /// when the server cannot stream: it names the missing WAL segment, or what else its log tells, and what to do.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -134,6 +137,11 @@ impl Step for Recover {
     }
 
     fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
+        let latest = self.until.value.word.as_ref().is_some_and(|word| word.value == UntilWord::Latest);
+        if latest && matches!(self.then.value, Then::Follow(_)) {
+            // A standby streams on from wherever it began.
+            return None;
+        }
         let until = self.until.value.moved(shift, self.backup.is_some())?;
         // What is no mark any more is not handed over as one.
         let by = self.by.clone().filter(|_| until.before.is_some() || until.after.is_some());
@@ -329,7 +337,12 @@ impl Recover {
             config.recovery = Some((target.clone(), action));
         }
         let started = self.start(cx, node, &config, signal).await?;
-        let recovering = Recovering { node, until: self.until.entry, then: self.then.entry };
+        let end = match (&self.then.value, endless) {
+            (Then::Promote, _) => End::Primary,
+            (Then::Shutdown, false) => End::ShutDown,
+            _ => End::InRecovery,
+        };
+        let recovering = Recovering { node, until: self.until.entry, then: self.then.entry, end };
         let done = match (&self.then.value, endless) {
             (Then::Promote, _) => recovering.promoted(cx).await,
             (_, true) => recovering.quiet(cx).await,
@@ -341,6 +354,7 @@ impl Recover {
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
+        recovering.attained(cx, &arrival).await?;
         if let Err(wrong) = arrival.reached(target) {
             let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
             let why = self.archive_end(cx, node).await.unwrap_or_default();

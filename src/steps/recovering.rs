@@ -9,6 +9,17 @@ use crate::node::{Arrival, Node, Started};
 use crate::pg::Lsn;
 use crate::source::Span;
 
+/// What a recovery ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was promoted.
+    Primary,
+    /// It waits at its target, or for more WAL.
+    InRecovery,
+    /// It has shut itself down.
+    ShutDown,
+}
+
 /// A server in recovery.
 pub(super) struct Recovering<'a> {
     /// The server.
@@ -17,6 +28,8 @@ pub(super) struct Recovering<'a> {
     pub until: Span,
     /// Where it says what happens then.
     pub then: Span,
+    /// What it is to end in.
+    pub end: End,
 }
 
 impl Recovering<'_> {
@@ -33,14 +46,54 @@ impl Recovering<'_> {
         Ok(end.and_then(|text| text.parse().ok()))
     }
 
+    /// Reports what it has attained, by its log and its control file: time and id of transactions, LSN, timeline. Fails where the
+    /// control file says that it is not what it was to become.
+    pub(super) async fn attained(&self, cx: &mut Context<'_>, arrival: &Arrival) -> StepResult {
+        let node = self.node;
+        let Some(control) = node.control_file().await? else {
+            return Err(Finding::failed(format!("the control file of `{}` cannot be read", node.name())).at(self.until));
+        };
+        let wanted = match self.end {
+            End::Primary => "in production",
+            End::InRecovery => "in archive recovery",
+            End::ShutDown => "shut down in recovery",
+        };
+        if control.state != wanted {
+            let title = format!("`{}` is not what it was to become", node.name());
+            let label = format!("its control file says `{}`, and not `{wanted}`", control.state);
+            return Err(Finding::failed(title).at(self.then).label(label));
+        }
+        // The checkpoint that begins a new timeline comes a moment after the promotion.
+        let told = arrival.new_timeline.map(crate::pg::TimelineId);
+        let timeline = told.or(control.min_recovery.map(|(_, timeline)| timeline)).unwrap_or(control.timeline);
+        cx.fact("timeline", timeline.0);
+        cx.fact("control_state", control.state);
+        let time = match (arrival.time(), self.end) {
+            (None, End::InRecovery) => {
+                let query = "SELECT pg_last_xact_replay_timestamp()";
+                cx.client(node).await?.query_one(query, &[]).await?.get::<_, Option<jiff::Timestamp>>(0)
+            }
+            (time, _) => time,
+        };
+        if let Some(time) = time {
+            cx.fact("time", time.to_string());
+        }
+        if let Some(xid) = arrival.stopped_at {
+            cx.fact("xid", xid.0);
+        }
+        let replayed = match self.end {
+            End::ShutDown => control.min_recovery.map(|(lsn, _)| lsn),
+            _ => self.replayed(cx, arrival).await?,
+        };
+        if let Some(lsn) = replayed {
+            cx.fact("lsn", lsn.to_string());
+        }
+        Ok(())
+    }
+
     /// Waits until the server is a primary.
     pub(super) async fn promoted(&self, cx: &mut Context<'_>) -> StepResult {
-        self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await?;
-        let client = cx.client(self.node).await?;
-        let now = crate::node::moment(&client).await?;
-        cx.fact("timeline", now.timeline.0);
-        cx.fact("lsn", now.lsn.to_string());
-        Ok(())
+        self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await
     }
 
     /// Waits until recovery has paused at its target.
@@ -49,8 +102,7 @@ impl Recovering<'_> {
             0..14 => "SELECT pg_is_wal_replay_paused()",
             _ => "SELECT pg_get_wal_replay_pause_state() = 'paused'",
         };
-        self.watch(cx, "the pause at the target", paused).await?;
-        self.tell_position(cx).await
+        self.watch(cx, "the pause at the target", paused).await
     }
 
     /// Waits until a standby without a primary has nothing more to replay, and holds it there.
@@ -60,14 +112,6 @@ impl Recovering<'_> {
             "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
         self.watch(cx, "the end of the archive", idle).await?;
         cx.client(self.node).await?.batch_execute("SELECT pg_wal_replay_pause()").await?;
-        self.tell_position(cx).await
-    }
-
-    async fn tell_position(&self, cx: &mut Context<'_>) -> StepResult {
-        let row = cx.client(self.node).await?.query_one("SELECT pg_last_wal_replay_lsn()::text", &[]).await?;
-        if let Some(lsn) = row.get::<_, Option<String>>(0) {
-            cx.fact("lsn", lsn);
-        }
         Ok(())
     }
 
