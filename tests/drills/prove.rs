@@ -1,6 +1,8 @@
 //! `drillyard prove`: what it says of drills that notice, and of drills that don't.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -206,4 +208,41 @@ fn an_incident_that_never_happened_is_noticed_by_what_is_judged() {
     let judged = "  - assert_rows: { node: master, table: shop.items, same_as: before }";
     let proof = prove(&shop("", judged), &["--only", "no-incident"]).ended(0, &["already exists"]);
     assert_eq!(proof.verdict("no-incident accident"), "noticed");
+}
+
+/// What carries a run's id: files under /tmp, and processes.
+fn remains(run: &str) -> Vec<String> {
+    let files = std::fs::read_dir("/tmp").expect("/tmp").flatten().map(|entry| entry.path().display().to_string());
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    files.chain(processes).filter(|text| text.contains(run)).collect()
+}
+
+#[test]
+fn a_proof_that_is_killed_in_the_middle_of_a_branch_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/human-error/dropped-table.yaml");
+    let mut killed = desk
+        .drillyard(&["prove", "--backend", "local", "--color", "never", &file.display().to_string()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("drillyard runs");
+    let mut said = BufReader::new(killed.stdout.take().expect("its output"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line");
+    let run = line.split([' ', ':']).nth(1).expect("a run's id").to_owned();
+    let until = |what: &str, seconds, holds: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: {:?}", remains(&run));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("a server of a branch", 120, &|| remains(&run).iter().any(|text| text.contains("rescue.broken")));
+    killed.kill().expect("a signal");
+    killed.wait().expect("its end");
+    until("nothing is left", 30, &|| remains(&run).is_empty());
 }
