@@ -20,7 +20,7 @@ use crate::steps::{Aside, Yard};
 const ELSEWHERE: &str = ".broken";
 
 /// How long a branch may go on: what takes longer is done in a run of its own.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The hosts that branches of a drill need, for the nodes that its steps make.
 pub(super) fn hosts(made: &[String]) -> impl Iterator<Item = String> {
@@ -70,7 +70,15 @@ impl Fork<'_> {
             deadline: self.work.ends() + PATIENCE,
             times: Mutex::new(vec![None; self.plan().steps.len()]),
         };
-        let ended = tokio::time::timeout(PATIENCE, self.follow(&work, &yard, &made)).await.unwrap_or(false);
+        let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &yard, &made)).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                // Sessions may be in the middle of a question that nobody will ever answer: the drill gets new ones.
+                let nodes: Vec<_> = yard.state().nodes.values().cloned().collect();
+                futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
+                false
+            }
+        };
         remove(&yard, &made).await?;
         let events = heard.take();
         Ok(Some(events).filter(|events| ended && !events.iter().any(is_late)))
