@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::PlannedStep;
-use crate::steps::{Judges, NodeSpec, Role, Shift};
+use crate::steps::{Brought, Judges, NodeSpec, Role, Shift};
 
 /// One way of breaking a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,11 +144,17 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
             // A copy on which the import is rehearsed is not the drill's result.
             let own = nodes.get(brings.into).is_some_and(|spec| spec.external.is_none());
             let is_last = !steps.iter().any(|other| {
-                let same = other.step.brings().is_some_and(|also| also.into == brings.into);
+                let same =
+                    other.step.brings().is_some_and(|also| also.into == brings.into && !differ(also.what, brings.what));
                 same && !other.finally && other.fails.is_none() && other.head.index > index
             });
             if own && is_last {
-                found.extend(Damage::ALL.map(|damage| Break::Damaged(damage, index, brings.into.to_owned())));
+                // A merge brings rows, and leaves the table that they go to as it is.
+                let damages = match brings.what {
+                    Brought::Dump(_) => &Damage::ALL[..],
+                    Brought::Table(_) => &Damage::ALL[..3],
+                };
+                found.extend(damages.iter().map(|damage| Break::Damaged(*damage, index, brings.into.to_owned())));
             }
         }
         // What is expected to find losses finds one more, and a line of an `all` that is to fail too.
@@ -170,6 +176,11 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
         }
     }
     named(steps, found)
+}
+
+/// Whether what was brought once is certainly not what was brought the other time.
+fn differ(one: Brought<'_>, other: Brought<'_>) -> bool {
+    matches!((one, other), (Brought::Table(one), Brought::Table(other)) if one != other)
 }
 
 fn is_external(nodes: &BTreeMap<String, NodeSpec>, node: &str) -> bool {

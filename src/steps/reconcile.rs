@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
 use crate::pg::{ColumnName, TableName};
 use crate::source::Spanned;
@@ -163,6 +163,10 @@ impl Step for Reconcile {
                 scope.error(self.key.span, format!("`key` names {column} twice"), "once is enough");
             }
         }
+    }
+
+    fn brings(&self) -> Option<Brings<'_>> {
+        Some(Brings { into: self.into.as_str(), what: Brought::Table(&self.table.value) })
     }
 
     fn title(&self) -> String {
