@@ -17,7 +17,7 @@ const READING: &str = "reading the catalog";
 /// views, sequences, inbound foreign keys and so on. Without OIDs, every name qualified, in a stable order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Catalog {
-    /// The tables that were asked for and do not exist, as they were asked for.
+    /// The tables that were asked for and do not exist, or are an index, say, as they were asked for.
     pub absent: Vec<String>,
     /// The relations that are described: the tables, their partitions and children, their views and sequences.
     pub relations: Vec<Relation>,

@@ -49,7 +49,7 @@ ends as (
             join counted m on m.seq = n.seq and m.relid = i.inhparent and m.attnum = b.attnum where i.inhrelid = c.oid)
 ),
 fact(place, tab, aspect, name, definition) as (
-    select 0, asked.number::text, 'absent', '', '' from asked where asked.oid = 0
+    select 0, asked.number::text, 'absent', '', '' from asked where asked.oid not in (select oid from rel)
     union all
     select 1, r.name, 'relation', case when r.relkind in ('S', 'v', 'm') then 'dependent' else '' end,
         case r.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'materialized view'

@@ -153,7 +153,7 @@ pub(super) async fn read(client: &Client, sequences: &mut [Sequence]) -> Result<
 pub async fn last_numbers(client: &Client, names: &[String]) -> Result<Vec<(String, i128)>> {
     let names: Vec<String> = names.iter().map(|name| format!("({})", quote_literal(name))).collect();
     let query = format!(
-        "select name, pg_catalog.pg_sequence_last_value(pg_catalog.to_regclass(name))::text from (values {}) as s(name)",
+        "set local lock_timeout = '250ms'; select name, pg_catalog.pg_sequence_last_value(pg_catalog.to_regclass(name))::text from (values {}) as s(name)",
         names.join(", ")
     );
     let rows = cataloged::alone(client, &query, READING).await?;
