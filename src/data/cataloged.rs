@@ -54,7 +54,7 @@ pub(super) fn question(tables: &[TableName], query: &str, major: u32) -> String 
     // Names are found by the session's search_path, and shown by an empty one: every name outside pg_catalog is
     // qualified then. JIT compilation would take longer than the whole query.
     format!(
-        "select set_config('drillyard.tables', concat_ws(' ', {}), true);
+        "select set_config('drillyard.tables', array_to_string(array[{}], ' '), true);
         set local search_path = pg_catalog;
         set local jit = off;
         {}{}",
