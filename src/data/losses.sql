@@ -353,8 +353,10 @@ drop view other.cheapest
 --| - view other.cheapest is missing
 -- lost: a view's definition
 create or replace view shop.cheap with (security_barrier) as select id, price from shop.items where price < 11
---| - definition of shop.cheap: SELECT items.id, items.price FROM shop.items WHERE (items.price < (10)::numeric);
---| + definition of shop.cheap: SELECT items.id, items.price FROM shop.items WHERE (items.price < (11)::numeric);
+--| - definition of shop.cheap: SELECT items.id, items.price FROM shop.items WHERE (items.price < (10)::numeric); -- <16
+--| + definition of shop.cheap: SELECT items.id, items.price FROM shop.items WHERE (items.price < (11)::numeric); -- <16
+--| - definition of shop.cheap: SELECT id, price FROM shop.items WHERE (price < (10)::numeric); -- 16+
+--| + definition of shop.cheap: SELECT id, price FROM shop.items WHERE (price < (11)::numeric); -- 16+
 -- lost: a view's option
 alter view shop.cheap reset (security_barrier)
 --| - storage parameters of shop.cheap: security_barrier=true
@@ -399,8 +401,10 @@ grant select on shop.lines to public
 --| + grant to public of shop.lines: select
 -- lost: what the owner may
 revoke delete on shop.lines from postgres
---| - grant to the owner of shop.lines: delete, insert, references, select, trigger, truncate, update
---| + grant to the owner of shop.lines: insert, references, select, trigger, truncate, update
+--| - grant to the owner of shop.lines: delete, insert, references, select, trigger, truncate, update -- <17
+--| + grant to the owner of shop.lines: insert, references, select, trigger, truncate, update -- <17
+--| - grant to the owner of shop.lines: delete, insert, maintain, references, select, trigger, truncate, update -- 17+
+--| + grant to the owner of shop.lines: insert, maintain, references, select, trigger, truncate, update -- 17+
 
 -- lost: the comment on a table
 comment on table shop.items is null

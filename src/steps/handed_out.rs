@@ -93,7 +93,8 @@ async fn safe(client: &Client) -> Result<(), tokio_postgres::Error> {
         return Ok(());
     }
     // What is no commit (a hint bit on a page with checksums) is not flushed for its own sake; a commit flushes it, too.
-    let commit = "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'drillyard', ''); COMMIT";
+    let commit =
+        "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'drillyard', ''); COMMIT";
     client.batch_execute(commit).await?;
     while !is_safe().await? {
         tokio::time::sleep(Duration::from_millis(5)).await;
