@@ -1,28 +1,30 @@
 //! What the catalog says of tables, remembered and compared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Result, cataloged};
+use super::{DataError, Difference, DifferenceKind, Result, Sequence, cataloged, sequences};
 use crate::pg::TableName;
 
 const QUERY: &str = include_str!("catalog.sql");
+const READING: &str = "reading the catalog";
 
 /// The catalog's facts about some tables, and about all that DROP TABLE ... CASCADE would take with them: partitions,
 /// views, sequences, inbound foreign keys and so on. Without OIDs, every name qualified, in a stable order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Catalog {
-    /// The tables that were asked for and do not exist, as they were asked for.
+    /// The tables that were asked for and do not exist, or are an index, say, as they were asked for.
     pub absent: Vec<String>,
     /// The relations that are described: the tables, their partitions and children, their views and sequences.
     pub relations: Vec<Relation>,
     /// The facts.
     pub facts: Vec<Fact>,
+    /// The sequences among the relations, and how far they have come; those that cycle are left out.
+    pub sequences: Vec<Sequence>,
 }
 
 /// A relation that a [`Catalog`] describes.
@@ -47,35 +49,6 @@ pub struct Fact {
     pub definition: String,
 }
 
-/// How two catalogs differ in one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DifferenceKind {
-    /// It was there before and is not any more.
-    Missing,
-    /// It was not there before.
-    Added,
-    /// It is there, and different.
-    Changed,
-}
-
-/// One difference between two catalogs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// How they differ.
-    pub kind: DifferenceKind,
-    /// As [`Fact::table`].
-    pub table: String,
-    /// As [`Fact::aspect`]; the relation's kind where a whole relation is missing or added.
-    pub aspect: String,
-    /// As [`Fact::name`].
-    pub name: String,
-    /// The definition before; empty where it was not there.
-    pub before: String,
-    /// The definition after; empty where it is not there.
-    pub after: String,
-}
-
 impl Catalog {
     /// Whether `table` was asked for and is not there.
     pub fn is_absent(&self, table: &TableName) -> bool {
@@ -86,11 +59,31 @@ impl Catalog {
     ///
     /// The session must not be in a transaction.
     pub async fn read(client: &Client, tables: &[TableName]) -> Result<Catalog> {
-        let doing = "reading the catalog";
-        let mut catalog = Catalog { absent: vec![], relations: vec![], facts: vec![] };
-        for row in cataloged::ask(client, tables, QUERY, doing).await? {
+        let mut catalog = Catalog::of(cataloged::ask(client, tables, QUERY, READING).await?, tables)?;
+        sequences::read(client, &mut catalog.sequences).await?;
+        Ok(catalog)
+    }
+
+    /// Reads what is to be compared with this catalog of `tables`: what they have now, and what became of the relations that belonged to
+    /// them. A partition that was detached, for one, is not missing.
+    ///
+    /// The session must not be in a transaction.
+    pub async fn read_again(&self, client: &Client, tables: &[TableName]) -> Result<Catalog> {
+        Catalog::read(client, &self.tables_again(tables)).await
+    }
+
+    fn tables_again(&self, tables: &[TableName]) -> Vec<TableName> {
+        // What else uses a sequence that belongs to no column does not belong to the tables.
+        let relations = self.relations.iter().filter(|relation| relation.kind != "sequence");
+        tables.iter().cloned().chain(relations.filter_map(|relation| relation.name.parse().ok())).collect()
+    }
+
+    /// What the rows of the query say; the sequences' positions are not read yet.
+    fn of(rows: Vec<Vec<String>>, tables: &[TableName]) -> Result<Catalog> {
+        let mut catalog = Catalog { absent: vec![], relations: vec![], facts: vec![], sequences: vec![] };
+        for row in rows {
             let [table, aspect, name, definition] = <[String; 4]>::try_from(row)
-                .map_err(|row| DataError::Answer { doing: doing.to_owned(), what: format!("{row:?}") })?;
+                .map_err(|row| DataError::Answer { doing: READING.to_owned(), what: format!("{row:?}") })?;
             match aspect.as_str() {
                 "absent" => catalog.absent.extend(
                     table
@@ -100,13 +93,19 @@ impl Catalog {
                         .map(ToString::to_string),
                 ),
                 "relation" => catalog.relations.push(Relation { name: table, kind: definition }),
+                "position" => catalog.sequences.push(Sequence::new(table, definition.parse().unwrap_or(1))),
+                "position of column" => {
+                    let sequence = catalog.sequences.iter_mut().find(|sequence| sequence.name == table);
+                    sequence.into_iter().for_each(|sequence| sequence.serves(name.clone(), definition.clone()));
+                }
                 _ => catalog.facts.push(Fact { table, aspect, name, definition }),
             }
         }
         Ok(catalog)
     }
 
-    /// In what `after` differs from `before`. A sequence that went on is no difference; one that went back is.
+    /// In what `after` differs from `before`. A sequence that went on is no difference; one that went back is, and one that is behind the
+    /// numbers in a column that it serves.
     ///
     /// Of a relation that is missing as a whole nothing else is told.
     pub fn compare(before: &Catalog, after: &Catalog) -> Vec<Difference> {
@@ -157,6 +156,7 @@ impl Catalog {
             .map(|d| d.table.clone())
             .collect();
         found.retain(|d| d.aspect != "column order" || !columns.contains(&d.table));
+        found.extend(sequences::compare(&before.sequences, &after.sequences));
         found
     }
 
@@ -171,21 +171,7 @@ impl Fact {
     }
 
     fn agrees(&self, now: &Fact) -> bool {
-        let positions = || Some((self.definition.parse::<i64>().ok()?, now.definition.parse::<i64>().ok()?));
-        match self.aspect.as_str() {
-            "sequence position" => {
-                positions().map_or(self.definition == now.definition, |(then, now)| now >= then) || self.unused()
-            }
-            "descending sequence position" => {
-                positions().map_or(self.definition == now.definition, |(then, now)| now <= then) || self.unused()
-            }
-            _ => self.definition == now.definition || settled(&self.definition) == settled(&now.definition),
-        }
-    }
-
-    /// Of a sequence's position: nobody had taken a number from it, so every position is one that went on.
-    fn unused(&self) -> bool {
-        self.definition.parse::<i64>().is_err()
+        self.definition == now.definition || settled(&self.definition) == settled(&now.definition)
     }
 
     fn difference(&self, kind: DifferenceKind, before: &str, after: &str) -> Difference {
@@ -213,77 +199,5 @@ fn settled(definition: &str) -> String {
     array.replace_all(definition, each).into_owned()
 }
 
-impl fmt::Display for Difference {
-    /// `- inbound foreign key payments_order_id_fkey on shop.payments (of shop.orders): FOREIGN KEY ...`; what was stands
-    /// behind `-`, what is behind `+`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thing = match (self.name.as_str(), self.table.as_str()) {
-            ("", "") => self.aspect.clone(),
-            ("", table) => format!("{} of {table}", self.aspect),
-            (name, "") => format!("{} {name}", self.aspect),
-            (name, table) => format!("{} {name} of {table}", self.aspect),
-        };
-        let line = |f: &mut fmt::Formatter<'_>, sign: char, definition: &str| {
-            let definition = definition.split_whitespace().collect::<Vec<_>>().join(" ");
-            if definition.is_empty() { write!(f, "{sign} {thing}") } else { write!(f, "{sign} {thing}: {definition}") }
-        };
-        let whole = self.name.is_empty() && self.before.is_empty() && self.after.is_empty();
-        match self.kind {
-            DifferenceKind::Missing if whole => write!(f, "- {} {} is missing", self.aspect, self.table),
-            DifferenceKind::Added if whole => write!(f, "+ {} {} was not there before", self.aspect, self.table),
-            DifferenceKind::Missing => line(f, '-', &self.before),
-            DifferenceKind::Added => line(f, '+', &self.after),
-            DifferenceKind::Changed => {
-                line(f, '-', &self.before)?;
-                f.write_str("\n")?;
-                line(f, '+', &self.after)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::testing::Server;
-
-    #[tokio::test]
-    async fn what_changed_is_told_line_by_line() {
-        let server = Server::start().await;
-        let client = server.connect("postgres").await;
-        let schema = "create schema shop; create table shop.a(id serial primary key, x int, note varchar(9) check (note in ('y', 'n')));
-            create table shop.b(a_id int references shop.a); create index on shop.a (x); insert into shop.a(x) values (1), (2)";
-        client.batch_execute(schema).await.expect("the schema");
-        let tables: Vec<TableName> = ["shop.a", "shop.nothing"].iter().filter_map(|name| name.parse().ok()).collect();
-        let before = Catalog::read(&client, &tables).await.expect("the catalog");
-        assert_eq!(before.absent, ["shop.nothing"]);
-        let again = Catalog::read(&client, &tables).await.expect("the catalog");
-        assert_eq!(Catalog::compare(&before, &again), []);
-
-        // As a dump and a restore leave them: a longer way to say the same, and a sequence that went on.
-        let harmless = "alter table shop.a drop constraint a_note_check, add constraint a_note_check
-                check (note::text = any (array['y'::varchar::text, 'n'::varchar::text]));
-            insert into shop.a(x) values (3)";
-        client.batch_execute(harmless).await.expect("the change");
-        let after = Catalog::read(&client, &tables).await.expect("the catalog");
-        assert_eq!(Catalog::compare(&before, &after), []);
-        assert_eq!(before.facts.iter().filter(|fact| !after.facts.contains(fact)).count(), 2);
-
-        let harm = "alter table shop.b drop constraint b_a_id_fkey; alter table shop.a alter x type bigint, add y int;
-            drop index shop.a_x_idx; select setval('shop.a_id_seq', 1)";
-        client.batch_execute(harm).await.expect("the change");
-        let after = Catalog::read(&client, &tables).await.expect("the catalog");
-        let mut told: Vec<String> = Catalog::compare(&before, &after).iter().map(ToString::to_string).collect();
-        told.sort();
-        assert_eq!(
-            told,
-            [
-                "+ column y of shop.a: integer",
-                "- column x of shop.a: integer\n+ column x of shop.a: bigint",
-                "- inbound foreign key b_a_id_fkey on shop.b of shop.a: FOREIGN KEY (a_id) REFERENCES shop.a(id)",
-                "- index shop.a_x_idx of shop.a: CREATE INDEX a_x_idx ON shop.a USING btree (x)",
-                "- sequence position of shop.a_id_seq: 2\n+ sequence position of shop.a_id_seq: 1",
-            ]
-        );
-    }
-}
+mod tests;

@@ -6,9 +6,10 @@ rel as materialized (
         select objid from gone where classid = 'pg_class'::regclass and objsubid = 0
         union
         -- Sequences that the columns' defaults use, whoever owns them.
-        select d.refobjid from gone g join pg_attrdef a on a.adrelid = g.objid
-            join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
-        where g.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass)
+        select d.refobjid from pg_attrdef a join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
+        where d.refclassid = 'pg_class'::regclass
+            -- "is true" lets it be looked up in a hash: as a join it is done row by row, which takes seconds with 1,000 partitions.
+            and (a.adrelid in (select objid from gone where classid = 'pg_class'::regclass)) is true)
 ),
 acl as (
     select oid, name, '' as col, relowner,
@@ -17,8 +18,39 @@ acl as (
     select r.oid, r.name, format('(%I)', a.attname), r.relowner, a.attacl
     from rel r join pg_attribute a on a.attrelid = r.oid where a.attacl is not null and not a.attisdropped
 ),
+-- What pg_get_indexdef() and pg_get_constraintdef() do not say of an index.
+idx as (
+    select i.indexrelid as oid, concat(case when i.indisclustered then ', clustered' end, case when i.indisreplident then ', replica identity' end,
+        (select ', tablespace ' || s.spcname from pg_class c join pg_tablespace s on s.oid = c.reltablespace where c.oid = i.indexrelid),
+        (select ', statistics ' || string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum) from pg_attribute a
+            where a.attrelid = i.indexrelid and a.attstattarget >= 0),
+        case when not i.indisvalid then ', invalid' end) as said
+    from pg_index i where i.indrelid in (select oid from rel) or i.indexrelid in (select objid from gone where classid = 'pg_class'::regclass)
+        or i.indrelid in (select k.conrelid from gone g join pg_constraint k on k.oid = g.objid where g.classid = 'pg_constraint'::regclass)
+),
+-- The columns that get their numbers from a sequence: by their default, by being its owner. Where a parent's column does, it speaks
+-- for its partitions and children. Text, or a default that does more than take the number, can't be compared with a position.
+counted as (
+    select s.oid as seq, d.refobjid as relid, d.refobjsubid as attnum
+    from rel s join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = s.oid and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
+    where s.relkind = 'S' and (d.deptype = 'i' or not exists (select from pg_attrdef a where a.adrelid = d.refobjid and a.adnum = d.refobjsubid))
+    union
+    select s.oid, a.adrelid, a.adnum
+    from rel s join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = s.oid
+        join pg_attrdef a on a.oid = d.objid
+    where s.relkind = 'S' and pg_get_expr(a.adbin, a.adrelid) = format('nextval(%L::regclass)', s.name)
+),
+ends as (
+    select n.seq, c.oid, a.attname, q.seqincrement
+    from counted n join pg_sequence q on q.seqrelid = n.seq join pg_class c on c.oid = n.relid and c.relkind in ('r', 'p')
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = n.attnum join pg_type t on t.oid = a.atttypid
+    where case t.typtype when 'd' then t.typbasetype else t.oid end in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+        and (c.relpersistence = 'p' or c.relpersistence = 'u' and not pg_is_in_recovery())
+        and not exists (select from pg_inherits i join pg_attribute b on b.attrelid = i.inhparent and b.attname = a.attname
+            join counted m on m.seq = n.seq and m.relid = i.inhparent and m.attnum = b.attnum where i.inhrelid = c.oid)
+),
 fact(place, tab, aspect, name, definition) as (
-    select 0, asked.number::text, 'absent', '', '' from asked where asked.oid = 0
+    select 0, asked.number::text, 'absent', '', '' from asked where asked.oid not in (select oid from rel)
     union all
     select 1, r.name, 'relation', case when r.relkind in ('S', 'v', 'm') then 'dependent' else '' end,
         case r.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'materialized view'
@@ -57,8 +89,8 @@ fact(place, tab, aspect, name, definition) as (
     select 7, r.name, 'foreign server', s.srvname::text, coalesce(array_to_string(f.ftoptions, ', '), '')
     from rel r join pg_foreign_table f on f.ftrelid = r.oid join pg_foreign_server s on s.oid = f.ftserver
     union all
-    select 8, r.name, 'replica identity', '', case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'an index' end
-    from rel r join pg_class c on c.oid = r.oid where c.relreplident <> 'd' and r.relkind in ('r', 'p', 'm')
+    select 8, r.name, 'replica identity', '', case c.relreplident when 'n' then 'nothing' else 'full' end
+    from rel r join pg_class c on c.oid = r.oid where c.relreplident in ('n', 'f') and r.relkind in ('r', 'p', 'm')
     union all
     select 9, r.name, 'row security', '', concat_ws(', ', case when c.relrowsecurity then 'enabled' end, case when c.relforcerowsecurity then 'forced' end)
     from rel r join pg_class c on c.oid = r.oid where c.relrowsecurity or c.relforcerowsecurity
@@ -81,27 +113,35 @@ fact(place, tab, aspect, name, definition) as (
         left join pg_constraint n on n.conrelid = r.oid and n.contype = 'n' and n.conkey[1] = a.attnum -- 18+
     where r.relkind <> 'S'
     union all
+    select distinct 11, r.name, 'type', e.oid::regtype::text, case e.typtype
+        when 'e' then 'enum (' || (select string_agg(quote_literal(l.enumlabel), ', ' order by l.enumsortorder) from pg_enum l where l.enumtypid = e.oid) || ')'
+        when 'c' then 'composite (' || (select string_agg(quote_ident(b.attname) || ' ' || format_type(b.atttypid, b.atttypmod), ', ' order by b.attnum)
+            from pg_attribute b where b.attrelid = e.typrelid and b.attnum > 0 and not b.attisdropped) || ')'
+        else concat_ws(' ', 'domain over', format_type(e.typbasetype, e.typtypmod), case when e.typnotnull then 'not null' end, 'default ' || e.typdefault,
+            (select string_agg(format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), ' ' order by k.conname) from pg_constraint k where k.contypid = e.oid and k.contype = 'c')) end
+    from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+        join pg_type t on t.oid = a.atttypid join pg_type e on e.oid = case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem else t.oid end
+    where r.relkind in ('r', 'p', 'f') and (e.typtype in ('e', 'd') or e.typtype = 'c' and e.typrelid not in (select oid from rel)) and e.typnamespace <> 'pg_catalog'::regnamespace
+    union all
     select 11, r.name, 'column order', '', string_agg(quote_ident(a.attname), ', ' order by a.attnum)
     from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped where r.relkind <> 'S' group by r.name
     union all
     -- From 18 on NOT NULL is a constraint too; it is told with the column, as before 18. What the partitions have of a
     -- partitioned table's foreign key is a part of it.
     select 12, k.conrelid::regclass::text, 'constraint', k.conname::text, pg_get_constraintdef(k.oid)
-        || case when i.indisclustered then ', clustered' else '' end || case when i.indisreplident then ', replica identity' else '' end
+        || case when k.contype in ('p', 'u', 'x') then coalesce(' WITH (' || array_to_string(ic.reloptions, ', ') || ')', '') else '' end || coalesce(x.said, '')
         || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
-    from pg_constraint k left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x')
+    from pg_constraint k left join idx x on x.oid = k.conindid and k.contype in ('p', 'u', 'x') left join pg_class ic on ic.oid = k.conindid
     where k.contype not in ('n', 't') and not (k.contype = 'f' and k.conparentid <> 0) and (k.conrelid in (select oid from rel)
         -- A partition takes the foreign keys that refer to its parent with it.
         or k.conrelid <> 0 and k.confrelid not in (select oid from rel) and k.oid in (select objid from gone where classid = 'pg_constraint'::regclass))
     union all
     select 13, r.name, 'inbound foreign key', format('%I on %s', k.conname, k.conrelid::regclass), pg_get_constraintdef(k.oid)
         || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
-    from rel r join pg_constraint k on k.confrelid = r.oid where k.contype = 'f' and k.conparentid = 0 and k.conrelid <> r.oid
+    from (select * from pg_constraint where contype = 'f' and conparentid = 0 offset 0) k join rel r on r.oid = k.confrelid where k.conrelid not in (select oid from rel)
     union all
-    select 14, i.indrelid::regclass::text, 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
-        || case when i.indisclustered then ', clustered' else '' end || case when i.indisreplident then ', replica identity' else '' end
-        || case when i.indisvalid then '' else ', invalid' end
-    from pg_index i join pg_class c on c.oid = i.indrelid and c.relkind <> 't'
+    select 14, i.indrelid::regclass::text, 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) || x.said
+    from pg_index i join idx x on x.oid = i.indexrelid join pg_class c on c.oid = i.indrelid and c.relkind <> 't'
     where (i.indrelid in (select oid from rel) or i.indexrelid in (select objid from gone where classid = 'pg_class'::regclass))
         and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x'))
     union all
@@ -110,7 +150,7 @@ fact(place, tab, aspect, name, definition) as (
     from pg_trigger g where not g.tgisinternal
         and (g.tgrelid in (select oid from rel) or g.oid in (select objid from gone where classid = 'pg_trigger'::regclass))
     union all
-    select 16, w.ev_class::regclass::text, 'rule', w.rulename::text, pg_get_ruledef(w.oid)
+    select 16, w.ev_class::regclass::text, 'rule', w.rulename::text, rtrim(pg_get_ruledef(w.oid), ';')
         || case w.ev_enabled when 'D' then ', disabled' when 'R' then ', enabled replica' when 'A' then ', enabled always' else '' end
     from pg_rewrite w
     where w.rulename <> '_RETURN' and (w.ev_class in (select oid from rel)
@@ -119,13 +159,13 @@ fact(place, tab, aspect, name, definition) as (
     select 17, p.polrelid::regclass::text, 'policy', p.polname::text, concat_ws(' ', case when p.polpermissive then 'permissive' else 'restrictive' end,
         'for', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
         'to', (select string_agg(case u when 0 then 'public' else quote_ident(pg_get_userbyid(u)) end, ', ' order by pg_get_userbyid(u)) from unnest(p.polroles) u),
-        'using (' || pg_get_expr(p.polqual, p.polrelid) || ')', 'with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+        'using ' || pg_get_expr(p.polqual, p.polrelid), 'with check ' || pg_get_expr(p.polwithcheck, p.polrelid))
     from pg_policy p
     where p.polrelid in (select oid from rel) or p.oid in (select objid from gone where classid = 'pg_policy'::regclass)
     union all
     select 18, a.name, 'grant', g.grantee || case a.col when '' then '' else ' ' || a.col end, g.privileges
     from acl a cross join lateral (
-        select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as grantee,
+        select 'to ' || case x.grantee when 0 then 'public' when a.relowner then 'the owner' else quote_ident(pg_get_userbyid(x.grantee)) end as grantee,
             string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end
                 || case when x.grantor <> a.relowner then ' by ' || quote_ident(pg_get_userbyid(x.grantor)) else '' end, ', ' order by x.privilege_type, x.grantor) as privileges
         from aclexplode(a.acl) x group by x.grantee) g
@@ -140,9 +180,9 @@ fact(place, tab, aspect, name, definition) as (
         null)
     from rel r join pg_publication_rel m on m.prrelid = r.oid join pg_publication p on p.oid = m.prpubid
     union all
-    select 20, r.name, 'publication', p.pubname::text || ', as a whole', 'for all tables' from rel r cross join pg_publication p where p.puballtables and r.relkind in ('r', 'p')
+    select 20, r.name, 'publication', p.pubname::text, 'for all tables' from rel r cross join pg_publication p where p.puballtables and r.relkind in ('r', 'p')
     union all -- 15+
-    select 20, r.name, 'publication', p.pubname::text || ', by schema', 'for tables in schema' -- 15+
+    select 20, r.name, 'publication', p.pubname::text || ' by schema', 'for tables in schema ' || m.pnnspid::regnamespace -- 15+
     from rel r join pg_class c on c.oid = r.oid join pg_publication_namespace m on m.pnnspid = c.relnamespace join pg_publication p on p.oid = m.pnpubid where r.relkind in ('r', 'p') -- 15+
     union all
     select 20, r.name, 'subscription', u.subname::text, '' from rel r join pg_subscription_rel m on m.srrelid = r.oid join pg_subscription u on u.oid = m.srsubid
@@ -154,10 +194,17 @@ fact(place, tab, aspect, name, definition) as (
             where d.classid = 'pg_class'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')), '')
     from rel r join pg_sequence s on s.seqrelid = r.oid
     union all
-    select 22, r.name, case when s.seqincrement > 0 then 'sequence position' else 'descending sequence position' end, '', coalesce(pg_sequence_last_value(r.oid)::text, 'not used yet')
-    from rel r join pg_sequence s on s.seqrelid = r.oid where not s.seqcycle
+    select 22, r.name, 'position', '', s.seqincrement::text
+    from rel r join pg_sequence s on s.seqrelid = r.oid join pg_class c on c.oid = r.oid
+    where not s.seqcycle and (c.relpersistence = 'p' or not pg_is_in_recovery())
     union all
-    select 23, coalesce(r.name, ''), 'comment', i.type || ' ' || i.identity, c.description
+    -- Of a step that is not 1, the numbers between belong to others: the other half of a pair of servers, for instance.
+    select 22, e.seq::regclass::text, 'position of column', format('%s.%I', e.oid::regclass, e.attname),
+        format('select trunc(%s(%I)::numeric) from %s', case when e.seqincrement > 0 then 'max' else 'min' end, e.attname, e.oid::regclass)
+            || case when abs(e.seqincrement) > 1 then format(' where (%I::numeric - (select last_value from %s)) %% %s = 0', e.attname, e.seq::regclass, e.seqincrement) else '' end
+    from ends e
+    union all
+    select 23, coalesce(r.name, ''), 'comment', 'on ' || regexp_replace(i.type, '^table (column|constraint)$', '\1') || ' ' || i.identity, c.description
     from (select distinct classid, objid from gone union select 'pg_class'::regclass::oid, oid from rel) g
         join pg_description c on c.classoid = g.classid and c.objoid = g.objid
         left join rel r on c.classoid = 'pg_class'::regclass and r.oid = c.objoid

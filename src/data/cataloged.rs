@@ -25,32 +25,47 @@ pub(super) async fn major(client: &Client) -> Result<u32> {
 /// The session must not be in a transaction. Nothing is written, so it works on a standby too. The query waits for a
 /// lock where someone holds one on the tables: the deadline is the caller's.
 pub(super) async fn ask(client: &Client, tables: &[TableName], query: &str, doing: &str) -> Result<Vec<Vec<String>>> {
-    let major = major(client).await?;
+    let query = question(tables, query, major(client).await?);
+    let rows = alone(client, &query, doing).await?;
+    // The first row is set_config's.
+    Ok(rows.into_iter().skip(1).collect())
+}
+
+/// Runs a batch in a transaction of its own that writes nothing; all its rows as texts, null as ''. One round trip: a caller that
+/// gives up leaves no transaction open in the session.
+pub(super) async fn alone(client: &Client, batch: &str, doing: &str) -> Result<Vec<Vec<String>>> {
+    let batch = format!("begin read only isolation level repeatable read; {batch}; commit");
+    match client.simple_query(&batch).await {
+        Ok(messages) => texts(messages, doing),
+        Err(error) => {
+            // The first error is the one to tell; a broken connection can't be rolled back either.
+            let _ = client.batch_execute("rollback").await;
+            Err(DataError::while_doing(doing)(error))
+        }
+    }
+}
+
+/// What [`ask`] asks, in a transaction.
+pub(super) fn question(tables: &[TableName], query: &str, major: u32) -> String {
     let ids: Vec<String> = tables
         .iter()
         .map(|table| format!("coalesce(to_regclass({})::oid, 0)", quote_literal(&table.quoted())))
         .collect();
     // Names are found by the session's search_path, and shown by an empty one: every name outside pg_catalog is
     // qualified then. JIT compilation would take longer than the whole query.
-    let batch = format!(
-        "begin read only isolation level repeatable read;
-        select set_config('drillyard.tables', concat_ws(' ', {}), true);
+    format!(
+        "select set_config('drillyard.tables', array_to_string(array[{}], ' '), true);
         set local search_path = pg_catalog;
         set local jit = off;
-        {}{};
-        commit",
+        {}{}",
         if ids.is_empty() { "0".to_owned() } else { ids.join(", ") },
         for_version(CASCADE, major),
         for_version(query, major),
-    );
-    let messages = match client.simple_query(&batch).await {
-        Ok(messages) => messages,
-        Err(error) => {
-            // The first error is the one to tell; a broken connection can't be rolled back either.
-            let _ = client.batch_execute("rollback").await;
-            return Err(DataError::while_doing(doing)(error));
-        }
-    };
+    )
+}
+
+/// The rows of a batch as texts.
+pub(super) fn texts(messages: Vec<SimpleQueryMessage>, doing: &str) -> Result<Vec<Vec<String>>> {
     let rows = messages.into_iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -58,8 +73,7 @@ pub(super) async fn ask(client: &Client, tables: &[TableName], query: &str, doin
     let texts = |row: tokio_postgres::SimpleQueryRow| {
         (0..row.len()).map(|i| row.try_get(i).map(|text| text.unwrap_or_default().to_owned())).collect()
     };
-    // The first row is set_config's.
-    rows.skip(1).map(texts).collect::<std::result::Result<_, _>>().map_err(DataError::while_doing(doing))
+    rows.map(texts).collect::<std::result::Result<_, _>>().map_err(DataError::while_doing(doing))
 }
 
 /// Keeps the lines meant for this version: those that end in `-- 15+` or `-- <15` are for some versions only.

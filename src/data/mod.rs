@@ -5,23 +5,27 @@ mod catalog;
 mod cataloged;
 mod columns;
 mod dependents;
+mod differences;
 mod generate;
 mod hash;
 mod intact;
 mod merge;
 mod rows;
+mod sequences;
 
 #[cfg(test)]
 mod testing;
 
-pub use catalog::{Catalog, Difference, DifferenceKind, Fact, Relation};
+pub use catalog::{Catalog, Fact, Relation};
 pub use columns::{Columns, ColumnsError};
 pub use dependents::Dependents;
+pub use differences::{Difference, DifferenceKind, told};
 pub use generate::Generator;
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, is_damage};
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
 pub use rows::{RowChange, RowDifference, first_differences, row_sum};
+pub use sequences::{End, Position, Sequence, last_numbers};
 
 use crate::pg::TableName;
 

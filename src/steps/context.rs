@@ -20,7 +20,7 @@ use crate::repo::Repo;
 use crate::source::Source;
 use crate::traffic::{Pool, Tally, Workload};
 
-use super::{Finding, Kind, Recovered, Role, StepResult};
+use super::{Finding, HandedOut, Kind, Recovered, Role, StepResult};
 
 /// A node as the scenario describes it.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub catalog: Catalog,
     /// The tables, in the step's order.
     pub tables: Vec<TableName>,
+    /// How far their sequences had come when something happened later.
+    pub handed_out: Vec<HandedOut>,
 }
 
 /// The users of a `traffic` step.
@@ -80,6 +82,8 @@ pub struct Users {
     pub pool: Pool,
     /// What they do.
     pub workload: Workload,
+    /// The nodes that they go to.
+    pub nodes: Vec<String>,
     /// What the last assertion that looked has found.
     pub judged: Mutex<Option<Judged>>,
 }
@@ -395,6 +399,9 @@ impl Context<'_> {
         deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
         let client = self.client(node).await?;
+        if self.kind.role == Role::Incident {
+            self.note_handed_out(node, &self.when()).await;
+        }
         let Some(before) = self.moment_before(node, &client).await? else {
             return deed(&client, self).await.map(drop);
         };
@@ -451,6 +458,7 @@ impl Context<'_> {
         node: &Node,
         deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
+        self.note_handed_out(node, &self.when()).await;
         let before = self.moment_of(node).await;
         if let Some(id) = self.id {
             let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();

@@ -8,6 +8,7 @@ mod checksums;
 mod context;
 mod finding;
 mod following;
+mod handed_out;
 mod kind;
 mod losses;
 mod outage;
@@ -22,6 +23,7 @@ mod until;
 
 pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
 pub use finding::{Finding, StepResult};
+pub use handed_out::HandedOut;
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use pair::Pair;
 pub use proof::{Aside, Brings, Brought, Judges, Shift};

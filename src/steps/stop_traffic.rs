@@ -51,6 +51,11 @@ impl Step for StopTraffic {
                 .at(self.traffic.span)
                 .label(format!("seen last: {trouble}")));
         }
+        for node in &users.nodes {
+            if let Ok(node) = cx.yard.node(node) {
+                cx.note_handed_out(&node, &format!("when `{}` stopped", self.traffic.value)).await;
+            }
+        }
         let count = users.count(self.traffic.as_str());
         cx.fact("acknowledged", count.acknowledged);
         cx.fact("in_doubt", count.in_doubt);

@@ -230,7 +230,7 @@ impl Step for Traffic {
             None => vec![self.node.as_str().to_owned()],
         };
         let mut logins: Vec<(String, LoginSource)> = Vec::new();
-        for name in names {
+        for name in names.clone() {
             let node = cx.yard.node(&name)?;
             logins.push((name, Arc::new(move || node.login())));
         }
@@ -243,7 +243,7 @@ impl Step for Traffic {
         }
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
-        let users = Arc::new(Users { pool, workload, judged: Mutex::new(None) });
+        let users = Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None) });
         cx.yard.state().users.insert(id.to_owned(), users);
         Ok(())
     }

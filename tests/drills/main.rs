@@ -1,6 +1,7 @@
 //! Drills with the real binary on real servers: what a user would see.
 
 mod backup;
+mod catalog;
 mod desk;
 mod ledger;
 mod local;

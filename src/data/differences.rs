@@ -1,0 +1,95 @@
+//! How two catalogs differ, and how that is told.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How two catalogs differ in one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DifferenceKind {
+    /// It was there before and is not any more.
+    Missing,
+    /// It was not there before.
+    Added,
+    /// It is there, and different.
+    Changed,
+}
+
+/// One difference between two catalogs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// How they differ.
+    pub kind: DifferenceKind,
+    /// As [`Fact::table`].
+    pub table: String,
+    /// As [`Fact::aspect`]; the relation's kind where a whole relation is missing or added.
+    pub aspect: String,
+    /// As [`Fact::name`].
+    pub name: String,
+    /// The definition before; empty where it was not there.
+    pub before: String,
+    /// The definition after; empty where it is not there.
+    pub after: String,
+}
+
+impl Difference {
+    /// It as lines; `tables` are the relations in which the same is different.
+    fn lines(&self, tables: &[&str]) -> Vec<String> {
+        let whole = self.name.is_empty() && self.before.is_empty() && self.after.is_empty();
+        match self.kind {
+            DifferenceKind::Missing if whole => return vec![format!("- {} {} is missing", self.aspect, self.table)],
+            DifferenceKind::Added if whole => {
+                return vec![format!("+ {} {} was not there before", self.aspect, self.table)];
+            }
+            _ => {}
+        }
+        let mut thing = self.aspect.clone();
+        if !self.name.is_empty() {
+            thing = format!("{thing} {}", self.name);
+        }
+        match tables {
+            // What a comment is on has the relation in its name.
+            _ if self.aspect == "comment" => {}
+            [] | [""] => {}
+            [first, ..] if tables.len() > 3 => thing = format!("{thing} of {first} and {} more", tables.len() - 1),
+            _ => thing = format!("{thing} of {}", tables.join(", ")),
+        }
+        let line = |sign: char, definition: &str| {
+            let definition = definition.split_whitespace().collect::<Vec<_>>().join(" ");
+            if definition.is_empty() { format!("{sign} {thing}") } else { format!("{sign} {thing}: {definition}") }
+        };
+        match self.kind {
+            DifferenceKind::Missing => vec![line('-', &self.before)],
+            DifferenceKind::Added => vec![line('+', &self.after)],
+            DifferenceKind::Changed => vec![line('-', &self.before), line('+', &self.after)],
+        }
+    }
+
+    /// Whether this is the same difference in another relation.
+    fn is_like(&self, other: &Difference) -> bool {
+        let one = (self.kind, &self.aspect, &self.name, &self.before, &self.after);
+        one == (other.kind, &other.aspect, &other.name, &other.before, &other.after)
+            && !(self.before.is_empty() && self.after.is_empty())
+    }
+}
+
+/// The differences as lines, a definition in one line: what was stands behind `-`, what is behind `+`. What is different in the same way in
+/// several relations, a partitioned table's partitions for instance, is told once.
+pub fn told(differences: &[Difference]) -> Vec<String> {
+    let mut groups: Vec<(&Difference, Vec<&str>)> = Vec::new();
+    for difference in differences {
+        match groups.iter_mut().find(|(first, _)| first.is_like(difference)) {
+            Some((_, tables)) => tables.push(&difference.table),
+            None => groups.push((difference, vec![&difference.table])),
+        }
+    }
+    groups.iter().flat_map(|(difference, tables)| difference.lines(tables)).collect()
+}
+
+impl fmt::Display for Difference {
+    /// `- inbound foreign key payments_order_id_fkey on shop.payments of shop.orders: FOREIGN KEY ...`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines(&[&self.table]).join("\n"))
+    }
+}

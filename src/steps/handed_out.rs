@@ -1,0 +1,129 @@
+//! How far sequences had come when something happened to their server: a number that somebody has must not be handed out again, wherever
+//! a recovery comes out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{Context, Yard};
+use crate::data::{Catalog, last_numbers};
+use crate::journal::Event;
+use crate::node::Node;
+use crate::pg::Lsn;
+
+/// The sequences of a snapshot's tables, as they were seen later.
+#[derive(Debug, Clone)]
+pub struct HandedOut {
+    /// The server.
+    node: String,
+    /// When: `` at `accident` ``.
+    when: String,
+    /// Their names, and the last number of each.
+    numbers: Vec<(String, i128)>,
+}
+
+/// For how long an incident may be put off for a note.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// PostgreSQL's wal_block_size as it is built everywhere, and how long the two kinds of headers are that a block may have.
+const BLOCK: u64 = 8192;
+const HEADERS: [u64; 2] = [24, 40];
+
+impl Context<'_> {
+    /// Takes a note of the sequences of all snapshots as they are on a primary. What cannot be asked is not noted, and said: what the
+    /// step does is not to suffer.
+    pub(super) async fn note_handed_out(&self, node: &Node, when: &str) {
+        let sequences = |yard: &Yard| -> BTreeSet<String> {
+            let state = yard.state();
+            let catalogs = state.snapshots.values().map(|snapshot| &snapshot.catalog);
+            catalogs.flat_map(|catalog| catalog.sequences.iter().map(|sequence| sequence.name.clone())).collect()
+        };
+        let names: Vec<String> = sequences(self.yard).into_iter().collect();
+        if names.is_empty() || !node.should_answer() {
+            return;
+        }
+        let patience = PATIENCE.min(self.left() / 4);
+        let why = match tokio::time::timeout(patience, read(node, &names)).await {
+            Ok(Ok(numbers)) => {
+                let seen = HandedOut { node: node.name().to_owned(), when: when.to_owned(), numbers };
+                self.yard.state().snapshots.values_mut().for_each(|snapshot| snapshot.handed_out.push(seen.clone()));
+                return;
+            }
+            Ok(Err(why)) => why,
+            Err(_) => format!("what was handed out was not safe within {} ms", patience.as_millis()),
+        };
+        let message = format!("the positions of sequences on `{}` were not noted {when}: {why}", node.name());
+        self.yard.journal.write(Event::Warned { drill: Some(self.yard.drill), message });
+    }
+
+    /// What a step is called in such a note.
+    pub(super) fn when(&self) -> String {
+        format!("at `{}`", self.id.unwrap_or(self.kind.name))
+    }
+}
+
+/// The last number of each sequence, once a user may know it; nothing on a standby, which hands out none.
+async fn read(node: &Node, names: &[String]) -> Result<Vec<(String, i128)>, String> {
+    let client = node.client().await.map_err(|e| e.to_string())?;
+    let told = |e: tokio_postgres::Error| e.to_string();
+    let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(told)?;
+    if row.get::<_, bool>(0) {
+        return Ok(vec![]);
+    }
+    let numbers = last_numbers(&client, names).await.map_err(|e| e.to_string())?;
+    safe(&client).await.map_err(told)?;
+    Ok(numbers)
+}
+
+/// Waits until all WAL that is there now is where an acknowledged commit would be: flushed, and on the synchronous standbys. A number of a
+/// transaction that nobody has been answered may be lost with it, and handed out again.
+async fn safe(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let row = client.query_one("SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
+    let mut written: Lsn = row.get::<_, String>(0).parse().unwrap_or_default();
+    // At a block's beginning the position is told behind a header that is not written yet.
+    if HEADERS.contains(&(written.0 % BLOCK)) {
+        written.0 -= written.0 % BLOCK;
+    }
+    let flushed = "SELECT pg_current_wal_flush_lsn() >= $1::text::pg_lsn
+        AND (current_setting('synchronous_standby_names') = '' OR coalesce((SELECT bool_and(coalesce(flush_lsn >= $1::text::pg_lsn, false))
+            FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')), false))";
+    let is_safe = async || Ok(client.query_one(flushed, &[&written.to_string()]).await?.get::<_, bool>(0));
+    if is_safe().await? {
+        return Ok(());
+    }
+    // What is no commit (a hint bit on a page with checksums) is not flushed for its own sake; a commit flushes it, too.
+    let commit =
+        "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'drillyard', ''); COMMIT";
+    client.batch_execute(commit).await?;
+    while !is_safe().await? {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// The catalog of a snapshot as a server has to be that users go on with: no number of its sequences may come again that was handed out
+/// by itself, or by a server whose place it has taken, which is down or a standby now. What a server that goes on as a primary hands out
+/// is its own: a copy beside it may be as old as it is.
+pub(super) async fn demanded(yard: &Yard, node: &Node, mut catalog: Catalog, handed_out: &[HandedOut]) -> Catalog {
+    for seen in handed_out {
+        if seen.node != node.name() && hands_out(yard, &seen.node).await {
+            continue;
+        }
+        for (name, last) in &seen.numbers {
+            let sequence = catalog.sequences.iter_mut().find(|sequence| sequence.name == *name);
+            sequence.into_iter().for_each(|sequence| sequence.note(*last, &seen.when));
+        }
+    }
+    catalog
+}
+
+/// Whether a node is a primary that is up, or one of which that cannot be told.
+async fn hands_out(yard: &Yard, name: &str) -> bool {
+    let Ok(node) = yard.node(name) else { return false };
+    if !node.should_answer() {
+        return false;
+    }
+    let Ok(client) = node.client().await else { return true };
+    client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_or(true, |row| !row.get::<_, bool>(0))
+}
