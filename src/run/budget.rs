@@ -46,12 +46,16 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
 
 /// In transactions, in time, or both.
 fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
-    let judged = yard.and_then(|yard| yard.users(&budget.traffic).ok()).and_then(|users| users.judged());
+    let users = yard.and_then(|yard| yard.users(&budget.traffic).ok());
+    let judged = users.as_ref().and_then(|users| users.measured());
     let lost = judged.map(|judged| judged.lost());
     let time = judged.map(|judged| Duration::from_millis(judged.lost_work_ms));
     let problem = |title: &str, label: String| Problem::new(title).at(plan.source.place(budget.span, label));
     let unmeasured = || {
-        let label = format!("no `assert_traffic` came to judge `{}`", budget.traffic);
+        let label = match users.as_ref().and_then(|users| users.judged()) {
+            Some(_) => format!("only what `{}` did before a mark was judged, and not all of it", budget.traffic),
+            None => format!("no `assert_traffic` came to judge `{}`", budget.traffic),
+        };
         problem("the loss was never measured", label)
     };
     let in_transactions = budget.max_lost.map(|max| {

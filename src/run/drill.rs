@@ -255,6 +255,10 @@ impl Work<'_> {
                 Some(problem)
             }
         };
+        // What the last step did to the users is known when they have their last answers.
+        if worst(&tally.outcomes) == Outcome::Passed {
+            self.hear_users_out(&yard).await;
+        }
         // Steps that passed have looked; those that failed as they were expected to have not.
         let failed = failed_users(self, &yard).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
         self.keep_logs(&yard).await;
@@ -393,6 +397,14 @@ impl Work<'_> {
             }
         });
         task.abort_handle()
+    }
+
+    /// Stops the users whom the drill left at work.
+    async fn hear_users_out(&self, yard: &Yard) {
+        let users: Vec<_> = yard.state().users.values().filter(|users| users.pool.at_work()).cloned().collect();
+        for users in users {
+            let _ = tokio::time::timeout(Duration::from_secs(1), users.pool.stop()).await;
+        }
     }
 
     async fn stop_users(&self, yard: &Yard) {

@@ -50,6 +50,9 @@ impl Step for AssertLog {
         if self.has.is_none() && self.lacks.is_none() {
             scope.error_help(scope.action, "`has` or `lacks` is missing", "what about the log?", "write `has: REGEX`");
         }
+        if let Some(pattern) = self.has.as_ref().filter(|pattern| pattern.value.is_match("")) {
+            scope.error(pattern.span, "`has` proves nothing", "every line matches this");
+        }
         if let Some(mark) = &self.since {
             scope.mark(mark);
         }

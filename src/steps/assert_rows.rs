@@ -108,6 +108,9 @@ impl Step for AssertRows {
         if let Some(same_as) = &self.same_as {
             if scope.nodes.contains_key(same_as.as_str()) && !scope.ids.contains_key(same_as.as_str()) {
                 scope.named_node(same_as);
+                if same_as.as_str() == self.node.as_str() {
+                    scope.error(same_as.entry, "a table is always the same as itself", "this is the node that is judged");
+                }
             } else {
                 scope.step(same_as, &["snapshot", "create_data"]);
             }

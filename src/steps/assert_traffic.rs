@@ -104,6 +104,9 @@ impl Step for AssertTraffic {
         self.report(cx, &verdict, lost_work_ms);
         let judged = Judged { total: verdict.total, lost_work_ms };
         *users.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        if self.before.is_none() {
+            *users.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        }
         let count = users.count(self.traffic.as_str());
         cx.yard.journal.write(Event::TrafficFinished { drill: cx.yard.drill, count });
         self.judge(cx, &verdict, origin.as_ref(), lost_work_ms)

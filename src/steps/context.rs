@@ -86,6 +86,8 @@ pub struct Users {
     pub nodes: Vec<String>,
     /// What the last assertion that looked has found.
     pub judged: Mutex<Option<Judged>>,
+    /// What the last one has found that looked at all of them, and not only at those before a mark.
+    pub measured: Mutex<Option<Judged>>,
 }
 
 /// What an assertion has found out about users' transactions.
@@ -108,6 +110,11 @@ impl Users {
     /// What the last assertion that looked has found.
     pub fn judged(&self) -> Option<Judged> {
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What budgets go by: what the last assertion that looked at all of them has found.
+    pub fn measured(&self) -> Option<Judged> {
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of their transactions so far.

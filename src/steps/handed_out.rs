@@ -40,7 +40,7 @@ impl Context<'_> {
             catalogs.flat_map(|catalog| catalog.sequences.iter().map(|sequence| sequence.name.clone())).collect()
         };
         let names: Vec<String> = sequences(self.yard).into_iter().collect();
-        if names.is_empty() || !node.should_answer() {
+        if names.is_empty() || node.is_external() || !node.is_up() {
             return;
         }
         let patience = PATIENCE.min(self.left() / 4);

@@ -18,7 +18,8 @@ use crate::node::Life;
 /// So a machine looks whose disk hangs, or a virtual machine while it is moved. Sessions stay open and wait. `unpause` lets it go on.
 /// With an `id` the step is a mark.
 ///
-/// It passes when the host stands still. It fails when it does so already, or is down.
+/// It passes when the host stands still. It fails when it does so already or is down, and when no server runs there: nothing
+/// would be frozen.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
@@ -45,7 +46,7 @@ impl Step for Pause {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        node.must_be_on(self.node.span())?;
+        node.must_run(self.node.span()).await?;
         cx.struck(&node, async |_| {
             node.host()?.freeze().await?;
             node.lives(Life::Frozen);

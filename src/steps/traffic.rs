@@ -243,7 +243,7 @@ impl Step for Traffic {
         }
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
-        let users = Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None) });
+        let users = Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None), measured: Mutex::new(None) });
         cx.yard.state().users.insert(id.to_owned(), users);
         Ok(())
     }

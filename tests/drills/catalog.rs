@@ -117,3 +117,24 @@ steps:
     );
     assert!(!run.said.contains("were not noted"), "{}", run.said);
 }
+
+/// A long diff says how much of it is not shown.
+#[test]
+fn a_long_diff_is_cut() {
+    let columns: Vec<String> = (1..=60).map(|i| format!("c{i} int")).collect();
+    let drops: Vec<String> = (1..=60).map(|i| format!("DROP COLUMN c{i}")).collect();
+    let yaml = format!(
+        r#"
+nodes: {{ master: {{}} }}
+steps:
+  - sql: {{ query: "CREATE TABLE wide (id int, {})" }}
+  - {{ id: before, snapshot: {{ tables: [wide] }} }}
+  - sql: {{ query: "ALTER TABLE wide {}" }}
+  - assert_catalog: {{ same_as: before }}
+"#,
+        columns.join(", "),
+        drops.join(", ")
+    );
+    let run = Desk::new().drill(&yaml, &[]).failed(1, &["60 differences", "... and 10 more lines"]);
+    assert_eq!(run.said.matches("- column c").count(), 50, "{}", run.said);
+}

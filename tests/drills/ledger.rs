@@ -246,3 +246,31 @@ steps:
     assert!(run.fact("workers_end", "wrote_nothing").as_u64() >= Some(15), "{}", run.said);
     run.says(&["warning: ", "traffic `users`: `fill` writes to beside as well, which its ledger does not name"]);
 }
+
+/// What the drill's last step does to users who are still at work is seen; a budget that was measured of a part was not measured.
+#[test]
+fn users_at_the_drills_end_and_a_budget_of_a_part() {
+    let traffic = r#"{ node: master, clients: 2, transactions: { one: { sql: "INSERT INTO w (client, seq) VALUES ($client, $seq)", ledger: { table: w, client: client, seq: seq } } } }"#;
+    let begin = format!(
+        r#"
+nodes: {{ master: {{}} }}
+budgets: {{ rpo: {{ traffic: users, max_lost: 0 }} }}
+steps:
+  - sql: {{ query: "CREATE TABLE w (client int, seq bigint)" }}
+  - {{ id: users, traffic: {traffic} }}
+  - wait_for: {{ traffic: users, acked: 50 }}
+"#
+    );
+    let end = "  - assert_traffic: { traffic: users, node: master }\n  - drop_table: { table: w }\n";
+    let said = ["transaction `one` of the users failed", "undefined_table"];
+    Desk::new().drill(&format!("{begin}{end}"), &[]).failed(1, &said);
+
+    let part = r#"  - { id: noon, mark: { node: master } }
+  - wait_for: { traffic: users, acked: 200, since: noon }
+  - stop_traffic: users
+  - sql: { query: DELETE FROM w WHERE seq > 100 }
+  - assert_traffic: { traffic: users, node: master, before: noon, lost: 1000 }
+"#;
+    let said = ["the loss was never measured", "only what `users` did before a mark was judged"];
+    Desk::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
+}

@@ -30,6 +30,8 @@ const OUTAGES: &str = r#"
     crash: { node: master }
   - crash: { node: master }
     expect: { fails: "(?s)`master` is not running.*it was crashed by an earlier step" }
+  - pause: { node: master }
+    expect: { fails: "(?s)`master` is not running.*it was crashed by an earlier step" }
   - assert_primary: { node: master }
     expect: { fails: "(?s)node `master` is not running: it was crashed" }
   - start: { node: master }
