@@ -107,6 +107,7 @@ async fn divide<A: Side, B: Side>(
 ) -> Result<Vec<Differing>> {
     let wide: Vec<&Differing> = differing.iter().filter(|part| part.is_wide()).collect();
     let ranges: Vec<Range> = wide.iter().map(|part| part.range.clone()).collect();
+    let by_hash = matches!(order, Order::Hash(_));
     let (mine, theirs) = match order {
         Order::Hash(_) => (ranges.iter().map(hash_cuts).collect(), vec![Vec::new(); ranges.len()]),
         Order::Key(_) => tokio::try_join!(first.cuts(order, &ranges), second.cuts(order, &ranges))?,
@@ -115,7 +116,6 @@ async fn divide<A: Side, B: Side>(
     let mut cuts: Vec<Vec<String>> = Vec::new();
     let mut divided = Vec::new();
     for (part, (mine, theirs)) in wide.iter().zip(mine.into_iter().zip(theirs)) {
-        let by_hash = matches!(order, Order::Hash(_));
         let inner = if by_hash || part.first >= part.second { mine } else { theirs };
         let begins = cuts.len();
         let inner = inner.into_iter().filter(|cut| part.range.from.as_ref() != Some(cut));
@@ -141,7 +141,9 @@ async fn divide<A: Side, B: Side>(
         while let Some((range, (mine, theirs))) = smaller.next() {
             let ends = range.to == part.range.to;
             if mine != theirs {
-                left.push(Differing { range, first: mine.rows, second: theirs.rows, whole });
+                // Hashes are spread evenly: those that stay together are those of rows that are the same.
+                let together = by_hash && mine.rows.max(theirs.rows) > part.first.max(part.second) / 2;
+                left.push(Differing { range, first: mine.rows, second: theirs.rows, whole: whole || together });
             }
             if ends {
                 break;
@@ -181,8 +183,10 @@ async fn read<A: Side, B: Side>(
     limit: u64,
     left_out: &mut Found,
 ) -> Result<(Vec<Line>, Vec<Line>, bool)> {
-    // A part that is not read to its end can only be the last one.
-    if let Some(long) = differing.iter().position(|part| part.read(limit) < part.first.max(part.second)) {
+    let by_hash = matches!(order, Order::Hash(_));
+    // A part that is not read to its end can only be the last one. Rows that are the same are read as one.
+    let long = |part: &Differing| part.read(limit) < part.first.max(part.second) && !(by_hash && part.whole);
+    if let Some(long) = differing.iter().position(long) {
         leave_out(differing, long + 1, left_out);
     }
     let ranges: Vec<Range> = differing.iter().map(|part| part.range.clone()).collect();
@@ -190,7 +194,7 @@ async fn read<A: Side, B: Side>(
         return Ok((vec![], vec![], true));
     }
     let most = differing.iter().map(|part| part.read(limit)).sum::<u64>();
-    let by_lines = matches!(order, Order::Hash(_)) || differing.iter().any(|part| part.whole);
+    let by_lines = by_hash || differing.iter().any(|part| part.whole);
     let most = if by_lines { Limit::Lines(most) } else { Limit::Rows(most) };
     let (mut mine, mut theirs) =
         tokio::try_join!(first.lines(order, &ranges, most), second.lines(order, &ranges, most))?;

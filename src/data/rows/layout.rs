@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::data::{DataError, Result};
-use crate::pg::{TableName, quote_identifier, quote_literal};
+use crate::pg::{TableName, quote_identifier, quote_literal, shown_identifier};
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +141,12 @@ impl Layout {
         let mut found = Vec::new();
         for column in &self.columns {
             match other.column(&column.name) {
-                None => found.push(format!("- column {} is missing", quote_identifier(&column.name))),
+                None => found.push(format!("- column {} is missing", shown_identifier(&column.name))),
                 // The same digits are another number in the other precision.
                 Some(seen) if seen.kind != column.kind && is_real(&seen.kind, &column.kind) => {
                     found.push(format!(
                         "~ column {}: {} became {}",
-                        quote_identifier(&column.name),
+                        shown_identifier(&column.name),
                         column.kind,
                         seen.kind
                     ));
@@ -155,7 +155,7 @@ impl Layout {
             }
         }
         let extra = other.columns.iter().filter(|column| self.column(&column.name).is_none());
-        found.extend(extra.map(|column| format!("+ column {} should not be there", quote_identifier(&column.name))));
+        found.extend(extra.map(|column| format!("+ column {} should not be there", shown_identifier(&column.name))));
         found
     }
 }

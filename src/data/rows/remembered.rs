@@ -8,7 +8,7 @@ use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
 use super::{Comparison, Rest, key_places};
 use crate::data::{Result, RowSum};
-use crate::pg::{TableName, quote_identifier};
+use crate::pg::{TableName, shown_identifier};
 use tokio_postgres::Client;
 
 /// Up to how many rows are kept themselves.
@@ -149,7 +149,7 @@ impl Remembered {
         let told = |part: String, mine: &Part, theirs: &Part| {
             let columns = self.layout.names().into_iter().enumerate();
             let changed = columns.filter(|(at, _)| mine.columns.get(*at) != theirs.columns.get(*at));
-            let mut columns: Vec<String> = changed.map(|(_, name)| quote_identifier(&name)).collect();
+            let mut columns: Vec<String> = changed.map(|(_, name)| shown_identifier(&name)).collect();
             if columns.is_empty() {
                 columns.push("how their values go together".to_owned());
             }
@@ -169,7 +169,7 @@ impl Remembered {
     }
 
     fn described(&self, range: &Range) -> String {
-        let names: Vec<String> = self.layout.key.iter().map(|name| quote_identifier(name)).collect();
+        let names: Vec<String> = self.layout.key.iter().map(|name| shown_identifier(name)).collect();
         let names = names.join(", ");
         match (&range.from, &range.to) {
             (Some(from), Some(to)) => format!("rows with {names} from {} to before {}", from.join(", "), to.join(", ")),

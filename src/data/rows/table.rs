@@ -185,9 +185,10 @@ impl Side for Table<'_> {
             )
         });
         let inner: Vec<String> = key.chain(value).collect();
-        let groups: Vec<String> = keys.iter().chain(&values).cloned().collect();
-        let texts = keys.iter().map(|key| format!("{key}::text")).chain(values.iter().cloned());
-        let nulls_first = keys.iter().cloned().chain(values.iter().map(|value| format!("{value} nulls first")));
+        // Not by their bare names, which would be those of the texts.
+        let groups: Vec<String> = keys.iter().chain(&values).map(|name| format!("s.{name}")).collect();
+        let texts = groups.iter().map(|name| format!("{name}::text"));
+        let nulls_first = groups.iter().map(|name| format!("{name} nulls first"));
         let (rows, limit) = match limit {
             Limit::Rows(rows) => (format!(" order by {} limit {rows}", keys.join(", ")), rows),
             Limit::Lines(lines) => (String::new(), lines),
