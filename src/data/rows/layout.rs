@@ -214,10 +214,9 @@ impl Order {
     /// The types of what rows are sorted by.
     fn kinds(&self) -> Vec<&str> {
         match self {
-            Order::Key(key) => key
-                .iter()
-                .map(|(_, kind)| if kind == "character varying" { "text" } else { kind.as_str() })
-                .collect(),
+            Order::Key(key) => {
+                key.iter().map(|(_, kind)| if kind == "character varying" { "text" } else { kind.as_str() }).collect()
+            }
             Order::Hash(_) => vec!["bigint"],
         }
     }

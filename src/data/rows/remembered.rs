@@ -43,11 +43,23 @@ impl fmt::Display for PartDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = |rows: u64| if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
         match self.first == self.second {
-            true => write!(f, "~ {}: {}, of which some differ in {}", self.part, counted(self.first), self.columns.join(", ")),
+            true => write!(
+                f,
+                "~ {}: {}, of which some differ in {}",
+                self.part,
+                counted(self.first),
+                self.columns.join(", ")
+            ),
             false if self.first > self.second => {
                 write!(f, "- {}: {} of {} missing", self.part, self.first - self.second, counted(self.first))
             }
-            false => write!(f, "+ {}: {} more than the {} expected", self.part, self.second - self.first, counted(self.first)),
+            false => write!(
+                f,
+                "+ {}: {} more than the {} expected",
+                self.part,
+                self.second - self.first,
+                counted(self.first)
+            ),
         }
     }
 }
@@ -162,8 +174,7 @@ impl Remembered {
         };
         let ranges = parts(&self.cuts);
         let shown = differing.iter().take(limit);
-        comparison.parts =
-            shown.map(|at| told(self.described(&ranges[*at]), &self.parts[*at], &now[*at])).collect();
+        comparison.parts = shown.map(|at| told(self.described(&ranges[*at]), &self.parts[*at], &now[*at])).collect();
         let rows = |at: &usize| self.parts[*at].sum.rows.abs_diff(now[*at].sum.rows).max(1);
         comparison.rest = Rest::AtLeast(differing.iter().map(rows).sum());
     }

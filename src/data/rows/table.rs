@@ -14,8 +14,7 @@ pub(in crate::data) const STABLE: &str = "set local timezone = 'UTC'; set local 
     set local extra_float_digits = 1; set local bytea_output = 'hex'; set local lc_monetary = 'C'; set local xmlbinary = 'base64'";
 
 /// And that rows are read as they are: names in values with their schemas, and rows that a policy hides are an error.
-const EXACT: &str =
-    "set local search_path = pg_catalog; set local quote_all_identifiers = off; set local row_security = off; set local jit = off";
+const EXACT: &str = "set local search_path = pg_catalog; set local quote_all_identifiers = off; set local row_security = off; set local jit = off";
 
 /// From how many pages on the places of cuts are taken from a sample.
 const LARGE: i64 = 2000;
@@ -137,7 +136,9 @@ impl Side for Table<'_> {
     async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
         let all = ranges == [Range::default()] && self.relation.sampled && self.relation.pages > LARGE;
         let sample = match all {
-            true => format!(" tablesample system ({}) repeatable (1)", 100.0 * SAMPLE as f64 / self.relation.pages as f64),
+            true => {
+                format!(" tablesample system ({}) repeatable (1)", 100.0 * SAMPLE as f64 / self.relation.pages as f64)
+            }
             false => String::new(),
         };
         let bounds: Vec<Vec<String>> = ranges.iter().skip(1).filter_map(|range| range.from.clone()).collect();

@@ -107,8 +107,11 @@ async fn values_that_look_alike_and_are_not_the_same() {
         ]
     );
     // Digits that a session leaves out are there all the same, and so is what it shows in another way.
-    two.both("create table t(id int primary key, d float, at timestamptz, b bytea, i interval, m money, c regclass);
-        insert into t values (1, 0.1 + 0.2, '2026-01-02 03:04:05+00', '\\x00ff', '1 day 02:00', 5, 'pg_class')").await;
+    two.both(
+        "create table t(id int primary key, d float, at timestamptz, b bytea, i interval, m money, c regclass);
+        insert into t values (1, 0.1 + 0.2, '2026-01-02 03:04:05+00', '\\x00ff', '1 day 02:00', 5, 'pg_class')",
+    )
+    .await;
     two.then("set extra_float_digits = -15; set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set bytea_output = 'escape'; set intervalstyle = 'iso_8601'; set quote_all_identifiers = on").await;
     assert!(two.compare("t").await.same);
     // The same digits, and another number.
@@ -123,7 +126,10 @@ async fn values_that_look_alike_and_are_not_the_same() {
     let texts =
         "create table t(id int primary key, x text); insert into t values (1, null), (2, ''), (3, 'null'), (4, ' ')";
     let found = two
-        .differ(texts, "update t set x = '' where id = 1; update t set x = null where id = 3; update t set x = '  ' where id = 4")
+        .differ(
+            texts,
+            "update t set x = '' where id = 1; update t set x = null where id = 3; update t set x = '  ' where id = 4",
+        )
         .await;
     assert_eq!(found, ["~ 1, x: null became ''", "~ 3, x: 'null' became null", "~ 4, x: ' ' became '  '"]);
     let arrays = "create table t(id int primary key, x int[], y text[], j jsonb, n numeric);
@@ -143,14 +149,17 @@ async fn values_that_look_alike_and_are_not_the_same() {
         ]
     );
     // What stands in one column must not be taken for what stands in the next.
-    let found =
-        two.differ("create table t(a text, b text); insert into t values ('x,', 'y')", "update t set a = 'x', b = ',y'");
+    let found = two
+        .differ("create table t(a text, b text); insert into t values ('x,', 'y')", "update t set a = 'x', b = ',y'");
     assert_eq!(found.await.len(), 2);
     let generated = "create table t(id int primary key, a int, b int generated always as (a * 2) stored); insert into t values (1, 1), (2, 2)";
     assert_eq!(two.differ(generated, "update t set a = 5 where id = 2").await, ["~ 2, a: 2 became 5, b: 4 became 10"]);
     let composite = "create type pair as (x int, y text); create domain small as int check (value < 100);
         create table t(id small primary key, p pair, s small); insert into t values (1, '(1,\"a b\")', 1), (2, null, 2)";
-    assert_eq!(two.differ(composite, "update t set p = '(1,)' where id = 1").await, ["~ 1, p: (1,\"a b\") became (1,)"]);
+    assert_eq!(
+        two.differ(composite, "update t set p = '(1,)' where id = 1").await,
+        ["~ 1, p: (1,\"a b\") became (1,)"]
+    );
 }
 
 #[tokio::test]
@@ -210,8 +219,7 @@ async fn partitions_and_children_count_wherever_their_rows_lie() {
     let partitioned = "create table t(id int primary key, x text) partition by range (id);
         create table low partition of t for values from (0) to (100); create table high partition of t for values from (100) to (200);
         insert into t select i, 'x' from generate_series(50, 149) i";
-    let found =
-        two.differ(partitioned, "update t set id = 30 where id = 120; delete from low where id = 60").await;
+    let found = two.differ(partitioned, "update t set id = 30 where id = 120; delete from low where id = 60").await;
     assert_eq!(found, ["+ 30 should not be there", "- 60 is missing", "- 120 is missing"]);
     // Where the border is does not matter.
     two.both(partitioned).await;
@@ -248,7 +256,8 @@ async fn names_schemas_and_columns_in_another_order() {
     assert!(two.compare("t").await.same);
     assert!(two.recall(&remembered, "t").await.same);
     // The same texts in the same places, under other names.
-    two.then("drop table t; create table t(id int primary key, b text, a text); insert into t values (1, 'x', 'y')").await;
+    two.then("drop table t; create table t(id int primary key, b text, a text); insert into t values (1, 'x', 'y')")
+        .await;
     for compared in [two.compare("t").await, two.recall(&remembered, "t").await] {
         assert_eq!(told(&compared), ["~ 1, a: x became y, b: y became x"]);
     }
@@ -350,14 +359,16 @@ async fn one_row_of_many_is_found_by_reading_few() {
     let compared = two.compare("t").await;
     assert!(matches!(compared.rest, Rest::AtLeast(80_000..)), "{compared}");
     // Without its key the second table is walked in another order.
-    two.both("create table t(id int primary key, x int); insert into t select i, i from generate_series(1, 20000) i").await;
+    two.both("create table t(id int primary key, x int); insert into t select i, i from generate_series(1, 20000) i")
+        .await;
     two.then("alter table t drop constraint t_pkey; alter table t alter id drop not null; update t set id = null where x = 5; insert into t values (9, 9), (9, 9)").await;
     let compared = two.compare("t").await;
     assert_eq!(
         sorted_lines(told(&compared)),
         ["+ null should not be there", "- 5 is missing", "~ 9, count: 1 became 3", "4 rows differ in all"]
     );
-    two.both("create table t(id int primary key, x int); insert into t select i, i from generate_series(1, 5000) i").await;
+    two.both("create table t(id int primary key, x int); insert into t select i, i from generate_series(1, 5000) i")
+        .await;
     two.then("alter table t drop constraint t_pkey; update t set id = 3; insert into t values (1, 1)").await;
     let compared = two.compare("t").await;
     assert!(!compared.same && compared.differences.len() == 10, "{compared}");
@@ -433,10 +444,7 @@ async fn a_snapshot_of_many_rows_tells_where_and_in_which_columns() {
     // Values exchanged between two rows: no column has another sum.
     two.then("update t set b = case a when 7 then 8 when 8 then 7 else a end where a in (7, 8)").await;
     let compared = two.recall(&remembered, "t").await;
-    assert_eq!(
-        told(&compared)[0],
-        "~ the table: 3000 rows, of which some differ in how their values go together"
-    );
+    assert_eq!(told(&compared)[0], "~ the table: 3000 rows, of which some differ in how their values go together");
     // A small table that has become a large one, and one that has lost its key.
     two.both("create table t(id int primary key); insert into t select generate_series(1, 5)").await;
     let remembered = two.remember("t").await;
