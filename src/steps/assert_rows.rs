@@ -10,7 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::sql::shorten;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::data::{Comparison, Wanted, compare};
+use crate::data::{Comparison, Rest, Wanted, compare};
 use crate::node::Text;
 use crate::pg::{TableName, quote_identifier};
 use crate::source::{Name, Scalar, Spanned, Sql};
@@ -239,6 +239,11 @@ impl AssertRows {
             cx.fact("rows", compared.second);
         }
         if !compared.same {
+            if let Rest::Exactly(rows) | Rest::AtLeast(rows) = compared.rest
+                && rows > 0
+            {
+                cx.fact("differing", rows);
+            }
             let finding = Finding::failed(format!("{} is not the same as `{id}`", table.value));
             return Err(finding.at(same_as.entry).label(self.difference(id, &compared)).note("diff", compared.to_string()));
         }

@@ -128,7 +128,7 @@ async fn divide<A: Side, B: Side>(
         divided.push(cuts.len() - begins + usize::from(part.range.from.is_some()) > bounds);
     }
     let (mine, theirs) = tokio::try_join!(first.sums(order, &ranges, &cuts), second.sums(order, &ranges, &cuts))?;
-    let mut smaller = parts(&cuts).into_iter().zip(mine.into_iter().zip(theirs)).peekable();
+    let mut smaller = parts(&cuts).into_iter().zip(mine.into_iter().zip(theirs));
     let mut left = Vec::new();
     let mut divided = divided.into_iter();
     for part in differing {
@@ -138,7 +138,7 @@ async fn divide<A: Side, B: Side>(
         }
         let whole = !divided.next().unwrap_or_default();
         // Parts between those that are divided have no rows, since none were asked for.
-        while let Some((range, (mine, theirs))) = smaller.next() {
+        for (range, (mine, theirs)) in smaller.by_ref() {
             let ends = range.to == part.range.to;
             if mine != theirs {
                 // Hashes are spread evenly: those that stay together are those of rows that are the same.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::difference::{Line, RowDifference, differences};
+use super::difference::{Line, RowChange, RowDifference, differences};
 use super::halve::{Limit, Side};
 use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
@@ -146,7 +146,7 @@ impl Remembered {
             let mut differing = differences(mine[*at].clone(), theirs, &self.layout.names(), &key_places(&self.layout));
             if !whole {
                 // A row that was not read may be there all the same.
-                differing.retain(|difference| difference.change == super::RowChange::Extra);
+                differing.retain(|difference| difference.change != RowChange::Missing);
                 all = false;
             }
             rows += differing.iter().map(|difference| difference.rows).sum::<u64>();
