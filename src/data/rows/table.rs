@@ -81,16 +81,24 @@ impl<'a> Table<'a> {
         cuts: &[Vec<String>],
         by_column: bool,
     ) -> Result<Vec<Part>> {
-        let sum = |text: &str| format!("coalesce(sum({}), 0)::text", hash(text));
-        let mut sums = vec![sum(&self.relation.row_text(&self.columns))];
+        let mut hashes = vec![hash(&self.relation.row_text(&self.columns))];
         if by_column {
-            sums.extend(self.columns.iter().map(|name| sum(&self.relation.column_text(name))));
+            hashes.extend(self.columns.iter().map(|name| hash(&self.relation.column_text(name))));
         }
+        let listed = |term: &dyn Fn((usize, &String)) -> String| {
+            hashes.iter().enumerate().map(term).collect::<Vec<_>>().join(", ")
+        };
+        let sums = listed(&|(at, _)| format!("coalesce(sum(h{at}), 0)::text"));
+        let terms = listed(&|(at, hash)| format!("{hash} as h{at}"));
+        let nothing = listed(&|_| "0::bigint".to_owned());
+        // Of a union the planner does not know how many parts there will be: of the key alone it expects one for each value, and would
+        // use one process. The second half has no rows and is left out of the plan.
+        let relation = &self.relation.sql;
         let query = format!(
-            "select {}, count(*), {} from {} as r where {} group by 1",
+            "select s.part, count(*), {sums} from (
+                select {} as part, {terms} from {relation} as r where {}
+                union all select 0, {nothing} from {relation} as r where false) s group by s.part",
             order.part(&self.relation, cuts),
-            sums.join(", "),
-            self.relation.sql,
             order.within(&self.relation, ranges),
         );
         let rows = self.query(&query).await?;
@@ -105,7 +113,7 @@ impl<'a> Table<'a> {
             let part = parts.get_mut(usize::try_from(at).unwrap_or_default());
             let part = part.ok_or_else(|| self.unreadable(&at.to_string()))?;
             part.sum = RowSum { rows: self.get::<i64>(&row, 1)?.cast_unsigned(), sum: number(2)? };
-            part.columns = (0..sums.len() - 1).map(|at| number(at + 3)).collect::<Result<_>>()?;
+            part.columns = (0..hashes.len() - 1).map(|at| number(at + 3)).collect::<Result<_>>()?;
         }
         Ok(parts)
     }
