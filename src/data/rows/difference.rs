@@ -1,11 +1,11 @@
 //! How rows differ, and finding it out where both sides have been read.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::layout::Order;
 use super::record::record;
 
 /// How one row differs between two tables.
@@ -74,13 +74,14 @@ pub(in crate::data) struct Line {
 pub(super) fn differences(
     first: Vec<Line>,
     second: Vec<Line>,
+    order: &Order,
     columns: &[String],
     key: &[usize],
 ) -> Vec<RowDifference> {
     let mut groups: Vec<(Vec<String>, bool, Line)> = Vec::new();
     groups.extend(first.into_iter().map(|line| (line.at.clone(), true, line)));
     groups.extend(second.into_iter().map(|line| (line.at.clone(), false, line)));
-    groups.sort_by(|a, b| sorted(&a.0, &b.0).then_with(|| a.0.cmp(&b.0)));
+    groups.sort_by(|a, b| order.compare(&a.0, &b.0).then_with(|| a.0.cmp(&b.0)));
     let mut found = Vec::new();
     for group in groups.chunk_by(|a, b| a.0 == b.0) {
         compare(group, columns, key, &mut found);
@@ -120,16 +121,4 @@ fn named(values: &[Option<String>], key: &[usize]) -> String {
         return record(values.iter().map(|value| value.as_deref()));
     }
     key.iter().map(|at| shown(values[*at].as_deref())).collect::<Vec<_>>().join(", ")
-}
-
-/// How keys are sorted for people: numbers as numbers. What is compared does not depend on it.
-pub(super) fn sorted(a: &[String], b: &[String]) -> Ordering {
-    let values = a.iter().zip(b).map(|(a, b)| match (a.parse::<i128>(), b.parse::<i128>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => match (a.parse::<f64>(), b.parse::<f64>()) {
-            (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
-            _ => a.cmp(b),
-        },
-    });
-    values.fold(Ordering::Equal, Ordering::then)
 }

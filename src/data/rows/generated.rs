@@ -1,6 +1,6 @@
 //! A table as the generator made it: no server has to be asked for its rows.
 
-use super::difference::{Line, sorted};
+use super::difference::Line;
 use super::halve::{Limit, PARTS, Side};
 use super::layout::{Order, Range};
 use super::record::record;
@@ -99,7 +99,7 @@ impl Generated {
             count: 1,
         };
         let mut lines: Vec<Line> = found.iter().map(line).collect();
-        lines.sort_by(|a, b| sorted(&a.at, &b.at).then_with(|| a.values.cmp(&b.values)));
+        lines.sort_by(|a, b| order.compare(&a.at, &b.at).then_with(|| a.values.cmp(&b.values)));
         lines.dedup_by(|same, kept| {
             let is_same = same.at == kept.at && same.values == kept.values;
             kept.count += if is_same { same.count } else { 0 };

@@ -1,7 +1,7 @@
 //! Finding the rows that differ without reading those that don't: both sides add up the parts of a table, and only parts whose sums
 //! differ are divided further, until they are small enough to be read.
 
-use super::difference::{Line, RowDifference, differences, sorted};
+use super::difference::{Line, RowDifference, differences};
 use super::layout::{Order, Range, parts};
 use crate::data::{Result, RowSum};
 
@@ -92,8 +92,11 @@ pub(super) async fn halve<A: Side, B: Side>(
         differing = divide((&mut *first, &mut *second), order, differing).await?;
         keep(&mut differing, order, limit, &mut left_out);
     }
+    for part in &mut differing {
+        part.whole |= part.is_wide();
+    }
     let (lines, others, complete) = read((first, second), order, &mut differing, limit, &mut left_out).await?;
-    let mut found = differences(lines, others, columns, key);
+    let mut found = differences(lines, others, order, columns, key);
     let rows = found.iter().map(|difference| difference.rows).sum::<u64>();
     found.truncate(limit as usize);
     Ok(Found { differences: found, rows: left_out.rows + rows, all: complete && left_out.all })
@@ -117,15 +120,13 @@ async fn divide<A: Side, B: Side>(
     let mut divided = Vec::new();
     for (part, (mine, theirs)) in wide.iter().zip(mine.into_iter().zip(theirs)) {
         let inner = if by_hash || part.first >= part.second { mine } else { theirs };
-        let begins = cuts.len();
-        let inner = inner.into_iter().filter(|cut| part.range.from.as_ref() != Some(cut));
+        let inner: Vec<_> = inner.into_iter().filter(|cut| part.range.from.as_ref() != Some(cut)).collect();
+        divided.push(!inner.is_empty());
         for cut in part.range.from.iter().cloned().chain(inner).chain(part.range.to.clone()) {
             if cuts.last() != Some(&cut) {
                 cuts.push(cut);
             }
         }
-        let bounds = usize::from(part.range.from.is_some()) + usize::from(part.range.to.is_some());
-        divided.push(cuts.len() - begins + usize::from(part.range.from.is_some()) > bounds);
     }
     let (mine, theirs) = tokio::try_join!(first.sums(order, &ranges, &cuts), second.sums(order, &ranges, &cuts))?;
     let mut smaller = parts(&cuts).into_iter().zip(mine.into_iter().zip(theirs));
@@ -201,23 +202,23 @@ async fn read<A: Side, B: Side>(
     let read = |lines: &[Line]| lines.iter().map(|line| line.count).sum::<u64>();
     let rest = differing.iter().map(|part| part.first).sum::<u64>().saturating_sub(read(&mine));
     let other_rest = differing.iter().map(|part| part.second).sum::<u64>().saturating_sub(read(&theirs));
-    // What lies behind the last row that was read is not known: the other side's rows there are no differences yet.
-    if rest > 0 {
-        until(&mut theirs, mine.last());
-    }
-    if other_rest > 0 {
-        until(&mut mine, theirs.last());
-    }
     let one_sided = differing.last().is_some_and(|last| last.first.min(last.second) == 0);
     if one_sided {
         left_out.rows += rest + other_rest;
     }
+    // What lies behind the last row that was read is not known: the other side's rows there are no differences yet.
+    if rest > 0 && !one_sided {
+        until(&mut theirs, mine.last(), order);
+    }
+    if other_rest > 0 && !one_sided {
+        until(&mut mine, theirs.last(), order);
+    }
     Ok((mine, theirs, one_sided || rest + other_rest == 0))
 }
 
-fn until(lines: &mut Vec<Line>, last: Option<&Line>) {
+fn until(lines: &mut Vec<Line>, last: Option<&Line>, order: &Order) {
     if let Some(last) = last {
-        lines.retain(|line| sorted(&line.at, &last.at).then_with(|| line.values.cmp(&last.values)).is_le());
+        lines.retain(|line| order.compare(&line.at, &last.at).then_with(|| line.values.cmp(&last.values)).is_le());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which columns a table has, by which of them its rows are told apart, and in which order two tables can be walked side by side.
 
+use std::cmp::Ordering;
+
 use tokio_postgres::Client;
 
 use crate::data::{DataError, Result};
@@ -235,6 +237,23 @@ impl Order {
             format!("r.{}::{kind}{collate}", quote_identifier(name))
         };
         key.iter().zip(kinds).map(expression).collect()
+    }
+
+    /// How the server sorts two keys, as far as their texts tell.
+    pub fn compare(&self, a: &[String], b: &[String]) -> Ordering {
+        let number = |kind: &str| {
+            matches!(kind, "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "oid")
+        };
+        let values =
+            a.iter().zip(b).zip(self.kinds()).map(|((a, b), kind)| match (a.parse::<i128>(), b.parse::<i128>()) {
+                _ if !number(kind) => a.cmp(b),
+                (Ok(a), Ok(b)) => a.cmp(&b),
+                _ => match (a.parse::<f64>(), b.parse::<f64>()) {
+                    (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+                    _ => a.cmp(b),
+                },
+            });
+        values.fold(Ordering::Equal, Ordering::then)
     }
 
     /// A key as SQL has it: `'7'::bigint`, or `('7'::bigint, 'a'::text)` with more than one column.

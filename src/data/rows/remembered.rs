@@ -143,7 +143,8 @@ impl Remembered {
             let most = remembered + limit as u64 + 1;
             let theirs = table.lines(&self.order, &ranges[*at..=*at], Limit::Lines(most)).await?;
             let whole = theirs.iter().map(|line| line.count).sum::<u64>() == now[*at].sum.rows;
-            let mut differing = differences(mine[*at].clone(), theirs, &self.layout.names(), &key_places(&self.layout));
+            let mut differing =
+                differences(mine[*at].clone(), theirs, &self.order, &self.layout.names(), &key_places(&self.layout));
             if !whole {
                 // A row that was not read may be there all the same.
                 differing.retain(|difference| difference.change != RowChange::Missing);

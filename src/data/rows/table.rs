@@ -118,37 +118,8 @@ impl<'a> Table<'a> {
         Ok(parts)
     }
 
-    async fn query(&mut self, query: &str) -> Result<Vec<Row>> {
-        let rows = self.client.query(query, &[]).await.map_err(|error| match error.code() {
-            Some(code) if *code == SqlState::UNDEFINED_TABLE => DataError::Missing { table: self.name.clone() },
-            _ => DataError::while_doing(self.doing())(error),
-        })?;
-        self.read += rows.len() as u64;
-        Ok(rows)
-    }
-
-    fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
-        row.try_get(at).map_err(DataError::while_doing(self.doing()))
-    }
-
-    fn doing(&self) -> String {
-        format!("comparing the rows of {}", self.name)
-    }
-
-    fn unreadable(&self, what: &str) -> DataError {
-        DataError::Answer { doing: self.doing(), what: what.to_owned() }
-    }
-}
-
-impl Side for Table<'_> {
-    async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
-        let all = ranges == [Range::default()] && self.relation.sampled && self.relation.pages > LARGE;
-        let sample = match all {
-            true => {
-                format!(" tablesample system ({}) repeatable (1)", 100.0 * SAMPLE as f64 / self.relation.pages as f64)
-            }
-            false => String::new(),
-        };
+    /// The keys at which each of the ranges, of which only a sample may be looked at, is divided.
+    async fn cut(&mut self, order: &Order, ranges: &[Range], sample: &str) -> Result<Vec<Vec<Vec<String>>>> {
         let bounds: Vec<Vec<String>> = ranges.iter().skip(1).filter_map(|range| range.from.clone()).collect();
         let expressions = order.expressions(&self.relation);
         let names: Vec<String> = (0..expressions.len()).map(|at| format!("k{at}")).collect();
@@ -173,6 +144,41 @@ impl Side for Table<'_> {
             cuts.get_mut(at).ok_or_else(|| self.unreadable(&at.to_string()))?.push(cut);
         }
         Ok(cuts)
+    }
+
+    async fn query(&mut self, query: &str) -> Result<Vec<Row>> {
+        let rows = self.client.query(query, &[]).await.map_err(|error| match error.code() {
+            Some(code) if *code == SqlState::UNDEFINED_TABLE => DataError::Missing { table: self.name.clone() },
+            _ => DataError::while_doing(self.doing())(error),
+        })?;
+        self.read += rows.len() as u64;
+        Ok(rows)
+    }
+
+    fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
+        row.try_get(at).map_err(DataError::while_doing(self.doing()))
+    }
+
+    fn doing(&self) -> String {
+        format!("comparing the rows of {}", self.name)
+    }
+
+    fn unreadable(&self, what: &str) -> DataError {
+        DataError::Answer { doing: self.doing(), what: what.to_owned() }
+    }
+}
+
+impl Side for Table<'_> {
+    async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
+        if ranges == [Range::default()] && self.relation.sampled && self.relation.pages > LARGE {
+            let percent = 100.0 * SAMPLE as f64 / self.relation.pages as f64;
+            let cuts = self.cut(order, ranges, &format!(" tablesample system ({percent}) repeatable (1)")).await?;
+            // The pages may have been empty ones.
+            if cuts.iter().any(|cuts| !cuts.is_empty()) {
+                return Ok(cuts);
+            }
+        }
+        self.cut(order, ranges, "").await
     }
 
     async fn sums(&mut self, order: &Order, ranges: &[Range], cuts: &[Vec<String>]) -> Result<Vec<RowSum>> {
