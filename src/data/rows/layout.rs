@@ -43,7 +43,7 @@ pub(super) struct Relation {
 
 /// The columns, with the place of each in the key. A key's other columns (`INCLUDE`) are none of it.
 const READ: &str = "
-    with relation as (select to_regclass($1)::oid as id),
+    with recursive relation as (select to_regclass($1)::oid as id),
     key as (
         select i.indkey::int2[] as columns, i.indnkeyatts as number
         from pg_catalog.pg_index i, relation
@@ -53,9 +53,13 @@ const READ: &str = "
                 where a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]) and not a.attnotnull))
         order by not i.indisprimary, i.indnkeyatts, i.indexrelid limit 1
     ),
+    tree as (
+        select id from relation
+        union select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.id
+    ),
     size as (
-        select coalesce(sum(pg_catalog.pg_relation_size(p.relid)), 0) / 8192 as pages
-        from relation, pg_catalog.pg_partition_tree(relation.id::regclass) p
+        select coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0) / 8192 as pages
+        from tree join pg_catalog.pg_class c on c.oid = tree.id and c.relkind in ('r', 'm')
     )
     select a.attname::text, pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), a.attnotnull,
         a.attcollation = 950 or a.attcollation = 951 or (a.attcollation = 100 and d.datcollate in ('C', 'POSIX')
