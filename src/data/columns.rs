@@ -199,6 +199,16 @@ fn words(max: usize, bits: u64, buffer: &mut Vec<u8>) {
 }
 
 impl Kind {
+    /// Its name, if a primary key of this type counts the rows.
+    pub(super) fn counted(self) -> Option<&'static str> {
+        match self {
+            Kind::Smallint => Some("smallint"),
+            Kind::Integer => Some("integer"),
+            Kind::Bigint => Some("bigint"),
+            _ => None,
+        }
+    }
+
     /// The value as `COPY ... (FORMAT binary)` has it, with its length; `count` is the row's number from 1 for a key.
     pub(super) fn binary(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
         let at = out.len();

@@ -5,6 +5,7 @@ use futures_util::SinkExt;
 use tokio_postgres::Client;
 
 use super::columns::{Column, Columns};
+use super::rows::{ColumnLayout, Layout, quote_into};
 use super::{DataError, Result, RowSum};
 use crate::pg::{TableName, quote_identifier, quote_literal};
 
@@ -177,43 +178,54 @@ impl Generator {
         Some((bits, column.primary_key.then_some(row + 1)))
     }
 
-    fn sum(&self, from: u64, to: u64) -> RowSum {
+    /// The columns of the table.
+    pub(super) fn layout(&self) -> Layout {
+        let column = |column: &Column| ColumnLayout {
+            name: column.name.clone(),
+            kind: column.kind.counted().unwrap_or_default().to_owned(),
+            not_null: column.not_null,
+            bytewise: true,
+        };
+        let key = self.columns.primary_key().map(|key| key.name.clone());
+        Layout { columns: self.columns.0.iter().map(column).collect(), key: key.into_iter().collect() }
+    }
+
+    /// The text of a value of a row, counted from 0; nothing for null.
+    pub(super) fn text(&self, row: u64, column: usize) -> Option<String> {
+        let of = self.columns.0.get(column)?;
+        let (bits, count) = self.value(row, column, of)?;
+        let mut text = Vec::new();
+        of.kind.text(bits, count, &mut text);
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Adds up the rows from one to before another, counted from 0.
+    pub(super) fn sum(&self, from: u64, to: u64) -> RowSum {
         let mut sum = RowSum::default();
         let (mut text, mut value) = (Vec::new(), Vec::new());
         for row in from..to {
-            text.clear();
-            text.push(b'(');
-            for (number, column) in self.columns.0.iter().enumerate() {
-                if number > 0 {
-                    text.push(b',');
-                }
-                if let Some((bits, count)) = self.value(row, number, column) {
-                    value.clear();
-                    column.kind.text(bits, count, &mut value);
-                    quote_into(&value, &mut text);
-                }
-            }
-            text.push(b')');
+            self.write(row, &mut text, &mut value);
             sum.add(&text);
         }
         sum
     }
-}
 
-/// A value within a row, as `record_out` writes it.
-fn quote_into(value: &[u8], row: &mut Vec<u8>) {
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r');
-    if !value.is_empty() && !value.iter().any(special) {
-        return row.extend_from_slice(value);
-    }
-    row.push(b'"');
-    for byte in value {
-        if matches!(byte, b'"' | b'\\') {
-            row.push(*byte);
+    /// Writes a row as `record_out` does. `value` is room for one value.
+    pub(super) fn write(&self, row: u64, text: &mut Vec<u8>, value: &mut Vec<u8>) {
+        text.clear();
+        text.push(b'(');
+        for (number, column) in self.columns.0.iter().enumerate() {
+            if number > 0 {
+                text.push(b',');
+            }
+            if let Some((bits, count)) = self.value(row, number, column) {
+                value.clear();
+                column.kind.text(bits, count, value);
+                quote_into(value, text);
+            }
         }
-        row.push(*byte);
+        text.push(b')');
     }
-    row.push(b'"');
 }
 
 #[cfg(test)]

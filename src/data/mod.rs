@@ -24,7 +24,7 @@ pub use generate::Generator;
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, is_damage};
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
-pub use rows::{RowChange, RowDifference, first_differences, row_sum};
+pub use rows::{Comparison, PartDifference, Remembered, Rest, RowChange, RowDifference, Wanted, compare, row_sum};
 pub use sequences::{End, Position, Sequence, last_numbers};
 
 use crate::pg::TableName;

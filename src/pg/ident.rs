@@ -48,14 +48,14 @@ impl fmt::Display for TableName {
     /// As a person would write it: quoted only where SQL needs it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
-            Some(schema) => write!(f, "{}.{}", shown(schema), shown(&self.name)),
-            None => f.write_str(&shown(&self.name)),
+            Some(schema) => write!(f, "{}.{}", shown_identifier(schema), shown_identifier(&self.name)),
+            None => f.write_str(&shown_identifier(&self.name)),
         }
     }
 }
 
 /// An identifier as a person would write it: quoted only where SQL needs it.
-fn shown(part: &str) -> String {
+pub fn shown_identifier(part: &str) -> String {
     let mut bytes = part.bytes();
     let plain = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
@@ -84,7 +84,7 @@ impl ColumnName {
 impl fmt::Display for ColumnName {
     /// As a person would write it: quoted only where SQL needs it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown(&self.0))
+        f.write_str(&shown_identifier(&self.0))
     }
 }
 

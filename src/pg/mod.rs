@@ -10,7 +10,9 @@ mod target;
 mod version;
 
 pub use condition::SqlState;
-pub use ident::{ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal};
+pub use ident::{
+    ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,
+};
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Mark, Moment};
 pub use segment::{Segment, is_segment};

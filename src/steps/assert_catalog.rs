@@ -35,6 +35,9 @@ pub struct AssertCatalog {
     node: NodeRef,
     /// The id of a snapshot step.
     same_as: Spanned<Name>,
+    /// The database that the tables are in, if that is not the node's own one.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
 }
 
 impl StepKind for AssertCatalog {
@@ -61,7 +64,7 @@ impl Step for AssertCatalog {
         let node = cx.yard.node(self.node.as_str())?;
         let snapshot = cx.yard.state().snapshots.get(self.same_as.as_str()).cloned();
         let snapshot = snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as.value)))?;
-        let client = cx.client(&node).await?;
+        let client = cx.client_in(&node, self.database.as_ref()).await?;
         let now = snapshot.catalog.read_again(&client, &snapshot.tables).await;
         let now = now.map_err(|e| Finding::failed(e.to_string()))?;
         // Asked for last: a server that still hands out numbers is ahead of what was noted.

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::sql::shorten;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::data::{RowSum, first_differences, row_sum};
+use crate::data::{Comparison, Rest, Wanted, compare};
 use crate::node::Text;
 use crate::pg::{TableName, quote_identifier};
 use crate::source::{Name, Scalar, Spanned, Sql};
@@ -25,7 +25,9 @@ use crate::source::{Name, Scalar, Spanned, Sql};
 ///
 /// A query's rows are compared with `equals` in their order, each value with its text; numbers as numbers. `count` is the number
 /// of a table's rows. `same_as` is the id of a `snapshot` or `create_data` step, or another node, whose table of the same name is
-/// meant; whole tables are compared by a checksum that does not depend on the order of the rows.
+/// meant; whole tables are compared by a checksum that does not depend on the order of the rows, and column by column where it
+/// differs: the first rows that do are named. A snapshot of more than 2,000 rows knows in which part of the table they are, and in which
+/// columns. Columns have to have the same names, in whatever order. `database` is where the table is, if that is not the node's own one.
 ///
 /// It holds when the rows are those. An assertion over zero rows fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -52,6 +54,9 @@ pub struct AssertRows {
     /// What it should be the same as.
     #[serde(default)]
     same_as: Option<Spanned<Name>>,
+    /// The database to look in, also on the node that is `same_as`.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// Zero rows are right, too.
     #[serde(default)]
     allow_empty: bool,
@@ -128,7 +133,7 @@ impl Step for AssertRows {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        let client = cx.client(&node).await?;
+        let client = cx.client_in(&node, self.database.as_ref()).await?;
         match (&self.query, &self.table, &self.count, &self.same_as) {
             (Some(query), ..) => self.judge_query(cx, &client, query).await,
             (_, Some(table), Some(count), _) => self.judge_count(cx, &client, table, count).await,
@@ -216,54 +221,52 @@ impl AssertRows {
         let id = same_as.as_str();
         let from_data = cx.yard.state().generated.get(id).cloned();
         let from_snapshot = cx.yard.state().snapshots.get(id).cloned();
-        let other = match (&from_data, &from_snapshot) {
-            (None, None) => {
-                let node = cx.yard.node(id)?;
-                Some(cx.client(&node).await?)
-            }
-            _ => None,
-        };
-        let wanted: RowSum = match (from_data, from_snapshot, &other) {
-            (Some((_, sum)), ..) => sum,
-            (_, Some(snapshot), _) => snapshot
-                .rows
-                .iter()
-                .find(|(name, _)| name.quoted() == table.quoted())
-                .or(snapshot.rows.first().filter(|_| snapshot.rows.len() == 1))
-                .map(|(_, sum)| *sum)
-                .ok_or_else(|| {
+        let other;
+        let wanted = match (&from_data, &from_snapshot) {
+            (Some((generator, sum)), _) => Wanted::Generated(generator, *sum),
+            (_, Some(snapshot)) => {
+                let named = snapshot.rows.iter().find(|(name, _)| name.quoted() == table.quoted());
+                let found = named.or(snapshot.rows.first().filter(|_| snapshot.rows.len() == 1));
+                Wanted::Remembered(found.map(|(_, remembered)| &**remembered).ok_or_else(|| {
                     Finding::errored(format!("snapshot `{id}` has no rows of {}", table.value)).at(same_as.span)
-                })?,
-            (_, _, Some(other)) => row_sum(other, &table.value).await.map_err(|e| Finding::failed(e.to_string()))?,
-            _ => return Err(Finding::errored("there is nothing to compare with")),
+                })?)
+            }
+            _ => {
+                other = cx.client_in(&*cx.yard.node(id)?, self.database.as_ref()).await?;
+                Wanted::Server(&other)
+            }
         };
-        let now = row_sum(client, &table.value).await.map_err(|e| Finding::failed(e.to_string()).at(table.span))?;
-        cx.fact("rows", now.rows);
-        if now != wanted {
-            let label = match now.rows == wanted.rows {
-                true => format!("both have {}, with different content", counted(now.rows as usize)),
-                false => format!(
-                    "`{id}` has {}, `{}` has {}",
-                    counted(wanted.rows as usize),
-                    self.node,
-                    counted(now.rows as usize)
-                ),
-            };
-            let finding = Finding::failed(format!("{} is not the same as `{id}`", table.value)).at(same_as.entry).label(label);
-            let Some(other) = other else { return Err(finding) };
-            let listed = match first_differences(&other, client, &table.value, SHOWN).await {
-                Ok(differences) => differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-                Err(error) => format!("could not be listed: {error}"),
-            };
-            return Err(finding.note("diff", listed));
+        let compared = compare(wanted, client, &table.value, SHOWN).await;
+        let compared = compared.map_err(|e| Finding::failed(e.to_string()).at(table.span))?;
+        if compared.columns.is_empty() {
+            cx.fact("rows", compared.second);
         }
-        if now.rows == 0 && !self.allow_empty {
+        if !compared.same {
+            if let Rest::Exactly(rows) | Rest::AtLeast(rows) = compared.rest
+                && rows > 0
+            {
+                cx.fact("differing", rows);
+            }
+            let finding = Finding::failed(format!("{} is not the same as `{id}`", table.value));
+            return Err(finding.at(same_as.entry).label(self.difference(id, &compared)).note("diff", compared.to_string()));
+        }
+        if compared.second == 0 && !self.allow_empty {
             return Err(Finding::failed("an assertion over zero rows proves nothing")
                 .at(same_as.entry)
                 .label("both are empty")
                 .help("if no rows are really what is right, say `allow_empty: true`"));
         }
         Ok(())
+    }
+
+    /// What is different, in a few words.
+    fn difference(&self, id: &str, compared: &Comparison) -> String {
+        let (wanted, now) = (counted(compared.first as usize), counted(compared.second as usize));
+        match compared {
+            _ if !compared.columns.is_empty() => "the columns are not the same".to_owned(),
+            _ if compared.first == compared.second => format!("both have {now}, with different content"),
+            _ => format!("`{id}` has {wanted}, `{}` has {now}", self.node),
+        }
     }
 }
 

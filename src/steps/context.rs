@@ -11,13 +11,13 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::data::{Catalog, RowSum};
+use crate::data::{Catalog, Generator, Remembered, RowSum};
 use crate::host::Lab;
 use crate::journal::{Event, Facts, Journal, TrafficCount};
 use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
-use crate::source::Source;
+use crate::source::{Source, Spanned};
 use crate::traffic::{Pool, Tally, Workload};
 
 use super::{Finding, HandedOut, Kind, Recovered, Role, StepResult};
@@ -67,13 +67,15 @@ pub struct Dump {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The rows of each table; none with `catalog_only`.
-    pub rows: Vec<(TableName, RowSum)>,
+    pub rows: Vec<(TableName, Arc<Remembered>)>,
     /// What the tables looked like.
     pub catalog: Catalog,
     /// The tables, in the step's order.
     pub tables: Vec<TableName>,
     /// How far their sequences had come when something happened later.
     pub handed_out: Vec<HandedOut>,
+    /// The database that they are in, where it is not the node's own one.
+    pub database: Option<String>,
 }
 
 /// The users of a `traffic` step.
@@ -153,8 +155,8 @@ pub struct State {
     pub dumps: BTreeMap<String, Dump>,
     /// Snapshots.
     pub snapshots: BTreeMap<String, Snapshot>,
-    /// What `create_data` steps generated.
-    pub generated: BTreeMap<String, (TableName, RowSum)>,
+    /// What `create_data` steps generated, with the sum of its rows.
+    pub generated: BTreeMap<String, (Generator, RowSum)>,
     /// How far nodes were recovered, by their name.
     pub recovered: BTreeMap<String, Recovered>,
     /// The nodes whose dumps were imported, by the node that they were imported into.
@@ -397,6 +399,25 @@ impl Context<'_> {
                 Err(if node.is_external() { finding } else { finding.note("log", node.log_tail().await) })
             }
         }
+    }
+
+    /// The same, in another of its databases where one is named: then in a session of the step's own.
+    pub async fn client_in(
+        &self,
+        node: &Node,
+        database: Option<&Spanned<String>>,
+    ) -> Result<Arc<Client>, Box<Finding>> {
+        let own = self.client(node).await?;
+        let Some(database) = database else { return Ok(own) };
+        let refused = |error: SqlError| {
+            Finding::failed(format!("database `{}` cannot be reached on `{}`", database.value, node.name()))
+                .at(database.span)
+                .label(error.to_string())
+        };
+        let client = node.connect_to(&database.value).await.map_err(refused)?;
+        // When the step's time is over nobody cancels what runs in this session but the server.
+        client.batch_execute(&format!("SET statement_timeout = {}", self.left().as_millis().max(1))).await?;
+        Ok(Arc::new(client))
     }
 
     /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.

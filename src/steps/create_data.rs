@@ -29,7 +29,7 @@ use crate::source::{Ordered, Spanned};
 /// ```
 ///
 /// The same seed makes the same rows on any machine, and drillyard knows their number and their checksum without asking the
-/// server: `assert_rows: { table: ..., same_as: data }` compares with those. Types of columns: smallint, integer, bigint,
+/// server: `assert_rows: { table: ..., same_as: data }` compares with those, and names the rows that differ. Types of columns: smallint, integer, bigint,
 /// numeric, real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb, bytea, each with
 /// `not null` or `primary key`. An integer that is the primary key counts from 1. Without `columns`: id, amount, note, at.
 ///
@@ -158,9 +158,10 @@ impl Step for CreateData {
                 generator.load(&*cx.client(&node).await?, helper.as_ref()).await.map_err(refused)?;
                 cx.fact("rows", rows.value);
                 if let Some(id) = cx.id {
-                    let sum = tokio::task::spawn_blocking(move || generator.checksum()).await;
+                    let adding = generator.clone();
+                    let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
                     let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
-                    cx.yard.state().generated.insert(id.to_owned(), (table.value.clone(), sum));
+                    cx.yard.state().generated.insert(id.to_owned(), (generator, sum));
                 }
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! How far sequences had come when something happened to their server: a number that somebody has must not be handed out again, wherever
 //! a recovery comes out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio_postgres::Client;
@@ -34,27 +34,26 @@ impl Context<'_> {
     /// Takes a note of the sequences of all snapshots as they are on a primary. What cannot be asked is not noted, and said: what the
     /// step does is not to suffer.
     pub(super) async fn note_handed_out(&self, node: &Node, when: &str) {
-        let sequences = |yard: &Yard| -> BTreeSet<String> {
-            let state = yard.state();
-            let catalogs = state.snapshots.values().map(|snapshot| &snapshot.catalog);
-            catalogs.flat_map(|catalog| catalog.sequences.iter().map(|sequence| sequence.name.clone())).collect()
-        };
-        let names: Vec<String> = sequences(self.yard).into_iter().collect();
-        if names.is_empty() || node.is_external() || !node.is_up() {
+        if node.is_external() || !node.is_up() {
             return;
         }
-        let patience = PATIENCE.min(self.left() / 4);
-        let why = match tokio::time::timeout(patience, read(node, &names)).await {
-            Ok(Ok(numbers)) => {
-                let seen = HandedOut { node: node.name().to_owned(), when: when.to_owned(), numbers };
-                self.yard.state().snapshots.values_mut().for_each(|snapshot| snapshot.handed_out.push(seen.clone()));
-                return;
-            }
-            Ok(Err(why)) => why,
-            Err(_) => format!("what was handed out was not safe within {} ms", patience.as_millis()),
-        };
-        let message = format!("the positions of sequences on `{}` were not noted {when}: {why}", node.name());
-        self.yard.journal.write(Event::Warned { drill: Some(self.yard.drill), message });
+        for (database, names) in sequences(self.yard) {
+            let patience = PATIENCE.min(self.left() / 4);
+            let names: Vec<String> = names.into_iter().collect();
+            let why = match tokio::time::timeout(patience, read(node, database.as_deref(), &names)).await {
+                Ok(Ok(numbers)) => {
+                    let seen = HandedOut { node: node.name().to_owned(), when: when.to_owned(), numbers };
+                    let mut state = self.yard.state();
+                    let here = state.snapshots.values_mut().filter(|snapshot| snapshot.database == database);
+                    here.for_each(|snapshot| snapshot.handed_out.push(seen.clone()));
+                    continue;
+                }
+                Ok(Err(why)) => why,
+                Err(_) => format!("what was handed out was not safe within {} ms", patience.as_millis()),
+            };
+            let message = format!("the positions of sequences on `{}` were not noted {when}: {why}", node.name());
+            self.yard.journal.write(Event::Warned { drill: Some(self.yard.drill), message });
+        }
     }
 
     /// What a step is called in such a note.
@@ -63,9 +62,22 @@ impl Context<'_> {
     }
 }
 
+/// The sequences of all snapshots, by the database that they are in, where it is not the node's own one.
+fn sequences(yard: &Yard) -> BTreeMap<Option<String>, BTreeSet<String>> {
+    let mut all: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for snapshot in yard.state().snapshots.values().filter(|snapshot| !snapshot.catalog.sequences.is_empty()) {
+        let names = snapshot.catalog.sequences.iter().map(|sequence| sequence.name.clone());
+        all.entry(snapshot.database.clone()).or_default().extend(names);
+    }
+    all
+}
+
 /// The last number of each sequence, once a user may know it; nothing on a standby, which hands out none.
-async fn read(node: &Node, names: &[String]) -> Result<Vec<(String, i128)>, String> {
-    let client = node.client().await.map_err(|e| e.to_string())?;
+async fn read(node: &Node, database: Option<&str>, names: &[String]) -> Result<Vec<(String, i128)>, String> {
+    let client = match database {
+        Some(database) => std::sync::Arc::new(node.connect_to(database).await.map_err(|e| e.to_string())?),
+        None => node.client().await.map_err(|e| e.to_string())?,
+    };
     let told = |e: tokio_postgres::Error| e.to_string();
     let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(told)?;
     if row.get::<_, bool>(0) {

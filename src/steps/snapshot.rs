@@ -1,5 +1,6 @@
 //! `snapshot`
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Aside, Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
-use crate::data::{Catalog, row_sum};
+use crate::data::{Catalog, Remembered};
 use crate::pg::TableName;
 use crate::source::Spanned;
 
@@ -18,8 +19,10 @@ use crate::source::Spanned;
 ///   snapshot: { node: master, tables: [shop.orders] }
 /// ```
 ///
-/// Rows are remembered as their number and an order-independent checksum, computed by the server; `catalog_only: true` leaves
-/// them out. `assert_rows` and `assert_catalog` compare with it by `same_as: before`.
+/// Rows are remembered as order-independent checksums of the parts of a table and of its columns, computed by the server in one scan; those
+/// of tables of up to 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that differs.
+/// `catalog_only: true` leaves them out. `assert_rows` and `assert_catalog` compare with it by `same_as: before`. `database` is where the
+/// tables are, if that is not the node's own one.
 ///
 /// Partitioned tables, views, materialized views and sequences are tables here. It passes when every table is there. It fails for one
 /// that is not, or that is an index, say: there would be nothing to compare with.
@@ -31,6 +34,9 @@ pub struct TakeSnapshot {
     node: NodeRef,
     /// The tables.
     tables: Spanned<Vec<Spanned<TableName>>>,
+    /// The database that they are in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// Leaves the rows out.
     #[serde(default)]
     catalog_only: bool,
@@ -70,7 +76,7 @@ impl Step for TakeSnapshot {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        let client = cx.client(&node).await?;
+        let client = cx.client_in(&node, self.database.as_ref()).await?;
         let tables: Vec<TableName> = self.tables.value.iter().map(|table| table.value.clone()).collect();
         let catalog = Catalog::read(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
         for table in &self.tables.value {
@@ -88,13 +94,14 @@ impl Step for TakeSnapshot {
                 if client.query_opt(kind, &[&table.quoted()]).await?.is_some_and(|row| row.get(0)) {
                     continue;
                 }
-                let sum = row_sum(&client, table).await.map_err(|e| Finding::failed(e.to_string()))?;
-                cx.fact(&format!("rows of {table}"), sum.rows);
-                rows.push((table.clone(), sum));
+                let seen = Remembered::take(&client, table).await.map_err(|e| Finding::failed(e.to_string()))?;
+                cx.fact(&format!("rows of {table}"), seen.sum().rows);
+                rows.push((table.clone(), Arc::new(seen)));
             }
         }
+        let database = self.database.as_ref().map(|database| database.value.clone());
         let id = cx.id.unwrap_or_default().to_owned();
-        cx.yard.state().snapshots.insert(id, Snapshot { rows, catalog, tables, handed_out: vec![] });
+        cx.yard.state().snapshots.insert(id, Snapshot { rows, catalog, tables, handed_out: vec![], database });
         Ok(())
     }
 }

@@ -8,5 +8,6 @@ mod local;
 mod mistakes;
 mod outage;
 mod prove;
+mod rows;
 mod shipped;
 mod standby;

@@ -1,0 +1,124 @@
+//! How rows differ, and finding it out where both sides have been read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::layout::Order;
+use super::record::record;
+
+/// How one row differs between two tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowDifference {
+    /// The values of the primary key, or the whole row where there is none.
+    pub key: String,
+    /// How many such rows it is about; more than one only where there are rows twice.
+    pub rows: u64,
+    /// What is different.
+    pub change: RowChange,
+}
+
+/// What is different about a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowChange {
+    /// It is in the first table only.
+    Missing,
+    /// It is in the second table only.
+    Extra,
+    /// These columns differ: name, first value, second value; nothing for null. Where the same row is there another number of times,
+    /// the column is called `count`.
+    Changed(Vec<(String, Option<String>, Option<String>)>),
+}
+
+impl fmt::Display for RowDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = if self.rows > 1 { format!(", {} times", self.rows) } else { String::new() };
+        match &self.change {
+            RowChange::Missing => write!(f, "- {} is missing{times}", self.key),
+            RowChange::Extra => write!(f, "+ {} should not be there{times}", self.key),
+            RowChange::Changed(columns) => {
+                write!(f, "~ {}", self.key)?;
+                for (name, first, second) in columns {
+                    write!(f, ", {name}: {} became {}", shown(first.as_deref()), shown(second.as_deref()))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A value for people: what could be mistaken for no value stands in quotes.
+fn shown(value: Option<&str>) -> String {
+    match value {
+        None => "null".to_owned(),
+        Some(text) if text.trim().is_empty() || text == "null" => format!("'{text}'"),
+        Some(text) => text.to_owned(),
+    }
+}
+
+/// A row that was read, or several that are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::data) struct Line {
+    /// What rows are sorted by.
+    pub at: Vec<String>,
+    /// The values as text, in the order of the columns; long ones in short, with their hash.
+    pub values: Vec<Option<String>>,
+    /// How many of them there are.
+    pub count: u64,
+}
+
+/// Finds the rows that differ between two lists of all the rows in some part of two tables. `columns` are those of the values, and
+/// `key` are the places of those that tell rows apart.
+pub(super) fn differences(
+    first: Vec<Line>,
+    second: Vec<Line>,
+    order: &Order,
+    columns: &[String],
+    key: &[usize],
+) -> Vec<RowDifference> {
+    let mut groups: Vec<(Vec<String>, bool, Line)> = Vec::new();
+    groups.extend(first.into_iter().map(|line| (line.at.clone(), true, line)));
+    groups.extend(second.into_iter().map(|line| (line.at.clone(), false, line)));
+    groups.sort_by(|a, b| order.compare(&a.0, &b.0).then_with(|| a.0.cmp(&b.0)));
+    let mut found = Vec::new();
+    for group in groups.chunk_by(|a, b| a.0 == b.0) {
+        compare(group, columns, key, &mut found);
+    }
+    found
+}
+
+/// Compares the rows that have one key.
+fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize], found: &mut Vec<RowDifference>) {
+    // How often each row is there, in the first table and in the second.
+    let mut counts: BTreeMap<&Vec<Option<String>>, (u64, u64)> = BTreeMap::new();
+    for (_, is_first, line) in group {
+        let count = counts.entry(&line.values).or_default();
+        *if *is_first { &mut count.0 } else { &mut count.1 } += line.count;
+    }
+    let left: Vec<_> = counts.into_iter().filter(|(_, (a, b))| a != b).collect();
+    let only = |wanted: (u64, u64)| left.iter().find(|(_, counts)| *counts == wanted).map(|(values, _)| *values);
+    if let (2, false, Some(a), Some(b)) = (left.len(), key.is_empty(), only((1, 0)), only((0, 1))) {
+        let pairs = columns.iter().zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b);
+        let changed = pairs.map(|(name, (a, b))| (name.clone(), a.clone(), b.clone())).collect();
+        found.push(RowDifference { key: named(a, key), rows: 1, change: RowChange::Changed(changed) });
+        return;
+    }
+    for (values, (a, b)) in left {
+        let change = match (a, b) {
+            (_, 0) => RowChange::Missing,
+            (0, _) => RowChange::Extra,
+            _ => RowChange::Changed(vec![("count".to_owned(), Some(a.to_string()), Some(b.to_string()))]),
+        };
+        found.push(RowDifference { key: named(values, key), rows: a.abs_diff(b), change });
+    }
+}
+
+/// What a row is called.
+fn named(values: &[Option<String>], key: &[usize]) -> String {
+    if key.is_empty() {
+        return record(values.iter().map(|value| value.as_deref()));
+    }
+    key.iter().map(|at| shown(values[*at].as_deref())).collect::<Vec<_>>().join(", ")
+}

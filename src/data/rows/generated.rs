@@ -1,0 +1,134 @@
+//! A table as the generator made it: no server has to be asked for its rows.
+
+use super::difference::Line;
+use super::halve::{Limit, PARTS, Side};
+use super::layout::{Order, Range};
+use super::record::record;
+use crate::data::hash::hash_text_extended;
+use crate::data::{DataError, Generator, Result, RowSum};
+
+/// The rows of a generator. Its order is the number that its primary key counts, or a hash.
+#[derive(Clone)]
+pub(super) struct Generated(pub Generator);
+
+impl Generated {
+    /// Runs what takes its time for millions of rows on a thread that may block.
+    async fn busy<T: Send + 'static>(&self, work: impl FnOnce(&Generated) -> Result<T> + Send + 'static) -> Result<T> {
+        let own = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&own)).await;
+        done.map_err(|error| DataError::Answer { doing: "making rows".to_owned(), what: error.to_string() })?
+    }
+
+    /// Calls `take` with each row in the ranges: its number from 0, and its place in the order.
+    fn walk(&self, order: &Order, ranges: &[Range], mut take: impl FnMut(u64, i64)) -> Result<()> {
+        let bounds = ranges.iter().map(Bounds::of).collect::<Result<Vec<_>>>()?;
+        match order {
+            Order::Key(_) => {
+                for bounds in bounds {
+                    let (from, to) = self.numbers(bounds.from, bounds.to);
+                    (from..to).for_each(|row| take(row, (row + 1).cast_signed()));
+                }
+            }
+            Order::Hash(columns) => {
+                let names = self.0.layout().names();
+                let places: Vec<usize> =
+                    columns.iter().filter_map(|name| names.iter().position(|n| n == name)).collect();
+                for row in 0..self.0.rows() {
+                    let values: Vec<_> = places.iter().map(|at| self.0.text(row, *at)).collect();
+                    let hash = hash_text_extended(record(values.iter().map(Option::as_deref)).as_bytes());
+                    if bounds.iter().any(|bounds| bounds.from <= hash.into() && i128::from(hash) < bounds.to) {
+                        take(row, hash);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of the rows, from 0, whose keys are from one to before another; keys count from 1.
+    fn numbers(&self, from: i128, to: i128) -> (u64, u64) {
+        let rows = i128::from(self.0.rows());
+        let number = |key: i128| (key - 1).clamp(0, rows) as u64;
+        (number(from), number(to).max(number(from)))
+    }
+}
+
+/// A range of numbers.
+struct Bounds {
+    from: i128,
+    to: i128,
+}
+
+impl Bounds {
+    fn of(range: &Range) -> Result<Bounds> {
+        let from = range.from.as_deref().map(number).transpose()?;
+        let to = range.to.as_deref().map(number).transpose()?;
+        Ok(Bounds { from: from.unwrap_or(i64::MIN.into()), to: to.unwrap_or(i128::from(i64::MAX) + 1) })
+    }
+}
+
+fn number(key: &[String]) -> Result<i128> {
+    let read = key.first().and_then(|key| key.parse().ok());
+    read.ok_or_else(|| DataError::Answer { doing: "comparing rows".to_owned(), what: format!("key {key:?}") })
+}
+
+impl Generated {
+    fn add_up(&self, order: &Order, ranges: &[Range], cuts: &[Vec<String>]) -> Result<Vec<RowSum>> {
+        let cuts = cuts.iter().map(|cut| number(cut)).collect::<Result<Vec<_>>>()?;
+        let mut sums = vec![RowSum::default(); cuts.len() + 1];
+        let (mut text, mut value) = (Vec::new(), Vec::new());
+        self.walk(order, ranges, |row, at| {
+            self.0.write(row, &mut text, &mut value);
+            sums[cuts.partition_point(|cut| *cut <= i128::from(at))].add(&text);
+        })?;
+        Ok(sums)
+    }
+
+    fn make(&self, order: &Order, ranges: &[Range], limit: usize) -> Result<Vec<Line>> {
+        let mut found: Vec<(i64, u64)> = Vec::new();
+        self.walk(order, ranges, |row, at| {
+            // By their keys they come in order.
+            if found.len() < limit || matches!(order, Order::Hash(_)) {
+                found.push((at, row));
+            }
+        })?;
+        let columns = self.0.layout().columns.len();
+        let line = |(at, row): &(i64, u64)| Line {
+            at: vec![at.to_string()],
+            values: (0..columns).map(|column| self.0.text(*row, column)).collect(),
+            count: 1,
+        };
+        let mut lines: Vec<Line> = found.iter().map(line).collect();
+        lines.sort_by(|a, b| order.compare(&a.at, &b.at).then_with(|| a.values.cmp(&b.values)));
+        lines.dedup_by(|same, kept| {
+            let is_same = same.at == kept.at && same.values == kept.values;
+            kept.count += if is_same { same.count } else { 0 };
+            is_same
+        });
+        lines.truncate(limit);
+        Ok(lines)
+    }
+}
+
+impl Side for Generated {
+    async fn cuts(&mut self, _: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
+        let divide = |range: &Range| {
+            let bounds = Bounds::of(range)?;
+            let (from, to) = self.numbers(bounds.from, bounds.to);
+            let parts = (to - from).min(PARTS as u64);
+            Ok((1..parts).map(|at| vec![(from + (to - from) * at / parts + 1).to_string()]).collect())
+        };
+        ranges.iter().map(divide).collect()
+    }
+
+    async fn sums(&mut self, order: &Order, ranges: &[Range], cuts: &[Vec<String>]) -> Result<Vec<RowSum>> {
+        let (order, ranges, cuts) = (order.clone(), ranges.to_vec(), cuts.to_vec());
+        self.busy(move |own| own.add_up(&order, &ranges, &cuts)).await
+    }
+
+    async fn lines(&mut self, order: &Order, ranges: &[Range], limit: Limit) -> Result<Vec<Line>> {
+        let (Limit::Rows(limit) | Limit::Lines(limit)) = limit;
+        let (order, ranges) = (order.clone(), ranges.to_vec());
+        self.busy(move |own| own.make(&order, &ranges, usize::try_from(limit).unwrap_or(usize::MAX))).await
+    }
+}

@@ -1,0 +1,230 @@
+//! A table that a server has, read in one transaction, so that everything that is read of it belongs together.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row};
+
+use super::difference::Line;
+use super::halve::{Limit, PARTS, Side};
+use super::layout::{Order, Range, Relation, hash};
+use crate::data::{DataError, Result, RowSum};
+use crate::pg::{TableName, quote_identifier};
+
+/// Settings under which every server writes the same value as the same text.
+pub(in crate::data) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
+    set local extra_float_digits = 1; set local bytea_output = 'hex'; set local lc_monetary = 'C'; set local xmlbinary = 'base64'";
+
+/// And that rows are read as they are: names in values with their schemas, and rows that a policy hides are an error.
+const EXACT: &str = "set local search_path = pg_catalog; set local quote_all_identifiers = off; set local row_security = off; set local jit = off";
+
+/// From how many pages on the places of cuts are taken from a sample.
+const LARGE: i64 = 2000;
+
+/// How many pages such a sample has.
+const SAMPLE: i64 = 1000;
+
+/// The longest value that is read as it is, in characters; of a longer one its beginning, its length and its hash.
+const LONG: usize = 1000;
+
+/// A table in a session that is in a transaction.
+pub(super) struct Table<'a> {
+    client: &'a Client,
+    name: &'a TableName,
+    pub relation: Relation,
+    /// The columns that are compared, in the first table's order.
+    pub columns: Vec<String>,
+    /// How many rows were sent by the server.
+    pub read: u64,
+}
+
+/// The number of rows of a part, their hashes' sum, and those of each column's values.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Part {
+    pub sum: RowSum,
+    pub columns: Vec<i128>,
+}
+
+impl<'a> Table<'a> {
+    /// Begins a transaction and looks the table up. The session must not be in one; [`Table::close`] ends it, after an error too.
+    pub async fn open(client: &'a Client, name: &'a TableName) -> Result<Table<'a>> {
+        let doing = format!("reading {name}");
+        let begin = format!("begin isolation level repeatable read read only; {STABLE}");
+        client.batch_execute(&begin).await.map_err(DataError::while_doing(&doing))?;
+        // Looked up by the session's own search_path.
+        let relation = Relation::read(client, name).await?;
+        client.batch_execute(EXACT).await.map_err(DataError::while_doing(&doing))?;
+        let columns = relation.layout.names();
+        Ok(Table { client, name, relation, columns, read: 0 })
+    }
+
+    /// Ends the transaction that [`Table::open`] has begun, or tried to.
+    pub async fn close(client: &Client) {
+        // Where the session is lost there is nothing to end, and the first error is the one to tell.
+        let _ = client.batch_execute("rollback").await;
+    }
+
+    /// The number of all rows and their sum.
+    pub async fn sum(&mut self) -> Result<RowSum> {
+        let all = [Range::default()];
+        let sums = self.sums(&Order::Hash(self.columns.clone()), &all, &[]).await?;
+        Ok(sums.first().copied().unwrap_or_default())
+    }
+
+    /// The sums of all parts that the cuts make, with those of the columns, in one scan.
+    pub async fn parts(&mut self, order: &Order, cuts: &[Vec<String>]) -> Result<Vec<Part>> {
+        self.add_up(order, &[Range::default()], cuts, true).await
+    }
+
+    async fn add_up(
+        &mut self,
+        order: &Order,
+        ranges: &[Range],
+        cuts: &[Vec<String>],
+        by_column: bool,
+    ) -> Result<Vec<Part>> {
+        let mut hashes = vec![hash(&self.relation.row_text(&self.columns))];
+        if by_column {
+            hashes.extend(self.columns.iter().map(|name| hash(&self.relation.column_text(name))));
+        }
+        let listed = |term: &dyn Fn((usize, &String)) -> String| {
+            hashes.iter().enumerate().map(term).collect::<Vec<_>>().join(", ")
+        };
+        let sums = listed(&|(at, _)| format!("coalesce(sum(h{at}), 0)::text"));
+        let terms = listed(&|(at, hash)| format!("{hash} as h{at}"));
+        let nothing = listed(&|_| "0::bigint".to_owned());
+        // Of a union the planner does not know how many parts there will be: of the key alone it expects one for each value, and would
+        // use one process. The second half has no rows and is left out of the plan.
+        let relation = &self.relation.sql;
+        let query = format!(
+            "select s.part, count(*), {sums} from (
+                select {} as part, {terms} from {relation} as r where {}
+                union all select 0, {nothing} from {relation} as r where false) s group by s.part",
+            order.part(&self.relation, cuts),
+            order.within(&self.relation, ranges),
+        );
+        let rows = self.query(&query).await?;
+        let mut parts = vec![Part::default(); cuts.len() + 1];
+        for row in rows {
+            let number = |at: usize| -> Result<i128> {
+                let text: String = self.get(&row, at)?;
+                text.parse().map_err(|_| self.unreadable(&text))
+            };
+            // What has no place in the order, since its key is null, is in no range, and is not asked for.
+            let at = self.get::<Option<i32>>(&row, 0)?.unwrap_or_default();
+            let part = parts.get_mut(usize::try_from(at).unwrap_or_default());
+            let part = part.ok_or_else(|| self.unreadable(&at.to_string()))?;
+            part.sum = RowSum { rows: self.get::<i64>(&row, 1)?.cast_unsigned(), sum: number(2)? };
+            part.columns = (0..hashes.len() - 1).map(|at| number(at + 3)).collect::<Result<_>>()?;
+        }
+        Ok(parts)
+    }
+
+    /// The keys at which each of the ranges, of which only a sample may be looked at, is divided.
+    async fn cut(&mut self, order: &Order, ranges: &[Range], sample: &str) -> Result<Vec<Vec<Vec<String>>>> {
+        let bounds: Vec<Vec<String>> = ranges.iter().skip(1).filter_map(|range| range.from.clone()).collect();
+        let expressions = order.expressions(&self.relation);
+        let names: Vec<String> = (0..expressions.len()).map(|at| format!("k{at}")).collect();
+        let named: Vec<String> = expressions.iter().zip(&names).map(|(e, name)| format!("{e} as {name}")).collect();
+        let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
+        let part = order.part(&self.relation, &bounds);
+        let query = format!(
+            "select part, {} from (
+                select {part} as part, {}, row_number() over (partition by {part} order by {}) as n, count(*) over (partition by {part}) as c
+                from {} as r{sample} where {}) s
+             where (n - 1) % ((c + {PARTS} - 1) / {PARTS}) = 0 and n > 1 order by part, n",
+            texts.join(", "),
+            named.join(", "),
+            expressions.join(", "),
+            self.relation.sql,
+            order.within(&self.relation, ranges),
+        );
+        let mut cuts = vec![Vec::new(); ranges.len()];
+        for row in self.query(&query).await? {
+            let at = usize::try_from(self.get::<i32>(&row, 0)?).unwrap_or_default();
+            let cut = (1..=texts.len()).map(|at| self.get(&row, at)).collect::<Result<Vec<String>>>()?;
+            cuts.get_mut(at).ok_or_else(|| self.unreadable(&at.to_string()))?.push(cut);
+        }
+        Ok(cuts)
+    }
+
+    async fn query(&mut self, query: &str) -> Result<Vec<Row>> {
+        let rows = self.client.query(query, &[]).await.map_err(|error| match error.code() {
+            Some(code) if *code == SqlState::UNDEFINED_TABLE => DataError::Missing { table: self.name.clone() },
+            _ => DataError::while_doing(self.doing())(error),
+        })?;
+        self.read += rows.len() as u64;
+        Ok(rows)
+    }
+
+    fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
+        row.try_get(at).map_err(DataError::while_doing(self.doing()))
+    }
+
+    fn doing(&self) -> String {
+        format!("comparing the rows of {}", self.name)
+    }
+
+    fn unreadable(&self, what: &str) -> DataError {
+        DataError::Answer { doing: self.doing(), what: what.to_owned() }
+    }
+}
+
+impl Side for Table<'_> {
+    async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
+        if ranges == [Range::default()] && self.relation.sampled && self.relation.pages > LARGE {
+            let percent = 100.0 * SAMPLE as f64 / self.relation.pages as f64;
+            let cuts = self.cut(order, ranges, &format!(" tablesample system ({percent}) repeatable (1)")).await?;
+            // The pages may have been empty ones.
+            if cuts.iter().any(|cuts| !cuts.is_empty()) {
+                return Ok(cuts);
+            }
+        }
+        self.cut(order, ranges, "").await
+    }
+
+    async fn sums(&mut self, order: &Order, ranges: &[Range], cuts: &[Vec<String>]) -> Result<Vec<RowSum>> {
+        let parts = self.add_up(order, ranges, cuts, false).await?;
+        Ok(parts.into_iter().map(|part| part.sum).collect())
+    }
+
+    async fn lines(&mut self, order: &Order, ranges: &[Range], limit: Limit) -> Result<Vec<Line>> {
+        let expressions = order.expressions(&self.relation);
+        let keys: Vec<String> = (0..expressions.len()).map(|at| format!("k{at}")).collect();
+        let values: Vec<String> = (0..self.columns.len()).map(|at| format!("v{at}")).collect();
+        let key = expressions.iter().zip(&keys).map(|(e, name)| format!("{e} as {name}"));
+        let value = self.columns.iter().zip(&values).map(|(column, name)| {
+            let text = format!("r.{}::text", quote_identifier(column));
+            format!(
+                "case when length({text}) > {LONG} then left({text}, 40) || '... (' || length({text}) || ' characters, hash '
+                    || to_hex({}) || ')' else {text} end collate \"C\" as {name}",
+                hash(&text)
+            )
+        });
+        let inner: Vec<String> = key.chain(value).collect();
+        // Not by their bare names, which would be those of the texts.
+        let groups: Vec<String> = keys.iter().chain(&values).map(|name| format!("s.{name}")).collect();
+        let texts = groups.iter().map(|name| format!("{name}::text"));
+        let nulls_first = groups.iter().map(|name| format!("{name} nulls first"));
+        let (rows, limit) = match limit {
+            Limit::Rows(rows) => (format!(" order by {} limit {rows}", keys.join(", ")), rows),
+            Limit::Lines(lines) => (String::new(), lines),
+        };
+        let query = format!(
+            "select {}, count(*) from (select {} from {} as r where {}{rows}) s group by {} order by {} limit {limit}",
+            texts.collect::<Vec<_>>().join(", "),
+            inner.join(", "),
+            self.relation.sql,
+            order.within(&self.relation, ranges),
+            groups.join(", "),
+            nulls_first.collect::<Vec<_>>().join(", "),
+        );
+        let rows = self.query(&query).await?;
+        let line = |row: &Row| {
+            Ok(Line {
+                at: (0..keys.len()).map(|at| self.get(row, at)).collect::<Result<_>>()?,
+                values: (keys.len()..groups.len()).map(|at| self.get(row, at)).collect::<Result<_>>()?,
+                count: self.get::<i64>(row, groups.len())?.cast_unsigned(),
+            })
+        };
+        rows.iter().map(line).collect()
+    }
+}
