@@ -354,7 +354,6 @@ impl Recover {
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
-        recovering.attained(cx, &arrival).await?;
         if let Err(wrong) = arrival.reached(target) {
             let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
             let why = self.archive_end(cx, node).await.unwrap_or_default();
@@ -367,6 +366,7 @@ impl Recover {
         {
             archive.judge(end, timeline, &arrival).map_err(|finding| finding.at(self.until.entry))?;
         }
+        recovering.attained(cx, &arrival).await?;
         match &self.then.value {
             Then::Shutdown if endless => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
             Then::Follow(upstream) => {

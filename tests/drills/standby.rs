@@ -312,8 +312,9 @@ steps:
     let run = drill(&yaml).passed();
     assert_eq!(run.fact("running", "stopped"), "it still ran", "{}", run.said);
     assert!(run.fact("crashed", "stopped").is_null(), "{}", run.said);
-    // The postmaster had not noticed yet.
-    assert_eq!(run.fact("wiped", "stopped"), "it still ran", "{}", run.said);
+    // The postmaster may not have noticed yet; or a process of it wanted a file that was gone, and it has ended.
+    let wiped = run.fact("wiped", "stopped");
+    assert!(wiped.is_null() || *wiped == "it still ran", "{}", run.said);
     assert!(run.fact("new", "stopped").is_null(), "{}", run.said);
 }
 
