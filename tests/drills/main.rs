@@ -11,3 +11,4 @@ mod prove;
 mod rows;
 mod shipped;
 mod standby;
+mod verdicts;

@@ -1,0 +1,67 @@
+//! Verdicts that were once false, each a scenario in `tests/verdicts` with the right value in its first lines, on local processes
+//! and in containers of PostgreSQL 17:
+//!
+//! ```yaml
+//! # A sentence on what happens, and why the verdict is the right one.
+//! # exit: 1
+//! # says: a part of what is printed (as many of these lines as are wanted)
+//! # lacks: what must not be printed
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::desk::Desk;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts")
+}
+
+/// Runs the scenario of a module's name, and demands what its first lines say.
+fn holds(module: &str, place: &[&str]) {
+    let path = folder().join(module.replace('_', "-")).with_extension("yaml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let head: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("# ")).collect();
+    let all = |key: &str| head.iter().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect::<Vec<_>>();
+    let exit = all("exit");
+    let [exit] = exit.as_slice() else { panic!("{}: one line `# exit: CODE`", path.display()) };
+    let run = Desk::new().run(&[place, &[&path.display().to_string()]].concat());
+    let run = run.failed(exit.parse().expect("an exit code"), &all("says"));
+    for part in all("lacks") {
+        assert!(!run.said.contains(part), "said: {part}\n{}", run.said);
+    }
+}
+
+/// A test on local processes and one on Docker for each scenario.
+macro_rules! verdicts {
+    ($($name:ident),* $(,)?) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        $(mod $name {
+            #[test]
+            fn on_local_processes() {
+                super::holds(stringify!($name), &["--backend", "local"]);
+            }
+
+            #[test]
+            fn docker_in_containers() {
+                super::holds(stringify!($name), &["--backend", "docker", "--postgres", "17"]);
+            }
+        })*
+    };
+}
+
+verdicts! {
+    earlier_target,
+}
+
+#[test]
+fn every_scenario_is_listed() {
+    let files = std::fs::read_dir(folder()).expect("the scenarios").map(|entry| entry.expect("an entry").path());
+    let yaml = files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let mut there: Vec<String> =
+        yaml.map(|path| path.file_stem().expect("a name").to_string_lossy().replace('-', "_")).collect();
+    there.sort();
+    let mut listed = NAMES.to_vec();
+    listed.sort_unstable();
+    assert_eq!(there, listed);
+}
