@@ -38,10 +38,12 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
             code = ExitCode::Lab;
         }
     }
-    let silent: Vec<&Plan> =
-        loaded.iter().filter_map(|one| one.plan.as_deref().ok()).filter(|plan| !plan.judges()).collect();
-    for plan in &silent {
-        eprintln!("warning: {} judges nothing: it will fail", plan.source.file());
+    let plans: Vec<&Plan> = loaded.iter().filter_map(|one| one.plan.as_deref().ok()).collect();
+    for warning in plans.iter().flat_map(|plan| &plan.warnings) {
+        eprintln!("{}", crate::report::render_warning(warning, color));
+    }
+    for plan in plans.iter().filter(|plan| !plan.judges()) {
+        eprintln!("warning: {} checks nothing: it will fail", plan.source.file());
     }
     if !args.quiet {
         let valid = loaded.iter().filter(|one| one.plan.is_ok()).count();

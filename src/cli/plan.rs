@@ -21,7 +21,7 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     let plan = one.plan.map_err(|problems| Stop { problems, code: ExitCode::InvalidScenario })?;
     super::print_all(&shown(&plan));
     if !plan.judges() {
-        println!("\nThis drill judges nothing: it will fail.");
+        println!("\nThis drill checks nothing: it will fail.");
     }
     Ok(ExitCode::Passed)
 }

@@ -70,6 +70,15 @@ impl Problem {
         self.note("help", text)
     }
 
+    /// What it says, on a single line that begins with its place.
+    pub fn in_one_line(&self) -> String {
+        let place = self.places.first();
+        let at = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column)).unwrap_or_default();
+        let label = place.map(|place| place.label.as_str()).filter(|label| !label.is_empty());
+        let rest = label.into_iter().chain(self.notes.iter().map(|note| note.text.as_str()));
+        rest.fold(format!("{at}{}", self.title), |line, part| format!("{line}; {}", part.replace('\n', " ")))
+    }
+
     /// Everything it says, on lines of their own: what an `expect: { fails: ... }` is matched against.
     pub fn text(&self) -> String {
         let labels = self.places.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::journal::StepHead;
+use crate::journal::{Problem, StepHead};
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::{Kind, NodeSpec, Step};
 
@@ -51,6 +51,8 @@ pub struct Plan {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// What is no error, and may not be what its author means.
+    pub warnings: Vec<Problem>,
 }
 
 /// A step in its place.

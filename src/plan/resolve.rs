@@ -36,6 +36,10 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         scope.action = planned.action;
         planned.step.resolve(&mut scope);
         planned.refers = std::mem::take(&mut scope.refers);
+        if let Some(fails) = planned.fails.as_ref().filter(|fails| fails.value.is_vacuous()) {
+            let help = "write a part of the message that you expect, so that another failure is not taken for it";
+            scope.warn(fails.span, "`fails` matches every failure", "whatever goes wrong passes for this", help);
+        }
         if planned.head.name.is_empty() {
             planned.head.name = planned.step.title();
         }
@@ -70,7 +74,9 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let mut redactor = Redactor::default();
     redactor.add(scenario.secrets.iter().cloned());
     let mut problems = scenario.problems;
-    problems.extend(scope.into_problems().into_iter().map(|problem| redactor.problem(problem)));
+    let (found, warnings) = scope.into_problems();
+    problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
+    let warnings = in_order(warnings.into_iter().map(|problem| redactor.problem(problem)).collect());
     if !problems.is_empty() {
         return Err(in_order(problems));
     }
@@ -92,6 +98,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         file_roots,
         secrets: scenario.secrets,
         params: scenario.params,
+        warnings,
     })
 }
 

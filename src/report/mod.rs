@@ -5,7 +5,7 @@
 //! - `json`, `junit`, `html`, `markdown`: files, written whole from a [`RunRecord`], so that they agree
 //! - `events`: the journal itself, a JSON a line
 //! - `github`: annotations, and the Markdown in the job's summary
-//! - [`render`]: one problem with its line and a caret, as all of them show it
+//! - [`render`], [`render_warning`]: one problem with its line and a caret, as all of them show it
 //!
 //! A new format is one file with a `render(&RunRecord)`, or a [`Listener`], and a line in [`ReportOptions::open`].
 
@@ -32,7 +32,7 @@ use crate::journal::Listener;
 
 pub use collect::{Counts, DrillEnd, DrillRecord, RunRecord, StepEnd, StepRecord, explain_counts};
 pub use file::WriteFailures;
-pub use snippet::render;
+pub use snippet::{render, render_warning};
 pub use terminal::{Terminal, TerminalOptions, Verbosity};
 pub use trouble::{Of, Trouble};
 

@@ -12,11 +12,20 @@ const WIDTH: usize = 200;
 /// A problem as people read it, in several lines, the last with its line end. `color` adds escape codes; no text of the
 /// problem itself can.
 pub fn render(problem: &Problem, color: bool) -> String {
+    draw(problem, Level::ERROR, color)
+}
+
+/// The same for what is no error, but worth a look.
+pub fn render_warning(problem: &Problem, color: bool) -> String {
+    draw(problem, Level::WARNING, color)
+}
+
+fn draw(problem: &Problem, level: Level<'static>, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
     // Without its text and with nothing to say of it, all that a place has is its line's number.
     let is_bare = |place: &&Place| place.text.is_empty() && place.label.is_empty();
     let (bare, drawn): (Vec<&Place>, Vec<&Place>) = problem.places.iter().partition(is_bare);
-    let mut group = Group::with_title(Level::ERROR.primary_title(one_line(&problem.title)));
+    let mut group = Group::with_title(level.primary_title(one_line(&problem.title)));
     for line in in_lines(&drawn) {
         group = group.element(line.snippet().path(one_line(&line.places[0].file)));
     }

@@ -159,6 +159,9 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         seed: drill.seed,
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
+    for warning in &plan.warnings {
+        env.journal.write(Event::Warned { drill: Some(index), message: warning.in_one_line() });
+    }
     match lab {
         Ok(lab) => work.in_lab(&lab).await,
         Err(error) => {

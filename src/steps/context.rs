@@ -433,10 +433,19 @@ impl Context<'_> {
         let Some(before) = self.moment_before(node, &client).await? else {
             return deed(&client, self).await.map(drop);
         };
-        let xid = deed(&client, self).await?;
-        let after = moment(&client).await?;
-        self.remember(before, xid, after);
-        Ok(())
+        match deed(&client, self).await {
+            Ok(xid) => {
+                let after = moment(&client).await?;
+                self.remember(before, xid, after);
+                Ok(())
+            }
+            Err(finding) => {
+                // A step that is expected to fail is a mark like any other: nothing happened between its two moments.
+                let after = self.moment_of(node).await.unwrap_or_else(|| before.moved_to(Timestamp::now()));
+                self.remember(before, None, after);
+                Err(finding)
+            }
+        }
     }
 
     /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
@@ -496,17 +505,17 @@ impl Context<'_> {
             }
         }
         let began = Timestamp::now();
-        deed(self).await?;
+        let done = deed(self).await;
         let ended = Timestamp::now();
         let after = self.moment_of(node).await;
         let (before, after) = match (before, after) {
             (Some(before), Some(after)) => (before, after),
             (Some(before), None) => (before, before.moved_to(ended)),
             (None, Some(after)) => (after.moved_to(began), after),
-            (None, None) => return Ok(()),
+            (None, None) => return done,
         };
         self.remember(before, None, after);
-        Ok(())
+        done
     }
 
     /// What a server says of itself now, where it can be asked.

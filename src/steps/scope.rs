@@ -119,6 +119,7 @@ pub struct Scope<'a> {
     pub refers: Vec<String>,
     cut: BTreeSet<(String, String)>,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Scope<'a> {
@@ -138,12 +139,18 @@ impl<'a> Scope<'a> {
             refers: vec![],
             cut: BTreeSet::new(),
             problems: vec![],
+            warnings: vec![],
         }
     }
 
-    /// The errors found so far.
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    /// The errors and the warnings found so far.
+    pub fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        (self.problems, self.warnings)
+    }
+
+    /// Adds a warning: the drill can run, and may not show what its author means it to.
+    pub fn warn(&mut self, span: Span, title: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        self.warnings.push(Problem::new(title).at(self.source.place(span, label)).help(help));
     }
 
     /// Adds an error at a place.
