@@ -10,6 +10,6 @@ mod writer;
 
 pub use event::{Budget, Entry, Event, Facts, StepHead, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
-pub use problem::{MISSING, Note, Place, Problem};
+pub use problem::{Cause, Note, Place, Problem};
 pub use redact::Redactor;
 pub use writer::{Heard, Journal, Listener};

@@ -11,6 +11,47 @@ pub struct Problem {
     pub places: Vec<Place>,
     /// What else there is to know and to do.
     pub notes: Vec<Note>,
+    /// What kind of thing is wrong.
+    #[serde(default, skip_serializing_if = "Cause::is_expectation")]
+    pub cause: Cause,
+}
+
+/// What kind of thing keeps a step or a drill from passing. Whoever decides by what is wrong goes by this, never by the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// An expectation that did not hold, or what a server or a program refused.
+    #[default]
+    Expectation,
+    /// What an earlier step was to make is not there.
+    Missing,
+    /// The step's time has passed, in the middle of what it does.
+    StepDeadline,
+    /// What the step waited for did not come in its time.
+    NeverCame,
+    /// The whole drill's time has passed, in the middle of any step.
+    DrillDeadline,
+    /// A recovery did not come to its target.
+    TargetNotReached,
+    /// Users met an error that nobody tolerates.
+    UsersFailed,
+    /// Nothing was measured that a budget could be compared with.
+    Unmeasured,
+    /// A file system is full.
+    DiskFull,
+    /// Somebody ended the run.
+    Interrupted,
+    /// drillyard itself has a bug.
+    Panic,
+    /// The lab does not work, or somebody from outside has taken a part of it away.
+    Lab,
+}
+
+impl Cause {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_expectation(&self) -> bool {
+        *self == Cause::Expectation
+    }
 }
 
 /// A piece of one line of a scenario file.
@@ -39,18 +80,16 @@ pub struct Note {
     pub text: String,
 }
 
-/// The kind of the note of a problem that is nobody's failure but an earlier step's, which did not run.
-pub const MISSING: &str = "missing";
-
 impl Problem {
-    /// Whether nothing could be judged because an earlier step did not run.
-    pub fn is_missing(&self) -> bool {
-        self.notes.iter().any(|note| note.kind == MISSING)
-    }
-
     /// A problem with no place in a file.
     pub fn new(title: impl Into<String>) -> Self {
-        Problem { title: title.into(), places: vec![], notes: vec![] }
+        Problem { title: title.into(), places: vec![], notes: vec![], cause: Cause::default() }
+    }
+
+    /// Says what kind of thing it is.
+    pub fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// Adds a place.

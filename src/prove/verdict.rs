@@ -1,8 +1,7 @@
 //! Whether a break was noticed, from what was heard of the broken run.
 
-use crate::journal::{Event, Outcome, Problem};
+use crate::journal::{Cause, Event, Outcome, Problem};
 use crate::plan::{Break, Plan};
-use crate::run::DRILL_TIMEOUT;
 
 /// What came of a break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +70,12 @@ pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
         let problem = problem.clone().unwrap_or_else(|| Problem::new(message.clone().unwrap_or_default()));
         let sign = sign(step.head.name.clone(), &problem, plan);
         let sign = if sign.place.is_empty() { Sign { place: place(plan, step.head.line), ..sign } } else { sign };
-        let by_itself = *outcome == Outcome::Failed && problem.title != DRILL_TIMEOUT;
+        let by_itself = *outcome == Outcome::Failed && problem.cause != Cause::DrillDeadline;
         return match () {
             () if step.head.index < from => {
                 Verdict::Unjudged(format!("it failed before the break, at {}: {}", sign.place, sign.said))
             }
-            () if by_itself || problem.is_missing() => Verdict::Noticed(sign),
+            () if by_itself || problem.cause == Cause::Missing => Verdict::Noticed(sign),
             () => Verdict::Unjudged(format!("{}: {}", sign.place, sign.said)),
         };
     }
@@ -113,7 +112,7 @@ fn place(plan: &Plan, line: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Budget, Facts, MISSING};
+    use crate::journal::{Budget, Facts};
 
     const FILE: &str = "drillyard: 1
 nodes: { master: {} }
@@ -171,11 +170,12 @@ steps:
         let failed = |title: &str| Some(Problem::new(title));
         let by_step = [step(1, Outcome::Skipped, None), step(3, Failed, failed("other rows")), end(Failed, None)];
         assert_eq!(verdict(&by_step), "noticed by items on master same as data at drill.yaml:8: other rows");
-        let missing = Problem::new("no such mark").note(MISSING, "it did not run");
+        let missing = Problem::new("no such mark").because(Cause::Missing);
         assert!(verdict(&[step(2, Errored, Some(missing)), end(Errored, None)]).starts_with("noticed by start master"));
         let gone = [step(2, Errored, failed("no Docker")), unmeasured(), end(Errored, None)];
         assert_eq!(verdict(&gone), "unjudged: drill.yaml:7: no Docker");
-        let late = [step(2, Failed, failed(DRILL_TIMEOUT)), end(Failed, None)];
+        let late =
+            [step(2, Failed, failed("too late").map(|late| late.because(Cause::DrillDeadline))), end(Failed, None)];
         assert!(verdict(&late).starts_with("unjudged: "));
         let before = [step(0, Failed, failed("slow")), end(Failed, None)];
         assert_eq!(verdict(&before), "unjudged: it failed before the break, at drill.yaml:5: slow");

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 
 use super::change::{Change, is_judgement};
 use super::drill::{Drill, Env, Tally, Work};
-use super::step::{Ran, StepRun, TOO_LATE};
+use super::step::{Ran, StepRun};
 use crate::host::{Host, HostError, Lab, Program};
-use crate::journal::{Event, Heard};
+use crate::journal::{Cause, Event, Heard};
 use crate::pg::{ShutdownMode, Version};
 use crate::plan::PlannedStep;
 use crate::steps::{Aside, Yard};
@@ -117,7 +117,7 @@ fn stays_aside(aside: Aside, step: &PlannedStep, made: &[String]) -> bool {
 
 /// Whether a step came to nothing because its time was up: in earnest it may have more.
 fn is_late(event: &Event) -> bool {
-    matches!(event, Event::StepFinished { problem: Some(problem), .. } if problem.title == TOO_LATE)
+    matches!(event, Event::StepFinished { problem: Some(problem), .. } if problem.cause == Cause::StepDeadline)
 }
 
 /// Removes the servers that a branch has made, so that the next one finds their hosts empty.

@@ -15,7 +15,7 @@ use super::keep::{Kept, KeptNode};
 use super::start::Starter;
 use super::step::{Ran, StepRun, disk_full, failed_users};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
-use crate::journal::{Event, Journal, Outcome, Problem, StepHead};
+use crate::journal::{Cause, Event, Journal, Outcome, Problem, StepHead};
 use crate::node::Life;
 use crate::plan::Plan;
 use crate::repo::Repo;
@@ -196,7 +196,7 @@ pub fn skip(env: &Env, drill: &Drill, index: usize, reason: &str) {
 }
 
 fn lab_problem(error: &HostError) -> Problem {
-    let problem = Problem::new(&error.message);
+    let problem = Problem::new(&error.message).because(Cause::Lab);
     let problem = match &error.help {
         Some(help) => problem.help(help),
         None => problem,
@@ -283,7 +283,7 @@ impl Work<'_> {
         let mut outcome = worst(&tally.outcomes);
         if self.env.cancel.is_cancelled() && outcome != Outcome::Failed {
             outcome = Outcome::Errored;
-            problem.get_or_insert_with(|| Problem::new("interrupted"));
+            problem.get_or_insert_with(|| Problem::new("interrupted").because(Cause::Interrupted));
         }
         if outcome == Outcome::Passed && tally.judged == 0 {
             outcome = Outcome::Failed;
@@ -324,15 +324,15 @@ impl Work<'_> {
         };
         let nodes: BTreeMap<_, _> = tokio::select! {
             biased;
-            () = self.env.cancel.cancelled() => return Err(Problem::new("interrupted")),
+            () = self.env.cancel.cancelled() => return Err(Problem::new("interrupted").because(Cause::Interrupted)),
             nodes = starter.start() => nodes.map_err(|error| {
                 let finding: Box<Finding> = error.into();
-                let problem =
-                    Problem { title: finding.title.clone(), places: vec![], notes: finding.notes.clone() };
+                let problem = Problem { notes: finding.notes.clone(), ..Problem::new(&finding.title) };
+                let problem = problem.because(finding.cause);
                 disk_full(&problem).unwrap_or(problem)
             })?,
             () = tokio::time::sleep_until(self.deadline.into()) => {
-                return Err(Problem::new("the drill's timeout passed while its servers started"));
+                return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
             }
         };
         yard.state().nodes = nodes;

@@ -20,4 +20,3 @@ pub use drill::{Drill, Env, Gate, Keep, Verdict};
 pub use keep::{Kept, KeptNode};
 pub use parallel::{Finished, Order, run_all};
 pub use reaper::{Reaper, reap};
-pub use step::DRILL_TIMEOUT;

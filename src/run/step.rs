@@ -9,10 +9,10 @@ use futures_util::FutureExt;
 
 use super::drill::{StepTime, Tally, Work, worst};
 use crate::host::Program;
-use crate::journal::{Event, Facts, Outcome, Problem};
+use crate::journal::{Cause, Event, Facts, Outcome, Problem};
 use crate::plan::PlannedStep;
 use crate::source::Span;
-use crate::steps::{Context, Finding, Role, StepResult, USERS_FAILED, UserPace, Yard};
+use crate::steps::{Context, Finding, Role, StepResult, UserPace, Yard};
 use crate::traffic::Failure;
 
 /// Whether the drill goes on after a step.
@@ -213,7 +213,7 @@ impl StepRun<'_> {
         let run = AssertUnwindSafe(self.work.drill.change.step(self.step).run(&mut cx)).catch_unwind();
         let result: StepResult = tokio::select! {
             biased;
-            () = self.work.env.cancel.cancelled() => Err(Finding::errored("interrupted")),
+            () = self.work.env.cancel.cancelled() => Err(Finding::errored("interrupted").because(Cause::Interrupted)),
             result = run => match result {
                 Ok(result) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),
@@ -229,13 +229,13 @@ impl StepRun<'_> {
             let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
             futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
         }
-        let failed = result.as_ref().is_err_and(|finding| finding.title != USERS_FAILED);
+        let failed = result.as_ref().is_err_and(|finding| finding.cause != Cause::UsersFailed);
         let result = self.blame_users(result);
         foreign |= !failed && result.is_err();
         let end = match result {
             Ok(()) => End { judged: self.step.kind.role == Role::Judge, ..End::new(Outcome::Passed) },
             Err(mut finding) => {
-                if finding.title == TOO_LATE && !waiting.is_empty() {
+                if finding.cause == Cause::StepDeadline && !waiting.is_empty() {
                     finding = finding.note("waiting for", waiting);
                 }
                 self.failed(finding).await
@@ -247,10 +247,14 @@ impl StepRun<'_> {
     fn too_late(&self, own: bool) -> Box<Finding> {
         if own {
             let after = format!("{:.1?} have passed", self.deadline());
-            Finding::failed(TOO_LATE).label(after).help("give it longer with `within`, if it is right to take so long")
+            Finding::failed("the step's deadline has passed")
+                .because(Cause::StepDeadline)
+                .label(after)
+                .help("give it longer with `within`, if it is right to take so long")
         } else {
             let whole = self.work.drill.plan.timeout;
-            Finding::failed(DRILL_TIMEOUT)
+            Finding::failed("the drill's timeout has passed")
+                .because(Cause::DrillDeadline)
                 .label(format!("in the middle of this step, {whole:.1?} after the drill's start"))
                 .help("give the drill longer with `timeout`, if it is right to take so long")
         }
@@ -263,7 +267,7 @@ impl StepRun<'_> {
         }
         match (result, failed_users(self.work, self.yard)) {
             (result, None) => result,
-            (Err(finding), Some(failed)) if finding.title != USERS_FAILED => {
+            (Err(finding), Some(failed)) if finding.cause != Cause::UsersFailed => {
                 Err(finding.note("users", format!("`{}` had failed before: {}", failed.id, failed.said)))
             }
             (_, Some(failed)) => Err(failed.finding(self.step.action)),
@@ -390,9 +394,10 @@ impl FailedUsers {
         let (failure, at) = (self.failure, self.at.unwrap_or(action));
         if failure.kind.is_empty() {
             // The users themselves are no more: what was to be seen by them cannot be judged.
-            return Finding::errored("the users broke down").at(at).label(self.said);
+            return Finding::errored("the users broke down").because(Cause::Panic).at(at).label(self.said);
         }
         Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
+            .because(Cause::UsersFailed)
             .at(at)
             .label(format!("{}, for client {} seq {} on `{}`", self.said, failure.client, failure.seq, failure.node))
             .help("if users may meet this error here, name it in the transaction's `tolerate`")
@@ -407,20 +412,16 @@ pub fn disk_full(problem: &Problem) -> Option<Problem> {
     let full = ["No space left on device", "no space left on device", "Disk quota exceeded", "os error 28"];
     let text = problem.text();
     full.iter().any(|words| text.contains(words)).then(|| {
-        problem.clone().help("the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room")
+        problem.clone().because(Cause::DiskFull).help("the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room")
     })
 }
-
-/// The title of a failure that is the drill's whole time having passed, in the middle of any step.
-pub const DRILL_TIMEOUT: &str = "the drill's timeout has passed";
-
-pub(super) const TOO_LATE: &str = "the step's deadline has passed";
 
 /// A panic is a bug of drillyard's: the step could not be judged.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Box<Finding> {
     let said =
         panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     Finding::errored("drillyard itself failed")
+        .because(Cause::Panic)
         .label(said.unwrap_or_else(|| "it panicked".to_owned()))
         .help("this is a bug: please report it with the scenario")
 }

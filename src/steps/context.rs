@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::data::{Catalog, Generator, Remembered, RowSum};
 use crate::host::Lab;
-use crate::journal::{Event, Facts, Journal, TrafficCount};
+use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
 use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
@@ -174,9 +174,6 @@ pub struct State {
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
 }
-
-/// The title of a finding that says no more than that users have failed: the executor knows how.
-pub const USERS_FAILED: &str = "users have failed";
 
 /// One drill's yard: its lab, and what its steps have made in it.
 pub struct Yard {
@@ -358,7 +355,8 @@ impl Context<'_> {
         let (yard, finally) = (self.yard, self.finally);
         // What is waited for may never come when users have failed.
         let look = async |seen: &mut String| match !finally && yard.users_failed() {
-            true => Err(Finding::failed(USERS_FAILED)),
+            // The executor knows how.
+            true => Err(Finding::failed("users have failed").because(Cause::UsersFailed)),
             false => look(seen).await,
         };
         self.tells.store(true, Ordering::SeqCst);
@@ -369,7 +367,9 @@ impl Context<'_> {
             }
             Err(seen) => {
                 let seen = if seen.is_empty() { "nothing".to_owned() } else { seen };
-                Err(Finding::failed(format!("waited in vain for {what}")).label(format!("seen last: {seen}")))
+                Err(Finding::failed(format!("waited in vain for {what}"))
+                    .because(Cause::NeverCame)
+                    .label(format!("seen last: {seen}")))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How a step fails.
 
 use crate::host::HostError;
-use crate::journal::{MISSING, Note, Outcome, Problem};
+use crate::journal::{Cause, Note, Outcome, Problem};
 use crate::node::{SqlError, StartError};
 use crate::source::{Source, Span};
 
@@ -21,26 +21,34 @@ pub struct Finding {
     pub label: String,
     /// Further remarks.
     pub notes: Vec<Note>,
+    /// What kind of thing is wrong.
+    pub cause: Cause,
 }
 
 impl Finding {
     /// An expectation that did not hold.
     pub fn failed(title: impl Into<String>) -> Box<Self> {
-        Finding::new(Outcome::Failed, title)
+        Finding::new(Outcome::Failed, Cause::Expectation, title)
     }
 
     /// Something that could not be judged.
     pub fn errored(title: impl Into<String>) -> Box<Self> {
-        Finding::new(Outcome::Errored, title)
+        Finding::new(Outcome::Errored, Cause::Lab, title)
     }
 
     /// Something that could not be judged, since what an earlier step was to make is not there.
     pub fn missing(title: impl Into<String>) -> Box<Self> {
-        Finding::errored(title).note(MISSING, "nothing here can be judged without it")
+        Finding::errored(title).because(Cause::Missing).note("missing", "nothing here can be judged without it")
     }
 
-    fn new(outcome: Outcome, title: impl Into<String>) -> Box<Self> {
-        Box::new(Finding { outcome, title: title.into(), at: None, label: String::new(), notes: vec![] })
+    fn new(outcome: Outcome, cause: Cause, title: impl Into<String>) -> Box<Self> {
+        Box::new(Finding { outcome, title: title.into(), at: None, label: String::new(), notes: vec![], cause })
+    }
+
+    /// Says what kind of thing it is.
+    pub fn because(mut self: Box<Self>, cause: Cause) -> Box<Self> {
+        self.cause = cause;
+        self
     }
 
     /// The token that did not hold.
@@ -73,7 +81,7 @@ impl Finding {
     pub fn problem(&self, source: &Source, action: Span) -> Problem {
         let mut problem = Problem::new(&self.title).at(source.place(self.at.unwrap_or(action), &self.label));
         problem.notes = self.notes.clone();
-        problem
+        problem.because(self.cause)
     }
 }
 

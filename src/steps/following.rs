@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::starting::{ended, not_started};
-use super::{Context, Finding, StepResult, USERS_FAILED};
+use super::{Context, Finding, StepResult};
 use crate::host::Program;
+use crate::journal::Cause;
 use crate::node::{Arrival, Config, Node, Refusal, Refused, SqlError, StartError, Started, create_slot, slot_name};
 use crate::repo::Repo;
 use crate::source::Span;
@@ -78,7 +79,7 @@ impl Standby {
         });
         match streams.await {
             Ok(()) => {}
-            Err(finding) if finding.title == USERS_FAILED => return Err(finding),
+            Err(finding) if finding.cause == Cause::UsersFailed => return Err(finding),
             Err(finding) => return Err(self.explained(cx, finding).await),
         }
         // It may have to replay some of what it has before it takes sessions.

@@ -21,7 +21,7 @@ mod scope;
 mod starting;
 mod until;
 
-pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, USERS_FAILED, Users, Yard};
+pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, Users, Yard};
 pub use finding::{Finding, StepResult};
 pub use handed_out::HandedOut;
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};

@@ -9,6 +9,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::journal::Cause;
 use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
 use crate::pg::{ColumnName, TableName};
 use crate::source::Spanned;
@@ -260,6 +261,7 @@ impl Reconcile {
                 .note("held by", holders.join("\n"))
                 .help("end what holds the lock, or give the step longer with `within`"),
             MergeError::Late(doing) => Finding::failed("the step's deadline has passed")
+                .because(Cause::StepDeadline)
                 .at(self.table.span)
                 .label(format!("in the middle of {doing}; nothing was changed"))
                 .help("give it longer with `within`, if it is right to take so long"),
