@@ -15,7 +15,7 @@ const READING: &str = "reading the catalog";
 
 /// The catalog's facts about some tables, and about all that DROP TABLE ... CASCADE would take with them: partitions,
 /// views, sequences, inbound foreign keys and so on. Without OIDs, every name qualified, in a stable order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Catalog {
     /// The tables that were asked for and do not exist, or are an index, say, as they were asked for.
     pub absent: Vec<String>,
@@ -23,6 +23,8 @@ pub struct Catalog {
     pub relations: Vec<Relation>,
     /// The facts.
     pub facts: Vec<Fact>,
+    /// What is not compared, since no version's documentation lets people set it: `column option x`, in order and once each.
+    pub not_compared: Vec<String>,
     /// The sequences among the relations, and how far they have come; those that cycle are left out.
     pub sequences: Vec<Sequence>,
 }
@@ -80,7 +82,7 @@ impl Catalog {
 
     /// What the rows of the query say; the sequences' positions are not read yet.
     fn of(rows: Vec<Vec<String>>, tables: &[TableName]) -> Result<Catalog> {
-        let mut catalog = Catalog { absent: vec![], relations: vec![], facts: vec![], sequences: vec![] };
+        let mut catalog = Catalog::default();
         for row in rows {
             let [table, aspect, name, definition] = <[String; 4]>::try_from(row)
                 .map_err(|row| DataError::Answer { doing: READING.to_owned(), what: format!("{row:?}") })?;
@@ -92,6 +94,7 @@ impl Catalog {
                         .and_then(|number| tables.get(number.wrapping_sub(1)))
                         .map(ToString::to_string),
                 ),
+                "not compared" => catalog.not_compared.push(name),
                 "relation" => catalog.relations.push(Relation { name: table, kind: definition }),
                 "position" => catalog.sequences.push(Sequence::new(table, definition.parse().unwrap_or(1))),
                 "position of column" => {

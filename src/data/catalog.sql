@@ -18,6 +18,20 @@ acl as (
     select r.oid, r.name, format('(%I)', a.attname), r.relowner, a.attacl
     from rel r join pg_attribute a on a.attrelid = r.oid where a.attacl is not null and not a.attisdropped
 ),
+-- What people can set: `column.n_distinct`, `btree.fillfactor`. Other options are the server's own: they are named, and not compared.
+settable(list) as materialized (select string_to_array(current_setting('drillyard.options'), ' ')),
+opts as materialized (
+    select c.oid, string_agg(o, ', ' order by n) filter (where known) as said, array_agg(option order by n) filter (where not known) as odd,
+        -- As pg_get_indexdef() shows them.
+        string_agg(quote_ident(option) || '=' || case when quote_ident(value) = value then value else quote_literal(value) end, ', ' order by n) as shown,
+        string_agg(quote_ident(option) || '=' || case when quote_ident(value) = value then value else quote_literal(value) end, ', ' order by n) filter (where known) as kept
+    from pg_class c left join pg_am m on m.oid = c.relam cross join lateral unnest(c.reloptions) with ordinality u(o, n)
+        cross join lateral (select split_part(o, '=', 1) as option, substr(o, strpos(o, '=') + 1) as value) p
+        -- An access method that does not come with PostgreSQL defines options of its own.
+        cross join lateral (select c.relam >= 16384 or concat(case when c.relkind = 'v' then 'view' when c.relkind in ('i', 'I') then m.amname else 'table' end, '.', option)
+            = any ((select list from settable)::text[]) as known) k
+    where c.reloptions is not null group by c.oid
+),
 -- What pg_get_indexdef() and pg_get_constraintdef() do not say of an index.
 idx as (
     select i.indexrelid as oid, concat(case when i.indisclustered then ', clustered' end, case when i.indisreplident then ', replica identity' end,
@@ -52,6 +66,14 @@ ends as (
 fact(place, tab, aspect, name, definition) as (
     select 0, asked.number::text, 'absent', '', '' from asked where asked.oid not in (select oid from rel)
     union all
+    select distinct 0, '', 'not compared', 'column option ' || split_part(o, '=', 1), ''
+    from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped cross join lateral unnest(a.attoptions) u(o)
+    where not 'column.' || split_part(o, '=', 1) = any ((select list from settable)::text[])
+    union all
+    select distinct 0, '', 'not compared', case c.relkind when 'v' then 'view option ' else 'storage parameter ' end || unnest(o.odd), ''
+    from opts o join pg_class c on c.oid = o.oid where o.oid in (select oid from rel) or o.oid in (select oid from idx)
+        or o.oid in (select t.reltoastrelid from rel r join pg_class t on t.oid = r.oid)
+    union all
     select 1, r.name, 'relation', case when r.relkind in ('S', 'v', 'm') then 'dependent' else '' end,
         case r.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'materialized view'
             when 'f' then 'foreign table' else 'table' end
@@ -72,11 +94,10 @@ fact(place, tab, aspect, name, definition) as (
         coalesce(pg_get_expr(c.relpartbound, c.oid), 'parent ' || i.inhseqno)
     from rel r join pg_class c on c.oid = r.oid join pg_inherits i on i.inhrelid = r.oid
     union all
-    select 7, r.name, 'storage parameters', '', array_to_string(c.reloptions, ', ')
-    from rel r join pg_class c on c.oid = r.oid where c.reloptions is not null
+    select 7, r.name, 'storage parameters', '', o.said from rel r join opts o on o.oid = r.oid where o.said is not null
     union all
-    select 7, r.name, 'storage parameters', 'toast', array_to_string(t.reloptions, ', ')
-    from rel r join pg_class c on c.oid = r.oid join pg_class t on t.oid = c.reltoastrelid where t.reloptions is not null
+    select 7, r.name, 'storage parameters', 'toast', o.said
+    from rel r join pg_class c on c.oid = r.oid join opts o on o.oid = c.reltoastrelid where o.said is not null
     union all
     select 7, r.name, 'tablespace', '', s.spcname::text
     from rel r join pg_class c on c.oid = r.oid join pg_tablespace s on s.oid = c.reltablespace
@@ -106,7 +127,9 @@ fact(place, tab, aspect, name, definition) as (
         case when a.attstorage <> t.typstorage and r.relkind <> 'v' then 'storage ' || case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'x' then 'extended' else 'main' end end,
         case a.attcompression when 'p' then 'compression pglz' when 'l' then 'compression lz4' end, -- 14+
         case when a.attstattarget >= 0 then 'statistics ' || a.attstattarget end,
-        'options ' || array_to_string(a.attoptions, ', '), 'options ' || array_to_string(a.attfdwoptions, ', '))
+        (select 'options ' || string_agg(o, ', ' order by n) from unnest(a.attoptions) with ordinality u(o, n)
+            where 'column.' || split_part(o, '=', 1) = any ((select list from settable)::text[])),
+        'options ' || array_to_string(a.attfdwoptions, ', '))
     from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
         join pg_type t on t.oid = a.atttypid
         left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -129,9 +152,9 @@ fact(place, tab, aspect, name, definition) as (
     -- From 18 on NOT NULL is a constraint too; it is told with the column, as before 18. What the partitions have of a
     -- partitioned table's foreign key is a part of it.
     select 12, k.conrelid::regclass::text, 'constraint', k.conname::text, pg_get_constraintdef(k.oid)
-        || case when k.contype in ('p', 'u', 'x') then coalesce(' WITH (' || array_to_string(ic.reloptions, ', ') || ')', '') else '' end || coalesce(x.said, '')
+        || case when k.contype in ('p', 'u', 'x') then coalesce(' WITH (' || o.said || ')', '') else '' end || coalesce(x.said, '')
         || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
-    from pg_constraint k left join idx x on x.oid = k.conindid and k.contype in ('p', 'u', 'x') left join pg_class ic on ic.oid = k.conindid
+    from pg_constraint k left join idx x on x.oid = k.conindid and k.contype in ('p', 'u', 'x') left join opts o on o.oid = k.conindid
     where k.contype not in ('n', 't') and not (k.contype = 'f' and k.conparentid <> 0) and (k.conrelid in (select oid from rel)
         -- A partition takes the foreign keys that refer to its parent with it.
         or k.conrelid <> 0 and k.confrelid not in (select oid from rel) and k.oid in (select objid from gone where classid = 'pg_constraint'::regclass))
@@ -140,8 +163,9 @@ fact(place, tab, aspect, name, definition) as (
         || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
     from (select * from pg_constraint where contype = 'f' and conparentid = 0 offset 0) k join rel r on r.oid = k.confrelid where k.conrelid not in (select oid from rel)
     union all
-    select 14, i.indrelid::regclass::text, 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) || x.said
-    from pg_index i join idx x on x.oid = i.indexrelid join pg_class c on c.oid = i.indrelid and c.relkind <> 't'
+    select 14, i.indrelid::regclass::text, 'index', i.indexrelid::regclass::text, case when o.odd is null then pg_get_indexdef(i.indexrelid)
+        else replace(pg_get_indexdef(i.indexrelid), ' WITH (' || o.shown || ')', coalesce(' WITH (' || o.kept || ')', '')) end || x.said
+    from pg_index i join idx x on x.oid = i.indexrelid left join opts o on o.oid = i.indexrelid join pg_class c on c.oid = i.indrelid and c.relkind <> 't'
     where (i.indrelid in (select oid from rel) or i.indexrelid in (select objid from gone where classid = 'pg_class'::regclass))
         and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x'))
     union all

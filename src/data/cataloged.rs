@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{DataError, Result};
+use super::{DataError, Result, options};
 use crate::pg::{TableName, quote_literal};
 
 /// Finds what a CASCADE takes; other queries go on from it.
@@ -54,11 +54,12 @@ pub(super) fn question(tables: &[TableName], query: &str, major: u32) -> String 
     // Names are found by the session's search_path, and shown by an empty one: every name outside pg_catalog is
     // qualified then. JIT compilation would take longer than the whole query.
     format!(
-        "select set_config('drillyard.tables', array_to_string(array[{}], ' '), true);
+        "select set_config('drillyard.tables', array_to_string(array[{}], ' '), true), set_config('drillyard.options', {}, true);
         set local search_path = pg_catalog;
         set local jit = off;
         {}{}",
         if ids.is_empty() { "0".to_owned() } else { ids.join(", ") },
+        quote_literal(&options::settable()),
         for_version(CASCADE, major),
         for_version(query, major),
     )

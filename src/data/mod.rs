@@ -10,6 +10,7 @@ mod generate;
 mod hash;
 mod intact;
 mod merge;
+mod options;
 mod rows;
 mod sequences;
 

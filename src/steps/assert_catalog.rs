@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::handed_out::demanded;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::{Catalog, told};
+use crate::journal::Event;
 use crate::source::{Name, Spanned};
 
 /// Judges whether tables look as they did in a snapshot.
@@ -25,6 +26,9 @@ use crate::source::{Name, Spanned};
 /// A sequence that went on is no difference. One is that would hand out a number again: it was set back since the snapshot, or since an
 /// incident or the users' end on that server, or on one whose place it has taken (that one is down, or a standby); or a column that gets
 /// its numbers from it goes further, and did not so in the snapshot. A sequence that cycles has no position.
+///
+/// An option of a column, table, view or index that PostgreSQL's manual lets nobody set is kept by the server for itself, and pg_dump leaves
+/// it out: it is reported once, and not compared.
 ///
 /// It holds when nothing is missing, changed or added. What differs is listed as a diff, 50 lines of it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,6 +48,22 @@ impl StepKind for AssertCatalog {
     const NAME: &'static str = "assert_catalog";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Judge;
+}
+
+impl Context<'_> {
+    /// Reports what a catalog holds that no documentation lets people set, once in a drill.
+    pub(super) fn report_not_compared(&mut self, catalog: &Catalog) {
+        if catalog.not_compared.is_empty() {
+            return;
+        }
+        self.fact("not compared", catalog.not_compared.clone());
+        for option in &catalog.not_compared {
+            if self.yard.state().not_compared.insert(option.clone()) {
+                let message = format!("{option} is not documented: not compared");
+                self.yard.journal.write(Event::Warned { drill: Some(self.yard.drill), message });
+            }
+        }
+    }
 }
 
 /// How many lines of differences are told.
@@ -72,6 +92,7 @@ impl Step for AssertCatalog {
         let differences = Catalog::compare(&before, &now);
         cx.fact("compared", before.facts.len());
         cx.fact("differences", differences.len());
+        cx.report_not_compared(&now);
         if before.facts.is_empty() {
             return Err(Finding::errored("there is nothing to compare").at(self.same_as.entry).label("a snapshot of nothing"));
         }

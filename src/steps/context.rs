@@ -173,6 +173,8 @@ pub struct State {
     pub lost_repos: Vec<String>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
+    /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.
+    pub not_compared: BTreeSet<String>,
 }
 
 /// One drill's yard: its lab, and what its steps have made in it.

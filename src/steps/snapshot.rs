@@ -86,6 +86,7 @@ impl Step for TakeSnapshot {
                     .label(format!("{} does not exist on `{}` as a table", table.value, self.node)));
             }
         }
+        cx.report_not_compared(&catalog);
         let mut rows = Vec::new();
         if !self.catalog_only {
             let kind = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";

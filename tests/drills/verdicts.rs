@@ -52,6 +52,7 @@ macro_rules! verdicts {
 
 verdicts! {
     earlier_target,
+    server_bookkeeping,
 }
 
 #[test]

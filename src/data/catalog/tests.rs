@@ -42,6 +42,52 @@ async fn what_changed_is_told_line_by_line() {
     );
 }
 
+/// What the server keeps for itself beside what people set: of a table, its TOAST, columns, indexes, constraints and a view.
+#[tokio::test]
+async fn what_nobody_can_set_is_not_compared() {
+    let server = Server::start().await;
+    let client = server.connect("postgres").await;
+    let schema = "create table t (a int primary key with (fillfactor = 80), b text) with (fillfactor = 70, toast.autovacuum_enabled = off);
+        alter table t alter a set (n_distinct = 5); create index t_b on t (b) with (fillfactor = 60); create index t_a on t (a);
+        create view v with (security_barrier) as select a from t";
+    client.batch_execute(schema).await.expect("the schema");
+    let tables: Vec<TableName> = ["t"].iter().filter_map(|name| name.parse().ok()).collect();
+    let before = Catalog::read(&client, &tables).await.expect("the catalog");
+    let kept = "set allow_system_table_mods = on;
+        update pg_attribute set attoptions = array['kept_since=7'] || attoptions || array['kept=''x'] where attrelid = 't'::regclass and attnum > 0;
+        update pg_class set reloptions = array['kept_since=7'] || reloptions where relname in ('t', 'v', 't_pkey', 't_b', 't_a')
+            or oid = (select reltoastrelid from pg_class where relname = 't')";
+    client.batch_execute(kept).await.expect("the server's own");
+    let after = Catalog::read(&client, &tables).await.expect("the catalog");
+    assert_eq!(told(&Catalog::compare(&before, &after)), Vec::<String>::new());
+    let own: Vec<_> = after.not_compared.iter().filter(|option| !before.not_compared.contains(option)).collect();
+    assert_eq!(
+        own,
+        ["column option kept", "column option kept_since", "storage parameter kept_since", "view option kept_since"]
+    );
+
+    let lost =
+        "update pg_attribute set attoptions = array['kept_since=8'] where attrelid = 't'::regclass and attname = 'a';
+        update pg_class set reloptions = array['kept_since=8'] where relname in ('t', 'v', 't_pkey', 't_b')
+            or oid = (select reltoastrelid from pg_class where relname = 't')";
+    client.batch_execute(lost).await.expect("the change");
+    let after = Catalog::read(&client, &tables).await.expect("the catalog");
+    assert_eq!(
+        told(&Catalog::compare(&before, &after)),
+        [
+            "- storage parameters of public.t: fillfactor=70",
+            "- storage parameters toast of public.t: autovacuum_enabled=off",
+            "- storage parameters of public.v: security_barrier=true",
+            "- column a of public.t: integer not null options n_distinct=5",
+            "+ column a of public.t: integer not null",
+            "- constraint t_pkey of public.t: PRIMARY KEY (a) WITH (fillfactor=80)",
+            "+ constraint t_pkey of public.t: PRIMARY KEY (a)",
+            "- index public.t_b of public.t: CREATE INDEX t_b ON public.t USING btree (b) WITH (fillfactor='60')",
+            "+ index public.t_b of public.t: CREATE INDEX t_b ON public.t USING btree (b)",
+        ]
+    );
+}
+
 /// A line of losses.sql before each case.
 const LOST: &str = "-- lost: ";
 
