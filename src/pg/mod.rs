@@ -5,6 +5,7 @@ mod ident;
 mod lsn;
 mod mark;
 mod segment;
+mod settings;
 pub mod sql;
 mod target;
 mod version;
@@ -16,6 +17,6 @@ pub use ident::{
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Mark, Moment};
 pub use segment::{Segment, is_segment};
-
+pub use settings::{is_any_setting, is_setting, setting_names};
 pub use target::{RecoveryTarget, ShutdownMode};
 pub use version::{SUPPORTED_MAJORS, Version, VersionError};

@@ -7,7 +7,7 @@ use super::breaks::breaks;
 use super::{NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
 use crate::journal::{Problem, Redactor, StepHead};
 use crate::node::RESERVED_SETTINGS;
-use crate::pg::SUPPORTED_MAJORS;
+use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
 use crate::scenario::{Body, Ignore, NodeFields, RepoKind, Scenario, StepLine, Undecoded, in_order};
 use crate::source::{Name, Spanned};
 use crate::steps::{All, IdInfo, Maker, NodeInfo, NodeSpec, RepoInfo, Scope, Step};
@@ -208,6 +208,7 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
         let settings: Vec<(String, String)> =
             fields.settings.iter().flatten().map(|(name, value)| (name.value.clone(), value.0.clone())).collect();
         for (setting, _) in fields.settings.iter().flatten() {
+            known_setting(setting, scenario.postgres.as_ref(), scope);
             if RESERVED_SETTINGS.contains(&setting.value.to_lowercase().as_str()) {
                 let title = format!("`{}` is drillyard's own to set", setting.value);
                 scope.error(setting.span, title, "leave it out");
@@ -234,6 +235,28 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
     cycles(scenario, scope);
     scope.refers.clear();
     specs
+}
+
+/// A setting that the server does not know keeps it from starting.
+fn known_setting(setting: &Spanned<String>, versions: Option<&Spanned<Vec<Spanned<u32>>>>, scope: &mut Scope<'_>) {
+    let name = setting.value.as_str();
+    let versions = versions.map(|list| list.value.as_slice()).unwrap_or_default();
+    let lacking = versions.iter().find(|version| !is_setting(name, version.value));
+    match (is_any_setting(name), lacking) {
+        (true, Some(version)) => {
+            let title = format!("PostgreSQL {} has no setting `{name}`", version.value);
+            let label = "a server of that version does not start with it";
+            scope.error_related(setting.span, title, label, (version.span, "the drill is meant for it".to_owned()));
+        }
+        (false, lacking) if versions.is_empty() || lacking.is_some() => {
+            let label = match crate::source::did_you_mean(name, setting_names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "no supported version of PostgreSQL has it".to_owned(),
+            };
+            scope.error(setting.span, format!("unknown setting `{name}`"), label);
+        }
+        _ => {}
+    }
 }
 
 fn external(fields: &NodeFields, scope: &mut Scope<'_>) {

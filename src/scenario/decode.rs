@@ -15,10 +15,12 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::model::COMMON_KEYS;
 use super::node::{Entry, Node, Value};
 use super::values::Values;
 use crate::journal::{Problem, Redactor};
 use crate::source::{Source, Span, choices, did_you_mean};
+use crate::steps::Kind;
 use failure::Failure;
 use node_de::NodeDe;
 
@@ -109,6 +111,13 @@ impl<'a> Decoder<'a> {
             2..=FEW => problem.help(format!("the keys here are {}", choices(known.iter().copied(), "and"))),
             _ => problem,
         });
+    }
+
+    /// Tells that a key which every step has stands inside the action `step`.
+    fn tell_inside(&self, entry: &Entry, step: &str) {
+        let name = entry.name();
+        let problem = self.problem(entry.key.span, format!("`{name}` stands inside `{step}`"), "it belongs beside it");
+        self.tell(problem.help(format!("put `{name}: ...` on a line of its own, indented as `{step}:` is")));
     }
 
     /// Whether this is an alias that stands for nothing: that was told when the file was parsed.
@@ -283,11 +292,15 @@ impl<'d> Passes<'d> {
         node.entries().iter().filter(|entry| !self.is_left_out(&entry.key) && !self.is_left_out(&entry.value))
     }
 
-    /// Tells the keys of a map that are none of `known`, and leaves them out.
-    fn unknown_keys(&self, node: &Node, known: &[&str]) {
+    /// Tells the keys of a map, which is the value of `key`, that are none of `known`, and leaves them out.
+    fn unknown_keys(&self, node: &Node, key: Option<&Node>, known: &[&str]) {
+        let step = key.and_then(Node::text).filter(|name| Kind::find(name).is_some());
         for entry in node.entries() {
             if !known.contains(&entry.name()) && !self.is_left_out(&entry.key) {
-                self.decoder.tell_unknown_key(&entry.key, known);
+                match step.filter(|_| COMMON_KEYS.contains(&entry.name())) {
+                    Some(step) => self.decoder.tell_inside(entry, step),
+                    None => self.decoder.tell_unknown_key(&entry.key, known),
+                }
                 self.leave_out(&entry.key);
             }
         }

@@ -5,6 +5,7 @@ mod model;
 mod node;
 mod parse;
 mod read;
+mod remedy;
 mod schema;
 mod values;
 

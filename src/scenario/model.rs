@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
 use super::node::{Entry, Node, Value};
+use super::remedy;
 use super::values::Values;
 use crate::journal::Problem;
 use crate::source::{
@@ -589,15 +590,19 @@ fn tell_unknown_step(decoder: &Decoder<'_>, key: &Node, beside_action: bool) {
     let kinds = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied());
     let common = COMMON_KEYS.iter().copied().filter(|_| beside_action);
     let near = did_you_mean(name, common.chain(kinds));
+    let meant = remedy::step(name);
     let label = match near {
         _ if name.contains(':') => "is a space missing after `:`?".to_owned(),
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "there is no such step".to_owned(),
+        Some(near) if meant.is_none() => format!("did you mean `{near}`?"),
+        _ => "there is no such step".to_owned(),
     };
     let title = if beside_action { format!("unknown key `{name}`") } else { format!("unknown step `{name}`") };
     let problem = decoder.problem(key.span, title, label);
     decoder.tell(match beside_action {
         true => problem.help(format!("beside its action a step has {}", choices(COMMON_KEYS.iter().copied(), "and"))),
-        false => problem.help("`drillyard explain` lists the steps"),
+        false => match meant {
+            Some(step) => problem.help(format!("write {step}")),
+            None => problem.help("`drillyard explain` lists the steps"),
+        },
     });
 }

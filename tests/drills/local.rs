@@ -679,3 +679,21 @@ steps:
     assert_eq!(rows, "50");
     assert!(cleaned);
 }
+
+#[test]
+fn every_setting_of_this_server_is_known_at_check() {
+    let names: Vec<String> = drillyard::pg::setting_names().map(|name| format!("'{name}'")).collect();
+    let yaml = format!(
+        r#"
+nodes: {{ master: {{}} }}
+steps:
+  - assert_rows:
+      node: master
+      query: "SELECT name FROM pg_settings WHERE name NOT LIKE '%.%' AND lower(name) NOT IN ({})"
+      equals: []
+      allow_empty: true
+"#,
+        names.join(", ")
+    );
+    Desk::new().drill(&yaml, &[]).passed();
+}

@@ -9,6 +9,7 @@ use super::access::{Choice, Fields, Items, Lines, Next, Places, Word, scalar};
 use super::failure::{Failure, Wrong};
 use super::{FEW, Passes, described, quoted};
 use crate::scenario::node::{Node, Style, Value};
+use crate::scenario::remedy;
 use crate::source::{
     Form, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices, did_you_mean,
 };
@@ -73,6 +74,7 @@ impl<'p> NodeDe<'p> {
     /// It is something else than `expected`.
     fn wrong(self, expected: &str, help: Option<String>) -> Failure {
         let label = format!("expected {expected}");
+        let help = self.remedy(expected).or(help);
         match (self.node.is_null(), self.key) {
             (true, Some(key)) => {
                 let title = format!("`{}` is empty", key.text().unwrap_or_default());
@@ -80,6 +82,11 @@ impl<'p> NodeDe<'p> {
             }
             _ => self.failure(self.node.span, format!("expected {expected}, found {}", self.found()), label, help),
         }
+    }
+
+    /// What somebody may have meant by this value.
+    fn remedy(self, expected: &str) -> Option<String> {
+        remedy::value(self.key?.text()?, self.node, expected)
     }
 
     fn found(self) -> String {
@@ -214,7 +221,7 @@ impl<'p> NodeDe<'p> {
             _ if scalar.substituted => None,
             Form::Text if decimal => Some(format!("take the quotes away: `{text}`")),
             _ if is_number => Some(format!("write it as plain digits: `{bare}`")),
-            _ => None,
+            _ => remedy::digits(text).map(|digits| format!("write it as plain digits: `{digits}`")),
         };
         Err(self.wrong(expected, help))
     }
@@ -272,6 +279,7 @@ impl<'p> NodeDe<'p> {
         let label = did_you_mean(name, variants.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         let help =
             (variants.len() <= FEW).then(|| format!("the choices are {}", choices(variants.iter().copied(), "and")));
+        let help = self.remedy("a choice").filter(|_| label.is_none()).or(help);
         self.failure(
             place.span,
             format!("unknown choice {}", quoted(name)),
@@ -439,7 +447,7 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if !matches!(self.node.value, Value::Map(_)) {
             return Err(self.wrong("a map", self.keys_help(fields)));
         }
-        self.passes.unknown_keys(self.node, fields);
+        self.passes.unknown_keys(self.node, self.key, fields);
         let missing = self.passes.missing.borrow().get(&std::ptr::from_ref(self.node)).cloned().unwrap_or_default();
         let lines = self.passes.lines(self.node);
         visitor.visit_map(Fields { de: self, lines, missing: missing.into_iter(), next: Next::Nothing })
