@@ -16,8 +16,12 @@ pub struct Config {
     pub following: Option<Following>,
     /// Where recovery stops, and what happens there (`recovery_target_action`).
     pub recovery: Option<(RecoveryTarget, &'static str)>,
+    /// What the WAL that it replays demands: `max_connections` and the like at least as its primary has them.
+    pub demands: Vec<(String, String)>,
     /// The scenario's `settings`.
     pub settings: Vec<(String, String)>,
+    /// Whether it applies what it streams at once, whatever delay its settings ask for.
+    pub at_once: bool,
 }
 
 /// How a server archives its WAL.
@@ -42,7 +46,7 @@ impl Config {
     /// What a server on `host` is set up with; `signal` is `standby.signal`, `recovery.signal` or nothing.
     pub fn setup(&self, host: &dyn Host, signal: Option<&'static str>) -> Setup {
         let directory = self.archiving.as_ref().map(|archiving| archiving.directory.clone());
-        Setup { lines: self.lines(host), signal, directory }
+        Setup { lines: self.lines(host), signal, directory, auto: None }
     }
 
     /// The lines to be appended to a postgresql.conf.
@@ -61,7 +65,9 @@ impl Config {
             }
             None => set("archive_mode", "off"),
         }
-        for (name, value) in &self.settings {
+        // A backup brings its origin's along: commits on a copy would wait for standbys that are not its own.
+        set("synchronous_standby_names", "");
+        for (name, value) in self.demands.iter().chain(&self.settings) {
             set(name, value);
         }
         // After the scenario's: without these the server cannot live on its host, or would harm something.
@@ -82,10 +88,17 @@ impl Config {
             }
             set("recovery_target_action", action);
         }
+        if self.at_once || self.following.is_none() {
+            // A delay is for standbys: a recovery to a target would only be held up by it.
+            set(DELAY, "0");
+        }
         lines.push(String::new());
         lines.join("\n")
     }
 }
+
+/// How late a standby applies what it has received, on purpose.
+pub(super) const DELAY: &str = "recovery_min_apply_delay";
 
 /// Settings that every server gets, unless the scenario says otherwise.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -137,7 +150,7 @@ pub const RESERVED: &[&str] = &[
 ];
 
 /// A value for postgresql.conf: in single quotes, with `'` doubled and `\` escaped (manual, 20.1.2).
-fn quote_setting(value: &str) -> String {
+pub(super) fn quote_setting(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 

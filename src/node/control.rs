@@ -28,8 +28,8 @@ const LAUNCH_UNCONFIGURED: i64 = 5;
 /// server has ended; one that never comes, that it did not get as far.
 ///
 /// It prints the length of the log before the start. Where `$4` says so, it configures the server first: `$5` is appended to
-/// postgresql.conf, `$6` is pg_hba.conf, `$7` the name of a signal file, `$8` a directory to make. One trip to the host for all of
-/// it, since in a container each costs 50 ms.
+/// postgresql.conf, `$6` is pg_hba.conf, `$7` the name of a signal file, `$8` a directory to make, `$9` a postgresql.auto.conf where
+/// it cannot stay as it is. One trip to the host for all of it, since in a container each costs 50 ms.
 const LAUNCH: &str = r#"runs() {
   kill -0 "$1" 2>/dev/null || return 1
   # One that was killed stays as a zombie for as long as its parent looks away.
@@ -37,7 +37,8 @@ const LAUNCH: &str = r#"runs() {
 }
 if [ "$4" = configure ]; then
   { rm -f "$1/standby.signal" "$1/recovery.signal" && printf '%s' "$5" >>"$1/postgresql.conf" &&
-    printf '%s' "$6" >"$1/pg_hba.conf" && : >"$1/postgresql.auto.conf"; } || exit 5
+    printf '%s' "$6" >"$1/pg_hba.conf"; } || exit 5
+  if [ -n "$9" ]; then printf '%s' "$9" >"$1/postgresql.auto.conf" || exit 5; fi
   if [ -n "$7" ]; then : >"$1/$7" || exit 5; fi
   if [ -n "$8" ]; then mkdir -p "$8" || exit 5; fi
 fi
@@ -101,12 +102,14 @@ exit 3"#;
 /// How a server is set up before it starts.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// Appended to postgresql.conf; pg_hba.conf is the host's, and postgresql.auto.conf is emptied.
+    /// Appended to postgresql.conf; pg_hba.conf is the host's.
     pub lines: String,
     /// `standby.signal`, `recovery.signal` or none of the two.
     pub signal: Option<&'static str>,
     /// A directory on the host that has to be there.
     pub directory: Option<String>,
+    /// Its postgresql.auto.conf, where it cannot stay as it is.
+    pub auto: Option<String>,
 }
 
 /// Why a server is not up.
@@ -198,11 +201,11 @@ impl Node {
         let mut args = vec![paths.data.clone(), paths.log.clone(), patience.to_string()];
         let hba = host.hba().join("\n") + "\n";
         args.extend(match setup {
-            Some(Setup { lines, signal, directory }) => {
+            Some(Setup { lines, signal, directory, auto }) => {
                 let (signal, directory) = (signal.unwrap_or_default(), directory.as_deref().unwrap_or_default());
-                ["configure", lines, &hba, signal, directory].map(str::to_owned)
+                ["configure", lines, &hba, signal, directory, auto.as_deref().unwrap_or_default()].map(str::to_owned)
             }
-            None => [""; 5].map(str::to_owned),
+            None => [""; 6].map(str::to_owned),
         });
         let output = host.run(Program::script(LAUNCH, args)).await?;
         let log_start = output.text().trim().parse().unwrap_or(0);

@@ -11,6 +11,7 @@ macro_rules! pattern {
 mod config;
 mod control;
 mod control_file;
+mod inherited;
 mod recovery;
 mod rewind;
 mod session;
@@ -28,10 +29,11 @@ use crate::pg::Version;
 pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
 pub use control_file::ControlFile;
+pub use inherited::{AutoConf, Origin, is_demanded};
 pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound, Switch};
 pub use session::{SqlError, Text, moment, sql_problem};
-pub use standby::Sender;
+pub use standby::{Sender, apply_delay};
 pub use walreceiver::{Refusal, Refused};
 
 /// The superuser that drills work as.

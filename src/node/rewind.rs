@@ -68,13 +68,13 @@ exit 0"#;
 /// Rewinds the server in `$1` onto the one at `$2`. `$3` is a restore_command or empty, `$4` where the two parted or empty, `$5` the
 /// timeline that is left there, `$6` the segment.
 ///
-/// pg_rewind brings the source's postgresql.conf: the server gets its own back. A server that was killed leaves a zombie, and
+/// pg_rewind brings the source's postgresql.conf and postgresql.auto.conf: the server gets its own back. A server that was killed leaves a zombie, and
 /// processes that end a moment later: PostgreSQL waits for neither.
 const REWIND: &str = r#"
 if [ -n "$4" ] && [ -f "$1/pg_wal/$6" ]; then
   echo "commits: $(pg_waldump -p "$1/pg_wal" -t "$5" -s "$4" -r Transaction 2>/dev/null | grep -c 'desc: COMMIT' || :)"
 fi
-cp -p "$1/postgresql.conf" "$1-postgresql.conf"
+for file in postgresql.conf postgresql.auto.conf; do cp -p "$1/$file" "$1-$file" || :; done
 if [ -n "$3" ]; then
   printf "restore_command = '%s'\n" "$3" >>"$1/postgresql.conf"
   set -- "$1" "$2" -c
@@ -93,7 +93,7 @@ while :; do
     *) break ;;
   esac
 done
-mv "$data-postgresql.conf" "$data/postgresql.conf"
+for file in postgresql.conf postgresql.auto.conf; do [ ! -f "$data-$file" ] || mv "$data-$file" "$data/$file"; done
 printf '%s\n' "$said"
 exit $rc"#;
 

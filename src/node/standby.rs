@@ -1,9 +1,13 @@
 //! What a server and its standby know of each other.
 
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
 use crate::host::{HostError, Output, Program};
 use crate::pg::Lsn;
 
-use super::config::{peer_conninfo, with_password};
+use super::config::{DELAY, peer_conninfo, quote_setting, with_password};
 use super::{Following, Node, SqlError};
 
 /// Ends whatever server still works in `$1`, or holds the socket in `$2`, and removes `$1`. A server whose files are gone goes on for
@@ -44,7 +48,28 @@ impl Sender {
     }
 }
 
+/// How late a standby applies on purpose what it has received (`recovery_min_apply_delay`); none where it is not late, and on a
+/// primary, where the setting does nothing.
+pub async fn apply_delay(client: &Client) -> Result<Option<Duration>, SqlError> {
+    let query = "SELECT setting::bigint FROM pg_settings WHERE name = $1 AND pg_is_in_recovery()";
+    let row = client.query_opt(query, &[&DELAY]).await?;
+    let ms = row.map_or(0, |row| row.get::<_, i64>(0)).cast_unsigned();
+    Ok((ms > 0).then(|| Duration::from_millis(ms)))
+}
+
 impl Node {
+    /// Lets this server, which runs, apply its WAL so much later from now on.
+    pub async fn fall_behind(&self, delay: &str) -> Result<(), HostError> {
+        let host = self.host()?;
+        let script = r#"printf '%s\n' "$2" >>"$1/postgresql.conf"; pg_ctl -D "$1" reload"#;
+        let line = format!("{DELAY} = {}", quote_setting(delay));
+        let output = host.run(Program::script(script, [&host.paths().data, &line])).await?;
+        match output.success() {
+            true => Ok(()),
+            false => Err(HostError::new(format!("`{}` does not reload: {}", self.name(), output.stderr.trim()))),
+        }
+    }
+
     /// How the hosts of other nodes reach this server: a connection string without the password.
     fn reached_as(&self, application_name: &str) -> Result<String, HostError> {
         match self.external_conninfo(application_name) {

@@ -8,7 +8,9 @@ use tokio::sync::watch;
 
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
-use crate::node::{Config, Node, SUPERUSER, SqlError, StartError, create_slot, slot_name};
+use crate::node::{
+    Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_demanded, slot_name,
+};
 use crate::pg::Version;
 use crate::plan::Plan;
 use crate::repo::Repo;
@@ -129,11 +131,23 @@ impl Starter<'_> {
             }
             false => Some(slot_name(node.name())),
         };
-        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(self.repos) };
-        let setup = config.setup(host.as_ref(), Some("standby.signal"));
+        let config = Config {
+            following: Some(up.followed_by(node.name(), slot)?),
+            demands: self.demands(spec),
+            // Late on purpose is what happens in the drill: its beginning, with the password, is not.
+            at_once: spec.delay().is_some(),
+            ..spec.config(self.repos)
+        };
+        let setup = match up.is_external() {
+            true => node.set_up(&config, Some("standby.signal"), Origin::Copied).await?.0,
+            false => config.setup(host.as_ref(), Some("standby.signal")),
+        };
         let deadline = Instant::now() + DEADLINE;
         node.launch(Some(&setup), deadline).await?;
         self.wait_for_streaming(&node, &up, deadline).await?;
+        if let Some(delay) = spec.delay() {
+            self.fall_behind(&node, delay, deadline).await?;
+        }
         let slots = self.slots_for_followers(node.name());
         let client = node.client().await.map_err(|e| HostError::new(format!("node `{}`: {e}", node.name())))?;
         client
@@ -141,6 +155,36 @@ impl Starter<'_> {
             .await
             .map_err(|e| HostError::new(format!("node `{}`: {}", node.name(), crate::node::sql_problem(&e))))?;
         Ok(node)
+    }
+
+    /// What a standby needs at least as the servers above it have it: in a base backup it would come along with their
+    /// postgresql.conf.
+    fn demands(&self, spec: &NodeSpec) -> Vec<(String, String)> {
+        let mut demands: Vec<(String, String)> = vec![];
+        let mut above = spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up));
+        while let Some(spec) = above {
+            let own = spec.settings.iter().filter(|(name, _)| is_demanded(name));
+            // Written later wins: the nearest server is the last.
+            demands.splice(0..0, own.cloned());
+            above = spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up));
+        }
+        demands
+    }
+
+    /// Lets a standby apply its WAL late, from now on.
+    async fn fall_behind(&self, node: &Node, delay: &str, deadline: Instant) -> Result<(), StartError> {
+        node.fall_behind(delay).await?;
+        let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
+        let client = node.client().await.map_err(|e| trouble(&e))?;
+        let late = crate::node::wait_until(deadline, async |seen| {
+            let delay = apply_delay(&client).await.map_err(|e| trouble(&e))?;
+            "it is not late yet".clone_into(seen);
+            Ok::<_, StartError>(delay)
+        })
+        .await?;
+        late.map(drop).map_err(|last| {
+            trouble(&format!("waiting for it to take up recovery_min_apply_delay; last seen: {last}")).into()
+        })
     }
 
     /// Asks the primary: the standby itself does not know the drill's password before it has streamed.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, Judges, Role, Scope, Step, StepKind, StepResult};
+use crate::node::{Node, apply_delay};
 use crate::source::{Name, Spanned};
 
 /// Judges whether a standby streams from its primary, and whether a row written now arrives.
@@ -18,7 +19,8 @@ use crate::source::{Name, Spanned};
 /// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary, and on one that is a standby
 /// itself, nothing is written: what its WAL ends with now must arrive.
 ///
-/// It holds when the primary says `streaming` of this standby and the row is read there before the deadline.
+/// It holds when the primary says `streaming` of this standby and the row is read there before the deadline. A standby that applies its
+/// WAL late on purpose (`recovery_min_apply_delay`) has to have received it; its facts say so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertStreaming {
@@ -74,7 +76,13 @@ impl Step for AssertStreaming {
         if let Err(finding) = streaming.await {
             return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
         }
-        let in_recovery = on_primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
+        let in_recovery: bool = on_primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
+        if let Some(delay) = apply_delay(&on_standby).await? {
+            if !primary.is_external() && !in_recovery {
+                cx.in_transaction(&on_primary, "SELECT pg_current_xact_id()").await?;
+            }
+            return self.received(cx, &primary, delay).await;
+        }
         if primary.is_external() || in_recovery {
             let end = primary.wal_end().await?;
             let what = format!("the primary's WAL up to {end}");
@@ -114,5 +122,24 @@ impl Step for AssertStreaming {
         let arrived = arrived.await;
         cx.in_transaction(&on_primary, "DROP SCHEMA drillyard CASCADE").await?;
         arrived.map_err(|finding| finding.at(self.standby.entry))
+    }
+}
+
+impl AssertStreaming {
+    /// Waits until a standby that is late on purpose has received what its primary's WAL ends with now: it would apply it only when
+    /// its delay is over.
+    async fn received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
+        let end = primary.wal_end().await?;
+        let what = format!("`{}` to receive the WAL up to {end}", self.standby.value);
+        let arrived = cx.until(&what, async |seen| {
+            let senders = primary.senders_to(self.standby.as_str()).await?;
+            let flushed = senders.iter().filter_map(|sender| sender.flushed).max();
+            *seen = flushed.map_or_else(|| "no answer".to_owned(), |at| format!("received up to {at}"));
+            Ok((flushed >= Some(end)).then_some(()))
+        });
+        arrived.await.map_err(|finding| finding.at(self.standby.entry))?;
+        let delay = humantime::format_duration(delay);
+        cx.fact("late_on_purpose", format!("recovery_min_apply_delay is {delay}: received up to {end}, and applied later"));
+        Ok(())
     }
 }

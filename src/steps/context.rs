@@ -41,6 +41,13 @@ impl NodeSpec {
         let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
         Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
     }
+
+    /// How late it is to apply what it has received, where it is to be late on purpose.
+    pub fn delay(&self) -> Option<&str> {
+        let delays = self.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("recovery_min_apply_delay"));
+        let zero = |value: &str| value.trim_matches(|c: char| c.is_alphabetic() || c == ' ') == "0";
+        delays.map(|(_, value)| value.as_str()).next_back().filter(|value| !zero(value))
+    }
 }
 
 /// A base backup.

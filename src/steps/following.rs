@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::starting::{ended, not_started};
+use super::starting::{ended, not_started, set_up};
 use super::{Context, Finding, StepResult};
 use crate::host::Program;
 use crate::journal::Cause;
-use crate::node::{Arrival, Config, Node, Refusal, Refused, SqlError, StartError, Started, create_slot, slot_name};
+use crate::node::{
+    Arrival, Config, Node, Origin, Refusal, Refused, SqlError, StartError, Started, create_slot, slot_name,
+};
 use crate::repo::Repo;
 use crate::source::Span;
 
@@ -32,6 +34,8 @@ pub(super) struct Standby {
     pub config: Config,
     /// The wrong one is one of the mistakes that can be drilled.
     pub signal: &'static str,
+    /// Whose postgresql.auto.conf lies in its PGDATA.
+    pub origin: Origin,
     /// Where WAL can be had that its upstream has no more.
     pub archive: Option<Archive>,
     /// Where the scenario asks for it.
@@ -100,7 +104,7 @@ impl Standby {
 
     async fn start(&self, cx: &mut Context<'_>) -> StepResult {
         cx.wait(format!("the start of `{}`", self.node.name()));
-        let setup = self.config.setup(self.node.host()?.as_ref(), Some(self.signal));
+        let setup = set_up(cx, &self.node, &self.config, self.signal, self.origin).await?;
         let patience = cx.deadline.min(Instant::now() + START);
         match self.node.launch(Some(&setup), patience).await {
             Ok(Started::Answers) | Err(StartError::Deadline { .. }) => Ok(()),

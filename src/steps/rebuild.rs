@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::following::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
 use super::starting::restore;
 use super::{Context, Finding, Maker, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Config, Node};
+use crate::node::{Config, Node, Origin};
 use crate::source::{Name, Spanned};
 
 /// Makes a standby anew, from its primary or from a backup in a repo.
@@ -170,6 +170,6 @@ impl Rebuild {
         cx.yard.state().nodes.insert(node.name().to_owned(), node.clone());
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
         let (node, up, at) = (node.clone(), up.clone(), self.follows.entry);
-        Ok(Standby { node, up, config, signal: "standby.signal", archive, at })
+        Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Copied, archive, at })
     }
 }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::archive_end::ArchiveEnd;
 use super::following::{Archive, Standby};
 use super::recovering::{End, Recovering};
-use super::starting::{NOT_REACHED, not_started, restore};
+use super::starting::{NOT_REACHED, not_started, restore, set_up};
 use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
-use crate::node::{Arrival, Config, Node, Started};
+use crate::node::{Arrival, Config, Node, Origin, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
 
@@ -387,7 +387,7 @@ impl Recover {
     ) -> Result<Started, Box<Finding>> {
         cx.wait("recovery");
         let shuts_down = config.recovery.as_ref().is_some_and(|(_, action)| *action == "shutdown");
-        let setup = config.setup(node.host()?.as_ref(), Some(signal));
+        let setup = set_up(cx, node, config, signal, self.origin()).await?;
         // A session that is opened while the server shuts down would only leave complaints in its log.
         let started = match shuts_down {
             true => node.launch(Some(&setup), cx.deadline).await,
@@ -452,6 +452,12 @@ impl Recover {
             None => "standby.signal",
         };
         let archive = Some(Archive { repo, copy_of: self.copy_of.clone(), read });
-        Standby { node: node.clone(), up, config, signal, archive, at: self.then.entry }.follow(cx).await
+        let origin = self.origin();
+        Standby { node: node.clone(), up, config, signal, origin, archive, at: self.then.entry }.follow(cx).await
+    }
+
+    /// Whose postgresql.auto.conf lies in the data directory.
+    fn origin(&self) -> Origin {
+        if self.backup.is_some() { Origin::Copied } else { Origin::Own }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::following::{Standby, drop_slot, fresh_slot, slots_for_standbys};
 use super::starting::not_started;
 use super::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Config, Node, Resting, Rewind as Rewinding, Rewound, Switch, moment};
+use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Switch, moment};
 use crate::pg::{Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
 
@@ -23,7 +23,7 @@ use crate::source::{Name, Spanned};
 /// The old master may have crashed or been stopped. If it still runs, on its own since its standby was promoted, it is stopped fast
 /// first: pg_rewind needs a server that does not run. What it wrote after the two parted is thrown away, and the facts say how
 /// many commits that was, and which WAL segments had not been archived. Where it is only behind, nothing is. It keeps its own
-/// postgresql.conf, gets a replication slot on the new primary, and follows it. Where it archives, pg_rewind reads from the archive what
+/// postgresql.conf and postgresql.auto.conf, gets a replication slot on the new primary, and follows it. Where it archives, pg_rewind reads from the archive what
 /// it needs of the old master's WAL and is not in its pg_wal any more.
 ///
 /// It passes when the new primary says that it streams, and it has all that was written there before. It fails when `to` is not a
@@ -131,7 +131,7 @@ impl Rewind {
         self.tell(cx, node, resting, &rewound)?;
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(&cx.yard.repos) };
         let (node, up, at) = (node.clone(), up.clone(), self.to.entry);
-        Ok(Standby { node, up, config, signal: "standby.signal", archive: None, at })
+        Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Own, archive: None, at })
     }
 
     async fn rest(&self, node: &Node) -> Result<Resting, Box<Finding>> {

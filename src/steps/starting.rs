@@ -2,7 +2,7 @@
 
 use super::{Context, Finding};
 use crate::host::Program;
-use crate::node::{Node, StartError, log_reason};
+use crate::node::{Config, Node, Origin, Setup, StartError, log_reason};
 use crate::repo::Repo;
 use crate::source::{Name, Span, Spanned};
 
@@ -30,6 +30,21 @@ chmod 700 "$2""#;
                 .label(output.stderr.trim()))
         }
     }
+}
+
+/// What a server is set up with whose data directory was there before; reports what becomes of its postgresql.auto.conf.
+pub(super) async fn set_up(
+    cx: &mut Context<'_>,
+    node: &Node,
+    config: &Config,
+    signal: &'static str,
+    origin: Origin,
+) -> Result<Setup, Box<Finding>> {
+    let (setup, auto_conf) = node.set_up(config, Some(signal), origin).await?;
+    if let Some(words) = auto_conf.in_words() {
+        cx.fact("postgresql_auto_conf", words);
+    }
+    Ok(setup)
 }
 
 /// What is told of a server that does not come up; `at` is where the scenario asks for it.
@@ -82,7 +97,10 @@ fn remedy(reason: &str) -> Option<&'static str> {
             "must specify restore_command when standby mode is not enabled",
             "only the restore_command reads the archive: without one a recovery has the WAL of the backup alone",
         ),
-        ("insufficient parameter settings", "give the node at least its primary's max_connections and the like"),
+        (
+            "insufficient parameter settings",
+            "what the scenario's `settings` say is kept as written: a server in recovery needs at least its primary's values",
+        ),
     ]
     .into_iter()
     .find_map(|(sign, help)| reason.contains(sign).then_some(help))

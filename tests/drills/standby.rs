@@ -116,8 +116,8 @@ steps:
       - assert_rows: {{ node: standby, query: SHOW work_mem, equals: [["6MB"]] }}
       - assert_rows: {{ node: standby, query: "SELECT slot_name, active FROM pg_replication_slots ORDER BY 1", equals: [[below, true], [master, true]] }}
 
-  # A fast shutdown hands everything over: the old master is only behind.
-  - sql: {{ node: standby, query: "COPY (SELECT 1) TO PROGRAM 'kill -INT $(head -1 postmaster.pid)'" }}
+  # A fast shutdown hands everything over: the old master is only behind. The statement has to last until the signal arrives.
+  - sql: {{ node: standby, query: "COPY (SELECT 1) TO PROGRAM 'kill -INT $(head -1 postmaster.pid)'; SELECT pg_sleep(60)" }}
     expect: {{ fails: "connection closed|terminat" }}
   - wait_for: {{ node: master, log: "could not connect to the primary server" }}
   - promote: {{ node: master }}

@@ -51,6 +51,8 @@ macro_rules! verdicts {
 }
 
 verdicts! {
+    alter_system_is_kept,
+    delayed_standby_starts,
     earlier_target,
     server_bookkeeping,
 }
