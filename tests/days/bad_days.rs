@@ -145,7 +145,7 @@ fn an_archive_command_that_fails() {
     // The archiver may be writing there at this moment: rm then leaves the directory, and nothing would have happened.
     let scenario = scenario.replace(
         "exec_sql",
-        "sql: { node: master, query: \"COPY (SELECT 1) TO PROGRAM 'until rm -rf ../../repos/onsite/wal; do :; done; touch ../../repos/onsite/wal'\" }",
+        "sql: { node: master, query: \"COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; until rm -rf ../../repos/onsite/wal; do :; done; touch ../../repos/onsite/wal'\" }",
     );
     let output = run_local(&place, &scenario, &[]);
     expect(&output, 1, &["archive_command failed", "does archive_command work?"]);
@@ -156,7 +156,7 @@ fn a_backup_deleted_under_the_drill() {
     let place = Place::new();
     let scenario = format!(
         "{ARCHIVED}  - id: gone
-    sql: {{ node: master, query: \"COPY (SELECT 1) TO PROGRAM 'rm -rf ../../repos/onsite/backups'\" }}
+    sql: {{ node: master, query: \"COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm -rf ../../repos/onsite/backups'\" }}
   - recover: {{ node: rescue, backup: nightly, until: latest, then: promote }}
   - assert_rows: {{ node: rescue, table: items, count: 100 }}
 "

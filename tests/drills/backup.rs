@@ -333,7 +333,7 @@ fn what_is_wiped_is_gone_and_nothing_else() {
     let outside = desk.path().join("outside");
     std::fs::create_dir(&outside).expect("a directory");
     std::fs::write(outside.join("precious"), "not the drill's").expect("a file");
-    let link = serde_json::to_string(&format!("COPY (SELECT 1) TO PROGRAM 'ln -s {} away'", outside.display()));
+    let link = serde_json::to_string(&format!("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; ln -s {} away'", outside.display()));
     let yaml = format!(
         r#"
 nodes: {{ master: {{}}, other: {{}} }}
@@ -356,7 +356,7 @@ steps:
   - wipe: {{ node: master }}
     expect: {{ fails: "there are no files|does not answer" }}
   - create_data: {{ node: other, table: t, rows: 100 }}
-  - sql: {{ node: other, query: "COPY (SELECT 1) TO PROGRAM 'echo > note'" }}
+  - sql: {{ node: other, query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; echo > note'" }}
   - sql: {{ node: other, query: "CREATE TABLE named AS SELECT pg_relation_filepath('t') AS path" }}
   - id: base
     wipe: {{ node: other, path: base }}

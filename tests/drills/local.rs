@@ -356,7 +356,7 @@ finally:
 const LOSE_SEGMENT: &str = r"DO $$ DECLARE
   wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');
   segment text := (SELECT name FROM pg_ls_dir(wal) name WHERE length(name) = 24 ORDER BY name DESC OFFSET 1 LIMIT 1);
-BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'rm ' || wal || '/' || segment); END $$";
+BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'cat >/dev/null; rm ' || wal || '/' || segment); END $$";
 
 #[test]
 fn archives_their_copies_and_their_gaps() {
@@ -596,7 +596,7 @@ steps:
   - id: killed
     sql:
       node: master
-      query: "COPY (SELECT 1) TO PROGRAM 'kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)"
+      query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)"
     within: 20s
     expect: { fails: "." }
   - assert_primary: { node: master }

@@ -226,7 +226,7 @@ fn what_was_done_is_found_in_the_wal() {
 const LOSE_SEGMENT: &str = r"DO $$ DECLARE
   wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');
   segment text := (SELECT name FROM pg_ls_dir(wal) name WHERE length(name) = 24 ORDER BY name DESC OFFSET 1 LIMIT 1);
-BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'rm ' || wal || '/' || segment); END $$";
+BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'cat >/dev/null; rm ' || wal || '/' || segment); END $$";
 
 /// Overwrites the second page of every segment of the first timeline.
 const GARBLE: &str = r"DO $$ DECLARE wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');

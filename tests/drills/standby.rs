@@ -41,7 +41,7 @@ const FRUGAL: &str = r#"{ wal_keep_size: 0, min_wal_size: 32MB, max_wal_size: 32
 
 /// SIGKILL to the postmaster, as a server's superuser can.
 const KILL: &str =
-    r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
+    r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
 
 #[test]
 fn an_old_master_that_lived_on_is_rewound() {
@@ -117,7 +117,7 @@ steps:
       - assert_rows: {{ node: standby, query: "SELECT slot_name, active FROM pg_replication_slots ORDER BY 1", equals: [[below, true], [master, true]] }}
 
   # A fast shutdown hands everything over: the old master is only behind. The statement has to last until the signal arrives.
-  - sql: {{ node: standby, query: "COPY (SELECT 1) TO PROGRAM 'kill -INT $(head -1 postmaster.pid)'; SELECT pg_sleep(60)" }}
+  - sql: {{ node: standby, query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -INT $(head -1 postmaster.pid)'; SELECT pg_sleep(60)" }}
     expect: {{ fails: "connection closed|terminat" }}
   - wait_for: {{ node: master, log: "could not connect to the primary server" }}
   - promote: {{ node: master }}
@@ -199,7 +199,7 @@ steps:
   # Nor have two that were never one.
   - rewind: {{ node: stranger, to: new }}
     expect: {{ fails: "`stranger` and `new` have no common history" }}
-  - sql: {{ node: stranger, query: "COPY (SELECT 1) TO PROGRAM 'rm -rf global'" }}
+  - sql: {{ node: stranger, query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm -rf global'" }}
     expect: {{ fails: "is not running" }}
   - rebuild: {{ node: twin, follows: other }}
   - assert_rows: {{ node: twin, query: SELECT n FROM t, equals: [[8]] }}
@@ -247,7 +247,7 @@ steps:
 fn standbys_are_made_anew_whatever_is_left_of_them() {
     let wipe = |node: &str| {
         format!(
-            r#"  - sql: {{ node: {node}, query: "COPY (SELECT 1) TO PROGRAM 'rm -rf \"$(head -2 postmaster.pid | tail -1)\"/*'; SELECT pg_sleep(60)" }}
+            r#"  - sql: {{ node: {node}, query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm -rf \"$(head -2 postmaster.pid | tail -1)\"/*'; SELECT pg_sleep(60)" }}
     within: 1s
     expect: {{ fails: "deadline has passed|connection closed|No such file" }}
 "#
@@ -322,12 +322,12 @@ steps:
 const LOSE_OLDEST: &str = r"DO $$ DECLARE
   wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');
   segment text := (SELECT name FROM pg_ls_dir(wal) name WHERE length(name) = 24 AND name > '$AFTER' ORDER BY name LIMIT 1);
-BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'rm ' || wal || '/' || segment); END $$";
+BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'cat >/dev/null; rm ' || wal || '/' || segment); END $$";
 
 /// A page that is damaged on disk: one byte of its last row.
 const DAMAGE: &str = r"DO $$ BEGIN
   CHECKPOINT;
-  EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'printf X | dd bs=1 seek=8180 conv=notrunc of=' || pg_relation_filepath('t'));
+  EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'cat >/dev/null; printf X | dd bs=1 seek=8180 conv=notrunc of=' || pg_relation_filepath('t'));
 END $$";
 
 #[test]
