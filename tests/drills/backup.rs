@@ -333,7 +333,10 @@ fn what_is_wiped_is_gone_and_nothing_else() {
     let outside = desk.path().join("outside");
     std::fs::create_dir(&outside).expect("a directory");
     std::fs::write(outside.join("precious"), "not the drill's").expect("a file");
-    let link = serde_json::to_string(&format!("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; ln -s {} away'", outside.display()));
+    let link = serde_json::to_string(&format!(
+        "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; ln -s {} away'",
+        outside.display()
+    ));
     let yaml = format!(
         r#"
 nodes: {{ master: {{}}, other: {{}} }}

@@ -40,8 +40,7 @@ fn wal_keep_drills(args: &[&str]) -> Run {
 const FRUGAL: &str = r#"{ wal_keep_size: 0, min_wal_size: 32MB, max_wal_size: 32MB, wal_recycle: "off", checkpoint_timeout: 1h, autovacuum: "off" }"#;
 
 /// SIGKILL to the postmaster, as a server's superuser can.
-const KILL: &str =
-    r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
+const KILL: &str = r#"sql: { query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -9 $(head -1 postmaster.pid)'; SELECT pg_sleep(60)""#;
 
 #[test]
 fn an_old_master_that_lived_on_is_rewound() {
