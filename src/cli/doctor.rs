@@ -39,6 +39,9 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
 fn listed(text: &mut String, installations: &[Installation]) {
     for one in installations {
         text.push_str(&format!("  ok       PostgreSQL {:6} {}\n", one.known_version(), one.place));
+        if let Some(why) = one.version.untested() {
+            text.push_str(&format!("  warning  {why}\n"));
+        }
     }
 }
 

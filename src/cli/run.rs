@@ -262,6 +262,13 @@ pub(super) fn drills(
     (drills, skipped)
 }
 
+/// Why this backend; and which of the releases that the drills run on are newer than what drillyard was tested with.
+fn with_untested(chosen: &Chosen, drills: &[Drill]) -> String {
+    let used = chosen.installations.iter().filter(|one| drills.iter().any(|drill| drill.major == one.version.major));
+    let untested = used.filter_map(|one| one.version.untested()).map(|why| format!("; WARNING: {why}"));
+    format!("{}{}", chosen.reason, untested.collect::<String>())
+}
+
 /// The command that runs one drill again.
 fn again(args: &RunArgs, plan: &crate::plan::Plan, major: u32, seed: u64) -> String {
     let quoted = |text: &str| match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:{},".contains(c)) {
@@ -310,7 +317,7 @@ async fn run_in(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         drills: drills.len() + skipped.len(),
         backend: chosen.backend.kind().as_str().to_owned(),
-        backend_reason: chosen.reason.clone(),
+        backend_reason: with_untested(&chosen, &drills),
         seed: args.seed,
     });
     let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));

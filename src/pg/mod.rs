@@ -19,4 +19,4 @@ pub use mark::{Mark, Moment};
 pub use segment::{Segment, is_segment};
 pub use settings::{is_any_setting, is_setting, setting_names};
 pub use target::{RecoveryTarget, ShutdownMode};
-pub use version::{SUPPORTED_MAJORS, Version, VersionError};
+pub use version::{NEWEST_TESTED, SUPPORTED_MAJORS, Version, VersionError};

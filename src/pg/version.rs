@@ -8,6 +8,15 @@ use std::str::FromStr;
 /// 13 is the oldest with `pg_verifybackup` and `pg_current_xact_id`; 19 is the newest whose output was seen.
 pub const SUPPORTED_MAJORS: std::ops::RangeInclusive<u32> = 13..=19;
 
+/// The newest release of each major version that drillyard was tested with. A release may change what verdicts rest on: one that is newer
+/// is warned of. `tests/releases.rs` compares it with the servers that the tests run on.
+pub const NEWEST_TESTED: [Version; 4] = [
+    Version { major: 13, minor: 16 },
+    Version { major: 15, minor: 18 },
+    Version { major: 17, minor: 12 },
+    Version { major: 18, minor: 6 },
+];
+
 /// A version of PostgreSQL since 10: `17.2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
@@ -15,6 +24,22 @@ pub struct Version {
     pub major: u32,
     /// `2` of `17.2`; 0 for a development version such as `19devel` or `19beta1`.
     pub minor: u32,
+}
+
+impl Version {
+    /// Why a release is to be warned of: it is newer than those that drillyard was tested with. None where its minor version is not known.
+    pub fn untested(self) -> Option<String> {
+        if self.minor == 0 {
+            return None;
+        }
+        match NEWEST_TESTED.iter().find(|tested| tested.major == self.major) {
+            Some(tested) if tested.minor >= self.minor => None,
+            Some(tested) => {
+                Some(format!("PostgreSQL {self} is newer than {tested}, the newest that drillyard was tested with"))
+            }
+            None => Some(format!("drillyard was not tested with PostgreSQL {}", self.major)),
+        }
+    }
 }
 
 /// A text in which no version was found.
@@ -60,5 +85,17 @@ mod tests {
         assert_eq!(read("postgres (PostgreSQL) 19beta2"), Some((19, 0)));
         assert_eq!(read("17"), Some((17, 0)));
         assert_eq!(read("nothing here"), None);
+    }
+
+    #[test]
+    fn a_release_newer_than_the_tested_ones_is_warned_of() {
+        let untested = |major, minor| Version { major, minor }.untested();
+        assert_eq!(NEWEST_TESTED.iter().find_map(|tested| tested.untested()), None);
+        assert_eq!((untested(17, 0), untested(17, 2)), (None, None));
+        let [.., newest] = NEWEST_TESTED;
+        let next = Version { minor: newest.minor + 1, ..newest };
+        let said = format!("PostgreSQL {next} is newer than {newest}, the newest that drillyard was tested with");
+        assert_eq!(next.untested(), Some(said));
+        assert_eq!(untested(12, 3), Some("drillyard was not tested with PostgreSQL 12".to_owned()));
     }
 }

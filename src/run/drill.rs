@@ -132,10 +132,12 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         times: Mutex::new(vec![None; plan.steps.len()]),
     };
     let lab = work.make_lab().await;
+    let mut untested = None;
     let version = match &lab {
         Ok(lab) => {
             // An image may not say its minor version before it runs.
-            if lab.version().minor == 0
+            let was_unknown = lab.version().minor == 0;
+            if was_unknown
                 && let Some(node) = plan.nodes.iter().find(|(_, spec)| spec.external.is_none()).map(|(name, _)| name)
             {
                 // Its error is told when the node is started.
@@ -145,6 +147,8 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
                     _ = lab.host(node) => {}
                 }
             }
+            // One that was known was warned of in the run's first line.
+            untested = lab.version().untested().filter(|_| was_unknown);
             lab.version().to_string()
         }
         Err(_) => drill.major.to_string(),
@@ -159,8 +163,8 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         seed: drill.seed,
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
-    for warning in &plan.warnings {
-        env.journal.write(Event::Warned { drill: Some(index), message: warning.in_one_line() });
+    for message in untested.into_iter().chain(plan.warnings.iter().map(Problem::in_one_line)) {
+        env.journal.write(Event::Warned { drill: Some(index), message });
     }
     match lab {
         Ok(lab) => work.in_lab(&lab).await,
