@@ -13,6 +13,8 @@ pub struct Damage {
     pub relation: String,
     /// What is wrong, with the block where it is known.
     pub what: String,
+    /// The statement that rebuilds it from its table, if it is an index.
+    pub reindex: Option<String>,
 }
 
 /// What was looked at in a database, and what was found.
@@ -49,7 +51,13 @@ struct Relation {
     what: String,
     /// As SQL writes it.
     name: String,
+    reindex: Option<String>,
 }
+
+/// The statement that rebuilds an index, as an expression in SQL: `c` is its row of pg_class. An index of the catalogs cannot be rebuilt
+/// while it is used.
+pub const REINDEX: &str = "CASE WHEN c.relkind = 'i' THEN
+    CASE WHEN c.oid < 16384 THEN 'REINDEX INDEX ' ELSE 'REINDEX INDEX CONCURRENTLY ' END || c.oid::pg_catalog.regclass END";
 
 /// Indexes that are being built, or whose building failed, are nobody's. On a standby there is nothing in unlogged tables.
 const RELATIONS: &str = "
@@ -59,7 +67,7 @@ const RELATIONS: &str = "
            WHEN 't' THEN 'toast table of ' || coalesce((SELECT o.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class o
                                                        WHERE o.reltoastrelid = c.oid LIMIT 1), 'nothing')
            WHEN 'm' THEN 'materialized view ' || c.oid::pg_catalog.regclass
-           ELSE 'table ' || c.oid::pg_catalog.regclass END
+           ELSE 'table ' || c.oid::pg_catalog.regclass END, {REINDEX}
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_am a ON a.oid = c.relam
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
@@ -86,10 +94,16 @@ impl Amcheck {
     /// Checks every table and every B-tree index of the session's database: each row with what it has in a toast table, the order
     /// of each index, and that each row is in it. Without amcheck's function for tables (before 14) each is read.
     pub async fn check(&self, client: &Client) -> Result<Checked, Error> {
-        let relations = client.query(RELATIONS, &[]).await?;
+        let relations = client.query(&RELATIONS.replace("{REINDEX}", REINDEX), &[]).await?;
         let relations: Vec<Relation> = relations
             .iter()
-            .map(|row| Relation { oid: row.get(0), is_index: row.get(1), name: row.get(2), what: row.get(3) })
+            .map(|row| Relation {
+                oid: row.get(0),
+                is_index: row.get(1),
+                name: row.get(2),
+                what: row.get(3),
+                reindex: row.get(4),
+            })
             .collect();
         let schema = quote_identifier(&self.schema);
         let index = format!("SELECT {schema}.bt_index_check($1::oid::regclass, true)");
@@ -142,7 +156,7 @@ async fn check_one(
 }
 
 fn damage(relation: &Relation, what: String) -> Damage {
-    Damage { relation: relation.what.clone(), what }
+    Damage { relation: relation.what.clone(), what, reindex: relation.reindex.clone() }
 }
 
 /// Whether a relation is still there: one that is dropped while it is looked at is no damage.

@@ -23,9 +23,12 @@ pub use dependents::Dependents;
 pub use differences::{Difference, DifferenceKind, told};
 pub use generate::Generator;
 pub use hash::RowSum;
-pub use intact::{Amcheck, Checked, Damage, is_damage};
+pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage};
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
-pub use rows::{Comparison, PartDifference, Remembered, Rest, RowChange, RowDifference, Wanted, compare, row_sum};
+pub use rows::{
+    Comparison, PartDifference, Remembered, Rest, RowChange, RowDifference, Wanted, Written, compare, rewrote_the_same,
+    row_sum,
+};
 pub use sequences::{End, Position, Sequence, last_numbers};
 
 use crate::pg::TableName;

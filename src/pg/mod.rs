@@ -8,6 +8,7 @@ mod segment;
 mod settings;
 pub mod sql;
 mod target;
+mod value;
 mod version;
 
 pub use condition::SqlState;
@@ -19,4 +20,5 @@ pub use mark::{Mark, Moment};
 pub use segment::{Segment, is_segment};
 pub use settings::{is_any_setting, is_setting, setting_names};
 pub use target::{RecoveryTarget, ShutdownMode};
+pub use value::{quoted_values, shown_record, shown_value, shown_values};
 pub use version::{NEWEST_TESTED, SUPPORTED_MAJORS, Version, VersionError};

@@ -34,7 +34,8 @@ use crate::source::{Name, Spanned};
 /// Of a backup pg_verifybackup compares every file with the manifest, and reads the WAL that the backup needs, in the backup or, where it
 /// brings none along, in the repo. It knows no pages: a page that was damaged before the backup is as it was then.
 ///
-/// It holds when nothing is damaged. It fails with the table, index, block or file that is. A server in recovery without amcheck and
+/// It holds when nothing is damaged. It fails with the table, index, block or file that is, and says what to do: an index is rebuilt
+/// with REINDEX if nothing but indexes is corrupted, a table has to be restored. A server in recovery without amcheck and
 /// without a primary to install it on cannot be judged.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +59,9 @@ impl StepKind for AssertIntact {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Judge;
 }
+
+/// How many damages are shown.
+const MOST: usize = 20;
 
 #[async_trait(?Send)]
 impl Step for AssertIntact {
@@ -145,11 +149,37 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
         let told = |damage: &Damage| format!("{}: {}", damage.relation, damage.what);
         let finding = Finding::failed(format!("`{}` is not intact", self.node)).label(told(first));
         let finding = finding.note("found", shown(damage.iter().map(told)));
-        let finding = finding.help("restore it from a backup from before the damage: `recover`, and judge that server, too");
+        let finding = finding.help(self.remedy(cx, &node, &damage).await);
         Err(match self.node.span() {
             Some(span) => finding.at(span),
             None => finding,
         })
+    }
+
+    /// What to do: an index is rebuilt from its table, if that is intact.
+    async fn remedy(&self, cx: &Context<'_>, node: &Node, damage: &[Damage]) -> String {
+        const RESTORE: &str = "restore it from a backup from before the damage: `recover`, and check that server, too";
+        let mut statements: Vec<&str> = damage.iter().filter_map(|damage| damage.reindex.as_deref()).collect();
+        statements.sort_unstable();
+        statements.dedup();
+        if statements.is_empty() || damage.iter().any(|damage| damage.reindex.is_none()) {
+            return RESTORE.to_owned();
+        }
+        let what = match statements.len() {
+            1 => "only an index is corrupted, and its table is intact: rebuild it",
+            _ => "only indexes are corrupted, and their tables are intact: rebuild them",
+        };
+        let recovering = match cx.client(node).await {
+            Ok(client) => client.query_one("SELECT pg_is_in_recovery()", &[]).await.is_ok_and(|row| row.get(0)),
+            Err(_) => false,
+        };
+        let place = if recovering { " on its primary" } else { "" };
+        let most = statements.len().min(MOST);
+        let more = if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
+        format!(
+            "{what}{place} with `{}`{more}; unless a function or a collation was changed, look for what damaged it, such as the disk",
+            statements[..most].join("; ")
+        )
     }
 
     /// The databases that take sessions.
@@ -237,12 +267,14 @@ async fn check_database(node: &Node, database: &str, patience: u128) -> Result<C
     match check.await {
         Err(SqlError::Postgres(error)) if is_damage(&error) => {
             let what = crate::node::sql_problem(&error);
-            Ok(Checked { damage: vec![Damage { relation: format!("database {database}"), what }], ..Checked::default() })
+            let damage = Damage { relation: format!("database {database}"), what, reindex: None };
+            Ok(Checked { damage: vec![damage], ..Checked::default() })
         }
         Ok(checked) if database == crate::node::DATABASE => Ok(checked),
         Ok(mut checked) => {
             for damage in &mut checked.damage {
                 damage.relation = format!("{} in database {database}", damage.relation);
+                damage.reindex = damage.reindex.take().map(|statement| format!("{statement} in database {database}"));
             }
             Ok(checked)
         }
@@ -278,7 +310,6 @@ async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Nod
 
 /// A list for a message: not more lines than one cares to read.
 fn shown(lines: impl Iterator<Item = String>) -> String {
-    const MOST: usize = 20;
     let lines: Vec<String> = lines.collect();
     match lines.len() {
         0 | 1 => String::new(),

@@ -12,7 +12,7 @@ use super::sql::shorten;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::{Comparison, Rest, Wanted, compare};
 use crate::node::Text;
-use crate::pg::{TableName, quote_identifier};
+use crate::pg::{TableName, quote_identifier, shown_value};
 use crate::source::{Name, Scalar, Spanned, Sql};
 
 /// Judges rows.
@@ -110,6 +110,16 @@ impl Step for AssertRows {
             let help = "if no rows are really what is right, say `allow_empty: true`";
             scope.error_help(entry, "an assertion over zero rows proves nothing", "zero rows", help);
         }
+        if let Some(equals) = &self.equals {
+            let mut widths = equals.value.iter().map(Vec::len);
+            let first = widths.next();
+            if first == Some(0) {
+                scope.error(equals.entry, "a row without values proves nothing", "which values should it have?");
+            } else if let Some(other) = widths.find(|width| Some(*width) != first) {
+                let label = format!("the first one has {}, another one has {other}", first.unwrap_or_default());
+                scope.error(equals.entry, "the rows of `equals` have different numbers of values", label);
+            }
+        }
         if let Some(same_as) = &self.same_as {
             if scope.nodes.contains_key(same_as.as_str()) && !scope.ids.contains_key(same_as.as_str()) {
                 scope.named_node(same_as);
@@ -143,6 +153,14 @@ impl Step for AssertRows {
     }
 }
 
+/// What a query has returned.
+struct Answer {
+    /// How many columns its rows have; none where it has no result at all.
+    columns: Option<usize>,
+    /// The rows, as text.
+    rows: Vec<Vec<Option<String>>>,
+}
+
 impl AssertRows {
     async fn judge_query(&self, cx: &mut Context<'_>, client: &Client, query: &Spanned<Sql>) -> StepResult {
         let rows = self.rows(client, query.as_str()).await.map_err(|error| {
@@ -152,6 +170,16 @@ impl AssertRows {
             finding.title = "the query cannot be judged".to_owned();
             finding
         })?;
+        let Answer { columns, rows } = rows;
+        let nothing = |label: &str| {
+            let finding = Finding::failed("a query without a result proves nothing").at(query.span).label(label);
+            finding.help("write a SELECT of the values that are to be compared with `equals`")
+        };
+        match columns {
+            None => return Err(nothing("it returns no rows: it is no SELECT")),
+            Some(0) => return Err(nothing("its rows have no columns")),
+            Some(_) => {}
+        }
         cx.fact("rows", rows.len());
         let Some(equals) = &self.equals else { return Err(Finding::errored("`equals` is missing")) };
         let same = rows.len() == equals.value.len()
@@ -171,26 +199,33 @@ impl AssertRows {
     }
 
     /// The query's rows as text.
-    async fn rows(&self, client: &Client, query: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+    async fn rows(&self, client: &Client, query: &str) -> Result<Answer, tokio_postgres::Error> {
         if self.args.is_empty() {
-            let messages = client.simple_query(query).await?;
-            return Ok(messages
-                .into_iter()
-                .filter_map(|message| match message {
-                    SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect()),
-                    _ => None,
-                })
-                .collect());
+            let mut answer = Answer { columns: None, rows: vec![] };
+            for message in client.simple_query(query).await? {
+                match message {
+                    SimpleQueryMessage::RowDescription(columns) => answer.columns = Some(columns.len()),
+                    SimpleQueryMessage::Row(row) => {
+                        answer.rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                    }
+                    _ => {}
+                }
+            }
+            return Ok(answer);
         }
         let columns = client.prepare(query).await?.columns().len();
         let names: Vec<String> = (1..=columns).map(|n| quote_identifier(&format!("c{n}"))).collect();
         let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
+        if columns == 0 {
+            return Ok(Answer { columns: Some(0), rows: vec![] });
+        }
         let query = query.trim().trim_end_matches(';');
         let wrapped = format!("SELECT {} FROM (\n{query}\n) AS q({})", texts.join(", "), names.join(", "));
         let args: Vec<Text> = self.args.iter().map(|arg| Text(arg.nullable_text())).collect();
         let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect();
         let rows = client.query(&wrapped, &params).await?;
-        Ok(rows.iter().map(|row| (0..columns).map(|i| row.get(i)).collect()).collect())
+        let rows = rows.iter().map(|row| (0..columns).map(|i| row.get(i)).collect()).collect();
+        Ok(Answer { columns: Some(columns), rows })
     }
 
     async fn judge_count(
@@ -317,7 +352,7 @@ fn counted(rows: usize) -> String {
 
 fn shown(rows: &[Vec<Option<String>>]) -> String {
     let line = |row: &Vec<Option<String>>| {
-        let values: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
+        let values: Vec<String> = row.iter().map(|value| shown_value(value.as_deref())).collect();
         format!("[{}]", values.join(", "))
     };
     let mut lines: Vec<String> = rows.iter().take(SHOWN).map(line).collect();

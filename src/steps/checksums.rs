@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::create_data::client_program;
 use super::{Context, Finding};
-use crate::data::Damage;
+use crate::data::{Damage, REINDEX};
 use crate::node::{Node, SqlError};
 
 /// A file with a page whose checksum is wrong.
@@ -56,7 +56,7 @@ pub(super) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<
             .any(|words| line.contains(words))
     });
     match unreadable {
-        Some(line) => Ok(vec![Damage { relation: "data directory".to_owned(), what: line.to_owned() }]),
+        Some(line) => Ok(vec![Damage { relation: "data directory".to_owned(), what: line.to_owned(), reindex: None }]),
         None => Err(Finding::errored(format!("the checksums of `{}` cannot be read", node.name()))
             .note("said", said)
             .help(
@@ -95,7 +95,7 @@ async fn describe(node: &Node, bad: Vec<BadPage>) -> Result<Vec<Damage>, SqlErro
         SELECT CASE c.relkind WHEN 'i' THEN 'index ' || c.oid::regclass || ' of ' || i.indrelid::regclass
                               WHEN 't' THEN 'toast table of ' || coalesce((SELECT o.oid::regclass::text FROM pg_class o
                                                                           WHERE o.reltoastrelid = c.oid LIMIT 1), 'nothing')
-                              ELSE 'table ' || c.oid::regclass END
+                              ELSE 'table ' || c.oid::regclass END, {REINDEX}
         FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
         WHERE pg_relation_filenode(c.oid) = $1";
     let client = node.client().await?;
@@ -106,10 +106,11 @@ async fn describe(node: &Node, bad: Vec<BadPage>) -> Result<Vec<Damage>, SqlErro
             let (database, file) = page.place()?;
             let row = client.query_opt("SELECT datname FROM pg_database WHERE oid = $1", &[&database]).await.ok()??;
             let there = node.connect_to(&row.get::<_, String>(0)).await.ok()?;
-            Some(there.query_opt(NAME, &[&file]).await.ok()??.get::<_, String>(0))
+            let row = there.query_opt(&NAME.replace("{REINDEX}", REINDEX), &[&file]).await.ok()??;
+            Some((row.get::<_, String>(0), row.get::<_, Option<String>>(1)))
         };
-        let relation = relation.await.unwrap_or_else(|| format!("file {}", page.file));
-        told.push(Damage { relation, what: page.said });
+        let (relation, reindex) = relation.await.unwrap_or_else(|| (format!("file {}", page.file), None));
+        told.push(Damage { relation, what: page.said, reindex });
     }
     Ok(told)
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_postgres::Client;
 
 use super::sql::shorten;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::data::{DataError, Written, rewrote_the_same};
+use crate::pg::Xid;
 use crate::pg::sql::{first_words, split_statements};
 use crate::source::{Spanned, Sql};
 
@@ -22,8 +25,8 @@ use crate::source::{Spanned, Sql};
 /// It is one statement, in a transaction of its own: an UPDATE, a DELETE or a MERGE, which may begin with a WITH. With an `id` the
 /// step is a mark.
 ///
-/// It passes when rows were changed, and reports how many. It fails when the server refuses, and when no row was changed: an
-/// accident in which nothing happened proves nothing.
+/// It passes when rows were changed, and reports how many. It fails when the server refuses, when no row was changed, and when all rows
+/// were given the values that they had before: an accident in which nothing happened proves nothing. Then it is undone.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overwrite {
@@ -77,14 +80,48 @@ impl Step for Overwrite {
             finding
         };
         cx.marked(&node, async |client, cx| {
-            let (rows, xid) = cx.statement(client, self.query.as_str(), &[]).await.map_err(refused)?;
-            // A SELECT behind a WITH has rows, too; what has written has a transaction id.
-            if rows == 0 || xid.is_none() {
-                return Err(Finding::failed("the incident did nothing").at(self.query.span).label("it has changed no row"));
+            let outside = node.connect().await?;
+            client.batch_execute("BEGIN").await?;
+            let done = self.change(cx, client, &outside, refused).await;
+            // The first error is the one to report.
+            if done.is_err() {
+                let _ = client.batch_execute("ROLLBACK").await;
             }
-            cx.fact("rows", rows);
-            Ok(xid)
+            done
         })
         .await
+    }
+}
+
+impl Overwrite {
+    /// Runs the statement and commits it, unless it changes nothing.
+    async fn change(
+        &self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        outside: &Client,
+        refused: impl Fn(Box<Finding>) -> Box<Finding>,
+    ) -> Result<Option<Xid>, Box<Finding>> {
+        let nothing = |label: String, help: &str| {
+            Finding::failed("the incident did nothing").at(self.query.span).label(label).help(help)
+        };
+        let refused = |error: tokio_postgres::Error| refused(error.into());
+        let lost = |error: DataError| Finding::errored(error.to_string());
+        let before = Written::before(client).await.map_err(lost)?;
+        let rows = client.execute(self.query.as_str(), &[]).await.map_err(&refused)?;
+        let xid = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await.map_err(&refused)?;
+        let xid: Option<String> = xid.get(0);
+        // A SELECT behind a WITH has rows, too; what has written has a transaction id.
+        if rows == 0 || xid.is_none() {
+            return Err(nothing("it has changed no row".to_owned(), "is its WHERE right, and are there rows yet?"));
+        }
+        outside.batch_execute(&format!("SET statement_timeout = {}", cx.left().as_millis().max(1))).await?;
+        if rewrote_the_same(&before, client, outside).await.map_err(lost)? {
+            let label = format!("it has given {rows} {} the values that they had before", if rows == 1 { "row" } else { "rows" });
+            return Err(nothing(label, "write other values than those that are there; the step was undone"));
+        }
+        client.batch_execute("COMMIT").await.map_err(&refused)?;
+        cx.fact("rows", rows);
+        Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full))
     }
 }

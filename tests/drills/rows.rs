@@ -29,14 +29,14 @@ steps:
       - { id: small, assert_rows: { node: master, table: few, same_as: before } }
 "#;
     let run = Desk::new().drill(yaml, &[]).failed(1, &["both have 5000 rows, with different content"]);
-    let named = "   = diff: ~ 77, note: kelp became wrong\n           - 4000 is missing\n           + 5001 should not be there\n";
+    let named = "   = diff: ~ 77, note: 'kelp' became 'wrong'\n           - 4000 is missing\n           + 5001 should not be there\n";
     assert_eq!(run.said.matches(named).count(), 2, "{}", run.said);
     let run = run.says(&[
         "   = diff: ~ rows with id from 71 to before 81: 10 rows, of which some differ in note\n",
         "           - rows with id from 3991 to before 4001: 1 of 10 rows missing\n",
         "           + rows with id from 4991 on: 1 more than the 10 rows expected\n",
         "           at least 3 rows differ in all\n",
-        "   = diff: ~ 9, x: x became null\n",
+        "   = diff: ~ 9, x: 'x' became null\n",
     ]);
     for id in ["node", "generator", "large", "small"] {
         assert_eq!(run.step(id)["outcome"], "failed", "{id}: {}", run.said);

@@ -54,7 +54,12 @@ verdicts! {
     alter_system_is_kept,
     delayed_standby_starts,
     earlier_target,
+    incidents_that_change_nothing,
+    index_alone_is_damaged,
     server_bookkeeping,
+    values_in_quotes,
+    where_long_values_differ,
+    wide_tables,
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sql::Case;
+use crate::pg::quoted_values;
 
 /// What a merge did, or would have done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,11 +90,6 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// A value as it is told, on one line.
-fn value(text: Option<&str>) -> String {
-    text.map_or_else(|| "null".to_owned(), |text| format!("'{}'", text.replace('\'', "''").replace('\n', "\\n")))
-}
-
 /// A cell of a row in conflict.
 pub(super) struct Cell<'a> {
     pub(super) column: &'a str,
@@ -105,7 +101,7 @@ pub(super) struct Cell<'a> {
 /// What is told of a cell in conflict.
 pub(super) fn told(case: Case, with_bad: bool, cell: &Cell<'_>) -> String {
     let Cell { column, good, bad, now } = cell;
-    let (good, bad, now) = (value(*good), value(*bad), value(*now));
+    let [good, bad, now] = quoted_values([*good, *bad, *now]);
     match case {
         Case::Changed => format!("{column} was {good}, the mistake made it {bad}, and it is {now} now"),
         Case::Deleted if with_bad => {
@@ -121,7 +117,10 @@ pub(super) fn told_gone(cells: &[Cell<'_>]) -> String {
     let changed: Vec<String> = cells
         .iter()
         .filter(|cell| cell.good != cell.bad)
-        .map(|cell| format!("{} was {}, and was made {}", cell.column, value(cell.good), value(cell.bad)))
+        .map(|cell| {
+            let [good, bad] = quoted_values([cell.good, cell.bad]);
+            format!("{} was {good}, and was made {bad}", cell.column)
+        })
         .collect();
     format!("the mistake changed the row ({}), and it is gone now", changed.join("; "))
 }

@@ -7,6 +7,16 @@ use serde::Serialize;
 
 use super::layout::Order;
 use super::record::record;
+use crate::pg::{shown_record, shown_value, shown_values};
+
+/// What stands in the place of a long value begins with this: its length and hash, a blank, and how it begins.
+pub(super) const LONG_VALUE: char = '\u{10ffff}';
+
+/// How many columns of a row are shown.
+const COLUMNS: usize = 20;
+
+/// How many characters of a whole row are shown.
+const RECORD: usize = 1000;
 
 /// How one row differs between two tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,22 +50,36 @@ impl fmt::Display for RowDifference {
             RowChange::Extra => write!(f, "+ {} should not be there{times}", self.key),
             RowChange::Changed(columns) => {
                 write!(f, "~ {}", self.key)?;
-                for (name, first, second) in columns {
-                    write!(f, ", {name}: {} became {}", shown(first.as_deref()), shown(second.as_deref()))?;
+                for (name, first, second) in columns.iter().take(COLUMNS) {
+                    let (first, second) = both_shown(first.as_deref(), second.as_deref());
+                    write!(f, ", {name}: {first} became {second}")?;
                 }
-                Ok(())
+                match columns.len().saturating_sub(COLUMNS) {
+                    0 => Ok(()),
+                    more => write!(f, ", and {more} more columns"),
+                }
             }
         }
     }
 }
 
-/// A value for people: what could be mistaken for no value stands in quotes.
-fn shown(value: Option<&str>) -> String {
-    match value {
-        None => "null".to_owned(),
-        Some(text) if text.trim().is_empty() || text == "null" => format!("'{text}'"),
-        Some(text) => text.to_owned(),
+/// Two values that differ.
+fn both_shown(first: Option<&str>, second: Option<&str>) -> (String, String) {
+    let is_long = |value: Option<&str>| value.is_some_and(|text| text.starts_with(LONG_VALUE));
+    match is_long(first) || is_long(second) {
+        true => (shown(first), shown(second)),
+        false => shown_values(first, second),
     }
+}
+
+/// A value for people.
+fn shown(value: Option<&str>) -> String {
+    let long =
+        value.and_then(|text| text.strip_prefix(LONG_VALUE)?.split_once(", hash ")).and_then(|(length, rest)| {
+            let (hash, begins) = rest.split_once(' ')?;
+            Some(format!("{}... ({length}, hash {hash})", shown_value(Some(begins))))
+        });
+    long.unwrap_or_else(|| shown_value(value))
 }
 
 /// A row that was read, or several that are the same.
@@ -118,7 +142,11 @@ fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize
 /// What a row is called.
 fn named(values: &[Option<String>], key: &[usize]) -> String {
     if key.is_empty() {
-        return record(values.iter().map(|value| value.as_deref()));
+        let row = record(values.iter().map(|value| value.as_deref().map(|text| text.trim_start_matches(LONG_VALUE))));
+        return match row.char_indices().nth(RECORD) {
+            Some((end, _)) => format!("{}... ({} characters)", shown_record(&row[..end]), row.chars().count()),
+            None => shown_record(&row),
+        };
     }
     key.iter().map(|at| shown(values[*at].as_deref())).collect::<Vec<_>>().join(", ")
 }

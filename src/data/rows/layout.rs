@@ -61,7 +61,7 @@ const READ: &str = "
         select coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0) / 8192 as pages
         from tree join pg_catalog.pg_class c on c.oid = tree.id and c.relkind in ('r', 'm')
     )
-    select a.attname::text, pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), a.attnotnull,
+    select a.attname::text, pg_catalog.format_type(base.oid, null), a.attnotnull,
         a.attcollation = 950 or a.attcollation = 951 or (a.attcollation = 100 and d.datcollate in ('C', 'POSIX')
             and coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'),
         (select array_position(key.columns[0:key.number - 1], a.attnum) from key),
@@ -72,7 +72,12 @@ const READ: &str = "
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         join pg_catalog.pg_database d on d.datname = current_database()
         left join pg_catalog.pg_attribute a on a.attrelid = relation.id and a.attnum > 0 and not a.attisdropped
-        left join pg_catalog.pg_type t on t.oid = a.atttypid
+        left join lateral (
+            with recursive domains as (
+                select t.oid, t.typbasetype from pg_catalog.pg_type t where t.oid = a.atttypid
+                union all select t.oid, t.typbasetype from domains d join pg_catalog.pg_type t on t.oid = d.typbasetype
+            ) select d.oid from domains d where d.typbasetype = 0
+        ) base on true
         cross join size
     order by a.attnum";
 
@@ -119,7 +124,19 @@ impl Relation {
 
     /// The text of a column, as it is hashed.
     pub fn column_text(&self, name: &str) -> String {
-        self.recode(&format!("r.{}::text", quote_identifier(name)))
+        self.recode(&self.value_text(name))
+    }
+
+    /// The text of a column, as the row's text has it.
+    pub fn value_text(&self, name: &str) -> String {
+        let value = format!("r.{}", quote_identifier(name));
+        match self.layout.column(name) {
+            // The cast would leave out the blanks at its end.
+            Some(column) if column.kind == "character" => {
+                format!("pg_catalog.textin(pg_catalog.bpcharout({value}))")
+            }
+            _ => format!("{value}::text"),
+        }
     }
 
     fn recode(&self, text: &str) -> String {

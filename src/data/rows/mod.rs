@@ -7,6 +7,7 @@ mod halve;
 mod layout;
 mod record;
 mod remembered;
+mod rewritten;
 mod table;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use difference::{RowChange, RowDifference};
 pub(super) use layout::{ColumnLayout, Layout};
 pub(super) use record::quote_into;
 pub use remembered::{PartDifference, Remembered};
+pub use rewritten::{Written, rewrote_the_same};
 pub(super) use table::STABLE;
 
 /// What a table is compared with.

@@ -8,7 +8,7 @@ use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
 use super::{Comparison, Rest, key_places};
 use crate::data::{Result, RowSum};
-use crate::pg::{TableName, shown_identifier};
+use crate::pg::{TableName, shown_identifier, shown_value};
 use tokio_postgres::Client;
 
 /// Up to how many rows are kept themselves.
@@ -16,6 +16,9 @@ const FEW: u64 = 2000;
 
 /// And up to how many bytes of them.
 const SMALL: usize = 1024 * 1024;
+
+/// The longest value that is kept as it is, in characters.
+const LONG: usize = 1000;
 
 /// What a table held.
 #[derive(Debug, Clone)]
@@ -89,6 +92,7 @@ impl Remembered {
             return Ok(Comparison { columns: misfits, ..Comparison::default() });
         }
         table.columns = self.layout.names();
+        table.long = LONG;
         // A table that was brought back without its key cannot be walked in the key's order.
         if Order::of(&self.layout, &table.relation.layout) != self.order {
             let now = table.sum().await?;
@@ -183,16 +187,18 @@ impl Remembered {
     fn described(&self, range: &Range) -> String {
         let names: Vec<String> = self.layout.key.iter().map(|name| shown_identifier(name)).collect();
         let names = names.join(", ");
+        let shown = |key: &[String]| key.iter().map(|value| shown_value(Some(value))).collect::<Vec<_>>().join(", ");
         match (&range.from, &range.to) {
-            (Some(from), Some(to)) => format!("rows with {names} from {} to before {}", from.join(", "), to.join(", ")),
-            (Some(from), None) => format!("rows with {names} from {} on", from.join(", ")),
-            (None, Some(to)) => format!("rows with {names} before {}", to.join(", ")),
+            (Some(from), Some(to)) => format!("rows with {names} from {} to before {}", shown(from), shown(to)),
+            (Some(from), None) => format!("rows with {names} from {} on", shown(from)),
+            (None, Some(to)) => format!("rows with {names} before {}", shown(to)),
             (None, None) => "the table".to_owned(),
         }
     }
 }
 
 async fn read(table: &mut Table<'_>) -> Result<Remembered> {
+    table.long = LONG;
     let layout = table.relation.layout.clone();
     let order = Order::of(&layout, &layout);
     let cuts = match &order {

@@ -3,11 +3,11 @@
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
-use super::difference::Line;
+use super::difference::{LONG_VALUE, Line};
 use super::halve::{Limit, PARTS, Side};
 use super::layout::{Order, Range, Relation, hash};
 use crate::data::{DataError, Result, RowSum};
-use crate::pg::{TableName, quote_identifier};
+use crate::pg::TableName;
 
 /// Settings under which every server writes the same value as the same text.
 pub(in crate::data) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
@@ -23,7 +23,7 @@ const LARGE: i64 = 2000;
 const SAMPLE: i64 = 1000;
 
 /// The longest value that is read as it is, in characters; of a longer one its beginning, its length and its hash.
-const LONG: usize = 1000;
+const LONG: usize = 8000;
 
 /// A table in a session that is in a transaction.
 pub(super) struct Table<'a> {
@@ -34,6 +34,8 @@ pub(super) struct Table<'a> {
     pub columns: Vec<String>,
     /// How many rows were sent by the server.
     pub read: u64,
+    /// The longest value that is read as it is, in characters.
+    pub long: usize,
 }
 
 /// The number of rows of a part, their hashes' sum, and those of each column's values.
@@ -53,7 +55,7 @@ impl<'a> Table<'a> {
         let relation = Relation::read(client, name).await?;
         client.batch_execute(EXACT).await.map_err(DataError::while_doing(&doing))?;
         let columns = relation.layout.names();
-        Ok(Table { client, name, relation, columns, read: 0 })
+        Ok(Table { client, name, relation, columns, read: 0, long: LONG })
     }
 
     /// Ends the transaction that [`Table::open`] has begun, or tried to.
@@ -168,6 +170,14 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A value as it comes in an array.
+fn value(read: String) -> Option<String> {
+    match read.split_at_checked(1)? {
+        (">", short) => Some(format!("{LONG_VALUE}{short}")),
+        (_, text) => Some(text.to_owned()),
+    }
+}
+
 impl Side for Table<'_> {
     async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>> {
         if ranges == [Range::default()] && self.relation.sampled && self.relation.pages > LARGE {
@@ -189,20 +199,24 @@ impl Side for Table<'_> {
     async fn lines(&mut self, order: &Order, ranges: &[Range], limit: Limit) -> Result<Vec<Line>> {
         let expressions = order.expressions(&self.relation);
         let keys: Vec<String> = (0..expressions.len()).map(|at| format!("k{at}")).collect();
-        let values: Vec<String> = (0..self.columns.len()).map(|at| format!("v{at}")).collect();
         let key = expressions.iter().zip(&keys).map(|(e, name)| format!("{e} as {name}"));
-        let value = self.columns.iter().zip(&values).map(|(column, name)| {
-            let text = format!("r.{}::text", quote_identifier(column));
-            format!(
-                "case when length({text}) > {LONG} then left({text}, 40) || '... (' || length({text}) || ' characters, hash '
-                    || to_hex({}) || ')' else {text} end collate \"C\" as {name}",
+        let long = self.long;
+        // All values in one array, since a table can have as many columns as a query, and a query over it twice as many; each with a sign
+        // before it that sorts as `Line` does: nothing is null, `=` a value, `>` a long one in short.
+        let values = self.columns.iter().map(|column| {
+            let text = self.relation.value_text(column);
+            let short = format!(
+                "'>' || length({text}) || ' characters, hash ' || to_hex({}) || ' ' || left({text}, 40)",
                 hash(&text)
-            )
+            );
+            format!("coalesce(case when length({text}) > {long} then {short} else '=' || {text} end, '') collate \"C\"")
         });
-        let inner: Vec<String> = key.chain(value).collect();
+        let values = format!("array[{}]::text[] as v", values.collect::<Vec<_>>().join(", "));
+        let inner: Vec<String> = key.chain([values]).collect();
         // Not by their bare names, which would be those of the texts.
-        let groups: Vec<String> = keys.iter().chain(&values).map(|name| format!("s.{name}")).collect();
-        let texts = groups.iter().map(|name| format!("{name}::text"));
+        let groups: Vec<String> =
+            keys.iter().map(String::as_str).chain(["v"]).map(|name| format!("s.{name}")).collect();
+        let texts = keys.iter().map(|name| format!("s.{name}::text")).chain(["s.v".to_owned()]);
         let nulls_first = groups.iter().map(|name| format!("{name} nulls first"));
         let (rows, limit) = match limit {
             Limit::Rows(rows) => (format!(" order by {} limit {rows}", keys.join(", ")), rows),
@@ -221,7 +235,7 @@ impl Side for Table<'_> {
         let line = |row: &Row| {
             Ok(Line {
                 at: (0..keys.len()).map(|at| self.get(row, at)).collect::<Result<_>>()?,
-                values: (keys.len()..groups.len()).map(|at| self.get(row, at)).collect::<Result<_>>()?,
+                values: self.get::<Vec<String>>(row, keys.len())?.into_iter().map(value).collect(),
                 count: self.get::<i64>(row, groups.len())?.cast_unsigned(),
             })
         };

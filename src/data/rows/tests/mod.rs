@@ -83,7 +83,7 @@ async fn rows_that_differ_are_named() {
     let rows = "create table t(x int, b text, a int, primary key (b, a)); insert into t select i, 'Ä', i from generate_series(1, 2000) i";
     let change = "delete from t where a = 7; update t set x = null where a = 9; insert into t values (1, 'B', 1)";
     let found = two.differ(rows, change).await;
-    assert_eq!(found, ["+ B, 1 should not be there", "- Ä, 7 is missing", "~ Ä, 9, x: 9 became null"]);
+    assert_eq!(found, ["+ 'B', 1 should not be there", "- 'Ä', 7 is missing", "~ 'Ä', 9, x: 9 became null"]);
     let one = compare(Wanted::Server(&two.first), &two.second, &table, 1).await.expect("compared");
     assert_eq!(one.differences.len(), 1);
     // The transactions have ended, and the sessions' settings are their own again.

@@ -18,7 +18,7 @@ async fn values_that_look_alike_and_are_not_the_same() {
         [
             "~ 1, d: 0.1 became 0.10000000000000002",
             "~ 3, r: -0 became 0, d: -0 became 0",
-            "~ 4, d: -Infinity became NaN"
+            "~ 4, d: '-Infinity' became 'NaN'"
         ]
     );
     // Digits that a session leaves out are there all the same, and so is what it shows in another way.
@@ -59,8 +59,8 @@ async fn values_that_look_alike_and_are_not_the_same() {
     assert_eq!(
         found,
         [
-            "~ 1, y: {a,\"b,c\"} became {a,b,c}, j: {\"a\": [1, 2], \"b\": 1} became {\"a\": [2, 1], \"b\": 1}, n: 1.50 became 1.5",
-            "~ 2, x: [2:3]={7,8} became {7,8}, y: {NULL} became {\"null\"}, j: 'null' became null"
+            "~ 1, y: '{a,\"b,c\"}' became '{a,b,c}', j: '{\"a\": [1, 2], \"b\": 1}' became '{\"a\": [2, 1], \"b\": 1}', n: 1.50 became 1.5",
+            "~ 2, x: '[2:3]={7,8}' became '{7,8}', y: '{NULL}' became '{\"null\"}', j: 'null' became null"
         ]
     );
     // What stands in one column must not be taken for what stands in the next.
@@ -73,7 +73,7 @@ async fn values_that_look_alike_and_are_not_the_same() {
         create table t(id small primary key, p pair, s small); insert into t values (1, '(1,\"a b\")', 1), (2, null, 2)";
     assert_eq!(
         two.differ(composite, "update t set p = '(1,)' where id = 1").await,
-        ["~ 1, p: (1,\"a b\") became (1,)"]
+        ["~ 1, p: '(1,\"a b\")' became '(1,)'"]
     );
 }
 
@@ -84,7 +84,7 @@ async fn a_change_at_the_end_of_a_long_value_is_seen_and_told_in_short() {
         insert into t select i, repeat('abcdefgh', 131072) from generate_series(1, 3) i";
     let found = two.differ(long, "update t set x = overlay(x placing '!' from length(x)) where id = 2").await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("~ 2, x: abcdefgh") && found[0].len() < 300, "{}", found[0]);
+    assert!(found[0].starts_with("~ 2, x: 'abcdefgh") && found[0].len() < 300, "{}", found[0]);
     assert_eq!(found[0].matches("1048576 characters, hash ").count(), 2, "{}", found[0]);
 }
 
@@ -104,7 +104,7 @@ async fn partitions_and_children_count_wherever_their_rows_lie() {
     assert!(two.compare("t").await.same);
     let inherited = "create table t(id int primary key, x text); create table child() inherits (t); insert into t values (1, 'a'); insert into child values (2, 'b')";
     let found = two.differ(inherited, "update child set x = 'c'").await;
-    assert_eq!(found, ["~ 2, x: b became c"]);
+    assert_eq!(found, ["~ 2, x: 'b' became 'c'"]);
 }
 
 #[tokio::test]
@@ -118,8 +118,8 @@ async fn names_schemas_and_columns_in_another_order() {
     let remembered = two.remember(table).await;
     assert!(two.compare(table).await.same);
     two.then("update \"Weird Schema\".\"Order\" set \"A \"\"b\" = 'z' where \"select\" = 2").await;
-    assert_eq!(told(&two.compare(table).await), ["~ 2, A \"b: y became z"]);
-    assert_eq!(told(&two.recall(&remembered, table).await), ["~ 2, A \"b: y became z"]);
+    assert_eq!(told(&two.compare(table).await), ["~ 2, A \"b: 'y' became 'z'"]);
+    assert_eq!(told(&two.recall(&remembered, table).await), ["~ 2, A \"b: 'y' became 'z'"]);
     // Without a schema the session's own search_path finds it.
     two.both("create schema if not exists s; drop table if exists s.t; create table s.t(id int primary key); insert into s.t values (1); set search_path = s").await;
     assert!(two.compare("t").await.same);
@@ -134,7 +134,7 @@ async fn names_schemas_and_columns_in_another_order() {
     two.then("drop table t; create table t(id int primary key, b text, a text); insert into t values (1, 'x', 'y')")
         .await;
     for compared in [two.compare("t").await, two.recall(&remembered, "t").await] {
-        assert_eq!(told(&compared), ["~ 1, a: x became y, b: y became x"]);
+        assert_eq!(told(&compared), ["~ 1, a: 'x' became 'y', b: 'y' became 'x'"]);
     }
     two.then("alter table t rename a to c").await;
     for compared in [two.compare("t").await, two.recall(&remembered, "t").await] {
