@@ -2,7 +2,7 @@
 
 use super::args::ListArgs;
 use super::{Result, files};
-use crate::journal::ExitCode;
+use crate::journal::{ExitCode, Redactor};
 
 /// Lists drills.
 pub fn list(args: ListArgs) -> Result<ExitCode> {
@@ -16,10 +16,11 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
                 let versions: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
                 let versions =
                     if versions.is_empty() { String::new() } else { format!("  PostgreSQL {}", versions.join(", ")) };
-                text.push_str(&format!("{}{tags}{versions}\n    {}\n", plan.name, plan.source.file()));
+                let mut told = format!("{}{tags}{versions}\n    {}\n", plan.name, plan.source.file());
                 for line in plan.about.lines() {
-                    text.push_str(&format!("    {}\n", line.trim()));
+                    told.push_str(&format!("    {}\n", line.trim()));
                 }
+                text.push_str(&Redactor::of(plan.secrets.clone()).text(&told));
             }
             Ok(_) => {}
             Err(problems) => {

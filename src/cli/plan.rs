@@ -3,7 +3,7 @@
 
 use super::args::PlanArgs;
 use super::{Result, Stop, files};
-use crate::journal::ExitCode;
+use crate::journal::{ExitCode, Redactor};
 use crate::plan::Plan;
 
 /// Shows what would happen.
@@ -19,7 +19,7 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     files::check_set(&args.set, &loaded)?;
     let Some(one) = loaded.pop() else { return Err(Stop::usage("no scenario")) };
     let plan = one.plan.map_err(|problems| Stop { problems, code: ExitCode::InvalidScenario })?;
-    super::print_all(&shown(&plan));
+    super::print_all(&Redactor::of(plan.secrets.clone()).text(&shown(&plan)));
     if !plan.judges() {
         println!("\nThis drill checks nothing: it will fail.");
     }

@@ -109,9 +109,9 @@ async fn prove_in(
     }
     let reaper = frame::start_reaper(directory, &chosen)?;
     let heard = Heard::default();
-    let mut redactor = Redactor::default();
-    redactor.add(loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone()));
-    let journal = Journal::new(vec![Box::new(heard.clone())], redactor);
+    let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
+    let redactor = Redactor::of(secrets);
+    let journal = Journal::new(vec![Box::new(heard.clone())], redactor.clone());
     let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));
     if !args.quiet {
         let (backend, reason) = (chosen.backend.kind().as_str(), &chosen.reason);
@@ -143,8 +143,9 @@ async fn prove_in(
         finished.left.append(&mut proof.left);
         let own = Score::of(&proof);
         score.add(&own);
-        print_all(&shown(args, &proof, &own, backend));
-        told.drills.push(told_of(&proof, &own, backend, drill.seed, began.elapsed().as_millis() as u64));
+        print_all(&redactor.text(&shown(args, &proof, &own, backend)));
+        let took_ms = began.elapsed().as_millis() as u64;
+        told.drills.push(told_of(&proof, &own, (backend, drill.seed, took_ms), &redactor));
     }
     frame::clear(directory, reaper, &mut finished).await;
     let swept = tokio::time::timeout(std::time::Duration::from_secs(10), sweeping).await;
@@ -304,7 +305,8 @@ fn cut(said: &str) -> String {
 }
 
 /// A proof as programs read it.
-fn told_of(proof: &Proof, score: &Score, backend: &str, seed: u64, took_ms: u64) -> Value {
+fn told_of(proof: &Proof, score: &Score, how: (&str, u64, u64), redactor: &Redactor) -> Value {
+    let (backend, seed, took_ms) = how;
     let breaks = proof.breaks.iter().map(|(one, verdict)| {
         let (word, by, place, message) = match verdict {
             Verdict::Noticed(sign) => ("noticed", Some(&sign.by), Some(&sign.place), Some(&sign.said)),
@@ -312,11 +314,12 @@ fn told_of(proof: &Proof, score: &Score, backend: &str, seed: u64, took_ms: u64)
             Verdict::Ignored(because) => ("ignored", None, None, Some(because)),
             Verdict::Unjudged(why) => ("errored", None, None, Some(why)),
         };
-        json!({ "break": one.name, "verdict": word, "by": by, "place": place, "message": message })
+        let [by, place, message] = [by, place, message].map(|text| text.map(|text| redactor.text(text)));
+        json!({ "break": redactor.text(&one.name), "verdict": word, "by": by, "place": place, "message": message })
     });
     json!({
-        "name": proof.plan.name,
-        "file": proof.plan.source.file(),
+        "name": redactor.text(&proof.plan.name),
+        "file": redactor.text(proof.plan.source.file()),
         "postgres": proof.postgres,
         "backend": backend,
         "seed": seed,
@@ -327,7 +330,7 @@ fn told_of(proof: &Proof, score: &Score, backend: &str, seed: u64, took_ms: u64)
         "missed": score.missed,
         "ignored": score.ignored,
         "errored": score.unjudged,
-        "problems": proof.problems.iter().map(Problem::text).collect::<Vec<_>>(),
+        "problems": proof.problems.iter().map(|problem| redactor.text(&problem.text())).collect::<Vec<_>>(),
         "breaks": breaks.collect::<Vec<_>>(),
     })
 }

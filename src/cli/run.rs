@@ -308,8 +308,8 @@ async fn run_in(
     let recorded = std::fs::create_dir_all(&records).is_ok();
     places::prune_records(&places::records(), RECORDS);
     let (listeners, failures) = listeners(args, recorded.then_some(records.as_path()), ToTerminal::Run)?;
-    let mut redactor = Redactor::default();
-    redactor.add(loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone()));
+    let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
+    let redactor = Redactor::of(secrets);
     let reaper = frame::start_reaper(directory, &chosen)?;
     let journal = Journal::new(listeners, redactor);
     journal.write(Event::RunStarted {

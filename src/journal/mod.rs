@@ -6,6 +6,7 @@ mod event;
 mod outcome;
 mod problem;
 mod redact;
+mod texts;
 mod writer;
 
 pub use event::{Budget, Entry, Event, Facts, StepHead, TrafficCount};

@@ -66,14 +66,7 @@ impl Journal {
     pub fn write(&self, event: Event) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entry = Entry { at: Timestamp::now(), elapsed_ms: self.elapsed_ms(), event };
-        if !inner.redactor.is_empty()
-            && let Ok(mut value) = serde_json::to_value(&entry)
-        {
-            inner.redactor.value(&mut value);
-            if let Ok(redacted) = serde_json::from_value(value) {
-                entry = redacted;
-            }
-        }
+        inner.redactor.event(&mut entry.event);
         for listener in &mut inner.listeners {
             listener.hear(&entry);
         }

@@ -228,7 +228,7 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
             archive_to: text(&fields.archive_to),
             follows: text(&fields.follows),
             settings,
-            external: fields.external.as_ref().map(|external| external.value.url.value.clone()),
+            external: fields.external.as_ref().map(|external| external.value.url.value.0.clone()),
         };
         specs.insert(name.value.to_string(), spec);
     }
@@ -274,7 +274,7 @@ fn external(fields: &NodeFields, scope: &mut Scope<'_>) {
         scope.error_related(entry, title, "this would change it", (external.entry, "external".to_owned()));
     }
     let url = &external.value.url;
-    if let Err(wrong) = url.value.parse::<tokio_postgres::Config>() {
+    if let Err(wrong) = url.value.0.parse::<tokio_postgres::Config>() {
         let help = "such as postgresql://user@host:5432/database";
         scope.error_help(url.span, "this is not a connection string", wrong.to_string(), help);
     }

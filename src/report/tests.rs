@@ -11,6 +11,7 @@ use crate::journal::{Entry, Listener};
 use super::*;
 
 mod agreement;
+mod secrets;
 
 /// Every recorded journal.
 pub(super) const JOURNALS: [&str; 8] =

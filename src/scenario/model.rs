@@ -11,7 +11,8 @@ use super::remedy;
 use super::values::Values;
 use crate::journal::Problem;
 use crate::source::{
-    Duration, Name, Ordered, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq, choices, did_you_mean,
+    ConnectionString, Duration, Name, Ordered, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq, choices,
+    did_you_mean,
 };
 use crate::steps::{self, Decode, KINDS, Kind, NOT_BUILT, Step};
 
@@ -232,8 +233,9 @@ pub struct NodeFields {
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct External {
-    /// Its connection string: `postgresql://user@host/db`.
-    pub url: Spanned<String>,
+    /// Its connection string: `postgresql://user@host/db`. A secret in it, as in `postgresql://user:${secrets.pw}@host/db`, is
+    /// percent-encoded by drillyard; one that is all of it is taken as it is.
+    pub url: Spanned<ConnectionString>,
 }
 
 /// What a drill must keep to.

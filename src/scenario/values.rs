@@ -89,6 +89,16 @@ impl Values {
 
     /// Substitutes the references in `text`. `$${` is `${`.
     pub(super) fn resolve<'t>(&self, text: &'t str) -> Result<Resolved<'t>, Vec<Dangling>> {
+        self.substitute(text, |secret| secret)
+    }
+
+    /// The same in a connection string: a secret that is a part of it stands for itself there, whatever characters are in it.
+    pub(super) fn resolve_in_connection_string<'t>(&self, text: &'t str) -> Result<Resolved<'t>, Vec<Dangling>> {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.trim_start().starts_with(scheme));
+        self.substitute(text, if is_url { percent_encoded } else { backslashed })
+    }
+
+    fn substitute<'t>(&self, text: &'t str, secret_part: fn(String) -> String) -> Result<Resolved<'t>, Vec<Dangling>> {
         if !text.contains("${") {
             return Ok(Resolved { text: text.into(), form: None, substituted: false, secret: false });
         }
@@ -123,8 +133,12 @@ impl Values {
             let range = at..at + length + 3;
             match self.one(inner[..length].trim()) {
                 Ok((value, is_secret)) => {
-                    form = (range == (0..text.len())).then(|| value.form());
-                    out.push_str(&value.text());
+                    let is_all = range == (0..text.len());
+                    form = is_all.then(|| value.form());
+                    out.push_str(&match is_secret && !is_all {
+                        true => secret_part(value.text().into_owned()),
+                        false => value.text().into_owned(),
+                    });
                     substituted = true;
                     secret |= is_secret;
                 }
@@ -196,6 +210,27 @@ impl Values {
     }
 }
 
+/// As a part of a URL.
+fn percent_encoded(secret: String) -> String {
+    secret.bytes().fold(String::new(), |text, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            text + char::from(byte).encode_utf8(&mut [0; 4])
+        }
+        byte => text + &format!("%{byte:02X}"),
+    })
+}
+
+/// As a part of a value of `host=... password=...`, in quotes or not.
+fn backslashed(secret: String) -> String {
+    secret.chars().fold(String::new(), |mut text, c| {
+        if c == '\\' || c == '\'' || c.is_whitespace() {
+            text.push('\\');
+        }
+        text.push(c);
+        text
+    })
+}
+
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("params", &self.params).finish_non_exhaustive()
@@ -234,6 +269,30 @@ mod tests {
     fn what_stands_for_nothing_is_told_all_at_once() {
         let told = text("${params.row} ${env.NOPE} ${secrets.x} ${param.rows} ${rows} ${} ${params.rows");
         insta::assert_snapshot!(told.replace("; ", "\n"));
+    }
+
+    #[test]
+    fn a_secret_in_a_connection_string_stands_for_itself() -> Result<(), Box<dyn std::error::Error>> {
+        for secret in ["p@ss/w#rd", "it's 100%: \\o/", "gr\u{fc}n?a=b&c", "plain"] {
+            let secrets = |_: &str| Some(secret.to_owned());
+            let values = Values::new(Box::new(|_| None), Box::new(secrets));
+            for text in [
+                "postgres://u:${secrets.pw}@db.example.com/app",
+                "postgresql://u@db.example.com/app?password=${secrets.pw}",
+                "host=db.example.com user=u password=${secrets.pw} dbname=app",
+                "host=db.example.com user=u password='${secrets.pw}' dbname=app",
+            ] {
+                let url = values.resolve_in_connection_string(text).map_err(|_| "a reference")?.text;
+                let config: tokio_postgres::Config = url.parse()?;
+                assert_eq!(config.get_password(), Some(secret.as_bytes()), "{url}");
+                assert_eq!(config.get_dbname(), Some("app"), "{url}");
+            }
+        }
+        let whole = "postgres://u:p%40ss@db.example.com/app";
+        let values = Values::new(Box::new(|_| None), Box::new(|_| Some(whole.to_owned())));
+        let resolved = values.resolve_in_connection_string("${secrets.url}").map_err(|_| "a reference")?;
+        assert_eq!(resolved.text, whole, "a secret that is all of it is taken as it is");
+        Ok(())
     }
 
     #[test]

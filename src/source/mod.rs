@@ -12,7 +12,8 @@ pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
 pub use scalars::{
-    Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql, Time, VALUE, VersionReq, WhichWal,
+    CONNECTION_STRING, ConnectionString, Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql,
+    Time, VALUE, VersionReq, WhichWal,
 };
 pub use several::{SEVERAL, Several};
 pub use spanned::{Name, SPANNED, Spanned, WORD};

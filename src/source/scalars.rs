@@ -19,6 +19,8 @@ pub const VALUE: &str = "$drillyard::Value";
 pub const SQL: &str = "$drillyard::Sql";
 /// The newtype's name by which a type asks the decoder for a word of a command, in which nothing is substituted.
 pub const SHELL: &str = "$drillyard::Shell";
+/// The newtype's name by which a type asks the decoder for a connection string, in which secrets are escaped.
+pub const CONNECTION_STRING: &str = "$drillyard::ConnectionString";
 
 /// How a scalar was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -495,7 +497,11 @@ pub struct Sql(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shell(pub String);
 
-/// Asks for text under a name that tells the decoder not to substitute.
+/// A connection string of libpq, as a URL or as `key=value`. A secret that is a part of it is escaped as it needs to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectionString(pub String);
+
+/// Asks for text under a name that tells the decoder whether and how to substitute.
 fn literal<'de, D: Deserializer<'de>>(deserializer: D, name: &'static str) -> Result<String, D::Error> {
     struct Text;
     impl<'de> Visitor<'de> for Text {
@@ -531,6 +537,12 @@ impl<'de> Deserialize<'de> for Sql {
     }
 }
 
+impl<'de> Deserialize<'de> for ConnectionString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        literal(deserializer, CONNECTION_STRING).map(ConnectionString)
+    }
+}
+
 impl<'de> Deserialize<'de> for Shell {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         literal(deserializer, SHELL).map(Shell)
@@ -538,6 +550,7 @@ impl<'de> Deserialize<'de> for Shell {
 }
 
 schema!(Sql, { "type": "string", "description": "SQL; references are not substituted in it: use args" });
+schema!(ConnectionString, { "type": "string" });
 schema!(Shell, { "type": "string", "description": "A word of a command; references are not substituted in it: use env" });
 
 /// Which versions of PostgreSQL are meant: `>=17`, `>=15, <18`, `16`. All parts must hold; they compare majors.

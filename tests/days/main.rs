@@ -4,3 +4,4 @@ mod bad_days;
 mod cleanup;
 mod face;
 mod place;
+mod secrets;

@@ -11,7 +11,8 @@ use super::{FEW, Passes, described, quoted};
 use crate::scenario::node::{Node, Style, Value};
 use crate::scenario::remedy;
 use crate::source::{
-    Form, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices, did_you_mean,
+    CONNECTION_STRING, Form, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices,
+    did_you_mean,
 };
 
 /// A value to be decoded.
@@ -29,6 +30,8 @@ pub(super) struct NodeDe<'p> {
 enum Text {
     /// References are substituted.
     Value,
+    /// The same, with secrets escaped as parts of a connection string.
+    ConnectionString,
     /// A map's key: no references.
     Key,
     Sql,
@@ -113,12 +116,17 @@ impl<'p> NodeDe<'p> {
             Style::Plain => Kind::of_plain(text).into(),
             Style::Quoted | Style::Block => Form::Text,
         };
-        if self.text != Text::Value {
-            self.no_reference(text)?;
-            let (form, text) = (form(text), text.into());
-            return Ok(Scalar { text, form, given: false, substituted: false, secret: false });
-        }
-        match self.passes.decoder.values.resolve(text) {
+        let values = self.passes.decoder.values;
+        let resolved = match self.text {
+            Text::Value => values.resolve(text),
+            Text::ConnectionString => values.resolve_in_connection_string(text),
+            Text::Key | Text::Sql | Text::Shell => {
+                self.no_reference(text)?;
+                let (form, text) = (form(text), text.into());
+                return Ok(Scalar { text, form, given: false, substituted: false, secret: false });
+            }
+        };
+        match resolved {
             Ok(resolved) => Ok(Scalar {
                 form: match resolved.form {
                     Some(form) => form,
@@ -148,7 +156,7 @@ impl<'p> NodeDe<'p> {
             at..end
         });
         let (at, place, instead) = match self.text {
-            Text::Value => return Ok(()),
+            Text::Value | Text::ConnectionString => return Ok(()),
             Text::Key => (found.next(), "a key", "write the key out"),
             Text::Sql => (found.next(), "SQL", "use `args:` with $1"),
             // `${HOME}` is the shell's own business; a shell's name has no dot.
@@ -379,6 +387,7 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         let text = match name {
             SQL => Text::Sql,
             SHELL => Text::Shell,
+            CONNECTION_STRING => Text::ConnectionString,
             _ => self.text,
         };
         visitor.visit_newtype_struct(NodeDe { text, ..self })

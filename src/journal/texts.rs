@@ -1,0 +1,92 @@
+//! The texts of an event that a scenario, a server or a program has a part in: where a secret could be.
+//!
+//! Every field is named, so that a new one cannot be forgotten: the program does not compile without it.
+
+use super::{Event, Place, Problem, StepHead, TrafficCount};
+
+/// Is called for each text.
+type Visit<'v> = &'v mut dyn FnMut(&mut String);
+
+impl Problem {
+    /// Every text of it but the lines of files that it shows, and the files' names.
+    pub(super) fn each_text(&mut self, visit: Visit<'_>) {
+        let Problem { title, places, notes, cause: _ } = self;
+        visit(title);
+        places.iter_mut().for_each(|place| visit(&mut place.label));
+        notes.iter_mut().for_each(|note| visit(&mut note.text));
+    }
+}
+
+impl StepHead {
+    fn each_text(&mut self, visit: Visit<'_>) {
+        let StepHead { index: _, id, kind: _, name, line: _ } = self;
+        id.iter_mut().for_each(&mut *visit);
+        visit(name);
+    }
+}
+
+impl Event {
+    /// Every text but the lines of files, and the names and values of facts.
+    pub(super) fn each_text(&mut self, visit: Visit<'_>) {
+        match self {
+            Event::RunStarted { run: _, version: _, drills: _, backend: _, backend_reason, seed: _ } => {
+                visit(backend_reason);
+            }
+            Event::DrillStarted { drill: _, name, file, about, postgres: _, backend: _, seed: _, steps } => {
+                [name, file, about].into_iter().for_each(&mut *visit);
+                steps.iter_mut().for_each(|step| step.each_text(visit));
+            }
+            Event::NodeReady { drill: _, node, duration_ms: _ } => visit(node),
+            Event::StepStarted { drill: _, index: _, started_ms: _ } => {}
+            Event::StepWaiting { drill: _, index: _, waiting_for } => visit(waiting_for),
+            Event::StepFinished {
+                drill: _,
+                index: _,
+                outcome: _,
+                started_ms: _,
+                duration_ms: _,
+                message,
+                problem,
+                facts: _,
+            } => told(message, problem, visit),
+            Event::TrafficRate { drill: _, count, per_second: _ } | Event::TrafficFinished { drill: _, count } => {
+                // The others are numbers, and the server's own codes.
+                let TrafficCount { id, .. } = count;
+                visit(id);
+            }
+            Event::BudgetJudged { drill: _, budget: _, problem } => told(&mut None, problem, visit),
+            Event::NodeKept { drill: _, node, shell } => {
+                // What is before the node's name is to be copied, and drillyard's own.
+                if let Some(command) = shell.strip_suffix(node.as_str()).map(str::to_owned) {
+                    visit(node);
+                    *shell = command + node;
+                } else {
+                    [node, shell].into_iter().for_each(visit);
+                }
+            }
+            Event::Warned { drill: _, message } => visit(message),
+            Event::DrillFinished { drill: _, outcome: _, duration_ms: _, message, problem, again, kept: _ } => {
+                told(message, problem, visit);
+                visit(again);
+            }
+            Event::CleanedUp { left, duration_ms: _ } => left.iter_mut().for_each(visit),
+            Event::RunFinished { outcome: _, exit_code: _, duration_ms: _ } => {}
+        }
+    }
+
+    /// The lines of files that its problems show.
+    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        let problem = match self {
+            Event::StepFinished { problem, .. }
+            | Event::BudgetJudged { problem, .. }
+            | Event::DrillFinished { problem, .. } => problem.as_mut(),
+            _ => None,
+        };
+        problem.into_iter().flat_map(|problem| &mut problem.places)
+    }
+}
+
+fn told(message: &mut Option<String>, problem: &mut Option<Problem>, visit: Visit<'_>) {
+    message.iter_mut().for_each(&mut *visit);
+    problem.iter_mut().for_each(|problem| problem.each_text(visit));
+}

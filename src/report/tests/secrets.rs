@@ -1,0 +1,130 @@
+//! Whatever a run's secrets are, none of them is in any report, and every report is still whole.
+
+use proptest::prelude::*;
+
+use crate::journal::{Event, Facts, Journal, Outcome, Place, Problem, Redactor, StepHead};
+
+use super::*;
+
+/// A run in which every text that is not drillyard's own is this one.
+fn events(text: &str) -> Vec<Event> {
+    let own = || text.to_owned();
+    let place = Place { file: own(), line: 3, column: 5, width: 4, text: format!("  - {text}"), label: own() };
+    let problem = Problem::new(own()).at(place).note("log", own()).help(own());
+    let mut facts = Facts::new();
+    facts.insert("output".to_owned(), serde_json::json!({ "lines": [text], text: { "said": text } }));
+    facts.insert(format!("rows of {text}"), 7.into());
+    let head = StepHead { index: 0, id: Some(own()), kind: "exec".to_owned(), name: own(), line: 3 };
+    vec![
+        Event::RunStarted {
+            run: "7f3a".to_owned(),
+            version: "0".to_owned(),
+            drills: 1,
+            backend: "local".to_owned(),
+            backend_reason: own(),
+            seed: 1,
+        },
+        Event::DrillStarted {
+            drill: 0,
+            name: own(),
+            file: own(),
+            about: own(),
+            postgres: "17.2".to_owned(),
+            backend: "local".to_owned(),
+            seed: 1,
+            steps: vec![head],
+        },
+        Event::NodeReady { drill: 0, node: own(), duration_ms: 1 },
+        Event::StepStarted { drill: 0, index: 0, started_ms: 1 },
+        Event::StepWaiting { drill: 0, index: 0, waiting_for: own() },
+        Event::StepFinished {
+            drill: 0,
+            index: 0,
+            outcome: Outcome::Failed,
+            started_ms: 1,
+            duration_ms: 2,
+            message: Some(own()),
+            problem: Some(problem.clone()),
+            facts,
+        },
+        Event::NodeKept { drill: 0, node: own(), shell: format!("drillyard shell 7f3a/{text}") },
+        Event::Warned { drill: Some(0), message: own() },
+        Event::Warned { drill: None, message: own() },
+        Event::DrillFinished {
+            drill: 0,
+            outcome: Outcome::Failed,
+            duration_ms: 9,
+            message: Some(own()),
+            problem: Some(problem),
+            again: own(),
+            kept: true,
+        },
+        Event::CleanedUp { left: vec![own()], duration_ms: 1 },
+        Event::RunFinished { outcome: Outcome::Failed, exit_code: 1, duration_ms: 10 },
+    ]
+}
+
+/// Every report of these events, by its name.
+fn reports(events: Vec<Event>, redactor: Redactor) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let (terminal, github) = (Paper::default(), Paper::default());
+    fs::write(path("summary.md"), "").expect("a file");
+    let options = TerminalOptions { color: false, progress: false, verbosity: Verbosity::Verbose, width: 80 };
+    let options = ReportOptions {
+        terminal: Some((options, Box::new(terminal.clone()))),
+        events: Some(EventsTo::File(path("events.jsonl"))),
+        json: Some(path("report.json")),
+        junit: Some(path("junit.xml")),
+        html: Some(folder.path().to_owned()),
+        markdown: Some(path("report.md")),
+        github: Some(GithubOptions { out: Box::new(github.clone()), summary: Some(path("summary.md")) }),
+    };
+    let journal = Journal::new(options.open().expect("reports").listeners, redactor);
+    events.into_iter().for_each(|event| journal.write(event));
+    drop(journal);
+    let files = ["events.jsonl", "report.json", "junit.xml", "index.html", "report.md", "summary.md"];
+    let read = |name: &str| (name.to_owned(), fs::read_to_string(path(name)).expect("a report"));
+    let papers = [("terminal".to_owned(), terminal.text()), ("github".to_owned(), github.text())];
+    files.map(read).into_iter().chain(papers).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn none_is_in_any_report(
+        secret in prop_oneof!["[a-zA-Z0-9]{9,20}", "[a-zß\"\\\\'{}:/@# ]{4,20}Q[0-9]{3}ü"],
+        line in "[A-Z0-9+/]{20}",
+        others in prop::collection::vec(
+            prop::sample::select(vec!["2026", "step", "fail", "passed", "event", "null", "\"", "{", "a", "0", "***", "drill"]),
+            0..4,
+        ),
+        around in "[ a-z]{0,5}",
+    ) {
+        let several = format!("-----BEGIN KEY-----\n{line}\n-----END KEY-----\n");
+        let all = [secret.clone(), several.clone()].into_iter().chain(others.iter().map(|text| (*text).to_owned()));
+        let json = serde_json::Value::from(secret.as_str()).to_string();
+        let text = format!("{around}{secret}{around} {json} {several}");
+        let hidden = [secret.as_str(), json.trim_matches('"'), line.as_str()];
+        for (name, report) in reports(events(&text), Redactor::of(all)) {
+            for hidden in hidden {
+                prop_assert!(!report.contains(hidden), "{hidden} is in {name}:\n{report}");
+            }
+            match name.as_str() {
+                "events.jsonl" => {
+                    let entries = report.lines().map(serde_json::from_str::<Entry>).collect::<Result<Vec<_>, _>>();
+                    let entries = entries.expect("every line is an event");
+                    prop_assert_eq!(entries.len(), 12);
+                }
+                "report.json" => {
+                    let told: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+                    prop_assert_eq!(&told["outcome"], "failed");
+                    prop_assert_eq!(&told["drills"][0]["steps"][0]["kind"], "exec");
+                }
+                "junit.xml" => prop_assert!(quick_junit::Report::deserialize_from_str(&report).is_ok(), "{report}"),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! No secret is in anything that drillyard prints or keeps, whatever the secrets are.
+
+use std::path::Path;
+
+use crate::place::{Place, text};
+
+const DRILL: &str = r#"
+drillyard: 1
+name: connects as ${secrets.pw}
+about: the password is ${secrets.pw}, and ${secrets.other}
+nodes:
+  master: { settings: { log_statement: all, app.secret: "${secrets.pw}" } }
+steps:
+  - sql: { node: master, query: 'SELECT $1::text, $2::text, $3::text', args: ["${secrets.pw}", "${secrets.key}", "${secrets.year}"] }
+  - exec: { node: master, run: [sh, -c, 'printf "%s" "$PW" | base64; echo "$KEY"'], env: { PW: "${secrets.pw}", KEY: "${secrets.key}" } }
+  - exec: { node: master, run: [sh, -c, 'psql -c "SELECT to_json(''$KEY''::text), to_json(current_setting(''app.secret''))"'], env: { KEY: "${secrets.key}" } }
+  - assert_rows: { node: master, query: "SELECT current_setting('app.secret')", equals: [["not ${secrets.pw}"]] }
+"#;
+
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----";
+
+fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn none_is_printed_or_kept() {
+    let password = "p@ss/w#rd gr\u{fc}n \"7";
+    for (year, other) in [("2026", "step"), ("passed", "fail")] {
+        let place = Place::new();
+        let scenario = place.scenario("secret", DRILL).display().to_string();
+        let outputs =
+            ["r.json", "r.xml", "html", "r.md", "events.jsonl"].map(|name| place.path().join("state").join(name));
+        let [json, xml, html, md, events] = outputs.map(|path| path.display().to_string());
+        let run = [
+            &["run", "--backend", "local", "-v", "--report-json", &json, "--report-junit", &xml][..],
+            &["--report-html", &html, "--report-md", &md, "--events", &events, &scenario],
+        ];
+        let mut printed = String::new();
+        for (args, code) in [
+            (run.concat(), 1),
+            (vec!["plan", &scenario], 0),
+            (vec!["list", &scenario], 0),
+            (vec!["check", &scenario], 0),
+            (vec!["runs"], 0),
+            (vec!["runs", "show", ""], 0),
+        ] {
+            let mut command = place.drillyard(&args);
+            command.env("DRILLYARD_SECRET_PW", password).env("DRILLYARD_SECRET_KEY", KEY);
+            command.env("DRILLYARD_SECRET_YEAR", year).env("DRILLYARD_SECRET_OTHER", other);
+            let output = command.output().expect("drillyard runs");
+            assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
+            printed += &text(&output);
+        }
+        let kept = files_below(&place.path().join("state"));
+        let read =
+            |path: &std::path::PathBuf| (path.display().to_string(), std::fs::read_to_string(path).expect("text"));
+        let all = kept.iter().map(read).chain([("what is printed".to_owned(), printed)]);
+        let mut logs = 0;
+        for (name, text) in all {
+            logs += usize::from(name.ends_with(".log") && text.contains("execute"));
+            for hidden in ["p@ss", "w#rd", "7\\\"", "p%40ss", "cEBzcy93", "MIIEvQIB", "8cKj", "UFJJVkFURSBLRVk"] {
+                assert!(!text.contains(hidden), "{hidden} is in {name}:\n{text}");
+            }
+        }
+        assert_eq!(logs, 1, "the server's log is kept: {kept:?}");
+        let report = place.path().join("state/r.json");
+        let report: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON");
+        assert_eq!(
+            (&report["outcome"], &report["drills"][0]["steps"][3]["outcome"]),
+            (&"failed".into(), &"failed".into())
+        );
+        assert_eq!(report["drills"][0]["steps"][3]["kind"], "assert_rows");
+    }
+}
