@@ -103,7 +103,7 @@ fn redacted(text: &str) -> String {
     let text = replace(&text, r"\[ *[0-9.]+s\]", "[TIME]");
     let text = replace(&text, r"(rto|in) [0-9.]+m?s\b", "$1 TIME");
     let text = replace(&text, r"\(\d+\.\d+, (local|docker)\)", "(VERSION, BACKEND)");
-    replace(&text, r"[0-9,]+ (acknowledged|rejected|in doubt)", "N $1")
+    replace(&text, r"[0-9,]+ (acknowledged|checked|rejected|in doubt)", "N $1")
 }
 
 fn readme_console(command: &str) -> String {

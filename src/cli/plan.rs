@@ -4,7 +4,7 @@
 use super::args::PlanArgs;
 use super::{Result, Stop, files};
 use crate::journal::{ExitCode, Redactor};
-use crate::plan::Plan;
+use crate::plan::{LossOf, Plan};
 
 /// Shows what would happen.
 pub fn plan(args: PlanArgs) -> Result<ExitCode> {
@@ -102,7 +102,8 @@ fn shown(plan: &Plan) -> String {
         let lost = rpo.max_lost.map(|lost| format!("{lost} lost"));
         let time = rpo.max_time.map(|time| format!("{} of work", humantime::format_duration(time)));
         let most: Vec<String> = lost.into_iter().chain(time).collect();
-        text.push_str(&format!("  rpo  of {}: at most {}\n", rpo.traffic, most.join(", ")));
+        let of = if rpo.of == LossOf::Checked { ", of what can be checked" } else { "" };
+        text.push_str(&format!("  rpo  of {}: at most {}{of}\n", rpo.traffic, most.join(", ")));
     }
     text
 }

@@ -52,6 +52,19 @@ pub struct Budget {
     pub measured_lost: Option<u64>,
     /// The allowed number of lost transactions, for budgets of loss.
     pub max_lost: Option<u64>,
+    /// How many transactions were looked for, for budgets of loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<u64>,
+    /// How many were acknowledged and not looked for, for budgets of loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_checked: Option<u64>,
+}
+
+impl Budget {
+    /// How many transactions it does not know of, where there are any.
+    pub fn unknown(&self) -> Option<u64> {
+        self.not_checked.filter(|number| *number > 0)
+    }
 }
 
 /// What became of a traffic step's transactions.
@@ -65,9 +78,21 @@ pub struct TrafficCount {
     pub in_doubt: u64,
     /// The server said no.
     pub rejected: u64,
-    /// Acknowledged and absent, in the last assertion that looked; `None` where nothing looked.
+    /// Acknowledged and looked for by the last assertion that looked.
+    #[serde(default)]
+    pub checked: u64,
+    /// Acknowledged and not looked for: whether they are there, nobody knows.
+    #[serde(default)]
+    pub not_checked: u64,
+    /// Of those not looked for, those that have no ledger to be looked for by.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub without_ledger: u64,
+    /// Acknowledged ones that wrote nothing, so that there is nothing to lose, in the last assertion that looked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrote_nothing: u64,
+    /// Acknowledged, looked for and absent, in the last assertion that looked; `None` where nothing was checked.
     pub lost: Option<u64>,
-    /// Present more than once, in the last assertion that looked.
+    /// Present more than once, in the last assertion that looked; `None` where nothing looked.
     pub duplicated: Option<u64>,
     /// There in part, in the last assertion that looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +109,18 @@ pub struct TrafficCount {
     /// How often the server said no, by SQLSTATE; `none` where it gave no code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejections: BTreeMap<String, u64>,
+}
+
+impl TrafficCount {
+    /// Whether an assertion has looked for them.
+    pub fn was_judged(&self) -> bool {
+        self.duplicated.is_some()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One fact of a run. `drill` is the drill's place in the run, from 0.

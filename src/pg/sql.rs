@@ -2,8 +2,10 @@
 //!
 //! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
 
+mod reads;
 mod writes;
 
+pub use reads::only_reads;
 pub use writes::{Conditions, Conflict, Lexeme, Verb, Write, writes};
 
 /// What a piece of SQL text is.

@@ -11,6 +11,7 @@ use crate::journal::{Problem, StepHead};
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::{Kind, NodeSpec, Step};
 
+pub use crate::scenario::LossOf;
 pub use breaks::{Break, Damage, NamedBreak};
 pub use resolve::resolve;
 
@@ -104,6 +105,8 @@ pub struct RpoBudget {
     pub max_lost: Option<u64>,
     /// The most work that may be lost, as a time.
     pub max_time: Option<Duration>,
+    /// Which transactions it is about.
+    pub of: LossOf,
     /// Where the budget stands.
     pub span: Span,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::breaks::breaks;
-use super::{NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
+use super::{LossOf, NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
 use crate::journal::{Problem, Redactor, StepHead};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
@@ -67,8 +67,11 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
             scope.error_help(rpo.entry, "a budget of loss needs a limit", "how much may be lost?", help);
         }
         let (max_lost, max_time) = (max_lost.map(|max| max.value), max_time.map(|max| max.value.0));
-        Some(RpoBudget { traffic, max_lost, max_time, span: rpo.entry })
+        let of = rpo.value.of.map(|of| of.value).unwrap_or_default();
+        Some(RpoBudget { traffic, max_lost, max_time, of, span: rpo.entry })
     });
+    let whole = rpo.as_ref().filter(|rpo| rpo.of == LossOf::Acknowledged);
+    scope.warn_of_unchecked(whole.map(|rpo| rpo.traffic.as_str()));
     let mut breaks = breaks(&steps, &nodes);
     ignored(scenario.prove.ignore, &mut breaks, complete && scenario.problems.is_empty(), &mut scope);
     let mut redactor = Redactor::default();

@@ -150,6 +150,8 @@ steps:
             max_ms: None,
             measured_lost: None,
             max_lost: None,
+            checked: None,
+            not_checked: None,
         };
         Event::BudgetJudged { drill: 0, budget, problem: Some(Problem::new("never measured")) }
     }

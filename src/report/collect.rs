@@ -240,7 +240,15 @@ impl DrillRecord {
         match self.traffic.iter_mut().find(|known| known.id == count.id) {
             // A later count that looked for no losses does not take back what was found.
             Some(known) => {
+                let (checked, wrote_nothing, without_ledger) = match count.was_judged() {
+                    true => (count.checked, count.wrote_nothing, count.without_ledger),
+                    false => (known.checked, known.wrote_nothing, known.without_ledger),
+                };
                 *known = TrafficCount {
+                    checked,
+                    wrote_nothing,
+                    without_ledger,
+                    not_checked: count.acknowledged.saturating_sub(checked + wrote_nothing),
                     lost: count.lost.or(known.lost),
                     duplicated: count.duplicated.or(known.duplicated),
                     halves: count.halves.or(known.halves),
@@ -326,6 +334,12 @@ impl DrillRecord {
         self.steps.iter().filter(move |step| recovers(&step.head.kind)).filter_map(|step| {
             Some((step, step.end.as_ref().filter(|end| end.outcome == Outcome::Passed)?.duration_ms))
         })
+    }
+
+    /// How many acknowledged transactions were checked, and how many were not.
+    pub fn checked(&self) -> (u64, u64) {
+        let sum = |of: fn(&TrafficCount) -> u64| self.traffic.iter().map(of).fold(0, u64::saturating_add);
+        (sum(|count| count.checked), sum(|count| count.not_checked))
     }
 
     /// The most that any look at it found lost; `None` where nothing looked.

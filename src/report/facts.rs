@@ -32,12 +32,27 @@ pub(super) fn explain_budget(budget: &Budget) -> String {
     let name = one_line(&budget.name);
     let (measured, max) = measured_of(budget);
     let Some(max) = max else { return format!("{name} {}", budget.outcome) };
+    let unknown = budget.unknown().map(|number| format!("{} not checked", thousands(number)));
     match (measured, budget.outcome) {
-        (Some(measured), Outcome::Passed) => format!("{name} {measured} of at most {max}"),
+        (Some(measured), Outcome::Passed) => match unknown {
+            Some(unknown) => format!("{name} {measured} of at most {max}, {unknown}"),
+            None => format!("{name} {measured} of at most {max}"),
+        },
+        // What is known is within the limit: it failed by what is not.
+        (Some(measured), Outcome::Failed) if unknown.is_some() && !is_exceeded(budget) => {
+            format!("{name} {measured} of at most {max}, but {}", unknown.unwrap_or_default())
+        }
         (Some(measured), Outcome::Failed) => format!("{name} {measured}, more than {max}"),
         (Some(measured), outcome) => format!("{name} {measured} of at most {max}: {outcome}"),
         (None, _) => format!("{name} was never measured (at most {max})"),
     }
+}
+
+/// Whether more was measured than is allowed.
+pub(super) fn is_exceeded(budget: &Budget) -> bool {
+    let exceeds =
+        |measured: Option<u64>, max: Option<u64>| measured.zip(max).is_some_and(|(measured, max)| measured > max);
+    exceeds(budget.measured_ms, budget.max_ms) || exceeds(budget.measured_lost, budget.max_lost)
 }
 
 /// What was measured for a budget and what is allowed: `2.1s` and `2m`, `3 lost` and `0`.
@@ -48,33 +63,39 @@ pub(super) fn measured_of(budget: &Budget) -> (Option<String>, Option<String>) {
     }
 }
 
-/// `users: 18,204 acknowledged, 3 lost (1.2s of work), 0 duplicated, 2 in doubt, 311 rejected (undefined_table)`.
+/// `users: 18,204 acknowledged, 18,000 checked, 204 not checked (no ledger), 3 lost (1.2s of work), 0 duplicated, 2 in doubt, 311
+/// rejected (undefined_table)`.
 pub(super) fn explain_traffic(count: &TrafficCount) -> String {
-    let found = match (count.lost, count.duplicated) {
-        (None, None) => "nobody looked for losses".to_owned(),
-        (lost, duplicated) => {
-            let told = |number: Option<u64>, word: &str| number.map(|number| format!("{} {word}", thousands(number)));
-            let bad = |number: Option<u64>, word: &str| told(number.filter(|number| *number > 0), word);
-            let work = count.lost_work_ms.filter(|_| lost > Some(0) || count.halves > Some(0));
-            let work = work.map(|ms| format!(" ({} of work)", duration(ms))).unwrap_or_default();
-            let parts = [
-                told(lost, "lost").map(|lost| lost + &work),
-                told(duplicated, "duplicated"),
-                bad(count.halves, "in part"),
-                bad(count.unexpected, "unexpected"),
-                bad(count.resurrected, "rejected and there"),
-            ];
-            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-        }
-    };
-    format!(
-        "{}: {} acknowledged, {found}, {} in doubt, {} rejected{}",
-        one_line(&count.id),
-        thousands(count.acknowledged),
-        thousands(count.in_doubt),
-        thousands(count.rejected),
-        rejections(count),
-    )
+    let told = |number: Option<u64>, word: &str| number.map(|number| format!("{} {word}", thousands(number)));
+    let bad = |number: Option<u64>, word: &str| told(number.filter(|number| *number > 0), word);
+    let work = count.lost_work_ms.filter(|_| count.lost > Some(0) || count.halves > Some(0));
+    let work = work.map(|ms| format!(" ({} of work)", duration(ms))).unwrap_or_default();
+    let parts = [
+        told(Some(count.acknowledged), "acknowledged"),
+        told(Some(count.checked), "checked"),
+        told(Some(count.not_checked), "not checked").map(|told| told + &why_not_checked(count)),
+        bad(Some(count.wrote_nothing), "wrote nothing"),
+        told(count.lost, "lost").map(|lost| lost + &work),
+        told(count.duplicated, "duplicated"),
+        bad(count.halves, "in part"),
+        bad(count.unexpected, "unexpected"),
+        bad(count.resurrected, "rejected and there"),
+        told(Some(count.in_doubt), "in doubt"),
+        told(Some(count.rejected), "rejected").map(|told| told + &rejections(count)),
+    ];
+    format!("{}: {}", one_line(&count.id), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// ` (no ledger)`, ` (nobody looked for losses)`, ` (173 no ledger, 12 not looked for)`; nothing where all were checked.
+pub(super) fn why_not_checked(count: &TrafficCount) -> String {
+    let later = count.not_checked.saturating_sub(count.without_ledger);
+    match (count.not_checked, count.without_ledger, later) {
+        (0, ..) => String::new(),
+        _ if !count.was_judged() => " (nobody looked for losses)".to_owned(),
+        (_, _, 0) => " (no ledger)".to_owned(),
+        (_, 0, _) => " (not looked for)".to_owned(),
+        (_, without, later) => format!(" ({} no ledger, {} not looked for)", thousands(without), thousands(later)),
+    }
 }
 
 /// What the server called it when it said no: ` (undefined_table)`, ` (300 undefined_table, 11 deadlock_detected)`.

@@ -6,7 +6,7 @@ use std::io;
 use crate::journal::Outcome;
 
 use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
-use super::facts::{explain_facts, measured_of};
+use super::facts::{explain_facts, measured_of, why_not_checked};
 use super::snippet;
 use super::text::{count, duration, one_line, thousands, visible};
 use super::trouble::is_bad;
@@ -131,16 +131,17 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
         let (name, (measured, max)) = (escape(&budget.name), measured_of(budget));
         let measured = measured.unwrap_or_else(|| "never measured".to_owned());
         let max = max.map(|max| format!(" of at most {max}")).unwrap_or_default();
+        let unknown = budget.unknown().map(|number| format!(", {} not checked", thousands(number))).unwrap_or_default();
         let _ = writeln!(
             page,
-            "<div class=\"tile {0}\"><b>{name} {0}</b><span class=\"big\">{measured}</span>{max}</div>",
+            "<div class=\"tile {0}\"><b>{name} {0}</b><span class=\"big\">{measured}</span>{max}{unknown}</div>",
             budget.outcome
         );
     }
     for users in &drill.traffic {
         let bad = [users.lost, users.duplicated, users.halves, users.unexpected, users.resurrected];
         let bad = bad.into_iter().flatten().any(|number| number > 0);
-        let found = |number: Option<u64>| number.map_or_else(|| "not looked for".to_owned(), thousands);
+        let found = |number: Option<u64>| number.map_or_else(|| "not checked".to_owned(), thousands);
         let _ = writeln!(
             page,
             "<div class=\"tile{}\"><b>{}</b><table>",
@@ -149,12 +150,15 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
         );
         let rows = [
             ("acknowledged", thousands(users.acknowledged)),
+            ("checked", thousands(users.checked)),
+            ("not checked", thousands(users.not_checked) + &why_not_checked(users)),
             ("lost", found(users.lost)),
             ("duplicated", found(users.duplicated)),
             ("in doubt", thousands(users.in_doubt)),
             ("rejected", thousands(users.rejected)),
         ];
         let more = [
+            ("wrote nothing", Some(users.wrote_nothing).filter(|number| *number > 0).map(thousands)),
             ("work lost", users.lost_work_ms.filter(|ms| *ms > 0).map(duration)),
             ("in part", users.halves.filter(|number| *number > 0).map(thousands)),
             ("unexpected", users.unexpected.filter(|number| *number > 0).map(thousands)),

@@ -80,6 +80,10 @@ struct JudgedBudget<'a> {
     #[serde(flatten)]
     kind: BudgetKind,
     #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_checked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'a Problem>,
 }
 
@@ -160,7 +164,8 @@ fn judged<'a>(budget: &'a Budget, problem: Option<&'a Problem>) -> JudgedBudget<
         true => BudgetKind::Loss { measured_lost: budget.measured_lost, max_lost: budget.max_lost },
         false => BudgetKind::Time { measured_ms: budget.measured_ms, max_ms: budget.max_ms },
     };
-    JudgedBudget { name: &budget.name, outcome: budget.outcome, kind, problem }
+    let (checked, not_checked) = (budget.checked, budget.not_checked);
+    JudgedBudget { name: &budget.name, outcome: budget.outcome, kind, checked, not_checked, problem }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

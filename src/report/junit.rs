@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::journal::Outcome;
+use crate::journal::{Outcome, TrafficCount};
 
 use super::collect::{DrillRecord, RunRecord};
 use super::snippet;
 use super::text::{one_line, visible};
-use super::trouble::{Of, Trouble};
+use super::trouble::{Of, Trouble, is_bad};
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {
@@ -27,7 +27,20 @@ pub(super) fn render(record: &RunRecord) -> io::Result<String> {
     if let Some(suite) = run_suite(record) {
         report.add_test_suite(suite);
     }
-    report.to_string().map_err(io::Error::other)
+    let xml = report.to_string().map_err(io::Error::other)?;
+    Ok(without_skipped(&xml))
+}
+
+/// Jenkins' schema knows `skipped` of a suite, and not of the root.
+fn without_skipped(xml: &str) -> String {
+    let (start, name) = ("<testsuites ", " skipped=\"");
+    let found = xml.find(start).and_then(|root| {
+        let end = root + xml[root..].find('>')?;
+        let at = root + xml[root..end].find(name)?;
+        let value = at + name.len();
+        Some(at..value + xml[value..end].find('"')? + 1)
+    });
+    found.map_or_else(|| xml.to_owned(), |found| [&xml[..found.start], &xml[found.end..]].concat())
 }
 
 fn suite(run: &RunRecord, drill: &DrillRecord) -> TestSuite {
@@ -48,6 +61,9 @@ fn suite(run: &RunRecord, drill: &DrillRecord) -> TestSuite {
     for (name, value) in properties {
         suite.add_property(Property::new(name, one_line(value)));
     }
+    for (name, value) in drill.traffic.iter().flat_map(numbers) {
+        suite.add_property(Property::new(one_line(&name), value));
+    }
     let mut names = HashSet::new();
     for case in cases(drill) {
         let mut name = one_line(&case.name);
@@ -62,6 +78,18 @@ fn suite(run: &RunRecord, drill: &DrillRecord) -> TestSuite {
         suite.add_test_case(test);
     }
     suite
+}
+
+/// What became of users' transactions: `users.acknowledged` and so on; `users.lost` is left out where nothing was checked.
+fn numbers(count: &TrafficCount) -> Vec<(String, String)> {
+    let told = [
+        ("acknowledged", Some(count.acknowledged)),
+        ("checked", Some(count.checked)),
+        ("not_checked", Some(count.not_checked)),
+        ("lost", count.lost),
+    ];
+    let told = told.into_iter().filter_map(|(name, number)| Some((name, number?)));
+    told.map(|(name, number)| (format!("{}.{name}", count.id), number.to_string())).collect()
 }
 
 struct Case {
@@ -103,11 +131,18 @@ fn status(outcome: Outcome, message: Option<String>, trouble: Option<&Trouble>) 
         Outcome::Errored => TestCaseStatus::non_success(NonSuccessKind::Error),
         Outcome::Skipped => TestCaseStatus::skipped(),
     };
-    if let Some(message) = message.or_else(|| Some(trouble?.problem.title.clone())) {
-        status.set_message(one_line(&message));
+    let message = message.or_else(|| Some(trouble?.problem.title.clone())).filter(|message| !message.is_empty());
+    if outcome == Outcome::Passed {
+        return status;
     }
-    if let Some(trouble) = trouble {
-        status.set_description(visible(&snippet::render(&trouble.problem, false)));
+    // A reader that shows nothing but the text shows the reason all the same.
+    let text = trouble.map(|trouble| visible(&snippet::render(&trouble.problem, false)));
+    let unsaid = || format!("it {outcome}, and did not say why");
+    let message = message.unwrap_or_else(unsaid);
+    status.set_message(one_line(&message));
+    if is_bad(outcome) {
+        status.set_type(if outcome == Outcome::Failed { "failed" } else { "errored" });
+        status.set_description(text.unwrap_or_else(|| visible(&message)));
     }
     status
 }

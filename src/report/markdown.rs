@@ -28,7 +28,9 @@ pub(super) fn markdown(record: &RunRecord) -> String {
     }
     let _ = writeln!(text, "{line}. Run {}, seed {}, {}.\n", code(&record.run), record.seed, backend(record));
     if !record.drills.is_empty() {
-        text.push_str("| | Drill | PostgreSQL | Took | Budgets of time | Lost |\n|---|---|---|--:|---|--:|\n");
+        text.push_str(
+            "| | Drill | PostgreSQL | Took | Budgets of time | Lost, of those checked |\n|---|---|---|--:|---|--:|\n",
+        );
     }
     for drill in record.drills.values() {
         let outcome = drill.outcome();
@@ -110,12 +112,14 @@ fn times(drill: &DrillRecord) -> String {
     told.collect::<Vec<_>>().join("<br>")
 }
 
+/// `3 of 18,204`, with what is not known: `0 of 28 (173 not checked)`.
 fn losses(drill: &DrillRecord) -> String {
-    let acknowledged: u64 = drill.traffic.iter().map(|count| count.acknowledged).fold(0, u64::saturating_add);
+    let (checked, not_checked) = drill.checked();
+    let unknown = if not_checked > 0 { format!(" ({} not checked)", thousands(not_checked)) } else { String::new() };
     match drill.lost() {
-        Some(lost) if acknowledged > 0 => format!("{} of {}", thousands(lost), thousands(acknowledged)),
-        Some(lost) => thousands(lost),
-        None if acknowledged > 0 => "not looked for".to_owned(),
+        Some(lost) if checked > 0 => format!("{} of {}{unknown}", thousands(lost), thousands(checked)),
+        Some(lost) => format!("{}{unknown}", thousands(lost)),
+        None if not_checked > 0 => format!("{} not checked", thousands(not_checked)),
         None => String::new(),
     }
 }

@@ -11,6 +11,7 @@ use crate::journal::{Entry, Listener};
 use super::*;
 
 mod agreement;
+mod junit_schema;
 mod secrets;
 
 /// Every recorded journal.

@@ -3,6 +3,7 @@
 use crate::journal::{Outcome, Place, Problem};
 
 use super::collect::DrillRecord;
+use super::facts::is_exceeded;
 use super::text::{duration, thousands};
 
 /// What has a problem.
@@ -103,7 +104,12 @@ impl DrillRecord {
     fn budget_troubles(&self) -> impl Iterator<Item = Trouble> {
         let bad = self.budgets.iter().enumerate().filter(|(_, (budget, _))| is_bad(budget.outcome));
         bad.map(|(at, (budget, problem))| {
+            let exceeded = is_exceeded(budget);
             let title = match (budget.measured_ms, budget.max_ms, budget.measured_lost, budget.max_lost) {
+                _ if !exceeded && let Some(unknown) = budget.unknown() => {
+                    let unknown = thousands(unknown);
+                    format!("the budget {} is about all transactions, and {unknown} were not checked", budget.name)
+                }
                 (Some(measured), Some(max), ..) => {
                     format!(
                         "the budget {} allows {}, and {} were needed",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::drill::StepTime;
 use crate::journal::{Budget, Outcome, Problem};
-use crate::plan::{Plan, RpoBudget, RtoBudget};
-use crate::steps::Yard;
+use crate::plan::{LossOf, Plan, RpoBudget, RtoBudget};
+use crate::steps::{Judged, Users, Yard, thousands};
 
 /// Judges a drill's budgets. One that was never measured has failed.
 pub fn judge(plan: &Plan, times: &[Option<StepTime>], yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
@@ -40,6 +40,8 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
         max_ms: Some(budget.max.as_millis() as u64),
         measured_lost: None,
         max_lost: None,
+        checked: None,
+        not_checked: None,
     };
     (budget, problem)
 }
@@ -47,41 +49,107 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
 /// In transactions, in time, or both.
 fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
     let users = yard.and_then(|yard| yard.users(&budget.traffic).ok());
-    let judged = users.as_ref().and_then(|users| users.measured());
-    let lost = judged.map(|judged| judged.lost());
-    let time = judged.map(|judged| Duration::from_millis(judged.lost_work_ms));
-    let problem = |title: &str, label: String| Problem::new(title).at(plan.source.place(budget.span, label));
-    let unmeasured = || {
-        let label = match users.as_ref().and_then(|users| users.judged()) {
-            Some(_) => format!("only what `{}` did before a mark was judged, and not all of it", budget.traffic),
-            None => format!("no `assert_traffic` came to judge `{}`", budget.traffic),
-        };
-        problem("the loss was never measured", label)
-    };
+    let loss =
+        Loss { plan, budget, users: users.as_deref(), judged: users.as_ref().and_then(|users| users.measured()) };
     let in_transactions = budget.max_lost.map(|max| {
-        let problem = match lost {
-            Some(lost) if lost <= max => None,
-            Some(lost) => {
-                let label = format!("{lost} acknowledged transactions are lost");
-                Some(problem("more was lost than may be", label))
-            }
-            None => Some(unmeasured()),
-        };
-        (Budget { measured_lost: lost, max_lost: Some(max), ..named("rpo", problem.is_none()) }, problem)
+        let lost = loss.checked().map(Judged::lost);
+        let problem = loss.problem(
+            lost.map(|lost| (lost > max).then(|| format!("{} acknowledged transactions are lost", thousands(lost)))),
+        );
+        (Budget { measured_lost: lost, max_lost: Some(max), ..loss.named("rpo", problem.is_none()) }, problem)
     });
     let in_time = budget.max_time.map(|max| {
-        let problem = match time {
-            Some(time) if time <= max => None,
-            Some(time) => {
-                let label = format!("{} of acknowledged work are lost", shown(time));
-                Some(problem("more was lost than may be", label))
-            }
-            None => Some(unmeasured()),
-        };
+        let time = loss.checked().map(|judged| Duration::from_millis(judged.lost_work_ms));
+        let problem = loss
+            .problem(time.map(|time| (time > max).then(|| format!("{} of acknowledged work are lost", shown(time)))));
         let ms = |time: Duration| time.as_millis() as u64;
-        (Budget { measured_ms: time.map(ms), max_ms: Some(ms(max)), ..named("rpo_time", problem.is_none()) }, problem)
+        let named = loss.named("rpo_time", problem.is_none());
+        (Budget { measured_ms: time.map(ms), max_ms: Some(ms(max)), ..named }, problem)
     });
     in_transactions.into_iter().chain(in_time).collect()
+}
+
+/// What a budget of loss goes by.
+struct Loss<'a> {
+    plan: &'a Plan,
+    budget: &'a RpoBudget,
+    users: Option<&'a Users>,
+    judged: Option<Judged>,
+}
+
+impl Loss<'_> {
+    /// What was found, where anything could be looked for. Users who had nothing to lose have lost nothing.
+    fn checked(&self) -> Option<&Judged> {
+        self.judged.as_ref().filter(|judged| judged.total.checked > 0 || self.not_checked() == Some(0))
+    }
+
+    /// How many acknowledged transactions nobody has looked for; None where nobody looked for any.
+    fn not_checked(&self) -> Option<u64> {
+        Some(self.judged.as_ref()?.not_checked(self.users?.pool.counts().acknowledged))
+    }
+
+    fn named(&self, name: &str, passed: bool) -> Budget {
+        let (checked, not_checked) = (self.judged.as_ref().map(|judged| judged.total.checked), self.not_checked());
+        Budget { checked, not_checked, ..named(name, passed) }
+    }
+
+    /// What is wrong, if anything. `found` is what is more than the limit allows, if anything is; None where nothing was measured.
+    fn problem(&self, found: Option<Option<String>>) -> Option<Problem> {
+        let told = |title: &str, label: String| Problem::new(title).at(self.plan.source.place(self.budget.span, label));
+        match found {
+            None => Some(self.unmeasured()),
+            Some(Some(label)) => Some(told("more was lost than may be", label)),
+            Some(None) if self.budget.of == LossOf::Checked => None,
+            Some(None) => self.unchecked(),
+        }
+    }
+
+    fn unmeasured(&self) -> Problem {
+        let traffic = &self.budget.traffic;
+        let label = match (&self.judged, self.users.and_then(Users::judged)) {
+            (Some(_), _) => format!("none of the transactions of `{traffic}` could be checked"),
+            (None, Some(_)) => format!("only what `{traffic}` did before a mark was judged, and not all of it"),
+            (None, None) => format!("no `assert_traffic` came to judge `{traffic}`"),
+        };
+        let problem = Problem::new("the loss was never measured").at(self.plan.source.place(self.budget.span, label));
+        match self.judged.as_ref().map(|judged| judged.unchecked.as_slice()) {
+            Some(kinds @ [_, ..]) => problem.help(format!("give {} a `ledger`", listed(kinds))),
+            _ => problem,
+        }
+    }
+
+    /// A budget that rests on what nobody could check has not been kept.
+    fn unchecked(&self) -> Option<Problem> {
+        let judged = self.judged.as_ref()?;
+        let number = self.not_checked().filter(|number| *number > 0)?;
+        let (without, all) = (judged.total.without_ledger, number + judged.total.checked + judged.total.wrote_nothing);
+        let label = format!("{} of {} acknowledged transactions were not checked", thousands(number), thousands(all));
+        let mut problem = Problem::new("the loss is not known of all transactions")
+            .at(self.plan.source.place(self.budget.span, label));
+        if without > 0 {
+            let kinds = judged.unchecked.iter();
+            let kinds: Vec<_> = kinds.map(|(kind, number)| format!("{} of `{kind}`", thousands(*number))).collect();
+            problem = problem.note("no ledger", kinds.join(", "));
+        }
+        if number > without {
+            let later = thousands(number - without);
+            let text = format!("{later} were acknowledged after the last `assert_traffic` of all of them");
+            problem = problem.note("not looked at", text);
+        }
+        let help = match judged.unchecked.as_slice() {
+            [] => format!("stop the users before the last `assert_traffic`: `stop_traffic: {}`", self.budget.traffic),
+            kinds => format!(
+                "give {} a `ledger`, or write `of: checked` if the budget is about the others alone",
+                listed(kinds)
+            ),
+        };
+        Some(problem.help(help))
+    }
+}
+
+/// `` `order` and `visit` ``.
+fn listed(kinds: &[(String, u64)]) -> String {
+    kinds.iter().map(|(kind, _)| format!("`{kind}`")).collect::<Vec<_>>().join(" and ")
 }
 
 fn named(name: &str, passed: bool) -> Budget {
@@ -92,6 +160,8 @@ fn named(name: &str, passed: bool) -> Budget {
         max_ms: None,
         measured_lost: None,
         max_lost: None,
+        checked: None,
+        not_checked: None,
     }
 }
 

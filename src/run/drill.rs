@@ -19,7 +19,7 @@ use crate::journal::{Cause, Event, Journal, Outcome, Problem, StepHead};
 use crate::node::Life;
 use crate::plan::Plan;
 use crate::repo::Repo;
-use crate::steps::{Finding, State, Yard};
+use crate::steps::{Finding, State, Yard, look_again};
 
 /// A plan, to be run on one version.
 #[derive(Debug, Clone)]
@@ -265,6 +265,7 @@ impl Work<'_> {
         // What the last step did to the users is known when they have their last answers.
         if worst(&tally.outcomes) == Outcome::Passed {
             self.hear_users_out(&yard).await;
+            self.look_again(&yard).await;
         }
         // Steps that passed have looked; those that failed as they were expected to have not.
         let failed = failed_users(self, &yard).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
@@ -409,9 +410,20 @@ impl Work<'_> {
     /// Stops the users whom the drill left at work.
     async fn hear_users_out(&self, yard: &Yard) {
         let users: Vec<_> = yard.state().users.values().filter(|users| users.pool.at_work()).cloned().collect();
+        // Those who happened to do nothing since the last step would not have met what it did.
+        let once_more = users.iter().map(|users| users.pool.every_kind_once_more());
+        let _ = tokio::time::timeout(Duration::from_secs(1), futures_util::future::join_all(once_more)).await;
         for users in users {
             let _ = tokio::time::timeout(Duration::from_secs(1), users.pool.stop()).await;
         }
+    }
+
+    /// A budget of loss is about all that users did, also after the last assertion has looked.
+    async fn look_again(&self, yard: &Yard) {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let Some(users) = self.drill.plan.rpo.as_ref().and_then(|rpo| yard.users(&rpo.traffic).ok()) else { return };
+        // What could not be looked at is not checked, and the budget says so.
+        let _ = tokio::time::timeout(PATIENCE, look_again(yard, &users)).await;
     }
 
     async fn stop_users(&self, yard: &Yard) {

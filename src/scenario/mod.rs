@@ -14,8 +14,8 @@ mod plain;
 
 pub use decode::Decoder;
 pub use model::{
-    Body, Budgets, COMMON_KEYS, Common, Expect, External, FILE_KEYS, Ignore, LANGUAGE_VERSIONS, Names, NodeFields,
-    Prove, RepoFields, RepoKind, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
+    Body, Budgets, COMMON_KEYS, Common, Expect, External, FILE_KEYS, Ignore, LANGUAGE_VERSIONS, LossOf, Names,
+    NodeFields, Prove, RepoFields, RepoKind, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
 };
 pub use node::{Entry, Node, Style, Value};
 pub use parse::{Parsed, parse};

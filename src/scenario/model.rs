@@ -274,6 +274,21 @@ pub struct Rpo {
     /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement to the incident.
     #[serde(default)]
     pub max_time: Option<Spanned<Duration>>,
+    /// Which transactions it is about: all that were `acknowledged`, so that it fails where some could not be checked, or those that
+    /// were `checked`. The first where it is left out.
+    #[serde(default)]
+    pub of: Option<Spanned<LossOf>>,
+}
+
+/// Which transactions a budget of loss is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LossOf {
+    /// All that were acknowledged.
+    #[default]
+    Acknowledged,
+    /// Those that an `assert_traffic` could look for.
+    Checked,
 }
 
 /// What `drillyard prove` has to know of a drill.

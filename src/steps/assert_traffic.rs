@@ -1,6 +1,5 @@
 //! `assert_traffic`
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::losses::{Origin, are, lost_work, short, tell, tell_strays, thousands};
-use super::{Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult, Users, Yard};
 use crate::journal::Event;
 use crate::source::{Name, Span, Spanned};
 use crate::traffic::{Asked, Sample, Verdict, check};
@@ -23,7 +22,7 @@ use crate::traffic::{Asked, Sample, Verdict, check};
 ///
 /// The users' ledger is compared with the rows of a node, of all tables at one moment. What may be found:
 ///
-/// - *lost*: acknowledged, and not there;
+/// - *lost*: acknowledged, looked for, and not there;
 /// - *in part*: of a transaction over several tables one part is there and another is not, acknowledged or in doubt;
 /// - *duplicated*: there more than once;
 /// - *rejected and there*: the server had said no;
@@ -36,6 +35,8 @@ use crate::traffic::{Asked, Sample, Verdict, check};
 /// It holds when there is no more than that. Everything found is told with its number, the first and the last, their times, how far from
 /// the nearest mark they lie, and on which side of the target of the recovery that the rows came from: what lies after it was given up by
 /// choice. Of what is lost, the time is told, too: from the first lost acknowledgement to the incident after it, or to the last.
+/// A transaction without a `ledger` cannot be looked for: it is *not checked*, and never counted as kept. The report says how many were
+/// acknowledged, checked, not checked and lost; one that wrote nothing (a SELECT, `UPDATE 0`) has nothing to lose.
 /// An assertion over zero transactions fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +71,7 @@ impl Step for AssertTraffic {
     fn resolve(&mut self, scope: &mut Scope<'_>) {
         scope.step(&self.traffic, &["traffic"]);
         scope.node(&mut self.node);
+        scope.asserted.insert(self.traffic.as_str().to_owned());
         if let Some(mark) = &self.before {
             scope.mark(mark);
         }
@@ -100,17 +102,35 @@ impl Step for AssertTraffic {
         let asked = Asked { before: before.map(|mark| mark.before.seen), target };
         let verdict = check(&ledger, &client, asked).await;
         let verdict = verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
-        let lost_work_ms = u64::try_from(lost_work(cx, &verdict).as_millis()).unwrap_or(0);
-        self.report(cx, &verdict, lost_work_ms);
-        let judged = Judged { total: verdict.total, lost_work_ms };
-        *users.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
-        if self.before.is_none() {
-            *users.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
-        }
+        let lost_work_ms = lost_work_ms(cx.yard, &verdict);
+        let judged = Judged::new(self.node.as_str(), asked, &verdict, lost_work_ms);
+        self.report(cx, &verdict, &judged, ledger.acknowledged());
+        users.keep(judged);
         let count = users.count(self.traffic.as_str());
         cx.yard.journal.write(Event::TrafficFinished { drill: cx.yard.drill, count });
         self.judge(cx, &verdict, origin.as_ref(), lost_work_ms)
     }
+}
+
+fn lost_work_ms(yard: &Yard, verdict: &Verdict) -> u64 {
+    u64::try_from(lost_work(yard, verdict).as_millis()).unwrap_or(0)
+}
+
+/// Looks once more for users' transactions, where the last assertion that looked for all of them did, if any were acknowledged since:
+/// for a budget of loss, which is about all of them. False if the rows cannot be read.
+pub async fn look_again(yard: &Yard, users: &Users) -> bool {
+    let Some(last) = users.measured() else { return true };
+    let ledger = users.pool.ledger();
+    let total = last.total;
+    if ledger.acknowledged() <= total.checked + total.without_ledger + total.wrote_nothing {
+        return true;
+    }
+    let Ok(node) = yard.node(&last.node) else { return false };
+    let Ok(client) = node.client().await else { return false };
+    let Ok(verdict) = check(&ledger, &client, last.asked).await else { return false };
+    let lost_work_ms = lost_work_ms(yard, &verdict);
+    users.keep(Judged::new(&last.node, last.asked, &verdict, lost_work_ms));
+    true
 }
 
 /// One sort of what may not be.
@@ -126,11 +146,20 @@ struct Sort<'a> {
 }
 
 impl AssertTraffic {
-    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, lost_work_ms: u64) {
+    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, judged: &Judged, acknowledged: u64) {
         let total = verdict.total;
         for (name, value) in [
+            ("acknowledged", acknowledged),
             ("checked", total.checked),
-            ("lost", total.lost),
+            ("not_checked", judged.not_checked(acknowledged)),
+        ] {
+            cx.fact(name, value);
+        }
+        // Of what was not looked for, nobody knows.
+        if total.checked > 0 {
+            cx.fact("lost", total.lost);
+        }
+        for (name, value) in [
             ("duplicated", total.duplicated),
             ("unexpected", total.unexpected),
             ("resurrected", total.resurrected),
@@ -151,7 +180,7 @@ impl AssertTraffic {
             }
         }
         if verdict.gone.is_some() {
-            cx.fact("lost_work_ms", lost_work_ms);
+            cx.fact("lost_work_ms", judged.lost_work_ms);
         }
         if let Some(sides) = verdict.lost.sides.filter(|_| total.lost > 0) {
             cx.fact("lost_before_target", sides.before + sides.since);
@@ -165,6 +194,10 @@ impl AssertTraffic {
         let notes = |mut finding: Box<Finding>| {
             for note in &verdict.notes {
                 finding = finding.note("note", note);
+            }
+            if total.checked > 0 && total.without_ledger > 0 {
+                let count = thousands(total.without_ledger);
+                finding = finding.note("not checked", format!("{count} acknowledged transactions without a `ledger`"));
             }
             Err(finding)
         };

@@ -18,7 +18,7 @@ use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::{Source, Spanned};
-use crate::traffic::{Pool, Tally, Workload};
+use crate::traffic::{Asked, Pool, Tally, Verdict, Workload};
 
 use super::{Finding, HandedOut, Kind, Recovered, Role, StepResult};
 
@@ -100,15 +100,33 @@ pub struct Users {
 }
 
 /// What an assertion has found out about users' transactions.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Judged {
+    /// The node that was looked at.
+    pub node: String,
+    /// What was asked.
+    pub asked: Asked,
     /// The numbers.
     pub total: Tally,
+    /// The kinds of transactions that could not be looked for, and how many of each were acknowledged.
+    pub unchecked: Vec<(String, u64)>,
     /// How many milliseconds of acknowledged work are lost.
     pub lost_work_ms: u64,
 }
 
 impl Judged {
+    /// What a verdict comes to.
+    pub fn new(node: &str, asked: Asked, verdict: &Verdict, lost_work_ms: u64) -> Self {
+        let unchecked = verdict.kinds.iter().map(|kind| (kind.kind.clone(), kind.tally.without_ledger));
+        let unchecked = unchecked.filter(|(_, number)| *number > 0).collect();
+        Judged { node: node.to_owned(), asked, total: verdict.total, unchecked, lost_work_ms }
+    }
+
+    /// How many of so many acknowledged transactions nobody has looked for.
+    pub fn not_checked(&self, acknowledged: u64) -> u64 {
+        acknowledged.saturating_sub(self.total.checked + self.total.wrote_nothing).max(self.total.without_ledger)
+    }
+
     /// What budgets count as lost: acknowledged, and not there, in whole or in part.
     pub fn lost(&self) -> u64 {
         self.total.lost + self.total.acknowledged_halves
@@ -118,32 +136,48 @@ impl Judged {
 impl Users {
     /// What the last assertion that looked has found.
     pub fn judged(&self) -> Option<Judged> {
-        *self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What budgets go by: what the last assertion that looked at all of them has found.
     pub fn measured(&self) -> Option<Judged> {
-        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what an assertion has found.
+    pub fn keep(&self, judged: Judged) {
+        if judged.asked.before.is_none() {
+            *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged.clone());
+        }
+        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
     }
 
     /// What became of their transactions so far.
     pub fn count(&self, id: &str) -> TrafficCount {
         let counts = self.pool.counts();
         let judged = self.judged();
-        let total = judged.map(|judged| judged.total);
+        let total = judged.as_ref().map(|judged| judged.total);
+        let Tally { checked, without_ledger, wrote_nothing, .. } = total.unwrap_or_default();
+        // One that is just being counted may have been looked for.
+        let acknowledged = counts.acknowledged.max(checked + without_ledger + wrote_nothing);
+        let not_checked = judged.as_ref().map_or(acknowledged, |judged| judged.not_checked(acknowledged));
         let code = |state: Option<SqlState>| state.map_or_else(|| "none".to_owned(), |state| state.code().to_owned());
         let rejections = self.pool.rejections().into_iter();
         TrafficCount {
             id: id.to_owned(),
-            acknowledged: counts.acknowledged,
+            acknowledged,
             in_doubt: counts.in_doubt,
             rejected: counts.rejected,
-            lost: total.map(|total| total.lost),
+            checked,
+            not_checked,
+            without_ledger,
+            wrote_nothing,
+            lost: total.filter(|total| total.checked > 0).map(|total| total.lost),
             duplicated: total.map(|total| total.duplicated),
             halves: total.map(|total| total.halves),
             unexpected: total.map(|total| total.unexpected),
             resurrected: total.map(|total| total.resurrected),
-            lost_work_ms: judged.map(|judged| judged.lost_work_ms),
+            lost_work_ms: judged.as_ref().map(|judged| judged.lost_work_ms),
             rejections: rejections.map(|(state, count)| (code(state), count)).collect(),
         }
     }

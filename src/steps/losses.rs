@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, Finding, Recovered};
+use super::{Context, Finding, Recovered, Yard};
 use crate::pg::Mark;
 use crate::traffic::{Found, Sample, Side, Sides, Stray, Target, Verdict};
 
@@ -100,9 +100,9 @@ pub fn tell_strays(finding: Box<Finding>, whose: &str, strays: &[Stray]) -> Box<
 
 /// How much acknowledged work is lost, as a time: from the first acknowledgement that is lost to the incident after it, or to the
 /// last one that is lost, whichever is later.
-pub fn lost_work(cx: &Context<'_>, verdict: &Verdict) -> SignedDuration {
+pub fn lost_work(yard: &Yard, verdict: &Verdict) -> SignedDuration {
     let Some((first, last)) = verdict.gone else { return SignedDuration::ZERO };
-    let state = cx.yard.state();
+    let state = yard.state();
     let incidents = state.marks.values().filter(|mark| mark.incident).map(|mark| mark.before.seen);
     let incident = incidents.filter(|at| *at >= first).min();
     incident.map_or(last, |incident| incident.max(last)).duration_since(first)

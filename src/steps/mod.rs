@@ -25,6 +25,7 @@ pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, User
 pub use finding::{Finding, StepResult};
 pub use handed_out::HandedOut;
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
+pub use losses::thousands;
 pub use pair::Pair;
 pub use proof::{Aside, Brings, Brought, Judges, Shift};
 pub use recovered::Recovered;
@@ -55,6 +56,7 @@ macro_rules! step_kinds {
 }
 
 pub use all::All;
+pub use assert_traffic::look_again;
 
 step_kinds! {
     // data and load

@@ -117,6 +117,10 @@ pub struct Scope<'a> {
     pub file_roots: Vec<PathBuf>,
     /// What refers to what, for `plan`.
     pub refers: Vec<String>,
+    /// The transactions of each traffic step, by its id, that may write and have no ledger.
+    unchecked: BTreeMap<String, Vec<(Span, String)>>,
+    /// The traffic steps that an assertion is about.
+    pub asserted: BTreeSet<String>,
     cut: BTreeSet<(String, String)>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -137,6 +141,8 @@ impl<'a> Scope<'a> {
             action: Span::default(),
             file_roots,
             refers: vec![],
+            unchecked: BTreeMap::new(),
+            asserted: BTreeSet::new(),
             cut: BTreeSet::new(),
             problems: vec![],
             warnings: vec![],
@@ -151,6 +157,30 @@ impl<'a> Scope<'a> {
     /// Adds a warning: the drill can run, and may not show what its author means it to.
     pub fn warn(&mut self, span: Span, title: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
         self.warnings.push(Problem::new(title).at(self.source.place(span, label)).help(help));
+    }
+
+    /// Notes a transaction of the step being resolved that nobody can look for later.
+    pub fn note_unchecked(&mut self, span: Span, transaction: &str) {
+        let Some(id) = self.id.clone() else { return };
+        self.unchecked.entry(id).or_default().push((span, transaction.to_owned()));
+    }
+
+    /// Warns of the transactions that nobody can look for, where an assertion or a budget is about them. `budgeted` is the traffic step
+    /// that a budget of loss is about, all of it.
+    pub fn warn_of_unchecked(&mut self, budgeted: Option<&str>) {
+        for (traffic, transactions) in std::mem::take(&mut self.unchecked) {
+            let label = match budgeted == Some(&traffic) {
+                true => "counted as not checked, on which the `rpo` budget fails",
+                false if self.asserted.contains(&traffic) => "counted as not checked",
+                false => continue,
+            };
+            for (span, transaction) in transactions {
+                let title =
+                    format!("transaction `{transaction}` has no `ledger`: whether it is lost cannot be checked");
+                let help = "give it a `ledger`; a budget that is about the others alone says `of: checked`";
+                self.warn(span, title, label, help);
+            }
+        }
     }
 
     /// Adds an error at a place.

@@ -206,6 +206,11 @@ impl Step for Traffic {
                 );
             }
         }
+        for (kind, (name, _)) in self.kinds().iter().zip(self.transactions.value.iter()) {
+            if kind.is_unchecked() {
+                scope.note_unchecked(name.span, &name.value);
+            }
+        }
         // What could not be judged is told before anybody starts.
         for refused in traces(&self.kinds()).err().unwrap_or_default() {
             let Some((_, transaction)) = self.transactions.value.0.get(refused.kind) else { continue };

@@ -183,6 +183,8 @@ pub(super) struct KindInfo {
     pub(super) name: String,
     /// What it leaves, and in which of the places.
     pub(super) parts: Vec<(usize, Trace)>,
+    /// Whether its SQL writes nothing, so that there is nothing to lose.
+    pub(super) only_reads: bool,
 }
 
 /// A place to look in: several kinds may share it.
@@ -218,7 +220,7 @@ impl Layout {
                 });
                 (at, part.trace)
             });
-            infos.push(KindInfo { name: kind.name.clone(), parts: parts.collect() });
+            infos.push(KindInfo { name: kind.name.clone(), parts: parts.collect(), only_reads: kind.only_reads() });
         }
         for (at, place) in places.iter_mut().enumerate() {
             for (kind, info) in kinds.iter().zip(&infos) {

@@ -16,9 +16,9 @@ pub const SHOWN: usize = 1000;
 pub struct Tally {
     /// Acknowledged transactions that were looked for.
     pub checked: u64,
-    /// Acknowledged transactions that can't be looked for, since their kind has no ledger.
+    /// Acknowledged transactions that can't be looked for, since their kind has no ledger and may write.
     pub without_ledger: u64,
-    /// Acknowledged ones that wrote no row (`UPDATE 0`): there is nothing to look for.
+    /// Acknowledged ones that wrote no row (a SELECT, `UPDATE 0`): there is nothing to look for.
     pub wrote_nothing: u64,
     /// Acknowledged ones that are not there.
     pub lost: u64,

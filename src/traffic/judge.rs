@@ -216,7 +216,9 @@ impl Judge<'_> {
                 let judged = entry.micros() < self.before;
                 let parts = self.parts(entry);
                 if parts.is_empty() {
-                    tally.without_ledger += u64::from(acknowledged && judged);
+                    let unchecked = !kinds[usize::from(entry.kind())].only_reads;
+                    tally.without_ledger += u64::from(acknowledged && judged && unchecked);
+                    tally.wrote_nothing += u64::from(acknowledged && judged && !unchecked);
                     continue;
                 }
                 if entry.fate() == Fate::Pending || (entry.fate() != Fate::Rejected && !judged) {

@@ -1,6 +1,6 @@
 //! The users of one `traffic` step: a thread of their own, and what the rest of the program may ask about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -321,6 +321,28 @@ impl Pool {
     /// Why a user could not connect, or lost its connection, the last time that happened.
     pub fn last_trouble(&self) -> Option<String> {
         lock(&self.users.trouble).clone()
+    }
+
+    /// Returns when each kind of transaction was tried once more, and its answer is there; or when the users have failed, or are stopped.
+    /// The caller bounds its time: users with a low rate take theirs.
+    pub async fn every_kind_once_more(&self) {
+        const BETWEEN: Duration = Duration::from_millis(2);
+        let books = &self.users.books;
+        let begun: Vec<u64> =
+            (0..books.clients()).map(|index| books.book(index).map_or(0, |book| book.tried())).collect();
+        let kinds = (0..self.users.plan.kinds.len()).filter(|kind| self.users.plan.is_done(*kind));
+        let mut missing: BTreeSet<usize> = kinds.collect();
+        let mut looked_at = begun;
+        while !missing.is_empty() && self.failure().is_none() && !self.users.stopping() && self.at_work() {
+            for (index, looked_at) in looked_at.iter_mut().enumerate() {
+                let Some(book) = books.book(index) else { continue };
+                while let Some(entry) = book.entry(*looked_at + 1).filter(|entry| entry.fate() != Fate::Pending) {
+                    missing.remove(&usize::from(entry.kind()));
+                    *looked_at += 1;
+                }
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
 
     /// Stops the users and waits for the answers that they are waiting for; afterwards the counts are final. A server that

@@ -4,7 +4,7 @@
 
 use super::{Kind, LedgerColumns};
 use crate::pg::TableName;
-use crate::pg::sql::{Conditions, Conflict, Lexeme, Verb, Write, split_statements, writes};
+use crate::pg::sql::{Conditions, Conflict, Lexeme, Verb, Write, only_reads, split_statements, writes};
 
 /// What is left in one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -410,6 +410,16 @@ fn writes_over(kind: &Kind, write: &Write) -> bool {
 }
 
 impl Kind {
+    /// Whether its SQL writes nothing, as far as its text shows: then there is nothing to lose.
+    pub fn only_reads(&self) -> bool {
+        split_statements(&self.sql).into_iter().all(only_reads)
+    }
+
+    /// Whether nobody can tell later what became of it: it may write, and has no ledger.
+    pub fn is_unchecked(&self) -> bool {
+        self.ledger.is_empty() && !self.only_reads()
+    }
+
     /// Whether its ledger names a table.
     fn names(&self, table: &TableName) -> bool {
         self.ledger.iter().any(|columns| may_be(&columns.table, table))

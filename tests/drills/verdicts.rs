@@ -54,6 +54,8 @@ verdicts! {
     alter_system_is_kept,
     delayed_standby_starts,
     earlier_target,
+    half_a_ledger,
+    half_a_ledger_declared,
     incidents_that_change_nothing,
     index_alone_is_damaged,
     server_bookkeeping,

@@ -32,7 +32,7 @@ pub enum Lexeme {
 }
 
 impl Lexeme {
-    fn is(&self, word: &str) -> bool {
+    pub(super) fn is(&self, word: &str) -> bool {
         matches!(self, Lexeme::Word(text) if text == word)
     }
 
@@ -110,7 +110,7 @@ pub fn writes(statement: &str) -> Vec<Write> {
     found
 }
 
-fn lexemes(statement: &str) -> Vec<Lexeme> {
+pub(super) fn lexemes(statement: &str) -> Vec<Lexeme> {
     let piece = |kind: Kind, text: &str| match kind {
         Kind::Blank | Kind::Comment => None,
         Kind::Word => Some(Lexeme::Word(text.to_ascii_lowercase())),

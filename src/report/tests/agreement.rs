@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::journal::{Budget, Event, Outcome, Problem, StepHead};
+use crate::journal::{Budget, Event, Outcome, Problem, StepHead, TrafficCount};
 
+use super::junit_schema::junit_errors;
 use super::*;
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -16,6 +17,17 @@ struct Drill {
     budgets: Vec<Outcome>,
     end: Option<(Outcome, bool, bool)>,
     announced: bool,
+    /// Acknowledged, checked, without a ledger; and how many of those checked are lost, where anybody looked.
+    users: Option<(u64, u64, u64, Option<u64>)>,
+}
+
+/// What became of a drill's users, as the drill counts it.
+fn traffic() -> impl Strategy<Value = (u64, u64, u64, Option<u64>)> {
+    let found = prop::option::of(0..3000_u64);
+    (0..3000_u64, 0..3000_u64, 0..3000_u64, found).prop_map(|(checked, without, later, lost)| match lost {
+        Some(lost) => (checked + without + later, checked, without, Some(lost.min(checked)).filter(|_| checked > 0)),
+        None => (checked + without + later, 0, 0, None),
+    })
 }
 
 fn drill() -> impl Strategy<Value = Drill> {
@@ -23,11 +35,13 @@ fn drill() -> impl Strategy<Value = Drill> {
     let budgets = prop::collection::vec(outcome(), 0..3);
     let end = prop::option::weighted(0.8, (outcome(), any::<bool>(), any::<bool>()));
     let announced = prop::bool::weighted(0.9);
-    (steps, budgets, end, announced).prop_map(|(steps, budgets, end, announced)| Drill {
+    let users = prop::option::of(traffic());
+    (steps, budgets, end, announced, users).prop_map(|(steps, budgets, end, announced, users)| Drill {
         steps,
         budgets,
         end,
         announced,
+        users,
     })
 }
 
@@ -83,9 +97,25 @@ fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bo
         }
         for outcome in of.budgets.iter().copied() {
             let (measured_ms, max_ms) = (Some(1), Some(2));
-            let budget =
-                Budget { name: text("rto"), outcome, measured_ms, max_ms, measured_lost: None, max_lost: None };
+            let name = text("rto");
+            let (measured_lost, max_lost, checked, not_checked) = (None, None, None, None);
+            let budget = Budget { name, outcome, measured_ms, max_ms, measured_lost, max_lost, checked, not_checked };
             events.push(Event::BudgetJudged { drill, budget, problem: None });
+        }
+        if let Some((acknowledged, checked, without_ledger, lost)) = of.users {
+            let (not_checked, duplicated) = (acknowledged - checked, lost.map(|_| 0));
+            let id = text("users");
+            let count = TrafficCount {
+                id,
+                acknowledged,
+                checked,
+                not_checked,
+                without_ledger,
+                lost,
+                duplicated,
+                ..Default::default()
+            };
+            events.push(Event::TrafficFinished { drill, count });
         }
         if let Some((outcome, message, problem)) = of.end {
             let message = message.then(|| text("told"));
@@ -113,6 +143,50 @@ fn count(items: &serde_json::Value, outcome: &str) -> usize {
     items.as_array().expect("a list").iter().filter(|item| item["outcome"] == outcome).count()
 }
 
+/// What each report says of users.
+struct Told {
+    terminal: String,
+    page: Vec<String>,
+    xml: Vec<String>,
+    markdown: String,
+}
+
+fn users_of(users: &TrafficCount) -> Told {
+    let TrafficCount { acknowledged, checked, not_checked, lost, .. } = users;
+    let number = |number: &u64| text::thousands(*number);
+    let row = |name: &str, value: &str| format!("<tr><td>{name}</td><td>{value}");
+    let property = |name: &str, value: &u64| format!("<property name=\"users.{name}\" value=\"{value}\"/>");
+    let unknown = if *not_checked > 0 { format!(" ({} not checked)", number(not_checked)) } else { String::new() };
+    let mut xml = vec![
+        property("acknowledged", acknowledged),
+        property("checked", checked),
+        property("not_checked", not_checked),
+    ];
+    xml.extend(lost.as_ref().map(|lost| property("lost", lost)));
+    Told {
+        terminal: format!(
+            "users: {} acknowledged, {} checked, {} not checked{}{}, ",
+            number(acknowledged),
+            number(checked),
+            number(not_checked),
+            facts::why_not_checked(users),
+            lost.as_ref().map(|lost| format!(", {} lost", number(lost))).unwrap_or_default(),
+        ),
+        page: vec![
+            row("acknowledged", &number(acknowledged)),
+            row("checked", &number(checked)),
+            row("not checked", &number(not_checked)),
+            row("lost", &lost.as_ref().map_or("not checked".to_owned(), number)),
+        ],
+        xml,
+        markdown: match lost {
+            Some(lost) => format!("| {} of {}{unknown} |", number(lost), number(checked)),
+            None if *not_checked > 0 => format!("| {} not checked |", number(not_checked)),
+            None => "|  |".to_owned(),
+        },
+    }
+}
+
 /// The recorded run in which everything is wrong, with other texts.
 fn with_text(text: &str) -> Vec<Entry> {
     let mut entries = journal("nasty");
@@ -137,6 +211,7 @@ proptest! {
     fn no_text_breaks_a_report(text in "(?s)x(.|[\\x00-\\x1f<>&\"'`|]|\u{feff}|\u{ffff}|\\x1b\\]){0,30}") {
         let record = record(&with_text(&text));
         let xml = junit::render(&record).expect("XML");
+        prop_assert_eq!(junit_errors(&xml), Vec::<String>::new(), "{}", xml);
         let read = quick_junit::Report::deserialize_from_str(&xml);
         prop_assert!(read.is_ok_and(|report| report.tests == 3 && report.failures == 1), "{xml}");
         let forbidden = |c: char| (c < ' ' && !"\n\r\t".contains(c)) || ('\u{fffe}'..='\u{ffff}').contains(&c);
@@ -177,6 +252,31 @@ proptest! {
             let card = format!("class=\"card {outcome}\"");
             prop_assert_eq!(page.matches(&card).count(), told(outcome));
         }
+
+        for drill in record.drills.values() {
+            let Some(users) = drill.traffic.first() else { continue };
+            let told = users_of(users);
+            // Of a drill that was skipped the terminal says no more than why.
+            let terminal = drill.outcome() == Outcome::Skipped || paper.text().contains(&told.terminal);
+            prop_assert!(terminal, "{}\n{}", told.terminal, paper.text());
+            for part in told.page {
+                prop_assert!(page.contains(&part), "{part}\n{page}");
+            }
+            for part in told.xml {
+                prop_assert!(xml.contains(&part), "{part}\n{xml}");
+            }
+            prop_assert!(markdown::markdown(&record).contains(&told.markdown), "{}", told.markdown);
+        }
+        let numbers: Vec<_> = drills.as_array().expect("a list").iter().flat_map(|drill| drill["traffic"].as_array()).flatten().collect();
+        let counted = record.drills.values().flat_map(|drill| &drill.traffic);
+        for (told, count) in numbers.into_iter().zip(counted) {
+            let of = |name: &str| told[name].as_u64();
+            prop_assert_eq!(of("acknowledged"), Some(count.acknowledged));
+            prop_assert_eq!(of("checked").zip(of("not_checked")).map(|(a, b)| a + b), of("acknowledged"));
+            prop_assert_eq!(of("lost"), count.lost);
+            prop_assert!(count.checked > 0 || told["lost"].is_null());
+        }
+        prop_assert_eq!(junit_errors(&xml), Vec::<String>::new(), "{}", xml);
 
         let suites: Vec<&str> = xml.lines().filter(|line| line.contains("<testsuite ")).collect();
         for (drill, suite) in drills.as_array().expect("a list").iter().zip(&suites) {

@@ -36,7 +36,7 @@ fn books(clients: usize) -> Arc<Books> {
     let kinds = [
         kind("order", &orders, &["orders"]),
         kind("visit", &visits, &["visits"]),
-        kind("look", "TABLE orders", &[]),
+        kind("refresh", "CALL refresh()", &[]),
         kind("order2", &orders, &["orders"]),
     ];
     books_of(&kinds, clients)
