@@ -15,13 +15,14 @@ mod inherited;
 mod recovery;
 mod rewind;
 mod session;
+mod session_settings;
 mod standby;
 mod walreceiver;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_postgres::Client;
+use tokio_postgres::{CancelToken, Client};
 
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
@@ -32,7 +33,8 @@ pub use control_file::ControlFile;
 pub use inherited::{AutoConf, Origin, is_demanded};
 pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound, Switch};
-pub use session::{SqlError, Text, moment, sql_problem};
+pub use session::{SqlError, Text, discard, moment, sql_problem};
+pub use session_settings::Purpose;
 pub use standby::{Sender, apply_delay};
 pub use walreceiver::{Refusal, Refused};
 
@@ -53,7 +55,11 @@ pub struct Node {
     user: String,
     password: String,
     database: String,
+    /// Whether its user is known to be a superuser.
+    superuser: bool,
     session: tokio::sync::Mutex<Option<Arc<Client>>>,
+    /// How the statements of this step's sessions are cancelled.
+    cancels: Mutex<Vec<CancelToken>>,
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
@@ -84,7 +90,8 @@ enum Place {
 impl Node {
     /// A server that lives, or will live, on `host`; `password` is its superuser's.
     pub fn on(host: Arc<dyn Host>, version: Version, password: &str) -> Self {
-        Node::new(host.name().to_owned(), Place::Host(host), version, (SUPERUSER, password, DATABASE))
+        let credentials = (SUPERUSER, password, DATABASE);
+        Node { superuser: true, ..Node::new(host.name().to_owned(), Place::Host(host), version, credentials) }
     }
 
     /// A standby of the external server `upstream`, on `host`: it has that server's roles and databases.
@@ -110,7 +117,9 @@ impl Node {
             user: user.to_owned(),
             password: password.to_owned(),
             database: database.to_owned(),
+            superuser: false,
             session: tokio::sync::Mutex::default(),
+            cancels: Mutex::default(),
             login: Mutex::default(),
             life: Mutex::new(Life::Down("it was not started")),
             log_start: AtomicU64::new(0),

@@ -1,6 +1,6 @@
 //! Sessions on a server, and what it says in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,8 +11,9 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::host::{Endpoint, HostError, Login};
 use crate::pg::condition::condition;
-use crate::pg::{Lsn, Moment, TimelineId};
+use crate::pg::{Lsn, Moment, TimelineId, Version};
 
+use super::session_settings::{Purpose, external_options, options};
 use super::{Node, Place};
 
 /// Something that went wrong between drillyard and a server.
@@ -67,7 +68,7 @@ pub fn sql_problem(error: &tokio_postgres::Error) -> String {
 }
 
 impl Node {
-    /// The session that drillyard's own questions go through; opened when it is needed, and again when it was lost.
+    /// The session that drillyard's own questions go through within a step; opened when it is needed, and again when it was lost.
     pub async fn client(&self) -> Result<Arc<Client>, SqlError> {
         let mut session = self.session.lock().await;
         match &*session {
@@ -80,33 +81,38 @@ impl Node {
         }
     }
 
-    /// A new session. On an external server it is read-only from its first statement on.
+    /// A new session of drillyard's own. On an external server it is read-only from its first statement on.
     pub async fn connect(&self) -> Result<Client, SqlError> {
+        self.connect_for(Purpose::Own).await
+    }
+
+    /// A new session; on external servers all are drillyard's own.
+    pub async fn connect_for(&self, purpose: Purpose) -> Result<Client, SqlError> {
         match &self.place {
             Place::Host(_) => {
                 let login = self.find_login(&self.password).await?;
-                let client = open(&login).await?;
+                let client = self.open(&login, purpose).await?;
                 self.set_login(Some(login));
                 Ok(client)
             }
-            Place::External(config) => Ok(connected(&read_only(config)).await?),
+            Place::External(config) => self.noted(&external(config, self.version)).await,
         }
     }
 
-    /// The same in another database.
+    /// A new session of drillyard's own in another database.
     pub async fn connect_to(&self, database: &str) -> Result<Client, SqlError> {
         match &self.place {
             Place::Host(_) => {
                 let login = Login { database: database.to_owned(), ..self.find_login(&self.password).await? };
-                Ok(open(&login).await?)
+                self.open(&login, Purpose::Own).await
             }
-            Place::External(config) => Ok(connected(read_only(config).dbname(database)).await?),
+            Place::External(config) => self.noted(external(config, self.version).dbname(database)).await,
         }
     }
 
     /// A new session with another password than the drill's.
     pub async fn connect_with(&self, password: &str) -> Result<Client, SqlError> {
-        Ok(open(&self.find_login(password).await?).await?)
+        self.open(&self.find_login(password).await?, Purpose::Own).await
     }
 
     async fn find_login(&self, password: &str) -> Result<Login, SqlError> {
@@ -118,15 +124,52 @@ impl Node {
         })
     }
 
-    /// Cancels what runs in the session that [`Node::client`] holds, and ends it: a step that was left in the middle must not go
-    /// on, nor leave its transaction open for the next one.
-    pub async fn abandon(&self) {
-        const PATIENCE: Duration = Duration::from_secs(1);
+    async fn open(&self, login: &Login, purpose: Purpose) -> Result<Client, SqlError> {
+        let mut config = tokio_postgres::Config::new();
+        match &login.endpoint {
+            Endpoint::Socket { dir, port } => config.host_path(dir).port(*port),
+            Endpoint::Tcp { host, port } => config.host(host).port(*port),
+        };
+        config.user(&login.user).password(&login.password).dbname(&login.database);
+        config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
+        config.options(options(purpose, self.version, self.superuser));
+        self.noted(&config).await
+    }
+
+    /// Opens a session, and notes how what runs in it can be cancelled.
+    async fn noted(&self, config: &tokio_postgres::Config) -> Result<Client, SqlError> {
+        let client = connected(config).await?;
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).push(client.cancel_token());
+        Ok(client)
+    }
+
+    /// The options with which PostgreSQL's own programs open sessions here (PGOPTIONS).
+    pub fn session_options(&self, purpose: Purpose) -> String {
+        options(purpose, self.version, self.superuser)
+    }
+
+    /// Ends the sessions of an earlier step, so that the next one begins with clean ones: what was SET, temporary tables, locks,
+    /// prepared statements, cursors. What ALTER ROLE and ALTER DATABASE have set meanwhile holds in the new ones.
+    pub async fn renew(&self) {
         let Ok(mut session) = tokio::time::timeout(PATIENCE, self.session.lock()).await else { return };
-        if let Some(client) = session.take() {
-            // A server that is gone has nothing to cancel.
-            let _ = tokio::time::timeout(PATIENCE, client.cancel_token().cancel_query(NoTls)).await;
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(client) = session.take()
+            && Arc::strong_count(&client) == 1
+            && self.should_answer()
+        {
+            discard(&client).await;
         }
+    }
+
+    /// Cancels what runs in the sessions of this step, and ends them: a step that was left in the middle must not go on, nor leave
+    /// its transaction open for the next one.
+    pub async fn abandon(&self) {
+        let Ok(mut session) = tokio::time::timeout(PATIENCE, self.session.lock()).await else { return };
+        // A server that is gone has nothing to cancel.
+        drop(session.take());
+        let cancels = std::mem::take(&mut *self.cancels.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = cancels.iter().map(|cancel| cancel.cancel_query(NoTls));
+        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(all)).await;
     }
 
     /// Whether the session that [`Node::client`] holds was ended by the server.
@@ -140,24 +183,24 @@ impl Node {
     }
 }
 
-/// A session's configuration on an external server.
-fn read_only(config: &tokio_postgres::Config) -> tokio_postgres::Config {
-    let mut config = config.clone();
-    let options = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
-    config.options(format!("{options}-c default_transaction_read_only=on"));
-    config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
-    config
+/// How long is waited for a server that may not answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Has a session give up all that it holds, before it ends: the server takes its time to notice an end.
+pub async fn discard(client: &Client) {
+    if !client.is_closed() {
+        let _ = tokio::time::timeout(PATIENCE, client.batch_execute("DISCARD ALL")).await;
+    }
 }
 
-async fn open(login: &Login) -> Result<Client, tokio_postgres::Error> {
-    let mut config = tokio_postgres::Config::new();
-    match &login.endpoint {
-        Endpoint::Socket { dir, port } => config.host_path(dir).port(*port),
-        Endpoint::Tcp { host, port } => config.host(host).port(*port),
-    };
-    config.user(&login.user).password(&login.password).dbname(&login.database);
-    config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
-    connected(&config).await
+/// A session's configuration on an external server.
+fn external(config: &tokio_postgres::Config, version: Version) -> tokio_postgres::Config {
+    let mut config = config.clone();
+    // Where its url asks for something else that holds, but for writing.
+    let asked = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
+    config.options(format!("{} {asked}-c default_transaction_read_only=on", external_options(version)));
+    config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
+    config
 }
 
 async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {

@@ -8,7 +8,7 @@ use crate::host::{HostError, Output, Program};
 use crate::pg::Lsn;
 
 use super::config::{DELAY, peer_conninfo, quote_setting, with_password};
-use super::{Following, Node, SqlError};
+use super::{Following, Node, Purpose, SqlError};
 
 /// Ends whatever server still works in `$1`, or holds the socket in `$2`, and removes `$1`. A server whose files are gone goes on for
 /// up to a minute, and keeps its socket; one that was killed leaves it behind. It prints the process that it ended.
@@ -87,7 +87,10 @@ impl Node {
     /// Runs a program on this server's host that connects to `up`: its arguments get the connection string without the
     /// password, which is in the environment, where a list of processes does not show it.
     pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
-        let program = make(&up.reached_as(self.name())?).env("PGPASSWORD", up.password());
+        let mut program = make(&up.reached_as(self.name())?).env("PGPASSWORD", up.password());
+        if !up.is_external() {
+            program = program.env("PGOPTIONS", up.session_options(Purpose::Own));
+        }
         self.host()?.run(program).await
     }
 

@@ -4,6 +4,7 @@ pub mod condition;
 mod ident;
 mod lsn;
 mod mark;
+pub mod script;
 mod segment;
 mod settings;
 pub mod sql;

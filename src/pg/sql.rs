@@ -130,8 +130,8 @@ fn tokens(text: &str) -> Tokens<'_> {
 }
 
 /// Tells whether a `;` ends the statement, which it does not within parentheses and `BEGIN ATOMIC ... END`, as in psql.
-#[derive(Default)]
-struct Depth {
+#[derive(Debug, Default)]
+pub(super) struct Depth {
     parentheses: u32,
     blocks: u32,
     /// The words at the front of the statement that decide whether it makes a function.
@@ -145,23 +145,43 @@ impl Depth {
             || matches!(words[..], ["create", "or", "replace", "function" | "procedure", ..])
     }
 
+    /// How many parentheses are open.
+    pub(super) fn parentheses(&self) -> u32 {
+        self.parentheses
+    }
+
+    /// How many blocks of a function's body are open.
+    pub(super) fn blocks(&self) -> u32 {
+        self.blocks
+    }
+
+    /// A character that is neither of a word nor quoted.
+    pub(super) fn see_symbol(&mut self, symbol: u8) {
+        match symbol {
+            b'(' => self.parentheses += 1,
+            b')' => self.parentheses = self.parentheses.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// A word in lower case.
+    pub(super) fn see_word(&mut self, word: &str) {
+        if self.words.len() < 4 {
+            self.words.push(word.to_owned());
+        } else if self.parentheses == 0 && self.makes_routine() {
+            match word {
+                "begin" => self.blocks += 1,
+                "case" if self.blocks > 0 => self.blocks += 1,
+                "end" => self.blocks = self.blocks.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
     fn see(&mut self, token: Token, text: &str) {
         match token.kind {
-            Kind::Other(b'(') => self.parentheses += 1,
-            Kind::Other(b')') => self.parentheses = self.parentheses.saturating_sub(1),
-            Kind::Word => {
-                let word = text[token.start..token.end].to_ascii_lowercase();
-                if self.words.len() < 4 {
-                    self.words.push(word);
-                } else if self.parentheses == 0 && self.makes_routine() {
-                    match word.as_str() {
-                        "begin" => self.blocks += 1,
-                        "case" if self.blocks > 0 => self.blocks += 1,
-                        "end" => self.blocks = self.blocks.saturating_sub(1),
-                        _ => {}
-                    }
-                }
-            }
+            Kind::Other(symbol) => self.see_symbol(symbol),
+            Kind::Word => self.see_word(&text[token.start..token.end].to_ascii_lowercase()),
             _ => {}
         }
     }

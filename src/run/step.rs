@@ -201,6 +201,8 @@ impl StepRun<'_> {
     }
 
     async fn attempt(&self) -> End {
+        let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+        futures_util::future::join_all(nodes.iter().map(|node| node.renew())).await;
         let now = Instant::now();
         let own = now + self.deadline();
         let deadline = own.min(self.deadline);

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::create_data::client_program;
+use super::load::client_program;
 use super::{Backup, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::Purpose;
 use crate::source::{Name, Spanned};
 
 /// Takes a base backup with pg_basebackup, into a repo, under the step's id.
@@ -94,7 +95,7 @@ impl Step for TakeBackup {
         cx.wait("pg_basebackup");
         let name = repo.name.clone();
         cx.marked(&node, async |_, cx| {
-            let program = client_program(&node, "sh")?.with_args([
+            let program = client_program(&node, "sh", Purpose::Own)?.with_args([
                 "-euc",
                 r#"mkdir -p "$1"; pg_basebackup -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#,
                 "drillyard",

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::create_data::client_program;
+use super::load::client_program;
 use super::{Context, Finding};
 use crate::data::{Damage, REINDEX};
-use crate::node::{Node, SqlError};
+use crate::node::{Node, Purpose, SqlError};
 
 /// A file with a page whose checksum is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<
     };
     let mut output = None;
     for _ in 0..TRIES {
-        let found = node.host()?.run(client_program(node, "sh")?.with_args(["-euc", script])).await?;
+        let found = node.host()?.run(client_program(node, "sh", Purpose::Own)?.with_args(["-euc", script])).await?;
         let again = !found.success() && found.stderr.contains("WAL") && !found.stderr.contains("checksum");
         output = Some(found);
         if !again {

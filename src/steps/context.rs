@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use crate::data::{Catalog, Generator, Remembered, RowSum};
 use crate::host::Lab;
 use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
-use crate::node::{Config, Life, Node, SqlError, moment, wait_until};
+use crate::node::{Config, Life, Node, Purpose, SqlError, moment, wait_until};
 use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::{Source, Spanned};
@@ -417,30 +417,26 @@ impl Context<'_> {
         }
     }
 
-    /// A node that is up and answers.
+    /// The step's own session on a node that is up and answers.
     pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
-        // A session with a server that is frozen is opened, and then nobody answers.
-        let life = if node.is_external() { Life::Up } else { node.life() };
-        match life {
-            Life::Up => {}
-            Life::Frozen => {
-                return Err(Finding::failed(format!(
-                    "node `{}` does not answer: an earlier step paused it",
-                    node.name()
-                )));
-            }
-            Life::Down(why) => {
-                let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
-                return Err(Finding::failed(text).note("log", node.log_tail().await));
-            }
+        must_answer(node).await?;
+        let client = match node.client().await {
+            Ok(client) => client,
+            Err(error) => return Err(unanswered(node, error).await),
+        };
+        if node.is_external() {
+            // There nobody else ends what takes too long.
+            client.batch_execute(&format!("SET statement_timeout = {}", self.left().as_millis().max(1))).await?;
         }
-        match node.client().await {
+        Ok(client)
+    }
+
+    /// Another session on it, which is clean; the caller ends it with [`discard`](crate::node::discard).
+    pub async fn session(&self, node: &Node, purpose: Purpose) -> Result<Client, Box<Finding>> {
+        must_answer(node).await?;
+        match node.connect_for(purpose).await {
             Ok(client) => Ok(client),
-            Err(SqlError::Host(error)) => Err(error.into()),
-            Err(error) => {
-                let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
-                Err(if node.is_external() { finding } else { finding.note("log", node.log_tail().await) })
-            }
+            Err(error) => Err(unanswered(node, error).await),
         }
     }
 
@@ -513,7 +509,11 @@ impl Context<'_> {
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
-    pub async fn in_transaction(&self, client: &Client, statements: &str) -> Result<Option<Xid>, Box<Finding>> {
+    pub async fn in_transaction(
+        &self,
+        client: &Client,
+        statements: &str,
+    ) -> Result<Option<Xid>, tokio_postgres::Error> {
         client.batch_execute("BEGIN").await?;
         let run = async {
             client.batch_execute(statements).await?;
@@ -524,9 +524,8 @@ impl Context<'_> {
         match run.await {
             Ok(xid) => Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full)),
             Err(error) => {
-                // A failed transaction must not go on in the session that the next step uses.
                 let _ = client.batch_execute("ROLLBACK").await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -593,7 +592,7 @@ impl Context<'_> {
         client: &Client,
         statement: &str,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<(u64, Option<Xid>), Box<Finding>> {
+    ) -> Result<(u64, Option<Xid>), tokio_postgres::Error> {
         client.batch_execute("BEGIN").await?;
         let run = async {
             let rows = client.execute(statement, params).await?;
@@ -605,7 +604,7 @@ impl Context<'_> {
             Ok((rows, xid)) => Ok((rows, xid.and_then(|text| text.parse().ok()).map(Xid::from_full))),
             Err(error) => {
                 let _ = client.batch_execute("ROLLBACK").await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -623,6 +622,33 @@ impl Context<'_> {
             true => Ok(()),
             false => Err(Finding::failed(format!("{what} failed (exit status {})", output.status))
                 .note("said", output.stderr.trim())),
+        }
+    }
+}
+
+/// Fails where an earlier step has stopped or frozen a node.
+async fn must_answer(node: &Node) -> StepResult {
+    // A session with a server that is frozen is opened, and then nobody answers.
+    let life = if node.is_external() { Life::Up } else { node.life() };
+    match life {
+        Life::Up => Ok(()),
+        Life::Frozen => {
+            Err(Finding::failed(format!("node `{}` does not answer: an earlier step paused it", node.name())))
+        }
+        Life::Down(why) => {
+            let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
+            Err(Finding::failed(text).note("log", node.log_tail().await))
+        }
+    }
+}
+
+/// What is said of a node that takes no session.
+async fn unanswered(node: &Node, error: SqlError) -> Box<Finding> {
+    match error {
+        SqlError::Host(error) => error.into(),
+        error => {
+            let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
+            if node.is_external() { finding } else { finding.note("log", node.log_tail().await) }
         }
     }
 }

@@ -6,13 +6,11 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::sql::transaction_control;
+use super::load::FileRun;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::data::{Columns, ColumnsError, DataError, Generator};
-use crate::host::Program;
-use crate::node::Node;
+use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
-use crate::pg::sql::has_client_commands;
 use crate::source::{Ordered, Spanned};
 
 /// Makes a table and fills it, or runs a file of SQL.
@@ -33,10 +31,14 @@ use crate::source::{Ordered, Spanned};
 /// numeric, real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb, bytea, each with
 /// `not null` or `primary key`. An integer that is the primary key counts from 1. Without `columns`: id, amount, note, at.
 ///
-/// A file is looked for beside the scenario, then in the directories above it. One with psql's commands or `COPY ... FROM
-/// stdin` (as pg_dump writes it) is run by psql. All of it is one transaction, unless the file begins or ends some itself.
+/// A file is looked for beside the scenario, then in the directories above it. psql runs it, so that it may have `COPY ... FROM stdin` and
+/// psql's commands; what `\i`, `\ir` and `\copy` name is looked for beside the file and comes along. All of it is one transaction,
+/// unless the file begins or ends some itself. The server's timeouts do not hold for it, and the first error ends it, whatever the file
+/// says of ON_ERROR_STOP. What it SETs holds for this step alone.
 ///
-/// It passes when all is there. It fails when the server refuses, as it does when the table exists already.
+/// It passes when all is there and committed. It fails, with the file's line, when the server refuses, as it does when the table exists
+/// already; when the file is cut off, is not UTF-8 and does not say what it is, rolls back what it did, or has no statement; when it
+/// would run a program (`\!`) or load into another server (`\connect`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateData {
@@ -154,8 +156,12 @@ impl Step for CreateData {
                 };
                 let generator = Generator::new(table.value.clone(), columns, rows.value, cx.yard.seed).map_err(refused)?;
                 // For few rows a second session costs more than it brings.
-                let helper = if rows.value >= MANY { Some(node.connect().await?) } else { None };
-                generator.load(&*cx.client(&node).await?, helper.as_ref()).await.map_err(refused)?;
+                let client = cx.session(&node, Purpose::Load).await?;
+                let helper =
+                    if rows.value >= MANY { Some(cx.session(&node, Purpose::Load).await?) } else { None };
+                let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
+                discard(&client).await;
+                loaded?;
                 cx.fact("rows", rows.value);
                 if let Some(id) = cx.id {
                     let adding = generator.clone();
@@ -171,35 +177,9 @@ impl Step for CreateData {
 }
 
 async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
-    let text = cx.yard.read_file(&file.value)?;
-    let refused = |said: String| Finding::failed(format!("{} did not run on `{}`", file.value, node.name())).at(file.span).label(said);
-    let own_transactions = transaction_control(&text).is_some();
-    if !has_client_commands(&text) && !own_transactions {
-        let client = cx.client(node).await?;
-        return cx.in_transaction(&client, &text).await.map(drop).map_err(|finding| {
-            let said = finding.title;
-            refused(said)
-        });
-    }
-    let host = node.host()?;
-    let path = format!("{}/create-{}.sql", host.paths().shared, cx.index);
-    host.write(&path, text.as_bytes()).await?;
-    let output = host.run(psql(node, own_transactions)?.with_args(["-f", &path])).await?;
-    match output.success() {
-        true => Ok(()),
-        false => Err(refused(output.stderr.trim().to_owned())),
-    }
-}
-
-/// psql on the node's host, ended by the first error; in one transaction, unless the text has its own.
-pub(super) fn psql(node: &Node, own_transactions: bool) -> Result<Program, Box<Finding>> {
-    let one = (!own_transactions).then_some("-1");
-    let args = ["-X", "-q", "-v", "ON_ERROR_STOP=1"].into_iter().chain(one);
-    Ok(client_program(node, "psql")?.with_args(args))
-}
-
-/// One of PostgreSQL's client programs, set up for a session on the node, from the node's own host.
-pub(super) fn client_program(node: &Node, name: &str) -> Result<Program, Box<Finding>> {
-    let program = Program { env: node.session_env()?, ..Program::new(name, Vec::<String>::new()) };
-    Ok(program.env("PGAPPNAME", format!("drillyard {name}")))
+    let title = format!("{} did not run on `{}`", file.value, node.name());
+    let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title };
+    let client = cx.client(node).await?;
+    let load = run.gather(cx, node)?;
+    run.run(cx, node, &client, &load).await.map(drop)
 }

@@ -58,7 +58,7 @@ impl Step for DropTable {
         let statement = format!("DROP TABLE {}{cascade}", self.table.quoted());
         cx.wait(format!("the lock on {}", self.table.value));
         cx.marked(&node, async |client, cx| {
-            cx.in_transaction(client, &statement).await.map_err(|finding| blame_table(finding, &self.table))
+            cx.in_transaction(client, &statement).await.map_err(|error| blame_table(error.into(), &self.table))
         })
         .await
     }

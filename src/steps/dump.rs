@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::create_data::client_program;
+use super::load::client_program;
 use super::{Aside, Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::Dependents;
-use crate::node::Node;
+use crate::node::{Node, Purpose};
 use crate::pg::{TableName, quote_literal};
 use crate::source::Spanned;
 
@@ -122,7 +122,7 @@ impl Step for TakeDump {
         }
         cx.wait("pg_dump");
         let blockers = watch_locks(cx, &node);
-        let run = node.host()?.run(client_program(&node, "pg_dump")?.with_args(args));
+        let run = node.host()?.run(client_program(&node, "pg_dump", Purpose::Own)?.with_args(args));
         let (output, blockers) = run_watching(run, blockers).await;
         let output = output?;
         if !output.success() {

@@ -10,6 +10,8 @@ mod finding;
 mod following;
 mod handed_out;
 mod kind;
+mod load;
+mod load_files;
 mod losses;
 mod outage;
 mod pair;

@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 use super::sql::shorten;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::{DataError, Written, rewrote_the_same};
+use crate::node::sql_problem;
 use crate::pg::Xid;
 use crate::pg::sql::{first_words, split_statements};
 use crate::source::{Spanned, Sql};
@@ -73,11 +74,9 @@ impl Step for Overwrite {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        let refused = |finding: Box<Finding>| {
-            let label = finding.title.clone();
-            let mut finding = finding.at(self.query.span).label(label);
-            finding.title = format!("the incident did not happen on `{}`", self.node);
-            finding
+        let refused = |error: tokio_postgres::Error| {
+            let title = format!("the incident did not happen on `{}`", self.node);
+            Finding::failed(title).at(self.query.span).label(sql_problem(&error))
         };
         cx.marked(&node, async |client, cx| {
             let outside = node.connect().await?;
@@ -100,12 +99,11 @@ impl Overwrite {
         cx: &mut Context<'_>,
         client: &Client,
         outside: &Client,
-        refused: impl Fn(Box<Finding>) -> Box<Finding>,
+        refused: impl Fn(tokio_postgres::Error) -> Box<Finding>,
     ) -> Result<Option<Xid>, Box<Finding>> {
         let nothing = |label: String, help: &str| {
             Finding::failed("the incident did nothing").at(self.query.span).label(label).help(help)
         };
-        let refused = |error: tokio_postgres::Error| refused(error.into());
         let lost = |error: DataError| Finding::errored(error.to_string());
         let before = Written::before(client).await.map_err(lost)?;
         let rows = client.execute(self.query.as_str(), &[]).await.map_err(&refused)?;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::create_data::psql;
+use super::load::{client_program, plain_errors};
 use super::{Aside, Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::Purpose;
 use crate::source::{Name, Spanned};
 
 /// Imports a dump with psql, in one transaction.
@@ -59,19 +60,18 @@ impl Step for Reimport {
         let dump = cx.yard.state().dumps.get(self.dump.as_str()).cloned();
         let dump = dump.ok_or_else(|| Finding::missing(format!("dump `{}` was not made", self.dump.value)))?;
         cx.wait("psql");
-        let output = node.host()?.run(psql(&node, false)?.with_args(dump.files.iter().flat_map(|file| ["-f", file]))).await?;
+        let psql = client_program(&node, "psql", Purpose::Own)?;
+        let psql = psql.with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-1"]);
+        let output = node.host()?.run(psql.with_args(dump.files.iter().flat_map(|file| ["-f", file]))).await?;
         if output.success() {
             cx.yard.state().imported.entry(self.node.as_str().to_owned()).or_default().push(dump.node);
             return Ok(());
         }
-        let errors: Vec<&str> = output.stderr.lines().filter(|line| !line.contains("NOTICE:")).collect();
-        let first = errors.iter().find(|line| line.contains("ERROR:")).or(errors.first()).copied().unwrap_or_default();
-        // `psql:/path/dump-orders.sql:12: ERROR:  ...`: the path is of no use to people.
-        let first = first.split_once("ERROR:").map_or(first, |(_, message)| message.trim());
+        let (first, said) = plain_errors(&output.stderr);
         let finding = Finding::failed(format!("the import into `{}` was undone", self.node))
             .at(self.dump.span)
-            .label(first)
-            .note("said", errors.join("\n"));
+            .label(&first)
+            .note("said", said);
         Err(match first.contains("already exists") {
             true => finding.help("what the dump brings is there already: import into a server that has lost it"),
             false => finding,

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
+use super::load::{FileRun, user_help};
 use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
-use crate::node::Text;
+use crate::node::{Node, Purpose, Text, discard, sql_problem};
 use crate::pg::sql::split_statements;
-use crate::source::{Scalar, Spanned, Sql as SqlText};
+use crate::source::{Scalar, Span, Spanned, Sql as SqlText};
 
 /// Runs SQL in one transaction.
 ///
@@ -19,6 +20,10 @@ use crate::source::{Scalar, Spanned, Sql as SqlText};
 /// - id: migration
 ///   sql: { node: master, file: fixtures/migration.sql }
 /// ```
+///
+/// Each step has a session of its own, with the settings that the server has for users (postgresql.conf, ALTER DATABASE, ALTER ROLE): its
+/// timeouts, too. What the step SETs holds for the step alone. A file is run by psql, as `create_data` does; it may not begin or end
+/// transactions.
 ///
 /// `query` or `file`, not both. `args` are bound as `$1`, `$2` ...; with them the query is one statement. `${...}` is not
 /// substituted inside SQL. With an `id` the step is a mark: it knows the server's time, LSN and timeline before and after, and
@@ -90,45 +95,57 @@ impl Step for Sql {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
-        let text = match (&self.query, &self.file) {
-            (Some(query), _) => query.as_str().to_owned(),
-            (None, Some(file)) => {
+        let title = format!("the SQL did not run on `{}`", self.node);
+        match (&self.query, &self.file) {
+            (Some(query), _) => self.run_text(cx, &node, query.as_str(), query.span, title).await,
+            (None, Some(file)) if !self.args.is_empty() => {
                 let text = cx.yard.read_file(&file.value)?;
-                if let Some(word) = transaction_control(&text) {
-                    return Err(Finding::failed("`sql` runs in one transaction of its own")
-                        .at(file.span)
-                        .label(format!("the file has a `{word}`, which would end or begin another one"))
-                        .help("`create_data: { file: ... }` runs files with transactions of their own"));
-                }
-                text
+                self.run_text(cx, &node, &text, file.span, title).await
             }
-            (None, None) => return Err(Finding::errored("a sql step without SQL")),
-        };
-        let span = self.query.as_ref().map(|q| q.span).or(self.file.as_ref().map(|f| f.span));
-        let run = cx.marked(&node, async |client, cx| {
+            (None, Some(file)) => {
+                let run = FileRun { file, purpose: Purpose::User, may_commit: false, title };
+                // Asked first, since this knows why a server does not answer.
+                cx.client(&node).await?;
+                let load = run.gather(cx, &node)?;
+                cx.marked(&node, async |client, cx| run.run(cx, &node, client, &load).await).await
+            }
+            (None, None) => Err(Finding::errored("a sql step without SQL")),
+        }
+    }
+}
+
+impl Sql {
+    /// Runs a text in a session like a user's, which ends with the step.
+    async fn run_text(&self, cx: &mut Context<'_>, node: &Node, text: &str, span: Span, title: String) -> StepResult {
+        let session = cx.session(node, Purpose::User).await?;
+        let run = cx.marked(node, async |_, cx| {
             if self.args.is_empty() {
-                return cx.in_transaction(client, &text).await;
+                return cx.in_transaction(&session, text).await.map_err(|error| refused(error, span, &title));
             }
             let args: Vec<Text> = self.args.iter().map(|arg| Text(arg.nullable_text())).collect();
             let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect();
-            let (rows, xid) = cx.statement(client, &text, &params).await?;
+            let (rows, xid) =
+                cx.statement(&session, text, &params).await.map_err(|error| refused(error, span, &title))?;
             cx.fact("rows", rows);
             Ok(xid)
         });
-        run.await.map_err(|finding: Box<Finding>| match (finding.at, span) {
-            (None, Some(span)) => {
-                let label = finding.title.clone();
-                let mut finding = finding.at(span).label(label);
-                finding.title = format!("the SQL did not run on `{}`", self.node);
-                finding
-            }
-            _ => finding,
-        })
+        let ran = run.await;
+        discard(&session).await;
+        ran
+    }
+}
+
+/// What the server said, at the SQL.
+fn refused(error: tokio_postgres::Error, span: Span, title: &str) -> Box<Finding> {
+    let finding = Finding::failed(title).at(span).label(sql_problem(&error));
+    match error.code() {
+        Some(code) => user_help(finding, code.code()),
+        None => finding,
     }
 }
 
 /// The first statement that begins or ends a transaction, by its first word.
-pub(super) fn transaction_control(text: &str) -> Option<String> {
+fn transaction_control(text: &str) -> Option<String> {
     let words = ["begin", "start", "commit", "end", "rollback", "abort"];
     let first = |statement: &&str| crate::pg::sql::first_words(statement, 2);
     split_statements(text).iter().map(first).find_map(|found| {

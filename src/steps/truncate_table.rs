@@ -69,7 +69,7 @@ impl Step for TruncateTable {
         cx.wait(format!("the lock on {}", self.table.value));
         cx.marked(&node, async |client, cx| {
             let done = cx.in_transaction(client, &format!("TRUNCATE {table}{cascade}")).await;
-            done.map_err(|finding| blame_table(finding, &self.table))
+            done.map_err(|error| blame_table(error.into(), &self.table))
         })
         .await
     }

@@ -7,6 +7,7 @@ mod ledger;
 mod local;
 mod mistakes;
 mod outage;
+mod production;
 mod prove;
 mod rows;
 mod shipped;

@@ -51,14 +51,19 @@ macro_rules! verdicts {
 }
 
 verdicts! {
+    a_step_begins_clean,
     alter_system_is_kept,
     delayed_standby_starts,
     earlier_target,
+    files_as_psql_reads_them,
+    files_that_are_not_whole,
+    function_found_by_search_path,
     half_a_ledger,
     half_a_ledger_declared,
     incidents_that_change_nothing,
     index_alone_is_damaged,
     server_bookkeeping,
+    timeouts_of_production,
     values_in_quotes,
     where_long_values_differ,
     wide_tables,

@@ -39,6 +39,8 @@ pub(super) struct Relation {
     pub sampled: bool,
     /// Whether the text of a row has to be brought to UTF-8 before it is hashed.
     pub recoded: bool,
+    /// Whether names of objects are among its values, which are written with their schema or without (`regclass` and its kin).
+    pub names: bool,
 }
 
 /// The columns, with the place of each in the key. A key's other columns (`INCLUDE`) are none of it.
@@ -57,6 +59,14 @@ const READ: &str = "
         select id from relation
         union select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.id
     ),
+    kinds as (
+        select a.atttypid as id from pg_catalog.pg_attribute a, relation
+            where a.attrelid = relation.id and a.attnum > 0 and not a.attisdropped
+        union select part.id from kinds join pg_catalog.pg_type t on t.oid = kinds.id cross join lateral (
+            select t.typbasetype union all select t.typelem union all
+            select m.atttypid from pg_catalog.pg_attribute m where m.attrelid = t.typrelid and m.attnum > 0 and not m.attisdropped
+        ) part (id) where part.id <> 0
+    ),
     size as (
         select coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0) / 8192 as pages
         from tree join pg_catalog.pg_class c on c.oid = tree.id and c.relkind in ('r', 'm')
@@ -66,7 +76,9 @@ const READ: &str = "
             and coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'),
         (select array_position(key.columns[0:key.number - 1], a.attnum) from key),
         pg_catalog.format('%I.%I', n.nspname, c.relname), size.pages::bigint, c.relkind in ('r', 'p', 'm'),
-        pg_catalog.pg_encoding_max_length(d.encoding) = 1 and d.encoding > 0
+        pg_catalog.pg_encoding_max_length(d.encoding) = 1 and d.encoding > 0,
+        -- regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regcollation
+        exists (select from kinds where id in (24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4191))
     from relation
         join pg_catalog.pg_class c on c.oid = relation.id
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -96,6 +108,7 @@ impl Relation {
             pages: first.try_get(6).map_err(broken)?,
             sampled: first.try_get(7).map_err(broken)?,
             recoded: first.try_get(8).map_err(broken)?,
+            names: first.try_get(9).map_err(broken)?,
         };
         let mut key = Vec::new();
         for row in &rows {

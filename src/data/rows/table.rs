@@ -13,8 +13,16 @@ use crate::pg::TableName;
 pub(in crate::data) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
     set local extra_float_digits = 1; set local bytea_output = 'hex'; set local lc_monetary = 'C'; set local xmlbinary = 'base64'";
 
-/// And that rows are read as they are: names in values with their schemas, and rows that a policy hides are an error.
-const EXACT: &str = "set local search_path = pg_catalog; set local quote_all_identifiers = off; set local row_security = off; set local jit = off";
+/// And that rows are read as they are: those that a policy hides are an error.
+const EXACT: &str = "set local quote_all_identifiers = off; set local row_security = off; set local jit = off";
+
+/// Has names in values written with their schemas.
+const NAMES: &str = "set local search_path = pg_catalog";
+
+/// What the server plans with is found as for users: a function in an index or a view may find another one by the search_path. The
+/// words of a query are PostgreSQL's own, whatever was put in front of them.
+const PATH: &str = "select pg_catalog.set_config('search_path', case pg_catalog.current_setting('search_path') when '' then 'pg_catalog'
+    else 'pg_catalog, ' || pg_catalog.current_setting('search_path') end, true)";
 
 /// From how many pages on the places of cuts are taken from a sample.
 const LARGE: i64 = 2000;
@@ -53,7 +61,8 @@ impl<'a> Table<'a> {
         client.batch_execute(&begin).await.map_err(DataError::while_doing(&doing))?;
         // Looked up by the session's own search_path.
         let relation = Relation::read(client, name).await?;
-        client.batch_execute(EXACT).await.map_err(DataError::while_doing(&doing))?;
+        let path = if relation.names { NAMES } else { PATH };
+        client.batch_execute(&format!("{EXACT}; {path}")).await.map_err(DataError::while_doing(&doing))?;
         let columns = relation.layout.names();
         Ok(Table { client, name, relation, columns, read: 0, long: LONG })
     }

@@ -1,0 +1,5 @@
+\set AUTOCOMMIT off
+BEGIN;
+CREATE TABLE begun (id int);
+COMMIT;
+INSERT INTO begun VALUES (1);

@@ -1,0 +1,3 @@
+CREATE TABLE gone (id int);
+SELECT 'COMMIT' \gexec
+CREATE TABLE kept (id int);

@@ -1,0 +1,3 @@
+CREATE TABLE lost (note text);
+DO $$ BEGIN
+  NULL;

@@ -1,0 +1,2 @@
+\restrict x1
+CREATE TABLE lost (id int);

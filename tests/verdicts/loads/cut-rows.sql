@@ -1,0 +1,4 @@
+CREATE TABLE lost (id int);
+COPY lost FROM stdin;
+1
+2

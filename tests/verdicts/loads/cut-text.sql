@@ -1,0 +1,2 @@
+CREATE TABLE lost (note text);
+INSERT INTO lost VALUES ('cut o

@@ -1,0 +1,3 @@
+SET client_encoding = 'LATIN1';
+CREATE TABLE in_latin1 (name text);
+INSERT INTO in_latin1 VALUES ('Müller');

@@ -1,0 +1,3 @@
+
+INSERT INTO lost VALUES (1);
+INSERT INTO lost VALUES ('x');

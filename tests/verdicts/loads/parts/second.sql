@@ -1,0 +1,2 @@
+INSERT INTO parts VALUES (2, 'two');
+\ir third.sql

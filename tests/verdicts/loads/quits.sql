@@ -1,0 +1,3 @@
+CREATE TABLE lost (id int);
+\q
+INSERT INTO lost VALUES (1);

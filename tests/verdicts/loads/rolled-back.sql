@@ -1,0 +1,3 @@
+BEGIN;
+CREATE TABLE lost (id int);
+ROLLBACK;

@@ -1,0 +1,2 @@
+CREATE TABLE undeclared (name text);
+INSERT INTO undeclared VALUES ('Müller');
