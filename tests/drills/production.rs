@@ -57,7 +57,7 @@ steps:
       - assert_rows: { node: good, table: public.readings, same_as: readings }
       - assert_rows: { node: good, table: public.readings, same_as: master }
       - assert_rows: { node: bad, table: public.readings, same_as: readings }
-        expect: { fails: 40000 rows, with different content }
+        expect: { fails: "40000 rows, with different content" }
       - assert_rows: { node: rescue, query: "SELECT date '2026-03-04'::text, interval '90 minutes'::text, 0.1::float8::text, '\\x00ff'::bytea::text, timestamptz '2026-03-04 12:00+00'::text, 'Grüße'", equals: [["2026-03-04", "01:30:00", "0.1", '\x00ff', "2026-03-04 12:00:00+00", Grüße]] }
 "#;
 
