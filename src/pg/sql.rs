@@ -233,6 +233,35 @@ pub fn first_words(statement: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
+/// Whether a text can be run by psql alone: it has backslash commands, or `COPY ... FROM stdin` with the rows after it.
+pub fn has_client_commands(text: &str) -> bool {
+    let mut copies = false;
+    let mut last = String::new();
+    let mut first = true;
+    for token in tokens(text) {
+        match token.kind {
+            Kind::Blank | Kind::Comment => continue,
+            Kind::Other(b'\\') => return true,
+            Kind::Other(b';') => {
+                (copies, first) = (false, true);
+                last.clear();
+                continue;
+            }
+            Kind::Word => {
+                let word = text[token.start..token.end].to_ascii_lowercase();
+                if copies && last == "from" && word == "stdin" {
+                    return true;
+                }
+                copies |= first && word == "copy";
+                last = word;
+            }
+            _ => last.clear(),
+        }
+        first = false;
+    }
+    false
+}
+
 /// What a user's SQL may refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserParameter {
@@ -332,6 +361,20 @@ mod tests {
     fn an_open_quote_goes_on_to_the_end() {
         for open in ["'a;b", "\"a;b", "$x$a;b", "/* a;b", "E'a\\';b", "E'\\"] {
             assert!(split_statements(open).len() <= 1, "{open}");
+        }
+    }
+
+    #[test]
+    fn client_commands_are_what_psql_alone_can_do() {
+        for yes in
+            ["\\set x 1", "SELECT 1 \\gset", "COPY t FROM stdin;\n1\n\\.", "copy t (a, b) from STDIN with (format csv)"]
+        {
+            assert!(has_client_commands(yes), "{yes}");
+        }
+        for no in
+            ["SELECT '\\d'", "COPY t FROM '/f'", "COPY t TO stdout", "SELECT a FROM stdin", "-- \\d\nSELECT $$\\d$$"]
+        {
+            assert!(!has_client_commands(no), "{no}");
         }
     }
 
