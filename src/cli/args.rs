@@ -54,7 +54,7 @@ pub enum Command {
     },
     /// Write a scenario to start from
     New(NewArgs),
-    /// Open psql, or run COMMAND, on a node of a kept run
+    /// Open psql, or run COMMAND, on a node of a run that is at work or kept
     Shell(ShellArgs),
     /// List past runs
     Runs {
@@ -125,7 +125,7 @@ pub struct RunArgs {
     /// Only on these major versions
     #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
     pub postgres: Vec<u32>,
-    /// Only a part of the drills: slice:1/4 takes every fourth, hash:1/4 divides by name
+    /// Only a part of the selected drills: slice:1/4 takes every fourth, hash:1/4 divides by name
     #[arg(long, value_name = "slice:1/4|hash:1/4", env = "DRILLYARD_PARTITION")]
     pub partition: Option<super::files::Partition>,
     #[command(flatten)]
@@ -148,10 +148,10 @@ pub struct RunArgs {
     /// Leave servers running after a drill
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = KeepChoice::Never, env = "DRILLYARD_KEEP", help_heading = "How")]
     pub keep: KeepChoice,
-    /// Ask before each step
+    /// Ask before each step, and after one that failed
     #[arg(long, env = "DRILLYARD_STEP", help_heading = "How")]
     pub step: bool,
-    /// Stop before this step, by its id or number, until Enter is pressed
+    /// Ask before this step, by its id or number
     #[arg(long = "break", value_name = "STEP", env = "DRILLYARD_BREAK", help_heading = "How")]
     pub break_at: Option<String>,
     #[command(flatten)]

@@ -38,6 +38,13 @@ impl FromStr for Partition {
     }
 }
 
+impl std::fmt::Display for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = if self.by_hash { "hash" } else { "slice" };
+        write!(f, "part {how}:{}/{}", self.part, self.of)
+    }
+}
+
 impl Partition {
     /// Whether the drill in this place, of this name, belongs to it.
     pub fn takes(&self, index: usize, name: &str) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::RunArgs;
+use super::args::{BackendChoice, RunArgs};
 use super::backend::{self, Chosen};
 use super::files::Loaded;
 use super::signals::Interruption;
@@ -47,8 +47,8 @@ pub async fn choose(
     }
 }
 
-/// Starts what cleans up when nobody else can.
-pub fn start_reaper(directory: &RunDirectory, chosen: &Chosen) -> Result<Reaper> {
+/// Starts what cleans up when nobody else can: the first thing of a run, before anything is made that it would have to remove.
+pub fn start_reaper(directory: &RunDirectory, backend: BackendChoice) -> Result<Reaper> {
     let program = std::env::current_exe().map_err(|e| Stop::lab(format!("cannot find this program: {e}")))?;
     let mut args = vec![
         "--run".to_owned(),
@@ -56,11 +56,19 @@ pub fn start_reaper(directory: &RunDirectory, chosen: &Chosen) -> Result<Reaper>
         "--dir".to_owned(),
         directory.path().display().to_string(),
     ];
-    if chosen.backend.kind() == BackendKind::Docker {
+    if backend != BackendChoice::Local {
         let host = places::docker_host().unwrap_or_else(|| crate::host::docker::DEFAULT_HOST.to_owned());
         args.extend(["--docker".to_owned(), host]);
     }
     Ok(Reaper::start(&program, args)?)
+}
+
+/// Tells the reaper where the run is at work.
+pub fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
+    match chosen.backend.kind() {
+        BackendKind::Docker => Ok(reaper.watch_docker()?),
+        BackendKind::Local => Ok(()),
+    }
 }
 
 /// Removes what earlier runs left behind.
@@ -87,8 +95,8 @@ pub async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Lef
     }
 }
 
-/// Removes the run's directory, unless servers were left running in it, and sends the reaper home when nothing is left for it.
-pub async fn clear(directory: &RunDirectory, reaper: Reaper, finished: &mut Finished) {
+/// Removes the run's directory, unless servers were left running in it.
+pub async fn clear(directory: &RunDirectory, finished: &mut Finished) {
     if finished.kept {
         if let Err(e) = directory.keep() {
             finished.left.push(format!("the mark that {} is kept: {e}", directory.path().display()));
@@ -99,8 +107,5 @@ pub async fn clear(directory: &RunDirectory, reaper: Reaper, finished: &mut Fini
         if let Ok(Err(error)) = removed {
             finished.left.push(error.to_string());
         }
-    }
-    if finished.left.is_empty() || finished.kept {
-        reaper.dismiss();
     }
 }

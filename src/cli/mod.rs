@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod list;
 mod new;
+mod outputs;
 mod places;
 mod plan;
 mod prove;

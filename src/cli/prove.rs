@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{ProveArgs, color_of_stderr, color_of_stdout};
 use super::files::{self, Loaded};
-use super::run::{drills, load};
+use super::run::{Selected, drills, load};
 use super::signals::{self, Interruption};
 use super::{Result, Stop, block_on, frame, places, print_all};
 use crate::journal::{ExitCode, Heard, Journal, Outcome, Problem, Redactor};
 use crate::prove::{Options, Proof, Verdict, prove as prove_one};
-use crate::run::{Env, Finished, Keep, RunDirectory};
+use crate::run::{Env, Finished, Keep, Reaper, RunDirectory};
 
 /// Breaks what was selected, and demands that it notices.
 pub fn prove(args: ProveArgs) -> Result<ExitCode> {
@@ -63,7 +63,7 @@ fn write_report(path: &Path, report: &Value) -> Result<()> {
 }
 
 fn prove_selected(args: &ProveArgs, told: &mut Told) -> Result<ExitCode> {
-    let (loaded, found) = load(&args.as_run())?;
+    let Selected { loaded, found, .. } = load(&args.as_run())?;
     if loaded.is_empty() {
         return Err(files::nothing_selected(found));
     }
@@ -85,29 +85,41 @@ async fn prove_loaded(args: &ProveArgs, loaded: Vec<Loaded>, told: &mut Told) ->
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
     let directory = RunDirectory::make(&places::work())?;
     told.run = directory.run().to_owned();
-    let ended = prove_in(args, &loaded, &directory, cancel, &interruption, told).await;
-    ended.inspect_err(|_| {
+    let mut reaper = frame::start_reaper(&directory, args.backend.backend)?;
+    let ended = prove_in(args, &loaded, &directory, (&mut reaper, cancel, &interruption), told).await;
+    if ended.is_err() {
         let _ = std::fs::remove_dir_all(directory.path());
-    })
+    }
+    match ended {
+        Ok((code, true)) => Ok(code),
+        Ok((code, false)) => {
+            reaper.dismiss();
+            Ok(code)
+        }
+        Err(stop) => {
+            reaper.dismiss();
+            Err(stop)
+        }
+    }
 }
 
+/// With the exit code, whether there is something left for the reaper.
 async fn prove_in(
     args: &ProveArgs,
     loaded: &[Loaded],
     directory: &RunDirectory,
-    cancel: CancellationToken,
-    interruption: &Interruption,
+    (reaper, cancel, interruption): (&mut Reaper, CancellationToken, &Interruption),
     told: &mut Told,
-) -> Result<ExitCode> {
+) -> Result<(ExitCode, bool)> {
     let as_run = args.as_run();
     let chosen = frame::choose(&as_run, loaded, &cancel, interruption).await?;
+    frame::tell_reaper(reaper, &chosen)?;
     let (drills, _) = drills(&as_run, loaded, &chosen);
     if drills.is_empty() {
         let asked: Vec<String> = args.postgres.iter().map(ToString::to_string).collect();
         let stop = files::nothing_selected(loaded.len());
         return Err(stop.help(format!("none of these drills is meant for PostgreSQL {}", asked.join(", "))));
     }
-    let reaper = frame::start_reaper(directory, &chosen)?;
     let heard = Heard::default();
     let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
     let redactor = Redactor::of(secrets);
@@ -147,7 +159,7 @@ async fn prove_in(
         let took_ms = began.elapsed().as_millis() as u64;
         told.drills.push(told_of(&proof, &own, (backend, drill.seed, took_ms), &redactor));
     }
-    frame::clear(directory, reaper, &mut finished).await;
+    frame::clear(directory, &mut finished).await;
     let swept = tokio::time::timeout(std::time::Duration::from_secs(10), sweeping).await;
     if let Ok(Ok(swept)) = swept {
         for failed in swept.failed {
@@ -158,7 +170,8 @@ async fn prove_in(
         super::complain(&format!("warning: not removed: {left}"));
     }
     print_all(&score.line());
-    Ok(interruption.exit_code().unwrap_or_else(|| score.exit_code(&finished)))
+    let code = interruption.exit_code().unwrap_or_else(|| score.exit_code(&finished));
+    Ok((code, finished.left_behind()))
 }
 
 /// A drill that nothing can be broken in proves nothing, and no more does a `--only` that names no break.

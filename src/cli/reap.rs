@@ -1,29 +1,35 @@
 //! `drillyard reap`: the reaper's own part.
 
+use std::time::Duration;
+
 use super::args::ReapArgs;
 use super::{Result, block_on};
-use crate::host::docker::{Daemon, remove_run};
+use crate::host::docker::{CLEAN_UP, Daemon, remove_run};
 use crate::host::local::remove_directory;
 use crate::journal::ExitCode;
+use crate::run::Task;
+
+/// How often a daemon is looked at again: what the run had just asked for may still appear.
+const LOOKS: u32 = 3;
 
 /// Waits for the run's end; where it ends without a word, removes all that carries its id.
 pub fn reap(args: ReapArgs) -> Result<ExitCode> {
-    if !crate::run::reap() {
+    let task = crate::run::reap();
+    if task == Task::Nothing {
         return Ok(ExitCode::Passed);
     }
     let local = remove_directory(&args.dir);
     let docker = match &args.docker {
-        None => Ok(vec![]),
-        Some(host) => block_on(async {
-            let daemon = Daemon::connect(Some(host)).await?;
-            // What the run had just asked for may still appear.
+        Some(host) if task == Task::Docker => block_on(async {
+            let daemon = Daemon::connect_within(Some(host), CLEAN_UP).await?;
             let mut left = remove_run(&daemon, &args.run).await?;
-            for _ in 0..3 {
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            for _ in 0..LOOKS {
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 left = remove_run(&daemon, &args.run).await?;
             }
             Ok(left)
         }),
+        _ => Ok(vec![]),
     };
     // Servers in containers may have been starting while their directory was removed.
     let again = remove_directory(&args.dir);

@@ -1,47 +1,52 @@
 //! `drillyard run`
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::{GithubChoice, KeepChoice, RunArgs, color_of_stderr, color_of_stdout};
+use super::args::{KeepChoice, RunArgs, color_of_stderr};
 use super::backend::Chosen;
 use super::files::{self, Loaded};
+use super::outputs::{self, ToTerminal, Unwritten};
 use super::signals::{self, Interruption};
 use super::{Result, Stop, block_on, frame, places, step_by_step};
-use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Redactor};
-use crate::report::{EventsTo, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures};
-use crate::run::{Drill, Env, Finished, Keep, Order, RunDirectory, run_all};
+use crate::journal::{Event, ExitCode, Journal, Outcome, Problem, Redactor};
+use crate::run::{Drill, Env, Keep, Order, Reaper, RunDirectory, run_all};
 
 /// How many past runs' records are kept.
 const RECORDS: usize = 50;
 
 /// Runs what was selected.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
-    let (loaded, found) = load(&args)?;
-    if loaded.is_empty() {
-        return Err(not_begun(&args, "", 0, files::nothing_selected(found)));
-    }
-    if let Some(step) = &args.break_at {
-        check_break(step, &loaded)?;
-    }
-    block_on(run_loaded(args, loaded))
+    let selected = load(&args)?;
+    block_on(run_selected(args, selected))
 }
 
-/// Reads what was asked for. With it, how many files were found.
-pub(super) fn load(args: &RunArgs) -> Result<(Vec<Loaded>, usize)> {
+/// What was asked for.
+pub(super) struct Selected {
+    /// The scenarios of this part, and those that cannot be read.
+    pub loaded: Vec<Loaded>,
+    /// How many files were found.
+    pub found: usize,
+    /// How many drills of all parts are meant for the versions that were asked for.
+    pub meant: usize,
+}
+
+/// Reads what was asked for.
+pub(super) fn load(args: &RunArgs) -> Result<Selected> {
     let mut loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
+    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    let plans = loaded.iter().filter_map(|one| one.plan.as_ref().ok());
+    let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
+    // Parts are made of what is selected, so that each has its share of it.
     let mut index = 0;
     loaded.retain(|one| match &one.plan {
         Ok(plan) => {
-            let in_part = args.partition.is_none_or(|partition| partition.takes(index, &plan.name));
             index += 1;
-            in_part && files::selected(plan, &args.selection)
+            args.partition.is_none_or(|partition| partition.takes(index - 1, &plan.name))
         }
         Err(_) => true,
     });
@@ -54,7 +59,17 @@ pub(super) fn load(args: &RunArgs) -> Result<(Vec<Loaded>, usize)> {
             }
         }
     }
-    Ok((loaded, found))
+    Ok(Selected { loaded, found, meant })
+}
+
+/// The versions that a drill is run on; none where it is not meant for those that were asked for. `newest` is the one when nobody says.
+fn majors(args: &RunArgs, plan: &crate::plan::Plan, newest: u32) -> Vec<u32> {
+    match (args.postgres.as_slice(), plan.postgres.as_slice()) {
+        ([], []) => vec![newest],
+        ([], listed) => listed.to_vec(),
+        (asked, []) => asked.to_vec(),
+        (asked, listed) => asked.iter().filter(|major| listed.contains(major)).copied().collect(),
+    }
 }
 
 /// A `--break` at a step that no drill has is a mistake: nothing would ever stop there.
@@ -73,33 +88,56 @@ fn check_break(step: &str, loaded: &[Loaded]) -> Result<()> {
     })
 }
 
-async fn run_loaded(args: RunArgs, loaded: Vec<Loaded>) -> Result<ExitCode> {
+async fn run_selected(args: RunArgs, selected: Selected) -> Result<ExitCode> {
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
+    let loaded = &selected.loaded;
     let invalid: Vec<&Loaded> = loaded.iter().filter(|one| one.plan.is_err()).collect();
     if !invalid.is_empty() {
-        return refuse(&args, &invalid);
+        return refuse(&args, &invalid, &cancel).await;
+    }
+    if loaded.is_empty() && selected.meant == 0 {
+        return Err(not_begun(&args, "", 0, files::nothing_selected(selected.found), &cancel).await);
+    }
+    if let Some(step) = &args.break_at
+        && !loaded.is_empty()
+    {
+        check_break(step, loaded)?;
     }
     let directory = match RunDirectory::make(&places::work()) {
         Ok(directory) => directory,
-        Err(error) => return Err(not_begun(&args, "", loaded.len(), error.into())),
+        Err(error) => return Err(not_begun(&args, "", loaded.len(), error.into(), &cancel).await),
     };
-    let outcome = run_in(&args, &loaded, &directory, cancel, &interruption).await;
-    outcome.map_err(|stop| {
-        let _ = std::fs::remove_dir_all(directory.path());
-        not_begun(&args, directory.run(), loaded.len(), stop)
-    })
+    // Before anything is made that somebody would have to remove.
+    let mut reaper = frame::start_reaper(&directory, args.backend.backend)?;
+    match run_in(&args, &selected, &directory, &mut reaper, cancel.clone(), &interruption).await {
+        Ok(ended) => {
+            if !ended.left_behind {
+                reaper.dismiss();
+            }
+            Ok(ended.code)
+        }
+        Err(mut stop) => {
+            stop.code = interruption.exit_code().unwrap_or(stop.code);
+            let _ = std::fs::remove_dir_all(directory.path());
+            reaper.dismiss();
+            Err(not_begun(&args, directory.run(), loaded.len(), stop, &cancel).await)
+        }
+    }
 }
 
 /// Writes the reports of a run that ended before its first drill, so that they are there and agree with the exit code.
-fn not_begun(args: &RunArgs, run: &str, drills: usize, stop: Stop) -> Stop {
+async fn not_begun(args: &RunArgs, run: &str, drills: usize, stop: Stop, cancel: &CancellationToken) -> Stop {
     if stop.code == ExitCode::Usage {
         return stop;
     }
+    let hurried = cancel.is_cancelled().then(|| outputs::without_unread(args));
     // Its message goes to the terminal as every early end's does.
-    let Ok((listeners, failures)) = listeners(args, None, ToTerminal::Nothing) else { return stop };
-    let journal = Journal::new(listeners, Redactor::default());
+    let opened = outputs::open(hurried.as_ref().unwrap_or(args), None, ToTerminal::Nothing, cancel).await;
+    let Ok(outputs) = opened else { return stop };
+    let unwritten = Unwritten::of(&outputs);
+    let journal = Journal::new(outputs.listeners, Redactor::default());
     journal.write(Event::RunStarted {
         run: run.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -111,83 +149,15 @@ fn not_begun(args: &RunArgs, run: &str, drills: usize, stop: Stop) -> Stop {
     for problem in &stop.problems {
         journal.write(Event::Warned { drill: None, message: problem.text() });
     }
-    journal.write(Event::RunFinished {
-        outcome: Outcome::Errored,
-        exit_code: stop.code.code(),
-        duration_ms: journal.elapsed_ms(),
-    });
-    for failure in failures.iter().flat_map(WriteFailures::list) {
-        super::complain(&format!("error: {failure}"));
-    }
-    stop
-}
-
-/// What the terminal, or what stands in its place, is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ToTerminal {
-    Run,
-    Nothing,
-}
-
-/// Listeners, and where they note what could not be written.
-type Listening = (Vec<Box<dyn Listener>>, Vec<WriteFailures>);
-
-/// The listeners of a run.
-fn listeners(args: &RunArgs, records: Option<&Path>, to_terminal: ToTerminal) -> Result<Listening> {
-    let out = &args.out;
-    let events_to_stdout = out.events.as_deref().is_some_and(|path| path == Path::new("-"));
-    let verbosity = match (out.quiet, out.verbose) {
-        (true, _) => Verbosity::Quiet,
-        (_, true) => Verbosity::Verbose,
-        _ => Verbosity::Normal,
-    };
-    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let progress = std::io::stderr().is_terminal() && !in_ci && !out.quiet && !args.step && args.break_at.is_none();
-    let (writer, color): (Box<dyn Write + Send>, bool) = match events_to_stdout {
-        true => (Box::new(std::io::stderr()), color_of_stderr(Some(out.color))),
-        false => (Box::new(std::io::stdout()), color_of_stdout(Some(out.color))),
-    };
-    let github = out.github == GithubChoice::Auto && std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-    let options = ReportOptions {
-        terminal: (to_terminal == ToTerminal::Run)
-            .then(|| (TerminalOptions { color, progress, verbosity, width: width() }, writer)),
-        events: out.events.as_ref().map(|path| match events_to_stdout {
-            true => EventsTo::Writer(Box::new(std::io::stdout())),
-            false => EventsTo::File(path.clone()),
-        }),
-        json: out.report_json.clone(),
-        junit: out.report_junit.clone(),
-        html: out.report_html.clone(),
-        markdown: out.report_md.clone(),
-        github: github.then(|| GithubOptions {
-            out: Box::new(std::io::stdout()),
-            summary: std::env::var_os("GITHUB_STEP_SUMMARY").map(Into::into),
-        }),
-    };
-    let reports = options.open().map_err(|e| Stop::usage(e.to_string()))?;
-    let (mut listeners, mut failures) = (reports.listeners, vec![reports.failures]);
-    if let Some(records) = records {
-        let events = Some(EventsTo::File(records.join("events.jsonl")));
-        // A home that cannot be written to is no reason not to run: there is just no record.
-        if let Ok(own) = (ReportOptions { events, ..ReportOptions::default() }).open() {
-            listeners.extend(own.listeners);
-            failures.push(WriteFailures::default());
-        }
-    }
-    Ok((listeners, failures))
-}
-
-/// How wide lines may be: COLUMNS, else the terminal's own width, else what most windows have.
-fn width() -> usize {
-    const USUAL: u16 = 100;
-    let own = || console::Term::stderr().size_checked().map_or(USUAL, |(_, columns)| columns);
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| usize::from(own()))
+    let code = unwritten.conclude(&journal, stop.code);
+    Stop { code, ..stop }
 }
 
 /// Invalid scenarios: all their errors are told, and nothing is started.
-fn refuse(args: &RunArgs, invalid: &[&Loaded]) -> Result<ExitCode> {
-    let (listeners, _) = listeners(args, None, ToTerminal::Run)?;
-    let journal = Journal::new(listeners, Redactor::default());
+async fn refuse(args: &RunArgs, invalid: &[&Loaded], cancel: &CancellationToken) -> Result<ExitCode> {
+    let outputs = outputs::open(args, None, ToTerminal::Run, cancel).await?;
+    let unwritten = Unwritten::of(&outputs);
+    let journal = Journal::new(outputs.listeners, Redactor::default());
     let run = String::new();
     journal.write(Event::RunStarted {
         run,
@@ -223,13 +193,7 @@ fn refuse(args: &RunArgs, invalid: &[&Loaded]) -> Result<ExitCode> {
             kept: false,
         });
     }
-    let code = ExitCode::InvalidScenario;
-    journal.write(Event::RunFinished {
-        outcome: Outcome::Errored,
-        exit_code: code.code(),
-        duration_ms: journal.elapsed_ms(),
-    });
-    Ok(code)
+    Ok(unwritten.conclude(&journal, ExitCode::InvalidScenario))
 }
 
 /// The drills of a run: every plan on each of its versions.
@@ -243,12 +207,7 @@ pub(super) fn drills(
     for round in 0..args.repeat {
         let seed = args.seed.wrapping_add(u64::from(round));
         for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {
-            let majors: Vec<u32> = match (args.postgres.as_slice(), plan.postgres.as_slice()) {
-                ([], []) => vec![newest],
-                ([], listed) => listed.to_vec(),
-                (asked, []) => asked.to_vec(),
-                (asked, listed) => asked.iter().filter(|major| listed.contains(major)).copied().collect(),
-            };
+            let majors = majors(args, plan, newest);
             if majors.is_empty() && round == 0 {
                 let listed: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
                 skipped.push((plan.clone(), format!("meant for PostgreSQL {}", listed.join(", "))));
@@ -292,26 +251,29 @@ fn again(args: &RunArgs, plan: &crate::plan::Plan, major: u32, seed: u64) -> Str
 
 async fn run_in(
     args: &RunArgs,
-    loaded: &[Loaded],
+    selected: &Selected,
     directory: &RunDirectory,
+    reaper: &mut Reaper,
     cancel: CancellationToken,
     interruption: &Interruption,
-) -> Result<ExitCode> {
+) -> Result<Ended> {
+    let loaded = &selected.loaded;
     let chosen = frame::choose(args, loaded, &cancel, interruption).await?;
+    frame::tell_reaper(reaper, &chosen)?;
     let (drills, skipped) = drills(args, loaded, &chosen);
-    if drills.is_empty() {
+    let empty = args.partition.filter(|_| drills.is_empty() && selected.meant > 0);
+    if drills.is_empty() && empty.is_none() {
         let reasons: Vec<String> = skipped.iter().map(|(plan, reason)| format!("{}: {reason}", plan.name)).collect();
         let stop = Stop { problems: vec![Problem::new("no scenario was selected")], code: ExitCode::NothingSelected };
         return Err(stop.help(reasons.join("\n")));
     }
     let records = places::records().join(directory.run());
-    let recorded = std::fs::create_dir_all(&records).is_ok();
+    let outputs = outputs::open(args, Some(&records), ToTerminal::Run, &cancel).await?;
     places::prune_records(&places::records(), RECORDS);
-    let (listeners, failures) = listeners(args, recorded.then_some(records.as_path()), ToTerminal::Run)?;
+    let unwritten = Unwritten::of(&outputs);
     let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
     let redactor = Redactor::of(secrets);
-    let reaper = frame::start_reaper(directory, &chosen)?;
-    let journal = Journal::new(listeners, redactor);
+    let journal = Journal::new(outputs.listeners, redactor);
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -320,12 +282,27 @@ async fn run_in(
         backend_reason: with_untested(&chosen, &drills),
         seed: args.seed,
     });
+    let empty = empty
+        .map(|part| format!("{part} has no drill: {} in all parts", counted(selected.meant, "drill is", "drills are")));
+    for message in outputs.warning.into_iter().chain(empty) {
+        journal.write(Event::Warned { drill: None, message });
+    }
     let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));
     for (drill, (plan, reason)) in skipped.iter().enumerate() {
         skip(&journal, drill, plan, reason, args);
     }
     let gate = (args.step || args.break_at.is_some()).then(|| {
-        Arc::new(step_by_step::Ask { every: args.step, at: args.break_at.clone() }) as Arc<dyn crate::run::Gate>
+        let ask = step_by_step::Ask {
+            every: args.step,
+            at: args.break_at.clone(),
+            run: directory.run().to_owned(),
+            journal: journal.clone(),
+            cancel: cancel.clone(),
+            interruption: interruption.clone(),
+            lets_go: false.into(),
+            talk: tokio::sync::Mutex::default(),
+        };
+        Arc::new(ask) as Arc<dyn crate::run::Gate>
     });
     let env = Arc::new(Env {
         backend: chosen.backend,
@@ -344,35 +321,24 @@ async fn run_in(
     let order = Order { jobs: args.jobs, fail_fast: args.fail_fast };
     let mut finished = run_all(env, drills, order, skipped.len()).await;
     let clean_start = Instant::now();
-    frame::clear(directory, reaper, &mut finished).await;
+    frame::clear(directory, &mut finished).await;
     frame::tell_sweep(&journal, sweeping, cancel.is_cancelled()).await;
-    journal
-        .write(Event::CleanedUp { left: finished.left.clone(), duration_ms: clean_start.elapsed().as_millis() as u64 });
-    Ok(conclude(&journal, &finished, interruption, &failures))
-}
-
-fn conclude(
-    journal: &Journal,
-    finished: &Finished,
-    interruption: &Interruption,
-    failures: &[WriteFailures],
-) -> ExitCode {
+    let duration_ms = (finished.removal + clean_start.elapsed()).as_millis() as u64;
+    journal.write(Event::CleanedUp { left: finished.left.clone(), duration_ms });
     // Asked once: a signal that comes later changes neither the reports nor the exit code.
     let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
-    let outcome = match code {
-        ExitCode::Passed | ExitCode::Unclean => Outcome::Passed,
-        ExitCode::Failed => Outcome::Failed,
-        _ => Outcome::Errored,
-    };
-    journal.write(Event::RunFinished { outcome, exit_code: code.code(), duration_ms: journal.elapsed_ms() });
-    let unwritten: Vec<String> = failures.iter().flat_map(WriteFailures::list).collect();
-    for failure in &unwritten {
-        super::complain(&format!("error: {failure}"));
-    }
-    match (code, unwritten.is_empty()) {
-        (ExitCode::Passed | ExitCode::Unclean, false) => ExitCode::Lab,
-        _ => code,
-    }
+    Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
+}
+
+/// How a run ended.
+struct Ended {
+    code: ExitCode,
+    /// Whether there is something left for the reaper.
+    left_behind: bool,
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn skip(journal: &Journal, drill: usize, plan: &crate::plan::Plan, reason: &str, args: &RunArgs) {

@@ -6,6 +6,7 @@ use super::args::{RunsCommand, color_of_stdout};
 use super::{Result, Stop, places};
 use crate::journal::{Entry, Event, ExitCode, Listener};
 use crate::report::{RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+use crate::run::{RunState, run_directories};
 
 /// Lists past runs, or shows one again.
 pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
@@ -28,6 +29,12 @@ fn directories() -> Vec<std::path::PathBuf> {
 }
 
 fn list() -> Result<ExitCode> {
+    let alive: Vec<String> = places::all_work()
+        .iter()
+        .flat_map(|dir| run_directories(dir))
+        .filter(|(_, _, state)| *state == RunState::Alive)
+        .map(|(run, _, _)| run)
+        .collect();
     let mut text = String::new();
     for dir in directories() {
         let mut record = RunRecord::default();
@@ -41,7 +48,11 @@ fn list() -> Result<ExitCode> {
             "{}  {}  {:7}  {}  {}{more}\n",
             record.run,
             started.strftime("%Y-%m-%d %H:%M:%SZ"),
-            record.outcome().as_str(),
+            match record.finished {
+                None if alive.contains(&record.run) => "running",
+                None => "died",
+                Some(_) => record.outcome().as_str(),
+            },
             explain_counts(record.counts()),
             drills.join(", ")
         ));

@@ -8,7 +8,7 @@ use super::{Result, Stop, places};
 use crate::journal::ExitCode;
 use crate::run::{Kept, RunState, run_directories};
 
-/// Opens psql, or runs a command, on a node of a kept run.
+/// Opens psql, or runs a command, on a node of a run that is at work or kept.
 pub fn shell(args: ShellArgs) -> Result<ExitCode> {
     let (run, node) = match args.node.split_once('/') {
         Some((run, node)) => (Some(run), node),
@@ -29,16 +29,18 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
         }
     }
     let known = match known.is_empty() {
-        true => "no run is kept: run a drill with --keep always or --keep on-failure".to_owned(),
-        false => format!("kept: {}", known.join(", ")),
+        true => "no run is at work or kept: run a drill with --keep always or --keep on-failure".to_owned(),
+        false => format!("there are: {}", known.join(", ")),
     };
     let runs: std::collections::BTreeSet<&String> = found.iter().map(|(id, _)| id).collect();
     if runs.len() > 1 {
-        return Err(Stop::usage(format!("node `{node}` is in several kept runs")).help(known));
+        return Err(Stop::usage(format!("node `{node}` is in several runs")).help(known));
     }
     // Of several drills of one run, the last.
     let Some((_, kept)) = found.pop() else {
-        return Err(Stop::usage(format!("there is no kept node `{}`", args.node)).help(known));
+        return Err(
+            Stop::usage(format!("there is no kept node `{}`, and none of a run at work", args.node)).help(known)
+        );
     };
     let command = if args.command.is_empty() { vec![kept.psql] } else { args.command };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -46,6 +48,6 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
     let fitting = |word: String| if word == "-it" && !terminal { "-i".to_owned() } else { word };
     let mut words = kept.prefix.into_iter().map(fitting).chain(command);
     let program = words.next().unwrap_or_default();
-    let error = std::process::Command::new(&program).args(words).exec();
+    let error = std::process::Command::new(&program).args(words).envs(kept.env).exec();
     Err(Stop::lab(format!("cannot run {program}: {error}")))
 }

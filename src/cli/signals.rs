@@ -1,48 +1,83 @@
 //! Being interrupted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::ExitCode;
 
 /// Which signal ended the run, if one did.
 #[derive(Clone, Default)]
-pub struct Interruption(Arc<AtomicU8>);
+pub struct Interruption {
+    code: Arc<AtomicU8>,
+    /// Whether Ctrl-C is meant for a program that has the terminal.
+    lent: Arc<AtomicBool>,
+}
 
 impl Interruption {
     /// The exit code that it calls for; none where the run was not interrupted.
     pub fn exit_code(&self) -> Option<ExitCode> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.code.load(Ordering::SeqCst) {
             0 => None,
             code if code == ExitCode::Interrupted.code() => Some(ExitCode::Interrupted),
             _ => Some(ExitCode::Terminated),
         }
     }
+
+    /// Notes that a person or a signal ends the run. The first word counts.
+    pub fn note(&self, code: ExitCode) {
+        let _ = self.code.compare_exchange(0, code.code(), Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// While `lent`, Ctrl-C is another program's business: psql cancels a query by it.
+    pub fn lend_terminal(&self, lent: bool) {
+        self.lent.store(lent, Ordering::SeqCst);
+    }
 }
 
 /// Cancels `token` at the first SIGINT, SIGTERM or SIGHUP; at the second one the process ends at once, and its reaper cleans up.
+///
+/// A thread of its own listens: the others may all be waiting for somebody to read what they write.
 pub fn listen(token: CancellationToken) -> std::io::Result<Interruption> {
     let interruption = Interruption::default();
-    let signals = [
-        (SignalKind::interrupt(), ExitCode::Interrupted),
-        (SignalKind::terminate(), ExitCode::Terminated),
-        (SignalKind::hangup(), ExitCode::Terminated),
-    ];
-    for (kind, code) in signals {
-        let mut stream = signal(kind)?;
-        let (token, interruption) = (token.clone(), interruption.clone());
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                if token.is_cancelled() {
-                    std::process::exit(code.code().into());
-                }
-                interruption.0.store(code.code(), Ordering::SeqCst);
-                token.cancel();
-            }
-        });
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let streams = {
+        let _inside = runtime.enter();
+        [
+            (signal(SignalKind::interrupt())?, ExitCode::Interrupted),
+            (signal(SignalKind::terminate())?, ExitCode::Terminated),
+            (signal(SignalKind::hangup())?, ExitCode::Terminated),
+        ]
+    };
+    let noted = interruption.clone();
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(heed(streams, &token, &noted)))?;
     Ok(interruption)
+}
+
+async fn heed(streams: [(Signal, ExitCode); 3], token: &CancellationToken, interruption: &Interruption) {
+    let next = |(mut stream, code): (Signal, ExitCode)| async move {
+        let came = stream.recv().await;
+        (came, (stream, code))
+    };
+    let mut waiting: FuturesUnordered<_> = streams.into_iter().map(next).collect();
+    while let Some((came, (stream, code))) = waiting.next().await {
+        if came.is_none() {
+            continue;
+        }
+        waiting.push(next((stream, code)));
+        if code == ExitCode::Interrupted && interruption.lent.load(Ordering::SeqCst) {
+            continue;
+        }
+        if token.is_cancelled() {
+            std::process::exit(code.code().into());
+        }
+        interruption.note(code);
+        token.cancel();
+    }
 }

@@ -173,7 +173,8 @@ pub trait Host: Send + Sync {
     /// user's password. The work is done once for a version and options, and copied from then on.
     async fn initdb(&self, options: &[&str]) -> Result<String>;
 
-    /// The command line that a person's `drillyard shell` executes for `program`: argv, to be run on this machine.
+    /// The command line that a person's `drillyard shell` executes for `program`: argv, to be run on this machine with the program's
+    /// environment, which is not in argv: there is a password in it.
     fn shell(&self, program: &Program) -> Vec<String>;
 
     /// Whether it runs, by what was done to it: not killed, lost or frozen. Programs can be run on it then.

@@ -13,4 +13,4 @@ pub use event::{Budget, Entry, Event, Facts, StepHead, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
 pub use problem::{Cause, Note, Place, Problem};
 pub use redact::Redactor;
-pub use writer::{Heard, Journal, Listener};
+pub use writer::{Heard, Journal, Listener, Written};

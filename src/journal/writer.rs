@@ -11,6 +11,19 @@ use super::{Entry, Event, Redactor};
 pub trait Listener: Send {
     /// Called for each event as it happens. Must not block for long.
     fn hear(&mut self, entry: &Entry);
+
+    /// Called before the run's last event is told to everybody, perhaps several times: what writes files writes them now, so that what
+    /// cannot be written is known before anything says how the run ended.
+    fn settle(&mut self, _end: &Entry, _which: Written) {}
+}
+
+/// What a report is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A file, which can be written again.
+    File,
+    /// A device or a pipe: what was written stays so.
+    Stream,
 }
 
 /// The journal of one run; clones write to the same one.
@@ -70,6 +83,13 @@ impl Journal {
         for listener in &mut inner.listeners {
             listener.hear(&entry);
         }
+    }
+
+    /// Lets all the reports that are written so say how the run will end. See [`Listener::settle`].
+    pub fn settle(&self, end: Event, which: Written) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = Entry { at: Timestamp::now(), elapsed_ms: self.elapsed_ms(), event: end };
+        inner.listeners.iter_mut().for_each(|listener| listener.settle(&entry, which));
     }
 
     /// `text` without the run's secrets.

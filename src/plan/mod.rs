@@ -112,6 +112,11 @@ pub struct RpoBudget {
 }
 
 impl Plan {
+    /// Whether drillyard makes none of its servers.
+    pub fn only_external(&self) -> bool {
+        self.made.is_empty() && self.nodes.values().all(|spec| spec.external.is_some())
+    }
+
     /// The pairs of nodes between which a step cuts the network, each once.
     pub fn cuts(&self) -> Vec<(String, String)> {
         let mut pairs: Vec<(String, String)> = vec![];

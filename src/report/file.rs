@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Entry, Event, Listener};
+use crate::journal::{Entry, Event, Listener, Written};
 
 use super::collect::{Render, RunRecord};
 
@@ -44,15 +44,27 @@ pub(super) struct FileReport {
     written_ms: Option<u64>,
     /// Whether more was heard than was written.
     behind: bool,
+    /// The pipe that it goes through, opened when its reader came.
+    pipe: Option<fs::File>,
+    /// Whether it has been said for good: through a pipe that can be done just once.
+    said: bool,
 }
 
 impl FileReport {
-    pub(super) fn new(path: PathBuf, render: Render, failures: WriteFailures) -> Self {
-        FileReport { path, render, failures, record: RunRecord::default(), written_ms: None, behind: false }
+    pub(super) fn new(path: PathBuf, pipe: Option<fs::File>, render: Render, failures: WriteFailures) -> Self {
+        let record = RunRecord::default();
+        FileReport { path, render, failures, record, written_ms: None, behind: false, pipe, said: false }
+    }
+
+    fn written(&self) -> Written {
+        if self.pipe.is_some() || is_special(&self.path) { Written::Stream } else { Written::File }
     }
 
     fn write(&mut self) {
-        let written = (self.render)(&self.record).and_then(|text| write_whole(&self.path, &text));
+        let written = (self.render)(&self.record).and_then(|text| match &mut self.pipe {
+            Some(pipe) => pipe.write_all(text.as_bytes()),
+            None => write_whole(&self.path, &text),
+        });
         if let Err(error) = written {
             self.failures.add(&self.path, &error);
         }
@@ -66,9 +78,9 @@ impl Listener for FileReport {
         self.behind = true;
         let due = self.written_ms.is_none_or(|written| entry.elapsed_ms >= written.saturating_add(LAG_MS));
         let write = match entry.event {
+            _ if self.said => false,
             Event::RunFinished { .. } => true,
-            // What goes through a pipe can be said just once.
-            _ if is_special(&self.path) => false,
+            _ if self.written() == Written::Stream => false,
             Event::RunStarted { .. } => true,
             Event::DrillStarted { .. } | Event::DrillFinished { .. } => due,
             _ => false,
@@ -78,12 +90,20 @@ impl Listener for FileReport {
             self.write();
         }
     }
+
+    fn settle(&mut self, end: &Entry, which: Written) {
+        if which == self.written() && !self.said {
+            self.record.hear(end);
+            self.write();
+            self.said = which == Written::Stream;
+        }
+    }
 }
 
 impl Drop for FileReport {
     /// For a run that broke off without its last event.
     fn drop(&mut self) {
-        if self.behind {
+        if self.behind && !self.said {
             self.write();
         }
     }

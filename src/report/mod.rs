@@ -18,7 +18,9 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod pipe;
 mod progress;
+mod queued;
 mod snippet;
 mod terminal;
 mod text;
@@ -32,6 +34,7 @@ use crate::journal::Listener;
 
 pub use collect::{Counts, DrillEnd, DrillRecord, RunRecord, StepEnd, StepRecord, explain_counts};
 pub use file::WriteFailures;
+pub use pipe::{is_pipe, open_pipe};
 pub use snippet::{render, render_warning};
 pub use terminal::{Terminal, TerminalOptions, Verbosity};
 pub use trouble::{Of, Trouble};
@@ -53,6 +56,8 @@ pub struct ReportOptions {
     pub markdown: Option<PathBuf>,
     /// Annotations and the job's summary on GitHub.
     pub github: Option<GithubOptions>,
+    /// Those of the paths above that are pipes, opened since somebody reads them. The others would be waited for.
+    pub pipes: Vec<(PathBuf, File)>,
 }
 
 /// Where the events go.
@@ -79,6 +84,13 @@ pub struct ReportError {
     source: io::Error,
 }
 
+impl ReportError {
+    /// Why, in the system's words.
+    pub fn reason(&self) -> String {
+        self.source.to_string()
+    }
+}
+
 /// The reports of a run, ready for its journal.
 pub struct Reports {
     /// To be given to [`crate::journal::Journal::new`].
@@ -92,17 +104,30 @@ impl ReportOptions {
     ///
     /// # Errors
     /// Where a file cannot be made, so that nobody waits an hour for a report that cannot be written.
-    pub fn open(self) -> Result<Reports, ReportError> {
+    pub fn open(mut self) -> Result<Reports, ReportError> {
         let failures = WriteFailures::default();
+        let mut pipes = std::mem::take(&mut self.pipes);
+        let mut pipe_at = |path: &Path| {
+            let at = pipes.iter().position(|(known, _)| known == path)?;
+            Some(pipes.swap_remove(at).1)
+        };
         let mut listeners: Vec<Box<dyn Listener>> = vec![];
         // First of all: whatever breaks later, the events are on the disk.
         match self.events {
             Some(EventsTo::Writer(out)) => {
-                listeners.push(Box::new(events::Events::new(out, "-".into(), failures.clone())))
+                let events = events::Events::new(out, "-".into(), failures.clone());
+                listeners.push(Box::new(queued::Queued::new(Box::new(events), "-".into(), failures.clone())));
             }
             Some(EventsTo::File(path)) => {
-                let file = make_folder_of(&path).and_then(|()| File::create(&path)).map_err(at(&path))?;
-                listeners.push(Box::new(events::Events::new(Box::new(file), path, failures.clone())));
+                let pipe = pipe_at(&path);
+                let is_pipe = pipe.is_some();
+                let make = || make_folder_of(&path).and_then(|()| File::create(&path));
+                let file = pipe.map_or_else(make, Ok).map_err(at(&path))?;
+                let events = Box::new(events::Events::new(Box::new(file), path.clone(), failures.clone()));
+                listeners.push(match is_pipe {
+                    true => Box::new(queued::Queued::new(events, path, failures.clone())),
+                    false => events,
+                });
             }
             None => {}
         }
@@ -114,8 +139,11 @@ impl ReportOptions {
         ];
         for (path, render) in files {
             let Some(path) = path else { continue };
-            check_file(&path).map_err(at(&path))?;
-            listeners.push(Box::new(file::FileReport::new(path, render, failures.clone())));
+            let pipe = pipe_at(&path);
+            if pipe.is_none() {
+                check_file(&path).map_err(at(&path))?;
+            }
+            listeners.push(Box::new(file::FileReport::new(path, pipe, render, failures.clone())));
         }
         if let Some((options, out)) = self.terminal {
             listeners.push(Box::new(Terminal::new(options, out)));

@@ -224,8 +224,8 @@ impl Terminal {
             let _ = writeln!(text, "clean-up is not complete, `drillyard clean` tries again; what is left: {left}");
         }
         if matches!(run.exit_code(), Some(130 | 143)) {
-            let signal = if run.exit_code() == Some(130) { "SIGINT" } else { "SIGTERM" };
-            let _ = writeln!(text, "interrupted by {signal}");
+            let who = if run.exit_code() == Some(130) { "SIGINT or at a prompt" } else { "SIGTERM" };
+            let _ = writeln!(text, "interrupted by {who}");
         } else if is_bad(outcome) && counts.failed + counts.errored == 0 {
             let _ = match run.exit_code() {
                 Some(code) => writeln!(text, "the run {outcome}, with exit code {code}"),
@@ -269,8 +269,9 @@ impl Listener for Terminal {
             }),
             Event::DrillFinished { drill, .. } => self.show_drill(*drill),
             Event::Warned { drill, message } => self.warn(*drill, message),
-            Event::CleanedUp { duration_ms, .. } if self.options.verbosity == Verbosity::Verbose => {
-                self.print(&format!("cleaned up in {}\n", duration(*duration_ms)));
+            Event::CleanedUp { left, duration_ms } if self.options.verbosity == Verbosity::Verbose => {
+                let how = if left.is_empty() { "cleaned up in" } else { "clean-up gave up after" };
+                self.print(&format!("{how} {}\n", duration(*duration_ms)));
             }
             Event::RunFinished { .. } => self.summary(),
             Event::BudgetJudged { .. } | Event::NodeKept { .. } | Event::CleanedUp { .. } => {}

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::directory::{RunState, run_directories};
-use crate::host::docker::{Daemon, leftovers, remove_run};
+use crate::host::docker::{Daemon, by_hand, leftovers, remove_run};
 use crate::host::local::remove_directory;
 
 /// What was removed, and what could not be.
@@ -65,11 +65,12 @@ pub async fn sweep(parents: &[PathBuf], daemon: Option<&Daemon>, owner: &str, wh
 }
 
 async fn remove_from_daemon(daemon: &Daemon, run: &str, result: &mut Leftovers) {
-    match remove_run(daemon, run).await {
-        Ok(left) if left.is_empty() => result.removed.push(run.to_owned()),
-        Ok(left) => result.failed.push(format!("run {run}: {}", left.join(", "))),
-        Err(error) => result.failed.push(format!("run {run}: {error}")),
-    }
+    let left = match remove_run(daemon, run).await {
+        Ok(left) if left.is_empty() => return result.removed.push(run.to_owned()),
+        Ok(left) => left.join(", "),
+        Err(error) => error.message,
+    };
+    result.failed.push(format!("run {run}: {left}; when the daemon is well again: {}", by_hand(run)));
 }
 
 async fn remove_work(run: &str, path: &Path, result: &mut Leftovers) {

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::branch::{self, Fork};
 use super::budget;
 use super::change::{Block, Change, is_judgement};
+use super::gate::Gate;
 use super::keep::{Kept, KeptNode};
-use super::start::Starter;
+use super::start::{Starter, external};
 use super::step::{Ran, StepRun, disk_full, failed_users};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
-use crate::journal::{Cause, Event, Journal, Outcome, Problem, StepHead};
+use crate::journal::{Cause, Event, Journal, Outcome, Problem};
 use crate::node::Life;
 use crate::plan::Plan;
 use crate::repo::Repo;
@@ -46,13 +46,6 @@ pub enum Keep {
     OnFailure,
     /// All servers.
     Always,
-}
-
-/// Someone who is asked before each step.
-#[async_trait]
-pub trait Gate: Send + Sync {
-    /// Whether the drill goes on with this step. `shells` are the commands that open a session on each node.
-    async fn pass(&self, drill: &str, step: &StepHead, shells: &[(String, Vec<String>)]) -> bool;
 }
 
 /// What all drills of a run share.
@@ -93,6 +86,8 @@ pub struct Verdict {
     pub left: Vec<String>,
     /// Whether its servers were left running.
     pub kept: bool,
+    /// How long it took to remove what it had made.
+    pub removal: Duration,
 }
 
 /// A drill at work.
@@ -134,6 +129,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
     let lab = work.make_lab().await;
     let mut untested = None;
     let version = match &lab {
+        Ok(_) if plan.only_external() => work.external_version().await,
         Ok(lab) => {
             // An image may not say its minor version before it runs.
             let was_unknown = lab.version().minor == 0;
@@ -170,7 +166,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         Ok(lab) => work.in_lab(&lab).await,
         Err(error) => {
             work.finish(Outcome::Errored, Some(lab_problem(&error)), false);
-            Verdict { outcome: Outcome::Errored, left: vec![], kept: false }
+            Verdict { outcome: Outcome::Errored, left: vec![], kept: false, removal: Duration::ZERO }
         }
     }
 }
@@ -221,6 +217,24 @@ impl Work<'_> {
 
     fn stood_still(&self) -> Duration {
         *self.aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What the servers themselves say that drillyard did not make; those that do not answer are told of when the drill starts.
+    async fn external_version(&self) -> String {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let nodes = self.drill.plan.nodes.iter().filter_map(|(name, spec)| Some((name, spec.external.as_ref()?)));
+        let asked = futures_util::future::join_all(nodes.map(|(name, url)| async {
+            let node = tokio::time::timeout(PATIENCE, external(name, url)).await.ok()?.ok()?;
+            Some(node.version().to_string())
+        }));
+        let mut versions: Vec<String> = tokio::select! {
+            biased;
+            () = self.env.cancel.cancelled() => vec![],
+            versions = asked => versions.into_iter().flatten().collect(),
+        };
+        versions.sort();
+        versions.dedup();
+        if versions.is_empty() { "unknown".to_owned() } else { versions.join(" and ") }
     }
 
     async fn make_lab(&self) -> Result<Arc<dyn Lab>, HostError> {
@@ -341,6 +355,7 @@ impl Work<'_> {
             }
         };
         yard.state().nodes = nodes;
+        self.note_nodes(yard);
         Ok(())
     }
 
@@ -471,14 +486,28 @@ impl Work<'_> {
             (name.clone(), log.await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         });
         let logs = tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(logs)).await;
-        if std::fs::create_dir_all(&dir).is_err() {
-            return;
-        }
-        for (name, log) in logs.unwrap_or_default() {
+        let keep = |(name, log): (String, Result<String, HostError>)| {
             let text = log.unwrap_or_else(|e| format!("the log could not be read: {e}\n"));
-            // Evidence that cannot be written changes no verdict.
-            let _ = std::fs::write(dir.join(format!("{name}.log")), self.env.journal.redact(&text));
+            std::fs::write(dir.join(format!("{name}.log")), self.env.journal.redact(&text))
+        };
+        let kept = std::fs::create_dir_all(&dir);
+        let kept = kept.and_then(|()| logs.unwrap_or_default().into_iter().try_for_each(keep));
+        // Evidence that cannot be written changes no verdict.
+        if let Err(error) = kept {
+            let message = format!("the servers' logs cannot be kept in {}: {error}", dir.display());
+            self.env.journal.write(Event::Warned { drill: Some(self.index), message });
         }
+    }
+
+    /// Notes for `drillyard shell` which nodes are up now; returns their names.
+    pub fn note_nodes(&self, yard: &Yard) -> Vec<String> {
+        let nodes = self.shells(yard);
+        // A branch of a proof is at work beside the drill itself.
+        if self.drill.change.trial.is_none() {
+            // Without the note the drill goes on all the same; `shell` says that it knows no such node.
+            let _ = Kept::write(&self.env.dir, self.index, &nodes);
+        }
+        nodes.into_iter().map(|node| node.node).collect()
     }
 
     /// The commands that open a session on each node.
@@ -491,9 +520,11 @@ impl Work<'_> {
                 let mut env = node.session_env().ok()?;
                 // `drillyard shell RUN/NODE -- pg_controldata` needs no more words.
                 env.push(("PGDATA".to_owned(), host.paths().data.clone()));
-                let mut prefix = host.shell(&Program { env, ..Program::new("psql", Vec::<String>::new()) });
+                let program = Program { env, ..Program::new("psql", Vec::<String>::new()) };
+                let mut prefix = host.shell(&program);
                 let psql = prefix.pop()?;
-                Some(KeptNode { drill: self.drill.plan.name.clone(), node: node.name().to_owned(), prefix, psql })
+                let (drill, node) = (self.drill.plan.name.clone(), node.name().to_owned());
+                Some(KeptNode { drill, node, prefix, env: program.env, psql })
             })
             .collect()
     }
@@ -511,14 +542,19 @@ impl Work<'_> {
                 self.env.journal.write(Event::NodeKept { drill: self.index, node: node.node.clone(), shell });
             }
             yard.lab.keep();
-            let kept = Kept::add(&self.env.dir, nodes);
+            let kept = Kept::write(&self.env.dir, self.index, &nodes);
             let left = kept.err().map(|e| format!("the list of kept nodes: {e}")).into_iter().collect();
             self.finish(outcome, problem, true);
-            return Verdict { outcome, left, kept: true };
+            return Verdict { outcome, left, kept: true, removal: Duration::ZERO };
         }
         self.finish(outcome, problem, false);
-        let left = yard.lab.destroy().await.err().map(|error| error.to_string()).into_iter().collect();
-        Verdict { outcome, left, kept: false }
+        Kept::forget(&self.env.dir, self.index);
+        let began = Instant::now();
+        let left = yard.lab.destroy().await.err().map(|error| match error.help {
+            Some(help) => format!("{}; {help}", error.message),
+            None => error.message,
+        });
+        Verdict { outcome, left: left.into_iter().collect(), kept: false, removal: began.elapsed() }
     }
 
     fn finish(&self, outcome: Outcome, problem: Option<Problem>, kept: bool) {

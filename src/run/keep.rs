@@ -1,18 +1,19 @@
-//! What `drillyard shell` needs to know of a kept run.
+//! What `drillyard shell` needs to know of a run, at work or kept.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The nodes of a kept run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// The nodes of a run.
+#[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// In the order of their drills.
     pub nodes: Vec<KeptNode>,
 }
 
-/// A server that was left running.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A server that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptNode {
     /// Its drill.
     pub drill: String,
@@ -20,29 +21,51 @@ pub struct KeptNode {
     pub node: String,
     /// The words before a command's own that run it on the node, set up for a session there.
     pub prefix: Vec<String>,
+    /// The environment of these words: passwords are not in the words themselves, which every user of the machine can see.
+    pub env: Vec<(String, String)>,
     /// psql, as the node's host knows it.
     pub psql: String,
 }
 
-const FILE: &str = "nodes.json";
-
 impl Kept {
-    /// Reads what a run kept; nothing where it kept nothing.
+    /// Reads what a run has; nothing where it has nothing.
     pub fn read(run_directory: &Path) -> Self {
-        std::fs::read(run_directory.join(FILE))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+        let drills = std::fs::read_dir(run_directory).into_iter().flatten().flatten();
+        let number = |name: &str| name.strip_prefix("nodes-")?.strip_suffix(".json")?.parse::<usize>().ok();
+        let mut files: Vec<(usize, PathBuf)> =
+            drills.filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path()))).collect();
+        files.sort();
+        let nodes = files.into_iter().filter_map(|(_, path)| read_one(&path)).flatten().collect();
+        Kept { nodes }
     }
 
-    /// Adds nodes to what is written there.
-    pub fn add(run_directory: &Path, nodes: Vec<KeptNode>) -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-        let mut kept = Kept::read(run_directory);
-        kept.nodes.extend(nodes);
-        let path = run_directory.join(FILE);
-        std::fs::write(&path, serde_json::to_vec_pretty(&kept)?)?;
-        // There is a password in it.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+    /// Notes the nodes that a drill of the run has now.
+    ///
+    /// # Errors
+    /// Where the run's directory cannot be written.
+    pub fn write(run_directory: &Path, drill: usize, nodes: &[KeptNode]) -> std::io::Result<()> {
+        let path = file(run_directory, drill);
+        if read_one(&path).is_some_and(|known| known == nodes) {
+            return Ok(());
+        }
+        // There is a password in it: a temporary file is for its owner alone, and it is read whole or not at all.
+        let mut written = tempfile::Builder::new().prefix(".nodes-").tempfile_in(run_directory)?;
+        written.write_all(&serde_json::to_vec_pretty(nodes)?)?;
+        written.persist(path).map_err(|error| error.error)?;
+        Ok(())
     }
+
+    /// Forgets the nodes of a drill whose servers are removed.
+    pub fn forget(run_directory: &Path, drill: usize) {
+        // It goes with the directory in any case.
+        let _ = std::fs::remove_file(file(run_directory, drill));
+    }
+}
+
+fn file(run_directory: &Path, drill: usize) -> PathBuf {
+    run_directory.join(format!("nodes-{drill}.json"))
+}
+
+fn read_one(path: &Path) -> Option<Vec<KeptNode>> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

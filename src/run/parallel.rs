@@ -1,6 +1,7 @@
 //! The drills of a run, some of them at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -26,9 +27,16 @@ pub struct Finished {
     pub left: Vec<String>,
     /// Whether servers were left running.
     pub kept: bool,
+    /// How long it took to remove what the drills had made.
+    pub removal: Duration,
 }
 
 impl Finished {
+    /// Whether there is something left for the reaper to do.
+    pub fn left_behind(&self) -> bool {
+        !self.left.is_empty() && !self.kept
+    }
+
     /// The exit code: of several, the first of 4, 1, 6.
     pub fn exit_code(&self) -> ExitCode {
         if self.outcomes.contains(&Outcome::Errored) {
@@ -60,6 +68,7 @@ pub async fn run_all(env: Arc<Env>, drills: Vec<Drill>, order: Order, first: usi
         finished.outcomes.push(verdict.outcome);
         finished.left.extend(verdict.left);
         finished.kept |= verdict.kept;
+        finished.removal += verdict.removal;
     }
     let reason = match env.cancel.is_cancelled() {
         true => "not begun: interrupted",

@@ -13,9 +13,23 @@ use crate::host::{HostError, Result};
 /// What the run tells its reaper before it ends in order.
 const DONE: u8 = b'.';
 
+/// What the run tells its reaper before it makes anything on a Docker daemon.
+const ON_DOCKER: u8 = b'd';
+
 /// The run's hold on its reaper.
 pub struct Reaper {
     child: Child,
+}
+
+/// What a reaper has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Nothing: the run has cleaned up by itself.
+    Nothing,
+    /// The run has died, and has made nothing on a daemon.
+    Local,
+    /// The run has died, and may have made something on a daemon.
+    Docker,
 }
 
 impl Reaper {
@@ -34,6 +48,16 @@ impl Reaper {
         Ok(Reaper { child })
     }
 
+    /// From now on the daemon is looked at, too.
+    ///
+    /// # Errors
+    /// Where the reaper is gone: then nobody would clean up after a run that is killed.
+    pub fn watch_docker(&mut self) -> Result<()> {
+        let gone = |why: String| HostError::new(format!("the reaper has ended: {why}"));
+        let pipe = self.child.stdin.as_mut().ok_or_else(|| gone("its pipe is closed".to_owned()))?;
+        pipe.write_all(&[ON_DOCKER]).map_err(|e| gone(e.to_string()))
+    }
+
     /// There is nothing left to do for it.
     pub fn dismiss(mut self) {
         if let Some(mut pipe) = self.child.stdin.take() {
@@ -44,10 +68,16 @@ impl Reaper {
     }
 }
 
-/// The reaper's own part: waits for the run's end and says whether there is something to clean up.
-pub fn reap() -> bool {
-    let mut word = Vec::new();
+/// The reaper's own part: waits for the run's end and says what there is to clean up.
+pub fn reap() -> Task {
+    let mut words = Vec::new();
     // An error of the pipe means that the run is gone, too.
-    let _ = std::io::stdin().lock().read_to_end(&mut word);
-    word != [DONE]
+    let _ = std::io::stdin().lock().read_to_end(&mut words);
+    if words.ends_with(&[DONE]) {
+        Task::Nothing
+    } else if words.contains(&ON_DOCKER) {
+        Task::Docker
+    } else {
+        Task::Local
+    }
 }

@@ -55,7 +55,7 @@ impl Starter<'_> {
 
     async fn start_one(&self, name: &str, spec: &NodeSpec, upstream: Option<Ready>) -> Result<Arc<Node>, StartError> {
         if let Some(url) = &spec.external {
-            return self.external(name, url).await;
+            return external(name, url).await;
         }
         let host = self.lab.host(name).await?;
         match upstream {
@@ -66,21 +66,6 @@ impl Starter<'_> {
             }
             Some(upstream) => self.standby(host, spec, upstream).await,
         }
-    }
-
-    async fn external(&self, name: &str, url: &str) -> Result<Arc<Node>, StartError> {
-        let trouble = |what: String| {
-            StartError::Host(
-                HostError::new(format!("external node `{name}`: {what}")).help("is its url right, and does it answer?"),
-            )
-        };
-        let config: tokio_postgres::Config = url.parse().map_err(|e| trouble(format!("{e}")))?;
-        let unknown = Version { major: 0, minor: 0 };
-        let client =
-            Node::external(name, config.clone(), unknown).connect().await.map_err(|e| trouble(e.to_string()))?;
-        let row = client.query_one("SHOW server_version", &[]).await.map_err(|e| trouble(e.to_string()))?;
-        let version = row.get::<_, &str>(0).parse().map_err(|e| trouble(format!("{e}")))?;
-        Ok(Arc::new(Node::external(name, config, version)))
     }
 
     async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec) -> Result<(), StartError> {
@@ -221,4 +206,19 @@ impl Starter<'_> {
         let followers = self.plan.nodes.iter().filter(|(_, other)| other.follows.as_deref() == Some(name));
         followers.map(|(name, _)| create_slot(name)).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Connects to a server that drillyard did not make, and asks it for its version.
+pub async fn external(name: &str, url: &str) -> Result<Arc<Node>, StartError> {
+    let trouble = |what: String| {
+        StartError::Host(
+            HostError::new(format!("external node `{name}`: {what}")).help("is its url right, and does it answer?"),
+        )
+    };
+    let config: tokio_postgres::Config = url.parse().map_err(|e| trouble(format!("{e}")))?;
+    let unknown = Version { major: 0, minor: 0 };
+    let client = Node::external(name, config.clone(), unknown).connect().await.map_err(|e| trouble(e.to_string()))?;
+    let row = client.query_one("SHOW server_version", &[]).await.map_err(|e| trouble(e.to_string()))?;
+    let version = row.get::<_, &str>(0).parse().map_err(|e| trouble(format!("{e}")))?;
+    Ok(Arc::new(Node::external(name, config, version)))
 }

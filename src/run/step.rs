@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use super::drill::{StepTime, Tally, Work, worst};
 use crate::host::Program;
 use crate::journal::{Cause, Event, Facts, Outcome, Problem};
+use crate::pg::Version;
 use crate::plan::PlannedStep;
 use crate::source::Span;
 use crate::steps::{Context, Finding, Role, StepResult, UserPace, Yard};
@@ -68,10 +69,21 @@ fn one_line(problem: &Problem) -> String {
 impl StepRun<'_> {
     /// Runs it, and the lines of an `all` after it.
     pub async fn run(&self, tally: &mut Tally) -> Ran {
-        let (journal, drill, index) = (&self.work.env.journal, self.work.index, self.step.head.index);
-        if !self.gate().await {
-            return Ran::End;
+        let gate = self.work.env.gate.as_deref();
+        if let Some(gate) = gate {
+            let asked = self.work.ends();
+            if !self.may_begin(gate).await {
+                return Ran::End;
+            }
+            // The drill's time did not pass while somebody was asked.
+            let deadline = self.deadline + (self.work.ends() - asked);
+            return StepRun { deadline, ..*self }.begin(tally).await;
         }
+        self.begin(tally).await
+    }
+
+    async fn begin(&self, tally: &mut Tally) -> Ran {
+        let (journal, drill, index) = (&self.work.env.journal, self.work.index, self.step.head.index);
         let began = self.work.clock();
         let started_ms = began.as_millis() as u64;
         journal.write(Event::StepStarted { drill, index, started_ms });
@@ -83,8 +95,9 @@ impl StepRun<'_> {
                 End { message: Some("left out on purpose".to_owned()), ..End::new(Outcome::Skipped) }
             }
             None if self.step.kind.name == "all" => self.run_lines(&mut lines).await,
-            None => self.expected(self.attempt().await).await,
+            None => self.attempts().await,
         };
+        self.work.note_nodes(self.yard);
         let ended = self.work.clock();
         let passed = end.outcome == Outcome::Passed;
         if let Ok(mut times) = self.work.times.lock() {
@@ -117,23 +130,37 @@ impl StepRun<'_> {
         }
     }
 
-    /// Asks whoever wants to be asked before each step.
-    async fn gate(&self) -> bool {
-        let Some(gate) = &self.work.env.gate else { return true };
-        let shells = self.work.shells(self.yard).into_iter().map(|node| {
-            let command = node.prefix.iter().cloned().chain([node.psql]).collect();
-            (node.node, command)
-        });
-        let shells: Vec<_> = shells.collect();
-        tokio::select! {
-            () = self.work.env.cancel.cancelled() => false,
-            goes_on = gate.pass(&self.work.drill.plan.name, &self.step.head, &shells) => goes_on,
+    /// Tries it; and again as long as somebody who goes through the drill by hand wants to see that.
+    async fn attempts(&self) -> End {
+        let mut tries = 1;
+        loop {
+            let mut end = self.expected(self.attempt().await).await;
+            if matches!(end.outcome, Outcome::Failed | Outcome::Errored)
+                && !self.work.env.cancel.is_cancelled()
+                && let Some(gate) = self.work.env.gate.as_deref()
+                && self.is_tried_again(gate, end.message.as_deref().unwrap_or_default()).await
+            {
+                tries += 1;
+                continue;
+            }
+            if tries > 1 {
+                end.facts.insert("tries".to_owned(), tries.into());
+                let message = format!("step {} was tried {tries} times by hand", self.step.head.index);
+                self.work.env.journal.write(Event::Warned { drill: Some(self.work.index), message });
+            }
+            return end;
         }
+    }
+
+    /// The version that the drill is about: the servers' own where drillyard made none of them.
+    fn version(&self) -> Version {
+        let external = || self.yard.state().nodes.values().next().map(|node| node.version());
+        self.work.drill.plan.only_external().then(external).flatten().unwrap_or_else(|| self.yard.lab.version())
     }
 
     /// Why it is not run.
     fn skipped(&self) -> Option<String> {
-        let (when, version) = (self.step.when.as_ref()?, self.yard.lab.version());
+        let (when, version) = (self.step.when.as_ref()?, self.version());
         (!when.matches(version)).then(|| format!("for PostgreSQL {when}, and this is {version}"))
     }
 
@@ -215,7 +242,10 @@ impl StepRun<'_> {
         let run = AssertUnwindSafe(self.work.drill.change.step(self.step).run(&mut cx)).catch_unwind();
         let result: StepResult = tokio::select! {
             biased;
-            () = self.work.env.cancel.cancelled() => Err(Finding::errored("interrupted").because(Cause::Interrupted)),
+            // What tidies up is run after an interruption, too.
+            () = self.work.env.cancel.cancelled(), if !self.step.finally => {
+                Err(Finding::errored("interrupted").because(Cause::Interrupted))
+            }
             result = run => match result {
                 Ok(result) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),

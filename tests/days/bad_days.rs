@@ -1,12 +1,10 @@
 //! Bad days: each has its exit code, a message that says what happened, and leaves nothing behind.
 
-use std::net::Shutdown;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Output;
-use std::sync::{Arc, Mutex};
 
 use crate::place::{ENDLESS, PATIENCE, Place, QUICK, docker_answers, poll, text};
+use crate::relay::{Mood, Relay};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -230,79 +228,82 @@ impl Drop for Tmpfs {
     }
 }
 
-/// A way to the daemon that can be cut.
-struct Relay {
-    path: std::path::PathBuf,
-    open: Arc<Mutex<Option<Vec<UnixStream>>>>,
-}
-
-impl Relay {
-    fn at(path: &Path) -> Self {
-        let listener = UnixListener::bind(path).expect("a socket");
-        let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let shared = open.clone();
-        std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                let mut open = shared.lock().expect("a lock");
-                let (Some(list), Ok(far)) = (open.as_mut(), UnixStream::connect("/var/run/docker.sock")) else {
-                    return;
-                };
-                let two = |stream: &UnixStream| stream.try_clone().expect("a stream");
-                list.extend([two(&near), two(&far)]);
-                for (mut from, mut to) in [(two(&near), two(&far)), (far, near)] {
-                    std::thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Write);
-                    });
-                }
-            }
-        });
-        Relay { path: path.to_owned(), open }
-    }
-
-    /// The daemon is gone: nobody listens any more, and all connections end.
-    fn cut(&self) {
-        std::fs::remove_file(&self.path).expect("the socket");
-        for stream in self.open.lock().expect("a lock").take().into_iter().flatten() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
+/// Clean-up does not give up before a minute has passed, so that the three are waited for at once.
 #[test]
 fn the_docker_daemon_stops_in_mid_drill() {
     if !docker_answers() {
         return;
     }
-    for phase in ["drill_started", "node_ready", "traffic_rate"] {
-        let place = Place::new();
-        let socket = place.path().join("docker.sock");
-        let relay = Relay::at(&socket);
-        let events = place.path().join("events");
-        let output = place.path().join("out");
-        let mut command = place.drillyard(["run", "--backend", "docker", "--postgres", "15", "--report-json"]);
-        command.arg(place.path().join("report.json")).arg("--events").arg(&events);
-        // The servers live on when their daemon stops: a look at a log tells that it is gone.
-        let scenario = ENDLESS.replace("query: SELECT false, equals: true", "log: 'never said'");
-        command.arg(place.scenario("users", &scenario));
-        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
-        let file = std::fs::File::create(&output).expect("a file");
-        let mut child =
-            command.stdout(file.try_clone().expect("a file")).stderr(file).spawn().expect("drillyard starts");
-        let told = || std::fs::read_to_string(&events).unwrap_or_default();
-        let seen = poll(PATIENCE, || if told().contains(phase) { Ok(()) } else { Err(told()) });
-        assert_eq!(seen, Ok(()), "{phase}");
-        relay.cut();
-        let ended = poll(PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
-        let said = std::fs::read_to_string(&output).expect("text");
-        assert_eq!(ended.expect(&said).code(), Some(4), "{phase}: {said}");
-        assert!(said.contains("does not answer") || said.contains("no Docker daemon answers"), "{phase}: {said}");
-        assert_eq!(place.report()["exit_code"], 4, "{phase}: {said}");
-        let run = place.report()["run"].as_str().expect("a run").to_owned();
-        // The daemon is back: the next run removes what is left.
-        let quick = place.scenario("quick", QUICK).display().to_string();
-        let next = place.output(["run", "--backend", "docker", "--postgres", "15", &quick]);
-        assert_eq!(next.status.code(), Some(0), "{phase}: {}", text(&next));
-        assert_eq!(place.left(&run), Vec::<String>::new(), "{phase}");
+    std::thread::scope(|scope| {
+        for phase in ["drill_started", "node_ready", "traffic_rate"] {
+            scope.spawn(move || the_daemon_stops_at(phase));
+        }
+    });
+}
+
+fn the_daemon_stops_at(phase: &str) {
+    let place = Place::new();
+    let relay = Relay::at(&place.path().join("docker.sock"));
+    // The servers live on when their daemon stops: a look at a log tells that it is gone.
+    let scenario = ENDLESS.replace("query: SELECT false, equals: true", "log: 'never said'");
+    let mut run = relay.begin(&place, &scenario);
+    run.wait_event(phase);
+    relay.cut();
+    let code = run.exit_code();
+    let said = run.said();
+    assert_eq!(code, Some(4), "{phase}: {said}");
+    assert!(said.contains("does not answer") || said.contains("no Docker daemon answers"), "{phase}: {said}");
+    assert_eq!(place.report()["exit_code"], 4, "{phase}: {said}");
+    let left = place.report()["left"].to_string();
+    assert!(
+        left.is_empty() || left == "null" || left.contains(&format!("drillyard clean {}", run.id)),
+        "{phase}: {left}"
+    );
+    // The daemon is back: the next run removes what is left.
+    let quick = place.scenario("quick", QUICK).display().to_string();
+    let next = place.output(["run", "--backend", "docker", "--postgres", "15", &quick]);
+    assert_eq!(next.status.code(), Some(0), "{phase}: {}", text(&next));
+    assert_eq!(place.left(&run.id), Vec::<String>::new(), "{phase}");
+}
+
+/// A daemon that is restarted while a drill ends is away for seconds; one that is out of order answers 500.
+#[test]
+fn the_docker_daemon_is_away_for_a_while_when_a_drill_ends() {
+    if !docker_answers() {
+        return;
     }
+    for mood in [Mood::Away, Mood::OutOfOrder] {
+        let place = Place::new();
+        let relay = Relay::at(&place.path().join("docker.sock"));
+        let mut run = relay.begin(&place, &ENDLESS.replace("SELECT false", "SELECT count(*) > 20 FROM t"));
+        run.wait_event("drill_finished");
+        relay.be(mood);
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        relay.be(Mood::Well);
+        let code = run.exit_code();
+        let said = run.said();
+        assert_eq!(code, Some(0), "{mood:?}: {said}");
+        assert_eq!(place.report()["exit_code"], 0, "{mood:?}: {said}");
+        assert_eq!(place.left(&run.id), Vec::<String>::new(), "{mood:?}: {said}");
+        let took = run.wait_event("cleaned_up")["duration_ms"].as_u64();
+        assert!(took > Some(1500), "{mood:?}: what was waited for is said: {took:?}");
+    }
+}
+
+/// Killed while its daemon is away: the reaper waits for it.
+#[test]
+fn the_docker_daemon_is_away_when_the_run_is_killed() {
+    if !docker_answers() {
+        return;
+    }
+    let place = Place::new();
+    let relay = Relay::at(&place.path().join("docker.sock"));
+    let mut run = relay.begin(&place, ENDLESS);
+    run.wait_event("traffic_rate");
+    relay.be(Mood::Away);
+    run.signal(Signal::SIGKILL);
+    assert_eq!(run.exit_code(), None);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    relay.be(Mood::Well);
+    place.assert_nothing_left(&run.id, "the daemon is back");
 }

@@ -54,6 +54,7 @@ pub struct Run {
     pub child: Child,
     pub id: String,
     events: PathBuf,
+    said: PathBuf,
 }
 
 impl Place {
@@ -106,12 +107,20 @@ impl Place {
 
     /// Begins a run and waits until its first event has told its id.
     pub fn begin(&self, scenario: &Path, backend: &str) -> Run {
+        self.begin_with(scenario, backend, |_| {})
+    }
+
+    /// The same with what `more` does to the command.
+    pub fn begin_with(&self, scenario: &Path, backend: &str, more: impl FnOnce(&mut Command)) -> Run {
         let events = self.path().join(format!("{}.events", scenario.display().to_string().replace('/', "_")));
         let mut command = self.drillyard(["run", "--backend", backend, "--events"]);
         command.arg(&events).arg("--report-json").arg(self.path().join("report.json")).arg(scenario);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("drillyard starts");
-        let mut run = Run { child, id: String::new(), events };
+        let said = events.with_extension("said");
+        let file = std::fs::File::create(&said).expect("a file");
+        more(command.stdout(file.try_clone().expect("a file")).stderr(file));
+        let child = command.spawn().expect("drillyard starts");
+        let mut run = Run { child, id: String::new(), events, said };
         let started = run.wait_event("run_started");
         run.id = started["run"].as_str().expect("an id").to_owned();
         run
@@ -174,6 +183,20 @@ impl Run {
             }
         });
         seen.expect("in time").unwrap_or_else(|| panic!("the run ended before {what}"))
+    }
+
+    /// What it has printed.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).expect("text")
+    }
+
+    /// Waits until it has printed this so often.
+    pub fn wait_said(&self, words: &str, times: usize) {
+        let said = poll(PATIENCE, || match self.said() {
+            said if said.matches(words).count() >= times => Ok(()),
+            said => Err(said),
+        });
+        assert_eq!(said, Ok(()), "{words:?} was not said {times} times");
     }
 
     pub fn signal(&self, signal: Signal) {

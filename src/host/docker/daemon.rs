@@ -22,6 +22,12 @@ pub(super) const ASK: Duration = Duration::from_secs(8);
 /// How long a call that makes, starts or removes something may take.
 pub(super) const MAKE: Duration = Duration::from_secs(60);
 
+/// How long clean-up goes on before what is left is told.
+pub const CLEAN_UP: Duration = Duration::from_secs(60);
+
+/// How long to wait before something is tried again.
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
+
 /// A daemon that has answered once.
 #[derive(Debug, Clone)]
 pub struct Daemon {
@@ -55,6 +61,17 @@ impl Daemon {
             Ok(Ok(_)) => Ok(Daemon { docker, address }),
             Ok(Err(error)) => Err(absent(root_cause(&error))),
             Err(_) => Err(absent(format!("nothing within {} seconds", HELLO.as_secs()))),
+        }
+    }
+
+    /// The same, tried again for so long: a daemon that is restarted is away for seconds.
+    pub async fn connect_within(host: Option<&str>, patience: Duration) -> Result<Self> {
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            match Self::connect(host).await {
+                Err(_) if tokio::time::Instant::now() < end => tokio::time::sleep(AGAIN).await,
+                ended => return ended,
+            }
         }
     }
 

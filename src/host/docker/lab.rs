@@ -247,12 +247,13 @@ impl Lab for DockerLab {
         self.tasks.close();
         self.tasks.wait().await;
         let (daemon, run, drill) = self.removal();
-        let left = labels::remove_drill(&daemon, &run, drill).await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        Err(HostError::new(format!("drill {drill} of run {run} could not be removed; left are: {}", left.join(", ")))
-            .help("drillyard clean tries again"))
+        let left = match labels::remove_drill(&daemon, &run, drill).await {
+            Ok(left) if left.is_empty() => return Ok(()),
+            Ok(left) => format!("left are: {}", left.join(", ")),
+            Err(error) => error.message,
+        };
+        let error = HostError::new(format!("drill {drill} of run {run} could not be removed from Docker; {left}"));
+        Err(error.help(format!("when the daemon is well again: {}", labels::by_hand(&run))))
     }
 }
 

@@ -13,7 +13,8 @@ use testcontainers::bollard::query_parameters::{
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::daemon::{ASK, Daemon, MAKE, is_missing};
+use super::daemon::{AGAIN, ASK, CLEAN_UP, Daemon, MAKE, is_missing};
+use super::power;
 use crate::host::{HostError, LabSpec, Result};
 
 /// The run's id.
@@ -27,8 +28,9 @@ pub const OWNER: &str = "drillyard.owner";
 /// The run's work directory on the machine that drillyard runs on.
 pub const DIR: &str = "drillyard.dir";
 
-/// How long removing goes on before what is left is told.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the daemon is asked again when it refuses although no container is left: it was seen to count an endpoint of a network that no
+/// container had, and to refuse to remove that network until it was restarted.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// How long a second look waits for what the daemon was still making when its client died.
 const SECOND_LOOK: Duration = Duration::from_millis(300);
@@ -84,7 +86,7 @@ impl Object {
     }
 }
 
-/// Everything of a run on this daemon's machine is removed; returns what is left of it after 20 seconds.
+/// Everything of a run on this daemon's machine is removed; returns what is left of it after a minute, and why.
 pub async fn remove_run(daemon: &Daemon, run: &str) -> Result<Vec<String>> {
     let filter = [format!("{RUN}={run}")];
     let left = remove(daemon, &filter).await?;
@@ -93,6 +95,15 @@ pub async fn remove_run(daemon: &Daemon, run: &str) -> Result<Vec<String>> {
     }
     tokio::time::sleep(SECOND_LOOK).await;
     remove(daemon, &filter).await
+}
+
+/// The commands that remove what is left of a run.
+pub fn by_hand(run: &str) -> String {
+    let of = format!("--filter label={RUN}={run}");
+    format!(
+        "drillyard clean {run}; or by hand: docker rm -fv $(docker ps -aq {of}); docker network rm $(docker network ls -q {of}); \
+         docker volume rm $(docker volume ls -q {of})"
+    )
 }
 
 /// All that drillyard has made and not removed on this daemon's machine, by run; of live runs too.
@@ -117,53 +128,98 @@ pub(super) async fn remove_drill(daemon: &Daemon, run: &str, drill: usize) -> Re
     remove(daemon, &[format!("{RUN}={run}"), format!("{DRILL}={drill}")]).await
 }
 
-/// Removes what carries all of the labels until nothing is there, or patience ends; returns what is left, with the reasons.
+/// What could not be removed yet.
+struct Refusal {
+    object: Object,
+    error: HostError,
+    /// Whether the daemon said that it is in use; it may just as well have been away.
+    in_use: bool,
+}
+
+/// Removes what carries all of the labels until nothing is there, or patience ends; returns what is left, with the reasons. A daemon
+/// that is away or out of order for a while is waited for.
 async fn remove(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CLEAN_UP;
+    let mut refused_since = None;
     loop {
-        let objects = list(daemon, labels).await?;
-        let Some(first) = objects.iter().map(|object| object.kind).min() else { return Ok(vec![]) };
-        let mut round = JoinSet::new();
-        // Networks and volumes do not wait for each other.
-        for object in objects.into_iter().filter(|object| object.kind == first || first != Kind::Container) {
-            let daemon = daemon.clone();
-            round.spawn(async move { remove_one(&daemon, &object).await.map_err(|error| (object, error)) });
+        match round(daemon, labels).await {
+            Ok(None) => return Ok(vec![]),
+            Ok(Some(refusals)) => {
+                let only_refused = |one: &Refusal| one.in_use && one.object.kind != Kind::Container;
+                let for_good = !refusals.is_empty() && refusals.iter().all(only_refused);
+                refused_since = refused_since.filter(|_| for_good).or(for_good.then(Instant::now));
+                let hopeless = refused_since.is_some_and(|since| since.elapsed() >= REFUSED);
+                if !refusals.is_empty() && (hopeless || Instant::now() >= end) {
+                    return Ok(refusals.iter().map(|one| format!("{} ({})", one.object.told(), one.error)).collect());
+                }
+                if refusals.is_empty() {
+                    continue;
+                }
+            }
+            Err(error) if Instant::now() >= end => return Err(error),
+            Err(_) => refused_since = None,
         }
-        let mut failed = vec![];
-        while let Some(done) = round.join_next().await {
-            match done {
-                Ok(Ok(())) => {}
-                Ok(Err((object, error))) => failed.push(format!("{} ({error})", object.told())),
-                Err(error) => failed.push(error.to_string()),
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Tries to remove what is there once: containers, or when there are none everything else. None where nothing was there.
+async fn round(daemon: &Daemon, labels: &[String]) -> Result<Option<Vec<Refusal>>> {
+    let objects = list(daemon, labels).await?;
+    let Some(first) = objects.iter().map(|object| object.kind).min() else { return Ok(None) };
+    let mut round = JoinSet::new();
+    // Networks and volumes do not wait for each other.
+    for object in objects.into_iter().filter(|object| object.kind == first || first != Kind::Container) {
+        let daemon = daemon.clone();
+        round.spawn(async move {
+            let removed = remove_one(&daemon, &object).await;
+            if let Err(error) = &removed
+                && object.kind == Kind::Network
+                && is_in_use(error)
+            {
+                free(&daemon, &object.id).await;
+            }
+            removed.err().map(|error| {
+                let in_use = is_in_use(&error);
+                let error = daemon.explain(&format!("removing the {}", object.told()), &error);
+                Refusal { object, error, in_use }
+            })
+        });
+    }
+    Ok(Some(round.join_all().await.into_iter().flatten().collect()))
+}
+
+/// Whether the daemon will not remove a thing because something still uses it.
+fn is_in_use(error: &ApiError) -> bool {
+    matches!(error, ApiError::DockerResponseServerError { status_code: 403 | 409, .. })
+}
+
+/// Takes everything off a network of which no container is left: endpoints that outlived theirs.
+async fn free(daemon: &Daemon, network: &str) {
+    let seen = daemon.call("looking at a network", ASK, daemon.docker.inspect_network(network, None)).await;
+    for (id, endpoint) in seen.ok().and_then(|seen| seen.containers).unwrap_or_default() {
+        let container = endpoint.name.unwrap_or(id);
+        // When it does not help, the next attempt says what is in the way.
+        let _ = power::disconnect(daemon, &container, network).await;
+    }
+}
+
+async fn remove_one(daemon: &Daemon, object: &Object) -> std::result::Result<(), ApiError> {
+    let (docker, id) = (&daemon.docker, object.id.as_str());
+    let removal = async {
+        match object.kind {
+            Kind::Container => {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                gone(docker.remove_container(id, Some(options))).await
+            }
+            Kind::Network => gone(docker.remove_network(id)).await,
+            Kind::Volume => {
+                let options = RemoveVolumeOptionsBuilder::new().force(true).build();
+                gone(docker.remove_volume(id, Some(options))).await
             }
         }
-        if Instant::now() >= end {
-            return Ok(if failed.is_empty() { told_list(daemon, labels).await? } else { failed });
-        }
-        if !failed.is_empty() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
-
-async fn told_list(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
-    Ok(list(daemon, labels).await?.iter().map(Object::told).collect())
-}
-
-async fn remove_one(daemon: &Daemon, object: &Object) -> std::result::Result<(), HostError> {
-    let (docker, id) = (&daemon.docker, object.id.as_str());
-    let doing = format!("removing the {}", object.told());
-    match object.kind {
-        Kind::Container => {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            daemon.call(&doing, MAKE, gone(docker.remove_container(id, Some(options)))).await
-        }
-        Kind::Network => daemon.call(&doing, MAKE, gone(docker.remove_network(id))).await,
-        Kind::Volume => {
-            let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-            daemon.call(&doing, MAKE, gone(docker.remove_volume(id, Some(options)))).await
-        }
-    }
+    };
+    tokio::time::timeout(MAKE, removal).await.unwrap_or(Err(ApiError::RequestTimeoutError))
 }
 
 /// What somebody else has removed, or is removing, is as good as gone: the next look tells.

@@ -26,9 +26,9 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-pub use daemon::{DEFAULT_HOST, Daemon};
+pub use daemon::{CLEAN_UP, DEFAULT_HOST, Daemon};
 pub use lab::DockerLab;
-pub use labels::{Leftover, leftovers, remove_run};
+pub use labels::{Leftover, by_hand, leftovers, remove_run};
 pub use node::DockerHost;
 
 use super::{Backend, BackendKind, HostError, Installation, Lab, LabSpec, Result};

@@ -185,7 +185,8 @@ impl Host for DockerHost {
 
     fn shell(&self, program: &Program) -> Vec<String> {
         let mut argv: Vec<String> = ["docker", "exec", "-it", "-u", "postgres", "-w", "/"].map(str::to_owned).into();
-        let added = program.env.iter().map(|(key, value)| format!("{key}={value}"));
+        // Without a value docker takes that of its own environment, which nobody else can see.
+        let added = program.env.iter().map(|(key, _)| key.clone());
         for entry in self.setting.env.iter().cloned().chain(added) {
             argv.extend(["-e".to_owned(), entry]);
         }

@@ -435,7 +435,6 @@ impl Host for LocalHost {
             );
         }
         argv.extend(["env".to_owned(), format!("HOME={}", self.dir.display()), format!("PATH={}", self.search_path)]);
-        argv.extend(program.env.iter().map(|(k, v)| format!("{k}={v}")));
         argv.push(self.resolve(&program.name).display().to_string());
         argv.extend(program.args.iter().cloned());
         argv

@@ -79,6 +79,7 @@ fn reports(events: Vec<Event>, redactor: Redactor) -> Vec<(String, String)> {
         html: Some(folder.path().to_owned()),
         markdown: Some(path("report.md")),
         github: Some(GithubOptions { out: Box::new(github.clone()), summary: Some(path("summary.md")) }),
+        pipes: vec![],
     };
     let journal = Journal::new(options.open().expect("reports").listeners, redactor);
     events.into_iter().for_each(|event| journal.write(event));
