@@ -1,6 +1,7 @@
 //! Where one server lives: a directory and processes on this machine, or a container. The steps know neither.
 
 pub mod docker;
+mod identity;
 pub mod local;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::pg::Version;
+use crate::pg::{SystemId, Version};
 
 /// Something that went wrong with the lab itself; never the fault of what is drilled.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -170,8 +171,8 @@ pub trait Host: Send + Sync {
     async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>>;
 
     /// Fills PGDATA with a new cluster as `initdb` makes it with `options`, with the superuser `postgres`, and returns that
-    /// user's password. The work is done once for a version and options, and copied from then on.
-    async fn initdb(&self, options: &[&str]) -> Result<String>;
+    /// user's password. The work is done once for a version and options, and copied from then on. The cluster's identifier is `system`.
+    async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String>;
 
     /// The command line that a person's `drillyard shell` executes for `program`: argv, to be run on this machine with the program's
     /// environment, which is not in argv: there is a password in it.

@@ -1,7 +1,7 @@
 //! What is written to postgresql.conf and pg_hba.conf.
 
 use crate::host::{Endpoint, Host};
-use crate::pg::{RecoveryTarget, quote_literal};
+use crate::pg::{RecoveryTarget, TargetTimeline, quote_literal};
 
 use super::{DATABASE, SUPERUSER, Setup};
 
@@ -18,6 +18,11 @@ pub struct Config {
     pub recovery: Option<(RecoveryTarget, &'static str)>,
     /// What the WAL that it replays demands: `max_connections` and the like at least as its primary has them.
     pub demands: Vec<(String, String)>,
+    /// Which timeline that recovery follows.
+    pub timeline: TargetTimeline,
+    /// Whether the log has to tell how a recovery goes, whatever was set: [`Node::own_log_settings`](super::Node::own_log_settings)
+    /// gives the server its own settings back.
+    pub recovery_log: bool,
     /// The scenario's `settings`.
     pub settings: Vec<(String, String)>,
     /// Whether it applies what it streams at once, whatever delay its settings ask for.
@@ -81,7 +86,7 @@ impl Config {
             set(&format!("recovery_target{name}"), "");
         }
         set("recovery_target_inclusive", "on");
-        set("recovery_target_timeline", "latest");
+        set("recovery_target_timeline", &self.timeline.to_string());
         if let Some((target, action)) = &self.recovery {
             for (name, value) in target.settings() {
                 set(name, &value);
@@ -91,6 +96,11 @@ impl Config {
         if self.at_once || self.following.is_none() {
             // A delay is for standbys: a recovery to a target would only be held up by it.
             set(DELAY, "0");
+        }
+        if self.recovery_log {
+            lines.push(LOG_BEGINS.to_owned());
+            lines.extend(RECOVERY_LOG.iter().map(|(name, value)| format!("{name} = {}", quote_setting(value))));
+            lines.push(LOG_ENDS.to_owned());
         }
         lines.push(String::new());
         lines.join("\n")
@@ -121,6 +131,12 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("wal_retrieve_retry_interval", "100ms"),
 ];
 
+/// What a log must be like that a recovery is read from. The rest of what could hide it is reserved.
+pub(super) const RECOVERY_LOG: &[(&str, &str)] = &[("log_min_messages", "warning"), ("log_error_verbosity", "default")];
+/// The lines around [`RECOVERY_LOG`] in postgresql.conf.
+pub(super) const LOG_BEGINS: &str = "# drillyard: only while it recovers";
+pub(super) const LOG_ENDS: &str = "# drillyard: from here on again";
+
 /// The settings that drillyard needs for itself; a scenario that sets one is told so.
 pub const RESERVED: &[&str] = &[
     "listen_addresses",
@@ -146,6 +162,7 @@ pub const RESERVED: &[&str] = &[
     "recovery_target_name",
     "recovery_target_inclusive",
     "recovery_target_action",
+    "recovery_target_timeline",
     "dynamic_shared_memory_type",
 ];
 

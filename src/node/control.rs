@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::host::{HostError, POLL, Program};
-use crate::pg::ShutdownMode;
+use crate::pg::{ShutdownMode, SystemId};
 
 use super::{INITDB_OPTIONS, Life, Node, SOCKET_PORT, SqlError, log_reason};
 
@@ -160,9 +160,9 @@ pub async fn wait_until<T, E>(
 }
 
 impl Node {
-    /// Fills PGDATA with a new cluster, whose superuser has the returned password.
-    pub async fn initdb(&self) -> Result<String, HostError> {
-        self.host()?.initdb(INITDB_OPTIONS).await
+    /// Fills PGDATA with a new cluster of this identifier, whose superuser has the returned password.
+    pub async fn initdb(&self, system: SystemId) -> Result<String, HostError> {
+        self.host()?.initdb(INITDB_OPTIONS, system).await
     }
 
     /// Starts the server and waits until it answers, or until it has shut itself down again.

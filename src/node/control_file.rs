@@ -1,12 +1,16 @@
 //! What a server's control file says (manual, "pg_controldata").
 
+use std::collections::BTreeMap;
+
 use super::Node;
 use crate::host::{HostError, Program};
-use crate::pg::{Lsn, TimelineId};
+use crate::pg::{History, Lsn, SystemId, TimelineId};
 
 /// The control file, as far as a recovery is told by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlFile {
+    /// The cluster's identifier.
+    pub system: SystemId,
     /// `in production`, `in archive recovery`, `shut down in recovery` ...
     pub state: String,
     /// Where its last checkpoint lies.
@@ -19,6 +23,7 @@ pub struct ControlFile {
     pub segment_size: u64,
 }
 
+pattern!(SYSTEM, r"(?m)^Database system identifier:\s+(\d+)$");
 pattern!(STATE, r"(?m)^Database cluster state:\s+(.+)$");
 pattern!(CHECKPOINT, r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
 pattern!(TIMELINE, r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
@@ -37,6 +42,7 @@ impl ControlFile {
             Some((at, TimelineId(group(&MIN_TIMELINE)?.parse().ok()?))).filter(|(at, _)| at.0 > 0)
         };
         Some(ControlFile {
+            system: SystemId(group(&SYSTEM)?.parse().ok()?),
             state: group(&STATE)?,
             checkpoint: group(&CHECKPOINT)?.parse().ok()?,
             timeline: TimelineId(group(&TIMELINE)?.parse().ok()?),
@@ -46,13 +52,63 @@ impl ControlFile {
     }
 }
 
+/// Prints the control file of the server in `$1`, and the history files in its pg_wal.
+const LOOK: &str = r#"LC_ALL=C pg_controldata -D "$1" || exit 1
+for file in "$1"/pg_wal/*.history; do
+  [ -f "$file" ] || continue
+  echo "history: ${file##*/}"
+  sed 's/^/ /' "$file"
+done
+exit 0"#;
+
+/// The timelines that a server knows, by the history files in its pg_wal: its own, those that led to it, those that it has read in the
+/// archive, and what a backup has brought along.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Histories(BTreeMap<u32, History>);
+
+impl Histories {
+    fn read(text: &str) -> Self {
+        let mut files: BTreeMap<u32, String> = BTreeMap::new();
+        let mut file = None;
+        for line in text.lines() {
+            match (line.strip_prefix("history: "), line.strip_prefix(' ')) {
+                (Some(name), _) => file = name.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()),
+                (None, Some(entry)) if let Some(file) = file => {
+                    let text = files.entry(file).or_default();
+                    text.push_str(entry);
+                    text.push('\n');
+                }
+                _ => {}
+            }
+        }
+        Histories(files.into_iter().map(|(id, text)| (id, History::read(TimelineId(id), &text))).collect())
+    }
+
+    /// The history of a timeline. One without a file is taken for one that no other led to, as the server does.
+    pub fn of(&self, timeline: TimelineId) -> History {
+        self.0.get(&timeline.0).cloned().unwrap_or_else(|| History::first(timeline))
+    }
+
+    /// The newest timeline that comes from a place on one: what `recovery_target_timeline = latest` takes.
+    pub fn newest_from(&self, timeline: TimelineId, at: Lsn) -> History {
+        let newest = self.0.values().rev().find(|history| history.timeline >= timeline && history.at(at) == timeline);
+        newest.cloned().unwrap_or_else(|| self.of(timeline))
+    }
+}
+
 impl Node {
     /// The server's control file, whether it runs or not. None where pg_controldata says nothing that is understood.
     pub async fn control_file(&self) -> Result<Option<ControlFile>, HostError> {
+        Ok(self.control_and_histories().await?.map(|(control, _)| control))
+    }
+
+    /// The same, with the timelines that it knows.
+    pub async fn control_and_histories(&self) -> Result<Option<(ControlFile, Histories)>, HostError> {
         let host = self.host()?;
-        let look = Program::new("pg_controldata", ["-D", &host.paths().data]).env("LC_ALL", "C");
-        let output = host.run(look).await?;
-        Ok(ControlFile::read(&output.text()).filter(|_| output.success()))
+        let output = host.run(Program::script(LOOK, [&host.paths().data])).await?;
+        let text = output.text();
+        let control = ControlFile::read(&text).filter(|_| output.success());
+        Ok(control.map(|control| (control, Histories::read(&text))))
     }
 }
 
@@ -64,7 +120,8 @@ mod tests {
     fn a_control_file_is_read() {
         let text = |min: &str| {
             format!(
-                "Database cluster state:               in archive recovery
+                "Database system identifier:           7300000000000000001
+Database cluster state:               in archive recovery
 Latest checkpoint location:           0/3000060
 Latest checkpoint's TimeLineID:       1
 Latest checkpoint's PrevTimeLineID:   1
@@ -81,6 +138,18 @@ Bytes per WAL segment:                16777216
         );
         assert_eq!((read.min_recovery, read.segment_size), (Some((Lsn(0x300_0100), TimelineId(1))), 16 << 20));
         assert_eq!(ControlFile::read(&text("0/0")).and_then(|read| read.min_recovery), None);
+        assert_eq!(read.system, SystemId(7_300_000_000_000_000_001));
         assert_eq!(ControlFile::read("pg_controldata: error"), None);
+    }
+
+    #[test]
+    fn the_newest_timeline_that_comes_from_a_place_is_found() {
+        let text = "Database cluster state: x\nhistory: 00000002.history\n 1\t0/300\tno recovery target specified\n\
+            history: 00000003.history\n 1\t0/300\tbefore X\n \n 2\t0/500\tbefore Y\n";
+        let histories = Histories::read(text);
+        let newest = |timeline, at| histories.newest_from(TimelineId(timeline), Lsn(at)).timeline.0;
+        assert_eq!([newest(1, 0x200), newest(1, 0x301), newest(2, 0x400), newest(2, 0x501)], [3, 1, 3, 2]);
+        assert_eq!(histories.of(TimelineId(2)).switches.len(), 1);
+        assert_eq!(histories.of(TimelineId(9)), History::first(TimelineId(9)));
     }
 }

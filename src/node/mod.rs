@@ -29,11 +29,11 @@ use crate::pg::Version;
 
 pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
-pub use control_file::ControlFile;
+pub use control_file::{ControlFile, Histories};
 pub use inherited::{AutoConf, Origin, is_demanded};
 pub use recovery::{Arrival, WalTrouble, log_reason};
-pub use rewind::{Resting, Rewind, Rewound, Switch};
-pub use session::{SqlError, Text, discard, moment, sql_problem};
+pub use rewind::{Resting, Rewind, Rewound};
+pub use session::{SqlError, Text, discard, lineage, moment, sql_problem};
 pub use session_settings::Purpose;
 pub use standby::{Sender, apply_delay};
 pub use walreceiver::{Refusal, Refused};

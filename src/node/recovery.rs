@@ -9,6 +9,10 @@ use serde_json::json;
 use crate::journal::Facts;
 use crate::pg::{Lsn, RecoveryTarget, Segment, TimelineId, Xid};
 
+use super::Node;
+use super::config::{LOG_BEGINS, LOG_ENDS, RECOVERY_LOG};
+use crate::host::{HostError, Program};
+
 /// Where a recovery came out, by its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrival {
@@ -143,8 +147,7 @@ impl Arrival {
     fn in_time(&self, target: Timestamp, inclusive: bool, stopped: &str) -> Result<(), String> {
         let wrong = |what: &str, at: Timestamp| Err(format!("recovery was to stop at {target}, and {what} of {at}"));
         // Both are written to the microsecond.
-        if let Some(at) =
-            STOPPED_TIME.as_ref().and_then(|pattern| server_time(pattern.captures(stopped)?.get(1)?.as_str()))
+        if let Some(at) = self.stopped_time()
             && (at < target || (at == target && inclusive))
             && stopped.starts_with("before")
         {
@@ -161,6 +164,12 @@ impl Arrival {
         server_time(self.last_commit.as_deref()?)
     }
 
+    /// The time of the commit, abort or restore point that recovery stopped at, by the clock of the server that wrote it.
+    pub fn stopped_time(&self) -> Option<Timestamp> {
+        let captures = STOPPED_TIME.as_ref()?.captures(self.stopped.as_deref()?)?;
+        server_time(captures.get(1)?.as_str())
+    }
+
     /// Adds what is known to a step's facts.
     pub fn tell(&self, facts: &mut Facts) {
         let mut add = |name: &str, value: &Option<String>| {
@@ -174,6 +183,33 @@ impl Arrival {
         if let Some((first, last)) = &self.segments {
             facts.insert("first_segment".to_owned(), json!(first));
             facts.insert("last_segment".to_owned(), json!(last));
+        }
+    }
+}
+
+/// Takes the lines between `$2` and `$3` out of the postgresql.conf in `$1`, and has the server read it again, where one of the settings
+/// `$4` is set elsewhere in it.
+const OWN_LOG_SETTINGS: &str = r#"cd "$1" || exit 1
+sed "/^$2\$/,/^$3\$/d" postgresql.conf >postgresql.conf.new || exit 1
+if grep -Eq "^[[:space:]]*($4)[[:space:]=]" postgresql.conf.new; then
+  cat postgresql.conf.new >postgresql.conf || exit 1
+  read -r pid <postmaster.pid 2>/dev/null && kill -HUP "$pid" 2>/dev/null || :
+fi
+rm -f postgresql.conf.new"#;
+
+impl Node {
+    /// Gives a server that has recovered its own settings for the log back (see [`Config::recovery_log`](super::Config)).
+    pub async fn own_log_settings(&self) -> Result<(), HostError> {
+        let names: Vec<&str> = RECOVERY_LOG.iter().map(|(name, _)| *name).collect();
+        let host = self.host()?;
+        let arguments = [host.paths().data.as_str(), LOG_BEGINS, LOG_ENDS, &names.join("|")];
+        let output = host.run(Program::script(OWN_LOG_SETTINGS, arguments)).await?;
+        match output.success() {
+            true => Ok(()),
+            false => {
+                let why = output.stderr.trim();
+                Err(HostError::new(format!("the settings of `{}` cannot be restored: {why}", self.name())))
+            }
         }
     }
 }

@@ -5,13 +5,15 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::host::{HostError, Program};
-use crate::pg::{Lsn, Segment, TimelineId};
+use crate::pg::{Lsn, Segment, SystemId, TimelineId};
 
 use super::{ControlFile, Node};
 
 /// What stands in the control file of a server that does not run, and beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resting {
+    /// Its cluster.
+    pub system: SystemId,
     /// Its timeline, as of its last checkpoint.
     pub timeline: TimelineId,
     /// Where its last checkpoint lies.
@@ -22,15 +24,6 @@ pub struct Resting {
     pub crashed_standby: bool,
     /// Segments that are finished and were not archived.
     pub unarchived: Vec<String>,
-}
-
-/// A switch to the next timeline, in the history of a timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switch {
-    /// The timeline that was left.
-    pub timeline: TimelineId,
-    /// Where.
-    pub at: Lsn,
 }
 
 /// What came of it.
@@ -100,7 +93,6 @@ exit $rc"#;
 pattern!(READY, r"(?m)^ready: ([0-9A-F]{24})$");
 pattern!(DIVERGED, r"servers diverged at WAL location ([0-9A-F/]+) on timeline");
 pattern!(COMMITS, r"(?m)^commits: (\d+)$");
-pattern!(HISTORY, r"(?m)^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)");
 
 fn group<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<&'t str> {
     Some(pattern.as_ref()?.captures(text)?.get(1)?.as_str())
@@ -110,6 +102,7 @@ impl Resting {
     fn read(text: &str) -> Option<Self> {
         let control = ControlFile::read(text)?;
         Some(Resting {
+            system: control.system,
             timeline: control.timeline,
             checkpoint: control.checkpoint,
             segment_size: control.segment_size,
@@ -120,18 +113,6 @@ impl Resting {
                 .filter_map(|c| Some(c.get(1)?.as_str().to_owned()))
                 .collect(),
         })
-    }
-}
-
-impl Switch {
-    /// Reads a timeline's history file.
-    pub fn history(text: &str) -> Vec<Self> {
-        let all = HISTORY.as_ref().map(|pattern| pattern.captures_iter(text)).into_iter().flatten();
-        all.filter_map(|found| {
-            let timeline = TimelineId(found.get(1)?.as_str().parse().ok()?);
-            Some(Switch { timeline, at: found.get(2)?.as_str().parse().ok()? })
-        })
-        .collect()
     }
 }
 
@@ -224,6 +205,7 @@ mod tests {
     #[test]
     fn a_control_file_is_read() {
         let text = "\
+Database system identifier:           7300000000000000001
 Database cluster state:               in production
 Latest checkpoint location:           0/3000060
 Latest checkpoint's TimeLineID:       1
@@ -233,25 +215,11 @@ ready: 000000010000000000000003
 ready: 00000002.history
 ";
         let resting = Resting::read(text).expect("a control file");
-        assert_eq!(resting.timeline, TimelineId(1));
+        assert_eq!((resting.system, resting.timeline), (SystemId(7_300_000_000_000_000_001), TimelineId(1)));
         assert_eq!(resting.checkpoint, Lsn(0x0300_0060));
         assert_eq!((resting.segment_size, resting.crashed_standby), (16 << 20, false));
         assert_eq!(resting.unarchived, ["000000010000000000000003"]);
         assert_eq!(Resting::read("pg_controldata: error"), None);
-    }
-
-    #[test]
-    fn a_history_is_read() {
-        let text = "1\t0/3000098\tno recovery target specified\n\n2\t0/50000A0\tbefore 2000-01-01\n";
-        let history = Switch::history(text);
-        assert_eq!(
-            history,
-            [
-                Switch { timeline: TimelineId(1), at: Lsn(0x0300_0098) },
-                Switch { timeline: TimelineId(2), at: Lsn(0x0500_00A0) }
-            ]
-        );
-        assert!(Switch::history("").is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::host::{Endpoint, HostError, Login};
 use crate::pg::condition::condition;
-use crate::pg::{Lsn, Moment, TimelineId, Version};
+use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version};
 
 use super::session_settings::{Purpose, external_options, options};
 use super::{Node, Place};
@@ -212,25 +212,49 @@ async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_post
 
 /// The server's clock, WAL position and timeline. On a standby those of what it has replayed.
 pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
+    const POSITION: &str = "CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
+                                 ELSE pg_current_wal_insert_lsn() END::text";
+    let asked = Timestamp::now();
+    // In this order: what is committed before the clock is read is known by its LSN, and the other way round.
+    let query = format!(
+        "SELECT {POSITION}, clock_timestamp(), {POSITION},
+                CASE WHEN pg_is_in_recovery() THEN lpad(to_hex((SELECT timeline_id FROM pg_control_checkpoint())), 8, '0')
+                     ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END"
+    );
+    let row = client.query_one(&query, &[]).await?;
+    let lsn = |column: usize| row.get::<_, &str>(column).parse().map_err(|e| SqlError::Answer(format!("{e}")));
+    Ok(Moment {
+        asked,
+        floor: lsn(0)?,
+        at: row.get(1),
+        lsn: lsn(2)?,
+        timeline: timeline_of(row.get(3))?,
+        seen: Timestamp::now(),
+    })
+}
+
+/// The timeline in the name of a WAL file.
+fn timeline_of(file: &str) -> Result<TimelineId, SqlError> {
+    let timeline = file.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    timeline.map(TimelineId).ok_or_else(|| SqlError::Answer(format!("`{file}` is not a WAL file's name")))
+}
+
+/// Whose WAL a server writes, or replays: its cluster, and the timelines that led to its own.
+pub async fn lineage(client: &Client) -> Result<Lineage, SqlError> {
     let row = client
         .query_one(
-            "SELECT clock_timestamp(),
-                    CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
-                         ELSE pg_current_wal_insert_lsn() END::text,
-                    CASE WHEN pg_is_in_recovery() THEN lpad(to_hex((SELECT timeline_id FROM pg_control_checkpoint())), 8, '0')
-                         ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END",
+            "SELECT (SELECT system_identifier FROM pg_control_system()), name,
+                    convert_from(pg_read_binary_file('pg_wal/' || name || '.history', 0, 1000000, true), 'UTF8')
+             FROM (SELECT upper(lpad(CASE WHEN pg_is_in_recovery()
+                       THEN to_hex(greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                                            (SELECT received_tli FROM pg_stat_wal_receiver)))
+                       ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, 8, '0')) AS name) own",
             &[],
         )
         .await?;
-    let lsn: Lsn = row.get::<_, &str>(1).parse().map_err(|e| SqlError::Answer(format!("{e}")))?;
-    let file: &str = row.get(2);
-    let timeline = file.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    Ok(Moment {
-        at: row.get(0),
-        lsn,
-        timeline: TimelineId(timeline.ok_or_else(|| SqlError::Answer(format!("`{file}` is not a WAL file's name")))?),
-        seen: Timestamp::now(),
-    })
+    // The first timeline has no history.
+    let history = History::read(timeline_of(row.get(1))?, row.get::<_, Option<&str>>(2).unwrap_or_default());
+    Ok(Lineage { system: SystemId(row.get::<_, i64>(0).cast_unsigned()), history })
 }
 
 /// A parameter given as text, whatever its type is: the server's own input function reads it. `None` is NULL.

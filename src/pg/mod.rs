@@ -1,6 +1,7 @@
 //! PostgreSQL's own notions as types. Pure: no I/O, knows no other room.
 
 pub mod condition;
+mod history;
 mod ident;
 mod lsn;
 mod mark;
@@ -13,13 +14,14 @@ mod value;
 mod version;
 
 pub use condition::SqlState;
+pub use history::{History, Lineage, Parting, Switch, SystemId};
 pub use ident::{
     ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,
 };
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
-pub use mark::{Mark, Moment};
+pub use mark::{Mark, Moment, RestorePoint};
 pub use segment::{Segment, is_segment};
 pub use settings::{is_any_setting, is_setting, setting_names};
-pub use target::{RecoveryTarget, ShutdownMode};
+pub use target::{RecoveryTarget, ShutdownMode, TargetTimeline};
 pub use value::{quoted_values, shown_record, shown_value, shown_values};
 pub use version::{NEWEST_TESTED, SUPPORTED_MAJORS, Version, VersionError};

@@ -50,6 +50,11 @@ impl Segment {
         Lsn(self.number.saturating_mul(self.size))
     }
 
+    /// Where the next one begins.
+    pub fn end(self) -> Lsn {
+        self.next().start()
+    }
+
     /// Its timeline.
     pub fn timeline(self) -> TimelineId {
         self.timeline

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Lsn, Xid};
+use super::{Lsn, TimelineId, Xid};
 
 /// A recovery target as PostgreSQL's configuration expresses it (manual, 20.5.6 "Recovery Target").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,28 @@ impl fmt::Display for RecoveryTarget {
             RecoveryTarget::Xid { xid, inclusive } => write!(f, "{} transaction {}", side(inclusive), xid),
             RecoveryTarget::Lsn { lsn, inclusive } => write!(f, "{} LSN {}", side(inclusive), lsn),
             RecoveryTarget::Name(name) => write!(f, "restore point `{name}`"),
+        }
+    }
+}
+
+/// Which timeline a recovery follows (`recovery_target_timeline`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetTimeline {
+    /// The newest in the archive that comes from the backup's.
+    #[default]
+    Latest,
+    /// The one that the backup was taken on.
+    Current,
+    /// This one.
+    Id(TimelineId),
+}
+
+impl fmt::Display for TargetTimeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetTimeline::Latest => f.write_str("latest"),
+            TargetTimeline::Current => f.write_str("current"),
+            TargetTimeline::Id(timeline) => timeline.fmt(f),
         }
     }
 }

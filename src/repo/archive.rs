@@ -8,18 +8,23 @@ use crate::pg::{Segment, TimelineId, is_segment};
 
 /// The WAL segments that lay in a repo when it was looked, with the sizes of their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Archive(BTreeMap<String, u64>);
+pub struct Archive {
+    /// The sizes of their files, by their names.
+    sizes: BTreeMap<String, u64>,
+    /// The one that was written last.
+    newest: Option<String>,
+}
 
 impl Repo {
     /// Lists the segments, from any host.
     pub async fn archive(&self, host: &dyn Host) -> Result<Archive, HostError> {
-        let output = host.run(Program::script(r#"cd "$1" 2>/dev/null && ls -ln || true"#, [self.wal()])).await?;
+        let output = host.run(Program::script(r#"cd "$1" 2>/dev/null && ls -lnt || true"#, [self.wal()])).await?;
         Ok(Archive::read(&output.text()))
     }
 }
 
 impl Archive {
-    /// Reads what `ls -ln` prints.
+    /// Reads what `ls -lnt` prints: what was written last stands first.
     pub fn read(listing: &str) -> Self {
         let segment = |line: &str| {
             let mut words = line.split_ascii_whitespace();
@@ -27,45 +32,54 @@ impl Archive {
             let name = words.next_back().filter(|name| is_segment(name))?;
             Some((name.to_owned(), size))
         };
-        Archive(listing.lines().filter_map(segment).collect())
+        let mut newest = None;
+        let sizes = listing.lines().filter_map(segment).inspect(|(name, _)| {
+            newest.get_or_insert_with(|| name.clone());
+        });
+        Archive { sizes: sizes.collect(), newest }
     }
 
     /// The size of a whole segment; `None` for an empty archive.
     pub fn segment_size(&self) -> Option<u64> {
-        self.0.values().copied().max().filter(|size| *size > 0)
+        self.sizes.values().copied().max().filter(|size| *size > 0)
     }
 
     /// Whether a segment is there, whole or not.
     pub fn holds(&self, segment: Segment) -> bool {
-        self.0.contains_key(&segment.to_string())
+        self.sizes.contains_key(&segment.to_string())
     }
 
     /// The same for a name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.sizes.contains_key(name)
     }
 
     /// The first of all segments.
     pub fn first(&self) -> Option<&str> {
-        self.0.first_key_value().map(|(name, _)| name.as_str())
+        self.sizes.first_key_value().map(|(name, _)| name.as_str())
     }
 
     /// The last of all segments.
     pub fn last(&self) -> Option<&str> {
-        self.0.last_key_value().map(|(name, _)| name.as_str())
+        self.sizes.last_key_value().map(|(name, _)| name.as_str())
+    }
+
+    /// The segment that was written last, on whatever timeline.
+    pub fn newest(&self) -> Option<Segment> {
+        Segment::parse(self.newest.as_deref()?, self.segment_size()?)
     }
 
     /// The segments of a timeline, in order.
     pub fn timeline(&self, timeline: TimelineId) -> impl DoubleEndedIterator<Item = Segment> {
         let size = self.segment_size().unwrap_or_default();
-        let all = self.0.keys().filter_map(move |name| Segment::parse(name, size));
+        let all = self.sizes.keys().filter_map(move |name| Segment::parse(name, size));
         all.filter(move |segment| segment.timeline() == timeline)
     }
 
     /// The segments from `from` through `through` that are not there, or not whole.
     pub fn missing(&self, from: Segment, through: Segment) -> impl Iterator<Item = Segment> {
         let size = self.segment_size();
-        let whole = move |segment: &Segment| self.0.get(&segment.to_string()).is_some_and(|one| Some(*one) == size);
+        let whole = move |segment: &Segment| self.sizes.get(&segment.to_string()).is_some_and(|one| Some(*one) == size);
         std::iter::successors(Some(from), |one| Some(one.next()))
             .take_while(move |one| *one <= through)
             .filter(move |one| !whole(one))
@@ -73,7 +87,7 @@ impl Archive {
 
     /// What there is, in words: `it has 3 segments, 000000010000000000000001 to 000000010000000000000003`.
     pub fn summary(&self) -> String {
-        match (self.first(), self.last(), self.0.len()) {
+        match (self.first(), self.last(), self.sizes.len()) {
             (Some(first), Some(last), count @ 2..) => format!("it has {count} segments, {first} to {last}"),
             (Some(only), ..) => format!("it has one segment, {only}"),
             _ => "it has no WAL".to_owned(),
@@ -101,6 +115,7 @@ total 49160
         let archive = Archive::read(LISTING);
         assert_eq!(archive.segment_size(), Some(16 << 20));
         assert_eq!(archive.first(), Some("000000010000000000000001"));
+        assert_eq!(archive.newest().map(|newest| newest.to_string()).as_deref(), Some("000000010000000000000001"));
         assert_eq!(archive.last(), Some("000000020000000000000006"));
         let segment = |name| Segment::parse(name, 16 << 20).expect("a segment");
         let missing = archive.missing(segment("000000010000000000000002"), segment("000000010000000000000006"));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pg::{Lsn, Segment, TimelineId};
+use crate::pg::{History, Lsn, Segment, Switch, TimelineId};
 
 /// Prints the archive in `$1`: the names of its files, the size of a segment, the contents of its history files.
 pub const LIST: &str = r#"cd "$1" 2>/dev/null || exit 0
@@ -82,6 +82,13 @@ impl Archive {
     /// Whether there is no WAL in it at all.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
+    }
+
+    /// The history of a timeline. One without a file is taken for one that no other led to.
+    pub fn history(&self, timeline: TimelineId) -> History {
+        let before = self.histories.get(&timeline.0).into_iter().flatten();
+        let switches = before.map(|(parent, left)| Switch { timeline: TimelineId(*parent), at: *left });
+        History { timeline, switches: switches.collect() }
     }
 
     /// The newest timeline that a server at `at` on `timeline` can come to, as `recovery_target_timeline = latest` finds it.

@@ -11,7 +11,7 @@ use crate::journal::{Event, Journal};
 use crate::node::{
     Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_demanded, slot_name,
 };
-use crate::pg::Version;
+use crate::pg::{SystemId, Version};
 use crate::plan::Plan;
 use crate::repo::Repo;
 use crate::steps::NodeSpec;
@@ -37,12 +37,14 @@ impl Starter<'_> {
     pub async fn start(&self) -> Result<BTreeMap<String, Arc<Node>>, StartError> {
         let channels: BTreeMap<&str, _> =
             self.plan.nodes.keys().map(|name| (name.as_str(), watch::channel(None))).collect();
+        let systems = self.systems();
         let all = self.plan.nodes.iter().map(|(name, spec)| {
+            let system = systems.get(self.root(name)).copied().unwrap_or(SystemId(1));
             let (ready, _) = &channels[name.as_str()];
             let upstream = spec.follows.as_deref().and_then(|name| channels.get(name)).map(|(_, ready)| ready.clone());
             async move {
                 let began = Instant::now();
-                let node = self.start_one(name, spec, upstream).await?;
+                let node = self.start_one(name, spec, system, upstream).await?;
                 let duration_ms = began.elapsed().as_millis() as u64;
                 self.journal.write(Event::NodeReady { drill: self.drill, node: name.clone(), duration_ms });
                 ready.send_replace(Some(node.clone()));
@@ -53,7 +55,38 @@ impl Starter<'_> {
         Ok(nodes.into_iter().collect())
     }
 
-    async fn start_one(&self, name: &str, spec: &NodeSpec, upstream: Option<Ready>) -> Result<Arc<Node>, StartError> {
+    /// The node that a chain of standbys follows.
+    fn root<'n>(&'n self, name: &'n str) -> &'n str {
+        let mut at = name;
+        // A circle would be an error of the plan.
+        for _ in 0..self.plan.nodes.len() {
+            match self.plan.nodes.get(at).and_then(|spec| spec.follows.as_deref()) {
+                Some(up) => at = up,
+                None => break,
+            }
+        }
+        at
+    }
+
+    /// The identifiers of the drill's clusters, by their primaries: as initdb makes them, of the time and something random.
+    fn systems(&self) -> BTreeMap<&str, SystemId> {
+        let seconds = jiff::Timestamp::now().as_second().cast_unsigned();
+        let new = || SystemId(seconds << 32 | u64::from(fastrand::u32(..)));
+        self.plan
+            .nodes
+            .iter()
+            .filter(|(_, spec)| spec.follows.is_none())
+            .map(|(name, _)| (name.as_str(), new()))
+            .collect()
+    }
+
+    async fn start_one(
+        &self,
+        name: &str,
+        spec: &NodeSpec,
+        system: SystemId,
+        upstream: Option<Ready>,
+    ) -> Result<Arc<Node>, StartError> {
         if let Some(url) = &spec.external {
             return external(name, url).await;
         }
@@ -61,15 +94,15 @@ impl Starter<'_> {
         match upstream {
             None => {
                 let node = Arc::new(Node::on(host, self.lab.version(), self.password));
-                self.primary(&node, spec).await?;
+                self.primary(&node, spec, system).await?;
                 Ok(node)
             }
-            Some(upstream) => self.standby(host, spec, upstream).await,
+            Some(upstream) => self.standby(host, spec, system, upstream).await,
         }
     }
 
-    async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec) -> Result<(), StartError> {
-        let template_password = node.initdb().await?;
+    async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec, system: SystemId) -> Result<(), StartError> {
+        let template_password = node.initdb(system).await?;
         let setup = spec.config(self.repos).setup(node.host()?.as_ref(), None);
         node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
         let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
@@ -94,6 +127,7 @@ impl Starter<'_> {
         &self,
         host: Arc<dyn Host>,
         spec: &NodeSpec,
+        system: SystemId,
         mut upstream: Ready,
     ) -> Result<Arc<Node>, StartError> {
         let gone = || HostError::new(format!("the primary of `{}` is not there", host.name()));
@@ -101,7 +135,7 @@ impl Starter<'_> {
             spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up)).is_some_and(|up| up.external.is_some());
         let mut node = Arc::new(Node::on(host.clone(), self.lab.version(), self.password));
         if !of_external {
-            node.initdb().await?;
+            node.initdb(system).await?;
         }
         let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
         let slot = match up.is_external() {

@@ -7,6 +7,7 @@ mod scalars;
 mod several;
 mod spanned;
 mod suggest;
+mod timeline;
 
 pub use ordered::Ordered;
 pub use place::{Source, Span};
@@ -18,3 +19,4 @@ pub use scalars::{
 pub use several::{SEVERAL, Several};
 pub use spanned::{Name, SPANNED, Spanned, WORD};
 pub use suggest::{choices, did_you_mean};
+pub use timeline::Timeline;

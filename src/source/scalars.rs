@@ -79,7 +79,7 @@ fn raw<'de, D: Deserializer<'de>>(
 }
 
 /// A scalar that is one text to `parse`, and not null.
-fn parsed<'de, D: Deserializer<'de>, T>(
+pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &'static str,
     parse: impl FnOnce(&str) -> Result<T, String>,

@@ -14,8 +14,8 @@ use tokio_postgres::types::ToSql;
 use crate::data::{Catalog, Generator, Remembered, RowSum};
 use crate::host::Lab;
 use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
-use crate::node::{Config, Life, Node, Purpose, SqlError, moment, wait_until};
-use crate::pg::{Mark, Moment, SqlState, TableName, Xid};
+use crate::node::{Config, Life, Node, Purpose, SqlError, lineage, moment, wait_until};
+use crate::pg::{Lineage, Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::{Source, Spanned};
 use crate::traffic::{Asked, Pool, Tally, Verdict, Workload};
@@ -469,26 +469,28 @@ impl Context<'_> {
         if self.kind.role == Role::Incident {
             self.note_handed_out(node, &self.when()).await;
         }
-        let Some(before) = self.moment_before(node, &client).await? else {
+        let Some((before, whose)) = self.moment_before(node, &client).await? else {
             return deed(&client, self).await.map(drop);
         };
         match deed(&client, self).await {
             Ok(xid) => {
                 let after = moment(&client).await?;
-                self.remember(before, xid, after);
+                let whose = if after.timeline == before.timeline { whose } else { lineage(&client).await? };
+                self.remember(whose, before, xid, after);
                 Ok(())
             }
             Err(finding) => {
                 // A step that is expected to fail is a mark like any other: nothing happened between its two moments.
-                let after = self.moment_of(node).await.unwrap_or_else(|| before.moved_to(Timestamp::now()));
-                self.remember(before, None, after);
+                let now = || (before.moved_to(Timestamp::now()), whose.clone());
+                let (after, whose) = self.moment_of(node).await.unwrap_or_else(now);
+                self.remember(whose, before, None, after);
                 Err(finding)
             }
         }
     }
 
     /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
-    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<Moment>, Box<Finding>> {
+    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<(Moment, Lineage)>, Box<Finding>> {
         let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         if row.get::<_, bool>(0) {
             return match self.id {
@@ -505,7 +507,8 @@ impl Context<'_> {
             let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
             self.yard.state().log_offsets.insert((id.to_owned(), node.name().to_owned()), offset);
         }
-        Ok(Some(moment(client).await?))
+        let whose = lineage(client).await?;
+        Ok(Some((moment(client).await?, whose)))
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
@@ -551,27 +554,32 @@ impl Context<'_> {
         let ended = Timestamp::now();
         let after = self.moment_of(node).await;
         let (before, after) = match (before, after) {
-            (Some(before), Some(after)) => (before, after),
-            (Some(before), None) => (before, before.moved_to(ended)),
-            (None, Some(after)) => (after.moved_to(began), after),
+            (Some((before, _)), Some(after)) => (before, after),
+            (Some((before, whose)), None) => (before, (before.moved_to(ended), whose)),
+            (None, Some((after, whose))) => (after.moved_to(began), (after, whose)),
             (None, None) => return done,
         };
-        self.remember(before, None, after);
+        let (after, whose) = after;
+        self.remember(whose, before, None, after);
         done
     }
 
     /// What a server says of itself now, where it can be asked.
-    async fn moment_of(&self, node: &Node) -> Option<Moment> {
+    async fn moment_of(&self, node: &Node) -> Option<(Moment, Lineage)> {
         const PATIENCE: Duration = Duration::from_secs(2);
         if !node.should_answer() {
             return None;
         }
-        let ask = async { moment(&*node.client().await.ok()?).await.ok() };
+        let ask = async {
+            let client = node.client().await.ok()?;
+            let whose = lineage(&client).await.ok()?;
+            Some((moment(&client).await.ok()?, whose))
+        };
         tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
     }
 
     /// Reports what a mark knows, and keeps it under the step's id.
-    fn remember(&mut self, before: Moment, xid: Option<Xid>, after: Moment) {
+    fn remember(&mut self, lineage: Lineage, before: Moment, xid: Option<Xid>, after: Moment) {
         self.fact("before", before.lsn.to_string());
         self.fact("lsn", after.lsn.to_string());
         self.fact("timeline", after.timeline.0);
@@ -581,7 +589,7 @@ impl Context<'_> {
         }
         if let Some(id) = self.id {
             let incident = self.kind.role == Role::Incident;
-            let mark = Mark { id: id.to_owned(), before, xid, after, incident, restore_point: None };
+            let mark = Mark { id: id.to_owned(), lineage, before, xid, after, incident, restore_point: None };
             self.yard.state().marks.insert(id.to_owned(), mark);
         }
     }

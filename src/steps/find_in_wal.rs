@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::node::{DATABASE, Node};
-use crate::pg::{Lsn, Mark, Moment, TableName, TimelineId};
+use crate::pg::{Lsn, Mark, Moment, Lineage, SystemId, TableName, TimelineId};
 use crate::repo::history::{Archive, LIST, Reach};
 use crate::repo::lookup::{Known, LOOK_UP, NO_BACKUP, question};
 use crate::repo::wal_search::{Deed, Found, SEARCH, arguments};
@@ -102,6 +102,7 @@ impl Mistake {
 /// A backup that knows the table, and what is to be read after it.
 struct Start {
     backup: String,
+    system: SystemId,
     known: Known,
     archive: Archive,
     reach: Reach,
@@ -272,7 +273,7 @@ impl FindInWal {
             let reach = archive.reach(known.until, timeline, newest);
             let since = self.since.as_ref().map(|since| cx.yard.mark(since.as_str())).transpose()?;
             let since = since.map_or(Lsn(0), |since| since.before.lsn);
-            let start = Start { backup, known, archive, reach, timeline: newest, since };
+            let start = Start { backup, system: mark.lineage.system, known, archive, reach, timeline: newest, since };
             return if start.reach.stretches.is_empty() { Err(nothing_to_read(repo, &start)) } else { Ok(start) };
         }
         if asked.is_empty() {
@@ -394,9 +395,10 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
     cx.fact("at", deed.at.to_string());
     cx.fact("xid", deed.xid.0);
     if let Some(id) = cx.id {
-        let moment = |lsn| Moment { at: deed.at, lsn, timeline, seen: deed.at };
+        let moment = |lsn| Moment { asked: deed.at, floor: lsn, at: deed.at, lsn, timeline, seen: deed.at };
+        let lineage = Lineage { system: start.system, history: start.archive.history(timeline) };
         let (before, after) = (moment(deed.commit), moment(deed.end));
-        let mark = Mark { id: id.to_owned(), before, xid: Some(deed.xid), after, incident: true, restore_point: None };
+        let mark = Mark { id: id.to_owned(), lineage, before, xid: Some(deed.xid), after, incident: true, restore_point: None };
         cx.yard.state().marks.insert(id.to_owned(), mark);
     }
 }

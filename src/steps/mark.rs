@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
-use crate::pg::quote_literal;
+use crate::pg::{RestorePoint, quote_literal};
 
 /// Makes a named restore point with `pg_create_restore_point`.
 ///
@@ -54,13 +54,16 @@ impl Step for SetMark {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         let id = cx.id.unwrap_or_default();
+        let mut lsn = None;
         cx.marked(&node, async |client, _| {
-            client.batch_execute(&format!("SELECT pg_create_restore_point({})", quote_literal(id))).await?;
+            let query = format!("SELECT pg_create_restore_point({})::text", quote_literal(id));
+            let row = client.query_one(&query, &[]).await?;
+            lsn = row.get::<_, &str>(0).parse().ok();
             Ok(None)
         })
         .await?;
-        if let Some(mark) = cx.yard.state().marks.get_mut(id) {
-            mark.restore_point = Some(id.to_owned());
+        if let (Some(mark), Some(lsn)) = (cx.yard.state().marks.get_mut(id), lsn) {
+            mark.restore_point = Some(RestorePoint { name: id.to_owned(), lsn });
         }
         Ok(())
     }

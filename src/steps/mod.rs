@@ -15,6 +15,7 @@ mod load_files;
 mod losses;
 mod outage;
 mod pair;
+mod position;
 mod proof;
 mod recovered;
 mod recovering;

@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use super::archive_end::ArchiveEnd;
 use super::following::{Archive, Standby};
-use super::recovering::{End, Recovering};
+use super::position::{Goal, Position};
+use super::recovering::{End, Recovering, followed};
 use super::starting::{NOT_REACHED, not_started, restore, set_up};
 use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Node, Origin, Started};
-use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TimelineId};
-use crate::source::{Name, Spanned};
+use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
+use crate::source::{Name, Spanned, Timeline};
 
 /// Recovers: a new server from a backup and the archive, or the same server to a later target.
 ///
@@ -35,6 +36,14 @@ use crate::source::{Name, Spanned};
 /// stopped from promoting by `standby.signal`, and is at its target when the archive has no more to give. With `follow` the server
 /// has a restore_command and no replication slot: what its primary has no more it reads from the archive.
 ///
+/// `timeline` is which timeline is followed: `latest` (the default, as PostgreSQL has it: the one with the highest number in the archive),
+/// `current` (the backup's own) or a number. A server that was recovered and archives into the same repo begins a new timeline there,
+/// and from then on the old one has to be asked for:
+///
+/// ```yaml
+/// - recover: { node: rescue, backup: nightly, until: { before: accident }, timeline: current, then: promote }
+/// ```
+///
 /// Three fields are there to drill what people do wrong, and are of no other use:
 ///
 /// ```yaml
@@ -50,9 +59,15 @@ use crate::source::{Name, Spanned};
 /// Told are `time`, `lsn` and `timeline` that it has attained (the commit time of the last transaction that was replayed), and `xid`, the
 /// transaction at whose commit it stopped; they come from the server's log and its control file.
 ///
-/// It passes when the log and the control file prove that the target was reached and the server is what `then` says; with `follow`, when the primary
-/// says that it streams. It fails when recovery ended before the target, stopped elsewhere, or silently promoted at a gap, and
-/// when the server cannot stream: it names the missing WAL segment, or what else its log tells, and what to do.
+/// It passes when the server's log, its control file and its timelines' history prove that the target was reached, and the server is what
+/// `then` says; with `follow`, when the primary says that it streams. With a mark the server has to be of the mark's cluster and on its
+/// timelines, at the mark's own place in the WAL: the number of a transaction, the name of a restore point, an LSN and a time may be found
+/// elsewhere, too. With `latest` the newest WAL in the archive has to be among what was read.
+///
+/// It fails when recovery ended before the target, stopped elsewhere, or silently promoted at a gap, and when the server cannot stream: it
+/// names both timelines and where they part, the missing WAL segment, or what else its log tells, and what to do.
+///
+/// While it recovers, the server writes its log as drillyard has to read it (`log_min_messages`); then its own settings hold again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recover {
@@ -69,6 +84,9 @@ pub struct Recover {
     /// How a mark is handed over.
     #[serde(default)]
     by: Option<Spanned<By>>,
+    /// Which timeline it follows: `latest`, `current` (the backup's own), or a number.
+    #[serde(default)]
+    timeline: Option<Spanned<Timeline>>,
     /// What happens there.
     then: Spanned<Then>,
     /// `none`: the mistake of having no restore_command.
@@ -123,6 +141,10 @@ impl Step for Recover {
             scope.error(word.span, "`end_of_backup` needs a `backup`", "this server is past it");
         }
         self.resolve_mistakes(scope);
+        if let (Some(timeline), Then::Follow(_), true) = (&self.timeline, &self.then.value, self.is_latest()) {
+            let label = "a standby goes on with its primary's";
+            scope.error_help(timeline.entry, "`timeline` goes with a target", label, "leave it out");
+        }
         if let Then::Follow(upstream) = &self.then.value {
             if upstream.value == self.node.value {
                 scope.error(upstream.span, "a server cannot follow itself", "name its primary");
@@ -137,8 +159,7 @@ impl Step for Recover {
     }
 
     fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
-        let latest = self.until.value.word.as_ref().is_some_and(|word| word.value == UntilWord::Latest);
-        if latest && matches!(self.then.value, Then::Follow(_)) {
+        if self.is_latest() && matches!(self.then.value, Then::Follow(_)) {
             // A standby streams on from wherever it began.
             return None;
         }
@@ -172,16 +193,19 @@ impl Step for Recover {
         cx.fact("target", target.to_string());
         self.judge_start(cx, &target)?;
         let started = Instant::now();
-        let node = match &self.backup {
-            Some(backup) => self.restore(cx, backup).await?,
-            None => self.halt(cx).await?,
+        let (node, backup) = match &self.backup {
+            Some(backup) => (self.restore(cx, backup).await?, Some(backup.value.to_string())),
+            None => {
+                let backup = cx.yard.state().recovered.get(self.node.as_str()).and_then(|one| one.backup.clone());
+                (self.halt(cx, backup.as_deref()).await?, backup)
+            }
         };
         if self.backup.is_some() {
             cx.fact("restore_ms", started.elapsed().as_millis() as u64);
         }
         self.replay(cx, &node, &target).await?;
         cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
-        let recovered = Recovered::new(&self.until.value, by, &target, self.named_mark(cx).as_ref());
+        let recovered = Recovered::new(&self.until.value, by, &target, self.named_mark(cx).as_ref(), backup);
         cx.yard.state().recovered.insert(self.node.value.to_string(), recovered);
         Ok(())
     }
@@ -236,9 +260,8 @@ impl Recover {
     }
 
     fn resolve_mistakes(&self, scope: &mut Scope<'_>) {
-        let latest = self.until.value.word.as_ref().is_some_and(|word| word.value == UntilWord::Latest);
         if let Some(signal) = &self.signal
-            && !(latest && matches!(self.then.value, Then::Follow(_)))
+            && !(self.is_latest() && matches!(self.then.value, Then::Follow(_)))
         {
             let help = "it is a mistake to be made where a standby is to be: with `until: latest` and `then: { follow: NODE }`";
             let label = "there is nothing wrong with this file here";
@@ -292,21 +315,53 @@ impl Recover {
         Ok(node)
     }
 
-    /// Stops the server that is to go on, after making sure that it can.
-    async fn halt(&self, cx: &mut Context<'_>) -> Result<Arc<Node>, Box<Finding>> {
+    /// Stops the server that is to go on, after making sure that it can. `backup` is what it was made from.
+    async fn halt(&self, cx: &mut Context<'_>, backup: Option<&str>) -> Result<Arc<Node>, Box<Finding>> {
         let node = cx.yard.node(self.node.as_str())?;
+        let mut replayed = None;
         if node.is_up() {
             let client = cx.client(&node).await?;
-            let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+            let query = "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text";
+            let row = client.query_one(query, &[]).await?;
             if !row.get::<_, bool>(0) {
                 return Err(Finding::failed(format!("`{}` cannot go on: it is a primary already", self.node.value))
                     .at(self.node.span)
                     .label("it was promoted")
                     .help("let the earlier `recover` end with `then: pause` or `then: shutdown`"));
             }
+            replayed = row.get::<_, Option<&str>>(1).and_then(|text| text.parse().ok());
+        } else if let Some(control) = node.control_file().await? {
+            replayed = control.min_recovery.map(|(lsn, _)| lsn);
+        }
+        if let (Some(replayed), Some((last, place))) = (replayed, self.last_place(cx))
+            && replayed > last
+        {
+            let made = match backup {
+                Some(backup) => format!("make a new server from `{backup}`"),
+                None => "make a new server from a backup".to_owned(),
+            };
+            return Err(Finding::failed(format!("`{}` is past it", self.node.value))
+                .at(self.until.entry)
+                .label(format!("{place} is at {last}, and this server has replayed up to {replayed}"))
+                .help(format!("a recovery cannot go back: {made}")));
         }
         node.stop(ShutdownMode::Fast, cx.deadline).await?;
         Ok(node)
+    }
+
+    /// The last place in the WAL at which the target can be met, and what is there; none where nobody knows.
+    fn last_place(&self, cx: &Context<'_>) -> Option<(Lsn, String)> {
+        let until = &self.until.value;
+        if let Some(lsn) = &until.lsn {
+            return Some((lsn.value.parse().ok()?, "the target".to_owned()));
+        }
+        let mark = self.named_mark(cx)?;
+        let place = match (&mark.restore_point, &until.before) {
+            (Some(point), None) => point.lsn,
+            (_, Some(_)) if mark.xid.is_none() => mark.before.lsn,
+            _ => mark.after.lsn,
+        };
+        Some((place, format!("`{}`", mark.id)))
     }
 
     /// Starts the server with its target and goes with it until it is there.
@@ -322,11 +377,10 @@ impl Recover {
         if let (Then::Follow(upstream), true) = (&self.then.value, endless) {
             return self.follow(cx, node, config, upstream).await;
         }
+        config.timeline = self.target_timeline();
+        config.recovery_log = true;
         // Looked up before: the archive may grow while the server recovers.
-        let archive = match target {
-            RecoveryTarget::Latest => Some(ArchiveEnd::read(node, repo).await?),
-            _ => None,
-        };
+        let archive = ArchiveEnd::read(node, repo).await?;
         let action = match &self.then.value {
             Then::Promote => "promote",
             Then::Shutdown => "shutdown",
@@ -336,13 +390,14 @@ impl Recover {
         if !endless {
             config.recovery = Some((target.clone(), action));
         }
-        let started = self.start(cx, node, &config, signal).await?;
+        let started = self.start(cx, node, &config, signal, target).await?;
         let end = match (&self.then.value, endless) {
             (Then::Promote, _) => End::Primary,
             (Then::Shutdown, false) => End::ShutDown,
             _ => End::InRecovery,
         };
-        let recovering = Recovering { node, until: self.until.entry, then: self.then.entry, end };
+        let (until, then, timeline) = (self.until.entry, self.then.entry, config.timeline);
+        let recovering = Recovering { node, until, then, end, timeline };
         let done = match (&self.then.value, endless) {
             (Then::Promote, _) => recovering.promoted(cx).await,
             (_, true) => recovering.quiet(cx).await,
@@ -350,32 +405,60 @@ impl Recover {
             (Then::Pause | Then::Follow(_), false) => recovering.paused(cx).await,
         };
         if let Err(finding) = done {
-            return Err(self.explain(cx, node, finding).await);
+            return Err(self.explain(cx, node, target, finding).await);
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
-        if let Err(wrong) = arrival.reached(target) {
-            let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
-            let why = self.archive_end(cx, node).await.unwrap_or_default();
-            let trouble = arrival.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
-            return Err(finding.note("archive", why).note("log", trouble));
-        }
-        if let Some(archive) = archive
-            && let Some(end) = recovering.replayed(cx, &arrival).await?
-            && let Some(timeline) = self.timeline(cx, &arrival)
-        {
-            archive.judge(end, timeline, &arrival).map_err(|finding| finding.at(self.until.entry))?;
-        }
-        recovering.attained(cx, &arrival).await?;
+        let position = recovering.attained(cx, &arrival).await?;
+        self.judge_position(cx, node, target, &arrival, &position, &archive).await.map_err(|finding| match finding.at {
+            Some(_) => finding,
+            None => finding.at(self.until.entry),
+        })?;
+        node.own_log_settings().await?;
         match &self.then.value {
             Then::Shutdown if endless => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
             Then::Follow(upstream) => {
                 node.stop(ShutdownMode::Fast, cx.deadline).await?;
                 config.recovery = None;
+                config.recovery_log = false;
+                config.timeline = TargetTimeline::Latest;
                 self.follow(cx, node, config, upstream).await
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server stands where it was to come to: on the right timelines first, since elsewhere nothing else means anything.
+    async fn judge_position(
+        &self,
+        cx: &Context<'_>,
+        node: &Arc<Node>,
+        target: &RecoveryTarget,
+        arrival: &Arrival,
+        position: &Position,
+        archive: &ArchiveEnd<'_>,
+    ) -> StepResult {
+        let mark = self.named_mark(cx);
+        let goal = mark.as_ref().map(|mark| Goal { mark, until: &self.until.value, target });
+        if let Some(goal) = &goal {
+            goal.judge_history((position.system, &position.history, position.lsn), archive)?;
+        }
+        if let Err(wrong) = arrival.reached(target) {
+            let finding = Finding::failed("recovery did not come out at its target").label(wrong);
+            let why = self.archive_end(cx, node).await.unwrap_or_default();
+            let trouble = arrival.wal_trouble.as_ref().map(|trouble| trouble.text.clone()).unwrap_or_default();
+            return Err(finding.note("archive", why).note("log", trouble));
+        }
+        if let Some(goal) = &goal {
+            goal.judge_place(position, arrival)?;
+        }
+        if *target == RecoveryTarget::Latest {
+            archive.judge(position.lsn, &position.history, arrival)?;
+            if self.target_timeline() == TargetTimeline::Latest {
+                archive.judge_newest(node, position.lsn, &position.history).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn start(
@@ -384,6 +467,7 @@ impl Recover {
         node: &Arc<Node>,
         config: &Config,
         signal: &'static str,
+        target: &RecoveryTarget,
     ) -> Result<Started, Box<Finding>> {
         cx.wait("recovery");
         let shuts_down = config.recovery.as_ref().is_some_and(|(_, action)| *action == "shutdown");
@@ -395,23 +479,46 @@ impl Recover {
         };
         match started {
             Ok(started) => Ok(started),
-            Err(error) => Err(self.explain(cx, node, not_started(error, self.until.entry)).await),
+            Err(error) => Err(self.explain(cx, node, target, not_started(error, self.until.entry)).await),
         }
     }
 
-    /// The timeline that it has replayed. None where nobody knows.
-    fn timeline(&self, cx: &Context<'_>, arrival: &Arrival) -> Option<TimelineId> {
-        let restored = arrival.segments.as_ref().and_then(|(_, last)| u32::from_str_radix(last.get(..8)?, 16).ok());
-        let taken = self.backup.as_ref().and_then(|backup| cx.yard.mark(backup.as_str()).ok());
-        restored.map(TimelineId).or(taken.map(|mark| mark.after.timeline))
+    fn is_latest(&self) -> bool {
+        self.until.value.word.as_ref().is_some_and(|word| word.value == UntilWord::Latest)
     }
 
-    /// Adds to the failure of a recovery that ended before its target which segment stopped it.
-    async fn explain(&self, cx: &Context<'_>, node: &Arc<Node>, finding: Box<Finding>) -> Box<Finding> {
+    fn target_timeline(&self) -> TargetTimeline {
+        self.timeline.as_ref().map(|timeline| timeline.value.0).unwrap_or_default()
+    }
+
+    /// Adds to the failure of a recovery that ended before its target what it came from: another timeline than the mark's, or the segment
+    /// that stopped it.
+    async fn explain(
+        &self,
+        cx: &Context<'_>,
+        node: &Arc<Node>,
+        target: &RecoveryTarget,
+        finding: Box<Finding>,
+    ) -> Box<Finding> {
+        if let Some(cause) = self.other_timeline(cx, node, target).await {
+            let (title, label) = (&finding.title, &finding.label);
+            let said = if label.is_empty() { title.clone() } else { format!("{title}: {label}") };
+            return cause.at(self.until.entry).note("so", said);
+        }
         match format!("{} {}", finding.title, finding.label).contains(NOT_REACHED) {
             true => finding.note("archive", self.archive_end(cx, node).await.unwrap_or_default()),
             false => finding,
         }
+    }
+
+    /// The failure of a recovery that could not come to its mark, since it followed another timeline.
+    async fn other_timeline(&self, cx: &Context<'_>, node: &Node, target: &RecoveryTarget) -> Option<Box<Finding>> {
+        let mark = self.named_mark(cx)?;
+        let (control, histories) = node.control_and_histories().await.ok()??;
+        let history = followed(self.target_timeline(), &control, &histories);
+        let archive = ArchiveEnd::read(node, cx.yard.repo(self.from.as_deref()?).ok()?).await.ok()?;
+        let goal = Goal { mark: &mark, until: &self.until.value, target };
+        goal.judge_history((control.system, &history, mark.before.lsn), &archive).err()
     }
 
     /// Why the archive had no more to give, and where the target lies: in words, as far as anybody knows.
@@ -419,10 +526,12 @@ impl Recover {
         let repo = cx.yard.repo(self.from.as_deref()?).ok()?;
         let archive = ArchiveEnd::read(node, repo).await.ok()?;
         let arrival = Arrival::read(&node.log_from(node.log_start()).await.ok()?);
-        let (end, timeline) = (arrival.redo_end.as_ref()?.parse().ok()?, self.timeline(cx, &arrival)?);
-        let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, timeline));
+        let (control, histories) = node.control_and_histories().await.ok()??;
+        let (end, history) =
+            (arrival.redo_end.as_ref()?.parse().ok()?, followed(self.target_timeline(), &control, &histories));
+        let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, &history));
         let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
-        Some(format!("{}{target}", archive.explain(end, timeline, &arrival)))
+        Some(format!("{}{target}", archive.explain(end, &history, &arrival)))
     }
 
     /// Where the target lies in the WAL, where a mark or the scenario knows it.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::position::Position;
 use super::starting::ended;
 use super::{Context, Finding, StepResult};
-use crate::node::{Arrival, Node, Started};
-use crate::pg::Lsn;
+use crate::node::{Arrival, ControlFile, Histories, Node, Started, lineage};
+use crate::pg::{History, Lsn, TargetTimeline};
 use crate::source::Span;
 
 /// What a recovery ends in.
@@ -30,27 +31,26 @@ pub(super) struct Recovering<'a> {
     pub then: Span,
     /// What it is to end in.
     pub end: End,
+    /// Which timeline it was told to follow.
+    pub timeline: TargetTimeline,
+}
+
+/// The timeline that a server which is still in recovery, or failed in it, follows.
+pub(super) fn followed(timeline: TargetTimeline, control: &ControlFile, histories: &Histories) -> History {
+    match timeline {
+        TargetTimeline::Id(timeline) => histories.of(timeline),
+        TargetTimeline::Current => histories.of(control.timeline),
+        // A checkpoint may be the first record of its timeline.
+        TargetTimeline::Latest => histories.newest_from(control.timeline, Lsn(control.checkpoint.0 + 1)),
+    }
 }
 
 impl Recovering<'_> {
-    /// How far it has replayed. None where nobody knows.
-    pub(super) async fn replayed(&self, cx: &Context<'_>, arrival: &Arrival) -> Result<Option<Lsn>, Box<Finding>> {
-        // A primary knows no replay any more, but its log does.
-        let end: Option<String> = match &arrival.redo_end {
-            Some(end) => Some(end.clone()),
-            None => {
-                let query = "SELECT pg_last_wal_replay_lsn()::text";
-                cx.client(self.node).await?.query_one(query, &[]).await?.get(0)
-            }
-        };
-        Ok(end.and_then(|text| text.parse().ok()))
-    }
-
-    /// Reports what it has attained, by its log and its control file: time and id of transactions, LSN, timeline. Fails where the
-    /// control file says that it is not what it was to become.
-    pub(super) async fn attained(&self, cx: &mut Context<'_>, arrival: &Arrival) -> StepResult {
+    /// Reports what it has attained, by its control file, its timelines' history files and its log: time and id of transactions, LSN,
+    /// timeline. Fails where the control file says that it is not what it was to become.
+    pub(super) async fn attained(&self, cx: &mut Context<'_>, arrival: &Arrival) -> Result<Position, Box<Finding>> {
         let node = self.node;
-        let Some(control) = node.control_file().await? else {
+        let Some((control, histories)) = node.control_and_histories().await? else {
             return Err(Finding::failed(format!("the control file of `{}` cannot be read", node.name())).at(self.until));
         };
         let wanted = match self.end {
@@ -63,32 +63,62 @@ impl Recovering<'_> {
             let label = format!("its control file says `{}`, and not `{wanted}`", control.state);
             return Err(Finding::failed(title).at(self.then).label(label));
         }
-        // The checkpoint that begins a new timeline comes a moment after the promotion.
-        let told = arrival.new_timeline.map(crate::pg::TimelineId);
-        let timeline = told.or(control.min_recovery.map(|(_, timeline)| timeline)).unwrap_or(control.timeline);
-        cx.fact("timeline", timeline.0);
+        let position = self.position(cx, &control, &histories).await?;
         cx.fact("control_state", control.state);
-        let time = match (arrival.time(), self.end) {
-            (None, End::InRecovery) => {
-                let query = "SELECT pg_last_xact_replay_timestamp()";
-                cx.client(node).await?.query_one(query, &[]).await?.get::<_, Option<jiff::Timestamp>>(0)
-            }
-            (time, _) => time,
-        };
-        if let Some(time) = time {
+        if let Some(time) = self.time(cx, arrival).await? {
             cx.fact("time", time.to_string());
         }
         if let Some(xid) = arrival.stopped_at {
             cx.fact("xid", xid.0);
         }
-        let replayed = match self.end {
-            End::ShutDown => control.min_recovery.map(|(lsn, _)| lsn),
-            _ => self.replayed(cx, arrival).await?,
-        };
-        if let Some(lsn) = replayed {
-            cx.fact("lsn", lsn.to_string());
+        cx.fact("lsn", position.lsn.to_string());
+        Ok(position)
+    }
+
+    /// Where it stands.
+    async fn position(
+        &self,
+        cx: &mut Context<'_>,
+        control: &ControlFile,
+        histories: &Histories,
+    ) -> Result<Position, Box<Finding>> {
+        let node = self.node;
+        let system = control.system;
+        if self.end == End::Primary {
+            // It has written where it left the timeline that it followed. The control file knows its new one a moment later.
+            let own = lineage(&*cx.client(node).await?).await?;
+            cx.fact("timeline", own.history.timeline.0);
+            let Some((history, lsn)) = own.history.parent() else {
+                let title = format!("`{}` was promoted, and has no history of its timeline", node.name());
+                return Err(Finding::failed(title).at(self.then));
+            };
+            return Ok(Position { system: own.system, history, lsn, exact: true });
         }
-        Ok(())
+        let history = followed(self.timeline, control, histories);
+        let lsn = match (self.end, control.min_recovery) {
+            (End::ShutDown, Some((lsn, _))) => lsn,
+            (End::ShutDown, None) => control.checkpoint,
+            _ => {
+                let query = "SELECT pg_last_wal_replay_lsn()::text";
+                let row = cx.client(node).await?.query_one(query, &[]).await?;
+                let text = row.get::<_, Option<&str>>(0).unwrap_or_default();
+                text.parse()
+                    .map_err(|e| Finding::errored(format!("`{}` says nothing of its replay: {e}", node.name())))?
+            }
+        };
+        cx.fact("timeline", history.at(lsn).0);
+        Ok(Position { system, history, lsn, exact: self.end != End::ShutDown })
+    }
+
+    /// When the last transaction that was replayed was committed.
+    async fn time(&self, cx: &mut Context<'_>, arrival: &Arrival) -> Result<Option<jiff::Timestamp>, Box<Finding>> {
+        Ok(match (arrival.time(), self.end) {
+            (None, End::InRecovery) => {
+                let query = "SELECT pg_last_xact_replay_timestamp()";
+                cx.client(self.node).await?.query_one(query, &[]).await?.get(0)
+            }
+            (time, _) => time,
+        })
     }
 
     /// Waits until the server is a primary.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::following::{Standby, drop_slot, fresh_slot, slots_for_standbys};
 use super::starting::not_started;
 use super::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Switch, moment};
-use crate::pg::{Lsn, Segment, ShutdownMode, TimelineId};
+use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, lineage};
+use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
 
 /// Makes an old master the standby of the new one, with pg_rewind.
@@ -85,7 +85,10 @@ impl Step for Rewind {
         // First the slot: a checkpoint removes WAL that the old master may still need.
         let slot = fresh_slot(cx, &up, node.name()).await?;
         match self.make(cx, &node, &up, (fork, &resting), slot).await {
-            Ok(standby) => standby.follow(cx).await?,
+            Ok(standby) => {
+                standby.follow(cx).await?;
+                source.prove(cx, &node).await.map_err(|finding| finding.at(self.to.entry))?;
+            }
             Err(finding) => {
                 // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
                 let _ = drop_slot(cx, &up, node.name()).await;
@@ -153,6 +156,12 @@ impl Rewind {
         source: &Source,
         resting: &Resting,
     ) -> StepResult {
+        if source.lineage.system != resting.system {
+            return Err(Finding::failed(format!("`{}` and `{}` are two clusters", node.name(), up.name()))
+                .at(self.node.entry)
+                .label(format!("initdb gave them the identifiers {} and {}", resting.system, source.lineage.system))
+                .help(self.rebuild()));
+        }
         let Some(window) = source.window(resting) else { return Ok(()) };
         let segment = window.segment(resting.timeline, resting.segment_size);
         let Some(own) = node.wal_sum(&segment, window.offset(resting.segment_size), window.length).await? else {
@@ -208,9 +217,7 @@ impl Rewind {
 
 /// What the new primary says of itself.
 struct Source {
-    timeline: TimelineId,
-    /// The timelines before, the oldest first.
-    history: Vec<Switch>,
+    lineage: Lineage,
 }
 
 impl Source {
@@ -221,23 +228,35 @@ impl Source {
                 .label("only a primary can be followed so")
                 .help(format!("make one of it first: `promote: {{ node: {} }}`", up.name())));
         }
-        let timeline = moment(&client).await?.timeline;
-        // The first timeline has no history.
-        let file = format!("pg_wal/{:08X}.history", timeline.0);
-        let row = client.query_one("SELECT convert_from(pg_read_binary_file($1, 0, 1000000, true), 'UTF8')", &[&file]).await?;
-        let history = Switch::history(row.get::<_, Option<&str>>(0).unwrap_or_default());
-        Ok(Source { timeline, history })
+        Ok(Source { lineage: lineage(&client).await? })
+    }
+
+    /// Fails where the server that follows this one now is another cluster's, or on other timelines.
+    async fn prove(&self, cx: &mut Context<'_>, node: &Node) -> StepResult {
+        let own = lineage(&*cx.client(node).await?).await?;
+        cx.fact("timeline", own.history.timeline.0);
+        let label = match own.history.parted(&self.lineage.history) {
+            _ if own.system != self.lineage.system => {
+                format!("its cluster has the identifier {}, and not {}", own.system, self.lineage.system)
+            }
+            None => return Ok(()),
+            Some(parting) => format!(
+                "it is on timeline {}, and the primary on timeline {}: they part at {}",
+                own.history.timeline, self.lineage.history.timeline, parting.at
+            ),
+        };
+        Err(Finding::failed(format!("`{}` does not have the new primary's history", node.name())).label(label))
     }
 
     /// Where its history left the timeline of the old master.
     fn fork(&self, resting: &Resting) -> Option<(Lsn, TimelineId)> {
-        let switch = self.history.iter().find(|switch| switch.timeline == resting.timeline)?;
+        let switch = self.lineage.history.switches.iter().find(|switch| switch.timeline == resting.timeline)?;
         Some((switch.at, switch.timeline))
     }
 
     /// Its timelines, from that one on.
     fn lineage(&self, from: TimelineId) -> impl Iterator<Item = TimelineId> {
-        let all = self.history.iter().map(|switch| switch.timeline).chain([self.timeline]);
+        let all = self.lineage.history.switches.iter().map(|switch| switch.timeline).chain([self.lineage.history.timeline]);
         all.skip_while(move |timeline| *timeline != from)
     }
 

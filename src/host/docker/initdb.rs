@@ -18,7 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use super::container::DATA;
 use super::daemon::{ASK, MAKE};
 use super::node::DockerHost;
+use crate::host::identity::{apply, archive_patches};
 use crate::host::{Host, HostError, Program, Result};
+use crate::pg::SystemId;
 
 /// The length of a password, and with a line's end of what stands before the archive in the file.
 const PASSWORD: usize = 24;
@@ -49,15 +51,15 @@ fn kept_at(cache: &Path, image: &str, options: &[&str]) -> PathBuf {
     cache.join(format!("docker-{image}-{hash:016x}.cluster"))
 }
 
-/// Fills PGDATA of a host, and returns the password of `postgres`.
-pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str]) -> Result<String> {
+/// Fills PGDATA of a host with a cluster of the identifier `system`, and returns the password of `postgres`.
+pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str], system: SystemId) -> Result<String> {
     let path = kept_at(cache, &host.image.id, options);
-    if let Some(password) = unpack(host, &path).await? {
+    if let Some(password) = unpack(host, &path, system).await? {
         return Ok(password);
     }
     // Others of this process that want the same wait for it, and unpack it.
     let _one = host.backend.initdb.lock().await;
-    if let Some(password) = unpack(host, &path).await? {
+    if let Some(password) = unpack(host, &path, system).await? {
         return Ok(password);
     }
     let password = new_password()?;
@@ -66,10 +68,10 @@ pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str]) ->
     if !output.success() {
         return Err(HostError::new(format!("initdb failed on {}: {}", host.name(), output.stderr.trim())));
     }
-    if !keep(host, &path, &password).await? && path.exists() {
-        // Another run was quicker: all of this run's clusters must be copies of the same one.
+    if keep(host, &path, &password).await? || path.exists() {
+        // It has initdb's identifier. Or another run was quicker: all of this run's clusters must be copies of the same one.
         host.run(Program::script(r#"rm -rf "$1""#, [host.paths().data.clone()])).await?;
-        if let Some(password) = unpack(host, &path).await? {
+        if let Some(password) = unpack(host, &path, system).await? {
             return Ok(password);
         }
     }
@@ -87,7 +89,7 @@ fn new_password() -> Result<String> {
 }
 
 /// Copies a kept cluster into the container; None where there is none.
-async fn unpack(host: &DockerHost, path: &Path) -> Result<Option<String>> {
+async fn unpack(host: &DockerHost, path: &Path, system: SystemId) -> Result<Option<String>> {
     let broken = |error: std::io::Error| HostError::new(format!("reading {}: {error}", path.display()));
     let mut file = match File::open(path).await {
         Ok(file) => file,
@@ -96,14 +98,21 @@ async fn unpack(host: &DockerHost, path: &Path) -> Result<Option<String>> {
     };
     let mut head = [0u8; PASSWORD + 1];
     file.read_exact(&mut head).await.map_err(broken)?;
-    file.seek(SeekFrom::Start(head.len() as u64)).await.map_err(broken)?;
+    let begin = head.len() as u64;
+    let open = std::fs::File::open(path).map_err(broken)?;
+    let patches = tokio::task::spawn_blocking(move || archive_patches(&open, begin, system)).await;
+    let patches = patches.map_err(std::io::Error::other).and_then(|patches| patches).map_err(broken)?;
+    file.seek(SeekFrom::Start(begin)).await.map_err(broken)?;
     let password = String::from_utf8_lossy(&head[..PASSWORD]).into_owned();
-    let chunks = stream::unfold(file, |mut file| async move {
+    let chunks = stream::unfold((file, begin, patches), |(mut file, at, patches)| async move {
         let mut chunk = BytesMut::with_capacity(CHUNK);
         match file.read_buf(&mut chunk).await {
             Ok(0) => None,
-            Ok(_) => Some((Ok(chunk.freeze()), file)),
-            Err(error) => Some((Err(error), file)),
+            Ok(read) => {
+                apply(&patches, at, &mut chunk);
+                Some((Ok(chunk.freeze()), (file, at + read as u64, patches)))
+            }
+            Err(error) => Some((Err(error), (file, at, patches))),
         }
     });
     let docker = &host.backend.daemon.docker;

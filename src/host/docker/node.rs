@@ -15,6 +15,7 @@ use super::image::Image;
 use super::standing::StandingShell;
 use super::{Shared, archive, initdb};
 use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result};
+use crate::pg::SystemId;
 
 /// A container that one server lives in.
 pub struct DockerHost {
@@ -179,8 +180,8 @@ impl Host for DockerHost {
         Err(HostError::new(format!("reading {path} on {}: {}", self.node, output.stderr.trim())))
     }
 
-    async fn initdb(&self, options: &[&str]) -> Result<String> {
-        initdb::initdb(self, &self.cache, options).await
+    async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String> {
+        initdb::initdb(self, &self.cache, options, system).await
     }
 
     fn shell(&self, program: &Program) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::host::{Endpoint, Host, Program};
+use crate::pg::SystemId;
 
 const IMAGE: &str = "drillyard/postgres:15";
 
@@ -64,7 +65,7 @@ async fn docker_servers_live_in_a_lab_and_nothing_is_left_of_it() {
     assert_eq!((lab.version().major, lab.version().minor > 0), (15, true), "{}", lab.version());
 
     // The server, with what the host says that it needs.
-    let password = master.initdb(&[]).await.unwrap();
+    let password = master.initdb(&[], SystemId(1)).await.unwrap();
     let settings: String = master.settings().iter().map(|(key, value)| format!("{key} = '{value}'\n")).collect();
     let data = master.paths().data.clone();
     master.write(&format!("{data}/postgresql.auto.conf"), settings.as_bytes()).await.unwrap();
@@ -155,13 +156,19 @@ async fn docker_clusters_are_made_once_and_copied() {
     let yard = Yard::new(&["one", "two"], &[]).await;
     let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
     let (one, two) = (lab.host("one").await.unwrap(), lab.host("two").await.unwrap());
-    let (first, second) = tokio::try_join!(one.initdb(&["--wal-segsize=1"]), two.initdb(&["--wal-segsize=1"])).unwrap();
+    let (first, second) = tokio::try_join!(
+        one.initdb(&["--wal-segsize=1"], SystemId(41)),
+        two.initdb(&["--wal-segsize=1"], SystemId(42))
+    )
+    .unwrap();
     assert_eq!(first, second);
-    let look = "pg_controldata /drillyard/data/pgdata | grep -E 'system identifier|per WAL segment'; stat -c '%U %a' /drillyard/data/pgdata";
+    let look = "pg_controldata /drillyard/data/pgdata | grep -E 'system identifier|per WAL segment|WARNING'; stat -c '%U %a' /drillyard/data/pgdata";
     let (one, two) = (text(&*one, look).await, text(&*two, look).await);
-    assert_eq!(one, two);
+    // Each is a cluster of its own, and its control file is sound.
+    assert!(one.contains(" 41\n") && !one.contains("WARNING"), "{one}");
+    assert_eq!(one.replace(" 41\n", " 42\n"), two);
     assert!(one.contains("1048576") && one.ends_with("postgres 700"), "{one}");
-    let error = lab.host("one").await.unwrap().initdb(&["--no-such-option"]).await.unwrap_err();
+    let error = lab.host("one").await.unwrap().initdb(&["--no-such-option"], SystemId(1)).await.unwrap_err();
     assert!(error.message.starts_with("initdb failed on one: ") && error.message.contains("no-such-option"), "{error}");
     lab.destroy().await.unwrap();
 }

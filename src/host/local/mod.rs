@@ -20,7 +20,7 @@ use tokio::io::AsyncReadExt;
 use super::{
     Backend, BackendKind, Endpoint, Host, HostError, Installation, Lab, LabSpec, Output, Paths, Power, Program, Result,
 };
-use crate::pg::Version;
+use crate::pg::{SystemId, Version};
 
 pub use installations::ROOTS;
 pub use process::{end_processes_under, processes_under};
@@ -417,14 +417,14 @@ impl Host for LocalHost {
         }
     }
 
-    async fn initdb(&self, options: &[&str]) -> Result<String> {
+    async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String> {
         let template = template::Template {
             bin: self.bin.clone(),
             version: self.version,
             options: options.iter().map(|o| (*o).to_owned()).collect(),
             cache: self.cache.clone(),
         };
-        template.fill(self).await
+        template.fill(self, system).await
     }
 
     fn shell(&self, program: &Program) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! New clusters, made once by initdb and copied from then on.
 //!
-//! initdb takes 0.5 to 0.9 s, a copy some hundredths (LAB.md). All clusters made from one template have the same system
-//! identifier, which is what lets a standby begin as a copy of the template instead of as a base backup.
+//! initdb takes 0.5 to 0.9 s, a copy some hundredths. Each copy is given the system identifier of the cluster that it is to be, or to
+//! follow: a standby begins as a copy of the template instead of as a base backup.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,8 +9,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{LocalHost, Owner, make_directory};
+use crate::host::identity::identify;
 use crate::host::{Host, HostError, Program, Result};
-use crate::pg::Version;
+use crate::pg::{SystemId, Version};
 
 pub struct Template {
     pub bin: PathBuf,
@@ -24,7 +25,7 @@ static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Template {
     /// Copies the template into the host's PGDATA, making it first where it is not there; returns the superuser's password.
-    pub async fn fill(&self, host: &LocalHost) -> Result<String> {
+    pub async fn fill(&self, host: &LocalHost, system: SystemId) -> Result<String> {
         let template = self.directory(host.owner);
         {
             let _one_at_a_time = MAKING.lock().await;
@@ -33,8 +34,12 @@ impl Template {
             }
         }
         let (from, to, owner) = (template.clone(), PathBuf::from(&host.paths.data), host.owner);
-        let copied = tokio::task::spawn_blocking(move || copy(&from.join("data"), &to, owner)).await;
+        let copied = tokio::task::spawn_blocking(move || {
+            copy(&from.join("data"), &to, owner)?;
+            identify(&to, system)
+        });
         copied
+            .await
             .map_err(std::io::Error::other)
             .and_then(|copied| copied)
             .map_err(|e| HostError::new(format!("cannot copy {} to {}: {e}", template.display(), host.paths.data)))?;
