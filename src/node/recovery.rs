@@ -79,7 +79,7 @@ pattern!(SEGMENT, r#"restored log file "([0-9A-F]{24})" from archive"#);
 // The messages of PostgreSQL's xlogreader.c and xlogrecovery.c.
 pattern!(
     TROUBLE,
-    r"(?m)(?:LOG|WARNING):\s+(invalid (?:resource manager|record|magic|info bits|checkpoint|primary|page|contrecord|block_id|block length).*|incorrect resource manager.*|record (?:with incorrect prev-link|with invalid length|length \d).*|unexpected (?:pageaddr|timeline).*|out-of-(?:sequence timeline|order block_id).*|contrecord is.*|there is no contrecord.*|missing contrecord.*|BKP\w+ .*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*)$"
+    r"(?m)(?:LOG|WARNING):\s+(?:[0-9A-Z]{5}: )?(invalid (?:resource manager|record|magic|info bits|checkpoint|primary|page|contrecord|block_id|block length).*|incorrect resource manager.*|record (?:with incorrect prev-link|with invalid length|length \d).*|unexpected (?:pageaddr|timeline).*|out-of-(?:sequence timeline|order block_id).*|contrecord is.*|there is no contrecord.*|missing contrecord.*|BKP\w+ .*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*)$"
 );
 pattern!(IN_SEGMENT, r"in (?:log|WAL) segment ([0-9A-F]{24}),.* offset (\d+)");
 pattern!(AT, r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");

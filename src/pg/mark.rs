@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Lsn, Lineage, TimelineId, Xid};
+use super::{Lineage, Lsn, TimelineId, Xid};
 
 /// One moment of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

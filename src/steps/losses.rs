@@ -32,7 +32,7 @@ impl Origin {
         if let Some(sides) = lost {
             let parts = [
                 (sides.before, "before it: lost"),
-                (sides.at, "at it: nobody can say"),
+                (sides.at, "at it: nobody can say on which side"),
                 (sides.after, "after it: given up by choice"),
                 (sides.since, "after the recovery: lost"),
             ];
@@ -61,7 +61,7 @@ pub fn tell(
         let target = origin.and_then(|origin| Some((&origin.node, origin.target?.side(found.at))));
         let target = target.map(|(node, side)| match side {
             Side::Before => format!(", before the recovery target of `{node}`: it should be there"),
-            Side::At => format!(", at the recovery target of `{node}`"),
+            Side::At => format!(", at the recovery target of `{node}`: nobody can say on which side"),
             Side::After => format!(", after the recovery target of `{node}`: given up by choice"),
             Side::Since => format!(", after the recovery of `{node}`: it should be there"),
         });

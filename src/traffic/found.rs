@@ -75,6 +75,10 @@ pub struct Found {
 }
 
 /// Where the recovery stopped that the rows come from.
+///
+/// A time is no order of commits: a commit takes its time before it is written to the WAL, and another one with a later time may be
+/// written first. Recovery to a time stops at the first commit in the WAL that is later, and gives up what lies behind it, with earlier
+/// times, too. What a user was told of before the target can't be among that: it was in the WAL already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// What was acknowledged before this is to be there.
