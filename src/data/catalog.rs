@@ -51,6 +51,17 @@ pub struct Fact {
     pub definition: String,
 }
 
+/// Facts about what the tables use. Where these are missing or new, so is what uses them (a trigger, a column, a place in a publication),
+/// which says all.
+const OF_WHAT_IS_USED: &[&str] = &[
+    "options of publication",
+    "owner of type",
+    "trigger function",
+    "body of trigger function",
+    "function",
+    "body of function",
+];
+
 impl Catalog {
     /// Whether `table` was asked for and is not there.
     pub fn is_absent(&self, table: &TableName) -> bool {
@@ -159,6 +170,7 @@ impl Catalog {
             .map(|d| d.table.clone())
             .collect();
         found.retain(|d| d.aspect != "column order" || !columns.contains(&d.table));
+        found.retain(|d| d.kind == DifferenceKind::Changed || !OF_WHAT_IS_USED.contains(&d.aspect.as_str()));
         found.extend(sequences::compare(&before.sequences, &after.sequences));
         found
     }

@@ -32,13 +32,61 @@ opts as materialized (
             = any ((select list from settable)::text[]) as known) k
     where c.reloptions is not null group by c.oid
 ),
+-- What ALTER ... DEPENDS ON EXTENSION has said.
+ext as materialized (
+    select d.classid, d.objid, string_agg(', depends on extension ' || quote_ident(e.extname), '' order by e.extname) as said
+    from pg_depend d join pg_extension e on e.oid = d.refobjid where d.refclassid = 'pg_extension'::regclass and d.deptype = 'x' group by d.classid, d.objid
+),
+-- Foreign keys with what their tables' partitions have of them, and where triggers of these are not enabled. Each partition's can be switched off alone.
+family(root, oid, relid) as (
+    select k.oid, k.oid, k.conrelid from pg_constraint k where k.contype in ('f', 'u', 'p', 'x') and (k.contype = 'f' or k.condeferrable)
+    union all
+    select f.root, k.oid, f.relid from family f join pg_constraint k on k.conparentid = f.oid and k.contype = 'f'
+),
+switched as materialized (
+    select f.root, case when bool_or(g.tgrelid in (k.conrelid, k.confrelid)) then ', its triggers are not all enabled'
+        when count(distinct g.tgrelid) > 3 then format(', its triggers on %s and %s more tables are not all enabled', min(g.tgrelid::regclass::text collate "C"), count(distinct g.tgrelid) - 1)
+        else ', its triggers on ' || string_agg(distinct g.tgrelid::regclass::text, ', ') || ' are not all enabled' end as said
+    from (select oid, tgconstraint, tgrelid from pg_trigger where tgconstraint <> 0 and tgenabled <> 'O') g join family f on f.oid = g.tgconstraint
+        join pg_constraint k on k.oid = f.root group by f.root
+),
+-- The columns' types, and the types that these are made of.
+typ(relid, oid) as (
+    select r.oid, a.atttypid from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped where r.relkind in ('r', 'p', 'f')
+    union
+    select t.relid, n.oid from typ t join pg_type y on y.oid = t.oid cross join lateral (
+        select y.typelem as oid where y.typcategory = 'A'
+        union all select y.typbasetype where y.typtype = 'd'
+        union all select a.atttypid from pg_attribute a where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0 and not a.attisdropped
+        union all select g.rngsubtype from pg_range g where y.typtype = 'r' and g.rngtypid = y.oid
+        union all select g.rngtypid from pg_range g where y.typtype = 'm' and g.rngmultitypid = y.oid -- 14+
+        ) n where n.oid <> 0 and y.typnamespace <> 'pg_catalog'::regnamespace and not (y.typtype = 'c' and y.typrelid in (select oid from rel))
+),
+-- The functions that triggers, defaults, checks, indexes, policies and rules of the tables call, but for those that come with PostgreSQL or an extension.
+called as materialized (
+    select distinct u.relid, f.oid, u.what from (
+        select g.tgrelid as relid, g.tgfoid as fn, 'trigger function' as what from pg_trigger g where not g.tgisinternal or g.tgparentid <> 0
+        union all
+        select case d.classid
+            when 'pg_attrdef'::regclass then (select a.adrelid from pg_attrdef a where a.oid = d.objid)
+            when 'pg_constraint'::regclass then (select k.conrelid from pg_constraint k where k.oid = d.objid)
+            when 'pg_class'::regclass then (select i.indrelid from pg_index i where i.indexrelid = d.objid)
+            when 'pg_policy'::regclass then (select p.polrelid from pg_policy p where p.oid = d.objid)
+            when 'pg_rewrite'::regclass then (select w.ev_class from pg_rewrite w where w.oid = d.objid) end, d.refobjid, 'function'
+        from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.deptype = 'n'
+            and d.classid in ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass, 'pg_policy'::regclass, 'pg_rewrite'::regclass)
+    ) u join pg_proc f on f.oid = u.fn
+    where f.oid >= 16384 and u.relid in (select oid from rel) and f.oid not in (select objid from gone where classid = 'pg_proc'::regclass)
+        and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e')
+),
 -- What pg_get_indexdef() and pg_get_constraintdef() do not say of an index.
 idx as (
     select i.indexrelid as oid, concat(case when i.indisclustered then ', clustered' end, case when i.indisreplident then ', replica identity' end,
         (select ', tablespace ' || s.spcname from pg_class c join pg_tablespace s on s.oid = c.reltablespace where c.oid = i.indexrelid),
         (select ', statistics ' || string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum) from pg_attribute a
             where a.attrelid = i.indexrelid and a.attstattarget >= 0),
-        case when not i.indisvalid then ', invalid' end) as said
+        case when not i.indisvalid then ', invalid' end, case when not i.indisready then ', not ready' end, case when not i.indislive then ', not live' end,
+        (select x.said from ext x where x.classid = 'pg_class'::regclass and x.objid = i.indexrelid)) as said
     from pg_index i where i.indrelid in (select oid from rel) or i.indexrelid in (select objid from gone where classid = 'pg_class'::regclass)
         or i.indrelid in (select k.conrelid from gone g join pg_constraint k on k.oid = g.objid where g.classid = 'pg_constraint'::regclass)
 ),
@@ -136,15 +184,26 @@ fact(place, tab, aspect, name, definition) as (
         left join pg_constraint n on n.conrelid = r.oid and n.contype = 'n' and n.conkey[1] = a.attnum -- 18+
     where r.relkind <> 'S'
     union all
-    select distinct 11, r.name, 'type', e.oid::regtype::text, case e.typtype
+    select 11, r.name, 'type', e.oid::regtype::text, case e.typtype
         when 'e' then 'enum (' || (select string_agg(quote_literal(l.enumlabel), ', ' order by l.enumsortorder) from pg_enum l where l.enumtypid = e.oid) || ')'
-        when 'c' then 'composite (' || (select string_agg(quote_ident(b.attname) || ' ' || format_type(b.atttypid, b.atttypmod), ', ' order by b.attnum)
-            from pg_attribute b where b.attrelid = e.typrelid and b.attnum > 0 and not b.attisdropped) || ')'
-        else concat_ws(' ', 'domain over', format_type(e.typbasetype, e.typtypmod), case when e.typnotnull then 'not null' end, 'default ' || e.typdefault,
+        when 'c' then 'composite (' || (select string_agg(concat_ws(' ', quote_ident(b.attname), format_type(b.atttypid, b.atttypmod),
+                case when b.attcollation not in (0, y.typcollation) then 'collate ' || b.attcollation::regcollation end), ', ' order by b.attnum)
+            from pg_attribute b join pg_type y on y.oid = b.atttypid where b.attrelid = e.typrelid and b.attnum > 0 and not b.attisdropped) || ')'
+        when 'r' then (select concat('range (', concat_ws(', ', 'subtype ' || format_type(g.rngsubtype, null), 'operator class ' || o.opcname,
+                case when g.rngcollation <> y.typcollation then 'collate ' || g.rngcollation::regcollation end,
+                case when g.rngcanonical <> 0 then 'canonical ' || g.rngcanonical end, case when g.rngsubdiff <> 0 then 'subtype_diff ' || g.rngsubdiff end,
+                'multirange ' || g.rngmultitypid::regtype, -- 14+
+                null), ')') from pg_range g join pg_opclass o on o.oid = g.rngsubopc join pg_type y on y.oid = g.rngsubtype where g.rngtypid = e.oid)
+        else concat_ws(' ', 'domain over', format_type(e.typbasetype, e.typtypmod),
+            (select 'collate ' || e.typcollation::regcollation from pg_type y where y.oid = e.typbasetype and y.typcollation <> e.typcollation),
+            case when e.typnotnull then 'not null' end, 'default ' || e.typdefault,
             (select string_agg(format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), ' ' order by k.conname) from pg_constraint k where k.contypid = e.oid and k.contype = 'c')) end
-    from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
-        join pg_type t on t.oid = a.atttypid join pg_type e on e.oid = case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem else t.oid end
-    where r.relkind in ('r', 'p', 'f') and (e.typtype in ('e', 'd') or e.typtype = 'c' and e.typrelid not in (select oid from rel)) and e.typnamespace <> 'pg_catalog'::regnamespace
+    from typ join rel r on r.oid = typ.relid join pg_type e on e.oid = typ.oid
+    where (e.typtype in ('e', 'd', 'r') or e.typtype = 'c' and e.typrelid not in (select oid from rel)) and e.typnamespace <> 'pg_catalog'::regnamespace
+    union all
+    select 11, r.name, 'owner of type', e.oid::regtype::text, quote_ident(pg_get_userbyid(e.typowner)) || coalesce(', grants ' || (select string_agg(x::text, ' ' order by x::text) from unnest(e.typacl) x), '')
+    from typ join rel r on r.oid = typ.relid join pg_type e on e.oid = typ.oid
+    where (e.typtype in ('e', 'd', 'r') or e.typtype = 'c' and exists (select from pg_class c where c.oid = e.typrelid and c.relkind = 'c')) and e.typnamespace <> 'pg_catalog'::regnamespace
     union all
     select 11, r.name, 'column order', '', string_agg(quote_ident(a.attname), ', ' order by a.attnum)
     from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped where r.relkind <> 'S' group by r.name
@@ -153,14 +212,15 @@ fact(place, tab, aspect, name, definition) as (
     -- partitioned table's foreign key is a part of it.
     select 12, k.conrelid::regclass::text, 'constraint', k.conname::text, pg_get_constraintdef(k.oid)
         || case when k.contype in ('p', 'u', 'x') then coalesce(' WITH (' || o.said || ')', '') else '' end || coalesce(x.said, '')
-        || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
+        || coalesce((select w.said from switched w where w.root = k.oid), '')
     from pg_constraint k left join idx x on x.oid = k.conindid and k.contype in ('p', 'u', 'x') left join opts o on o.oid = k.conindid
-    where k.contype not in ('n', 't') and not (k.contype = 'f' and k.conparentid <> 0) and (k.conrelid in (select oid from rel)
+    where k.contype not in ('n', 't') and (k.conrelid in (select oid from rel)
+            and not (k.contype = 'f' and k.conparentid <> 0 and exists (select from pg_constraint p where p.oid = k.conparentid and p.conrelid in (select oid from rel)))
         -- A partition takes the foreign keys that refer to its parent with it.
-        or k.conrelid <> 0 and k.confrelid not in (select oid from rel) and k.oid in (select objid from gone where classid = 'pg_constraint'::regclass))
+        or k.conrelid <> 0 and not (k.contype = 'f' and k.conparentid <> 0) and k.confrelid not in (select oid from rel) and k.oid in (select objid from gone where classid = 'pg_constraint'::regclass))
     union all
     select 13, r.name, 'inbound foreign key', format('%I on %s', k.conname, k.conrelid::regclass), pg_get_constraintdef(k.oid)
-        || case when exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled <> 'O') then ', its triggers are not all enabled' else '' end
+        || coalesce((select w.said from switched w where w.root = k.oid), '')
     from (select * from pg_constraint where contype = 'f' and conparentid = 0 offset 0) k join rel r on r.oid = k.confrelid where k.conrelid not in (select oid from rel)
     union all
     select 14, i.indrelid::regclass::text, 'index', i.indexrelid::regclass::text, case when o.odd is null then pg_get_indexdef(i.indexrelid)
@@ -171,8 +231,22 @@ fact(place, tab, aspect, name, definition) as (
     union all
     select 15, g.tgrelid::regclass::text, 'trigger', g.tgname::text, pg_get_triggerdef(g.oid)
         || case g.tgenabled when 'D' then ', disabled' when 'R' then ', enabled replica' when 'A' then ', enabled always' else '' end
-    from pg_trigger g where not g.tgisinternal
+        || coalesce((select x.said from ext x where x.classid = 'pg_trigger'::regclass and x.objid = g.oid), '')
+    -- Before 15 what a partition has of its parent's trigger was internal.
+    from pg_trigger g where (not g.tgisinternal or g.tgparentid <> 0 and not exists (select from pg_constraint k where k.oid = g.tgconstraint and k.contype = 'f'))
         and (g.tgrelid in (select oid from rel) or g.oid in (select objid from gone where classid = 'pg_trigger'::regclass))
+    union all
+    select 15, r.name, 'depends on extension', '', ltrim(x.said, ', ') from rel r join ext x on x.classid = 'pg_class'::regclass and x.objid = r.oid
+    union all
+    select 15, r.name, 'body of ' || c.what, c.oid::regprocedure::text, coalesce(nullif(concat(f.prosrc,
+        pg_get_function_sqlbody(f.oid), -- 14+
+        ''), ''), '')
+    from called c join rel r on r.oid = c.relid join pg_proc f on f.oid = c.oid
+    union all
+    select 15, r.name, c.what, c.oid::regprocedure::text, concat_ws(', ', 'language ' || l.lanname, 'owner ' || quote_ident(pg_get_userbyid(f.proowner)), case when f.prosecdef then 'security definer' end,
+        case f.provolatile when 'i' then 'immutable' when 's' then 'stable' end, case when f.proisstrict then 'strict' end, case when f.proleakproof then 'leakproof' end,
+        'set ' || array_to_string(f.proconfig, ', set '), 'grants ' || (select string_agg(x::text, ' ' order by x::text) from unnest(f.proacl) x))
+    from called c join rel r on r.oid = c.relid join pg_proc f on f.oid = c.oid join pg_language l on l.oid = f.prolang
     union all
     select 16, w.ev_class::regclass::text, 'rule', w.rulename::text, rtrim(pg_get_ruledef(w.oid), ';')
         || case w.ev_enabled when 'D' then ', disabled' when 'R' then ', enabled replica' when 'A' then ', enabled always' else '' end
@@ -194,6 +268,17 @@ fact(place, tab, aspect, name, definition) as (
                 || case when x.grantor <> a.relowner then ' by ' || quote_ident(pg_get_userbyid(x.grantor)) else '' end, ', ' order by x.privilege_type, x.grantor) as privileges
         from aclexplode(a.acl) x group by x.grantee) g
     union all
+    select 18, r.name, 'owner of schema', quote_ident(n.nspname), quote_ident(pg_get_userbyid(n.nspowner))
+    from rel r join pg_class c on c.oid = r.oid join pg_namespace n on n.oid = c.relnamespace
+    union all
+    select 18, r.name, 'grant on schema', n.name || ' ' || g.grantee, g.privileges
+    from rel r join pg_class c on c.oid = r.oid
+        join (select oid, quote_ident(nspname) as name, nspowner as relowner, coalesce(nspacl, acldefault('n', nspowner)) as acl from pg_namespace) n on n.oid = c.relnamespace
+        cross join lateral (
+        select 'to ' || case x.grantee when 0 then 'public' when n.relowner then 'the owner' else quote_ident(pg_get_userbyid(x.grantee)) end as grantee,
+            string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', ' order by x.privilege_type, x.grantor) as privileges
+        from aclexplode(n.acl) x group by x.grantee) g
+    union all
     select 19, s.stxrelid::regclass::text, 'statistics object', format('%I.%I', n.nspname, s.stxname), pg_get_statisticsobjdef(s.oid)
         || ', owner ' || quote_ident(pg_get_userbyid(s.stxowner)) || case when s.stxstattarget >= 0 then ', statistics ' || s.stxstattarget else '' end
     from rel r join pg_statistic_ext s on s.stxrelid = r.oid join pg_namespace n on n.oid = s.stxnamespace
@@ -208,6 +293,15 @@ fact(place, tab, aspect, name, definition) as (
     union all -- 15+
     select 20, r.name, 'publication', p.pubname::text || ' by schema', 'for tables in schema ' || m.pnnspid::regnamespace -- 15+
     from rel r join pg_class c on c.oid = r.oid join pg_publication_namespace m on m.pnnspid = c.relnamespace join pg_publication p on p.oid = m.pnpubid where r.relkind in ('r', 'p') -- 15+
+    union all
+    select distinct 20, '', 'options of publication', p.pubname::text, concat_ws(', ', 'publish ' || concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+            case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end),
+        case when p.pubviaroot then 'publish_via_partition_root' end,
+        case p.pubgencols when 's' then 'publish_generated_columns' end, -- 18+
+        'owner ' || quote_ident(pg_get_userbyid(p.pubowner)))
+    from pg_publication p
+    where p.puballtables or exists (select from pg_publication_rel m where m.prpubid = p.oid and m.prrelid in (select oid from rel))
+        or exists (select from pg_publication_namespace m where m.pnpubid = p.oid and m.pnnspid in (select c.relnamespace from rel r join pg_class c on c.oid = r.oid)) -- 15+
     union all
     select 20, r.name, 'subscription', u.subname::text, '' from rel r join pg_subscription_rel m on m.srrelid = r.oid join pg_subscription u on u.oid = m.srsubid
     union all
@@ -233,6 +327,12 @@ fact(place, tab, aspect, name, definition) as (
         join pg_description c on c.classoid = g.classid and c.objoid = g.objid
         left join rel r on c.classoid = 'pg_class'::regclass and r.oid = c.objoid
         cross join lateral pg_identify_object(c.classoid, c.objoid, c.objsubid) i
+    union all
+    select 23, coalesce(r.name, ''), 'security label', l.provider || ' on ' || regexp_replace(i.type, '^table (column|constraint)$', '\1') || ' ' || i.identity, l.label
+    from (select distinct classid, objid from gone union select 'pg_class'::regclass::oid, oid from rel) g
+        join pg_seclabel l on l.classoid = g.classid and l.objoid = g.objid
+        left join rel r on l.classoid = 'pg_class'::regclass and r.oid = l.objoid
+        cross join lateral pg_identify_object(l.classoid, l.objoid, l.objsubid) i
     union all
     -- Everything else that a CASCADE would take: functions on the row type, defaults and columns of other tables.
     select 24, '', 'dependent', i.type || ' ' || i.identity,

@@ -49,8 +49,11 @@ impl Difference {
             thing = format!("{thing} {}", self.name);
         }
         match tables {
-            // What a comment is on has the relation in its name.
-            _ if self.aspect == "comment" => {}
+            // What a comment or a label is on has the relation in its name, and a schema is not the relation's.
+            _ if matches!(
+                self.aspect.as_str(),
+                "comment" | "security label" | "owner of schema" | "grant on schema"
+            ) => {}
             [] | [""] => {}
             [first, ..] if tables.len() > 3 => thing = format!("{thing} of {first} and {} more", tables.len() - 1),
             _ => thing = format!("{thing} of {}", tables.join(", ")),

@@ -7,6 +7,12 @@ create access method heap_again type table handler heap_tableam_handler;
 create type shop.mood as enum ('good', 'bad');
 create domain shop.cents as int default 0 check (value >= 0);
 create type shop.pair as (a int, b text);
+create type shop.weekday as enum ('mon', 'tue');
+create domain shop.coins as int check (value >= 0);
+create domain shop.pennies as shop.coins check (value < 1000);
+create type shop.shift as (day shop.weekday, pay shop.pennies, note text collate "C");
+create type shop.span as range (subtype = float8, subtype_diff = float8mi);
+create function shop.is_code(text) returns boolean language sql immutable as 'select true';
 create function shop.touch() returns trigger language plpgsql as 'begin return new; end';
 create function shop.touch_more() returns trigger language plpgsql as 'begin return new; end';
 
@@ -77,6 +83,21 @@ create index visits_2_client on shop.visits_2 (client);
 create table shop.plants (height int) inherits (shop.lines);
 create table shop.pairs of shop.pair (constraint pairs_pkey primary key (a));
 create table shop.plain (a int, b int);
+create table shop.duty (id int primary key, shifts shop.shift[], open shop.span, codes text check (shop.is_code(codes)));
+create table shop.orders (client int, at date, line int constraint orders_line references shop.lines,
+    constraint orders_once unique (client, line) deferrable) partition by list (client);
+create table shop.orders_1 partition of shop.orders for values in (1) partition by list (line);
+create table shop.orders_1a partition of shop.orders_1 for values in (1);
+create trigger noted after insert on shop.orders for each row execute function shop.touch();
+create index duty_codes on shop.duty (codes);
+create trigger noted after insert on shop.duty for each row execute function shop.touch_more();
+alter trigger noted on shop.duty depends on extension plpgsql;
+alter index shop.duty_codes depends on extension plpgsql;
+create table shop.claims (client int, line int constraint claims_line references shop.lines) partition by list (client);
+create table shop.claims_1 partition of shop.claims for values in (1);
+insert into pg_seclabel values ('shop.lines'::regclass, 'pg_class'::regclass, 0, 'dummy', 'secret');
+insert into pg_seclabel values ('shop.lines'::regclass, 'pg_class'::regclass, 1, 'dummy', 'more secret');
+grant usage on schema shop to reader;
 
 create publication some_of_it for table only shop.items, shop.lines;
 create publication all_of_it for all tables;
@@ -478,10 +499,10 @@ alter publication filtered set table only shop.lines (id, item) where (id > 6)
 --| + publication filtered of shop.lines: table (id, item) where (id > 6)
 -- lost: a publication of all tables
 drop publication all_of_it
---| - publication all_of_it of shop.items and 9 more: for all tables
+--| - publication all_of_it of shop.duty and 13 more: for all tables
 -- lost: a publication of a schema -- 15+
 drop publication by_schema
---| - publication by_schema by schema of shop.items and 9 more: for tables in schema shop
+--| - publication by_schema by schema of shop.duty and 13 more: for tables in schema shop
 -- lost: a statistics object
 drop statistics shop.items_stats
 --| - statistics object shop.items_stats of shop.items: CREATE STATISTICS shop.items_stats (ndistinct, dependencies) ON code, stock FROM shop.items, owner postgres
@@ -519,3 +540,112 @@ alter table shop.visits detach partition shop.visits_other; alter table shop.vis
 -- lost: inheritance
 alter table shop.plants no inherit shop.lines
 --| - inherits shop.lines of shop.plants: parent 1
+
+-- lost: a label of an enum in a composite of an array
+alter type shop.weekday rename value 'tue' to 'wed'
+--| - type shop.weekday of shop.duty: enum ('mon', 'tue')
+--| + type shop.weekday of shop.duty: enum ('mon', 'wed')
+-- lost: the check of a domain's domain
+alter domain shop.pennies drop constraint pennies_check
+--| - type shop.pennies of shop.duty: domain over shop.coins constraint pennies_check CHECK (((VALUE)::integer < 1000))
+--| + type shop.pennies of shop.duty: domain over shop.coins
+-- lost: the check of the domain below
+alter domain shop.coins drop constraint coins_check
+--| - type shop.coins of shop.duty: domain over integer constraint coins_check CHECK ((VALUE >= 0))
+--| + type shop.coins of shop.duty: domain over integer
+-- lost: a field of a composite
+alter type shop.shift drop attribute note
+--| - type shop.shift of shop.duty: composite (day shop.weekday, pay shop.pennies, note text collate "C")
+--| + type shop.shift of shop.duty: composite (day shop.weekday, pay shop.pennies)
+-- lost: the collation of a composite's field
+update pg_attribute set attcollation = '"POSIX"'::regcollation where attrelid = 'shop.shift'::regclass and attname = 'note'
+--| - type shop.shift of shop.duty: composite (day shop.weekday, pay shop.pennies, note text collate "C")
+--| + type shop.shift of shop.duty: composite (day shop.weekday, pay shop.pennies, note text collate "POSIX")
+-- lost: the difference of a range
+update pg_range set rngsubdiff = 0 where rngtypid = 'shop.span'::regtype
+--| - type shop.span of shop.duty: range (subtype double precision, operator class float8_ops, subtype_diff float8mi, multirange shop.span_multirange) -- 14+
+--| - type shop.span of shop.duty: range (subtype double precision, operator class float8_ops, subtype_diff float8mi) -- <14
+--| + type shop.span of shop.duty: range (subtype double precision, operator class float8_ops, multirange shop.span_multirange) -- 14+
+--| + type shop.span of shop.duty: range (subtype double precision, operator class float8_ops) -- <14
+-- lost: the owner of a type
+alter type shop.weekday owner to keeper
+--| - owner of type shop.weekday of shop.duty: postgres
+--| + owner of type shop.weekday of shop.duty: keeper
+-- lost: the triggers of a foreign key of a partition of another table
+alter table shop.claims_1 disable trigger all
+--| - inbound foreign key claims_line on shop.claims of shop.lines: FOREIGN KEY (line) REFERENCES shop.lines(id)
+--| + inbound foreign key claims_line on shop.claims of shop.lines: FOREIGN KEY (line) REFERENCES shop.lines(id), its triggers on shop.claims_1 are not all enabled
+-- lost: the triggers of a partition's foreign key
+alter table shop.orders_1a disable trigger all
+--| - constraint orders_line of shop.orders: FOREIGN KEY (line) REFERENCES shop.lines(id)
+--| + constraint orders_line of shop.orders: FOREIGN KEY (line) REFERENCES shop.lines(id), its triggers on shop.orders_1a are not all enabled
+--| - constraint orders_1a_client_line_key of shop.orders_1a: UNIQUE (client, line) DEFERRABLE
+--| + constraint orders_1a_client_line_key of shop.orders_1a: UNIQUE (client, line) DEFERRABLE, its triggers are not all enabled
+--| - trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch()
+--| + trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch(), disabled
+-- lost: a trigger of a partition
+alter table shop.orders_1a disable trigger noted
+--| - trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch()
+--| + trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch(), disabled
+-- lost: the triggers of a deferrable constraint -- 15+
+alter table shop.orders disable trigger all
+--| - constraint orders_line of shop.orders: FOREIGN KEY (line) REFERENCES shop.lines(id)
+--| + constraint orders_line of shop.orders: FOREIGN KEY (line) REFERENCES shop.lines(id), its triggers are not all enabled
+--| - constraint orders_once of shop.orders: UNIQUE (client, line) DEFERRABLE
+--| + constraint orders_once of shop.orders: UNIQUE (client, line) DEFERRABLE, its triggers are not all enabled
+--| - trigger noted of shop.orders: CREATE TRIGGER noted AFTER INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch()
+--| + trigger noted of shop.orders: CREATE TRIGGER noted AFTER INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch(), disabled
+--| - trigger noted of shop.orders_1: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1 FOR EACH ROW EXECUTE FUNCTION shop.touch()
+--| + trigger noted of shop.orders_1: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1 FOR EACH ROW EXECUTE FUNCTION shop.touch(), disabled
+--| - trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch()
+--| + trigger noted of shop.orders_1a: CREATE TRIGGER noted AFTER INSERT ON shop.orders_1a FOR EACH ROW EXECUTE FUNCTION shop.touch(), disabled
+-- lost: whether an index is kept up
+update pg_index set indisready = false where indexrelid = 'shop.items_stock'::regclass
+--| - index shop.items_stock of shop.items: CREATE INDEX items_stock ON shop.items USING btree (stock)
+--| + index shop.items_stock of shop.items: CREATE INDEX items_stock ON shop.items USING btree (stock), not ready
+-- lost: the extension that a trigger depends on
+alter trigger noted on shop.duty no depends on extension plpgsql
+--| - trigger noted of shop.duty: CREATE TRIGGER noted AFTER INSERT ON shop.duty FOR EACH ROW EXECUTE FUNCTION shop.touch_more(), depends on extension plpgsql
+--| + trigger noted of shop.duty: CREATE TRIGGER noted AFTER INSERT ON shop.duty FOR EACH ROW EXECUTE FUNCTION shop.touch_more()
+-- lost: the extension that an index depends on
+alter index shop.duty_codes no depends on extension plpgsql
+--| - index shop.duty_codes of shop.duty: CREATE INDEX duty_codes ON shop.duty USING btree (codes), depends on extension plpgsql
+--| + index shop.duty_codes of shop.duty: CREATE INDEX duty_codes ON shop.duty USING btree (codes)
+-- lost: the body of a trigger function
+create or replace function shop.touch_more() returns trigger language plpgsql as 'begin return null; end'
+--| - body of trigger function shop.touch_more() of shop.duty: begin return new; end
+--| + body of trigger function shop.touch_more() of shop.duty: begin return null; end
+-- lost: whose rights a trigger function has
+alter function shop.touch_more() security definer set search_path = shop
+--| - trigger function shop.touch_more() of shop.duty: language plpgsql, owner postgres
+--| + trigger function shop.touch_more() of shop.duty: language plpgsql, owner postgres, security definer, set search_path=shop
+-- lost: the body of a function in a check
+create or replace function shop.is_code(text) returns boolean language sql immutable as 'select false'
+--| - body of function shop.is_code(text) of shop.duty: select true
+--| + body of function shop.is_code(text) of shop.duty: select false
+-- lost: what a publication publishes
+alter publication some_of_it set (publish = 'insert')
+--| - options of publication some_of_it: publish insert, update, delete, truncate, owner postgres
+--| + options of publication some_of_it: publish insert, owner postgres
+-- lost: that a publication speaks for the partitioned table
+alter publication all_of_it set (publish_via_partition_root = true)
+--| - options of publication all_of_it: publish insert, update, delete, truncate, owner postgres
+--| + options of publication all_of_it: publish insert, update, delete, truncate, publish_via_partition_root, owner postgres
+-- lost: the owner of a publication
+alter publication some_of_it owner to postgres; update pg_publication set pubowner = 'keeper'::regrole where pubname = 'some_of_it'
+--| - options of publication some_of_it: publish insert, update, delete, truncate, owner postgres
+--| + options of publication some_of_it: publish insert, update, delete, truncate, owner keeper
+-- lost: a grant on the schema
+revoke usage on schema shop from reader
+--| - grant on schema shop to reader: usage
+-- lost: the owner of the schema
+alter schema shop owner to keeper
+--| - owner of schema shop: postgres
+--| + owner of schema shop: keeper
+-- lost: a security label
+delete from pg_seclabel where objsubid = 0
+--| - security label dummy on table shop.lines: secret
+-- lost: another security label of a column
+update pg_seclabel set label = 'public' where objsubid = 1
+--| - security label dummy on column shop.lines.id: more secret
+--| + security label dummy on column shop.lines.id: public

@@ -19,9 +19,11 @@ use crate::source::{Name, Spanned};
 /// ```
 ///
 /// Compared are the tables, their partitions and children, and all that a `DROP TABLE ... CASCADE` takes with them: columns (type,
-/// collation, default, identity, storage) and their types, constraints and inbound foreign keys with their validity, indexes,
-/// triggers and rules with their enabled state, row security and policies, views and materialized views, grants, owners, comments,
-/// sequences, publications, statistics objects, partitions, inheritance, options of the table.
+/// collation, default, identity, storage) and their types (with those that these are made of), constraints and inbound foreign keys with
+/// their validity and their triggers' enabled state, in each partition too, indexes, triggers and rules with their enabled state, the bodies
+/// of the functions that triggers, checks, defaults and policies call, row security and policies, views and materialized views, grants,
+/// owners, comments, security labels, sequences, publications with their options, statistics objects, partitions, inheritance, options of the
+/// table; and the owner and the grants of the tables' schemas.
 ///
 /// A sequence that went on is no difference. One is that would hand out a number again: it was set back since the snapshot, or since an
 /// incident or the users' end on that server, or on one whose place it has taken (that one is down, or a standby); or a column that gets

@@ -64,6 +64,7 @@ verdicts! {
     index_alone_is_damaged,
     other_timeline,
     restore_point_of_that_name,
+    partition_key_off,
     server_bookkeeping,
     silent_log,
     timeouts_of_production,

@@ -104,7 +104,16 @@ async fn each_kind_is_missed_alone() {
     let all = include_str!("../losses.sql");
     let (schema, cases) = all.split_once(LOST).expect("cases");
     client.batch_execute(&cataloged::for_version(schema, major)).await.expect("the schema");
-    let names = ["shop.items", "shop.supplies", "shop.visits", "shop.pairs", "shop.lines", "shop.plain"];
+    let names = [
+        "shop.items",
+        "shop.supplies",
+        "shop.visits",
+        "shop.pairs",
+        "shop.lines",
+        "shop.plain",
+        "shop.duty",
+        "shop.orders",
+    ];
     let tables: Vec<TableName> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let before = Catalog::read(&client, &tables).await.expect("the catalog");
     assert_eq!(before.absent, Vec::<String>::new());
