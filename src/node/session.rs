@@ -36,6 +36,12 @@ impl SqlError {
         matches!(self, SqlError::Postgres(e) if e.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
     }
 
+    /// Whether the server does not let this role in.
+    pub fn is_about_login(&self) -> bool {
+        let refused = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
+        matches!(self, SqlError::Postgres(e) if e.code().is_some_and(|code| refused.contains(code)))
+    }
+
     /// Whether the server itself said no, as opposed to a lost connection.
     pub fn is_refusal(&self) -> bool {
         matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())

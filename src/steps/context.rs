@@ -655,8 +655,15 @@ async fn unanswered(node: &Node, error: SqlError) -> Box<Finding> {
     match error {
         SqlError::Host(error) => error.into(),
         error => {
+            let login = error.is_about_login();
             let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
-            if node.is_external() { finding } else { finding.note("log", node.log_tail().await) }
+            match (node.is_external(), login) {
+                (true, _) => finding,
+                (false, true) => finding.help(
+                    "a step has changed the role that drillyard logs in as, with a password of its own: leave it alone, and use another role",
+                ),
+                (false, false) => finding.note("log", node.log_tail().await),
+            }
         }
     }
 }

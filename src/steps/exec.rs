@@ -24,6 +24,8 @@ use crate::source::{Ordered, Scalar, Shell, Spanned};
 /// PGPORT, PGUSER, PGDATABASE and PGPASSWORD are set so that `psql` and the like reach the node's server, and PGDATA is its data directory.
 /// `${...}` is not substituted in `run`: hand values over in `env`.
 ///
+/// What it writes to its standard output and standard error is kept in the report, at most the last 2,000 characters of each.
+///
 /// It passes when the command ends with 0. It fails with what the command wrote when it ends otherwise, or is not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,13 +80,17 @@ impl Step for Exec {
         if !said.trim().is_empty() {
             cx.fact("output", shortened(said.trim()));
         }
+        let complaints = output.stderr.trim();
+        if !complaints.is_empty() {
+            cx.fact("stderr", shortened(complaints));
+        }
         if output.success() {
             return Ok(());
         }
         Err(Finding::failed(format!("`{name}` failed (exit status {})", output.status))
             .at(self.run.entry)
             .label(format!("ended with {}", output.status))
-            .note("said", shortened(output.stderr.trim()))
+            .note("said", shortened(complaints))
             .note("output", shortened(said.trim())))
     }
 }

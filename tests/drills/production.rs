@@ -3,7 +3,8 @@
 
 use crate::desk::Desk;
 
-/// The drill: `CONF` are settings of all its servers, `LATER` is what is set for sessions that begin after the users'.
+/// The drill: `CONF` are settings of all its servers, `LATER` is what is set for sessions that begin after the users', `ELSEWHERE` is set on
+/// one of the recovered servers alone.
 const DRILL: &str = r#"
 repos: { onsite: {} }
 nodes:
@@ -46,6 +47,7 @@ steps:
   - { id: orders, dump: { node: rescue, tables: [shop.orders], dependents: true } }
   - recover: { node: good, backup: nightly, until: { before: mistake }, then: pause }
   - recover: { node: bad, backup: nightly, until: { after: mistake }, then: promote }
+  - sql: { node: bad, query: "ELSEWHERE" }
   - reimport: { dump: orders, node: master }
   - reconcile: { table: public.readings, key: id, good: good, bad: bad, into: master }
   - stop_traffic: users
@@ -72,10 +74,11 @@ insert into shop.payments select id from shop.orders limit 50;
 ";
 
 /// Runs the drill under these settings.
-fn changes_nothing(conf: &[&str], later: &[&str]) {
+fn changes_nothing(conf: &[&str], later: &[&str], elsewhere: &[&str]) {
     let desk = Desk::new();
     desk.write("shop.sql", SHOP);
     let yaml = DRILL.replace("CONF", &conf.join(", ")).replace("LATER", &later.join("; "));
+    let yaml = yaml.replace("ELSEWHERE", &elsewhere.join("; "));
     desk.drill(&yaml, &[]).passed();
 }
 
@@ -92,7 +95,7 @@ fn timeouts() {
         "vacuum_cost_delay: 10ms",
         "temp_file_limit: 64kB",
     ];
-    changes_nothing(&conf, NOTHING);
+    changes_nothing(&conf, NOTHING, NOTHING);
 }
 
 #[test]
@@ -109,7 +112,18 @@ fn how_values_are_written() {
         "ALTER ROLE ALL SET xmlbinary = 'hex'",
         "ALTER ROLE postgres SET row_security = off",
     ];
-    changes_nothing(&["log_min_duration_statement: 0", "log_min_messages: info", "jit_above_cost: 0"], &later);
+    let elsewhere = [
+        "ALTER ROLE postgres IN DATABASE postgres SET DateStyle = 'SQL, DMY'",
+        "ALTER ROLE postgres IN DATABASE postgres SET extra_float_digits = 3",
+        "ALTER ROLE postgres IN DATABASE postgres SET timezone = 'America/St_Johns'",
+        "ALTER ROLE postgres IN DATABASE postgres SET bytea_output = 'hex'",
+        "ALTER ROLE postgres IN DATABASE postgres SET search_path = elsewhere",
+    ];
+    changes_nothing(
+        &["log_min_duration_statement: 0", "log_min_messages: info", "jit_above_cost: 0"],
+        &later,
+        &elsewhere,
+    );
 }
 
 #[test]
@@ -125,7 +139,7 @@ fn what_statements_mean() {
         "ALTER ROLE postgres SET exit_on_error = on",
         "ALTER ROLE postgres SET session_replication_role = replica",
     ];
-    changes_nothing(&["gin_fuzzy_search_limit: 1", "default_tablespace: nowhere"], &later);
+    changes_nothing(&["gin_fuzzy_search_limit: 1", "default_tablespace: nowhere"], &later, NOTHING);
 }
 
 #[test]
@@ -144,5 +158,5 @@ fn whose_sessions_they_are() {
         "log_error_verbosity: verbose",
         "track_activities: \"off\"",
     ];
-    changes_nothing(&conf, &later);
+    changes_nothing(&conf, &later, NOTHING);
 }
