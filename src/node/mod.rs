@@ -17,6 +17,7 @@ mod rewind;
 mod session;
 mod session_settings;
 mod standby;
+mod tablespaces;
 mod walreceiver;
 
 use std::sync::atomic::AtomicU64;
@@ -36,6 +37,7 @@ pub use rewind::{Resting, Rewind, Rewound};
 pub use session::{SqlError, Text, discard, lineage, moment, sql_problem};
 pub use session_settings::Purpose;
 pub use standby::{Sender, apply_delay};
+pub use tablespaces::{Linked, Tablespace, own_tablespaces};
 pub use walreceiver::{Refusal, Refused};
 
 /// The superuser that drills work as.

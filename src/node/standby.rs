@@ -8,7 +8,7 @@ use crate::host::{HostError, Output, Program};
 use crate::pg::Lsn;
 
 use super::config::{DELAY, peer_conninfo, quote_setting, with_password};
-use super::{Following, Node, Purpose, SqlError};
+use super::{Following, Node, Purpose, SqlError, own_tablespaces};
 
 /// Ends whatever server still works in `$1`, or holds the socket in `$2`, and removes `$1`. A server whose files are gone goes on for
 /// up to a minute, and keeps its socket; one that was killed leaves it behind. It prints the process that it ended.
@@ -26,7 +26,7 @@ for file in "$data/postmaster.pid" "$2"/.s.PGSQL.*.lock; do
     sleep 0.005
   done
 done
-rm -rf "$data" "$2"/.s.PGSQL.*"#;
+rm -rf "$data" "$data-tablespaces" "$2"/.s.PGSQL.*"#;
 
 /// A walsender, as its server tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,13 +120,17 @@ impl Node {
         Ok(row.get::<_, bool>(0).then(|| Following { conninfo: row.get(1), slot }))
     }
 
-    /// Fills PGDATA, which must not be there, from a running server.
-    pub async fn base_backup(&self, up: &Node) -> Result<Output, HostError> {
+    /// Fills PGDATA, which must not be there, from a running server. Its tablespaces get places of this server's own.
+    pub async fn base_backup(&self, up: &Node) -> Result<Output, SqlError> {
         let data = self.host()?.paths().data.clone();
+        let places = own_tablespaces(&data);
+        let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
         // A half-made directory must not be taken for a server.
-        let script =
-            r#"pg_basebackup -d "$1" -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#;
-        self.run_against(up, |conninfo| Program::script(script, [conninfo, &data])).await
+        let script = r#"conninfo=$1 data=$2 places=$3; shift 3
+rm -rf "$places"
+pg_basebackup -d "$conninfo" -D "$data" -c fast -X stream --no-sync "$@" || { rc=$?; rm -rf "$data" "$places"; exit $rc; }"#;
+        let program = |conninfo: &str| Program::script(script, [conninfo, &data, &places]).with_args(mappings);
+        Ok(self.run_against(up, program).await?)
     }
 
     /// How far this server's WAL goes now: what it has written, or, as a standby, replayed.

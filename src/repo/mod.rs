@@ -11,7 +11,7 @@ pub use broken::Broken;
 
 use crate::node::Archiving;
 
-/// A directory with `backups/ID` and `wal/SEGMENT`.
+/// A directory with `backups/ID`, `tablespaces/ID/OID` and `wal/SEGMENT`.
 #[derive(Debug, Clone)]
 pub struct Repo {
     /// Its name in the scenario.
@@ -29,6 +29,11 @@ impl Repo {
     /// Where a backup lies.
     pub fn backup(&self, id: &str) -> String {
         format!("{}/backups/{id}", self.path)
+    }
+
+    /// Where the tablespaces of a backup lie.
+    pub fn tablespaces(&self, id: &str) -> String {
+        format!("{}/tablespaces/{id}", self.path)
     }
 
     /// How a server archives into it.

@@ -141,7 +141,8 @@ impl Starter<'_> {
         let slot = match up.is_external() {
             true => {
                 node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
-                let output = node.base_backup(&up).await?;
+                let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
+                let output = node.base_backup(&up).await.map_err(trouble)?;
                 if !output.success() {
                     let why = output.stderr.trim();
                     return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());

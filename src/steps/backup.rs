@@ -19,7 +19,7 @@ use crate::source::{Name, Spanned};
 /// ```
 ///
 /// `repo` may be left out where the node archives to one, or where there is just one. The backup carries the WAL that it
-/// needs to become consistent, and a manifest with checksums. With its `id` the step is a mark, too.
+/// needs to become consistent, its tablespaces, and a manifest with checksums. With its `id` the step is a mark, too.
 ///
 /// It passes when pg_basebackup ended with 0. It fails when it did not (a corrupt page, say), and then leaves no backup behind,
 /// though pg_basebackup itself leaves its directory.
@@ -45,6 +45,16 @@ impl StepKind for TakeBackup {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Mark;
 }
+
+/// Takes a backup to `$2`, which lies in `$1`, and its tablespaces to `$3`; what follows are options for pg_basebackup. Its links
+/// to the tablespaces are relative, so that the repo can be copied.
+const TAKE: &str = r#"dir=$1 backup=$2 spaces=$3; shift 3
+mkdir -p "$dir"
+pg_basebackup -D "$backup" -c fast -X stream --no-sync "$@" || { rc=$?; rm -rf "$backup" "$spaces"; exit $rc; }
+for link in "$backup"/pg_tblspc/*; do
+  [ -L "$link" ] || continue
+  ln -sfn "../../../tablespaces/${backup##*/}/${link##*/}" "$link"
+done"#;
 
 #[async_trait(?Send)]
 impl Step for TakeBackup {
@@ -92,16 +102,14 @@ impl Step for TakeBackup {
         let id = cx.id.unwrap_or_default().to_owned();
         let repo = cx.yard.repo(self.to.as_ref().map_or("", |to| to.as_str()))?;
         let path = repo.backup(&id);
+        let spaces = repo.tablespaces(&id);
         cx.wait("pg_basebackup");
         let name = repo.name.clone();
         cx.marked(&node, async |_, cx| {
-            let program = client_program(&node, "sh", Purpose::Own)?.with_args([
-                "-euc",
-                r#"mkdir -p "$1"; pg_basebackup -D "$2" -c fast -X stream --no-sync || { rc=$?; rm -rf "$2"; exit $rc; }"#,
-                "drillyard",
-                &format!("{}/backups", repo.path),
-                &path,
-            ]);
+            let mappings: Vec<String> = node.tablespaces().await?.iter().map(|space| space.mapping(&spaces)).collect();
+            let dir = format!("{}/backups", repo.path);
+            let args = ["-euc", TAKE, "drillyard", &dir, &path, &spaces];
+            let program = client_program(&node, "sh", Purpose::Own)?.with_args(args).with_args(mappings);
             let output = node.host()?.run(program).await?;
             if !output.success() {
                 return Err(Finding::failed(format!("pg_basebackup failed (exit status {})", output.status))

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::tablespaces::{mentions_tablespace, standbys_apart};
 use crate::host::Program;
 use crate::source::{Ordered, Scalar, Shell, Spanned};
 
@@ -85,6 +86,9 @@ impl Step for Exec {
             cx.fact("stderr", shortened(complaints));
         }
         if output.success() {
+            if self.run.value.iter().any(|word| mentions_tablespace(&word.0)) {
+                standbys_apart(cx, &node).await?;
+            }
             return Ok(());
         }
         Err(Finding::failed(format!("`{name}` failed (exit status {})", output.status))

@@ -22,6 +22,7 @@ mod recovering;
 mod repo_accident;
 mod scope;
 mod starting;
+mod tablespaces;
 mod until;
 
 pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, Users, Yard};

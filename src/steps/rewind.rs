@@ -129,6 +129,8 @@ impl Rewind {
             segment_size: resting.segment_size,
             restore_command: repo.map(|repo| repo.restore_command()),
         };
+        // pg_rewind would link a tablespace that is new to this server to the new primary's own directory.
+        node.make_room(&up.tablespaces().await?).await?;
         cx.wait("pg_rewind");
         let rewound = node.rewind(&rewinding).await?;
         self.tell(cx, node, resting, &rewound)?;

@@ -1,8 +1,9 @@
 //! Servers that steps make or start again: what they are made from, and why they do not come up.
 
+use super::tablespaces::keep_apart;
 use super::{Context, Finding};
 use crate::host::Program;
-use crate::node::{Config, Node, Origin, Setup, StartError, log_reason};
+use crate::node::{Config, Node, Origin, Setup, StartError, log_reason, own_tablespaces};
 use crate::repo::Repo;
 use crate::source::{Name, Span, Spanned};
 
@@ -16,11 +17,23 @@ pub(super) async fn restore(
     let host = node.host()?;
     cx.wait(format!("the restore of {} from repo `{}`", backup.value, repo.name));
     let script = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
-rm -rf "$2"
+rm -rf "$2" "$3"
 # The WAL of a backup is filled up with zeros; not every cp can leave them out.
-cp -a --sparse=always "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }
-chmod 700 "$2""#;
-    let args = [repo.backup(backup.as_str()), host.paths().data.clone()];
+copy() { cp -a --sparse=always "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }; }
+copy "$1" "$2"
+chmod 700 "$2"
+# Tablespaces get places of this server's own: the paths in a backup are those of the server that it was taken from.
+for link in "$1"/pg_tblspc/*; do
+  [ -L "$link" ] || continue
+  oid=${link##*/}
+  [ -d "$link/." ] || { echo "the backup lacks tablespace $oid" >&2; exit 1; }
+  mkdir -p "$3"; chmod 700 "$3"
+  copy "$link/." "$3/$oid"
+  ln -sfn "$3/$oid" "$2/pg_tblspc/$oid"
+done
+rm -f "$2/tablespace_map""#;
+    let data = &host.paths().data;
+    let args = [repo.backup(backup.as_str()), data.clone(), own_tablespaces(data)];
     let output = host.run(Program::script(script, args)).await?;
     match output.success() {
         true => Ok(()),
@@ -40,6 +53,7 @@ pub(super) async fn set_up(
     signal: &'static str,
     origin: Origin,
 ) -> Result<Setup, Box<Finding>> {
+    keep_apart(cx, node).await?;
     let (setup, auto_conf) = node.set_up(config, Some(signal), origin).await?;
     if let Some(words) = auto_conf.in_words() {
         cx.fact("postgresql_auto_conf", words);
@@ -96,6 +110,10 @@ fn remedy(reason: &str) -> Option<&'static str> {
         (
             "must specify restore_command when standby mode is not enabled",
             "only the restore_command reads the archive: without one a recovery has the WAL of the backup alone",
+        ),
+        (
+            "Create this directory for the tablespace before restarting the server",
+            "CREATE TABLESPACE is replayed with its path: make that directory on this node's host, too, by an `exec` before",
         ),
         (
             "insufficient parameter settings",

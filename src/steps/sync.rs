@@ -57,8 +57,8 @@ impl Step for Sync {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (from, to) = (cx.yard.repo(&self.original)?.path.clone(), cx.yard.repo(self.repo.as_str())?.path.clone());
         let node = cx.yard.any_host()?;
-        // WAL first: a backup must not arrive before the WAL that it needs.
-        let script = r#"for part in wal backups; do
+        // WAL and tablespaces first: a backup must not arrive before what it needs.
+        let script = r#"for part in wal tablespaces backups; do
   [ -d "$1/$part" ] || continue
   mkdir -p "$2/$part"
   for item in "$1/$part"/*; do
