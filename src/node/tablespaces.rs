@@ -61,7 +61,8 @@ impl Node {
     /// The tablespaces that this server, which runs, has outside of PGDATA.
     pub async fn tablespaces(&self) -> Result<Vec<Tablespace>, SqlError> {
         // One that was made in place has a path within PGDATA.
-        let query = "SELECT oid, location FROM (SELECT oid, pg_tablespace_location(oid) AS location FROM pg_tablespace) t
+        let query =
+            "SELECT oid, location FROM (SELECT oid, pg_tablespace_location(oid) AS location FROM pg_tablespace) t
                      WHERE location LIKE '/%' ORDER BY oid";
         let rows = self.client().await?.query(query, &[]).await?;
         Ok(rows.iter().map(|row| Tablespace { oid: row.get(0), location: row.get(1) }).collect())
@@ -86,7 +87,8 @@ impl Node {
             return Ok(());
         }
         let data = self.host()?.paths().data.clone();
-        let args = [data.clone(), own_tablespaces(&data)].into_iter().chain(spaces.iter().map(|one| one.oid.to_string()));
+        let args =
+            [data.clone(), own_tablespaces(&data)].into_iter().chain(spaces.iter().map(|one| one.oid.to_string()));
         let output = self.host()?.run(Program::script(MAKE_ROOM, args)).await?;
         match output.success() {
             true => Ok(()),

@@ -21,6 +21,11 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// No repo, for a server that has its WAL itself: nothing is found there.
+    pub fn nowhere() -> Self {
+        Repo { name: "none".to_owned(), path: "/nonexistent".to_owned() }
+    }
+
     /// Where the WAL lies.
     pub fn wal(&self) -> String {
         format!("{}/wal", self.path)

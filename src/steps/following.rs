@@ -8,7 +8,7 @@ use super::{Context, Finding, StepResult};
 use crate::host::Program;
 use crate::journal::Cause;
 use crate::node::{
-    Arrival, Config, Node, Origin, Refusal, Refused, SqlError, StartError, Started, create_slot, slot_name,
+    Arrival, Config, Node, Origin, Refusal, Refused, SqlError, StartError, Started, create_slot, slot_name, wait_until,
 };
 use crate::repo::Repo;
 use crate::source::Span;
@@ -266,6 +266,31 @@ pub(super) async fn drop_slot(cx: &mut Context<'_>, up: &Node, standby: &str) ->
         Ok(user.is_none().then_some(()))
     });
     dropping.await
+}
+
+/// Waits a little until a standby that streams has received what its upstream has written by now: what it has not, it cannot replay
+/// once it is stopped. An upstream that does not answer, or that it is cut off from, has nothing more to give.
+pub(super) async fn receive(cx: &mut Context<'_>, node: &Node) -> StepResult {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    if !node.is_up() {
+        return Ok(());
+    }
+    let Some((up, _)) = upstream_of(cx, node).await.filter(|(up, _)| up.is_up()) else { return Ok(()) };
+    cx.wait(format!("`{}` to receive what `{}` has written", node.name(), up.name()));
+    let wait = async {
+        let goal = up.wal_end().await?;
+        let until = cx.deadline.min(Instant::now() + PATIENCE);
+        wait_until(until, async |_| {
+            let senders = up.senders_to(node.name()).await?;
+            // Without a walsender nothing more comes.
+            let done = senders.is_empty() || senders.iter().any(|sender| sender.flushed >= Some(goal));
+            Ok::<_, SqlError>(done.then_some(()))
+        })
+        .await
+    };
+    // What could not be asked is not waited for: the recovery shows what there was.
+    let _ = tokio::time::timeout(PATIENCE, wait).await;
+    Ok(())
 }
 
 /// The server of the drill that a server follows; `None` for a primary, and where it cannot be asked.

@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::archive_end::ArchiveEnd;
-use super::following::{Archive, Standby};
+use super::following::{Archive, Standby, receive};
 use super::position::{Goal, Position};
 use super::recovering::{End, Recovering, followed};
 use super::starting::{NOT_REACHED, not_started, restore, set_up};
 use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
 use crate::node::{Arrival, Config, Node, Origin, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
+use crate::repo::Repo;
 use crate::source::{Name, Spanned, Timeline};
 
 /// Recovers: a new server from a backup and the archive, or the same server to a later target.
@@ -22,12 +23,15 @@ use crate::source::{Name, Spanned, Timeline};
 /// ```yaml
 /// - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
 /// - recover: { node: rescue, until: latest, then: promote }        # goes on with the same server
+/// - recover: { node: delayed, until: { before: accident }, then: promote }   # a standby that is late on purpose
 /// - recover: { node: tonight, backup: nightly, until: latest, then: { follow: master } }
 /// ```
 ///
 /// With `backup` the node is a new server, restored from that backup; WAL comes from the backup's repo, or from `repo`, which
 /// must hold the backup, too. Without, the server of an earlier `recover` that paused or was shut down is stopped, gets the later
-/// target and is started again: resuming a paused recovery would end it.
+/// target and is started again: resuming a paused recovery would end it. A standby can be taken to a target in the same way, one that
+/// is late on purpose (`recovery_min_apply_delay`) to one that it has not applied yet. It reads the WAL that it has received, and the
+/// archive of its primary; its delay does not count any more.
 ///
 /// `until` is `latest`, `end_of_backup`, `{ before: MARK }`, `{ before: MARK, minus: 1s }` (a time), `{ after: MARK }`,
 /// `{ mark: MARK }` (a restore point), `{ time: T }`, `{ lsn: L }` or `{ xid: X }`. `by` says how a mark is handed to PostgreSQL:
@@ -239,15 +243,14 @@ impl Recover {
                 );
             }
             (None, Some(info)) => {
-                let listed = info.maker == super::Maker::Start;
+                let primary = info.maker == super::Maker::Start && info.follows.is_none() && !info.remade;
                 let exists = scope.named_node(&self.node).is_some();
-                if exists && info.recovers_from.is_none() && self.repo.is_none() && (listed || info.remade) {
+                if exists && info.recovers_from.is_none() && self.repo.is_none() && primary {
                     let title = format!("node `{name}` is not in recovery");
-                    let label = "only a server made by `recover`, or by `rebuild` from a backup, can go on recovering";
-                    let made = if listed { "listed here" } else { "made here, from no backup" };
-                    scope.error_related(self.node.span, title, label, (info.span, made.to_owned()));
+                    let label = "only a standby, or a server made by `recover`, can go on recovering";
+                    scope.error_related(self.node.span, title, label, (info.span, "it follows no node".to_owned()));
                 }
-                self.from = info.recovers_from;
+                self.from = info.recovers_from.or_else(|| scope.archive_above(name));
             }
         }
         if let Some(repo) = &self.repo
@@ -318,6 +321,7 @@ impl Recover {
     /// Stops the server that is to go on, after making sure that it can. `backup` is what it was made from.
     async fn halt(&self, cx: &mut Context<'_>, backup: Option<&str>) -> Result<Arc<Node>, Box<Finding>> {
         let node = cx.yard.node(self.node.as_str())?;
+        receive(cx, &node).await?;
         let mut replayed = None;
         if node.is_up() {
             let client = cx.client(&node).await?;
@@ -366,7 +370,7 @@ impl Recover {
 
     /// Starts the server with its target and goes with it until it is there.
     async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, target: &RecoveryTarget) -> StepResult {
-        let repo = cx.yard.repo(self.from.as_deref().unwrap_or_default())?;
+        let repo = &self.repo(cx)?;
         // Without a target a recovery always promotes in the end: a server that must not is kept a standby.
         let endless = *target == RecoveryTarget::Latest && !matches!(self.then.value, Then::Promote);
         let mut config = cx.yard.spec(self.node.as_str()).config(&cx.yard.repos);
@@ -554,7 +558,7 @@ impl Recover {
     ) -> StepResult {
         let up = cx.yard.node(upstream.as_str())?;
         let read = config.restore_command.is_some();
-        let repo = cx.yard.repo(self.from.as_deref().unwrap_or_default())?.clone();
+        let repo = self.repo(cx)?;
         config.following = Some(up.followed_by(node.name(), None)?);
         let signal = match self.signal {
             Some(_) => "recovery.signal",
@@ -563,6 +567,11 @@ impl Recover {
         let archive = Some(Archive { repo, copy_of: self.copy_of.clone(), read });
         let origin = self.origin();
         Standby { node: node.clone(), up, config, signal, origin, archive, at: self.then.entry }.follow(cx).await
+    }
+
+    /// Where it reads WAL. A standby may have no more than its own.
+    fn repo(&self, cx: &Context<'_>) -> Result<Repo, Box<Finding>> {
+        self.from.as_deref().map_or_else(|| Ok(Repo::nowhere()), |from| cx.yard.repo(from).cloned())
     }
 
     /// Whose postgresql.auto.conf lies in the data directory.

@@ -367,6 +367,19 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The repo that the servers above a standby archive to.
+    pub fn archive_above(&self, node: &str) -> Option<String> {
+        let mut at = self.nodes.get(node)?;
+        // As many as there are: nodes that follow each other in a circle are an error of their own.
+        for _ in 0..self.nodes.len() {
+            if let Some(repo) = &at.archive_to {
+                return Some(repo.clone());
+            }
+            at = self.nodes.get(at.follows.as_ref()?)?;
+        }
+        None
+    }
+
     /// The only repo there is, for steps that leave theirs out.
     pub fn default_repo(&mut self) -> Option<Name> {
         if self.more_repos || self.repos.values().any(|info| !info.decoded) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Context, Finding, StepResult};
-use crate::node::{Node, Linked, own_tablespaces};
+use crate::node::{Linked, Node, own_tablespaces};
 
 /// Fails where a server that is about to replay WAL would use the directory of another server's tablespace. On a host of its own the
 /// directory is made: there it is another one.

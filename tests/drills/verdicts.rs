@@ -53,6 +53,7 @@ macro_rules! verdicts {
 verdicts! {
     a_step_begins_clean,
     alter_system_is_kept,
+    delayed_standby_recovers,
     delayed_standby_starts,
     earlier_target,
     files_as_psql_reads_them,
@@ -67,6 +68,7 @@ verdicts! {
     partition_key_off,
     server_bookkeeping,
     silent_log,
+    tablespaces_of_their_own,
     timeouts_of_production,
     values_in_quotes,
     where_long_values_differ,
