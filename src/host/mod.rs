@@ -181,6 +181,9 @@ pub trait Host: Send + Sync {
     /// Whether it runs, by what was done to it: not killed, lost or frozen. Programs can be run on it then.
     fn is_on(&self) -> bool;
 
+    /// A look at it: whether it is as the drill has left it.
+    async fn look(&self) -> Result<Seen>;
+
     /// Everything that runs on it ends at once, as when its power fails; its disk stays.
     async fn kill(&self) -> Result<()>;
 
@@ -196,6 +199,17 @@ pub trait Host: Send + Sync {
 
     /// Lets it go on after [`Host::freeze`].
     async fn thaw(&self) -> Result<()>;
+}
+
+/// What a look at a host shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It runs.
+    On,
+    /// It is frozen.
+    Frozen,
+    /// It does not run, or is not there; what has become of it: `its container was removed`.
+    Off(String),
 }
 
 /// Whether a host runs, by what was done to it.

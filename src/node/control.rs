@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::host::{HostError, POLL, Program};
 use crate::pg::{ShutdownMode, SystemId};
 
-use super::{INITDB_OPTIONS, Life, Node, SOCKET_PORT, SqlError, log_reason};
+use super::{INITDB_OPTIONS, Life, Node, Postmaster, SOCKET_PORT, SqlError, log_reason};
 
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +78,17 @@ exit 4"#;
 /// Exits with 0 where a postmaster runs in `$1`. `pg_ctl status` takes one that was killed for running until its parent has
 /// taken notice, which can take seconds. One whose postmaster.pid was removed is still known by the lock file of its socket, in `$2`,
 /// whose name has the number `$3`; a process id may have become somebody else's, who works elsewhere.
-const RUNS: &str = r#"pid=
+///
+/// With [`STOPPED`] where it is there, and stopped in its tracks.
+pub(super) const RUNS: &str = r#"pid=
 { read -r pid <"$1/postmaster.pid"; } 2>/dev/null || {
   { read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
   [ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 3
 }
 kill -0 "$pid" 2>/dev/null || exit 3
-case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; esac"#;
+case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; *") T "*) exit 6 ;; esac"#;
+/// What [`RUNS`] exits with for a postmaster that was stopped by a signal.
+pub(super) const STOPPED: i64 = 6;
 
 /// Ends the postmaster of `$1` whose postmaster.pid was removed, and which pg_ctl does not find: the lock file of its socket knows it,
 /// as in [`RUNS`]. `$4` is the signal, `$5` how many seconds it may take.
@@ -138,6 +142,16 @@ pub enum StartError {
         /// The log's last lines.
         log: String,
     },
+}
+
+impl StartError {
+    /// The node whose server it is, where the error is its own.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            StartError::Host(_) => None,
+            StartError::Refused { node, .. } | StartError::Deadline { node, .. } => Some(node),
+        }
+    }
 }
 
 /// Looks every few milliseconds until `look` returns a value; gives the last thing seen when the deadline passes.
@@ -254,9 +268,7 @@ impl Node {
 
     /// Whether a postmaster runs in PGDATA.
     pub async fn postmaster_runs(&self) -> Result<bool, HostError> {
-        let host = self.host()?;
-        let paths = host.paths();
-        Ok(host.run(Program::script(RUNS, [&paths.data, &paths.sockets, SOCKET_PORT])).await?.success())
+        Ok(self.postmaster().await? != Postmaster::Gone)
     }
 
     /// Stops the server; one that is not running is no error.

@@ -11,6 +11,8 @@ macro_rules! pattern {
 mod config;
 mod control;
 mod control_file;
+mod ending;
+mod holdup;
 mod inherited;
 mod recovery;
 mod rewind;
@@ -31,6 +33,8 @@ use crate::pg::Version;
 pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
 pub use control_file::{ControlFile, Histories};
+pub use ending::{Ending, Postmaster};
+pub use holdup::{Holdup, HoldupKind};
 pub use inherited::{AutoConf, Origin, is_demanded};
 pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound};

@@ -226,6 +226,15 @@ pub fn log_reason(log: &str) -> Option<String> {
         Some((_, prefix)) => line[prefix + 2..].trim().to_owned(),
         None => line.trim().to_owned(),
     };
+    // What is wrong with it stands before that there is something wrong.
+    if lines[at].contains("configuration file") && lines[at].contains("contains errors") {
+        let before = lines[..at].iter().rev().take_while(|line| line.contains(" LOG:  ") || line.contains("HINT:  "));
+        let mut wrong: Vec<String> = before.map(|line| message(line).replace("LOG:  ", "")).collect();
+        wrong.reverse();
+        if !wrong.is_empty() {
+            return Some(wrong.join("; "));
+        }
+    }
     let extra = lines[at + 1..].iter().take_while(|line| line.contains("DETAIL:") || line.contains("HINT:"));
     let all: Vec<String> = std::iter::once(message(lines[at])).chain(extra.map(|line| message(line))).collect();
     Some(all.join("; "))

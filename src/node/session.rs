@@ -1,7 +1,7 @@
 //! Sessions on a server, and what it says in them.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
-use crate::host::{Endpoint, HostError, Login};
+use crate::host::{Endpoint, HostError, Login, POLL};
 use crate::pg::condition::condition;
 use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version};
 
@@ -130,7 +130,19 @@ impl Node {
         })
     }
 
+    /// A new session beside the step's, whose end does not end it: for whoever asks what holds the step up.
+    pub(super) async fn connect_aside(&self) -> Result<Client, SqlError> {
+        Ok(match &self.place {
+            Place::Host(_) => connected(&self.config(&self.find_login(&self.password).await?, Purpose::Own)).await?,
+            Place::External(config) => connected(&external(config, self.version)).await?,
+        })
+    }
+
     async fn open(&self, login: &Login, purpose: Purpose) -> Result<Client, SqlError> {
+        self.noted(&self.config(login, purpose)).await
+    }
+
+    fn config(&self, login: &Login, purpose: Purpose) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         match &login.endpoint {
             Endpoint::Socket { dir, port } => config.host_path(dir).port(*port),
@@ -139,7 +151,7 @@ impl Node {
         config.user(&login.user).password(&login.password).dbname(&login.database);
         config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
         config.options(options(purpose, self.version, self.superuser));
-        self.noted(&config).await
+        config
     }
 
     /// Opens a session, and notes how what runs in it can be cancelled.
@@ -210,10 +222,25 @@ fn external(config: &tokio_postgres::Config, version: Version) -> tokio_postgres
 }
 
 async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+    let end = Instant::now() + BUSY;
+    let (client, connection) = loop {
+        match config.connect(NoTls).await {
+            Err(error) if is_busy(&error) && Instant::now() < end => tokio::time::sleep(POLL).await,
+            opened => break opened?,
+        }
+    };
     // Its errors reach whoever waits for an answer; the task ends with the client.
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)
+}
+
+/// How long it is tried again to connect to a socket whose queue is full.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Whether a socket has no room for another one who wants in (EAGAIN): so many try at once, and it passes.
+fn is_busy(error: &tokio_postgres::Error) -> bool {
+    let io = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|cause| cause.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// The server's clock, WAL position and timeline. On a standby those of what it has replayed.

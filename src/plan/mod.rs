@@ -83,6 +83,14 @@ pub struct PlannedStep {
     pub refers: Vec<String>,
 }
 
+impl PlannedStep {
+    /// The nodes that it refers to, and the one that it makes.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        let named = self.refers.iter().filter_map(|name| name.strip_prefix("node "));
+        named.chain(self.step.makes_node().map(|node| node.as_str()))
+    }
+}
+
 /// A budget of time.
 #[derive(Debug, Clone)]
 pub struct RtoBudget {

@@ -231,6 +231,8 @@ fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpe
             archive_to: text(&fields.archive_to),
             follows: text(&fields.follows),
             settings,
+            setting_places: fields.settings.iter().flatten().map(|(name, _)| name.span).collect(),
+            place: name.span,
             external: fields.external.as_ref().map(|external| external.value.url.value.0.clone()),
         };
         specs.insert(name.value.to_string(), spec);

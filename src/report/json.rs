@@ -133,12 +133,19 @@ fn drill(record: &DrillRecord) -> Drill<'_> {
         steps: record.steps.iter().map(|one| step(record, one)).collect(),
         budgets: record.budgets.iter().map(|(budget, problem)| judged(budget, problem.as_ref())).collect(),
         traffic: &record.traffic,
-        message: record.message(),
+        message: record.message().or_else(|| first_cause(record)),
         problem: end.and_then(|end| end.problem.as_ref()),
         kept: record.kept.iter().map(|(node, shell)| Kept { node, shell }).collect(),
         again: end.map(|end| end.again.as_str()).filter(|again| !again.is_empty()),
         warnings: &record.warnings,
     }
+}
+
+/// What is wrong first with a drill that says nothing of it as a whole.
+fn first_cause(record: &DrillRecord) -> Option<String> {
+    let problem = record.troubles().into_iter().next()?.problem;
+    let label = problem.places.first().map(|place| place.label.as_str()).filter(|label| !label.is_empty());
+    Some(label.map_or_else(|| problem.title.clone(), |label| format!("{}: {label}", problem.title)))
 }
 
 fn step<'a>(drill: &DrillRecord, record: &'a StepRecord) -> Step<'a> {

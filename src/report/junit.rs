@@ -15,7 +15,7 @@ use crate::journal::{Outcome, TrafficCount};
 use super::collect::{DrillRecord, RunRecord};
 use super::snippet;
 use super::text::{one_line, visible};
-use super::trouble::{Of, Trouble, is_bad};
+use super::trouble::{Of, Trouble, UNMEASURED, is_bad};
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {
@@ -111,7 +111,9 @@ fn cases(drill: &DrillRecord) -> Vec<Case> {
     });
     let budgets = drill.budgets.iter().enumerate().map(|(at, (budget, _))| {
         let trouble = trouble(&|of| matches!(of, Of::Budget(place, _) if *place == at));
-        let status = status(budget.outcome, None, trouble);
+        // Its trouble is that of what ended the drill.
+        let message = (is_bad(budget.outcome) && trouble.is_none()).then(|| format!("not measured: {UNMEASURED}"));
+        let status = status(budget.outcome, message, trouble);
         let duration_ms = budget.measured_ms.unwrap_or(0);
         Case { name: format!("budget {}", budget.name), outcome: budget.outcome, status, duration_ms }
     });

@@ -17,6 +17,9 @@ pub enum Of {
     Drill,
 }
 
+/// What is told of a budget that was not measured since something else had gone wrong.
+pub(super) const UNMEASURED: &str = "the drill ended before";
+
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub struct Trouble {
@@ -48,25 +51,34 @@ impl Trouble {
 }
 
 impl DrillRecord {
-    /// Everything that is wrong with it: first its steps, then its budgets, then the drill as a whole. Never empty for a drill
-    /// that failed or errored. The first one tells how to look at the servers and how to run the drill again.
+    /// Everything that is wrong with it: first its steps, then the drill as a whole, then its budgets. Never empty for a drill
+    /// that failed or errored. The first one tells which budgets could not be measured, how to look at the servers and how to run the
+    /// drill again.
     pub fn troubles(&self) -> Vec<Trouble> {
         let mut troubles = self.step_troubles();
-        // A budget that was not measured because the drill had ended before is no trouble of its own.
-        let ended_before = !troubles.is_empty();
-        let measured =
-            |at: usize| self.budgets[at].0.measured_ms.is_some() || self.budgets[at].0.measured_lost.is_some();
-        let budgets =
-            self.budget_troubles().filter(|one| matches!(one.of, Of::Budget(at, _) if measured(at) || !ended_before));
-        troubles.extend(budgets);
         let (ended, outcome) = (self.end.as_ref(), self.outcome());
         match ended.and_then(|end| end.problem.clone()) {
             Some(problem) => troubles.push(Trouble { of: Of::Drill, outcome, problem }),
             // A drill that ended outside its steps says so itself; this is for one that did not.
-            None if ended.is_none() || (troubles.is_empty() && is_bad(outcome)) => {
+            None if ended.is_none() => {
                 troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
             }
             None => {}
+        }
+        // A budget that was not measured because the drill had ended before is no trouble of its own.
+        let ended_before = !troubles.is_empty();
+        let measured =
+            |at: usize| self.budgets[at].0.measured_ms.is_some() || self.budgets[at].0.measured_lost.is_some();
+        let (own, unmeasured): (Vec<_>, Vec<_>) = self
+            .budget_troubles()
+            .partition(|one| matches!(one.of, Of::Budget(at, _) if measured(at) || !ended_before));
+        troubles.extend(own);
+        if troubles.is_empty() && is_bad(outcome) {
+            troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
+        }
+        if let (Some(first), false) = (troubles.first_mut(), unmeasured.is_empty()) {
+            let names: Vec<String> = unmeasured.iter().filter_map(Trouble::what).collect();
+            first.problem = first.problem.clone().note("not measured", format!("{}: {UNMEASURED}", names.join(", ")));
         }
         if let Some(first) = troubles.first_mut() {
             for (_, shell) in &self.kept {

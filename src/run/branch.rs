@@ -102,14 +102,12 @@ impl Fork<'_> {
 
 /// Whether a step leaves alone what the drill itself still needs.
 fn stays_aside(aside: Aside, step: &PlannedStep, made: &[String]) -> bool {
-    let named = || step.refers.iter().filter_map(|name| name.strip_prefix("node "));
     match aside {
         _ if is_judgement(step) => true,
         Aside::Never => false,
         Aside::Reads => true,
         Aside::OnItsNode => {
-            let makes = step.step.makes_node().into_iter().map(|node| node.as_str());
-            let mut nodes = named().chain(makes).peekable();
+            let mut nodes = step.nodes().peekable();
             nodes.peek().is_some() && nodes.all(|node| made.iter().any(|name| name == node))
         }
     }

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use super::branch::{self, Fork};
 use super::budget;
 use super::change::{Block, Change, is_judgement};
+use super::disk;
 use super::gate::Gate;
 use super::keep::{Kept, KeptNode};
 use super::start::{Starter, external};
-use super::step::{Ran, StepRun, disk_full, failed_users};
+use super::step::{Ran, StepRun, failed_users};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
 use crate::journal::{Cause, Event, Journal, Outcome, Problem};
-use crate::node::Life;
+use crate::node::{Life, StartError};
 use crate::plan::Plan;
 use crate::repo::Repo;
 use crate::steps::{Finding, State, Yard, look_again};
@@ -201,7 +202,7 @@ fn lab_problem(error: &HostError) -> Problem {
         Some(help) => problem.help(help),
         None => problem,
     };
-    disk_full(&problem).unwrap_or(problem)
+    disk::full(problem)
 }
 
 impl Work<'_> {
@@ -344,12 +345,7 @@ impl Work<'_> {
         let nodes: BTreeMap<_, _> = tokio::select! {
             biased;
             () = self.env.cancel.cancelled() => return Err(Problem::new("interrupted").because(Cause::Interrupted)),
-            nodes = starter.start() => nodes.map_err(|error| {
-                let finding: Box<Finding> = error.into();
-                let problem = Problem { notes: finding.notes.clone(), ..Problem::new(&finding.title) };
-                let problem = problem.because(finding.cause);
-                disk_full(&problem).unwrap_or(problem)
-            })?,
+            nodes = starter.start() => nodes.map_err(|error| disk::full(self.not_started(error)))?,
             () = tokio::time::sleep_until(self.deadline.into()) => {
                 return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
             }
@@ -357,6 +353,23 @@ impl Work<'_> {
         yard.state().nodes = nodes;
         self.note_nodes(yard);
         Ok(())
+    }
+
+    /// What is told of a server that does not come up: its own reason, at the setting that it complains of.
+    fn not_started(&self, error: StartError) -> Problem {
+        let plan = &self.drill.plan;
+        let spec = error.node().and_then(|node| plan.nodes.get(node));
+        let place = spec.map(|spec| match spec.blamed(&error.to_string()) {
+            Some((name, place)) => plan.source.place(place, format!("the server complains of `{name}`")),
+            None => plan.source.place(spec.place, "this server"),
+        });
+        let finding: Box<Finding> = error.into();
+        let problem = Problem { notes: finding.notes.clone(), ..Problem::new(&finding.title) };
+        let problem = problem.because(finding.cause);
+        match place {
+            Some(place) => problem.at(place),
+            None => problem,
+        }
     }
 
     /// Runs the steps; a problem is one of somebody who tried the judgements before they were made.

@@ -4,7 +4,9 @@ mod branch;
 mod budget;
 mod change;
 mod cleanup;
+mod diagnosis;
 mod directory;
+mod disk;
 mod drill;
 mod gate;
 mod keep;
@@ -12,6 +14,7 @@ mod parallel;
 mod reaper;
 mod start;
 mod step;
+mod watch;
 
 pub use branch::Fork;
 pub use change::{Block, Change, Trial};

@@ -1,15 +1,17 @@
 //! One step: its deadline, what it was expected to come to, and what it came to.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
+use super::diagnosis::{PATIENCE, Scene};
 use super::drill::{StepTime, Tally, Work, worst};
-use crate::host::Program;
+use super::watch::watch;
 use crate::journal::{Cause, Event, Facts, Outcome, Problem};
+use crate::node::{Holdup, HoldupKind};
 use crate::pg::Version;
 use crate::plan::PlannedStep;
 use crate::source::Span;
@@ -205,9 +207,11 @@ impl StepRun<'_> {
             index: self.step.head.index,
             deadline,
             facts: Facts::new(),
-            waiting: String::new(),
+            waiting: Arc::default(),
             finally: self.step.finally,
             tells: Arc::default(),
+            awaits: Arc::default(),
+            hopeless: Arc::default(),
         }
     }
 
@@ -217,7 +221,7 @@ impl StepRun<'_> {
         if self.step.kind.role != Role::Incident || self.step.head.id.is_none() {
             return;
         }
-        let named = self.step.refers.iter().find_map(|name| name.strip_prefix("node "));
+        let named = self.step.nodes().next();
         let nodes: Vec<_> = self.yard.state().nodes.values().filter(|node| node.is_up()).cloned().collect();
         let node = nodes.iter().find(|node| Some(node.name()) == named).or(nodes.first());
         if let Some(node) = node {
@@ -234,62 +238,116 @@ impl StepRun<'_> {
         let own = now + self.deadline();
         let deadline = own.min(self.deadline);
         let mut cx = self.context(deadline);
-        let tells = cx.tells.clone();
+        let (tells, hopeless, waiting) = (cx.tells.clone(), cx.hopeless.clone(), cx.waiting.clone());
+        let scene = self.scene(&cx);
         let users: Vec<_> = self.yard.state().users.values().cloned().collect();
         let holds_back = self.step.kind.users == UserPace::HeldBack;
         let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
-        let (mut late, mut foreign) = (false, false);
         let run = AssertUnwindSafe(self.work.drill.change.step(self.step).run(&mut cx)).catch_unwind();
-        let result: StepResult = tokio::select! {
+        let mut run = Box::pin(run);
+        let ended = tokio::select! {
             biased;
             // What tidies up is run after an interruption, too.
-            () = self.work.env.cancel.cancelled(), if !self.step.finally => {
-                Err(Finding::errored("interrupted").because(Cause::Interrupted))
-            }
-            result = run => match result {
-                Ok(result) => result,
-                Err(panic) => Err(panicked(panic.as_ref())),
-            },
-            () = passed(deadline, &tells) => {
-                late = true;
-                foreign = own > self.deadline;
-                Err(self.too_late(own <= self.deadline))
+            () = self.work.env.cancel.cancelled(), if !self.step.finally => Ended::Interrupted,
+            result = &mut run => Ended::Itself(unpanicked(result)),
+            () = passed(deadline, &tells) => Ended::Late,
+            holdup = watch(&scene) => {
+                hopeless.store(true, Ordering::SeqCst);
+                // One that looks again and again tells what it saw last.
+                let patience = if tells.load(Ordering::SeqCst) { LAST_WORDS } else { Duration::ZERO };
+                let told = tokio::time::timeout(patience, &mut run).await;
+                Ended::Hopeless(Box::new(holdup), told.ok().map(unpanicked))
             }
         };
-        let (facts, waiting) = (cx.facts, cx.waiting);
+        // Whatever holds it up is asked for while it still waits.
+        let late = matches!(ended, Ended::Late | Ended::Hopeless(_, None));
+        let mut diagnosed = matches!(ended, Ended::Late);
+        let foreign = matches!(ended, Ended::Late) && own > self.deadline;
+        let result: StepResult = match ended {
+            Ended::Interrupted => Err(Finding::errored("interrupted").because(Cause::Interrupted)),
+            Ended::Itself(result) => result,
+            Ended::Late => Err(scene.diagnose(self.too_late(own <= self.deadline, &told(&waiting))).await),
+            Ended::Hopeless(_, Some(Ok(()))) => Ok(()),
+            Ended::Hopeless(holdup, told_itself) => {
+                let finding = match told_itself {
+                    Some(Err(finding)) => finding,
+                    _ => given_up(now.elapsed(), &told(&waiting)),
+                };
+                // Only what it waited for in vain is held up: it may have met with something else.
+                diagnosed = finding.is_late();
+                match (finding.is_late(), &holdup.kind) {
+                    (false, _) => Err(finding),
+                    // What has become of a server is looked at more closely.
+                    (true, HoldupKind::Silent) => Err(scene.diagnose(finding).await),
+                    (true, _) => Err(scene.held_up(finding, &holdup)),
+                }
+            }
+        };
+        drop(run);
+        let facts = cx.facts;
         if late {
             let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
             futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
+            let own = nodes.iter().filter(|node| node.is_up() && !node.is_external());
+            futures_util::future::join_all(own.map(|node| node.end_blocked_programs())).await;
         }
+        self.concluded(&scene, result, Leave { facts, foreign, diagnosed, drill_over: own > self.deadline }).await
+    }
+
+    /// What the step comes to, with what is behind it.
+    async fn concluded(&self, scene: &Scene<'_>, result: StepResult, leave: Leave) -> End {
         let failed = result.as_ref().is_err_and(|finding| finding.cause != Cause::UsersFailed);
         let result = self.blame_users(result);
-        foreign |= !failed && result.is_err();
+        let mut foreign = leave.foreign || (!failed && result.is_err());
         let end = match result {
             Ok(()) => End { judged: self.step.kind.role == Role::Judge, ..End::new(Outcome::Passed) },
             Err(mut finding) => {
-                if finding.cause == Cause::StepDeadline && !waiting.is_empty() {
-                    finding = finding.note("waiting for", waiting);
+                if finding.cause == Cause::NeverCame && leave.drill_over && self.work.ends() <= Instant::now() {
+                    foreign = true;
+                    finding = finding.because(Cause::DrillDeadline).note("drill", self.out_of_time());
                 }
-                self.failed(finding).await
+                if !leave.diagnosed {
+                    finding = scene.diagnose(finding).await;
+                }
+                let problem = self.at_setting(&finding, finding.problem(&self.yard.source, self.step.action));
+                let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Judge;
+                End { judged, ..End::of_problem(finding.outcome, problem) }
             }
         };
-        End { facts, foreign, ..end }
+        End { facts: leave.facts, foreign, ..end }
     }
 
-    fn too_late(&self, own: bool) -> Box<Finding> {
+    /// Adds the setting that a server complains of which does not start.
+    fn at_setting(&self, finding: &Finding, problem: Problem) -> Problem {
+        let Some(node) = &finding.refused_by else { return problem };
+        let spec = self.yard.spec(node);
+        match spec.blamed(&problem.text()) {
+            Some((name, place)) => {
+                let label = format!("the server complains of `{name}`");
+                problem.at(self.yard.source.place(place, label))
+            }
+            None => problem,
+        }
+    }
+
+    fn scene(&self, cx: &Context<'_>) -> Scene<'_> {
+        Scene { yard: self.yard, step: self.step, dir: &self.work.env.dir, awaits: cx.awaits.clone() }
+    }
+
+    fn too_late(&self, own: bool, waiting: &str) -> Box<Finding> {
+        let waiting = if waiting.is_empty() { String::new() } else { format!(" waiting for {waiting}") };
         if own {
-            let after = format!("{:.1?} have passed", self.deadline());
-            Finding::failed("the step's deadline has passed")
-                .because(Cause::StepDeadline)
-                .label(after)
-                .help("give it longer with `within`, if it is right to take so long")
+            let after = format!("timed out after {:.1?}{waiting}", self.deadline());
+            Finding::failed("the step's deadline has passed").because(Cause::StepDeadline).label(after)
         } else {
-            let whole = self.work.drill.plan.timeout;
             Finding::failed("the drill's timeout has passed")
                 .because(Cause::DrillDeadline)
-                .label(format!("in the middle of this step, {whole:.1?} after the drill's start"))
-                .help("give the drill longer with `timeout`, if it is right to take so long")
+                .label(format!("in the middle of this step{waiting}, {}", self.out_of_time()))
         }
+    }
+
+    fn out_of_time(&self) -> String {
+        format!("{:.1?} after the drill's start, when its `timeout` has passed", self.work.drill.plan.timeout)
     }
 
     /// A user who met an error that nobody tolerates fails the step that runs at the time; `finally` is run for what it does itself.
@@ -304,57 +362,6 @@ impl StepRun<'_> {
             }
             (_, Some(failed)) => Err(failed.finding(self.step.action)),
         }
-    }
-
-    /// A step's failure is the lab's when the lab does not work any more.
-    async fn failed(&self, finding: Box<Finding>) -> End {
-        let problem = finding.problem(&self.yard.source, self.step.action);
-        if let Some(problem) = disk_full(&problem) {
-            return End::of_problem(Outcome::Errored, problem);
-        }
-        if finding.outcome == Outcome::Errored {
-            return End::of_problem(Outcome::Errored, problem);
-        }
-        let host = self.yard.any_host().ok().and_then(|node| node.host().ok().cloned());
-        if let Some(host) = host {
-            let alive = tokio::time::timeout(PATIENCE, host.run(Program::new("true", Vec::<String>::new()))).await;
-            let broken = match alive {
-                Ok(Ok(_)) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("the lab does not answer".to_owned()),
-            };
-            if let Some(broken) = broken {
-                return End::of_problem(Outcome::Errored, problem.note("lab", broken));
-            }
-        }
-        let problem = self.tell_dead_servers(problem).await;
-        if let Some(problem) = disk_full(&problem) {
-            return End::of_problem(Outcome::Errored, problem);
-        }
-        End { judged: self.step.kind.role == Role::Judge, ..End::of_problem(Outcome::Failed, problem) }
-    }
-
-    /// Adds which servers run no more although nobody stopped them, and their last words.
-    async fn tell_dead_servers(&self, problem: Problem) -> Problem {
-        let nodes: Vec<_> =
-            self.yard.state().nodes.values().filter(|n| n.is_up() && !n.is_external()).cloned().collect();
-        let looks = nodes.iter().map(|node| async move {
-            let mut dead = matches!(node.postmaster_runs().await, Ok(false));
-            // A killed process closes its connections a moment before it is gone.
-            let patience = Instant::now() + Duration::from_millis(500);
-            while !dead && node.lost_session().await && Instant::now() < patience {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                dead = matches!(node.postmaster_runs().await, Ok(false));
-            }
-            if dead { Some((node.name(), node.log_tail().await)) } else { None }
-        });
-        let seen = tokio::time::timeout(PATIENCE, futures_util::future::join_all(looks)).await.unwrap_or_default();
-        seen.into_iter().flatten().fold(problem, |problem, (node, log)| {
-            let text = format!("`{node}` runs no more, and no step of the drill has stopped it");
-            let problem = problem.note("server", text);
-            let said_already = problem.notes.iter().any(|note| note.kind == "log");
-            if log.is_empty() || said_already { problem } else { problem.note("log", log) }
-        })
     }
 
     /// Turns the outcome round for a step that must fail.
@@ -436,16 +443,43 @@ impl FailedUsers {
     }
 }
 
-/// How long a look at the lab may take after a failure.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a step that was given up may take to tell what it saw last.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// A full disk says nothing about the recovery, whatever it made fail.
-pub fn disk_full(problem: &Problem) -> Option<Problem> {
-    let full = ["No space left on device", "no space left on device", "Disk quota exceeded", "os error 28"];
-    let text = problem.text();
-    full.iter().any(|words| text.contains(words)).then(|| {
-        problem.clone().because(Cause::DiskFull).help("the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room")
-    })
+/// How a step's run came to its end.
+enum Ended {
+    Interrupted,
+    Itself(StepResult),
+    /// Its time was over.
+    Late,
+    /// Waiting was of no use; what it said then, if it said something.
+    Hopeless(Box<Holdup>, Option<StepResult>),
+}
+
+/// What a run leaves beside its result.
+struct Leave {
+    facts: Facts,
+    foreign: bool,
+    /// Whether it is known what is behind its failure.
+    diagnosed: bool,
+    /// Whether the drill's time was over before its own.
+    drill_over: bool,
+}
+
+fn told(waiting: &Mutex<String>) -> String {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A step that would wait for ever.
+fn given_up(after: Duration, waiting: &str) -> Box<Finding> {
+    let waiting = if waiting.is_empty() { String::new() } else { format!(" waiting for {waiting}") };
+    Finding::failed("to wait any longer is of no use")
+        .because(Cause::NeverCame)
+        .label(format!("given up after {after:.1?}{waiting}"))
+}
+
+fn unpanicked(result: Result<StepResult, Box<dyn std::any::Any + Send>>) -> StepResult {
+    result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
 /// A panic is a bug of drillyard's: the step could not be judged.

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Judges, Role, Scope, Step, StepKind, StepResult};
+use super::{Awaited, Context, Judges, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Node, apply_delay};
 use crate::source::{Name, Spanned};
+use tokio_postgres::error::SqlState;
 
 /// Judges whether a standby streams from its primary, and whether a row written now arrives.
 ///
@@ -58,6 +59,7 @@ impl Step for AssertStreaming {
         let (standby, primary) = (cx.yard.node(self.standby.as_str())?, cx.yard.node(self.primary.as_str())?);
         let on_primary = cx.client(&primary).await?;
         let on_standby = cx.client(&standby).await?;
+        cx.awaits(Awaited::Replay, standby.name());
         let name = self.standby.value.to_string();
         let what = format!("`{name}` to stream from `{}`", self.primary.value);
         let streaming = cx.until(&what, async |seen| {
@@ -114,6 +116,11 @@ impl Step for AssertStreaming {
                         return Ok(Some(()));
                     }
                     "an older row".clone_into(seen);
+                }
+                // The table has to arrive, too.
+                Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => "nothing of it yet".clone_into(seen),
+                Err(error) if error.code() == Some(&SqlState::INVALID_SCHEMA_NAME) => {
+                    "nothing of it yet".clone_into(seen);
                 }
                 Err(error) => *seen = crate::node::sql_problem(&error),
             }

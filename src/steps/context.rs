@@ -17,7 +17,7 @@ use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
 use crate::node::{Config, Life, Node, Purpose, SqlError, lineage, moment, wait_until};
 use crate::pg::{Lineage, Mark, Moment, SqlState, TableName, Xid};
 use crate::repo::Repo;
-use crate::source::{Source, Spanned};
+use crate::source::{Source, Span, Spanned};
 use crate::traffic::{Asked, Pool, Tally, Verdict, Workload};
 
 use super::{Finding, HandedOut, Kind, Recovered, Role, StepResult};
@@ -31,6 +31,10 @@ pub struct NodeSpec {
     pub follows: Option<String>,
     /// Lines for postgresql.conf.
     pub settings: Vec<(String, String)>,
+    /// Where the name of each of them stands.
+    pub setting_places: Vec<Span>,
+    /// Where its name stands.
+    pub place: Span,
     /// The connection string of a server that drillyard did not make.
     pub external: Option<String>,
 }
@@ -40,6 +44,24 @@ impl NodeSpec {
     pub fn config(&self, repos: &BTreeMap<String, Repo>) -> Config {
         let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
         Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+    }
+
+    /// The setting that a server's complaint names first, and where it stands.
+    pub fn blamed(&self, complaint: &str) -> Option<(&str, Span)> {
+        let complaint = complaint.to_lowercase();
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let named = |name: &str| {
+            let all = complaint.match_indices(name);
+            let whole = |at: usize| {
+                let before = complaint[..at].chars().next_back();
+                let after = complaint[at + name.len()..].chars().next();
+                !before.is_some_and(is_word) && !after.is_some_and(|c| is_word(c) && c != '.')
+            };
+            all.map(|(at, _)| at).find(|at| whole(*at))
+        };
+        let found = self.settings.iter().zip(&self.setting_places);
+        let found = found.filter_map(|((name, _), place)| Some((named(&name.to_lowercase())?, name.as_str(), *place)));
+        found.min_by_key(|(at, ..)| *at).map(|(_, name, place)| (name, place))
     }
 
     /// How late it is to apply what it has received, where it is to be late on purpose.
@@ -212,6 +234,8 @@ pub struct State {
     pub cut: BTreeSet<(String, String)>,
     /// The repos that were lost with their site.
     pub lost_repos: Vec<String>,
+    /// When a command of the drill's ran last on a node's host: it may do there what it likes.
+    pub commands: BTreeMap<String, Instant>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
     /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.
@@ -342,6 +366,19 @@ impl Yard {
     }
 }
 
+/// What a step waits for, as far as it knows itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// That a standby replays what its primary writes.
+    Replay,
+    /// That a server's WAL is archived.
+    Archive,
+    /// That the users of a server get on.
+    Users,
+    /// The end of something that the scenario wrote, and that may do with the server what it likes.
+    Command,
+}
+
 /// What a running step has at hand.
 pub struct Context<'a> {
     /// The drill's yard.
@@ -357,11 +394,19 @@ pub struct Context<'a> {
     /// What it reports.
     pub facts: Facts,
     /// The last thing that it said it waits for.
-    pub waiting: String,
+    pub waiting: Arc<Mutex<String>>,
     /// Whether it waits on when users have failed, as the steps of `finally` do.
     pub finally: bool,
     /// Whether it keeps its deadline itself just now, and will tell what it saw last.
     pub tells: Arc<AtomicBool>,
+    /// What it waits for, and on which node: for whoever looks for what holds it up.
+    pub awaits: Arc<Mutex<Vec<(Awaited, String)>>>,
+    /// Whether whoever watches it has seen that waiting is of no use.
+    pub hopeless: Arc<AtomicBool>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Context<'_> {
@@ -378,11 +423,21 @@ impl Context<'_> {
     /// Tells what the step waits for.
     pub fn wait(&mut self, waiting_for: impl Into<String>) {
         let waiting_for = waiting_for.into();
-        if waiting_for != self.waiting {
-            self.waiting.clone_from(&waiting_for);
+        let before = std::mem::replace(&mut *lock(&self.waiting), waiting_for.clone());
+        if waiting_for != before {
             let (drill, index) = (self.yard.drill, self.index);
             self.yard.journal.write(Event::StepWaiting { drill, index, waiting_for });
         }
+    }
+
+    /// Says what it waits for from now on, so that what holds it up can be found.
+    pub fn awaits(&self, what: Awaited, node: &str) {
+        lock(&self.awaits).push((what, node.to_owned()));
+    }
+
+    /// Notes that a command of the scenario's runs on a node's host now, or has ended.
+    pub fn commanded(&self, node: &str) {
+        self.yard.state().commands.insert(node.to_owned(), Instant::now());
     }
 
     /// Looks every few milliseconds until `look` returns a value; fails when the step's deadline passes, telling what was
@@ -395,26 +450,27 @@ impl Context<'_> {
         self.wait(what);
         // A little before the executor's own deadline, which has less to tell.
         let deadline = self.deadline.checked_sub(Duration::from_millis(20)).unwrap_or(self.deadline);
-        let (yard, finally) = (self.yard, self.finally);
-        // What is waited for may never come when users have failed.
-        let look = async |seen: &mut String| match !finally && yard.users_failed() {
-            // The executor knows how.
-            true => Err(Finding::failed("users have failed").because(Cause::UsersFailed)),
-            false => look(seen).await,
+        let (yard, finally, hopeless) = (self.yard, self.finally, self.hopeless.clone());
+        let in_vain = |seen: &str| {
+            let seen = if seen.is_empty() { "nothing" } else { seen };
+            Finding::failed(format!("waited in vain for {what}"))
+                .because(Cause::NeverCame)
+                .label(format!("seen last: {seen}"))
+        };
+        let look = async |seen: &mut String| {
+            // What is waited for may never come when users have failed. The executor knows how.
+            if !finally && yard.users_failed() {
+                return Err(Finding::failed("users have failed").because(Cause::UsersFailed));
+            }
+            match look(seen).await? {
+                None if hopeless.load(Ordering::SeqCst) => Err(in_vain(seen)),
+                found => Ok(found),
+            }
         };
         self.tells.store(true, Ordering::SeqCst);
-        match wait_until(deadline, look).await? {
-            Ok(value) => {
-                self.tells.store(false, Ordering::SeqCst);
-                Ok(value)
-            }
-            Err(seen) => {
-                let seen = if seen.is_empty() { "nothing".to_owned() } else { seen };
-                Err(Finding::failed(format!("waited in vain for {what}"))
-                    .because(Cause::NeverCame)
-                    .label(format!("seen last: {seen}")))
-            }
-        }
+        let ended = wait_until(deadline, look).await?;
+        self.tells.store(false, Ordering::SeqCst);
+        ended.map_err(|seen| in_vain(&seen))
     }
 
     /// The step's own session on a node that is up and answers.

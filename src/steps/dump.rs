@@ -1,6 +1,6 @@
 //! `dump`
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -10,7 +10,7 @@ use super::load::client_program;
 use super::{Aside, Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::data::Dependents;
 use crate::node::{Node, Purpose};
-use crate::pg::{TableName, quote_literal};
+use crate::pg::TableName;
 use crate::source::Spanned;
 
 /// Dumps tables or schemas with pg_dump, under the step's id.
@@ -108,9 +108,6 @@ impl Step for TakeDump {
             false => None,
         };
         let mut args = vec!["--file".to_owned(), path.clone(), "--no-password".to_owned()];
-        // Our own deadline comes after pg_dump's, so that there is time to ask who holds the lock.
-        let patience = cx.left().mul_f32(0.8);
-        args.push(format!("--lock-wait-timeout={}", patience.as_millis().max(1)));
         for table in self.tables.iter().flat_map(|tables| &tables.value) {
             args.extend(["--table".to_owned(), table.quoted()]);
         }
@@ -121,12 +118,10 @@ impl Step for TakeDump {
             args.extend(["--schema".to_owned(), crate::pg::quote_identifier(schema)]);
         }
         cx.wait("pg_dump");
-        let blockers = watch_locks(cx, &node);
-        let run = node.host()?.run(client_program(&node, "pg_dump", Purpose::Own)?.with_args(args));
-        let (output, blockers) = run_watching(run, blockers).await;
-        let output = output?;
+        // Where a lock is in its way, whoever watches the step ends it and says who holds it.
+        let output = node.host()?.run(client_program(&node, "pg_dump", Purpose::Own)?.with_args(args)).await?;
         if !output.success() {
-            return Err(self.explain(output.stderr.trim(), blockers));
+            return Err(self.explain(output.stderr.trim()));
         }
         let mut files = vec![path.clone()];
         if let Some(dependents) = dependents {
@@ -155,16 +150,8 @@ impl TakeDump {
         let tables: Vec<TableName> =
             self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect();
         let client = cx.client(node).await?;
-        // Definitions are printed under the tables' locks, which a paused recovery may hold.
-        let patience = cx.left().mul_f32(0.4).as_millis().max(1);
-        client.batch_execute(&format!("SET lock_timeout = {patience}")).await?;
         cx.wait("the dependents' definitions");
-        let (found, blockers) = run_watching(Dependents::read(&client, &tables), watch_locks(cx, node)).await;
-        client.batch_execute("SET lock_timeout = 0").await?;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return Err(self.explain(&error.to_string(), blockers)),
-        };
+        let found = Dependents::read(&client, &tables).await.map_err(|error| self.explain(&error.to_string()))?;
         if !found.unknown.is_empty() {
             return Err(Finding::failed("something depends on the tables that a dump cannot bring back")
                 .at(self.dependents.as_ref().map_or(Default::default(), |d| d.entry))
@@ -188,82 +175,12 @@ impl TakeDump {
         Ok(host.write(path, text.as_bytes()).await?)
     }
 
-    fn explain(&self, said: &str, blockers: Option<String>) -> Box<Finding> {
+    fn explain(&self, said: &str) -> Box<Finding> {
         let span = self.tables.as_ref().map(|t| t.entry).or(self.schemas.as_ref().map(|s| s.entry));
-        let finding = match &blockers {
-            Some(blockers) => Finding::failed("the dump is blocked by a lock").label(blockers),
-            None => Finding::failed("pg_dump failed"),
-        };
-        let finding = match span {
+        let finding = Finding::failed("pg_dump failed").note("said", said);
+        match span {
             Some(span) => finding.at(span),
             None => finding,
-        };
-        let finding = finding.note("said", said);
-        match blockers {
-            Some(blockers) if blockers.contains("startup") => finding.help(
-                "recovery is paused inside the transaction that took the lock: it is held until the server is promoted. \
-                 Use `then: promote`, or stop earlier, where no lock is held",
-            ),
-            Some(_) => finding.help("end the session that holds the lock, or give the step more time with `within`"),
-            None => finding,
         }
-    }
-}
-
-/// Runs a future beside one that watches it, and gives what the watcher saw last.
-async fn run_watching<T>(
-    run: impl Future<Output = T>,
-    watch: impl Future<Output = Option<String>>,
-) -> (T, Option<String>) {
-    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
-    let seen = std::sync::Mutex::new(None);
-    let run = async {
-        let result = run.await;
-        drop(done);
-        result
-    };
-    let watch = async {
-        tokio::select! {
-            found = watch => *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = found,
-            _ = is_done => {}
-        }
-    };
-    let (result, ()) = tokio::join!(run, watch);
-    (result, seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
-}
-
-/// Waits until something blocks a session of ours for a while, and tells who holds the lock. Never returns where nothing does.
-async fn watch_locks(cx: &Context<'_>, node: &Node) -> Option<String> {
-    const PATIENCE: Duration = Duration::from_millis(500);
-    const QUERY: &str = "
-        SELECT DISTINCT waiting.relation::regclass::text, holder.mode, holder.pid,
-               coalesce(activity.backend_type, 'prepared transaction'), coalesce(activity.state, ''), coalesce(activity.query, '')
-        FROM pg_locks waiting
-        JOIN pg_locks holder ON holder.granted AND holder.locktype = 'relation'
-             AND holder.database = waiting.database AND holder.relation = waiting.relation AND holder.pid IS DISTINCT FROM waiting.pid
-        LEFT JOIN pg_stat_activity activity ON activity.pid = holder.pid
-        WHERE NOT waiting.granted AND waiting.locktype = 'relation'
-          AND waiting.pid IN (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'drillyard%')
-          AND holder.mode = 'AccessExclusiveLock'";
-    tokio::time::sleep(PATIENCE.min(cx.left().mul_f32(0.2))).await;
-    let client = node.connect().await.ok()?;
-    let mut since: Option<Instant> = None;
-    loop {
-        let rows = client.query(QUERY, &[]).await.ok()?;
-        match (rows.first(), since) {
-            (None, _) => since = None,
-            (Some(_), None) => since = Some(Instant::now()),
-            (Some(row), Some(start)) if start.elapsed() > PATIENCE.min(cx.left().mul_f32(0.1)) => {
-                let text = |column| row.get::<_, String>(column);
-                let pid = row.get::<_, Option<i32>>(2).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                let holder = match text(3).as_str() {
-                    "startup" => "the startup process, which replays the WAL".to_owned(),
-                    other => format!("a {other} {} with {}", text(4), quote_literal(text(5).trim())),
-                };
-                return Some(format!("{} on {} is held by {holder}{pid}", text(1), text(0)));
-            }
-            _ => {}
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

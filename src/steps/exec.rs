@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use super::tablespaces::{mentions_tablespace, standbys_apart};
+use super::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::source::{Ordered, Scalar, Shell, Spanned};
 
@@ -75,7 +75,11 @@ impl Step for Exec {
         }
         let name = self.run.value.first().map_or("", |word| word.0.as_str());
         cx.wait(format!("`{name}`"));
-        let output = host.run(program).await?;
+        cx.awaits(Awaited::Command, node.name());
+        cx.commanded(node.name());
+        let output = host.run(program).await;
+        cx.commanded(node.name());
+        let output = output?;
         cx.fact("status", output.status);
         let said = output.text();
         if !said.trim().is_empty() {

@@ -23,6 +23,8 @@ pub struct Finding {
     pub notes: Vec<Note>,
     /// What kind of thing is wrong.
     pub cause: Cause,
+    /// The node whose server did not start.
+    pub refused_by: Option<String>,
 }
 
 impl Finding {
@@ -42,7 +44,15 @@ impl Finding {
     }
 
     fn new(outcome: Outcome, cause: Cause, title: impl Into<String>) -> Box<Self> {
-        Box::new(Finding { outcome, title: title.into(), at: None, label: String::new(), notes: vec![], cause })
+        Box::new(Finding {
+            outcome,
+            title: title.into(),
+            at: None,
+            label: String::new(),
+            notes: vec![],
+            cause,
+            refused_by: None,
+        })
     }
 
     /// Says what kind of thing it is.
@@ -77,6 +87,11 @@ impl Finding {
         self.note("help", text)
     }
 
+    /// Whether something did not happen in its time.
+    pub fn is_late(&self) -> bool {
+        matches!(self.cause, Cause::StepDeadline | Cause::DrillDeadline | Cause::NeverCame)
+    }
+
     /// As it is told to people; `action` is where the step's action stands.
     pub fn problem(&self, source: &Source, action: Span) -> Problem {
         let mut problem = Problem::new(&self.title).at(source.place(self.at.unwrap_or(action), &self.label));
@@ -100,7 +115,11 @@ impl From<SqlError> for Box<Finding> {
         match error {
             SqlError::Host(error) => error.into(),
             // A server that says no, or that goes away, is what drills are about.
-            SqlError::Postgres(_) => Finding::failed(error.to_string()),
+            SqlError::Postgres(ref said) => {
+                let full = said.code() == Some(&tokio_postgres::error::SqlState::DISK_FULL);
+                let cause = if full { Cause::DiskFull } else { Cause::Expectation };
+                Finding::failed(error.to_string()).because(cause)
+            }
             SqlError::Answer(_) => Finding::errored(error.to_string()),
         }
     }
@@ -114,11 +133,13 @@ impl From<tokio_postgres::Error> for Box<Finding> {
 
 impl From<StartError> for Box<Finding> {
     fn from(error: StartError) -> Self {
-        let title = error.to_string();
+        let (title, node) = (error.to_string(), error.node().map(str::to_owned));
         match error {
             StartError::Host(error) => error.into(),
             StartError::Refused { log, .. } | StartError::Deadline { log, .. } => {
-                Finding::failed(title).note("log", log)
+                let mut finding = Finding::failed(title).note("log", log);
+                finding.refused_by = node;
+                finding
             }
         }
     }

@@ -25,7 +25,7 @@ mod starting;
 mod tablespaces;
 mod until;
 
-pub use context::{Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, Users, Yard};
+pub use context::{Awaited, Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, Users, Yard};
 pub use finding::{Finding, StepResult};
 pub use handed_out::HandedOut;
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};

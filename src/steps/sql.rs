@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
 use super::load::{FileRun, user_help};
-use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use super::{Aside, Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::node::{Node, Purpose, Text, discard, sql_problem};
 use crate::pg::sql::split_statements;
 use crate::source::{Scalar, Span, Spanned, Sql as SqlText};
@@ -117,8 +117,16 @@ impl Step for Sql {
 impl Sql {
     /// Runs a text in a session like a user's, which ends with the step.
     async fn run_text(&self, cx: &mut Context<'_>, node: &Node, text: &str, span: Span, title: String) -> StepResult {
+        // A limit of its own on how long it waits is what the scenario is about; and a program may do what it likes.
+        if text.contains("_timeout") {
+            cx.awaits(Awaited::Command, node.name());
+        }
+        let runs_programs = text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("program"));
         let session = cx.session(node, Purpose::User).await?;
         let run = cx.marked(node, async |_, cx| {
+            if runs_programs {
+                cx.commanded(node.name());
+            }
             if self.args.is_empty() {
                 return cx.in_transaction(&session, text).await.map_err(|error| refused(error, span, &title));
             }
@@ -130,6 +138,9 @@ impl Sql {
             Ok(xid)
         });
         let ran = run.await;
+        if runs_programs {
+            cx.commanded(node.name());
+        }
         discard(&session).await;
         ran
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::archiver::{Archiver, Knocker, archive_of, finish_segment};
-use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use super::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::pg::Segment;
 use crate::repo::{Archive, Repo};
 use crate::source::{Name, Spanned};
@@ -75,6 +75,7 @@ impl Step for WaitArchived {
         let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
         let in_order = row.get::<_, String>(0) == repo.archive_command();
         let needed = needed(cx, &repo, segment);
+        cx.awaits(Awaited::Archive, node.name());
         let mut gap = false;
         let mut knocker = Knocker::new();
         let what = format!("segment {segment} in repo `{}`", repo.name);

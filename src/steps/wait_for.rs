@@ -1,5 +1,6 @@
 //! `wait_for`
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::assert_rows::is_same;
 use super::sql::shorten;
-use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
-use crate::node::SqlError;
+use super::{Aside, Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::node::{Node, SqlError};
 use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 
 /// Waits until something is so.
@@ -23,10 +24,13 @@ use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 /// ```
 ///
 /// Until users have had so many acknowledged transactions, in all or since a mark; until a query's first value is the given one,
-/// `5` or `[[5]]` (an error of the query is something seen, not the end of the wait); until a line of the server's log matches a regular
+/// `5` or `[[5]]` (an error of the query is something seen and not the end of the wait, except one that no time makes right: a syntax error, a
+/// name that does not exist, a right that is missing; on a standby a name may still arrive); until a line of the server's log matches a regular
 /// expression.
 ///
-/// It passes when it is so. It fails when `within` runs out, and says what it saw last.
+/// It passes when it is so. It fails when `within` runs out, and says what it saw last and what holds it up: who holds which lock, a
+/// replay that is paused, commits that wait for a synchronous standby, a server that does not answer. It fails at once when it would
+/// wait in vain.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitFor {
@@ -47,7 +51,7 @@ pub struct WaitFor {
     query: Option<Spanned<Sql>>,
     /// The value to wait for.
     #[serde(default)]
-    equals: Option<Spanned<Awaited>>,
+    equals: Option<Spanned<Wanted>>,
     /// A regular expression for a line of the log.
     #[serde(default)]
     log: Option<Spanned<Regex>>,
@@ -55,21 +59,21 @@ pub struct WaitFor {
 
 /// The value that a query should come to: alone, or as `assert_rows` writes it, `[[1]]`.
 #[derive(Debug, Clone)]
-struct Awaited(Scalar);
+struct Wanted(Scalar);
 
-impl<'de> Deserialize<'de> for Awaited {
+impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneValue).map(Awaited)
+        deserializer.deserialize_any(OneValue).map(Wanted)
     }
 }
 
-impl JsonSchema for Awaited {
+impl JsonSchema for Wanted {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Awaited".into()
+        "Wanted".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -203,6 +207,9 @@ impl Step for WaitFor {
 impl WaitFor {
     async fn for_traffic(&self, cx: &mut Context<'_>, traffic: &Spanned<Name>) -> StepResult {
         let users = cx.yard.users(traffic.as_str())?;
+        for node in &users.nodes {
+            cx.awaits(Awaited::Users, node);
+        }
         let since = self.since.as_ref().map(|mark| cx.yard.mark(mark.as_str())).transpose()?;
         let wanted = self.acked.as_ref().map_or(0, |acked| acked.value);
         let what = match &self.since {
@@ -210,6 +217,8 @@ impl WaitFor {
             None => format!("{wanted} acknowledged transactions"),
         };
         let span = self.acked.as_ref().map_or(traffic.span, |acked| acked.entry);
+        let (yard, hopeless) = (cx.yard, cx.hopeless.clone());
+        let there = |name: &String| yard.node(name).is_ok_and(|node| node.should_answer());
         let reached = cx.until(&what, async |seen| {
             let now = match &since {
                 Some(mark) => users.pool.acknowledged_since(mark.after.seen),
@@ -218,6 +227,10 @@ impl WaitFor {
             *seen = format!("{now} of {wanted}");
             if let Some(trouble) = users.pool.last_trouble() {
                 seen.push_str(&format!(" (last trouble: {trouble})"));
+            }
+            // While this step runs no other one brings a server back.
+            if now < wanted && !users.nodes.iter().any(there) {
+                hopeless.store(true, Ordering::SeqCst);
             }
             Ok((now >= wanted).then_some(now))
         });
@@ -230,6 +243,7 @@ impl WaitFor {
         let node = cx.yard.node(self.node.as_str())?;
         let wanted = self.equals.as_ref().map_or(&Scalar::Null, |equals| &equals.value.0);
         let span = self.equals.as_ref().map_or(query.span, |equals| equals.entry);
+        cx.awaits(Awaited::Replay, node.name());
         let what = format!("{} on {}", shorten(query.as_str()), self.node);
         let reached = cx.until(&what, async |seen| {
             let answer = async {
@@ -244,11 +258,28 @@ impl WaitFor {
                 Ok(Some(value)) => *seen = value.unwrap_or_else(|| "NULL".to_owned()),
                 Ok(None) => *seen = "no row".to_owned(),
                 Err(SqlError::Host(error)) => return Err(error.into()),
+                Err(error) if self.is_final(&node, &error).await => {
+                    let help = "correct the query: no time makes it right";
+                    return Err(Finding::failed("the query cannot be run").at(query.span).label(error.to_string()).help(help));
+                }
                 Err(error) => *seen = error.to_string(),
             }
             Ok(None)
         });
-        reached.await.map_err(|finding| finding.at(span))
+        reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(span) })
+    }
+
+    /// Whether no time makes the query right: syntax errors, missing rights and names that do not exist (class 42). On a standby what
+    /// a name stands for may still arrive.
+    async fn is_final(&self, node: &Node, error: &SqlError) -> bool {
+        let SqlError::Postgres(error) = error else { return false };
+        let Some(code) = error.code().map(|code| code.code()) else { return false };
+        const UNDEFINED: [&str; 4] = ["42P01", "42703", "42883", "42704"];
+        let arrives = async {
+            let row = node.client().await?.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+            Ok::<bool, SqlError>(row.get(0))
+        };
+        code.starts_with("42") && !(UNDEFINED.contains(&code) && arrives.await.unwrap_or(true))
     }
 
     async fn for_log(&self, cx: &mut Context<'_>, log: &Spanned<Regex>) -> StepResult {

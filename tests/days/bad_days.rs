@@ -104,9 +104,72 @@ fn a_server_killed_from_outside_in_mid_step() {
     kill(postmaster(&place.work(), "master"), Signal::SIGKILL).expect("a signal");
     let code = child.wait().expect("a child").code();
     let said = std::fs::read_to_string(&output).expect("text");
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("`master` runs no more, and no step of the drill has stopped it"), "{said}");
-    assert_eq!(place.report()["exit_code"], 1);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("`master` was stopped, and no step of the drill has done so"), "{said}");
+    assert_eq!(place.report()["exit_code"], 4);
+}
+
+/// Starts a scenario, waits until its users are at work, does something to the run's `RUN`, and gives what was said with the exit code.
+fn struck_from_outside(
+    place: &Place,
+    scenario: &str,
+    options: &[&str],
+    strike: impl FnOnce(&str),
+) -> (Option<i32>, String) {
+    let (scenario, output) = (place.scenario("endless", scenario), place.path().join("out"));
+    let mut command = place.drillyard(["run", "--report-json"]);
+    command.arg(place.path().join("report.json")).arg(&scenario).args(options);
+    command.arg("--events").arg(place.path().join("events"));
+    let file = std::fs::File::create(&output).expect("a file");
+    let mut child = command.stdout(file.try_clone().expect("a file")).stderr(file).spawn().expect("drillyard starts");
+    let events = || std::fs::read_to_string(place.path().join("events")).unwrap_or_default();
+    let seen = poll(PATIENCE, || if events().contains("traffic_rate") { Ok(()) } else { Err(events()) });
+    assert_eq!(seen, Ok(()));
+    let first: serde_json::Value = serde_json::from_str(events().lines().next().expect("an event")).expect("JSON");
+    strike(first["run"].as_str().expect("a run"));
+    let ended = poll(PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
+    let said = std::fs::read_to_string(&output).expect("text");
+    (ended.expect(&said).code(), said)
+}
+
+#[test]
+fn a_server_frozen_from_outside() {
+    let place = Place::new();
+    let (code, said) = struck_from_outside(&place, ENDLESS, &["--backend", "local"], |_| {
+        kill(postmaster(&place.work(), "master"), Signal::SIGSTOP).expect("a signal");
+    });
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("`master` was paused, and no step of the drill has done so"), "{said}");
+    agree_on(&place, 4);
+}
+
+#[test]
+fn docker_a_container_killed_from_outside() {
+    if !docker_answers() {
+        return;
+    }
+    for step in ["sql: { node: master, query: SELECT pg_sleep(600) }", "wait_for: { node: master, log: 'never said' }"]
+    {
+        let place = Place::new();
+        let waits = "wait_for: { node: master, query: SELECT false, equals: true }";
+        let options = ["--backend", "docker", "--postgres", "15"];
+        let (code, said) = struck_from_outside(&place, &ENDLESS.replace(waits, step), &options, |run| {
+            let name = format!("drillyard-{run}-0-node-master");
+            let status =
+                std::process::Command::new("docker").args(["kill", &name]).stdout(std::process::Stdio::null()).status();
+            assert!(status.expect("docker runs").success());
+        });
+        assert_eq!(code, Some(4), "{step}: {said}");
+        assert!(said.contains("`master` was stopped, and no step of the drill has done so"), "{step}: {said}");
+        assert!(said.contains("its container has ended with exit code 137"), "{step}: {said}");
+        agree_on(&place, 4);
+    }
+}
+
+fn agree_on(place: &Place, code: i64) {
+    assert_eq!(place.report()["exit_code"], code);
+    let left: Vec<_> = std::fs::read_dir(place.work()).expect("a directory").flatten().map(|e| e.path()).collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
 }
 
 fn postmaster(work: &Path, node: &str) -> Pid {
@@ -204,7 +267,7 @@ fn a_full_disk() {
     let mounted = Tmpfs::over(&place.work(), "200m");
     let flood = "CREATE TABLE t AS SELECT g, repeat(g::text, 100) FROM generate_series(1, 10000000) g";
     let scenario = QUICK.replace("CREATE TABLE t AS SELECT 1 AS a", &format!("'{flood}'"));
-    expect(&run_local(&place, &scenario, &[]), 4, &["No space left on device", "the disk is full"]);
+    expect(&run_local(&place, &scenario, &[]), 4, &["error: the disk ", "the disk is full", "MB of 200 MB left"]);
     drop(mounted);
     let _smaller = Tmpfs::over(&place.work(), "10m");
     expect(&run_local(&place, QUICK, &[]), 4, &["the disk is full"]);

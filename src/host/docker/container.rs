@@ -8,9 +8,9 @@ use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
 
-use super::daemon::{Daemon, MAKE};
+use super::daemon::{ASK, Daemon, MAKE, is_missing};
 use super::image::Image;
-use crate::host::{HostError, Result};
+use crate::host::{HostError, Result, Seen};
 use crate::pg::Version;
 
 /// Where things lie in a container.
@@ -140,6 +140,29 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
 /// Joins a container to a network of the nodes, where it goes by its node's name.
 pub(super) async fn join(daemon: &Daemon, spec: &ContainerSpec, wire: &str) -> Result<()> {
     super::power::connect(daemon, &spec.name, &spec.node, wire).await
+}
+
+/// A look at a container. A daemon that does not answer is an error.
+pub(super) async fn look(daemon: &Daemon, doing: &str, name: &str) -> Result<Seen> {
+    let answer = async {
+        match daemon.docker.inspect_container(name, None).await {
+            Err(error) if is_missing(&error) => Ok(None),
+            answer => answer.map(Some),
+        }
+    };
+    let Some(found) = daemon.call(doing, ASK, answer).await? else {
+        return Ok(Seen::Off("its container was removed".to_owned()));
+    };
+    let state = found.state.unwrap_or_default();
+    Ok(match (state.running, state.paused) {
+        (_, Some(true)) => Seen::Frozen,
+        (Some(true), _) => Seen::On,
+        _ => {
+            let status = state.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+            let memory = if state.oom_killed == Some(true) { ", out of memory" } else { "" };
+            Seen::Off(format!("its container has ended{status}{memory}"))
+        }
+    })
 }
 
 /// A volume that the daemon makes with the container, labelled.

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
 
-use super::container::{ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
+use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
 use super::daemon::ASK;
 use super::exec::Setting;
 use super::image::Image;
 use super::standing::StandingShell;
 use super::{Shared, archive, initdb};
-use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result};
+use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result, Seen};
 use crate::pg::SystemId;
 
 /// A container that one server lives in.
@@ -199,6 +199,11 @@ impl Host for DockerHost {
 
     fn is_on(&self) -> bool {
         self.power.is_on()
+    }
+
+    async fn look(&self) -> Result<Seen> {
+        let doing = format!("looking at the container of {}", self.node);
+        container::look(&self.backend.daemon, &doing, &self.spec.name).await
     }
 
     async fn kill(&self) -> Result<()> {

@@ -9,9 +9,10 @@ use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::container;
 use super::daemon::{ASK, Daemon};
 use super::exec::{self, EndOnDrop, QUIET, Setting};
-use crate::host::{HostError, Output, Program, Result};
+use crate::host::{HostError, Output, Program, Result, Seen};
 
 /// The standing shell of one container, opened when it is first needed.
 #[derive(Default)]
@@ -28,6 +29,9 @@ struct Session {
     /// What ends a program's output: random, so that no program writes it by chance.
     end: String,
 }
+
+/// How long the daemon may take to say that a container has ended, after its programs have.
+const NOTICE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why a session did not run a program.
 enum Broken {
@@ -62,7 +66,7 @@ impl StandingShell {
             Some(session) => session,
             None => Session::open(daemon, container, node, setting).await?,
         };
-        match session.run(daemon, node, &program).await {
+        match session.run(daemon, container, node, &program).await {
             Ok(output) => {
                 *place = Some(session);
                 Ok(output)
@@ -99,7 +103,13 @@ impl Session {
         }
     }
 
-    async fn run(&mut self, daemon: &Daemon, node: &str, program: &Program) -> std::result::Result<Output, Broken> {
+    async fn run(
+        &mut self,
+        daemon: &Daemon,
+        container: &str,
+        node: &str,
+        program: &Program,
+    ) -> std::result::Result<Output, Broken> {
         let doing = format!("running {} on {node}", program.name);
         let assignments = program.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let words = std::iter::once(&program.name).chain(&program.args).map(|word| quoted(word));
@@ -130,13 +140,33 @@ impl Session {
                 Ok(Some(Err(error))) => return Err(Broken::After(daemon.explain(&doing, &error))),
                 Ok(None) => {
                     self.guard.arm(false);
-                    return Err(Broken::After(HostError::new(format!("{doing}: its container has ended"))));
+                    return Err(Broken::After(lost(daemon, &doing, container).await));
                 }
                 Err(_) => {
                     daemon.call(&doing, ASK, daemon.docker.ping()).await.map_err(Broken::After)?;
                 }
             }
         }
+    }
+}
+
+/// Why a shell has ended in the middle of a program: its container has, or the daemon is away.
+async fn lost(daemon: &Daemon, doing: &str, container: &str) -> HostError {
+    // The daemon may take a moment to notice that a container has ended.
+    let patience = std::time::Instant::now() + NOTICE;
+    let seen = loop {
+        match container::look(daemon, doing, container).await {
+            Ok(Seen::On) if std::time::Instant::now() < patience => tokio::time::sleep(crate::host::POLL * 10).await,
+            seen => break seen,
+        }
+    };
+    match seen {
+        Ok(Seen::Off(why)) => HostError::new(format!("{doing}: {why}")),
+        Ok(Seen::On | Seen::Frozen) => {
+            HostError::new(format!("{doing}: the connection to the Docker daemon at {} was lost", daemon.address()))
+                .help("was it restarted? `docker info` tells whether it is there")
+        }
+        Err(error) => error,
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt;
 
 use super::{
     Backend, BackendKind, Endpoint, Host, HostError, Installation, Lab, LabSpec, Output, Paths, Power, Program, Result,
+    Seen,
 };
 use crate::pg::{SystemId, Version};
 
@@ -442,6 +443,15 @@ impl Host for LocalHost {
 
     fn is_on(&self) -> bool {
         self.power.is_on()
+    }
+
+    async fn look(&self) -> Result<Seen> {
+        Ok(match (self.power.is_frozen(), self.power.is_off(), self.dir.is_dir()) {
+            (true, ..) => Seen::Frozen,
+            (_, true, _) => Seen::Off("it was taken away".to_owned()),
+            (_, _, false) => Seen::Off(format!("its directory {} is gone", self.dir.display())),
+            (_, _, true) => Seen::On,
+        })
     }
 
     async fn kill(&self) -> Result<()> {

@@ -1,0 +1,103 @@
+//! How a server's processes fare, and by what a server has ended: by itself, or by somebody.
+
+use super::control::{RUNS, STOPPED};
+use super::{Node, SOCKET_PORT};
+use crate::host::{HostError, Program};
+
+/// What a look at a server's postmaster shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Postmaster {
+    /// It runs.
+    Runs,
+    /// It is there and stopped in its tracks (SIGSTOP): it answers nobody.
+    Stopped,
+    /// There is none.
+    Gone,
+}
+
+/// By what a server has ended, as far as its log knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, and why.
+    Itself(String),
+    /// Somebody asked it to, in the log's words.
+    Asked(String),
+    /// Without a word: killed, as a rule.
+    Silent,
+}
+
+impl Node {
+    /// A look at the postmaster.
+    pub async fn postmaster(&self) -> Result<Postmaster, HostError> {
+        let host = self.host()?;
+        let paths = host.paths();
+        let output = host.run(Program::script(RUNS, [&paths.data, &paths.sockets, SOCKET_PORT])).await?;
+        Ok(match output.status {
+            0 => Postmaster::Runs,
+            STOPPED => Postmaster::Stopped,
+            _ => Postmaster::Gone,
+        })
+    }
+
+    /// By what it has ended, since it was started last.
+    pub async fn ending(&self) -> Ending {
+        Ending::read(&self.log_from(self.log_start()).await.unwrap_or_default())
+    }
+
+    /// That it has restarted itself after the crash of one of its processes, in its log's words; since `from` in its log.
+    pub async fn crashed_process(&self, from: u64) -> Option<String> {
+        pattern!(CRASHED, r"(?m)LOG:\s+(.* \(PID \d+\) (?:was terminated by signal|exited with exit code [2-9]).*)$");
+        let log = self.log_from(from).await.ok()?;
+        let restarted = log.contains("reinitializing");
+        let found = CRASHED.as_ref()?.captures_iter(&log).next()?.get(1)?.as_str().trim().to_owned();
+        restarted.then_some(found)
+    }
+}
+
+impl Ending {
+    /// Reads a server's log since its start.
+    fn read(log: &str) -> Self {
+        pattern!(
+            ITSELF,
+            r"(?m)(?:LOG|FATAL|PANIC):\s+((?:shutting down|aborting startup) due to .*|shutdown at recovery target|shutting down because .*|performing immediate shutdown because .*)$"
+        );
+        pattern!(PANIC, r"(?m)PANIC:\s+(.*)$");
+        pattern!(ASKED, r"(?m)LOG:\s+(received (?:smart|fast|immediate) shutdown request)");
+        // What happened before it was last at work has not ended it.
+        let log = log.rfind("database system is ready to accept").map_or(log, |at| &log[at..]);
+        let last = |pattern: &std::sync::LazyLock<Option<regex::Regex>>| {
+            let found = pattern.as_ref()?.captures_iter(log).last()?;
+            Some(found.get(1)?.as_str().trim().to_owned())
+        };
+        match (last(&ITSELF).or_else(|| last(&PANIC)), last(&ASKED)) {
+            (Some(why), _) => Ending::Itself(why),
+            (None, Some(asked)) => Ending::Asked(asked),
+            (None, None) => Ending::Silent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ended_a_server_is_read_from_its_log() {
+        let ready = "2026 UTC [9] LOG:  database system is ready to accept connections\n";
+        let read = |rest: &str| Ending::read(&format!("2026 UTC [9] PANIC:  an old one\n{ready}{rest}"));
+        assert_eq!(read(""), Ending::Silent);
+        assert_eq!(
+            read(
+                "2026 UTC [9] LOG:  received fast shutdown request\n2026 UTC [9] LOG:  database system is shut down\n"
+            ),
+            Ending::Asked("received fast shutdown request".to_owned())
+        );
+        let own = "performing immediate shutdown because data directory lock file is invalid";
+        let both = format!("2026 UTC [9] LOG:  {own}\n2026 UTC [9] LOG:  received immediate shutdown request\n");
+        assert_eq!(read(&both), Ending::Itself(own.to_owned()));
+        assert_eq!(
+            read("2026 UTC [9] PANIC:  could not write to file\n"),
+            Ending::Itself("could not write to file".to_owned())
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Disks that are full: they say nothing about the recovery, whatever they made fail.
+
+use std::collections::BTreeSet;
+
+use nix::sys::statvfs::statvfs;
+
+use super::diagnosis::{PATIENCE, Scene, first};
+use crate::host::{Program, Seen};
+use crate::journal::{Cause, Outcome, Problem};
+use crate::steps::Finding;
+
+/// What can be done about it.
+const HELP: &str =
+    "the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room";
+/// With less than that, nothing can be written.
+const NOTHING: u64 = 128 << 10;
+/// A server cannot write where there is no room for a WAL segment; one that could not gives back what it had of it.
+const SEGMENT: u64 = 17 << 20;
+
+/// A file system, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Disk {
+    /// Where it is mounted.
+    mount: String,
+    size: u64,
+    free: u64,
+}
+
+impl Disk {
+    /// Whether a server could not write there any more.
+    fn is_tight(&self) -> bool {
+        self.free < SEGMENT && self.free < self.size / 10
+    }
+}
+
+impl std::fmt::Display for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mb = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        write!(f, "{} has {:.1} MB of {:.0} MB left", self.mount, mb(self.free), mb(self.size))
+    }
+}
+
+/// What programs, servers and the daemon say of a full disk: their words, since programs have nothing else to say it by.
+fn says_full(text: &str) -> bool {
+    [
+        "No space left on device",
+        "no space left on device",
+        "Disk quota exceeded",
+        "os error 28",
+        "Check free disk space",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
+/// A problem that a full disk has made, known by what was said alone: where there is no drill yet to look at.
+pub fn full(problem: Problem) -> Problem {
+    match says_full(&problem.text()) {
+        true => problem.because(Cause::DiskFull).help(HELP),
+        false => problem,
+    }
+}
+
+/// Puts a full disk first, where there is one; `broken` is whether a server is not as the drill has left it.
+pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Box<Finding> {
+    let text = finding.problem(&scene.yard.source, scene.step.action).text();
+    let said = finding.cause == Cause::DiskFull || says_full(&text);
+    let disks = tokio::time::timeout(PATIENCE, look(scene)).await.unwrap_or_default();
+    let smallest = disks.iter().min_by_key(|disk| disk.free).map(|disk| format!("{disk} by now")).unwrap_or_default();
+    let tight = disks.into_iter().filter(Disk::is_tight).min_by_key(|disk| disk.free);
+    let crippled = broken || finding.outcome == Outcome::Errored || finding.is_late();
+    match tight {
+        Some(disk) if said || crippled || (disk.free < NOTHING && !scene.judges()) => {
+            let mut finding = first(finding, format!("the disk is full: {disk}"), Some(HELP.to_owned()));
+            finding.outcome = Outcome::Errored;
+            finding.because(Cause::DiskFull)
+        }
+        // It has made room since.
+        None if said => {
+            let mut finding =
+                first(finding, "the disk was full".to_owned(), Some(HELP.to_owned())).note("disk", smallest);
+            finding.outcome = Outcome::Errored;
+            finding.because(Cause::DiskFull)
+        }
+        Some(disk) => finding.note("disk", disk.to_string()),
+        None => finding,
+    }
+}
+
+/// The file systems on which the drill writes.
+async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
+    const SCRIPT: &str = r#"for path in "$@"; do [ ! -e "$path" ] || df -Pk "$path" 2>/dev/null | tail -n 1; done"#;
+    let nodes: Vec<_> = scene.yard.state().nodes.values().cloned().collect();
+    let repos: Vec<String> = scene.yard.repos.values().map(|repo| repo.path.clone()).collect();
+    let looks = nodes.iter().map(|node| async {
+        let host = node.host().ok().filter(|host| host.is_on())?;
+        // A program that is started in a paused container never ends.
+        if host.look().await.ok()? != Seen::On {
+            return None;
+        }
+        let paths = host.paths();
+        let own = [&paths.data, &paths.log, &paths.shared].map(String::clone);
+        let output = host.run(Program::script(SCRIPT, own.into_iter().chain(repos.iter().cloned()))).await.ok()?;
+        Some(output.text().lines().filter_map(parse).collect::<Vec<_>>())
+    });
+    let mut disks: BTreeSet<Disk> =
+        futures_util::future::join_all(looks).await.into_iter().flatten().flatten().collect();
+    // Where drillyard itself writes.
+    if let Ok(found) = statvfs(scene.dir) {
+        let block = found.fragment_size();
+        let mount = scene.dir.display().to_string();
+        disks.insert(Disk { mount, size: found.blocks() * block, free: found.blocks_available() * block });
+    }
+    disks
+}
+
+/// A line of `df -Pk`: the device, its size, what is used, what is free, the percentage, where it is mounted.
+fn parse(line: &str) -> Option<Disk> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [.., size, _, free, percent, mount] = words.as_slice() else { return None };
+    let bytes = |kb: &str| kb.parse::<u64>().ok()?.checked_mul(1024);
+    percent.ends_with('%').then_some(())?;
+    Some(Disk { mount: (*mount).to_owned(), size: bytes(size)?, free: bytes(free)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_full_when_no_segment_fits() {
+        let disk = parse("tmpfs   204800  204796   4 100% /tmp/small").expect("a disk");
+        assert!(disk.is_tight());
+        assert_eq!(disk.to_string(), "/tmp/small has 0.0 MB of 200 MB left");
+        let roomy = parse("/dev/vda1  20000000  10000000  10000000  50% /").expect("a disk");
+        assert!(!roomy.is_tight());
+        // A small disk with nothing on it is not full.
+        assert!(!parse("tmpfs 10240 0 10240 0% /tmp/small").expect("a disk").is_tight());
+        assert_eq!(parse("Filesystem 1024-blocks Used Available Capacity Mounted on"), None);
+    }
+}
