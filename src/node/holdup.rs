@@ -64,6 +64,14 @@ impl Node {
         let _ = tokio::time::timeout(PATIENCE, end).await;
     }
 
+    /// Whether it takes a new session, or says itself why not.
+    pub async fn takes_sessions(&self) -> bool {
+        match tokio::time::timeout(PATIENCE, self.connect_aside()).await {
+            Ok(Err(error)) => error.is_refusal(),
+            Ok(Ok(_)) | Err(_) => true,
+        }
+    }
+
     /// What holds this server's sessions and its replay up, what is most to blame first. A server that does not answer in time is an
     /// error.
     pub async fn holdups(&self) -> Result<Vec<Holdup>, SqlError> {

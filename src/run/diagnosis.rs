@@ -335,7 +335,9 @@ async fn condition(node: &Node) -> Condition {
             }
             Ok(Postmaster::Gone) => break,
             // A killed process closes its connections a moment before it is gone.
-            Ok(Postmaster::Runs) if node.lost_session().await && Instant::now() < dying => {
+            Ok(Postmaster::Runs)
+                if Instant::now() < dying && (node.lost_session().await || !node.takes_sessions().await) =>
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Ok(Postmaster::Runs) => return Condition::Well,
