@@ -1,10 +1,10 @@
 //! The WAL that lies in a repo.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Repo;
 use crate::host::{Host, HostError, Program};
-use crate::pg::{Segment, TimelineId, is_segment};
+use crate::pg::{Lsn, Segment, SystemId, TimelineId, is_segment};
 
 /// The WAL segments that lay in a repo when it was looked, with the sizes of their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,30 @@ pub struct Archive {
     sizes: BTreeMap<String, u64>,
     /// The one that was written last.
     newest: Option<String>,
+    /// The timelines whose history files are there.
+    histories: BTreeSet<u32>,
+}
+
+/// What stands at the beginning of a WAL segment: whose it is (`XLogLongPageHeaderData`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The cluster.
+    pub system: SystemId,
+    /// Where the segment begins.
+    pub start: Lsn,
+}
+
+/// How much of a segment is its header, without what fills it up.
+const HEADER: usize = 40;
+
+impl SegmentHeader {
+    /// Reads the bytes as od prints them.
+    fn read(line: &str) -> Option<Self> {
+        let bytes: Vec<u8> =
+            line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
+        let number = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?) })
+    }
 }
 
 impl Repo {
@@ -20,6 +44,27 @@ impl Repo {
     pub async fn archive(&self, host: &dyn Host) -> Result<Archive, HostError> {
         let output = host.run(Program::script(r#"cd "$1" 2>/dev/null && ls -lnt || true"#, [self.wal()])).await?;
         Ok(Archive::read(&output.text()))
+    }
+
+    /// What stands at the beginning of segments; none where a file is too short, or not there any more.
+    pub async fn headers(
+        &self,
+        host: &dyn Host,
+        segments: &[Segment],
+    ) -> Result<Vec<Option<SegmentHeader>>, HostError> {
+        // One line for each, whatever is wrong with it.
+        let script = r#"cd "$1"; size=$2; shift 2
+if head -qc "$size" "$@" 2>/dev/null | od -An -v -tx1 -w"$size" | grep -c . | grep -qx $#; then
+  head -qc "$size" "$@" | od -An -v -tx1 -w"$size"
+else
+  for file in "$@"; do od -An -v -N"$size" -tx1 -w"$size" "$file" 2>/dev/null || echo; done
+fi"#;
+        let names = segments.iter().map(ToString::to_string);
+        let output =
+            host.run(Program::script(script, [self.wal(), HEADER.to_string()].into_iter().chain(names))).await?;
+        let text = output.text();
+        let mut lines = text.lines();
+        Ok(segments.iter().map(|_| lines.next().and_then(SegmentHeader::read)).collect())
     }
 }
 
@@ -36,7 +81,12 @@ impl Archive {
         let sizes = listing.lines().filter_map(segment).inspect(|(name, _)| {
             newest.get_or_insert_with(|| name.clone());
         });
-        Archive { sizes: sizes.collect(), newest }
+        let sizes = sizes.collect();
+        let history = |line: &str| {
+            let name = line.rsplit(' ').next()?.strip_suffix(".history")?;
+            u32::from_str_radix(name, 16).ok().filter(|_| name.len() == 8)
+        };
+        Archive { sizes, newest, histories: listing.lines().filter_map(history).collect() }
     }
 
     /// The size of a whole segment; `None` for an empty archive.
@@ -64,6 +114,16 @@ impl Archive {
         self.sizes.last_key_value().map(|(name, _)| name.as_str())
     }
 
+    /// Whether the history file of a timeline is there. The first timeline has none.
+    pub fn has_history(&self, timeline: TimelineId) -> bool {
+        timeline.0 <= 1 || self.histories.contains(&timeline.0)
+    }
+
+    /// Whether a segment is there, and as long as it has to be.
+    pub fn is_whole(&self, segment: Segment) -> bool {
+        self.sizes.get(&segment.to_string()).is_some_and(|size| *size == segment.end().0 - segment.start().0)
+    }
+
     /// The segment that was written last, on whatever timeline.
     pub fn newest(&self) -> Option<Segment> {
         Segment::parse(self.newest.as_deref()?, self.segment_size()?)
@@ -74,15 +134,6 @@ impl Archive {
         let size = self.segment_size().unwrap_or_default();
         let all = self.sizes.keys().filter_map(move |name| Segment::parse(name, size));
         all.filter(move |segment| segment.timeline() == timeline)
-    }
-
-    /// The segments from `from` through `through` that are not there, or not whole.
-    pub fn missing(&self, from: Segment, through: Segment) -> impl Iterator<Item = Segment> {
-        let size = self.segment_size();
-        let whole = move |segment: &Segment| self.sizes.get(&segment.to_string()).is_some_and(|one| Some(*one) == size);
-        std::iter::successors(Some(from), |one| Some(one.next()))
-            .take_while(move |one| *one <= through)
-            .filter(move |one| !whole(one))
     }
 
     /// What there is, in words: `it has 3 segments, 000000010000000000000001 to 000000010000000000000003`.
@@ -118,14 +169,20 @@ total 49160
         assert_eq!(archive.newest().map(|newest| newest.to_string()).as_deref(), Some("000000010000000000000001"));
         assert_eq!(archive.last(), Some("000000020000000000000006"));
         let segment = |name| Segment::parse(name, 16 << 20).expect("a segment");
-        let missing = archive.missing(segment("000000010000000000000002"), segment("000000010000000000000006"));
-        let missing: Vec<String> = missing.map(|one| one.to_string()).collect();
-        // The third is there, but not whole.
-        assert_eq!(missing, ["000000010000000000000003", "000000010000000000000004", "000000010000000000000006"]);
+        // It is there, but not whole.
         assert!(archive.holds(segment("000000010000000000000003")));
+        assert!(
+            archive.is_whole(segment("000000010000000000000002"))
+                && !archive.is_whole(segment("000000010000000000000003"))
+        );
+        assert_eq!([1, 2, 3].map(|timeline| archive.has_history(TimelineId(timeline))), [true, true, false]);
         assert_eq!(archive.timeline(TimelineId(1)).count(), 4);
         assert_eq!(archive.summary(), "it has 5 segments, 000000010000000000000001 to 000000020000000000000006");
         assert_eq!(Archive::read("").summary(), "it has no WAL");
+        let header = [7_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
+        let line: String = header.iter().map(|byte| format!(" {byte:02x}")).collect();
+        assert_eq!(SegmentHeader::read(&line), Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000) }));
+        assert_eq!(SegmentHeader::read(" 07 00"), None);
         assert_eq!(Archive::read("total 0\n").segment_size(), None);
     }
 }

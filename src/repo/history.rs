@@ -148,6 +148,17 @@ impl Archive {
         Segment::at(Lsn(number * self.segment_size), TimelineId(timeline), self.segment_size).to_string()
     }
 
+    /// The segments of what can be read.
+    pub fn all_segments(&self, reach: &Reach) -> Vec<Segment> {
+        let of = |stretch: &Stretch| {
+            let size = self.segment_size;
+            let numbers = stretch.from.0 / size..=stretch.to.0.saturating_sub(1) / size;
+            let timeline = stretch.timeline;
+            numbers.map(move |number| Segment::at(Lsn(number * size), timeline, size)).collect::<Vec<_>>()
+        };
+        reach.stretches.iter().flat_map(of).collect()
+    }
+
     /// The names of the first and the last segment of what can be read.
     pub fn segments_of(&self, reach: &Reach) -> Option<(String, String)> {
         let (first, last) = (reach.stretches.first()?, reach.stretches.last()?);

@@ -6,7 +6,7 @@ pub mod history;
 pub mod lookup;
 pub mod wal_search;
 
-pub use archive::Archive;
+pub use archive::{Archive, SegmentHeader};
 pub use broken::Broken;
 
 use crate::node::Archiving;

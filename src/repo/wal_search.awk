@@ -62,6 +62,7 @@ function class_record(line, x, what,    op, old, new, new_block, old_block, r, s
     op = what
     sub(/[ +].*/, "", op)
     if (op !~ /^(INSERT|UPDATE|HOT_UPDATE|DELETE)$/) return
+    if (!(x in began)) began[x] = behind(line, ", lsn: ")
     swapped = own_step[x]
     delete own_step[x]
     match(what, /off:? [0-9]+/)
@@ -85,6 +86,7 @@ function class_record(line, x, what,    op, old, new, new_block, old_block, r, s
     r = at_place[old]
     if (!r) r = moving[old]
     if (!r) {
+        if (op == "DELETE" && !(old in newborn)) other[x] = 1
         if (op != "DELETE" && (old in newborn)) {
             newborn[new] = newborn[old]
             born[x] = born[x] " " new
@@ -104,7 +106,7 @@ function class_record(line, x, what,    op, old, new, new_block, old_block, r, s
 }
 
 # The end of a transaction and of its subtransactions.
-function ended(line, x, what,    i, k, n, sub_x, list, mine, commits, text, rels, when, total, r, empty, copy) {
+function ended(line, x, what,    i, k, n, sub_x, list, mine, commits, text, rels, when, total, r, empty, copy, dropped_other, first) {
     commits = (what ~ /^COMMIT/)
     if (match(what, /^[A-Z]+_PREPARED [0-9]+/)) { x = substr(what, 1, RLENGTH); sub(/.* /, "", x) }
     mine[x] = 1
@@ -156,6 +158,10 @@ function ended(line, x, what,    i, k, n, sub_x, list, mine, commits, text, rels
         }
     }
     for (i in mine) {
+        if (commits && (i in other)) dropped_other = 1
+        if ((i in began) && (first == "" || number(began[i]) < number(first))) first = began[i]
+        delete other[i]
+        delete began[i]
         delete own_step[i]
         delete last_made[i]
         if (i in born) {
@@ -164,6 +170,7 @@ function ended(line, x, what,    i, k, n, sub_x, list, mine, commits, text, rels
             delete born[i]
         }
     }
+    if (dropped_other) event("other", line, x, when, first)
 }
 
 function total_length(line) {

@@ -67,6 +67,8 @@ pub struct Deed {
 pub struct Found {
     /// Transactions that dropped the table or a partition, in their order.
     pub dropped: Vec<Deed>,
+    /// Transactions that dropped anything else that stands in pg_class, a table that was made later, say; and where each first wrote there.
+    pub others: Vec<(Deed, Lsn)>,
     /// Transactions that truncated it.
     pub truncated: Vec<Deed>,
     /// Transactions that wrote all of it anew: VACUUM FULL, CLUSTER, some ALTER TABLE.
@@ -82,6 +84,17 @@ pub struct Found {
 }
 
 impl Found {
+    /// Adds what was done to another table that took this one's place.
+    pub fn add(&mut self, later: Found) {
+        self.dropped.extend(later.dropped);
+        self.others = later.others;
+        self.truncated.extend(later.truncated);
+        self.rewritten.extend(later.rewritten);
+        self.candidates += later.candidates;
+        self.changed.extend(later.changed);
+        self.changed.sort_by_key(|deed| std::cmp::Reverse((deed.rows, deed.commit)));
+    }
+
     /// Reads what [`FOLLOW`] prints. None where it did not come to its end.
     pub fn read(output: &str) -> Option<Self> {
         let mut found = Found::default();
@@ -99,6 +112,7 @@ impl Found {
             let table = || fields.get(5)?.parse::<usize>().ok()?.checked_sub(1);
             match fields.first().copied()? {
                 "dropped" => found.dropped.push(deed(table()?, 0)?),
+                "other" => found.others.push((deed(0, 0)?, fields.get(5)?.parse().ok()?)),
                 "truncated" => found.truncated.push(deed(table()?, 0)?),
                 "rewritten" => found.rewritten.push(deed(table()?, 0)?),
                 "changed" => found.changed.push(deed(0, fields.get(5)?.parse().ok()?)?),
@@ -128,12 +142,16 @@ mod tests {
     #[test]
     fn what_the_filter_prints_is_read() {
         let output = "truncated\t732\t0/0512D318\t361\t2026-11-22 18:04:41.654424 UTC\t2\n\
-            changed\t731\t0/05123700\t34\t2026-11-22 18:04:41.651831 UTC\t33333\nend\t5\t2026-11-22 18:04:41.6 UTC\t2026-11-22 18:04:42 UTC\t2\n";
+            other\t730\t0/05123000\t34\t2026-11-22 18:04:41.65 UTC\t0/05122000\nchanged\t731\t0/05123700\t34\t2026-11-22 18:04:41.651831 UTC\t33333\nend\t5\t2026-11-22 18:04:41.6 UTC\t2026-11-22 18:04:42 UTC\t2\n";
         let found = Found::read(output).expect("read");
         let deed = &found.truncated[0];
         assert_eq!(
             (deed.xid, deed.commit, deed.end, deed.table),
             (Xid(732), Lsn(0x512_D318), Lsn(0x512_D318 + 368), 1)
+        );
+        assert_eq!(
+            found.others.iter().map(|(one, began)| (one.xid, *began)).collect::<Vec<_>>(),
+            [(Xid(730), Lsn(0x512_2000))]
         );
         assert_eq!((found.changed[0].rows, found.candidates, found.commits), (33333, 2, 5));
         assert_eq!(found.times.map(|(first, _)| first.to_string()).as_deref(), Some("2026-11-22T18:04:41.6Z"));

@@ -66,6 +66,11 @@ impl Archiver {
         self.failed
     }
 
+    /// The segment that it could not archive last, where that is one like this.
+    pub(super) fn last_failed(&self, like: Segment) -> Option<Segment> {
+        Segment::parse(&self.last_failed.as_ref()?.0, like.end().0 - like.start().0)
+    }
+
     /// Whether the server says that this segment is archived. Names of history and backup files sort among the segments'.
     pub(super) fn claims(&self, segment: Segment) -> bool {
         let last = self.last.as_ref().and_then(|(last, _)| last.get(..24));

@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::made_anew::Reader;
 use super::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lsn, Mark, Moment, Lineage, SystemId, TableName, TimelineId};
 use crate::repo::history::{Archive, LIST, Reach};
 use crate::repo::lookup::{Known, LOOK_UP, NO_BACKUP, question};
-use crate::repo::wal_search::{Deed, Found, SEARCH, arguments};
+use crate::repo::wal_search::{Deed, Found};
 use crate::repo::Repo;
 use crate::source::{Name, Span, Spanned, did_you_mean};
 
@@ -36,12 +37,13 @@ use crate::source::{Name, Span, Spanned, did_you_mean};
 /// another mark: then the newest backup before it is asked, and what was done before the mark does not count.
 ///
 /// - `dropped`: the transaction that dropped the table. It is followed by its row in pg_class, so that a TRUNCATE, VACUUM FULL or ALTER TABLE
-///   in between does not hide it, and a DROP of another table is not taken for it.
+///   in between does not hide it, and a DROP of another table is not taken for it. Where it was made anew under its name (a migration drops
+///   the predecessor) and dropped again, the last DROP is taken, and a warning says so.
 /// - `truncated`: the last TRUNCATE of the table; of a partitioned one, the last that emptied the most partitions.
 /// - `changed`: of all transactions that updated or deleted rows of the table the one with the most. What a TRUNCATE took is not counted,
 ///   nor are inserts. Where two have as many nobody can say which it was, and the step fails.
 ///
-/// What it cannot do: find a table that was made, or made anew under the same name, after the backup (its name is not in the WAL), and one
+/// What it cannot do: find a table that was made after the backup, where there was none of that name (its name is not in the WAL), and one
 /// that went with its whole database; count rows in a file that the same transaction made; follow a table when pg_class itself was
 /// rewritten (VACUUM FULL pg_class).
 ///
@@ -173,17 +175,27 @@ impl Step for FindInWal {
         if let Some(gap) = gap(&start) {
             cx.fact("gap", gap);
         }
+        self.judge_cluster(&node, &repo, &start).await?;
         cx.wait("pg_waldump");
-        let count = mistake == Mistake::Changed;
-        let major = node.version().major;
-        let arguments = arguments(&repo.wal(), &start.known, start.since, count, major, &start.reach.stretches);
-        let output = node.host()?.run(Program::script(SEARCH, arguments)).await?;
-        let found = output.success().then(|| Found::read(&output.text())).flatten();
-        let found = found.ok_or_else(|| {
-            Finding::errored("the WAL could not be searched").note("said", output.stderr.trim())
-        })?;
+        let table_name = table.value.to_string();
+        let reader = Reader {
+            node: &node,
+            repo: &repo,
+            backup: &start.backup,
+            archive: &start.archive,
+            timeline: start.timeline,
+            count: mistake == Mistake::Changed,
+            since: start.since,
+            question: question(&table.value),
+            scratch: format!("{}/look-up-{}", node.host()?.paths().shared, cx.index),
+        };
+        let (mut found, complaints) = reader.search(&start.known).await?;
+        match mistake {
+            Mistake::Dropped => reader.last_drop(cx, &table_name, &mut found).await?,
+            Mistake::Truncated | Mistake::Changed => reader.successors(cx, &table_name, &mut found).await?,
+        }
         cx.fact("commits", found.commits);
-        let damage = damage(&output.stderr);
+        let damage = damage(&complaints);
         if let Some(damage) = &damage {
             cx.fact("damage", damage.clone());
         }
@@ -208,6 +220,19 @@ impl FindInWal {
         let truncated = || self.truncated.as_ref().map(|table| (Mistake::Truncated, table));
         let changed = || self.changed.as_ref().map(|table| (Mistake::Changed, table));
         dropped.or_else(truncated).or_else(changed)
+    }
+
+    /// Fails where a segment that is to be read is another cluster's.
+    async fn judge_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
+        let segments = start.archive.all_segments(&start.reach);
+        let headers = repo.headers(node.host()?.as_ref(), &segments).await?;
+        let foreign = segments.iter().zip(headers).find_map(|(segment, header)| {
+            header.filter(|header| header.system != start.system).map(|header| (segment, header.system))
+        });
+        let Some((segment, system)) = foreign else { return Ok(()) };
+        Err(Finding::failed(format!("segment {segment} in repo `{}` is of another cluster", repo.name))
+            .label(format!("its first page has the system identifier {system}, and backup `{}` has {}", start.backup, start.system))
+            .help("two clusters must not archive into one place: nothing behind that segment can be followed"))
     }
 
     /// The backups that may know the table, the newest first, with their marks.
@@ -242,7 +267,8 @@ impl FindInWal {
         let (mut asked, mut others) = (Vec::new(), Vec::new());
         for (backup, mark) in self.backups(cx)? {
             cx.wait(format!("the answer of a copy of `{backup}`"));
-            let arguments = [repo.backup(&backup), scratch.clone(), question(&table.value), DATABASE.to_owned()];
+            let fixed = [repo.backup(&backup), scratch.clone(), question(&table.value), DATABASE.to_owned()];
+            let arguments = fixed.into_iter().chain([const { String::new() }; 3]);
             let output = host.run(Program::script(LOOK_UP, arguments)).await?;
             if output.status == NO_BACKUP {
                 continue;

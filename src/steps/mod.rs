@@ -13,6 +13,7 @@ mod kind;
 mod load;
 mod load_files;
 mod losses;
+mod made_anew;
 mod outage;
 mod pair;
 mod position;

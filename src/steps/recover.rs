@@ -413,11 +413,15 @@ impl Recover {
         }
         let arrival = Arrival::read(&node.log_from(node.log_start()).await?);
         arrival.tell(&mut cx.facts);
+        if let Err(wrong) = arrival.reached(target) {
+            let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
+            let why = self.archive_end(cx, node).await.unwrap_or_default();
+            let trouble = arrival.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
+            return Err(self.explain(cx, node, target, finding.note("archive", why).note("log", trouble)).await);
+        }
         let position = recovering.attained(cx, &arrival).await?;
-        self.judge_position(cx, node, target, &arrival, &position, &archive).await.map_err(|finding| match finding.at {
-            Some(_) => finding,
-            None => finding.at(self.until.entry),
-        })?;
+        let judged = self.judge_position(cx, node, target, &arrival, &position, &archive).await;
+        judged.map_err(|finding| finding.at(self.until.entry))?;
         node.own_log_settings().await?;
         match &self.then.value {
             Then::Shutdown if endless => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
@@ -446,12 +450,6 @@ impl Recover {
         let goal = mark.as_ref().map(|mark| Goal { mark, until: &self.until.value, target });
         if let Some(goal) = &goal {
             goal.judge_history((position.system, &position.history, position.lsn), archive)?;
-        }
-        if let Err(wrong) = arrival.reached(target) {
-            let finding = Finding::failed("recovery did not come out at its target").label(wrong);
-            let why = self.archive_end(cx, node).await.unwrap_or_default();
-            let trouble = arrival.wal_trouble.as_ref().map(|trouble| trouble.text.clone()).unwrap_or_default();
-            return Err(finding.note("archive", why).note("log", trouble));
         }
         if let Some(goal) = &goal {
             goal.judge_place(position, arrival)?;
