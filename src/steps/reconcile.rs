@@ -32,20 +32,27 @@ use crate::source::Spanned;
 ///
 /// What both the mistake and users have changed is a *conflict*: a value that is neither the good nor the bad one; a row that the mistake
 /// changed and users deleted, or that it deleted and users wrote anew with other values, or that it inserted and users changed, or that
-/// rows of other tables refer to by a foreign key that would delete or change them, too. `on_conflict: fail` (the default) changes
-/// nothing at all, and tells the conflicts row by row; `keep` leaves them as users have them; `take` makes them what they were in
-/// `good`.
+/// other rows refer to by a foreign key. So is what the server would refuse: a row whose unique value another row has got since, that
+/// refers to a row which users have deleted since, or that does not satisfy a check or an exclusion constraint any more.
+///
+/// `on_conflict: fail` (the default) changes nothing at all, and lists the conflicts row by row. `keep` leaves the live rows as users have
+/// them: the row is not put back or not removed, and of a row that is there the columns in conflict stay as they are. `take` makes the rows
+/// what they were in `good`: a row that users changed gets its good values, one that the mistake inserted goes (with rows that refer to it, where
+/// their foreign key has ON DELETE CASCADE or SET NULL), and so does a row that has got a unique value of a good one. What would leave rows
+/// that refer to nothing, or break a check, cannot be taken: then nothing is changed. Unique values that were exchanged are exchanged back.
 ///
 /// Without `bad` nobody can tell the mistake from what users did since. Then rows of `good` that are missing in `into` are put back
 /// (also those that users have deleted since), and every value that differs is a conflict: this is for DELETE and TRUNCATE.
 ///
 /// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on columns that are `not null`. Two
 /// rows with the same key are the same row, so that a mistake that changed keys has deleted rows and inserted others. Values are compared
-/// exactly, as text where `=` does not see all: json, and numeric's `1.0` and `1.00`. Columns that the server computes are left to it.
+/// exactly, as text where `=` does not see all: json, numeric's `1.0` and `1.00`, citext's `Ann` and `ann`, those of the key, too, which
+/// becomes what it was. Columns that the server computes are left to it.
 ///
 /// All of it is one transaction under a lock that lets others read the table and not write to it (SHARE ROW EXCLUSIVE); the rows that
 /// differ are found before it is taken. The first error undoes it all. The table's triggers do not fire, so that rows become
-/// what they were; foreign keys are checked: put the rows back that others refer to first. Sequences stay as they are.
+/// what they were; foreign keys are checked, and act on UPDATE CASCADE. Rows that the mistake took away and that others refer to come back first:
+/// it fails where a row refers to one that is missing on `bad`, too. Sequences stay as they are.
 ///
 /// It passes when everything is merged, also where nothing was left to do. It fails for conflicts, as said above; when the server
 /// refuses; and when `good` and `bad` do not differ (without `bad`: when `into` lacks nothing of `good`): there would be no mistake.
@@ -210,7 +217,7 @@ impl Step for Reconcile {
                 Ok(())
             }
             Err(error) => {
-                if let MergeError::Conflicts(merged) = &error {
+                if let MergeError::Conflicts(merged) | MergeError::Undecided(merged) = &error {
                     tell(cx, merged);
                 }
                 Err(self.explain(error))
@@ -243,7 +250,31 @@ impl Reconcile {
     fn explain(&self, error: MergeError) -> Box<Finding> {
         let table = &self.table.value;
         match error {
-            MergeError::Conflicts(merged) => self.conflicts(&merged),
+            MergeError::Conflicts(merged) => {
+                let title = match self.bad {
+                    Some(_) if merged.refused == merged.conflicts => "rows cannot become what they were: other rows are in their way now",
+                    Some(_) => "users have changed what the mistake changed, too",
+                    None => "rows differ, and without `bad` nobody knows who changed them",
+                };
+                let help = "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in `good`";
+                self.conflicts(title, &merged).help(help)
+            }
+            MergeError::Undecided(merged) => {
+                let help = "merge the tables first that the rows refer to, or that refer to them; or give the rows other values: \
+                            `on_conflict: keep` leaves them as users have them";
+                self.conflicts("there are conflicts that `take` cannot decide", &merged).help(help)
+            }
+            MergeError::Parents { table: other, constraint, rows } => {
+                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                let why = match &self.bad {
+                    Some(bad) => format!("they are not on `{bad}` either: the mistake took them away"),
+                    None => "nobody knows who deleted them without `bad`".to_owned(),
+                };
+                Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into))
+                    .at(self.table.span)
+                    .label(format!("it refers to {rows} of {other} that are missing (foreign key {constraint}); {why}"))
+                    .help("put the rows back first that these refer to")
+            }
             MergeError::Misfit { side, misfit } => self.misfit(&side, misfit),
             MergeError::Same(rows) => match &self.bad {
                 Some(bad) => Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
@@ -269,18 +300,12 @@ impl Reconcile {
                 let said = error.to_string();
                 let finding = Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into));
                 let finding = finding.at(self.table.span).label(&said);
-                match () {
-                    () if said.contains("foreign key") => finding.help("put the rows back first that these refer to"),
-                    () if said.contains("unique constraint") => {
-                        finding.help("a row that came later holds a value that has to be unique: give it another one first")
-                    }
-                    () => finding,
-                }
+                finding.help("what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and rules")
             }
         }
     }
 
-    fn conflicts(&self, merged: &Merged) -> Box<Finding> {
+    fn conflicts(&self, title: &str, merged: &Merged) -> Box<Finding> {
         let values = if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
         let rows = if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
         let mut lines: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
@@ -288,15 +313,10 @@ impl Reconcile {
             lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));
         }
         let span = self.on_conflict.as_ref().map_or(self.table.span, |on_conflict| on_conflict.entry);
-        let title = match self.bad {
-            Some(_) => "users have changed what the mistake changed, too",
-            None => "rows differ, and without `bad` nobody knows who changed them",
-        };
         Finding::failed(title)
             .at(span)
             .label(format!("{values} in {rows}; nothing was changed"))
             .note("conflicts", lines.join("\n"))
-            .help("`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in `good`")
     }
 
     fn misfit(&self, side: &str, misfit: Misfit) -> Box<Finding> {

@@ -5,6 +5,8 @@
 //! key is. Where they have not (one was loaded from a dump) more rows are taken for different than are, which costs time and
 //! changes nothing: the merge itself compares by key.
 
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::pin::Pin;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,7 +14,7 @@ use futures_util::{SinkExt, Stream, TryStreamExt};
 use tokio_postgres::{Client, CopyInSink};
 
 use super::shape::Shape;
-use super::{CHANGES, Side};
+use super::{BAD, GOOD, Side};
 use crate::data::{DataError, Result};
 
 /// What was read and found.
@@ -26,8 +28,8 @@ pub(super) struct Difference {
     pub(super) loaded: u64,
 }
 
-/// Loads the rows in which `first` and `second` differ into [`CHANGES`] in the session `into`, which has that table: those of
-/// the first with the side `g`, those of the second, where `both`, with `b`.
+/// Loads the rows in which `first` and `second` differ in the session `into`, which has these tables: those of the first into [`GOOD`],
+/// those of the second, where `both`, into [`BAD`].
 pub(super) async fn load(
     first: (&Side<'_>, &Shape),
     second: (&Side<'_>, &Shape),
@@ -35,9 +37,8 @@ pub(super) async fn load(
     names: &[String],
     both: bool,
 ) -> Result<Difference> {
-    let sink = into.copy_in(&format!("copy pg_temp.{CHANGES} from stdin")).await;
-    let sink = sink.map_err(DataError::while_doing(LOADING))?;
-    let mut out = Out { sink: Box::pin(sink), buffer: BytesMut::with_capacity(2 * FULL), loaded: 0 };
+    let mut out = Out::open(into, GOOD).await?;
+    let mut aside = if both { Some(Aside::new()?) } else { None };
     let mut found = Difference::default();
     let mut leaves: Vec<&String> = first.1.leaves.iter().chain(&second.1.leaves).collect();
     leaves.sort_unstable();
@@ -50,21 +51,21 @@ pub(super) async fn load(
             match (&one, &other) {
                 (None, None) => break,
                 (Some(row), theirs) if theirs.as_ref().is_none_or(|theirs| row.place < theirs.place) => {
-                    out.add(b'g', &row.text).await?;
+                    out.add(&row.text).await?;
                     one = a.next().await?;
                 }
                 (Some(row), Some(theirs)) if row.place == theirs.place => {
                     if row.text != theirs.text {
-                        out.add(b'g', &row.text).await?;
-                        if both {
-                            out.add(b'b', &theirs.text).await?;
+                        out.add(&row.text).await?;
+                        if let Some(aside) = &mut aside {
+                            aside.add(&theirs.text)?;
                         }
                     }
                     (one, other) = (a.next().await?, b.next().await?);
                 }
                 (_, theirs) => {
-                    if let (Some(theirs), true) = (theirs, both) {
-                        out.add(b'b', &theirs.text).await?;
+                    if let (Some(theirs), Some(aside)) = (theirs, &mut aside) {
+                        aside.add(&theirs.text)?;
                     }
                     other = b.next().await?;
                 }
@@ -75,6 +76,9 @@ pub(super) async fn load(
     }
     found.loaded = out.loaded;
     out.finish().await?;
+    if let Some(aside) = aside {
+        found.loaded += aside.load(into).await?;
+    }
     Ok(found)
 }
 
@@ -149,8 +153,13 @@ const LOADING: &str = "loading the rows that differ";
 const FULL: usize = 64 * 1024;
 
 impl Out {
-    async fn add(&mut self, side: u8, row: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(&[side, b'\t']);
+    async fn open(into: &Client, table: &str) -> Result<Self> {
+        let sink = into.copy_in(&format!("copy pg_temp.{table} from stdin")).await;
+        let sink = sink.map_err(DataError::while_doing(LOADING))?;
+        Ok(Out { sink: Box::pin(sink), buffer: BytesMut::with_capacity(2 * FULL), loaded: 0 })
+    }
+
+    async fn add(&mut self, row: &[u8]) -> Result<()> {
         self.buffer.extend_from_slice(row);
         self.loaded += 1;
         if self.buffer.len() >= FULL { self.send().await } else { Ok(()) }
@@ -167,6 +176,43 @@ impl Out {
     async fn finish(mut self) -> Result<()> {
         self.send().await?;
         self.sink.as_mut().finish().await.map(drop).map_err(DataError::while_doing(LOADING))
+    }
+}
+
+/// Rows of the second table, in a file until those of the first are loaded: a session takes one COPY at a time.
+struct Aside {
+    file: BufWriter<File>,
+    rows: u64,
+}
+
+fn unwritten(error: std::io::Error) -> DataError {
+    DataError::Answer { doing: "keeping the rows that differ in a temporary file".to_owned(), what: error.to_string() }
+}
+
+impl Aside {
+    fn new() -> Result<Self> {
+        Ok(Aside { file: BufWriter::new(tempfile::tempfile().map_err(unwritten)?), rows: 0 })
+    }
+
+    fn add(&mut self, row: &[u8]) -> Result<()> {
+        self.rows += 1;
+        self.file.write_all(row).map_err(unwritten)
+    }
+
+    /// Loads them; returns their number.
+    async fn load(self, into: &Client) -> Result<u64> {
+        let mut file = self.file.into_inner().map_err(|error| unwritten(error.into_error()))?;
+        file.seek(SeekFrom::Start(0)).map_err(unwritten)?;
+        let mut out = Out::open(into, BAD).await?;
+        let mut part = vec![0; FULL];
+        loop {
+            match file.read(&mut part).map_err(unwritten)? {
+                0 => break,
+                read => out.add(&part[..read]).await?,
+            }
+        }
+        out.finish().await?;
+        Ok(self.rows)
     }
 }
 

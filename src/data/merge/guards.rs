@@ -3,11 +3,13 @@
 use tokio_postgres::Client;
 
 use super::shape::Shape;
+use super::sql::{Case, Statements};
 use crate::data::{DataError, Result};
 use crate::pg::quote_identifier;
 
-/// Conditions on a row `t`: whether rows of other tables would be deleted or changed with it.
-pub(super) async fn references(client: &Client, shape: &Shape) -> Result<Vec<String>> {
+/// Conditions on a row `t`: whether rows refer to it that would be deleted or changed with it, or would refer to nothing.
+pub(super) async fn references(client: &Client, statements: &Statements<'_>) -> Result<Vec<String>> {
+    let (shape, inserted) = (statements.shape, statements.rows(Case::Inserted, "i"));
     let columns = |of: &str, attributes: &str| {
         format!(
             "array(select a.attname::text from unnest({attributes}) with ordinality as k(attnum, place)
@@ -15,10 +17,10 @@ pub(super) async fn references(client: &Client, shape: &Shape) -> Result<Vec<Str
         )
     };
     let query = format!(
-        "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), {}, {}
+        "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), {}, {}, f.conrelid = f.confrelid
         from pg_catalog.pg_constraint f join pg_catalog.pg_class c on c.oid = f.conrelid
             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where f.contype = 'f' and f.confrelid = $1::text::regclass and f.conparentid = 0 and f.confdeltype in ('c', 'n', 'd')",
+        where f.contype = 'f' and f.confrelid = $1::text::regclass and f.conparentid = 0",
         columns("f.conrelid", "f.conkey"),
         columns("f.confrelid", "f.confkey"),
     );
@@ -30,7 +32,13 @@ pub(super) async fn references(client: &Client, shape: &Shape) -> Result<Vec<Str
             .iter()
             .zip(&ours)
             .map(|(own, ours)| format!("r.{} = t.{}", quote_identifier(own), quote_identifier(ours)));
-        format!("exists (select from {child} r where {})", pairs.collect::<Vec<_>>().join(" and "))
+        let pairs = pairs.collect::<Vec<_>>().join(" and ");
+        // Those of the same table that the mistake has inserted as well go with it.
+        let others = match row.get(3) {
+            true => format!(" and not exists (select from {inserted} where {})", statements.key_in("r", "i")),
+            false => String::new(),
+        };
+        format!("exists (select from {child} r where {pairs}{others})")
     };
     Ok(rows.iter().map(condition).collect())
 }

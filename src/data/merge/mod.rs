@@ -4,8 +4,11 @@
 //! `into` is the live server. Only the rows in which `good` and `bad` differ are loaded into `into`, as a temporary table, and
 //! everything else is SQL there: no rows are kept in drillyard's memory.
 
+mod constraints;
 mod difference;
 mod guards;
+mod obstacles;
+mod plan;
 mod report;
 mod shape;
 mod sql;
@@ -24,14 +27,23 @@ use crate::pg::{ColumnName, TableName};
 
 pub use report::{Conflict, Merged, Misfit};
 
+use constraints::{Action, Constraint, Demand};
 use guards::Triggers;
+use plan::Plan;
 use shape::Shape;
 use sql::{Case, Statements};
 
-/// The temporary table of the rows that differ.
-const CHANGES: &str = "drillyard_changes";
+/// The temporary tables of the rows that differ, as they are on `good` and on `bad`.
+const GOOD: &str = "drillyard_good";
+const BAD: &str = "drillyard_bad";
 /// The temporary table of the rows that the mistake changed, with the columns that it touched.
 const CHANGED: &str = "drillyard_changed";
+/// The temporary table of what is done to each row.
+const PLAN: &str = "drillyard_plan";
+/// That of the rows as they are to become.
+const FINAL: &str = "drillyard_final";
+/// That of what the server would refuse.
+const OBSTACLES: &str = "drillyard_obstacles";
 /// How many conflicts are told one by one.
 const SHOWN: usize = 20;
 
@@ -100,6 +112,19 @@ pub enum MergeError {
     /// There are conflicts.
     #[error("there are {} conflicts", .0.conflicts)]
     Conflicts(Box<Merged>),
+    /// There are conflicts that cannot be decided for `good`.
+    #[error("there are conflicts that cannot be decided")]
+    Undecided(Box<Merged>),
+    /// Rows refer to rows of another table that are missing, and not because users have deleted them.
+    #[error("{rows} rows of {table} are missing that rows refer to ({constraint})")]
+    Parents {
+        /// The other table.
+        table: String,
+        /// The foreign key.
+        constraint: String,
+        /// How many of its rows are missing, at least.
+        rows: usize,
+    },
     /// Others hold locks on the table: who.
     #[error("the table is locked by others: {}", .0.join("; "))]
     Locked(Vec<String>),
@@ -114,6 +139,12 @@ fn refused(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> MergeEr
         Some(code) if *code == SqlState::QUERY_CANCELED => MergeError::Late(doing),
         _ => DataError::while_doing(doing)(error).into(),
     }
+}
+
+/// Whether an error says that rows do not satisfy a constraint.
+fn is_violation(error: &MergeError) -> bool {
+    let MergeError::Data(DataError::Server { source, .. }) = error else { return false };
+    source.code().is_some_and(|code| code.code().starts_with("23"))
 }
 
 /// A case's numbers, in the order of [`Statements::count`].
@@ -141,12 +172,11 @@ impl Merge<'_> {
         let good = self.shape_of(&self.good, &shape).await?;
         let other = self.shape_of(compared, &shape).await?;
         let take = self.on_conflict == OnConflict::Take;
-        let references = guards::references(self.into.client, &shape).await?;
-        let mut statements = Statements { shape: &shape, touched: vec![], with_bad: false, take, references };
+        let mut statements = Statements { shape: &shape, touched: vec![], with_bad: false, take, references: vec![] };
 
         progress("the rows that differ");
         let doing = "making a table for the rows that differ";
-        self.execute(doing, &statements.create_changes()).await?;
+        self.into.client.batch_execute(&statements.create_sides()).await.map_err(refused(doing))?;
         let (names, into) = (shape.names(), self.into.client);
         let loaded = difference::load((&self.good, &good), (compared, &other), into, &names, with_bad).await;
         let loaded = loaded.map_err(|error| match error {
@@ -157,25 +187,37 @@ impl Merge<'_> {
         })?;
         let mut merged = Merged { good_rows: loaded.first, other_rows: loaded.second, ..Merged::default() };
         self.survey(&mut statements, with_bad, &mut merged).await?;
+        statements.references = guards::references(into, &statements).await?;
+        let constraints = constraints::read(into, &shape).await.map_err(refused("looking at the constraints"))?;
 
         progress("the lock on the table");
         self.lock(&shape).await?;
         progress("the merge");
         let locked = Instant::now();
-        let done = self.merge(&statements, &mut merged).await;
+        let done = self.merge(&statements, &constraints, &mut merged).await;
+        let failed = merged.conflicts > 0 && self.on_conflict == OnConflict::Fail;
         let ended = match &done {
-            Ok(()) => into.batch_execute("commit").await.map_err(refused("committing")),
+            Ok(()) if !failed => into.batch_execute("commit").await.map_err(refused("committing")),
             // The first error is the one to tell.
-            Err(_) => {
+            _ => {
                 let _ = into.batch_execute("rollback").await;
                 Ok(())
             }
         };
         merged.locked = locked.elapsed();
-        done.and(ended)?;
-        match merged.conflicts > 0 && self.on_conflict == OnConflict::Fail {
-            true => Err(MergeError::Conflicts(Box::new(merged))),
-            false => Ok(merged),
+        match done.and(ended) {
+            Err(MergeError::Undecided(_)) => Err(MergeError::Undecided(Box::new(merged))),
+            Err(error) => Err(error),
+            Ok(()) if failed => Err(MergeError::Conflicts(Box::new(merged))),
+            Ok(()) => Ok(merged),
+        }
+    }
+
+    /// The server as it was just after the mistake, if it is known.
+    fn bad(&self) -> Option<&Client> {
+        match &self.compared {
+            Compared::Bad(side) => Some(side.client),
+            Compared::Into(_) => None,
         }
     }
 
@@ -227,7 +269,11 @@ impl Merge<'_> {
         merged: &mut Merged,
     ) -> Result<(), MergeError> {
         const DOING: &str = "finding out what the mistake did";
-        self.execute(DOING, &format!("analyze pg_temp.{CHANGES}")).await?;
+        self.into
+            .client
+            .batch_execute(&format!("analyze pg_temp.{GOOD}; analyze pg_temp.{BAD}"))
+            .await
+            .map_err(refused(DOING))?;
         let row = self.row(DOING, &statements.survey()).await?;
         merged.changed = row.get::<_, i64>(0).cast_unsigned();
         merged.deleted = row.get::<_, i64>(1).cast_unsigned();
@@ -238,7 +284,7 @@ impl Merge<'_> {
         let touched: Vec<bool> = row.get(3);
         statements.touched = touched.iter().enumerate().filter(|(_, touched)| **touched).map(|(at, _)| at).collect();
         statements.with_bad = with_bad;
-        if merged.changed > 0 {
+        if merged.changed > 0 && statements.is_narrow() {
             self.execute(DOING, &statements.create_changed()).await?;
             self.execute(DOING, &format!("analyze pg_temp.{CHANGED}")).await?;
         }
@@ -274,7 +320,12 @@ impl Merge<'_> {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    async fn merge(&self, statements: &Statements<'_>, merged: &mut Merged) -> Result<(), MergeError> {
+    async fn merge(
+        &self,
+        statements: &Statements<'_>,
+        constraints: &[Constraint],
+        merged: &mut Merged,
+    ) -> Result<(), MergeError> {
         let cases =
             [(Case::Inserted, merged.inserted), (Case::Changed, merged.changed), (Case::Deleted, merged.deleted)];
         let mut counted = Vec::new();
@@ -291,17 +342,74 @@ impl Merge<'_> {
             }
             counted.push((case, count));
         }
+        let made = counted.iter().map(|(case, _)| *case).collect::<Vec<_>>();
         if merged.conflicts > 0 && self.on_conflict == OnConflict::Fail {
-            return Ok(());
+            // Those that the server would find are told with the others.
+            return Plan::make(self, statements, constraints, made).await?.resolve(merged).await.map(drop);
         }
         let client = self.into.client;
         let triggers = Triggers::find(client, statements.shape).await.map_err(refused("looking for triggers"))?;
         triggers.disable(client).await.map_err(refused("putting triggers out of action"))?;
-        // Rows go before others come: what they hold in other unique columns may be wanted again.
-        for (case, count) in &counted {
-            self.apply(statements, *case, count, merged).await?;
+        let straight = match Self::has_consequences(statements, constraints, merged) {
+            true => None,
+            false => self.straight(statements, &counted, merged).await?,
+        };
+        if let Some(done) = straight {
+            *merged = done;
+        } else {
+            let plan = Plan::make(self, statements, constraints, made).await?;
+            if !plan.resolve(merged).await? {
+                return Ok(());
+            }
+            for (_, count) in &counted {
+                merged.already += count.nothing;
+                merged.restored_cells += count.right;
+            }
+            plan.apply(merged).await?;
         }
         triggers.enable(client).await.map_err(refused("checking foreign keys"))
+    }
+
+    /// Whether what the merge does may do something to other rows, without any error.
+    fn has_consequences(statements: &Statements<'_>, constraints: &[Constraint], merged: &Merged) -> bool {
+        let touched = |name: &String| statements.touched.iter().any(|at| statements.shape.columns[*at].name == *name);
+        constraints.iter().any(|constraint| match &constraint.demand {
+            Demand::Child { link, on_delete, on_update } => {
+                let deletes = link.own && merged.inserted > 0 && !matches!(on_delete, Action::Refuse { .. });
+                let updates = !matches!(on_update, Action::Refuse { .. })
+                    && (constraint.columns.iter().any(touched) || statements.take && merged.deleted > 0);
+                deletes || updates
+            }
+            _ => false,
+        })
+    }
+
+    /// Does it all, as if the server would refuse nothing, which is the quickest; none where it does.
+    async fn straight(
+        &self,
+        statements: &Statements<'_>,
+        counted: &[(Case, Counted)],
+        merged: &Merged,
+    ) -> Result<Option<Merged>, MergeError> {
+        let client = self.into.client;
+        client.batch_execute("savepoint straight").await.map_err(refused("the merge"))?;
+        let mut done = merged.clone();
+        let attempt = async {
+            // Rows go before others come: what they hold in other unique columns may be wanted again.
+            for (case, count) in counted {
+                self.apply(statements, *case, count, &mut done).await?;
+            }
+            client.batch_execute("set constraints all immediate").await.map_err(refused("checking constraints"))
+        };
+        match attempt.await {
+            Ok(()) => Ok(Some(done)),
+            Err(error) if is_violation(&error) => {
+                let back = "rollback to savepoint straight; set constraints all deferred";
+                client.batch_execute(back).await.map_err(refused("the merge"))?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn count(&self, statements: &Statements<'_>, case: Case) -> Result<Counted, MergeError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::constraints::{Constraint, Demand};
 use super::sql::Case;
 use crate::pg::quoted_values;
 
@@ -31,6 +32,8 @@ pub struct Merged {
     pub already: u64,
     /// Values, and rows that are gone or referred to, that users have changed as well as the mistake.
     pub conflicts: u64,
+    /// So many of them are what the server would refuse: values that are taken, rows that refer to nothing.
+    pub refused: u64,
     /// The rows that they are in.
     pub conflict_rows: u64,
     /// The first of them.
@@ -109,6 +112,38 @@ pub(super) fn told(case: Case, with_bad: bool, cell: &Cell<'_>) -> String {
         }
         Case::Deleted => format!("{column} was {good}, and is {now} now"),
         Case::Inserted => format!("the mistake inserted the row with {column} {bad}, and it is {now} now"),
+    }
+}
+
+/// What is told of a row that the server would refuse: `act` is what is done to it, `values` are those that the constraint is about, `other`
+/// is the row that stands in its way.
+pub(super) fn told_obstacle(
+    constraint: &Constraint,
+    act: &str,
+    values: &[Option<&str>],
+    other: Option<&str>,
+) -> String {
+    let Constraint { name, columns, demand } = constraint;
+    let columns: Vec<String> = match demand {
+        Demand::Alone { names, .. } => names.clone(),
+        _ => columns.clone(),
+    };
+    let held: Vec<String> =
+        columns.iter().zip(values).map(|(column, value)| format!("{column} {}", quoted_values([*value])[0])).collect();
+    let held = held.join(", ");
+    match demand {
+        Demand::Alone { .. } => {
+            format!("it had {held}, which the row with {} has now ({name})", other.unwrap_or("another key"))
+        }
+        Demand::Parent(link) => format!("{held} refers to a row of {} that is gone now ({name})", link.table),
+        Demand::Child { link, .. } if act == "d" => {
+            format!("the mistake inserted the row, and rows of {} refer to its {held} now ({name})", link.table)
+        }
+        Demand::Child { link, .. } => {
+            format!("rows of {} refer to its {held}, which the mistake made it ({name})", link.table)
+        }
+        Demand::Check(_) if name == "not null" => format!("{held} is not allowed any more (not null)"),
+        Demand::Check(_) => format!("its values are not allowed any more: {held} ({name})"),
     }
 }
 

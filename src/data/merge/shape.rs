@@ -20,8 +20,22 @@ pub(super) struct Column {
     pub(super) exact: bool,
     /// Whether the server computes it.
     generated: bool,
-    not_null: bool,
+    pub(super) not_null: bool,
     key: bool,
+    /// Whether it is a char(n), whose blanks at the end the cast to text leaves out.
+    padded: bool,
+    /// Whether it is an identity that is always generated: no UPDATE can set it.
+    pub(super) identity: bool,
+}
+
+impl Column {
+    /// The text of an expression of this column's type, exactly as the server would write it.
+    pub(super) fn text(&self, expression: &str) -> String {
+        match self.padded {
+            true => format!("pg_catalog.textin(pg_catalog.bpcharout({expression}))"),
+            false => format!("{expression}::text"),
+        }
+    }
 }
 
 /// A table on one server.
@@ -31,7 +45,8 @@ pub(super) struct Shape {
     pub(super) relation: String,
     /// The key's columns, in the scenario's order.
     pub(super) key: Vec<Column>,
-    /// The other columns that hold data of their own: those that are computed are left to the server.
+    /// The other columns that hold data of their own, and those of the key of which `=` does not see all: those that are computed are
+    /// left to the server.
     pub(super) columns: Vec<Column>,
     /// The tables that hold the rows: itself, or its partitions.
     pub(super) leaves: Vec<String>,
@@ -77,6 +92,8 @@ impl Shape {
                 generated: row.get(3),
                 not_null: row.get(4),
                 key: row.get(5),
+                padded: row.get(6),
+                identity: row.get(7),
             })
             .collect();
         let mut keys = Vec::new();
@@ -92,7 +109,7 @@ impl Shape {
         if let Some(wrong) = not_a_key(side.client, &relation, &keys).await.map_err(DataError::while_doing(doing()))? {
             return Err(misfit(wrong));
         }
-        let columns = all.iter().filter(|column| !column.key && !column.generated).cloned().collect();
+        let columns = all.iter().filter(|column| !(column.key && column.exact) && !column.generated).cloned().collect();
         let leaves = match kind.as_str() {
             "p" => partitions(side.client, &relation).await.map_err(DataError::while_doing(doing()))?,
             _ => vec![relation.clone()],
@@ -129,7 +146,25 @@ impl Shape {
 
     /// The columns as a list for SELECT and INSERT: the key's, then the others.
     pub(super) fn names(&self) -> Vec<String> {
-        self.key.iter().chain(&self.columns).map(|column| quote_identifier(&column.name)).collect()
+        let others = self.columns.iter().filter(|column| !column.key);
+        self.key.iter().chain(others).map(|column| quote_identifier(&column.name)).collect()
+    }
+
+    /// What each of these columns is called in the tables of the rows that differ.
+    pub(super) fn stored_names(&self) -> Vec<String> {
+        let others = (0..self.columns.len()).filter(|at| !self.columns[*at].key).map(|at| self.stored(at));
+        (0..self.key.len()).map(|at| format!("k{at}")).chain(others).collect()
+    }
+
+    /// What the column of this place is called there: one of the key is there once.
+    pub(super) fn stored(&self, at: usize) -> String {
+        let in_key = self.key.iter().position(|key| key.name == self.columns[at].name);
+        in_key.map_or_else(|| format!("c{at}"), |place| format!("k{place}"))
+    }
+
+    /// All columns of the table that are not null.
+    pub(super) fn not_null(&self) -> impl Iterator<Item = &Column> {
+        self.all.iter().filter(|column| column.not_null)
     }
 }
 

@@ -1,15 +1,14 @@
 //! The merge's SQL, made for one table.
 //!
-//! Names: `m` is [`CHANGES`], with the columns `side`, `k0`, `k1` ... (the key) and `c0`, `c1` ... (the others); `u` is [`CHANGED`], with
-//! the key, and for each column that the mistake touched its good value `g3` and its bad one `b3`; `t` is the table itself; `x` are
-//! the rows of a [`Case`].
+//! Names: [`GOOD`] and [`BAD`] have the columns `k0`, `k1` ... (the key) and `c0`, `c1` ... (the others); [`CHANGED`] has the key, and for
+//! each column that the mistake touched its good value `g3` and its bad one `b3`; `t` is the table itself; `x` are the rows of a [`Case`].
 
 use tokio_postgres::Row;
 
 use super::report::{Cell, Conflict, told, told_gone};
 use super::shape::{Column, Shape};
-use super::{CHANGED, CHANGES};
-use crate::pg::quote_identifier;
+use super::{BAD, CHANGED, GOOD};
+use crate::pg::{quote_identifier, shown_value};
 
 /// What the mistake did to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +21,12 @@ pub(super) enum Case {
     Inserted,
 }
 
+/// Up to how many columns that were touched [`CHANGED`] is made: each is there twice, in rows that have to fit into a page.
+const NARROW: usize = 60;
+
+/// How many characters of a value are read to be shown.
+const SHORT: usize = 8000;
+
 /// The statements of one merge.
 pub(super) struct Statements<'a> {
     pub(super) shape: &'a Shape,
@@ -31,29 +36,35 @@ pub(super) struct Statements<'a> {
     pub(super) with_bad: bool,
     /// Whether conflicts are decided for `good`.
     pub(super) take: bool,
-    /// The foreign keys that would delete or change rows of other tables with a row of this one: conditions on `t`.
+    /// The foreign keys of rows that refer to rows of this one: conditions on `t`.
     pub(super) references: Vec<String>,
 }
 
 /// Whether two expressions for a column have different values: nulls are values here, and `1.0` is not `1.00`.
-fn differs(column: &Column, a: &str, b: &str) -> String {
+pub(super) fn differs(column: &Column, a: &str, b: &str) -> String {
     match column.exact {
         true => format!("({a} is distinct from {b})"),
         // What an update changes that `=` does not see (json, citext, numeric's scale) is a change all the same.
-        false => format!("({a}::text collate \"C\" is distinct from {b}::text collate \"C\")"),
+        false => format!("({} collate \"C\" is distinct from {} collate \"C\")", column.text(a), column.text(b)),
     }
 }
 
-fn any(conditions: &[String]) -> String {
+pub(super) fn any(conditions: &[String]) -> String {
     if conditions.is_empty() { "false".to_owned() } else { format!("({})", conditions.join(" or ")) }
 }
 
-fn selected(expressions: &[String]) -> String {
-    expressions.iter().map(|one| format!(", {one}")).collect()
+/// An array of texts.
+fn texts(expressions: &[String]) -> String {
+    format!("array[{}]::text[]", expressions.join(", "))
+}
+
+/// How many of these conditions hold in all rows.
+pub(super) fn held(conditions: &[String]) -> String {
+    format!("coalesce(sum(cardinality(array_positions(array[{}]::bool[], true))), 0)", conditions.join(", "))
 }
 
 impl Statements<'_> {
-    fn columns(&self) -> impl Iterator<Item = (usize, &Column)> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = (usize, &Column)> {
         self.shape.columns.iter().enumerate()
     }
 
@@ -61,53 +72,59 @@ impl Statements<'_> {
         self.columns().filter(|(at, _)| self.touched.contains(at))
     }
 
-    fn keys(&self) -> impl Iterator<Item = (usize, String)> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = (usize, String)> {
         self.shape.key.iter().map(|column| quote_identifier(&column.name)).enumerate()
     }
 
     /// The table in `into`, by its column's place.
-    fn t(&self, at: usize) -> String {
+    pub(super) fn t(&self, at: usize) -> String {
         format!("t.{}", quote_identifier(&self.shape.columns[at].name))
     }
 
-    fn same_key(&self, a: &str, b: &str) -> String {
+    pub(super) fn same_key(&self, a: &str, b: &str) -> String {
         self.keys().map(|(at, _)| format!("{a}.k{at} = {b}.k{at}")).collect::<Vec<_>>().join(" and ")
     }
 
-    fn key_in_table(&self, a: &str) -> String {
-        self.keys().map(|(at, name)| format!("t.{name} = {a}.k{at}")).collect::<Vec<_>>().join(" and ")
+    pub(super) fn key_in_table(&self, a: &str) -> String {
+        self.key_in("t", a)
     }
 
-    /// A table for the rows that differ.
-    pub(super) fn create_changes(&self) -> String {
-        let keys = self.keys().map(|(at, name)| format!("{name} as k{at}"));
-        let columns = self.columns().map(|(at, column)| format!("{} as c{at}", quote_identifier(&column.name)));
-        let all: Vec<String> = keys.chain(columns).collect();
-        let relation = &self.shape.relation;
-        format!(
-            "create temp table {CHANGES} as select null::\"char\" as side{} from {relation} with no data",
-            selected(&all)
-        )
+    /// That a row of the table, under a name, has the key of another one.
+    pub(super) fn key_in(&self, table: &str, a: &str) -> String {
+        self.keys().map(|(at, name)| format!("{table}.{name} = {a}.k{at}")).collect::<Vec<_>>().join(" and ")
     }
 
-    fn side(side: char) -> String {
-        format!("(select * from pg_temp.{CHANGES} where side = '{side}')")
+    /// Tables for the rows that differ.
+    pub(super) fn create_sides(&self) -> String {
+        let names = self.shape.names().into_iter().zip(self.shape.stored_names());
+        let all: Vec<String> = names.map(|(name, stored)| format!("{name} as {stored}")).collect();
+        let (all, relation) = (all.join(", "), &self.shape.relation);
+        let create = |table: &str| format!("create temp table {table} as select {all} from {relation} with no data");
+        format!("{}; {}", create(GOOD), create(BAD))
+    }
+
+    /// A column of the rows of `good` or `bad` that are called `alias`.
+    fn of(&self, alias: &str, at: usize) -> String {
+        format!("{alias}.{}", self.shape.stored(at))
+    }
+
+    /// Whether there is a table of the rows that the mistake changed.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.touched.len() <= NARROW
     }
 
     /// How many rows the mistake changed, deleted and inserted; and for each column whether it was changed in any row.
     pub(super) fn survey(&self) -> String {
-        let both = "g.side is not null and b.side is not null";
+        let both = "g.tableoid is not null and b.tableoid is not null";
         let changed: Vec<String> =
-            self.columns().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
+            self.columns().map(|(at, c)| differs(c, &self.of("g", at), &self.of("b", at))).collect();
         let touched: Vec<String> =
             changed.iter().map(|c| format!("coalesce(bool_or({both} and {c}), false)")).collect();
         format!(
-            "select count(*) filter (where {both} and {}), count(*) filter (where b.side is null), count(*) filter (where g.side is null), \
-             array[{}]::bool[] from {} g full join {} b on {}",
+            "select count(*) filter (where {both} and {}), count(*) filter (where b.tableoid is null), \
+             count(*) filter (where g.tableoid is null), array[{}]::bool[] from pg_temp.{GOOD} g full join pg_temp.{BAD} b on {}",
             any(&changed),
             touched.join(", "),
-            Self::side('g'),
-            Self::side('b'),
             self.same_key("g", "b"),
         )
     }
@@ -115,42 +132,46 @@ impl Statements<'_> {
     /// The rows that the mistake changed, with the columns that it touched.
     pub(super) fn create_changed(&self) -> String {
         let keys = self.keys().map(|(at, _)| format!("g.k{at}"));
-        let values = self.touched().map(|(at, _)| format!("g.c{at} as g{at}, b.c{at} as b{at}"));
+        let values =
+            self.touched().map(|(at, _)| format!("{} as g{at}, {} as b{at}", self.of("g", at), self.of("b", at)));
         let all: Vec<String> = keys.chain(values).collect();
+        let (all, changed) = (all.join(", "), self.changed("g", "b"));
+        format!("create temp table {CHANGED} as select {all} from {changed}")
+    }
+
+    /// The pairs of rows that the mistake changed.
+    fn changed(&self, good: &str, bad: &str) -> String {
         let changed: Vec<String> =
-            self.touched().map(|(at, c)| differs(c, &format!("g.c{at}"), &format!("b.c{at}"))).collect();
-        format!(
-            "create temp table {CHANGED} as select {} from {} g join {} b on {} where {}",
-            all.join(", "),
-            Self::side('g'),
-            Self::side('b'),
-            self.same_key("g", "b"),
-            any(&changed),
-        )
+            self.touched().map(|(at, c)| differs(c, &self.of(good, at), &self.of(bad, at))).collect();
+        let (same_key, changed) = (self.same_key(good, bad), any(&changed));
+        format!("pg_temp.{GOOD} {good} join pg_temp.{BAD} {bad} on {same_key} and {changed}")
     }
 
     /// The rows of a case, under this name.
-    fn rows(&self, case: Case, alias: &str) -> String {
+    pub(super) fn rows(&self, case: Case, alias: &str) -> String {
         let (own, other) = match case {
-            Case::Changed => return format!("pg_temp.{CHANGED} {alias}"),
-            Case::Deleted => ('g', 'b'),
-            Case::Inserted => ('b', 'g'),
+            Case::Changed if self.is_narrow() => return format!("pg_temp.{CHANGED} {alias}"),
+            Case::Changed => return self.changed(alias, "xb"),
+            Case::Deleted => (GOOD, BAD),
+            Case::Inserted => (BAD, GOOD),
         };
         if !self.with_bad {
-            return format!("{} {alias}", Self::side(own));
+            return format!("pg_temp.{own} {alias}");
         }
-        let partner =
-            format!("select from pg_temp.{CHANGES} z where z.side = '{other}' and {}", self.same_key("y", "z"));
-        format!("(select y.* from pg_temp.{CHANGES} y where y.side = '{own}' and not exists ({partner})) {alias}")
+        let partner = format!("select from pg_temp.{other} z where {}", self.same_key("y", "z"));
+        format!("(select y.* from pg_temp.{own} y where not exists ({partner})) {alias}")
     }
 
     /// The columns of a case with their good and their bad value; what is not known is null.
-    fn cells(&self, case: Case) -> Vec<(usize, &Column, String, String)> {
+    pub(super) fn cells(&self, case: Case) -> Vec<(usize, &Column, String, String)> {
         let none = "null::text".to_owned();
         match case {
-            Case::Changed => self.touched().map(|(at, c)| (at, c, format!("x.g{at}"), format!("x.b{at}"))).collect(),
-            Case::Deleted => self.columns().map(|(at, c)| (at, c, format!("x.c{at}"), none.clone())).collect(),
-            Case::Inserted => self.columns().map(|(at, c)| (at, c, none.clone(), format!("x.c{at}"))).collect(),
+            Case::Changed if self.is_narrow() => {
+                self.touched().map(|(at, c)| (at, c, format!("x.g{at}"), format!("x.b{at}"))).collect()
+            }
+            Case::Changed => self.touched().map(|(at, c)| (at, c, self.of("x", at), self.of("xb", at))).collect(),
+            Case::Deleted => self.columns().map(|(at, c)| (at, c, self.of("x", at), none.clone())).collect(),
+            Case::Inserted => self.columns().map(|(at, c)| (at, c, none.clone(), self.of("x", at))).collect(),
         }
     }
 
@@ -178,7 +199,7 @@ impl Statements<'_> {
     }
 
     /// Whether each cell of a case gets its good value.
-    fn changes(&self, case: Case) -> Vec<String> {
+    pub(super) fn changes(&self, case: Case) -> Vec<String> {
         let change = |[right, _, conflict]: [String; 3]| match (case, self.take) {
             (Case::Changed, true) => format!("({right} or {conflict})"),
             (Case::Changed, false) => right,
@@ -189,7 +210,7 @@ impl Statements<'_> {
     }
 
     /// Whether users have changed the row as well as the mistake.
-    fn in_conflict(&self, case: Case) -> String {
+    pub(super) fn in_conflict(&self, case: Case) -> String {
         let mut conditions: Vec<String> = self.states(case).into_iter().map(|[_, _, conflict]| conflict).collect();
         if case == Case::Inserted {
             conditions.extend(self.references.clone());
@@ -203,8 +224,8 @@ impl Statements<'_> {
         let states = self.states(case);
         let here = "t.tableoid is not null";
         let cells = |which: usize| {
-            let each = states.iter().map(|state| format!("count(*) filter (where {here} and {})", state[which]));
-            each.chain(["0".to_owned()]).collect::<Vec<_>>().join(" + ")
+            let each: Vec<String> = states.iter().map(|state| format!("({here} and {})", state[which])).collect();
+            held(&each)
         };
         let conflict = self.in_conflict(case);
         let (rows, conflicts) = match case {
@@ -233,29 +254,34 @@ impl Statements<'_> {
         )
     }
 
-    /// The first rows in conflict: the key's values; whether the row is gone; whether it is referred to; then for each cell whether it is
-    /// in conflict, and its good, its bad and its present value.
+    /// The first rows in conflict: the key's values; whether the row is gone; whether it is referred to; then of all cells whether they
+    /// are in conflict, and their good, their bad and their present values.
     pub(super) fn conflicts(&self, case: Case, limit: usize) -> String {
-        let short = |expression: &str| format!("left({expression}::text, 60)");
-        let keys: Vec<String> = self.keys().map(|(at, _)| format!("x.k{at}::text")).collect();
         let states = self.states(case);
         let cells = self.cells(case);
-        let shown: Vec<String> = cells
-            .iter()
-            .zip(&states)
-            .map(|((at, _, good, bad), state)| {
-                format!("coalesce({}, false), {}, {}, {}", state[2], short(good), short(bad), short(&self.t(*at)))
-            })
-            .collect();
+        let flags: Vec<String> = states.iter().map(|state| format!("coalesce({}, false)", state[2])).collect();
+        // Of cells that are not in conflict nothing is shown, unless the whole row is gone.
+        let side = |which: &dyn Fn(&(usize, &Column, String, String)) -> String| {
+            let each = cells.iter().zip(&flags).map(|(cell, flag)| {
+                let value = which(cell);
+                // What is not known has no type of its own.
+                let text = if value == "null::text" { value } else { cell.1.text(&value) };
+                format!("case when t.tableoid is null or {flag} then left({text}, {SHORT}) end")
+            });
+            texts(&each.collect::<Vec<_>>())
+        };
+        let (good, bad) = (side(&|cell| cell.2.clone()), side(&|cell| cell.3.clone()));
+        let now = side(&|(at, ..)| self.t(*at));
         let referenced = if case == Case::Inserted { any(&self.references) } else { "false".to_owned() };
         // Whatever the mistake deleted and is gone is put back; whatever it inserted and is gone is right already.
         let gone = if case == Case::Changed { "t.tableoid is null" } else { "false" };
         let order: Vec<String> = self.keys().map(|(at, _)| format!("x.k{at}")).collect();
         format!(
-            "select {}, t.tableoid is null, t.tableoid is not null and {referenced}{} from {} left join {} t on {} \
+            "select {}, t.tableoid is null, t.tableoid is not null and {referenced}, array[{}]::bool[], {good}, {bad}, {now} \
+             from {} left join {} t on {} \
              where {gone} or (t.tableoid is not null and {}) order by {} limit {limit}",
-            keys.join(", "),
-            selected(&shown),
+            self.key_texts("x"),
+            flags.join(", "),
             self.rows(case, "x"),
             self.shape.relation,
             self.key_in_table("x"),
@@ -266,20 +292,13 @@ impl Statements<'_> {
 
     /// The conflicts in a row of [`Statements::conflicts`].
     pub(super) fn told(&self, case: Case, row: &Row) -> Vec<Conflict> {
-        let text = |at: usize| row.get::<_, Option<&str>>(at);
-        let keys = self.shape.key.iter().enumerate();
-        let key: Vec<String> =
-            keys.map(|(at, column)| format!("{} {}", column.name, text(at).unwrap_or_default())).collect();
-        let conflict = |what| Conflict { key: key.join(", "), what };
-        let first = key.len() + 2;
-        let (gone, referenced): (bool, bool) = (row.get(first - 2), row.get(first - 1));
+        let conflict = |what| Conflict { key: self.shown_key(&row.get::<_, Vec<Option<&str>>>(0)), what };
+        let (gone, referenced): (bool, bool) = (row.get(1), row.get(2));
+        let flags: Vec<bool> = row.get(3);
+        let [good, bad, now] = [4, 5, 6].map(|at| row.get::<_, Vec<Option<&str>>>(at));
         let cells = self.cells(case);
         let cells = cells.iter().enumerate().map(|(at, (_, column, ..))| {
-            let at = first + 4 * at;
-            (
-                row.get::<_, bool>(at),
-                Cell { column: &column.name, good: text(at + 1), bad: text(at + 2), now: text(at + 3) },
-            )
+            (flags[at], Cell { column: &column.name, good: good[at], bad: bad[at], now: now[at] })
         });
         if gone {
             let cells: Vec<Cell<'_>> = cells.map(|(_, cell)| cell).collect();
@@ -291,6 +310,19 @@ impl Statements<'_> {
             true => vec![conflict("the mistake inserted the row, and rows of other tables refer to it now".to_owned())],
             false => told,
         }
+    }
+
+    /// The key's values as an array of texts.
+    pub(super) fn key_texts(&self, alias: &str) -> String {
+        let keys = self.shape.key.iter().enumerate().map(|(at, column)| column.text(&format!("{alias}.k{at}")));
+        texts(&keys.collect::<Vec<_>>())
+    }
+
+    /// A row as it is called: `id 17`.
+    pub(super) fn shown_key(&self, values: &[Option<&str>]) -> String {
+        let keys = self.shape.key.iter().zip(values);
+        let shown = keys.map(|(column, value)| format!("{} {}", column.name, shown_value(*value)));
+        shown.collect::<Vec<_>>().join(", ")
     }
 
     /// Puts the good values back, in rows that are there.
@@ -312,22 +344,22 @@ impl Statements<'_> {
     /// Puts whole rows back that are not there: those that the mistake deleted or, to decide a conflict, those that it changed and
     /// users have deleted since.
     pub(super) fn insert(&self, case: Case) -> String {
-        let keys = self.keys().map(|(at, _)| format!("k{at}"));
-        let columns = self.columns().map(|(at, _)| format!("c{at}"));
-        let all: Vec<String> = keys.chain(columns).map(|name| format!("g.{name}")).collect();
+        let relation = &self.shape.relation;
+        let names = self.shape.names().join(", ");
+        format!("insert into {relation} ({names}) overriding system value {}", self.good_rows(case))
+    }
+
+    /// Whole rows of `good` that are not there.
+    pub(super) fn good_rows(&self, case: Case) -> String {
+        let all: Vec<String> = self.shape.stored_names().into_iter().map(|name| format!("g.{name}")).collect();
         let from = match case {
             Case::Changed => {
-                format!("{} g join {} on {}", Self::side('g'), self.rows(case, "x"), self.same_key("g", "x"))
+                format!("pg_temp.{GOOD} g join {} on {}", self.rows(case, "x"), self.same_key("g", "x"))
             }
             _ => self.rows(case, "g"),
         };
-        let relation = &self.shape.relation;
-        format!(
-            "insert into {relation} ({}) overriding system value select {} from {from} where not exists (select from {relation} t where {})",
-            self.shape.names().join(", "),
-            all.join(", "),
-            self.key_in_table("g"),
-        )
+        let (all, relation, key) = (all.join(", "), &self.shape.relation, self.key_in_table("g"));
+        format!("select {all} from {from} where not exists (select from {relation} t where {key})")
     }
 
     /// Removes the rows that the mistake inserted.
