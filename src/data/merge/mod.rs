@@ -284,7 +284,9 @@ impl Merge<'_> {
         let touched: Vec<bool> = row.get(3);
         statements.touched = touched.iter().enumerate().filter(|(_, touched)| **touched).map(|(at, _)| at).collect();
         statements.with_bad = with_bad;
-        if merged.changed > 0 && statements.is_narrow() {
+        if !statements.is_narrow() {
+            self.into.client.batch_execute(&statements.pair_by_pair()).await.map_err(refused(DOING))?;
+        } else if merged.changed > 0 {
             self.execute(DOING, &statements.create_changed()).await?;
             self.execute(DOING, &format!("analyze pg_temp.{CHANGED}")).await?;
         }

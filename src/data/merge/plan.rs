@@ -359,8 +359,9 @@ impl<'a> Plan<'a> {
             let differ = self.differences();
             merged.restored_cells = self
                 .number(&format!(
-                    "select {}::bigint from pg_temp.{FINAL} f join {relation} t on {same_key}",
-                    super::sql::held(&differ)
+                    "select coalesce(sum(s.cells), 0)::bigint from (
+                        select {} as cells from pg_temp.{FINAL} f join {relation} t on {same_key} offset 0) s",
+                    super::sql::number_of(&differ)
                 ))
                 .await?;
         }

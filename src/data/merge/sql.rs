@@ -58,9 +58,9 @@ fn texts(expressions: &[String]) -> String {
     format!("array[{}]::text[]", expressions.join(", "))
 }
 
-/// How many of these conditions hold in all rows.
-pub(super) fn held(conditions: &[String]) -> String {
-    format!("coalesce(sum(cardinality(array_positions(array[{}]::bool[], true))), 0)", conditions.join(", "))
+/// How many of these conditions hold.
+pub(super) fn number_of(conditions: &[String]) -> String {
+    format!("cardinality(array_positions(array[{}]::bool[], true))", conditions.join(", "))
 }
 
 impl Statements<'_> {
@@ -115,17 +115,30 @@ impl Statements<'_> {
 
     /// How many rows the mistake changed, deleted and inserted; and for each column whether it was changed in any row.
     pub(super) fn survey(&self) -> String {
-        let both = "g.tableoid is not null and b.tableoid is not null";
         let changed: Vec<String> =
             self.columns().map(|(at, c)| differs(c, &self.of("g", at), &self.of("b", at))).collect();
-        let touched: Vec<String> =
-            changed.iter().map(|c| format!("coalesce(bool_or({both} and {c}), false)")).collect();
+        let touched =
+            (1..=changed.len()).map(|at| format!("coalesce(bool_or(s.both_there and s.changed[{at}]), false)"));
+        // Two tables can have more columns than a row: nothing is aggregated but what is computed of each pair.
         format!(
-            "select count(*) filter (where {both} and {}), count(*) filter (where b.tableoid is null), \
-             count(*) filter (where g.tableoid is null), array[{}]::bool[] from pg_temp.{GOOD} g full join pg_temp.{BAD} b on {}",
-            any(&changed),
-            touched.join(", "),
+            "select count(*) filter (where s.both_there and true = any (s.changed)), count(*) filter (where s.deleted), \
+             count(*) filter (where s.inserted), array[{}]::bool[] from (
+                select g.tableoid is not null and b.tableoid is not null as both_there, b.tableoid is null as deleted, \
+                    g.tableoid is null as inserted, array[{}]::bool[] as changed
+                from pg_temp.{GOOD} g full join pg_temp.{BAD} b on {} offset 0) s",
+            touched.collect::<Vec<_>>().join(", "),
+            changed.join(", "),
             self.same_key("g", "b"),
+        )
+    }
+
+    /// Settings under which no pair of rows is kept, which could have more columns than a row can: for a merge that has no table of the
+    /// rows that the mistake changed.
+    pub(super) fn pair_by_pair(&self) -> String {
+        let keys = self.keys().map(|(at, _)| format!("k{at}")).collect::<Vec<_>>().join(", ");
+        format!(
+            "create index on pg_temp.{GOOD} ({keys}); create index on pg_temp.{BAD} ({keys}); set enable_hashjoin = off;
+            set enable_mergejoin = off; set enable_material = off"
         )
     }
 
@@ -225,29 +238,33 @@ impl Statements<'_> {
         let here = "t.tableoid is not null";
         let cells = |which: usize| {
             let each: Vec<String> = states.iter().map(|state| format!("({here} and {})", state[which])).collect();
-            held(&each)
+            number_of(&each)
         };
         let conflict = self.in_conflict(case);
-        let (rows, conflicts) = match case {
-            Case::Inserted if self.take => ("true".to_owned(), cells(2)),
-            Case::Inserted => (format!("not {conflict}"), cells(2)),
-            _ => (any(&self.changes(case)), cells(2)),
+        let rows = match case {
+            Case::Inserted if self.take => "true".to_owned(),
+            Case::Inserted => format!("not {conflict}"),
+            _ => any(&self.changes(case)),
         };
         // A row that nobody has changed, and that is referred to, is a conflict too.
         let referred = match case {
             Case::Inserted => {
                 let differ = any(&states.iter().map(|state| state[2].clone()).collect::<Vec<_>>());
-                format!(" + count(*) filter (where {here} and not {differ} and {})", any(&self.references))
+                format!("{here} and not {differ} and {}", any(&self.references))
             }
-            _ => String::new(),
+            _ => "false".to_owned(),
         };
         let right = any(&states.iter().map(|state| state[0].clone()).collect::<Vec<_>>());
         let done = if case == Case::Inserted { "false".to_owned() } else { format!("not {right} and not {conflict}") };
         format!(
-            "select count(*) filter (where not ({here})), count(*) filter (where {here} and {rows}), \
-             count(*) filter (where {here} and {conflict}), ({})::bigint, ({conflicts}{referred})::bigint, \
-             count(*) filter (where {here} and {done}) from {} left join {} t on {}",
+            "select count(*) filter (where not s.here), count(*) filter (where s.here and s.rows), \
+             count(*) filter (where s.here and s.conflict), coalesce(sum(s.cells), 0)::bigint, \
+             (coalesce(sum(s.conflicts), 0) + count(*) filter (where s.referred))::bigint, count(*) filter (where s.here and s.done) from (
+                select {here} as here, {rows} as rows, {conflict} as conflict, {} as cells, {} as conflicts, {referred} as referred, \
+                    {done} as done
+                from {} left join {} t on {} offset 0) s",
             cells(0),
+            cells(2),
             self.rows(case, "x"),
             self.shape.relation,
             self.key_in_table("x"),
@@ -277,16 +294,19 @@ impl Statements<'_> {
         let gone = if case == Case::Changed { "t.tableoid is null" } else { "false" };
         let order: Vec<String> = self.keys().map(|(at, _)| format!("x.k{at}")).collect();
         format!(
-            "select {}, t.tableoid is null, t.tableoid is not null and {referenced}, array[{}]::bool[], {good}, {bad}, {now} \
-             from {} left join {} t on {} \
-             where {gone} or (t.tableoid is not null and {}) order by {} limit {limit}",
+            "select s.keys, s.gone, s.referenced, s.flags, s.good, s.bad, s.now from (
+                select {} as keys, t.tableoid is null as gone, t.tableoid is not null and {referenced} as referenced, \
+                    array[{}]::bool[] as flags, {good} as good, {bad} as bad, {now} as now, {} \
+                from {} left join {} t on {} \
+                where {gone} or (t.tableoid is not null and {}) offset 0) s order by {} limit {limit}",
             self.key_texts("x"),
             flags.join(", "),
+            order.iter().enumerate().map(|(at, key)| format!("{key} as o{at}")).collect::<Vec<_>>().join(", "),
             self.rows(case, "x"),
             self.shape.relation,
             self.key_in_table("x"),
             self.in_conflict(case),
-            order.join(", "),
+            (0..order.len()).map(|at| format!("s.o{at}")).collect::<Vec<_>>().join(", "),
         )
     }
 
