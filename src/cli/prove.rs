@@ -14,7 +14,8 @@ use super::run::{Selected, drills, load};
 use super::signals::{self, Interruption};
 use super::{Result, Stop, block_on, frame, places, print_all};
 use crate::journal::{ExitCode, Heard, Journal, Outcome, Problem, Redactor};
-use crate::prove::{Options, Proof, Verdict, prove as prove_one};
+use crate::plan::NamedBreak;
+use crate::prove::{Options, Proof, Verdict, prove as prove_one, remedy};
 use crate::run::{Env, Finished, Keep, Reaper, RunDirectory};
 
 /// Breaks what was selected, and demands that it notices.
@@ -213,7 +214,7 @@ impl Score {
         let count = |is: fn(&Verdict) -> bool| proof.breaks.iter().filter(|(_, verdict)| is(verdict)).count();
         Score {
             noticed: count(|verdict| matches!(verdict, Verdict::Noticed(_))),
-            missed: count(|verdict| matches!(verdict, Verdict::Missed)),
+            missed: count(|verdict| matches!(verdict, Verdict::Missed(_))),
             ignored: count(|verdict| matches!(verdict, Verdict::Ignored(_))),
             unjudged: count(|verdict| matches!(verdict, Verdict::Unjudged(_))),
             failed: usize::from(proof.unbroken == Outcome::Failed),
@@ -289,18 +290,32 @@ fn shown(args: &ProveArgs, proof: &Proof, score: &Score, backend: &str) -> Strin
     for (one, verdict) in &proof.breaks {
         let (word, said, style) = match verdict {
             Verdict::Noticed(sign) => ("noticed", by(sign), "32"),
-            Verdict::Missed => ("MISSED", "everything passed".to_owned(), "31;1"),
+            Verdict::Missed(passed) => ("MISSED", passed_over(one, passed), "31;1"),
             Verdict::Ignored(because) => ("ignored", because.clone(), "33"),
             Verdict::Unjudged(why) => ("ERRORED", format!("could not be judged: {why}"), "35;1"),
         };
         if args.quiet && matches!(verdict, Verdict::Noticed(_) | Verdict::Ignored(_)) {
             continue;
         }
-        let said = if args.verbose { said } else { cut(&said) };
+        // What could be added stands at the end.
+        let whole = args.verbose || matches!(verdict, Verdict::Missed(_));
+        let said = if whole { said } else { cut(&said) };
         let word = if color { format!("\x1b[{style}m{word:7}\x1b[0m") } else { format!("{word:7}") };
         let _ = writeln!(text, "  {word}  {:width$}  {said}", one.name);
     }
     text
+}
+
+/// Why a break was missed: what passed over it, and what would not.
+fn passed_over(one: &NamedBreak, passed: &[String]) -> String {
+    const MOST: usize = 5;
+    let more = passed.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let by = match passed {
+        [] => "everything passed: no judgement comes after it".to_owned(),
+        some => format!("everything passed: {}{more}", some[..some.len().min(MOST)].join(", ")),
+    };
+    format!("{by}; {}", remedy(&one.what))
 }
 
 fn by(sign: &crate::prove::Sign) -> String {
@@ -322,12 +337,12 @@ fn told_of(proof: &Proof, score: &Score, how: (&str, u64, u64), redactor: &Redac
     let (backend, seed, took_ms) = how;
     let breaks = proof.breaks.iter().map(|(one, verdict)| {
         let (word, by, place, message) = match verdict {
-            Verdict::Noticed(sign) => ("noticed", Some(&sign.by), Some(&sign.place), Some(&sign.said)),
-            Verdict::Missed => ("missed", None, None, None),
-            Verdict::Ignored(because) => ("ignored", None, None, Some(because)),
-            Verdict::Unjudged(why) => ("errored", None, None, Some(why)),
+            Verdict::Noticed(sign) => ("noticed", Some(sign.by.clone()), Some(sign.place.clone()), Some(sign.said.clone())),
+            Verdict::Missed(passed) => ("missed", None, None, Some(passed_over(one, passed))),
+            Verdict::Ignored(because) => ("ignored", None, None, Some(because.clone())),
+            Verdict::Unjudged(why) => ("errored", None, None, Some(why.clone())),
         };
-        let [by, place, message] = [by, place, message].map(|text| text.map(|text| redactor.text(text)));
+        let [by, place, message] = [by, place, message].map(|text| text.map(|text| redactor.text(&text)));
         json!({ "break": redactor.text(&one.name), "verdict": word, "by": by, "place": place, "message": message })
     });
     json!({

@@ -129,12 +129,20 @@ impl fmt::Display for NamedBreak {
 /// what the drill does in `finally` is no part of it.
 pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<NamedBreak> {
     let mut found: Vec<Break> = vec![];
+    let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
+    let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && !step.kind.recovers;
+    let struck = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
+    let judged =
+        steps.iter().filter(|step| !step.finally && step.kind.role == Role::Judge).map(|step| step.head.index).max();
     for step in steps.iter().filter(|step| !step.finally) {
         let index = step.head.index;
-        if step.kind.role == Role::Incident && step.fails.is_none() {
+        // One that is a part of the recovery (a start, say) is left out for good.
+        if strikes(&step) && step.fails.is_none() {
             found.push(Break::NoIncident(index));
         }
-        if step.kind.recovers && step.fails.is_none() {
+        // What no step kind knows may be done by hand.
+        let between = struck.is_some_and(|struck| struck < index) && judged.is_some_and(|judged| index < judged);
+        if (step.kind.recovers || step.kind.may_recover && between) && step.fails.is_none() {
             found.push(Break::LeftOut(index));
             for shift in [Shift::Earlier, Shift::Later] {
                 found.extend(step.step.moved(shift).map(|_| Break::Moved(index, shift)));

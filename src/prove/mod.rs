@@ -18,7 +18,7 @@ use crate::journal::{Event, Heard, Outcome, Problem};
 use crate::plan::{Break, NamedBreak, Plan};
 use crate::run::{Change, Drill, Env, Order, run_all};
 use trial::{Trials, Tried};
-pub use verdict::{Sign, Verdict};
+pub use verdict::{Sign, Verdict, remedy};
 use verdict::{of_run, problems};
 
 /// What proving a drill came to.
@@ -150,7 +150,7 @@ fn sort(
             (None, Some(Tried::Alone)) => alone.push(at),
             // It has no judgement after it.
             (None, None) if one.what.is_damage() => {
-                known.insert(at, Verdict::Missed);
+                known.insert(at, Verdict::Missed(vec![]));
             }
             (None, None) => alone.push(at),
         }

@@ -59,15 +59,24 @@ impl Trials {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what came of it; what earlier judgements have passed over is not forgotten.
     fn note(&self, one: &NamedBreak, tried: Tried) {
-        self.tried().insert(one.name.clone(), tried);
+        let mut all = self.tried();
+        match (all.get_mut(&one.name), tried) {
+            (Some(Tried::Judged(Verdict::Missed(before))), Tried::Judged(Verdict::Missed(passed))) => {
+                before.extend(passed)
+            }
+            (_, tried) => {
+                all.insert(one.name.clone(), tried);
+            }
+        }
     }
 
     /// Whether somebody has already said all that there is to say. What was missed may still be noticed by later judgements.
     fn is_open(&self, one: &NamedBreak) -> bool {
         match self.tried().get(&one.name) {
             None => true,
-            Some(tried) => !self.in_earnest && *tried == Tried::Judged(Verdict::Missed),
+            Some(tried) => !self.in_earnest && matches!(tried, Tried::Judged(Verdict::Missed(_))),
         }
     }
 

@@ -1,15 +1,16 @@
 //! Whether a break was noticed, from what was heard of the broken run.
 
 use crate::journal::{Cause, Event, Outcome, Problem};
-use crate::plan::{Break, Plan};
+use crate::plan::{Break, Damage, Plan};
+use crate::steps::{Role, Shift};
 
 /// What came of a break.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The drill noticed.
     Noticed(Sign),
-    /// Everything passed all the same.
-    Missed,
+    /// Everything passed all the same: these judgements, each with its place.
+    Missed(Vec<String>),
     /// The scenario says that it makes no difference, and why.
     Ignored(String),
     /// Nobody knows: the lab failed, or something that has nothing to do with the break.
@@ -31,7 +32,7 @@ pub struct Sign {
 pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
     // What fails before the break is not made by it.
     let verdict = of_steps(plan, what.step().unwrap_or_default(), events);
-    if verdict != Verdict::Missed {
+    if !matches!(verdict, Verdict::Missed(_)) {
         return verdict;
     }
     let end = events.iter().find_map(|event| match event {
@@ -46,7 +47,7 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
         _ => None,
     });
     match (end, budget) {
-        (Some((Outcome::Passed, ..)), _) => Verdict::Missed,
+        (Some((Outcome::Passed, ..)), _) => verdict,
         (Some((Outcome::Failed, ..)), Some(sign)) => Verdict::Noticed(sign),
         (Some((Outcome::Failed, Some(problem), _)), None) => {
             Verdict::Noticed(sign("the drill".to_owned(), problem, plan))
@@ -60,8 +61,16 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
 
 /// What the steps of a run come to: the first that did not pass decides. `Missed` where all passed.
 pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
+    let mut passed = Vec::new();
     for event in events {
         let Event::StepFinished { index, outcome, problem, message, .. } = event else { continue };
+        if let Some(step) = plan.steps.get(*index)
+            && *outcome == Outcome::Passed
+            && step.kind.role == Role::Judge
+            && step.head.index >= from
+        {
+            passed.push(format!("{} ({})", step.head.name, place(plan, step.head.line)));
+        }
         let Some(step) = plan.steps.get(*index).filter(|_| matches!(outcome, Outcome::Failed | Outcome::Errored))
         else {
             continue;
@@ -79,7 +88,42 @@ pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
             () => Verdict::Unjudged(format!("{}: {}", sign.place, sign.said)),
         };
     }
-    Verdict::Missed
+    passed.dedup();
+    Verdict::Missed(passed)
+}
+
+/// What could be added to a drill that has missed a break.
+pub fn remedy(what: &Break) -> String {
+    match what {
+        Break::LeftOut(_) => {
+            "check what this step brings about; or ignore the break, with the reason why it makes no difference"
+                .to_owned()
+        }
+        Break::NoIncident(_) => {
+            "check before the recovery that the damage is there: an assertion with `expect: { fails: ... }`".to_owned()
+        }
+        Break::Moved(_, Shift::Earlier) => {
+            "check what was committed just before the target: `assert_traffic` with `lost: 0`, or `assert_rows`"
+                .to_owned()
+        }
+        Break::Moved(_, Shift::Later) => {
+            "check that nothing from after the target is there: `assert_rows` with `same_as`".to_owned()
+        }
+        Break::Damaged(damage, _, node) => match damage {
+            Damage::RowDeleted | Damage::RowChanged | Damage::RowDoubled => {
+                format!("compare the rows: `assert_rows: {{ node: {node}, table: ..., same_as: ... }}`")
+            }
+            Damage::ForeignKeyLost | Damage::IndexLost | Damage::GrantLost | Damage::SequenceLost => {
+                format!("compare the catalog: `assert_catalog: {{ node: {node}, same_as: ... }}` with a `snapshot`")
+            }
+        },
+        Break::TransactionLost { traffic, node } => {
+            format!("allow no loss: `assert_traffic: {{ traffic: {traffic}, node: {node}, lost: 0 }}`")
+        }
+        Break::StandbyStopped { standby, primary } => {
+            format!("`assert_streaming: {{ standby: {standby}, primary: {primary} }}` behind the recovery")
+        }
+    }
 }
 
 /// All that went wrong in a run.
@@ -160,7 +204,7 @@ steps:
     fn verdict(events: &[Event]) -> String {
         match of_run(&plan(), &Break::NoIncident(1), events) {
             Verdict::Noticed(sign) => format!("noticed by {} at {}: {}", sign.by, sign.place, sign.said),
-            Verdict::Missed => "missed".to_owned(),
+            Verdict::Missed(passed) => format!("missed by {}", passed.join(", ")),
             Verdict::Ignored(because) => because,
             Verdict::Unjudged(why) => format!("unjudged: {why}"),
         }
@@ -181,7 +225,8 @@ steps:
         assert!(verdict(&late).starts_with("unjudged: "));
         let before = [step(0, Failed, failed("slow")), end(Failed, None)];
         assert_eq!(verdict(&before), "unjudged: it failed before the break, at drill.yaml:5: slow");
-        assert_eq!(verdict(&[step(3, Passed, None), end(Passed, None)]), "missed");
+        let missed = verdict(&[step(3, Passed, None), end(Passed, None)]);
+        assert_eq!(missed, "missed by items on master same as data (drill.yaml:8)");
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl StepKind for Exec {
     const NAME: &'static str = "exec";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const MAY_RECOVER: bool = true;
 }
 
 #[async_trait(?Send)]

@@ -30,6 +30,7 @@ impl StepKind for Heal {
     const NAME: &'static str = "heal";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]

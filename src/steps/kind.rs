@@ -64,6 +64,8 @@ pub trait StepKind: Step + DeserializeOwned + JsonSchema {
     const USERS: UserPace = UserPace::HeldBack;
     /// Whether it is a part of the recovery: `prove` leaves it out and demands that the drill notices.
     const RECOVERS: bool = false;
+    /// Whether it may be, behind an incident: it is left out as well, and the scenario says if it makes no difference.
+    const MAY_RECOVER: bool = false;
 }
 
 /// What users without a rate do while a step runs.
@@ -108,6 +110,8 @@ pub struct Kind {
     pub users: UserPace,
     /// Whether it is a part of the recovery.
     pub recovers: bool,
+    /// Whether it may be one behind an incident.
+    pub may_recover: bool,
     /// Its fields as a JSON Schema, with the manual page as the description.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -121,6 +125,7 @@ impl Kind {
             role: T::ROLE,
             users: T::USERS,
             recovers: T::RECOVERS,
+            may_recover: T::MAY_RECOVER,
             schema: |generator| T::json_schema(generator),
         }
     }

@@ -31,6 +31,7 @@ impl StepKind for Start {
     const NAME: &'static str = "start";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]

@@ -30,6 +30,7 @@ impl StepKind for Unpause {
     const NAME: &'static str = "unpause";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const RECOVERS: bool = true;
 }
 
 #[async_trait(?Send)]
