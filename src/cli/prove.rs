@@ -337,7 +337,9 @@ fn told_of(proof: &Proof, score: &Score, how: (&str, u64, u64), redactor: &Redac
     let (backend, seed, took_ms) = how;
     let breaks = proof.breaks.iter().map(|(one, verdict)| {
         let (word, by, place, message) = match verdict {
-            Verdict::Noticed(sign) => ("noticed", Some(sign.by.clone()), Some(sign.place.clone()), Some(sign.said.clone())),
+            Verdict::Noticed(sign) => {
+                ("noticed", Some(sign.by.clone()), Some(sign.place.clone()), Some(sign.said.clone()))
+            }
             Verdict::Missed(passed) => ("missed", None, None, Some(passed_over(one, passed))),
             Verdict::Ignored(because) => ("ignored", None, None, Some(because.clone())),
             Verdict::Unjudged(why) => ("errored", None, None, Some(why.clone())),
