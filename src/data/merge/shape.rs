@@ -109,7 +109,7 @@ impl Shape {
         if let Some(wrong) = not_a_key(side.client, &relation, &keys).await.map_err(DataError::while_doing(doing()))? {
             return Err(misfit(wrong));
         }
-        let columns = all.iter().filter(|column| !(column.key && column.exact) && !column.generated).cloned().collect();
+        let columns = all.iter().filter(|column| !(column.generated || column.key && column.exact)).cloned().collect();
         let leaves = match kind.as_str() {
             "p" => partitions(side.client, &relation).await.map_err(DataError::while_doing(doing()))?,
             _ => vec![relation.clone()],

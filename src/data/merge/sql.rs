@@ -63,6 +63,9 @@ pub(super) fn number_of(conditions: &[String]) -> String {
     format!("cardinality(array_positions(array[{}]::bool[], true))", conditions.join(", "))
 }
 
+/// A column of a case with its place, its good and its bad value.
+type Known<'a> = (usize, &'a Column, String, String);
+
 impl Statements<'_> {
     pub(super) fn columns(&self) -> impl Iterator<Item = (usize, &Column)> {
         self.shape.columns.iter().enumerate()
@@ -176,7 +179,7 @@ impl Statements<'_> {
     }
 
     /// The columns of a case with their good and their bad value; what is not known is null.
-    pub(super) fn cells(&self, case: Case) -> Vec<(usize, &Column, String, String)> {
+    pub(super) fn cells(&self, case: Case) -> Vec<Known<'_>> {
         let none = "null::text".to_owned();
         match case {
             Case::Changed if self.is_narrow() => {
@@ -278,7 +281,7 @@ impl Statements<'_> {
         let cells = self.cells(case);
         let flags: Vec<String> = states.iter().map(|state| format!("coalesce({}, false)", state[2])).collect();
         // Of cells that are not in conflict nothing is shown, unless the whole row is gone.
-        let side = |which: &dyn Fn(&(usize, &Column, String, String)) -> String| {
+        let side = |which: &dyn Fn(&Known<'_>) -> String| {
             let each = cells.iter().zip(&flags).map(|(cell, flag)| {
                 let value = which(cell);
                 // What is not known has no type of its own.
