@@ -78,6 +78,9 @@ pub struct TrafficCount {
     pub in_doubt: u64,
     /// The server said no.
     pub rejected: u64,
+    /// Of those in doubt, the ones that were committed locally while the wait for the synchronous standbys was cancelled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconfirmed: u64,
     /// Acknowledged and looked for by the last assertion that looked.
     #[serde(default)]
     pub checked: u64,
@@ -106,12 +109,16 @@ pub struct TrafficCount {
     /// How many milliseconds of acknowledged work are lost, in the last assertion that looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_work_ms: Option<u64>,
-    /// How often the server said no, by SQLSTATE; `none` where it gave no code.
+    /// How often the server said no, by SQLSTATE; [`TrafficCount::ROLLED_BACK`] where the transaction itself rolled back, `none` where
+    /// there was no code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejections: BTreeMap<String, u64>,
 }
 
 impl TrafficCount {
+    /// Among the rejections: those of transactions that end with a ROLLBACK of their own.
+    pub const ROLLED_BACK: &'static str = "rolled_back";
+
     /// Whether an assertion has looked for them.
     pub fn was_judged(&self) -> bool {
         self.duplicated.is_some()

@@ -6,7 +6,7 @@ mod reads;
 mod writes;
 
 pub use reads::only_reads;
-pub use writes::{Conditions, Conflict, Lexeme, Verb, Write, writes};
+pub use writes::{Conditions, Conflict, Lexeme, Source, Verb, Write, writes};
 
 /// What a piece of SQL text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

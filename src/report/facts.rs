@@ -80,10 +80,18 @@ pub(super) fn explain_traffic(count: &TrafficCount) -> String {
         bad(count.halves, "in part"),
         bad(count.unexpected, "unexpected"),
         bad(count.resurrected, "rejected and there"),
-        told(Some(count.in_doubt), "in doubt"),
+        told(Some(count.in_doubt), "in doubt").map(|told| told + &unconfirmed(count)),
         told(Some(count.rejected), "rejected").map(|told| told + &rejections(count)),
     ];
     format!("{}: {}", one_line(&count.id), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// ` (3 committed locally, not confirmed by a standby)`; nothing where there are none.
+pub(super) fn unconfirmed(count: &TrafficCount) -> String {
+    match count.unconfirmed {
+        0 => String::new(),
+        some => format!(" ({} committed locally, not confirmed by a standby)", thousands(some)),
+    }
 }
 
 /// ` (no ledger)`, ` (nobody looked for losses)`, ` (173 no ledger, 12 not looked for)`; nothing where all were checked.
@@ -100,7 +108,10 @@ pub(super) fn why_not_checked(count: &TrafficCount) -> String {
 
 /// What the server called it when it said no: ` (undefined_table)`, ` (300 undefined_table, 11 deadlock_detected)`.
 fn rejections(count: &TrafficCount) -> String {
-    let name = |code: &str| one_line(condition(code).unwrap_or(code));
+    let name = |code: &str| match code {
+        TrafficCount::ROLLED_BACK => "the transaction rolls itself back".to_owned(),
+        code => one_line(condition(code).unwrap_or(code)),
+    };
     let told: Vec<String> = match count.rejections.len() {
         1 => count.rejections.keys().map(|code| name(code)).collect(),
         _ => count.rejections.iter().map(|(code, number)| format!("{} {}", thousands(*number), name(code))).collect(),

@@ -6,7 +6,7 @@ use std::io;
 use crate::journal::Outcome;
 
 use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
-use super::facts::{explain_facts, measured_of, why_not_checked};
+use super::facts::{explain_facts, measured_of, unconfirmed, why_not_checked};
 use super::snippet;
 use super::text::{count, duration, one_line, thousands, visible};
 use super::trouble::is_bad;
@@ -154,7 +154,7 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
             ("not checked", thousands(users.not_checked) + &why_not_checked(users)),
             ("lost", found(users.lost)),
             ("duplicated", found(users.duplicated)),
-            ("in doubt", thousands(users.in_doubt)),
+            ("in doubt", thousands(users.in_doubt) + &unconfirmed(users)),
             ("rejected", thousands(users.rejected)),
         ];
         let more = [

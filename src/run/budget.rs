@@ -85,7 +85,10 @@ impl Loss<'_> {
 
     /// How many acknowledged transactions nobody has looked for; None where nobody looked for any.
     fn not_checked(&self) -> Option<u64> {
-        Some(self.judged.as_ref()?.not_checked(self.users?.pool.counts().acknowledged))
+        let (judged, users) = (self.judged.as_ref()?, self.users?);
+        // A server to which no user goes, such as a restored one, is about what was acknowledged when it was looked at.
+        let goes_on = users.nodes.contains(&judged.node);
+        Some(judged.not_checked(if goes_on { users.pool.counts().acknowledged } else { judged.acknowledged }))
     }
 
     fn named(&self, name: &str, passed: bool) -> Budget {

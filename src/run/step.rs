@@ -439,7 +439,9 @@ impl FailedUsers {
             .because(Cause::UsersFailed)
             .at(at)
             .label(format!("{}, for client {} seq {} on `{}`", self.said, failure.client, failure.seq, failure.node))
-            .help("if users may meet this error here, name it in the transaction's `tolerate`")
+            .help(failure.help.unwrap_or_else(|| {
+                "if users may meet this error here, name it in the transaction's `tolerate`".to_owned()
+            }))
     }
 }
 

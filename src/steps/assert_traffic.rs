@@ -11,7 +11,7 @@ use super::losses::{Origin, are, lost_work, short, tell, tell_strays, thousands}
 use super::{Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult, Users, Yard};
 use crate::journal::Event;
 use crate::source::{Name, Span, Spanned};
-use crate::traffic::{Asked, Sample, Verdict, check};
+use crate::traffic::{Asked, KindVerdict, Sample, Verdict, check};
 
 /// Judges whether every acknowledged commit is there, exactly once.
 ///
@@ -100,11 +100,11 @@ impl Step for AssertTraffic {
         let ledger = users.pool.ledger();
         cx.wait("the comparison of ledger and rows");
         let asked = Asked { before: before.map(|mark| mark.before.seen), target };
-        let verdict = check(&ledger, &client, asked).await;
+        let verdict = check(&ledger, &users.pool.proven(), &client, asked).await;
         let verdict = verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
         let lost_work_ms = lost_work_ms(cx.yard, &verdict);
-        let judged = Judged::new(self.node.as_str(), asked, &verdict, lost_work_ms);
-        self.report(cx, &verdict, &judged, ledger.acknowledged());
+        let judged = Judged::new(self.node.as_str(), asked, ledger.acknowledged(), &verdict, lost_work_ms);
+        self.report(cx, &verdict, &judged);
         users.keep(judged);
         let count = users.count(self.traffic.as_str());
         cx.yard.journal.write(Event::TrafficFinished { drill: cx.yard.drill, count });
@@ -121,15 +121,15 @@ fn lost_work_ms(yard: &Yard, verdict: &Verdict) -> u64 {
 pub async fn look_again(yard: &Yard, users: &Users) -> bool {
     let Some(last) = users.measured() else { return true };
     let ledger = users.pool.ledger();
-    let total = last.total;
-    if ledger.acknowledged() <= total.checked + total.without_ledger + total.wrote_nothing {
+    // A server to which no user goes has what it had then.
+    if ledger.acknowledged() <= last.acknowledged || !users.nodes.contains(&last.node) {
         return true;
     }
     let Ok(node) = yard.node(&last.node) else { return false };
     let Ok(client) = node.client().await else { return false };
-    let Ok(verdict) = check(&ledger, &client, last.asked).await else { return false };
+    let Ok(verdict) = check(&ledger, &users.pool.proven(), &client, last.asked).await else { return false };
     let lost_work_ms = lost_work_ms(yard, &verdict);
-    users.keep(Judged::new(&last.node, last.asked, &verdict, lost_work_ms));
+    users.keep(Judged::new(&last.node, last.asked, ledger.acknowledged(), &verdict, lost_work_ms));
     true
 }
 
@@ -146,8 +146,8 @@ struct Sort<'a> {
 }
 
 impl AssertTraffic {
-    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, judged: &Judged, acknowledged: u64) {
-        let total = verdict.total;
+    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, judged: &Judged) {
+        let (total, acknowledged) = (verdict.total, judged.acknowledged);
         for (name, value) in [
             ("acknowledged", acknowledged),
             ("checked", total.checked),
@@ -174,6 +174,7 @@ impl AssertTraffic {
             ("in_doubt_hidden", total.in_doubt_hidden),
             ("wrote_nothing", total.wrote_nothing),
             ("without_ledger", total.without_ledger),
+            ("unresolved", total.unresolved),
         ] {
             if value > 0 {
                 cx.fact(name, value);
@@ -201,6 +202,15 @@ impl AssertTraffic {
             }
             Err(finding)
         };
+        if total.unresolved > 0 {
+            let kinds = verdict.kinds.iter().filter(|kind| kind.tally.unresolved > 0);
+            let kinds: Vec<String> = kinds.map(|kind| format!("`{}`", kind.kind)).collect();
+            let label = format!("none of {} was found, not even right after its commit", kinds.join(", "));
+            let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry);
+            let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a generated \
+                        column writes there";
+            return notes(finding.label(label).help(help));
+        }
         if total.checked == 0 && !self.allow_empty {
             let label = match (total.without_ledger, total.wrote_nothing) {
                 (0, 0) => "no transaction was acknowledged".to_owned(),
@@ -229,6 +239,17 @@ impl AssertTraffic {
                 Some(sample) => tell(cx, origin, finding, whose, sample),
                 None => tell_strays(finding, whose, &verdict.strays),
             };
+        }
+        for kind in verdict.kinds.iter().filter(|kind| kind.tally.duplicated > 1) {
+            let KindVerdict { kind, most_rows, tally } = kind;
+            if tally.duplicated < tally.checked {
+                continue;
+            }
+            let rows = if *most_rows > 1 { most_rows.to_string() } else { "several".to_owned() };
+            let said = if *most_rows > 1 { format!("`rows: {most_rows}`") } else { "how many as `rows`".to_owned() };
+            finding = finding.note("hint", format!(
+                "every `{kind}` has {rows} rows with its mark, so the transaction itself seems to write them: if it is meant to, say {said} in its `ledger`"
+            ));
         }
         if lost_work_ms > 0 {
             let work = short(SignedDuration::from_millis(i64::try_from(lost_work_ms).unwrap_or(i64::MAX)));

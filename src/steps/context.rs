@@ -15,10 +15,10 @@ use crate::data::{Catalog, Generator, Remembered, RowSum};
 use crate::host::Lab;
 use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
 use crate::node::{Config, Life, Node, Purpose, SqlError, lineage, moment, wait_until};
-use crate::pg::{Lineage, Mark, Moment, SqlState, TableName, Xid};
+use crate::pg::{Lineage, Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::{Source, Span, Spanned};
-use crate::traffic::{Asked, Pool, Tally, Verdict, Workload};
+use crate::traffic::{Asked, Pool, Reason, Tally, Verdict, Workload};
 
 use super::{Finding, HandedOut, Kind, Recovered, Role, StepResult};
 
@@ -128,6 +128,8 @@ pub struct Judged {
     pub node: String,
     /// What was asked.
     pub asked: Asked,
+    /// How many were acknowledged by then.
+    pub acknowledged: u64,
     /// The numbers.
     pub total: Tally,
     /// The kinds of transactions that could not be looked for, and how many of each were acknowledged.
@@ -138,10 +140,11 @@ pub struct Judged {
 
 impl Judged {
     /// What a verdict comes to.
-    pub fn new(node: &str, asked: Asked, verdict: &Verdict, lost_work_ms: u64) -> Self {
-        let unchecked = verdict.kinds.iter().map(|kind| (kind.kind.clone(), kind.tally.without_ledger));
+    pub fn new(node: &str, asked: Asked, acknowledged: u64, verdict: &Verdict, lost_work_ms: u64) -> Self {
+        let unchecked = verdict.kinds.iter();
+        let unchecked = unchecked.map(|kind| (kind.kind.clone(), kind.tally.without_ledger + kind.tally.unresolved));
         let unchecked = unchecked.filter(|(_, number)| *number > 0).collect();
-        Judged { node: node.to_owned(), asked, total: verdict.total, unchecked, lost_work_ms }
+        Judged { node: node.to_owned(), asked, acknowledged, total: verdict.total, unchecked, lost_work_ms }
     }
 
     /// How many of so many acknowledged transactions nobody has looked for.
@@ -174,6 +177,24 @@ impl Users {
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
     }
 
+    /// Why the server has not committed: `250 rejected: the transaction itself rolls back`; None where it always has.
+    pub fn rejections(&self) -> Option<String> {
+        let reasons: Vec<String> = self
+            .pool
+            .rejections()
+            .into_iter()
+            .map(|(reason, count)| {
+                let why = match reason {
+                    Reason::State(state) => state.to_string(),
+                    Reason::RolledBack => "the transaction rolls itself back".to_owned(),
+                    Reason::Unnamed => "without an SQLSTATE".to_owned(),
+                };
+                format!("{count} rejected: {why}")
+            })
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join(", "))
+    }
+
     /// What became of their transactions so far.
     pub fn count(&self, id: &str) -> TrafficCount {
         let counts = self.pool.counts();
@@ -183,13 +204,18 @@ impl Users {
         // One that is just being counted may have been looked for.
         let acknowledged = counts.acknowledged.max(checked + without_ledger + wrote_nothing);
         let not_checked = judged.as_ref().map_or(acknowledged, |judged| judged.not_checked(acknowledged));
-        let code = |state: Option<SqlState>| state.map_or_else(|| "none".to_owned(), |state| state.code().to_owned());
+        let code = |reason: Reason| match reason {
+            Reason::State(state) => state.code().to_owned(),
+            Reason::RolledBack => TrafficCount::ROLLED_BACK.to_owned(),
+            Reason::Unnamed => "none".to_owned(),
+        };
         let rejections = self.pool.rejections().into_iter();
         TrafficCount {
             id: id.to_owned(),
             acknowledged,
             in_doubt: counts.in_doubt,
             rejected: counts.rejected,
+            unconfirmed: counts.unconfirmed,
             checked,
             not_checked,
             without_ledger,
@@ -200,7 +226,7 @@ impl Users {
             unexpected: total.map(|total| total.unexpected),
             resurrected: total.map(|total| total.resurrected),
             lost_work_ms: judged.as_ref().map(|judged| judged.lost_work_ms),
-            rejections: rejections.map(|(state, count)| (code(state), count)).collect(),
+            rejections: rejections.map(|(reason, count)| (code(reason), count)).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::journal::Event;
 use crate::pg::TableName;
 use crate::pg::condition::SqlState;
 use crate::source::{Name, Ordered, Several, Spanned, Sql};
-use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload, traces};
+use crate::traffic::{Kind, LedgerColumns, LoginSource, MOST_ROWS, Pool, Unresolved, Workload, traces, unresolved};
 
 /// Starts users in the background and goes on at once.
 ///
@@ -30,7 +30,8 @@ use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload, traces};
 /// ```
 ///
 /// Every commit that the server acknowledged is kept in a ledger on this side, with its time. One whose acknowledgement never
-/// came is in doubt: neither lost nor kept. `$client` and `$seq` together are unique to each transaction of the drill, and
+/// came is in doubt: neither lost nor kept; and so is one that the server committed by itself, since its wait for the synchronous standbys was
+/// cancelled. `$client` and `$seq` together are unique to each transaction of the drill, and
 /// `ledger` says in which columns they can be found again. Statements separated by `;` are one transaction. `tolerate` names errors, by condition
 /// name or SQLSTATE, that are counted and not raised; any other error of a statement fails the drill.
 ///
@@ -47,6 +48,13 @@ use crate::traffic::{Kind, LedgerColumns, LoginSource, Pool, Workload, traces};
 ///
 /// Before an UPDATE, upsert or DELETE like these a user reads, in the same round trip, the marks of the rows that it is about to write over:
 /// what a failover lost is told even where nobody can see it afterwards.
+///
+/// An INSERT that writes something else than `$client` and `$seq` to the ledger's columns is an error: it could not be found again. What the SQL does
+/// not show is tried: the columns when the users start, and the first transactions of each kind, and some of the later ones, right
+/// after their commit. In the place of a column an expression may stand, such as `(data->>'seq')`.
+///
+/// A transaction that leaves several rows with its mark is there if all of them are, and in part if some are. How many is read from its INSERTs, or
+/// said: `ledger: { table: lines, client: client, seq: seq, rows: 3 }`.
 ///
 /// What could hide a loss is an error. A transaction that writes to several tables has a list, and is there wholly or not at all:
 ///
@@ -124,11 +132,15 @@ struct Ledger {
     client: String,
     /// The column that holds `$seq`.
     seq: String,
+    /// How many rows with its mark a transaction leaves there. Where it is left out, as many as its INSERTs say, or 1.
+    #[serde(default)]
+    rows: Option<Spanned<u8>>,
 }
 
 impl Ledger {
     fn columns(&self) -> LedgerColumns {
-        LedgerColumns { table: self.table.clone(), client: self.client.clone(), seq: self.seq.clone() }
+        let rows = self.rows.as_ref().map(|rows| rows.value);
+        LedgerColumns { table: self.table.clone(), client: self.client.clone(), seq: self.seq.clone(), rows }
     }
 }
 
@@ -140,6 +152,9 @@ impl StepKind for Traffic {
 }
 
 const MOST_CLIENTS: u32 = 1000;
+
+/// How long a server has to say which columns it has.
+const ANSWERS: Duration = Duration::from_secs(3);
 
 #[async_trait(?Send)]
 impl Step for Traffic {
@@ -193,6 +208,12 @@ impl Step for Traffic {
             {
                 scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
             }
+            let ledgers = transaction.ledger.iter().flat_map(|ledger| &ledger.0);
+            for rows in ledgers.filter_map(|ledger| ledger.value.rows.as_ref()) {
+                if !(1..=MOST_ROWS).contains(&rows.value) {
+                    scope.error(rows.span, format!("`rows` must be 1 to {MOST_ROWS}"), "out of range");
+                }
+            }
             let text = transaction.sql.as_str();
             if transaction.ledger.as_ref().is_some_and(|ledger| ledger.0.is_empty()) {
                 scope.error(transaction.sql.span, "`ledger` is an empty list", "leave it out, or say where it can be found again");
@@ -207,13 +228,21 @@ impl Step for Traffic {
             }
         }
         for (kind, (name, _)) in self.kinds().iter().zip(self.transactions.value.iter()) {
-            if kind.is_unchecked() {
+            if kind.rolls_itself_back() {
+                let title = format!("transaction `{}` rolls itself back", name.value);
+                let help = "leave the ROLLBACK out, or write ROLLBACK TO a savepoint";
+                scope.warn(name.span, title, "none of it is ever acknowledged", help);
+            } else if kind.is_unchecked() {
                 scope.note_unchecked(name.span, &name.value);
             }
         }
         // What could not be judged is told before anybody starts.
         for refused in traces(&self.kinds()).err().unwrap_or_default() {
             let Some((_, transaction)) = self.transactions.value.0.get(refused.kind) else { continue };
+            // Without both there is an error already.
+            if !["$client", "$seq"].iter().all(|mark| transaction.sql.as_str().contains(mark)) {
+                continue;
+            }
             let ledger = transaction.ledger.as_ref().and_then(|ledger| ledger.0.get(refused.ledger));
             let span = ledger.map_or(transaction.sql.span, |ledger| ledger.entry);
             scope.error_help(span, refused.title, "so it cannot be judged here", refused.help);
@@ -246,6 +275,7 @@ impl Step for Traffic {
         for message in traces(&workload.kinds).map(|traces| traces.remarks).unwrap_or_default() {
             cx.yard.journal.write(Event::Warned { drill: Some(cx.yard.drill), message: format!("traffic `{id}`: {message}") });
         }
+        self.resolve_ledgers(cx, &names).await?;
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
         let users = Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None), measured: Mutex::new(None) });
@@ -258,6 +288,26 @@ impl Step for Traffic {
 const DEFAULT_CLIENTS: u32 = 4;
 
 impl Traffic {
+    /// The ledgers' columns are there, as far as a server can be asked now.
+    async fn resolve_ledgers(&self, cx: &Context<'_>, names: &[String]) -> StepResult {
+        for name in names {
+            let node = cx.yard.node(name)?;
+            if !node.is_up() {
+                continue;
+            }
+            // One that does not answer is what users may be there to meet.
+            let Ok(Ok(client)) = tokio::time::timeout(ANSWERS, node.client()).await else { continue };
+            for ledger in self.transactions.value.iter().flat_map(|(_, one)| &one.ledger).flat_map(|ledger| &ledger.0) {
+                let found = tokio::time::timeout(ANSWERS, unresolved(&ledger.value.columns(), &client)).await;
+                if let Ok(Some(Unresolved { title, label, help })) = found {
+                    return Err(Finding::failed(title).at(ledger.entry).label(label).help(help));
+                }
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
     fn kinds(&self) -> Vec<Kind> {
         let kinds = self.transactions.value.iter().map(|(name, transaction)| Kind {
             name: name.value.clone(),

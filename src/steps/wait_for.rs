@@ -225,6 +225,9 @@ impl WaitFor {
                 None => users.pool.counts().acknowledged,
             };
             *seen = format!("{now} of {wanted}");
+            if let Some(rejections) = users.rejections() {
+                seen.push_str(&format!("; {rejections}"));
+            }
             if let Some(trouble) = users.pool.last_trouble() {
                 seen.push_str(&format!(" (last trouble: {trouble})"));
             }

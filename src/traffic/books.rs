@@ -183,6 +183,8 @@ pub(super) struct KindInfo {
     pub(super) name: String,
     /// What it leaves, and in which of the places.
     pub(super) parts: Vec<(usize, Trace)>,
+    /// For each of these, how many rows.
+    pub(super) rows: Vec<u8>,
     /// Whether its SQL writes nothing, so that there is nothing to lose.
     pub(super) only_reads: bool,
 }
@@ -193,6 +195,8 @@ pub(super) struct Place {
     pub(super) columns: LedgerColumns,
     /// Whether each user has one row there, which shows its last transaction.
     pub(super) last: bool,
+    /// The most rows that a transaction leaves there.
+    pub(super) most_rows: u8,
     /// For each kind, whether a row there with its `$seq` is none of its doing.
     pub(super) strange: Vec<bool>,
     /// For each kind, which rows it deletes there.
@@ -211,16 +215,19 @@ impl Layout {
         let mut places: Vec<Place> = vec![];
         let mut infos = vec![];
         for (kind, parts) in kinds.iter().zip(parts) {
+            let rows = parts.iter().map(|part| part.rows).collect();
             let parts = parts.iter().map(|part| {
-                let known = places.iter().position(|place| place.columns == part.columns);
+                let known = places.iter().position(|place| place.columns.is_at(&part.columns));
                 let at = known.unwrap_or_else(|| {
                     let (columns, last) = (part.columns.clone(), part.trace == Trace::Last);
-                    places.push(Place { columns, last, strange: vec![], gone: vec![] });
+                    places.push(Place { columns, last, most_rows: 1, strange: vec![], gone: vec![] });
                     places.len() - 1
                 });
+                places[at].most_rows = places[at].most_rows.max(part.rows);
                 (at, part.trace)
             });
-            infos.push(KindInfo { name: kind.name.clone(), parts: parts.collect(), only_reads: kind.only_reads() });
+            let (name, parts) = (kind.name.clone(), parts.collect());
+            infos.push(KindInfo { name, parts, rows, only_reads: kind.only_reads() });
         }
         for (at, place) in places.iter_mut().enumerate() {
             for (kind, info) in kinds.iter().zip(&infos) {

@@ -9,6 +9,7 @@ use super::LedgerColumns;
 use super::books::Ledger;
 use super::found::Verdict;
 use super::judge::{Asked, judge};
+use super::proof::Proven;
 use super::seen::Seen;
 use crate::pg::{TableName, quote_identifier};
 
@@ -43,14 +44,14 @@ fn said(error: &tokio_postgres::Error) -> String {
 ///
 /// Right while the users still run, as long as the ledger was taken before the call: all tables are read at one moment. A
 /// table that does not exist holds no rows; a note says so.
-pub async fn check(ledger: &Ledger, client: &Client, asked: Asked) -> Result<Verdict, CheckError> {
+pub async fn check(ledger: &Ledger, proven: &[Proven], client: &Client, asked: Asked) -> Result<Verdict, CheckError> {
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(CheckError::Session)?;
     let seen = read_all(ledger, client).await;
     // Nothing was written. A session that is lost has ended its transaction, too, and the error is in `seen`.
     let ended = client.batch_execute("ROLLBACK").await;
     let seen = seen?;
     ended.map_err(CheckError::Session)?;
-    Ok(judge(ledger, &ledger.by_now(), &seen, asked))
+    Ok(judge(ledger, &ledger.by_now(), &seen, proven, asked))
 }
 
 /// The rows of each place; None where there is no such table.
@@ -70,13 +71,19 @@ async fn read_all<'a>(ledger: &'a Ledger, client: &Client) -> Result<Vec<Option<
     Ok(seen)
 }
 
-/// A column's name as SQL reads it, quoted.
+/// A column's name as SQL reads it, quoted; an expression in parentheses.
 pub(super) fn column(text: &str) -> String {
     // A name without a schema follows the rules of every identifier.
     match text.parse::<TableName>() {
         Ok(TableName { schema: None, name }) => quote_identifier(&name),
+        _ if is_expression(text) => format!("({text})"),
         _ => quote_identifier(text),
     }
+}
+
+/// Whether this is no column's name but something made of columns: `(data->>'seq')::int`.
+pub(super) fn is_expression(text: &str) -> bool {
+    text.contains(['(', '>', ':', '|', '+', '\''])
 }
 
 /// How a column's values come.

@@ -18,6 +18,8 @@ pub struct Tally {
     pub checked: u64,
     /// Acknowledged transactions that can't be looked for, since their kind has no ledger and may write.
     pub without_ledger: u64,
+    /// Acknowledged ones of a kind none of which was ever found by its ledger, not even right after its commit.
+    pub unresolved: u64,
     /// Acknowledged ones that wrote no row (a SELECT, `UPDATE 0`): there is nothing to look for.
     pub wrote_nothing: u64,
     /// Acknowledged ones that are not there.
@@ -44,6 +46,7 @@ impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.checked += other.checked;
         self.without_ledger += other.without_ledger;
+        self.unresolved += other.unresolved;
         self.wrote_nothing += other.wrote_nothing;
         self.lost += other.lost;
         self.halves += other.halves;
@@ -163,6 +166,8 @@ pub struct Stray {
 pub struct KindVerdict {
     /// The kind's name.
     pub kind: String,
+    /// The most rows that one of them has left with its mark; 0 where nobody looked.
+    pub most_rows: u64,
     /// Its numbers. Unexpected rows are counted with the first kind of their table.
     pub tally: Tally,
 }
@@ -248,7 +253,8 @@ impl Collector {
 fn detail(ledger: &Ledger, kind: u8, there: u8, gone: u8) -> String {
     let layout = ledger.layout();
     let Some(kind) = layout.kinds.get(usize::from(kind)) else { return String::new() };
-    if let [(_, Trace::Row)] = kind.parts.as_slice() {
+    let rows = &kind.rows;
+    if let ([(_, Trace::Row)], [1]) = (kind.parts.as_slice(), rows.as_slice()) {
         return String::new();
     }
     let table =
@@ -256,6 +262,7 @@ fn detail(ledger: &Ledger, kind: u8, there: u8, gone: u8) -> String {
     let told = kind.parts.iter().enumerate().filter_map(|(at, (place, trace))| {
         let table = table(*place);
         match (there >> at & 1, gone >> at & 1, trace) {
+            (1, 1, _) => Some(format!("some of its {} rows in {table}, not all", rows[at])),
             (1, _, _) => Some(format!("in {table}")),
             (_, 1, Trace::Row) => Some(format!("not in {table}")),
             (_, 1, Trace::Last) => Some(format!("{table} does not show it, nor a later one")),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::books::{Entry, Fate, Ledger, Place};
 use super::found::{Collector, KindVerdict, SHOWN, Stray, Tally, Target, Verdict};
 use super::gaps::Gaps;
+use super::proof::Proven;
 use super::seen::Seen;
 use super::trace::{Gone, Trace};
 
@@ -26,6 +27,8 @@ pub struct Asked {
 enum State {
     There,
     ThereTwice,
+    /// Of several rows some are there and some are not.
+    InPart,
     NotThere,
     /// Nothing of it is to be seen, and nothing speaks against it.
     Unknown,
@@ -46,6 +49,8 @@ struct Judge<'a> {
     by_now: &'a Ledger,
     /// For each place its rows, or None where there is no such table.
     seen: &'a [Option<Seen<'a>>],
+    /// For each kind, what is known of its ledger.
+    proven: &'a [Proven],
     before: u64,
     gaps: Gaps,
     /// For each place and user, where rows are deleted up to some.
@@ -57,10 +62,17 @@ struct Judge<'a> {
 }
 
 /// The verdict over `seen`: for each place its rows, or None where there is no such table. `by_now` is the ledger after they were read.
-pub(super) fn judge(ledger: &Ledger, by_now: &Ledger, seen: &[Option<Seen<'_>>], asked: Asked) -> Verdict {
+pub(super) fn judge(
+    ledger: &Ledger,
+    by_now: &Ledger,
+    seen: &[Option<Seen<'_>>],
+    proven: &[Proven],
+    asked: Asked,
+) -> Verdict {
     let before = asked.before.map_or(u64::MAX, |at| ledger.micros(at));
     let (gaps, deleted) = (Gaps::new(by_now, seen, asked), vec![]);
-    let mut judge = Judge { ledger, by_now, seen, before, gaps, deleted, miscounted: vec![], sometimes_hollow: vec![] };
+    let mut judge =
+        Judge { ledger, by_now, seen, proven, before, gaps, deleted, miscounted: vec![], sometimes_hollow: vec![] };
     judge.look_for_deleted();
     judge.look_for_hollow();
     let mut verdict = judge.verdict(asked.target);
@@ -79,6 +91,16 @@ impl Judge<'_> {
 
     fn parts(&self, entry: Entry) -> &[(usize, Trace)] {
         self.ledger.layout().kinds.get(usize::from(entry.kind())).map_or(&[], |kind| kind.parts.as_slice())
+    }
+
+    fn proven(&self, entry: Entry) -> Proven {
+        self.proven.get(usize::from(entry.kind())).copied().unwrap_or_default()
+    }
+
+    /// How many rows a part of a transaction leaves.
+    fn rows(&self, entry: Entry, part: usize) -> u8 {
+        let kind = self.ledger.layout().kinds.get(usize::from(entry.kind()));
+        kind.and_then(|kind| kind.rows.get(part)).copied().unwrap_or(1)
     }
 
     fn leaves_row(&self, entry: Entry, place: usize) -> bool {
@@ -150,16 +172,18 @@ impl Judge<'_> {
         for (index, book) in self.ledger.books().iter().enumerate().filter(|(_, book)| book.hollow()) {
             for (entry, seq) in book.entries().zip(1..).filter(|(entry, _)| entry.hollow_parts() != 0) {
                 sometimes[usize::from(entry.kind())] |= entry.hollow_parts();
-                for (at, (place, trace)) in self.parts(entry).iter().enumerate() {
-                    let there = matches!(self.state(*place, *trace, index, seq), State::There | State::ThereTwice);
-                    miscounted[*place] |= there && entry.hollow_parts() >> at & 1 == 1;
+                for (at, part) in self.parts(entry).iter().enumerate() {
+                    let state = self.state(*part, self.rows(entry, at), index, seq);
+                    let there = matches!(state, State::There | State::ThereTwice | State::InPart);
+                    miscounted[part.0] |= there && entry.hollow_parts() >> at & 1 == 1;
                 }
             }
         }
         (self.miscounted, self.sometimes_hollow) = (miscounted, sometimes);
     }
 
-    fn state(&self, place: usize, trace: Trace, index: usize, seq: u64) -> State {
+    /// What can be said of a part that leaves so many rows.
+    fn state(&self, (place, trace): (usize, Trace), rows_left: u8, index: usize, seq: u64) -> State {
         let Some(rows) = &self.seen[place] else { return State::NotThere };
         match trace {
             Trace::Row => match rows.count(index, seq) {
@@ -171,8 +195,11 @@ impl Judge<'_> {
                     }
                 }
                 0 => State::NotThere,
-                1 => State::There,
-                _ => State::ThereTwice,
+                count => match count.cmp(&u64::from(rows_left)) {
+                    std::cmp::Ordering::Less => State::InPart,
+                    std::cmp::Ordering::Equal => State::There,
+                    std::cmp::Ordering::Greater => State::ThereTwice,
+                },
             },
             Trace::Last => {
                 let shown = rows.shown(index);
@@ -215,6 +242,11 @@ impl Judge<'_> {
                 let acknowledged = entry.fate() == Fate::Acknowledged;
                 let judged = entry.micros() < self.before;
                 let parts = self.parts(entry);
+                let proven = self.proven(entry);
+                if proven.never_found && !parts.is_empty() {
+                    tally.unresolved += u64::from(acknowledged && judged);
+                    continue;
+                }
                 if parts.is_empty() {
                     let unchecked = !kinds[usize::from(entry.kind())].only_reads;
                     tally.without_ledger += u64::from(acknowledged && judged && unchecked);
@@ -225,13 +257,14 @@ impl Judge<'_> {
                     continue;
                 }
                 let (mut there, mut twice, mut not_there, mut looked_for) = (0_u8, false, 0_u8, false);
-                for (at, (place, trace)) in parts.iter().enumerate() {
+                for (at, part) in parts.iter().enumerate() {
                     let bit = 1 << at;
-                    if entry.hollow_parts() & bit != 0 && !self.miscounted[*place] {
+                    if entry.hollow_parts() & bit != 0 && !self.miscounted[part.0] {
                         continue;
                     }
                     looked_for = true;
-                    match self.state(*place, *trace, index, seq) {
+                    match self.state(*part, self.rows(entry, at), index, seq) {
+                        State::InPart => (there, not_there) = (there | bit, not_there | bit),
                         State::There => there |= bit,
                         State::ThereTwice => (there, twice) = (there | bit, true),
                         State::NotThere => not_there |= bit,
@@ -240,7 +273,7 @@ impl Judge<'_> {
                 }
                 if !acknowledged && there != 0 {
                     // Nobody heard how many rows it wrote: there may have been none to write.
-                    not_there &= !self.sometimes_hollow[usize::from(entry.kind())];
+                    not_there &= !self.sometimes_hollow[usize::from(entry.kind())] | there;
                 }
                 let add = |sort: &mut Collector| {
                     let side = target.map(|target| target.side(self.ledger.timestamp(entry.micros())));
@@ -283,9 +316,12 @@ impl Judge<'_> {
             }
         }
         let sample = |sort: Collector| sort.sample(self.ledger, target.is_some());
-        let kinds = kinds.iter().zip(tallies);
+        let most_rows = |at: usize| self.proven.get(at).map_or(0, |proven| proven.most_rows);
+        let kinds = kinds.iter().zip(tallies).enumerate();
+        let kinds =
+            kinds.map(|(at, (kind, tally))| KindVerdict { kind: kind.name.clone(), most_rows: most_rows(at), tally });
         Verdict {
-            kinds: kinds.map(|(kind, tally)| KindVerdict { kind: kind.name.clone(), tally }).collect(),
+            kinds: kinds.collect(),
             lost: sample(lost),
             halves: sample(halves),
             duplicated: sample(duplicated),
@@ -308,7 +344,9 @@ impl Judge<'_> {
             };
             let (count, strays) = rows.strays();
             let first = self.ledger.layout().kinds.iter().position(|kind| {
-                kind.parts.iter().any(|(at, _)| self.places().get(*at).is_some_and(|at| at.columns == place.columns))
+                kind.parts
+                    .iter()
+                    .any(|(at, _)| self.places().get(*at).is_some_and(|at| at.columns.is_at(&place.columns)))
             });
             if let Some(kind) = first.and_then(|first| verdict.kinds.get_mut(first)) {
                 kind.tally.unexpected += count;

@@ -9,6 +9,8 @@ mod judge;
 mod pick;
 mod plan;
 mod pool;
+mod proof;
+mod resolve;
 mod seen;
 mod trace;
 mod user;
@@ -30,7 +32,9 @@ pub use check::{CheckError, check};
 pub use found::{Found, KindVerdict, SHOWN, Sample, Side, Sides, Stray, Tally, Target, Verdict};
 pub use judge::Asked;
 pub use pick::Picked;
-pub use pool::{Counts, Failure, HeldBack, Pool};
+pub use pool::{Counts, Failure, HeldBack, Pool, Reason};
+pub use proof::Proven;
+pub use resolve::{Unresolved, unresolved};
 pub use trace::{Gone, Part, Refusal, Trace, Traces, traces};
 
 /// What the users do.
@@ -72,7 +76,19 @@ pub struct LedgerColumns {
     pub client: String,
     /// The column of `$seq`, as SQL writes it.
     pub seq: String,
+    /// How many rows a transaction leaves there with its mark, where it is said.
+    pub rows: Option<u8>,
 }
+
+impl LedgerColumns {
+    /// Whether both look in the same place, whatever is to be found there.
+    pub fn is_at(&self, other: &LedgerColumns) -> bool {
+        (&self.table, &self.client, &self.seq) == (&other.table, &other.client, &other.seq)
+    }
+}
+
+/// The most rows of one transaction that are counted.
+pub const MOST_ROWS: u8 = 200;
 
 /// The current way in to a node. None where it is not known now. Called on the users' thread: it must not block.
 pub type LoginSource = Arc<dyn Fn() -> Option<Login> + Send + Sync>;

@@ -128,12 +128,22 @@ impl Plan {
             return Err("holds a NUL character".to_owned());
         }
         let read = |text: &str| user_sql(text).map_err(|error| format!("cannot be run: {error}"));
-        let mut sql = read(&kind.sql)?;
+        let uncounted = parts.iter().enumerate().filter(|(_, part)| part.statements.is_empty());
+        let uncounted = uncounted.filter(|(_, part)| !matches!(part.trace, Trace::Gone(_)));
+        let uncounted = uncounted.fold(0, |bits, (at, _)| bits | 1_u8 << at);
+        // Where no statement's count of rows tells whether anything was written, the server is asked.
+        let asks = uncounted != 0 && !has_own_transaction(&kind.sql);
+        let mut text = kind.sql.clone();
+        if asks {
+            text.push_str(WROTE);
+        }
+        let several = split_statements(&kind.sql).len() > 1;
+        let mut sql = read(&text)?;
         // How many statements stand before the first of its own.
         let mut before = 0;
-        if sql.statements.len() > 1 && !has_own_transaction(&kind.sql) {
+        if several && !has_own_transaction(&kind.sql) {
             // What is implicitly one transaction is not one to LOCK, SAVEPOINT and their like.
-            sql = read(&format!("BEGIN;\n{}\n;COMMIT", kind.sql))?;
+            sql = read(&format!("BEGIN;\n{text}\n;COMMIT"))?;
             before = 1;
         }
         let marks = sql.uses(UserParameter::Client) && sql.uses(UserParameter::Seq);
@@ -142,7 +152,11 @@ impl Plan {
                 "has a ledger but does not write both `$client` and `$seq`: it could not be found again".to_owned()
             );
         }
+        let asked_at = sql.statements.len().checked_sub(1 + before).filter(|_| asks);
         let counts = |number: usize| {
+            if asked_at == Some(number) {
+                return uncounted;
+            }
             let about = |part: &Part| part.statements.iter().any(|of| of + before == number);
             parts.iter().enumerate().fold(0, |bits, (at, part)| bits | u8::from(about(part)) << at)
         };
@@ -208,6 +222,18 @@ impl Plan {
     }
 }
 
+impl Kind {
+    /// Whether its SQL ends with a ROLLBACK of all of it, and commits nothing before.
+    pub fn rolls_itself_back(&self) -> bool {
+        let effects = split_statements(&self.sql).into_iter().map(Effect::of).filter(|effect| *effect != Effect::Plain);
+        let effects: Vec<Effect> = effects.collect();
+        !effects.is_empty() && effects.iter().all(|effect| *effect == Effect::Rollback)
+    }
+}
+
+/// One row where the transaction has written anything at all: only then it has an id.
+const WROTE: &str = "\n;SELECT 1 WHERE pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL";
+
 /// Whether any of the statements begins or ends a transaction.
 fn has_own_transaction(text: &str) -> bool {
     split_statements(text).iter().any(|statement| {
@@ -266,6 +292,7 @@ mod tests {
                 table: crate::pg::TableName { schema: None, name: "t".into() },
                 client: "client".into(),
                 seq: "seq".into(),
+                rows: None,
             };
             let ledger = if ledger { vec![columns] } else { vec![] };
             let kind = Kind { name: "order".into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] };

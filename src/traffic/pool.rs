@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::books::{Books, Fate, Ledger};
 use super::plan::Plan;
+use super::proof::{Proof, Proven};
 use super::user::User;
 use super::wire::{Connection, WireError};
 use super::{LoginSource, TrafficError, Workload};
@@ -26,6 +27,19 @@ pub struct Counts {
     pub in_doubt: u64,
     /// The server refused, whether that is tolerated or not.
     pub rejected: u64,
+    /// Of those in doubt, the ones that were committed locally while the wait for the synchronous standbys was cancelled.
+    pub unconfirmed: u64,
+}
+
+/// Why the server did not commit a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// An error, by what the server called it.
+    State(SqlState),
+    /// The transaction ends with a ROLLBACK of its own.
+    RolledBack,
+    /// An error without an SQLSTATE.
+    Unnamed,
 }
 
 /// Something that should not have happened to a user.
@@ -43,6 +57,8 @@ pub struct Failure {
     pub sqlstate: Option<SqlState>,
     /// What the server said, or what is wrong.
     pub message: String,
+    /// What to do, where it is no error of the server.
+    pub help: Option<String>,
     /// When.
     pub at: Timestamp,
 }
@@ -56,7 +72,11 @@ pub(super) struct Users {
     start: Instant,
     counts: [AtomicU64; 3],
     /// How often the server said no, by what it called it.
-    rejections: Mutex<BTreeMap<Option<SqlState>, u64>>,
+    rejections: Mutex<BTreeMap<Reason, u64>>,
+    /// How many commits are in doubt since the wait for synchronous standbys was cancelled.
+    unconfirmed: AtomicU64,
+    /// What is known of each kind's ledger.
+    pub(super) proofs: Vec<Proof>,
     failure: Mutex<Option<Failure>>,
     trouble: Mutex<Option<String>>,
     pace: Pace,
@@ -176,9 +196,14 @@ impl Users {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a rejection by what the server called it; None where it gave no SQLSTATE.
-    pub(super) fn rejected(&self, state: Option<SqlState>) {
-        *lock(&self.rejections).entry(state).or_default() += 1;
+    /// Counts a rejection by its reason.
+    pub(super) fn rejected(&self, reason: Reason) {
+        *lock(&self.rejections).entry(reason).or_default() += 1;
+    }
+
+    /// Counts a commit that no synchronous standby has confirmed.
+    pub(super) fn unconfirmed(&self) {
+        self.unconfirmed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Users who were made to leave did not hear the answer.
@@ -248,6 +273,7 @@ impl Pool {
         }
         let mut plan = Plan::new(&workload)?;
         let layout = std::mem::take(&mut plan.layout);
+        let proofs = layout.kinds.iter().map(|kind| Proof::new(&layout, kind)).collect();
         let start = Instant::now();
         let users = Arc::new(Users {
             plan,
@@ -257,6 +283,8 @@ impl Pool {
             start,
             counts: Default::default(),
             rejections: Mutex::default(),
+            unconfirmed: AtomicU64::new(0),
+            proofs,
             failure: Mutex::default(),
             trouble: Mutex::default(),
             pace: Pace::new(workload.rate, start),
@@ -293,12 +321,11 @@ impl Pool {
     pub fn counts(&self) -> Counts {
         let [acknowledged, in_doubt, rejected] =
             self.users.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-        Counts { acknowledged, in_doubt, rejected }
+        Counts { acknowledged, in_doubt, rejected, unconfirmed: self.users.unconfirmed.load(Ordering::Relaxed) }
     }
 
-    /// How often the server said no, by what it called it; None for those without an SQLSTATE, such as a ROLLBACK of the
-    /// transaction's own.
-    pub fn rejections(&self) -> BTreeMap<Option<SqlState>, u64> {
+    /// How often the server did not commit, by the reason.
+    pub fn rejections(&self) -> BTreeMap<Reason, u64> {
         lock(&self.users.rejections).clone()
     }
 
@@ -353,6 +380,11 @@ impl Pool {
         self.done.cancelled().await;
     }
 
+    /// What is known of each kind's ledger, in the workload's order.
+    pub fn proven(&self) -> Vec<Proven> {
+        self.users.proofs.iter().map(Proof::proven).collect()
+    }
+
     /// Whether the users are at work, or still have answers to come.
     pub fn at_work(&self) -> bool {
         !self.done.is_cancelled()
@@ -385,6 +417,7 @@ fn nobodys(message: String) -> Failure {
         node: String::new(),
         sqlstate: None,
         message,
+        help: None,
         at: Timestamp::now(),
     }
 }

@@ -1,4 +1,5 @@
-//! What was seen in the rows of one place: two bits for each transaction, or a number for each user. Pure.
+//! What was seen in the rows of one place: two bits for each transaction (eight, where it leaves several rows), or a number for each
+//! user. Pure.
 
 use super::books::{Ledger, Place};
 use super::found::SHOWN;
@@ -15,7 +16,7 @@ pub(super) struct Seen<'a> {
 
 /// For each user.
 enum Rows {
-    /// How often each transaction was seen: 0, 1, or 2 and more.
+    /// How often each transaction was seen, up to once more than it should be.
     Each(Vec<Counters>),
     /// The one row that shows the last.
     Last(Vec<Shown>),
@@ -23,6 +24,10 @@ enum Rows {
 
 struct Counters {
     len: u64,
+    /// The logarithm of the bits for each.
+    log_bits: u32,
+    /// Where they stop counting.
+    most: u64,
     words: Vec<u64>,
 }
 
@@ -36,18 +41,35 @@ pub(super) struct Shown {
 }
 
 impl Counters {
-    fn place(seq: u64) -> (usize, u32) {
-        ((seq - 1) as usize / 32, (seq - 1) as u32 % 32 * 2)
+    fn new(len: u64, rows: u8) -> Self {
+        let (log_bits, most) = if rows == 1 { (1, 2) } else { (3, u64::from(rows) + 1) };
+        Counters { len, log_bits, most, words: vec![0; (len as usize).div_ceil(64 >> log_bits)] }
+    }
+
+    fn place(&self, seq: u64) -> (usize, u32) {
+        let log_each = 6 - self.log_bits;
+        ((seq - 1) as usize >> log_each, ((seq - 1) as u32 & ((1 << log_each) - 1)) << self.log_bits)
+    }
+
+    fn count(&self, seq: u64) -> u64 {
+        let (word, shift) = self.place(seq);
+        self.words[word] >> shift & ((1 << (1 << self.log_bits)) - 1)
+    }
+
+    fn add(&mut self, seq: u64) {
+        let (word, shift) = self.place(seq);
+        if self.count(seq) < self.most {
+            self.words[word] += 1 << shift;
+        }
     }
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(ledger: &'a Ledger, place: &'a Place) -> Self {
-        let counters = |len: u64| Counters { len, words: vec![0; (len as usize).div_ceil(32)] };
         let books = ledger.books();
         let rows = match place.last {
             true => Rows::Last(vec![Shown::default(); books.len()]),
-            false => Rows::Each(books.iter().map(|book| counters(book.tried())).collect()),
+            false => Rows::Each(books.iter().map(|book| Counters::new(book.tried(), place.most_rows)).collect()),
         };
         let strange = if place.strange.contains(&true) { place.strange.as_slice() } else { &[] };
         Seen { ledger, strange, rows, strays: vec![], unexpected: 0 }
@@ -80,10 +102,7 @@ impl<'a> Seen<'a> {
             self.stray(index, seq);
             return;
         }
-        let (word, shift) = Counters::place(number);
-        if counters.words[word] >> shift & 2 == 0 {
-            counters.words[word] += 1 << shift;
-        }
+        counters.add(number);
     }
 
     fn stray(&mut self, index: usize, seq: i64) {
@@ -93,12 +112,13 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// How often a transaction was seen: 0, 1, or 2 and more. In a place where each user has one row: 0.
+    /// How often a transaction was seen, up to once more than it should be. In a place where each user has one row: 0.
     pub(super) fn count(&self, index: usize, seq: u64) -> u64 {
         let Rows::Each(counters) = &self.rows else { return 0 };
-        let Some(counters) = counters.get(index).filter(|counters| (1..=counters.len).contains(&seq)) else { return 0 };
-        let (word, shift) = Counters::place(seq);
-        counters.words[word] >> shift & 3
+        counters
+            .get(index)
+            .filter(|counters| (1..=counters.len).contains(&seq))
+            .map_or(0, |counters| counters.count(seq))
     }
 
     /// A user's one row.

@@ -2,9 +2,10 @@
 //!
 //! What could not be told is refused before anybody starts: a judge that cannot see a loss would call it none.
 
-use super::{Kind, LedgerColumns};
+use super::check::is_expression;
+use super::{Kind, LedgerColumns, MOST_ROWS};
 use crate::pg::TableName;
-use crate::pg::sql::{Conditions, Conflict, Lexeme, Verb, Write, only_reads, split_statements, writes};
+use crate::pg::sql::{Conditions, Conflict, Lexeme, Source, Verb, Write, only_reads, split_statements, writes};
 
 /// What is left in one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Part {
     pub columns: LedgerColumns,
     /// What.
     pub trace: Trace,
+    /// How many rows.
+    pub rows: u8,
     /// The statements, by their numbers, whose counts of rows tell whether anything was written.
     pub statements: Vec<usize>,
 }
@@ -81,7 +84,7 @@ pub fn traces(kinds: &[Kind]) -> Result<Traces, Vec<Refusal>> {
         let mut parts: Vec<Part> = vec![];
         for (ledger, columns) in kind.ledger.iter().enumerate() {
             match parts_of(columns, &written[number]) {
-                _ if kind.ledger[..ledger].contains(columns) => {
+                _ if kind.ledger[..ledger].iter().any(|other| other.is_at(columns)) => {
                     let title = "this ledger is named twice".to_owned();
                     let help = "one for each table that the transaction writes to".to_owned();
                     refused.push(Refusal { kind: number, ledger, title, help });
@@ -120,7 +123,13 @@ fn may_be(one: &TableName, other: &TableName) -> bool {
 
 /// A column's name without quotes.
 fn folded(column: &str) -> String {
-    column.parse::<TableName>().map_or_else(|_| column.to_owned(), |name| name.name)
+    plain_column(column).unwrap_or_else(|| column.to_owned())
+}
+
+/// A column's name without quotes; None for an expression.
+fn plain_column(column: &str) -> Option<String> {
+    let name = column.parse::<TableName>().ok().filter(|name| name.schema.is_none()).map(|name| name.name);
+    name.or_else(|| (!is_expression(column)).then(|| column.to_owned()))
 }
 
 /// What and why not, and what to do.
@@ -139,16 +148,22 @@ fn parts_of(columns: &LedgerColumns, written: &Written) -> Result<Vec<Part>, Why
             },
             None => {
                 let statements = statement.into_iter().collect();
-                parts.push(Part { columns: columns.clone(), trace, statements });
+                parts.push(Part { columns: columns.clone(), trace, rows: columns.rows.unwrap_or(1), statements });
             }
         }
     };
     let mut touched = false;
+    // How many rows its INSERTs leave, where their text says so.
+    let mut inserted = Some(0_usize);
     let here = written.iter().filter(|(_, write)| may_be(&write.table, &columns.table));
     for (number, write) in here {
         let counted = write.counted.then_some(*number);
         match write.verb {
-            Verb::Insert => add(insert(write, &client, &seq)?, counted),
+            Verb::Insert => {
+                let rows = marked_rows(columns, write)?;
+                inserted = inserted.zip(rows).map(|(sum, rows)| sum + rows);
+                add(insert(write, &client, &seq)?, counted);
+            }
             Verb::Update => match update(write, &client, &seq)? {
                 Some(trace) => add(trace, counted),
                 None => touched = true,
@@ -163,6 +178,10 @@ fn parts_of(columns: &LedgerColumns, written: &Written) -> Result<Vec<Part>, Why
             }
         }
     }
+    let inserted = inserted.filter(|rows| *rows > 0);
+    if let Some((row, inserted)) = parts.iter_mut().find(|part| part.trace == Trace::Row).zip(inserted) {
+        row.rows = rows_left(columns, inserted)?;
+    }
     let has = |trace: Trace| parts.iter().any(|part| part.trace == trace);
     match parts.is_empty() {
         true if touched => Err((
@@ -170,10 +189,152 @@ fn parts_of(columns: &LedgerColumns, written: &Written) -> Result<Vec<Part>, Why
             format!("let it set {seq} = $seq, or leave the ledger out"),
         )),
         // A function, a view, a trigger: the judge looks for a row.
-        true => Ok(vec![Part { columns: columns.clone(), trace: Trace::Row, statements: vec![] }]),
+        true => {
+            let rows = columns.rows.unwrap_or(1);
+            Ok(vec![Part { columns: columns.clone(), trace: Trace::Row, rows, statements: vec![] }])
+        }
         false if has(Trace::Last) && parts.len() > 1 => Err(mixed(columns)),
         false => Ok(parts),
     }
+}
+
+/// How many rows INSERTs of so many leave, by their own text and by what the ledger says.
+fn rows_left(columns: &LedgerColumns, inserted: usize) -> Result<u8, Why> {
+    let written = u8::try_from(inserted).ok().filter(|rows| *rows <= MOST_ROWS);
+    match (written, columns.rows) {
+        (Some(written), None) => Ok(written),
+        (Some(written), Some(said)) if written == said => Ok(said),
+        (_, Some(said)) => Err((
+            format!("the ledger says `rows: {said}`, and the transaction writes {inserted} to {}", columns.table),
+            "leave `rows` out, or make both the same".to_owned(),
+        )),
+        (None, None) => Err((
+            format!("{inserted} rows of one transaction in {} are too many to be counted", columns.table),
+            format!("at most {MOST_ROWS} can be: put the mark on fewer rows"),
+        )),
+    }
+}
+
+/// How many rows with the transaction's mark an INSERT writes; None where its text does not tell. What it writes in place of the mark
+/// is refused: nobody would find it again.
+fn marked_rows(columns: &LedgerColumns, write: &Write) -> Result<Option<usize>, Why> {
+    let Source::Rows { columns: listed, rows, exact } = &write.source else { return Ok(None) };
+    let mut known = *exact;
+    let mut marked = vec![true; rows.len()];
+    for (column, parameter) in [(&columns.client, "$client"), (&columns.seq, "$seq")] {
+        // Whether an expression comes to the mark is seen when the first row is there.
+        let Some(name) = plain_column(column) else {
+            known = false;
+            continue;
+        };
+        let at = match listed.as_ref().map(|listed| listed.iter().position(|one| *one == name)) {
+            Some(None) => return Err(unlisted(columns, column, parameter)),
+            at => at.flatten(),
+        };
+        let found: Vec<Mark> = rows.iter().map(|row| mark_in(row, at, parameter)).collect();
+        known &= !found.contains(&Mark::Unknown);
+        for (marked, found) in marked.iter_mut().zip(&found) {
+            *marked &= *found == Mark::Plain;
+        }
+        if found.iter().all(|found| *found == Mark::Other) {
+            let value = rows.first().and_then(|row| row.get(at?)).map(|value| told(value));
+            let table = &columns.table;
+            return Err((
+                match value {
+                    Some(value) => {
+                        format!(
+                            "this INSERT writes `{value}` to `{column}` of {table}, where the ledger looks for {parameter}"
+                        )
+                    }
+                    None => format!(
+                        "this INSERT writes {parameter} to no column of {table}: it could not be found again in `{column}`"
+                    ),
+                },
+                format!(
+                    "write {parameter} itself there, with a cast at most; what is made of it can stand in another column"
+                ),
+            ));
+        }
+    }
+    Ok(Some(marked.into_iter().filter(|marked| *marked).count()).filter(|_| known))
+}
+
+fn unlisted(columns: &LedgerColumns, column: &str, parameter: &str) -> Why {
+    (
+        format!("this INSERT does not write the ledger's column `{column}` of {}", columns.table),
+        format!("add it to the INSERT's columns, with the value {parameter}, or name another column in the ledger"),
+    )
+}
+
+/// What a row has in a column; where its place is not known, in any.
+fn mark_in(row: &[Vec<Lexeme>], at: Option<usize>, parameter: &str) -> Mark {
+    match at {
+        Some(at) => row.get(at).map_or(Mark::Unknown, |value| mark(value, parameter)),
+        None => row.iter().map(|value| mark(value, parameter)).min().unwrap_or(Mark::Unknown),
+    }
+}
+
+/// What an INSERT writes to a ledger's column, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    /// The parameter itself.
+    Plain,
+    /// What a query finds, or a function returns.
+    Unknown,
+    /// Something else for certain, or made of a parameter.
+    Other,
+}
+
+fn mark(value: &[Lexeme], parameter: &str) -> Mark {
+    if is_parameter(unwrapped(value), parameter) {
+        return Mark::Plain;
+    }
+    let constant = match bare(value)[..] {
+        [Lexeme::Text] => true,
+        [Lexeme::Word(word)] => {
+            word == "default" || word == "null" || word.starts_with(|first: char| first.is_ascii_digit())
+        }
+        _ => false,
+    };
+    match constant || value.iter().any(|lexeme| matches!(lexeme, Lexeme::Parameter(_))) {
+        true => Mark::Other,
+        false => Mark::Unknown,
+    }
+}
+
+/// Without parentheses around all of it, and without CAST(... AS type).
+fn unwrapped(value: &[Lexeme]) -> &[Lexeme] {
+    match value {
+        [Lexeme::Symbol(b'('), inside @ .., Lexeme::Symbol(b')')] if !inside.contains(&Lexeme::Symbol(b'(')) => {
+            unwrapped(inside)
+        }
+        [cast, Lexeme::Symbol(b'('), value, as_, Lexeme::Word(_), Lexeme::Symbol(b')')]
+            if cast.name() == Some("cast") && as_.name() == Some("as") =>
+        {
+            std::slice::from_ref(value)
+        }
+        value => value,
+    }
+}
+
+/// An expression as people read it.
+fn told(value: &[Lexeme]) -> String {
+    let mut text = String::new();
+    for lexeme in value {
+        let piece = match lexeme {
+            Lexeme::Word(word) | Lexeme::Parameter(word) => word.clone(),
+            Lexeme::Name(name) => crate::pg::quote_identifier(name),
+            Lexeme::Text => "'...'".to_owned(),
+            Lexeme::Symbol(byte) => char::from(*byte).to_string(),
+        };
+        let symbol = matches!(lexeme, Lexeme::Symbol(b'(' | b')' | b'.' | b':' | b','));
+        let one_operator = matches!(lexeme, Lexeme::Symbol(_)) && text.ends_with(['|', '<', '>', '-', '=', '!', '~']);
+        if !text.is_empty() && !symbol && !one_operator && !text.ends_with(['(', '.', ':']) {
+            text.push(' ');
+        }
+        text.push_str(&piece);
+    }
+    text
 }
 
 fn mixed(columns: &LedgerColumns) -> Why {
@@ -343,14 +504,16 @@ fn contradictions(kinds: &[Kind], parts: &[Vec<Part>]) -> Vec<Refusal> {
     for (number, part) in parts.iter().enumerate().flat_map(|(number, parts)| parts.iter().map(move |p| (number, p))) {
         let columns = &part.columns;
         let table = &columns.table;
-        let here = || every().filter(|other| other.columns == *columns);
+        let here = || every().filter(|other| other.columns.is_at(columns));
         let why = match part.trace {
             Trace::Last if here().any(|other| other.trace != Trace::Last) => Some(mixed(columns)),
             Trace::Gone(_) if !here().any(|other| other.trace == Trace::Row) => Some((
                 format!("no transaction inserts into {table} what this one deletes: a loss could not be told"),
                 "let another transaction of the same users INSERT there, with the same ledger".to_owned(),
             )),
-            Trace::Gone(_) if every().any(|other| may_be(&other.columns.table, table) && other.columns != *columns) => {
+            Trace::Gone(_)
+                if every().any(|other| may_be(&other.columns.table, table) && !other.columns.is_at(columns)) =>
+            {
                 Some((
                     format!("this DELETE removes rows of {table} in which another transaction is looked for"),
                     "use another table for what is looked for in other columns".to_owned(),
@@ -359,7 +522,7 @@ fn contradictions(kinds: &[Kind], parts: &[Vec<Part>]) -> Vec<Refusal> {
             _ => None,
         };
         if let Some((title, help)) = why {
-            let ledger = kinds[number].ledger.iter().position(|one| one == columns).unwrap_or(0);
+            let ledger = kinds[number].ledger.iter().position(|one| one.is_at(columns)).unwrap_or(0);
             refused.push(Refusal { kind: number, ledger, title, help });
         }
     }
@@ -445,6 +608,7 @@ mod tests {
             table: table.parse().expect("a table"),
             client: "client".into(),
             seq: "SEQ".into(),
+            rows: None,
         };
         let ledger = tables.iter().map(columns).collect();
         Kind { name: name.into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] }
@@ -507,12 +671,41 @@ mod tests {
             ("DELETE FROM t WHERE client = $client AND seq > $seq", "which rows"),
             ("DELETE FROM t WHERE client = $client AND seq < $seq AND n = 1", "which rows"),
             ("DELETE FROM t WHERE seq < $seq", "which rows"),
+            (
+                "INSERT INTO t (client, seq) VALUES (1000 + $client, $seq)",
+                "writes `1000 + $client` to `client` of t, where the ledger looks for $client",
+            ),
+            ("INSERT INTO t (client, seq) VALUES ($seq, $client)", "writes `$seq` to `client` of t"),
+            ("INSERT INTO t (client, seq) VALUES ($client, $seq % 10)", "`$seq % 10`"),
+            ("INSERT INTO t (client, seq) VALUES ($client, $seq::varchar(2))", "`$seq::varchar(2)`"),
+            ("INSERT INTO t (client, seq) SELECT $client, md5($seq::text)", "`md5($seq::text)`"),
+            ("INSERT INTO t VALUES (1000 + $client, $seq)", "writes $client to no column of t"),
+            ("INSERT INTO t (client, n) VALUES ($client, $seq)", "does not write the ledger's column `SEQ`"),
             ("MERGE INTO t USING u ON true WHEN MATCHED THEN UPDATE SET seq = $seq", "MERGE"),
             ("INSERT INTO t VALUES ($client, $seq); UPDATE t SET seq = $seq WHERE client = $client", "one by one"),
         ] {
             let refused = traces_of(sql).unwrap_err();
             assert!(refused.contains(part), "{sql}: {refused}");
         }
+    }
+
+    #[test]
+    fn the_rows_of_a_transaction_are_counted_from_its_text() {
+        let rows = |sql: &str, said: Option<u8>| {
+            let mut kind = kind("it", sql, &["t"]);
+            kind.ledger[0].rows = said;
+            traces(&[kind]).map(|found| found.parts[0][0].rows).map_err(|refused| refused[0].title.clone())
+        };
+        let one = "INSERT INTO t (n, client, seq) VALUES (1, $client, CAST($seq AS bigint))";
+        assert_eq!(rows(one, None), Ok(1));
+        assert_eq!(rows(&format!("{one}, (2, ($client), $seq::text), (3, 0, 0) RETURNING n"), None), Ok(2));
+        assert_eq!(rows(&format!("{one}; {one}"), None), Ok(2));
+        assert_eq!(rows("INSERT INTO t VALUES ($client, $seq, 1), ($client, $seq, 2)", None), Ok(2));
+        assert_eq!(rows("INSERT INTO t SELECT $client, $seq, n FROM generate_series(1, 3) n", Some(3)), Ok(3));
+        assert_eq!(rows("SELECT three_lines($client, $seq)", Some(3)), Ok(3));
+        assert_eq!(rows("INSERT INTO t (client, seq) SELECT client, seq FROM beside", None), Ok(1));
+        let title = "the ledger says `rows: 3`, and the transaction writes 1 to t";
+        assert_eq!(rows(one, Some(3)), Err(title.to_owned()));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use postgres_protocol::message::frontend;
 use super::books::Fate;
 use super::check::{Values, field, number};
 use super::plan::{Effect, KindPlan, Look, Plan};
-use super::pool::{Failure, Users};
+use super::pool::{Failure, Reason, Users};
+use super::proof::Looked;
 use super::wire::{Connection, ServerError, WireError, put_number};
 use super::witness::{Reading, Witness};
 use crate::pg::sql::UserParameter;
@@ -36,6 +37,9 @@ const REST: Duration = Duration::from_millis(50);
 enum Answer {
     /// With the parts that wrote no row, a bit for each.
     Acknowledged(u8),
+    /// The server has committed it by itself and stopped waiting for the synchronous standbys: whether it survives a failover,
+    /// nobody knows. The session goes on.
+    Unconfirmed,
     /// The session goes on.
     Rejected(ServerError),
     /// The session is over, but the transaction was certainly not committed.
@@ -173,12 +177,14 @@ impl User {
             {
                 self.resting[kind] = Some(Instant::now() + REST);
             }
-            let (state, hollow) = match &answer {
-                Answer::Acknowledged(hollow) => (None, *hollow),
-                Answer::Rejected(error) | Answer::RejectedAndLost(error) => (error.state, 0),
-                _ => (None, 0),
+            let (reason, hollow) = match &answer {
+                Answer::Acknowledged(hollow) => (Reason::Unnamed, *hollow),
+                Answer::Rejected(ServerError { state: Some(state), .. })
+                | Answer::RejectedAndLost(ServerError { state: Some(state), .. }) => (Reason::State(*state), 0),
+                Answer::RolledBack => (Reason::RolledBack, 0),
+                _ => (Reason::Unnamed, 0),
             };
-            let (fate, goes_on, failed) = self.judge(plan, seq, answer);
+            let (fate, mut goes_on, failed) = self.judge(plan, seq, answer);
             users.resolve(self.index, fate, hollow);
             if !plan.looks.is_empty()
                 && let Some(mut book) = users.books.book(self.index)
@@ -186,7 +192,10 @@ impl User {
                 self.witness.compare(&mut book, &users.books.layout, seq, &mut self.session.readings);
             }
             if fate == Fate::Rejected {
-                users.rejected(state);
+                users.rejected(reason);
+            }
+            if fate == Fate::Acknowledged && users.proofs[kind].is_due() {
+                goes_on = self.prove(connection, kind, seq, hollow).await;
             }
             if fate == Fate::Acknowledged {
                 *back_off = BACK_OFF.0;
@@ -196,6 +205,24 @@ impl User {
             }
             if !goes_on {
                 return false;
+            }
+        }
+    }
+
+    /// Looks for what was just acknowledged. False if the session is over.
+    async fn prove(&self, connection: &mut Connection, kind: usize, seq: u64, hollow: u8) -> bool {
+        let (proof, plan) = (&self.users.proofs[kind], &self.users.plan.kinds[kind]);
+        match proof.look(connection, (self.session.client, seq), hollow).await {
+            Looked::Fine => true,
+            Looked::Missing(message) => {
+                let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a \
+                            generated column writes there";
+                self.fail(plan, seq, None, message, Some(help));
+                true
+            }
+            Looked::Lost(error) => {
+                self.users.trouble(self.node, &error.to_string());
+                false
             }
         }
     }
@@ -261,8 +288,15 @@ impl User {
                 (Fate::InDoubt, true, failed)
             }
             Answer::Unfinished(message) => {
-                self.fail(plan, seq, None, message.to_owned());
+                let help = "users need a transaction that ends by itself: with its last statement, or with COMMIT";
+                self.fail(plan, seq, None, message.to_owned(), Some(help));
                 (Fate::Rejected, false, true)
+            }
+            Answer::Unconfirmed => {
+                self.users.unconfirmed();
+                let told = "a commit waited for a synchronous standby, and the wait was cancelled";
+                self.users.trouble(self.node, told);
+                (Fate::InDoubt, true, false)
             }
             Answer::Lost(error) => {
                 self.users.trouble(self.node, &error.to_string());
@@ -288,11 +322,11 @@ impl User {
         if error.state.is_some_and(|state| plan.tolerate.contains(&state)) {
             return false;
         }
-        self.fail(plan, seq, Some(error), error.message.clone());
+        self.fail(plan, seq, Some(error), error.message.clone(), None);
         true
     }
 
-    fn fail(&self, plan: &KindPlan, seq: u64, error: Option<&ServerError>, message: String) {
+    fn fail(&self, plan: &KindPlan, seq: u64, error: Option<&ServerError>, message: String, help: Option<&str>) {
         self.users.fail(Failure {
             kind: plan.name.clone(),
             client: self.session.client,
@@ -300,6 +334,7 @@ impl User {
             node: self.users.node(self.node).to_owned(),
             sqlstate: error.and_then(|error| error.state),
             message,
+            help: help.map(str::to_owned),
             at: Timestamp::now(),
         });
     }
@@ -406,7 +441,7 @@ impl Session {
         }
         let (mut parsed, mut completed) = (0, 0);
         let mut hollow = plan.counted;
-        let mut rolled_back = false;
+        let (mut rolled_back, mut unconfirmed) = (false, false);
         let mut error: Option<ServerError> = None;
         loop {
             let message = match connection.receive().await {
@@ -451,9 +486,11 @@ impl Session {
                     }
                     error.get_or_insert(told);
                 }
+                // A notice: most are of no concern to users.
+                b'N' => unconfirmed |= message.is_cancelled_wait(),
                 b'Z' => {
                     let status = message.status();
-                    let acknowledged = Answer::Acknowledged(hollow);
+                    let acknowledged = if unconfirmed { Answer::Unconfirmed } else { Answer::Acknowledged(hollow) };
                     return ended(connection, plan, status, error, completed, rolled_back, acknowledged).await;
                 }
                 // COPY FROM STDIN, COPY BOTH: the server waits for rows that no user has.

@@ -94,6 +94,12 @@ impl Message<'_> {
         ServerError::read(self.body)
     }
 
+    /// Of a NoticeResponse: whether a commit has stopped waiting for the synchronous standbys ("canceling wait for synchronous
+    /// replication": told by the routine of the server's source, which no language changes).
+    pub(super) fn is_cancelled_wait(&self) -> bool {
+        self.body.split(|b| *b == 0).any(|field| field == b"RSyncRepWaitForLSN")
+    }
+
     /// The transaction's status in a ReadyForQuery.
     pub(super) fn status(&self) -> u8 {
         self.body.first().copied().unwrap_or(b'I')

@@ -274,3 +274,40 @@ steps:
     let said = ["the loss was never measured", "only what `users` did before a mark was judged"];
     Desk::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
 }
+
+/// The server has committed by itself, and says so in a warning: whether a failover keeps it, nobody knows.
+#[test]
+fn a_commit_whose_wait_for_a_standby_was_cancelled_is_in_doubt() {
+    let yaml = r#"
+nodes: { a: {} }
+steps:
+  - sql: { query: "CREATE TABLE orders (client int, seq int)" }
+  - id: users
+    traffic:
+      node: a
+      clients: 3
+      rate: 300
+      transactions:
+        order: { sql: "INSERT INTO orders VALUES ($client, $seq)", ledger: { table: orders, client: client, seq: seq } }
+  - wait_for: { traffic: users, acked: 20 }
+  - exec: { node: a, run: [psql, -X, -c, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", -c, "SELECT pg_reload_conf()"] }
+  - wait_for: { node: a, query: "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'drillyard users'", equals: 3 }
+  - exec:
+      node: a
+      run: [psql, -X, -c, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'drillyard users'"]
+  - wait_for: { node: a, query: "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'drillyard users'", equals: 3 }
+  - exec: { node: a, run: [psql, -X, -c, "ALTER SYSTEM RESET synchronous_standby_names", -c, "SELECT pg_reload_conf()"] }
+  - id: after
+    sql: { node: a, query: SELECT 1 }
+  - wait_for: { traffic: users, acked: 20, since: after }
+  - stop_traffic: users
+  - id: end
+    assert_traffic: { traffic: users, node: a }
+"#;
+    let run = Desk::new().drill(yaml, &[]).passed();
+    let users = &run.report["drills"][0]["traffic"][0];
+    assert_eq!((&users["in_doubt"], &users["unconfirmed"]), (&3.into(), &3.into()), "{}", run.said);
+    assert_eq!(run.fact("end", "in_doubt_present"), 3, "{}", run.said);
+    assert_eq!(users["acknowledged"], users["checked"], "{}", run.said);
+    run.says(&["3 in doubt (3 committed locally, not confirmed by a standby)"]);
+}

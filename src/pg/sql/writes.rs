@@ -69,6 +69,22 @@ pub enum Conflict {
     },
 }
 
+/// What an INSERT writes, as far as its text tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody can tell: a query over several parts, DEFAULT VALUES, no INSERT at all.
+    Unknown,
+    /// Rows of expressions.
+    Rows {
+        /// The columns, in their order; None for the table's own.
+        columns: Option<Vec<String>>,
+        /// The expressions of each row.
+        rows: Vec<Vec<Vec<Lexeme>>>,
+        /// Whether there are as many rows as that: a query FROM something may have any number.
+        exact: bool,
+    },
+}
+
 /// One statement that writes rows: a whole one, or one within WITH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
@@ -84,6 +100,8 @@ pub struct Write {
     pub conditions: Conditions,
     /// Of an INSERT.
     pub conflict: Conflict,
+    /// What an INSERT writes.
+    pub source: Source,
 }
 
 /// What one statement writes, outermost last.
@@ -146,9 +164,13 @@ fn write(lexemes: &[Lexeme]) -> Option<Write> {
         sets: vec![],
         conditions: Conditions::All(vec![]),
         conflict: Conflict::Kept,
+        source: Source::Unknown,
     };
     match verb {
-        Verb::Insert => (write.conflict, write.sets) = conflict(rest),
+        Verb::Insert => {
+            (write.conflict, write.sets) = conflict(rest);
+            write.source = source(rest).unwrap_or(Source::Unknown);
+        }
         Verb::Update => {
             write.sets = after(rest, &["set"]).map(|sets| assignments(until(sets, &["from", "where", "returning"])))?;
             write.conditions = conditions(rest);
@@ -253,6 +275,53 @@ fn assignments(lexemes: &[Lexeme]) -> Vec<Assignment> {
         }
     }
     found
+}
+
+/// What follows an INSERT's table: its alias, its columns, and its rows. None for what is not read here.
+fn source(lexemes: &[Lexeme]) -> Option<Source> {
+    let rest = match lexemes {
+        [word, Lexeme::Word(_) | Lexeme::Name(_), rest @ ..] if word.is("as") => rest,
+        rest => rest,
+    };
+    let begins_query = |lexemes: &[Lexeme]| {
+        lexemes.first().is_some_and(|first| ["select", "with", "values", "table"].iter().any(|word| first.is(word)))
+    };
+    let (columns, rest) = match parenthesised(rest) {
+        Some((inside, rest)) if !begins_query(inside) => {
+            let names = split(inside, comma).into_iter().map(|column| column.first().and_then(Lexeme::name));
+            (Some(names.map(|name| name.map(str::to_owned)).collect::<Option<Vec<_>>>()?), rest)
+        }
+        _ => (None, rest),
+    };
+    let rest = match rest {
+        [overriding, _, value, rest @ ..] if overriding.is("overriding") && value.is("value") => rest,
+        rest => rest,
+    };
+    let rest = match parenthesised(rest) {
+        Some((inside, _)) if begins_query(inside) => inside,
+        _ => rest,
+    };
+    let rest = until(rest, &["on", "returning"]);
+    match rest.split_first()? {
+        (first, rest) if first.is("values") => {
+            let rows = split(rest, comma).into_iter().map(|row| {
+                let (values, _) = parenthesised(row)?;
+                Some(split(values, comma).into_iter().map(<[Lexeme]>::to_vec).collect())
+            });
+            Some(Source::Rows { columns, rows: rows.collect::<Option<Vec<_>>>()?, exact: true })
+        }
+        (first, rest) if first.is("select") && after(rest, &["union"]).is_none() => {
+            let list = until(rest, &["from", "where", "group", "having", "order", "limit", "offset", "window"]);
+            let list = match list {
+                [distinct, list @ ..] if distinct.is("distinct") || distinct.is("all") => list,
+                list => list,
+            };
+            let values = split(list, comma).into_iter().map(|value| until(value, &["as"]).to_vec()).collect();
+            // WHERE alone may leave none, which the server counts.
+            Some(Source::Rows { columns, rows: vec![values], exact: after(rest, &["from"]).is_none() })
+        }
+        _ => None,
+    }
 }
 
 fn conflict(lexemes: &[Lexeme]) -> (Conflict, Vec<Assignment>) {

@@ -17,7 +17,12 @@ mod model;
 const CLIENTS: usize = 3;
 
 fn columns(table: &str) -> LedgerColumns {
-    LedgerColumns { table: TableName { schema: None, name: table.into() }, client: "client".into(), seq: "seq".into() }
+    LedgerColumns {
+        table: TableName { schema: None, name: table.into() },
+        client: "client".into(),
+        seq: "seq".into(),
+        rows: None,
+    }
 }
 
 pub(super) fn kind(name: &str, sql: &str, tables: &[&str]) -> Kind {
@@ -53,7 +58,7 @@ pub(super) fn verdict(ledger: &Ledger, rows: &[Option<&[(i64, i64)]>], before: O
         }));
     }
     assert_eq!(seen.len(), ledger.layout().places.len());
-    judge(ledger, &ledger.by_now(), &seen, Asked { before, target: None })
+    judge(ledger, &ledger.by_now(), &seen, &[], Asked { before, target: None })
 }
 
 /// One transaction: the user, the kind, its fate, the time since the one before, and how many rows it left.
@@ -252,7 +257,7 @@ fn losses_are_told_with_what_is_there_of_them_and_where_they_lie() {
     row(2, Some(3));
     let at = |micros| Timestamp::from_microsecond(micros).expect("in range");
     let target = Some(Target { from: at(3), to: at(3), until: None });
-    let found = judge(&ledger, &ledger.by_now(), &seen, Asked { before: None, target });
+    let found = judge(&ledger, &ledger.by_now(), &seen, &[], Asked { before: None, target });
     assert_eq!((found.total.lost, found.total.halves, found.total.acknowledged_halves), (2, 2, 1));
     assert_eq!(found.lost.sides, Some(super::super::Sides { at: 1, after: 1, ..Default::default() }));
     assert_eq!(found.halves.sides, Some(super::super::Sides { before: 2, ..Default::default() }));
