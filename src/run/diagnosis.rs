@@ -143,7 +143,8 @@ impl Scene<'_> {
 
     /// Whether a command of the scenario's ran on that host so lately that what has happened there may be its doing.
     fn may_be_a_command(&self, node: &str) -> bool {
-        self.yard.state().commands.get(node).is_some_and(|at| at.elapsed() < AFTERMATH)
+        let state = self.yard.state();
+        state.felled.contains(node) || state.commands.get(node).is_some_and(|at| at.elapsed() < AFTERMATH)
     }
 
     /// Asks each server what holds the step up.
@@ -306,6 +307,22 @@ impl Scene<'_> {
     /// Whether it judges.
     pub fn judges(&self) -> bool {
         self.step.kind.role == Role::Judge
+    }
+}
+
+/// Remembers which servers are gone soon after a command of the scenario's ran there: a step that fails much later is not the lab's
+/// fault for that.
+pub async fn note_felled(yard: &Yard) {
+    let lately: Vec<Arc<Node>> = {
+        let state = yard.state();
+        let recent = state.commands.iter().filter(|(_, at)| at.elapsed() < AFTERMATH).map(|(node, _)| node);
+        recent.filter_map(|name| state.nodes.get(name)).filter(|node| node.is_up()).cloned().collect()
+    };
+    for node in lately {
+        let look = tokio::time::timeout(PATIENCE, node.postmaster()).await;
+        if matches!(look, Ok(Ok(Postmaster::Gone))) {
+            yard.state().felled.insert(node.name().to_owned());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
-use super::diagnosis::{PATIENCE, Scene};
+use super::diagnosis::{PATIENCE, Scene, note_felled};
 use super::drill::{StepTime, Tally, Work, worst};
 use super::watch::watch;
 use crate::journal::{Cause, Event, Facts, Outcome, Problem};
@@ -234,6 +234,7 @@ impl StepRun<'_> {
     async fn attempt(&self) -> End {
         let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
         futures_util::future::join_all(nodes.iter().map(|node| node.renew())).await;
+        note_felled(self.yard).await;
         let now = Instant::now();
         let own = now + self.deadline();
         let deadline = own.min(self.deadline);

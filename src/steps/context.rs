@@ -262,6 +262,8 @@ pub struct State {
     pub lost_repos: Vec<String>,
     /// When a command of the drill's ran last on a node's host: it may do there what it likes.
     pub commands: BTreeMap<String, Instant>,
+    /// The servers that were gone soon after such a command: as far as anybody can tell it has stopped them.
+    pub felled: BTreeSet<String>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
     /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.
