@@ -11,7 +11,7 @@ use super::signals::Interruption;
 use super::{Result, Stop, places};
 use crate::host::BackendKind;
 use crate::journal::{Event, ExitCode, Journal, Problem};
-use crate::run::{Finished, Leftovers, Reaper, RunDirectory, Which, sweep, sweep_cache};
+use crate::run::{Finished, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
 
 /// Chooses where servers are run.
 pub async fn choose(
@@ -47,15 +47,18 @@ pub async fn choose(
     }
 }
 
-/// Starts what cleans up when nobody else can: the first thing of a run, before anything is made that it would have to remove.
-pub fn start_reaper(directory: &RunDirectory, backend: BackendChoice) -> Result<Reaper> {
+/// Begins a run. The first thing is what cleans up when nobody else can: before anything is made that it would have to remove.
+pub fn begin(backend: BackendChoice) -> Result<(RunDirectory, Reaper)> {
+    let named = Named::below(&places::work());
+    let reaper = start_reaper(&named, backend)?;
+    // Where that fails, the reaper removes what there is of it.
+    Ok((RunDirectory::make(&named)?, reaper))
+}
+
+fn start_reaper(named: &Named, backend: BackendChoice) -> Result<Reaper> {
     let program = std::env::current_exe().map_err(|e| Stop::lab(format!("cannot find this program: {e}")))?;
-    let mut args = vec![
-        "--run".to_owned(),
-        directory.run().to_owned(),
-        "--dir".to_owned(),
-        directory.path().display().to_string(),
-    ];
+    let mut args =
+        vec!["--run".to_owned(), named.run().to_owned(), "--dir".to_owned(), named.path().display().to_string()];
     if backend != BackendChoice::Local {
         let host = places::docker_host().unwrap_or_else(|| crate::host::docker::DEFAULT_HOST.to_owned());
         args.extend(["--docker".to_owned(), host]);

@@ -12,7 +12,7 @@ use super::args::{ProveArgs, color_of_stderr, color_of_stdout};
 use super::files::{self, Loaded};
 use super::run::{Selected, drills, load};
 use super::signals::{self, Interruption};
-use super::{Result, Stop, block_on, frame, places, print_all};
+use super::{Result, Stop, block_on, frame, print_all};
 use crate::journal::{ExitCode, Heard, Journal, Outcome, Problem, Redactor};
 use crate::plan::NamedBreak;
 use crate::prove::{Options, Proof, Verdict, prove as prove_one, remedy};
@@ -84,9 +84,8 @@ async fn prove_loaded(args: &ProveArgs, loaded: Vec<Loaded>, told: &mut Told) ->
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let directory = RunDirectory::make(&places::work())?;
+    let (directory, mut reaper) = frame::begin(args.backend.backend)?;
     told.run = directory.run().to_owned();
-    let mut reaper = frame::start_reaper(&directory, args.backend.backend)?;
     let ended = prove_in(args, &loaded, &directory, (&mut reaper, cancel, &interruption), told).await;
     if ended.is_err() {
         let _ = std::fs::remove_dir_all(directory.path());

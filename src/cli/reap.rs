@@ -7,7 +7,7 @@ use super::{Result, block_on};
 use crate::host::docker::{CLEAN_UP, Daemon, remove_run};
 use crate::host::local::remove_directory;
 use crate::journal::ExitCode;
-use crate::run::Task;
+use crate::run::{Task, staged};
 
 /// How often a daemon is looked at again: what the run had just asked for may still appear.
 const LOOKS: u32 = 3;
@@ -18,7 +18,8 @@ pub fn reap(args: ReapArgs) -> Result<ExitCode> {
     if task == Task::Nothing {
         return Ok(ExitCode::Passed);
     }
-    let local = remove_directory(&args.dir);
+    // It may have died while it made its directory.
+    let local = remove_directory(&args.dir).and(remove_directory(&staged(&args.dir)));
     let docker = match &args.docker {
         Some(host) if task == Task::Docker => block_on(async {
             let daemon = Daemon::connect_within(Some(host), CLEAN_UP).await?;

@@ -105,12 +105,10 @@ async fn run_selected(args: RunArgs, selected: Selected) -> Result<ExitCode> {
     {
         check_break(step, loaded)?;
     }
-    let directory = match RunDirectory::make(&places::work()) {
-        Ok(directory) => directory,
-        Err(error) => return Err(not_begun(&args, "", loaded.len(), error.into(), &cancel).await),
+    let (directory, mut reaper) = match frame::begin(args.backend.backend) {
+        Ok(begun) => begun,
+        Err(stop) => return Err(not_begun(&args, "", loaded.len(), stop, &cancel).await),
     };
-    // Before anything is made that somebody would have to remove.
-    let mut reaper = frame::start_reaper(&directory, args.backend.backend)?;
     match run_in(&args, &selected, &directory, &mut reaper, cancel.clone(), &interruption).await {
         Ok(ended) => {
             if !ended.left_behind {

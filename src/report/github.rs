@@ -11,6 +11,7 @@ use super::file::WriteFailures;
 use super::markdown::markdown;
 use super::snippet;
 use super::text::{one_line, visible};
+use super::trouble::is_bad;
 
 /// What GitHub takes of a step's summary is 1 MiB; with more, it shows nothing at all.
 const LARGEST_SUMMARY: usize = 1_000_000;
@@ -44,6 +45,11 @@ impl Github {
             let left = self.record.left.join(", ");
             let message = format!("clean-up is not complete, left: {left}");
             self.print(&format!("::error title=drillyard::{}\n", data(&message)));
+        }
+        let outcome = self.record.outcome();
+        if is_bad(outcome) && !self.record.drills.values().any(|drill| is_bad(drill.outcome())) {
+            let code = self.record.exit_code().map(|code| format!(", with exit code {code}")).unwrap_or_default();
+            self.print(&format!("::error title=drillyard::{}\n", data(&format!("the run {outcome}{code}"))));
         }
         let Some(path) = self.summary.clone() else { return };
         let text = shortened(markdown(&self.record));
@@ -80,6 +86,9 @@ impl Drop for Github {
 
 fn annotations(drill: &DrillRecord) -> String {
     let mut text = String::new();
+    if !is_bad(drill.outcome()) {
+        return text;
+    }
     for trouble in drill.troubles() {
         let place = match trouble.problem.places.first() {
             Some(place) => {

@@ -33,16 +33,49 @@ pub enum RunState {
     Dead,
 }
 
+/// A run that has a name, and nothing else yet.
+#[derive(Debug, Clone)]
+pub struct Named {
+    parent: PathBuf,
+    run: String,
+}
+
+impl Named {
+    /// A new run, that will have its directory below `parent`.
+    pub fn below(parent: &Path) -> Self {
+        Named { parent: parent.to_owned(), run: std::iter::repeat_with(|| fastrand::digit(16)).take(8).collect() }
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Where its directory will be.
+    pub fn path(&self) -> PathBuf {
+        self.parent.join(format!("{PREFIX}{}", self.run))
+    }
+
+    /// Where it is until it is whole.
+    pub fn staged(&self) -> PathBuf {
+        staged(&self.path())
+    }
+}
+
+/// Under which name a run's directory is made.
+pub fn staged(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}", path.file_name().unwrap_or_default().to_string_lossy()))
+}
+
 impl RunDirectory {
-    /// Makes the directory of a new run below `parent`. It appears under its name with its lock held.
-    pub fn make(parent: &Path) -> Result<Self> {
-        let run: String = std::iter::repeat_with(|| fastrand::digit(16)).take(8).collect();
-        let path = parent.join(format!("{PREFIX}{run}"));
+    /// Makes the directory of a new run. It appears under its name with its lock held.
+    pub fn make(named: &Named) -> Result<Self> {
+        let (path, run) = (named.path(), named.run.clone());
         let trouble = |e: std::io::Error| {
             HostError::new(format!("cannot make the work directory {}: {e}", path.display()))
                 .help("set TMPDIR to a directory with room")
         };
-        let staged = parent.join(format!(".{PREFIX}{run}"));
+        let staged = named.staged();
         std::fs::create_dir(&staged).map_err(trouble)?;
         // Servers of another user work below it; they can pass through, and nobody can look around.
         std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o711)).map_err(trouble)?;
@@ -124,7 +157,7 @@ mod tests {
     #[test]
     fn a_directory_tells_whether_its_run_lives() -> Result<()> {
         let parent = tempfile::tempdir().map_err(|e| HostError::new(e.to_string()))?;
-        let run = RunDirectory::make(parent.path())?;
+        let run = RunDirectory::make(&Named::below(parent.path()))?;
         let path = run.path().to_owned();
         assert_eq!(state(&path), RunState::Alive);
         assert_eq!(run_directories(parent.path()).len(), 1);

@@ -19,7 +19,7 @@ mod watch;
 pub use branch::Fork;
 pub use change::{Block, Change, Trial};
 pub use cleanup::{Leftovers, Which, sweep, sweep_cache};
-pub use directory::{RunDirectory, RunState, run_directories};
+pub use directory::{Named, RunDirectory, RunState, run_directories, staged};
 pub use drill::{Drill, Env, Keep, Verdict};
 pub use gate::{Answer, Gate, Stop};
 pub use keep::{Kept, KeptNode};

@@ -242,6 +242,9 @@ proptest! {
         tell(Terminal::new(options, Box::new(paper.clone())), &entries);
         let page = html::render(&record).expect("HTML");
 
+        let annotations = Paper::default();
+        tell(github::Github::new(Box::new(annotations.clone()), None, WriteFailures::default()), &entries);
+
         let drills = &json["drills"];
         let told = |outcome: &str| count(drills, outcome);
         let [passed, failed, errored, skipped] = ["passed", "failed", "errored", "skipped"].map(told);
@@ -299,5 +302,10 @@ proptest! {
         let green = attribute(all, "failures") + attribute(all, "errors") == 0;
         let passes = ["passed", "skipped"].contains(&json["outcome"].as_str().expect("an outcome"));
         prop_assert_eq!(green, passes && json["left"].is_null(), "{}\n{}", xml, json);
+        prop_assert_eq!(green, !annotations.text().contains("::error "), "{}\n{}", annotations.text(), json);
+        let badge = format!("<span class=\"badge {}\">", json["outcome"].as_str().expect("an outcome"));
+        prop_assert!(page.contains(&badge), "{badge} is not in\n{page}");
+        let code = json["exit_code"].as_u64().map_or("none: the run broke off".to_owned(), |code| code.to_string());
+        prop_assert!(page.contains(&format!("<dd>{code}</dd>")), "{code} is not in\n{page}");
     }
 }
