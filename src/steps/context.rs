@@ -386,8 +386,12 @@ impl Yard {
         for root in &self.file_roots {
             let candidate = root.join(path);
             if candidate.is_file() {
-                return std::fs::read_to_string(&candidate)
-                    .map_err(|e| Finding::errored(format!("cannot read {}: {e}", candidate.display())));
+                let bytes = std::fs::read(&candidate)
+                    .map_err(|e| Finding::errored(format!("cannot read {}: {e}", candidate.display())))?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| Finding::failed(format!("{path} is not UTF-8")).help("save it as UTF-8"))?;
+                // Some editors begin a file with a mark of the order of its bytes.
+                return Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
             }
         }
         Err(Finding::errored(format!("there is no file {path}")))

@@ -154,6 +154,10 @@ impl FileRun<'_> {
         let finding = self.remarked(load, finding.note("said", error.rest));
         match (error.state, self.purpose) {
             (Some(state), Purpose::User) => user_help(finding, state.code()),
+            (Some(state), _) if state.code() == IN_TRANSACTION => finding.help(
+                "all of a file is one transaction, unless it has a BEGIN and COMMIT of its own; `exec: { run: [psql, -c, ...] }` runs what cannot \
+                 be in one",
+            ),
             _ => finding,
         }
     }
@@ -163,11 +167,18 @@ impl FileRun<'_> {
     }
 }
 
+/// `active_sql_transaction`: CREATE DATABASE, VACUUM and the like.
+const IN_TRANSACTION: &str = "25001";
+
 /// What to do where the server's settings, which hold for a user's SQL, have ended it.
 pub(super) fn user_help(finding: Box<Finding>, code: &str) -> Box<Finding> {
     let (setting, lift) = match code {
         "57014" => ("statement_timeout", "SET LOCAL statement_timeout = 0;"),
         "55P03" => ("lock_timeout", "SET LOCAL lock_timeout = 0;"),
+        IN_TRANSACTION => {
+            return finding
+                .help("`sql` runs in one transaction; `exec: { run: [psql, -c, ...] }` runs what cannot be in one");
+        }
         "25006" => ("default_transaction_read_only", "SET TRANSACTION READ WRITE;"),
         _ => return finding,
     };

@@ -1,0 +1,9 @@
+CREATE TABLE edges (id int);
+COPY edges FROM stdin; SELECT 1;
+1
+\.
+\if false
+\i nowhere.sql
+THIS IS NEVER RUN;
+\endif
+SELECT 2 -- no end

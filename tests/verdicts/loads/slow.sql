@@ -1,0 +1,2 @@
+CREATE TABLE lost (id int);
+SELECT pg_sleep(600);
