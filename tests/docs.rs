@@ -16,7 +16,9 @@ const LANGUAGE: &str = "create_data sql traffic stop_traffic wait_for \
     backup mark wait_archived sync \
     recover promote rewind rebuild dump reimport reconcile find_in_wal team exec \
     assert_rows snapshot assert_catalog assert_traffic assert_streaming assert_intact assert_log assert_in_recovery \
-    assert_primary all";
+    assert_primary all \
+    drop_database drop_schema drop_column drop_role set create_tablespace free_disk use \
+    assert_backup assert_recoverable assert_fresh assert_same assert_roles";
 
 /// A fenced block of a document.
 struct Block {

@@ -5,7 +5,7 @@ use schemars::SchemaGenerator;
 use super::{Result, Stop};
 use crate::journal::ExitCode;
 use crate::source::{WORD, did_you_mean};
-use crate::steps::{KINDS, Kind, NOT_BUILT, manual, summary};
+use crate::steps::{KINDS, Kind, NOT_BUILT, manual, summary, today};
 
 /// Prints a step's manual page, or all of them in a line each.
 pub fn explain(step: Option<&str>) -> Result<ExitCode> {
@@ -18,7 +18,11 @@ pub fn explain(step: Option<&str>) -> Result<ExitCode> {
         return Ok(ExitCode::Passed);
     }
     if NOT_BUILT.contains(&name) {
-        return Err(Stop::usage(format!("`{name}` is in the language, and not built yet in this version")));
+        let stop = Stop::usage(format!("`{name}` is in the language, and not built yet in this version"));
+        return Err(match today(name) {
+            Some(help) => stop.help(help),
+            None => stop,
+        });
     }
     let stop = Stop::usage(format!("there is no step `{name}`"));
     Err(match did_you_mean(name, KINDS.iter().map(|kind| kind.name)) {

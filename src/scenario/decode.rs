@@ -21,6 +21,7 @@ use super::values::Values;
 use crate::journal::{Problem, Redactor};
 use crate::source::{Source, Span, choices, did_you_mean};
 use crate::steps::Kind;
+use crate::steps::{is_later_key, today};
 use failure::Failure;
 use node_de::NodeDe;
 
@@ -95,6 +96,9 @@ impl<'a> Decoder<'a> {
     /// Tells that a key is not one of `known`.
     pub fn tell_unknown_key(&self, key: &Node, known: &[&str]) {
         let name = key.text().unwrap_or_default();
+        if is_later_key(name) {
+            return self.tell_later_key(key);
+        }
         // `{ rows:5 }` is a key without a value.
         let plain = name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
         let label = match did_you_mean(name, known.iter().copied()) {
@@ -110,6 +114,17 @@ impl<'a> Decoder<'a> {
             1 => problem.help(format!("the only key here is `{}`", known[0])),
             2..=FEW => problem.help(format!("the keys here are {}", choices(known.iter().copied(), "and"))),
             _ => problem,
+        });
+    }
+
+    /// Tells that a key is one of the language, and not built yet.
+    pub fn tell_later_key(&self, key: &Node) {
+        let name = key.text().unwrap_or_default();
+        let title = format!("`{name}` is a key of the language that is not built yet");
+        let problem = self.problem(key.span, title, "this would do nothing");
+        self.tell(match today(name) {
+            Some(help) => problem.help(help),
+            None => problem.help("leave it out"),
         });
     }
 

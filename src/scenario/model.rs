@@ -582,9 +582,12 @@ fn find_action<'n>(decoder: &Decoder<'_>, item: &'n Node) -> Option<&'n Entry> {
         }
     };
     if NOT_BUILT.contains(&action.name()) {
-        let title = format!("`{}` is not built yet in this version", action.name());
+        let title = format!("`{}` is a step of the language that is not built yet", action.name());
         let problem = decoder.problem(action.key.span, title, "this step would do nothing");
-        decoder.tell(problem.help("`drillyard explain` lists the steps that there are"));
+        let help = steps::today(action.name());
+        decoder.tell(
+            problem.help(help.unwrap_or_else(|| "`drillyard explain` lists the steps that there are".to_owned())),
+        );
         return None;
     }
     Some(action)
@@ -604,6 +607,9 @@ impl Decode for Fields<'_> {
 
 fn tell_unknown_step(decoder: &Decoder<'_>, key: &Node, beside_action: bool) {
     let name = key.text().unwrap_or_default();
+    if steps::is_later_key(name) {
+        return decoder.tell_later_key(key);
+    }
     let kinds = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied());
     let common = COMMON_KEYS.iter().copied().filter(|_| beside_action);
     let near = did_you_mean(name, common.chain(kinds));

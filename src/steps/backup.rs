@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::backup_source::Source;
 use super::load::client_program;
 use super::{Backup, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::node::Purpose;
@@ -20,6 +21,9 @@ use crate::source::{Name, Spanned};
 ///
 /// `repo` may be left out where the node archives to one, or where there is just one. The backup carries the WAL that it
 /// needs to become consistent, its tablespaces, and a manifest with checksums. With its `id` the step is a mark, too.
+///
+/// `node` may be a standby. Then the backup has what the standby had replayed; one that streams, and is not late on purpose, is waited
+/// for. The WAL segment in which the backup ends comes into the archive by way of its primary: the step has it finished and waits for it.
 ///
 /// It passes when pg_basebackup ended with 0. It fails when it did not (a corrupt page, say), and then leaves no backup behind,
 /// though pg_basebackup itself leaves its directory.
@@ -103,6 +107,8 @@ impl Step for TakeBackup {
         let repo = cx.yard.repo(self.to.as_ref().map_or("", |to| to.as_str()))?;
         let path = repo.backup(&id);
         let spaces = repo.tablespaces(&id);
+        let source = Source::of(cx, &node).await?;
+        source.catch_up(cx, &node).await?;
         cx.wait("pg_basebackup");
         let name = repo.name.clone();
         cx.marked(&node, async |_, cx| {
@@ -120,6 +126,7 @@ impl Step for TakeBackup {
         })
         .await?;
         cx.yard.state().backups.insert(id, Backup { repo: repo.name.clone() });
-        Ok(())
+        let repo = repo.clone();
+        source.archived(cx, &node, &repo).await
     }
 }

@@ -577,15 +577,12 @@ impl Context<'_> {
         }
     }
 
-    /// The moment before a deed. None on a standby, which has no position of its own to remember, but answers questions.
+    /// The moment before a deed. None for a step on a standby that is to be no mark: it only asks.
     async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<(Moment, Lineage)>, Box<Finding>> {
         let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-        if row.get::<_, bool>(0) {
-            return match self.id {
-                None => Ok(None),
-                Some(id) => Err(Finding::failed(format!("`{id}` cannot be a mark: `{}` is in recovery", node.name()))
-                    .help("marks are made on a primary; leave the `id` out if the step only reads")),
-            };
+        // With an id it is a mark all the same, by what the standby has replayed.
+        if row.get::<_, bool>(0) && self.id.is_none() {
+            return Ok(None);
         }
         // First what takes its time: the moment before the deed must be as near to it as can be.
         if let (Some(id), false) = (self.id, node.is_external()) {
@@ -621,14 +618,16 @@ impl Context<'_> {
         }
     }
 
-    /// Runs the deed of an incident that the server may not outlive. With an `id` the step is a mark all the same: what cannot be
+    /// Runs the deed of an incident that the server may not outlive, or of a step that may do anything. With an `id` the step is a mark all the same: what cannot be
     /// asked before or after is what could be asked on the other side.
     pub async fn struck(
         &mut self,
         node: &Node,
         deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
-        self.note_handed_out(node, &self.when()).await;
+        if self.kind.role == Role::Incident {
+            self.note_handed_out(node, &self.when()).await;
+        }
         let before = self.moment_of(node).await;
         if let Some(id) = self.id {
             let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::tablespaces::{mentions_tablespace, standbys_apart};
 use super::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
+use crate::node::Node;
 use crate::source::{Ordered, Scalar, Shell, Spanned};
 
 /// Runs any command on a node's host, as the user that owns the server.
@@ -27,6 +28,8 @@ use crate::source::{Ordered, Scalar, Shell, Spanned};
 ///
 /// What it writes to its standard output and standard error is kept in the report, at most the last 2,000 characters of each.
 ///
+/// With an `id` the step is a mark, where the server answers before or after it.
+///
 /// It passes when the command ends with 0. It fails with what the command wrote when it ends otherwise, or is not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +47,7 @@ pub struct Exec {
 impl StepKind for Exec {
     const NAME: &'static str = "exec";
     const DEADLINE: Duration = Duration::from_secs(300);
-    const ROLE: Role = Role::Act;
+    const ROLE: Role = Role::Mark;
     const MAY_RECOVER: bool = true;
 }
 
@@ -76,9 +79,21 @@ impl Step for Exec {
         }
         let name = self.run.value.first().map_or("", |word| word.0.as_str());
         cx.wait(format!("`{name}`"));
+        match cx.id {
+            // Whatever it does: its place in the WAL is known.
+            Some(_) => cx.struck(&node, async |cx| self.outcome(cx, &node, program).await).await,
+            None => self.outcome(cx, &node, program).await,
+        }
+    }
+}
+
+impl Exec {
+    /// Runs the program, and reports what came of it.
+    async fn outcome(&self, cx: &mut Context<'_>, node: &Node, program: Program) -> StepResult {
+        let name = self.run.value.first().map_or("", |word| word.0.as_str());
         cx.awaits(Awaited::Command, node.name());
         cx.commanded(node.name());
-        let output = host.run(program).await;
+        let output = node.host()?.run(program).await;
         cx.commanded(node.name());
         let output = output?;
         cx.fact("status", output.status);
@@ -92,7 +107,7 @@ impl Step for Exec {
         }
         if output.success() {
             if self.run.value.iter().any(|word| mentions_tablespace(&word.0)) {
-                standbys_apart(cx, &node).await?;
+                standbys_apart(cx, node).await?;
             }
             return Ok(());
         }

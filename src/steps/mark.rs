@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::pg::{RestorePoint, quote_literal};
 
 /// Makes a named restore point with `pg_create_restore_point`.
@@ -54,6 +54,11 @@ impl Step for SetMark {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         let id = cx.id.unwrap_or_default();
+        if cx.client(&node).await?.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+            let name = node.name();
+            return Err(Finding::failed(format!("no restore point can be made on `{name}`: it is in recovery"))
+                .help("a restore point is a record in the WAL, which only a primary writes: name the primary"));
+        }
         let mut lsn = None;
         cx.marked(&node, async |client, _| {
             let query = format!("SELECT pg_create_restore_point({})::text", quote_literal(id));

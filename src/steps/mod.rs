@@ -4,6 +4,7 @@
 
 mod archive_end;
 mod archiver;
+mod backup_source;
 mod checksums;
 mod context;
 mod finding;
@@ -14,6 +15,7 @@ mod load;
 mod load_files;
 mod losses;
 mod made_anew;
+mod not_built;
 mod outage;
 mod pair;
 mod position;
@@ -31,14 +33,12 @@ pub use finding::{Finding, StepResult};
 pub use handed_out::HandedOut;
 pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
 pub use losses::thousands;
+pub use not_built::{NOT_BUILT, is_later_key, today};
 pub use pair::Pair;
 pub use proof::{Aside, Brings, Brought, Judges, Shift};
 pub use recovered::Recovered;
 pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
 pub use until::{By, Then, Until, UntilWord};
-
-/// The steps of LANGUAGE.md that are not built yet: an error at `check`, never accepted and skipped.
-pub const NOT_BUILT: &[&str] = &["fill_disk", "team"];
 
 /// Declares the step kinds, the one place of registration: `module::Type`.
 macro_rules! step_kinds {

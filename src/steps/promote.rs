@@ -5,15 +5,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_postgres::Client;
 
 use super::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::node::moment;
+use crate::node::{Node, moment};
 
 /// Promotes a standby, or a server that paused in recovery.
 ///
 /// ```yaml
 /// - promote: { node: standby }
 /// ```
+///
+/// With an `id` the step is a mark: it knows where the old timeline was left.
 ///
 /// It passes when the server accepts writes on a new timeline. It fails when the server is a primary already, and when the
 /// promotion is not done within the deadline.
@@ -28,7 +31,7 @@ pub struct Promote {
 impl StepKind for Promote {
     const NAME: &'static str = "promote";
     const DEADLINE: Duration = Duration::from_secs(60);
-    const ROLE: Role = Role::Act;
+    const ROLE: Role = Role::Mark;
     const RECOVERS: bool = true;
 }
 
@@ -62,6 +65,16 @@ impl Step for Promote {
         if !row.get::<_, bool>(0) {
             return Err(Finding::failed(format!("`{}` is a primary already", self.node)).label("nothing to promote"));
         }
+        cx.struck(&node, async |cx| self.promote(cx, &node, &client).await).await?;
+        let now = moment(&client).await?;
+        cx.fact("timeline", now.timeline.0);
+        cx.fact("lsn", now.lsn.to_string());
+        Ok(())
+    }
+}
+
+impl Promote {
+    async fn promote(&self, cx: &mut Context<'_>, node: &Node, client: &Client) -> StepResult {
         client.batch_execute("SELECT pg_promote(wait => false)").await?;
         let done = cx.until("the promotion", async |seen| {
             "still in recovery".clone_into(seen);
@@ -71,9 +84,6 @@ impl Step for Promote {
         if let Err(finding) = done.await {
             return Err(finding.note("log", node.log_tail().await));
         }
-        let now = moment(&client).await?;
-        cx.fact("timeline", now.timeline.0);
-        cx.fact("lsn", now.lsn.to_string());
         Ok(())
     }
 }

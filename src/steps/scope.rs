@@ -444,7 +444,7 @@ impl<'a> Scope<'a> {
                 let id = self.ids.get(name.as_str()).cloned()?;
                 let title = format!("`{}` is not a mark", name.value);
                 let related = (id.span, format!("it is the id of this {} step", id.kind));
-                let label = "marks are incidents and `sql`, `backup`, `mark` and `find_in_wal` steps with an `id`";
+                let label = "marks are incidents and `sql`, `exec`, `backup`, `promote`, `mark` and `find_in_wal` steps with an `id`";
                 self.error_related(name.span, title, label, related);
                 None
             }

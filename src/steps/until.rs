@@ -96,7 +96,7 @@ impl Until {
         if info.kind.is_empty() {
             return;
         }
-        let transaction = !matches!(info.kind.as_str(), "mark" | "backup");
+        let transaction = !matches!(info.kind.as_str(), "mark" | "backup" | "exec" | "promote");
         let wrong = match by.value {
             By::Name if info.kind != "mark" => "only `mark` steps make a restore point with a name",
             By::Xid if !transaction => "this step is no transaction: use `lsn` or `time`",

@@ -84,6 +84,7 @@ verdicts! {
     setting_refused,
     silent_log,
     standby_archives,
+    standby_is_backed_up,
     table_made_anew,
     tablespaces_of_their_own,
     timeouts_of_production,
