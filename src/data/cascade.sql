@@ -1,11 +1,13 @@
 -- What DROP TABLE ... CASCADE takes with the tables: pg_depend followed as the server's findDependentObjects() does.
--- The tables' OIDs stand in drillyard.tables, 0 for one that is missing. Other common table expressions follow this one.
+-- The tables' OIDs stand in drillyard.tables, 0 for one that is missing; those of schemas that are taken as a whole in drillyard.schemas. Other common table expressions follow this one.
 with recursive asked as materialized (
     select u.number, u.id::oid as oid
     from unnest(string_to_array(current_setting('drillyard.tables'), ' ')) with ordinality as u(id, number)
 ),
 gone(classid, objid, objsubid) as (
-    select 'pg_class'::regclass::oid, asked.oid, 0 from asked where asked.oid <> 0
+    (select 'pg_class'::regclass::oid, asked.oid, 0 from asked where asked.oid <> 0
+    union all
+    select 'pg_namespace'::regclass::oid, u.id::oid, 0 from unnest(string_to_array(current_setting('drillyard.schemas'), ' ')) u(id))
     union
     select next.* from gone g cross join lateral (
         select d.classid, d.objid, d.objsubid from pg_depend d

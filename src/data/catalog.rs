@@ -7,7 +7,9 @@ use regex::{Captures, Regex};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Difference, DifferenceKind, Result, Sequence, cataloged, sequences};
+use super::{
+    DataError, Difference, DifferenceKind, LargeObjects, Result, Sequence, cataloged, large_objects, sequences,
+};
 use crate::pg::TableName;
 
 const QUERY: &str = include_str!("catalog.sql");
@@ -27,6 +29,8 @@ pub struct Catalog {
     pub not_compared: Vec<String>,
     /// The sequences among the relations, and how far they have come; those that cycle are left out.
     pub sequences: Vec<Sequence>,
+    /// The large objects that the tables' rows refer to.
+    pub large_objects: LargeObjects,
 }
 
 /// A relation that a [`Catalog`] describes.
@@ -72,8 +76,21 @@ impl Catalog {
     ///
     /// The session must not be in a transaction.
     pub async fn read(client: &Client, tables: &[TableName]) -> Result<Catalog> {
+        Catalog::read_after(client, tables, None).await
+    }
+
+    /// The large objects that the rows of `tables`, their partitions and their children refer to.
+    pub async fn large_objects_of(client: &Client, tables: &[TableName]) -> Result<LargeObjects> {
+        let catalog = Catalog::of(cataloged::ask(client, tables, QUERY, READING).await?, tables)?;
+        let mut found = catalog.large_objects;
+        found.read(client, None).await?;
+        Ok(found)
+    }
+
+    async fn read_after(client: &Client, tables: &[TableName], before: Option<&Catalog>) -> Result<Catalog> {
         let mut catalog = Catalog::of(cataloged::ask(client, tables, QUERY, READING).await?, tables)?;
         sequences::read(client, &mut catalog.sequences).await?;
+        catalog.large_objects.read(client, before.map(|before| &before.large_objects)).await?;
         Ok(catalog)
     }
 
@@ -82,7 +99,7 @@ impl Catalog {
     ///
     /// The session must not be in a transaction.
     pub async fn read_again(&self, client: &Client, tables: &[TableName]) -> Result<Catalog> {
-        Catalog::read(client, &self.tables_again(tables)).await
+        Catalog::read_after(client, &self.tables_again(tables), Some(self)).await
     }
 
     fn tables_again(&self, tables: &[TableName]) -> Vec<TableName> {
@@ -107,6 +124,7 @@ impl Catalog {
                 ),
                 "not compared" => catalog.not_compared.push(name),
                 "relation" => catalog.relations.push(Relation { name: table, kind: definition }),
+                "oid column" => catalog.large_objects.may_be_in(table, name, definition),
                 "position" => catalog.sequences.push(Sequence::new(table, definition.parse().unwrap_or(1))),
                 "position of column" => {
                     let sequence = catalog.sequences.iter_mut().find(|sequence| sequence.name == table);
@@ -172,6 +190,7 @@ impl Catalog {
         found.retain(|d| d.aspect != "column order" || !columns.contains(&d.table));
         found.retain(|d| d.kind == DifferenceKind::Changed || !OF_WHAT_IS_USED.contains(&d.aspect.as_str()));
         found.extend(sequences::compare(&before.sequences, &after.sequences));
+        found.extend(large_objects::compare(&before.large_objects, &after.large_objects));
         found
     }
 

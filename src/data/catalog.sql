@@ -316,6 +316,13 @@ fact(place, tab, aspect, name, definition) as (
     from rel r join pg_sequence s on s.seqrelid = r.oid join pg_class c on c.oid = r.oid
     where not s.seqcycle and (c.relpersistence = 'p' or not pg_is_in_recovery())
     union all
+    -- What may refer to large objects: oid, and domains over it.
+    select 22, r.name, 'oid column', a.attname::text, format('select distinct %I::oid from only %s where %I is not null', a.attname, r.name, a.attname)
+    from rel r join pg_class c on c.oid = r.oid join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+        join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = t.typbasetype
+    where r.relkind = 'r' and (c.relpersistence = 'p' or c.relpersistence = 'u' and not pg_is_in_recovery())
+        and 'oid'::regtype in (t.oid, t.typbasetype, b.typbasetype)
+    union all
     -- Of a step that is not 1, the numbers between belong to others: the other half of a pair of servers, for instance.
     select 22, e.seq::regclass::text, 'position of column', format('%s.%I', e.oid::regclass, e.attname),
         format('select trunc(%s(%I)::numeric) from %s', case when e.seqincrement > 0 then 'max' else 'min' end, e.attname, e.oid::regclass)

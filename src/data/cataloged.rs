@@ -25,7 +25,18 @@ pub(super) async fn major(client: &Client) -> Result<u32> {
 /// The session must not be in a transaction. Nothing is written, so it works on a standby too. The query waits for a
 /// lock where someone holds one on the tables: the deadline is the caller's.
 pub(super) async fn ask(client: &Client, tables: &[TableName], query: &str, doing: &str) -> Result<Vec<Vec<String>>> {
-    let query = question(tables, query, major(client).await?);
+    ask_of(client, tables, &[], query, doing).await
+}
+
+/// As [`ask`], for all that is in these schemas, too.
+pub(super) async fn ask_of(
+    client: &Client,
+    tables: &[TableName],
+    schemas: &[String],
+    query: &str,
+    doing: &str,
+) -> Result<Vec<Vec<String>>> {
+    let query = question_of(tables, schemas, query, major(client).await?);
     let rows = alone(client, &query, doing).await?;
     // The first row is set_config's.
     Ok(rows.into_iter().skip(1).collect())
@@ -46,20 +57,29 @@ pub(super) async fn alone(client: &Client, batch: &str, doing: &str) -> Result<V
 }
 
 /// What [`ask`] asks, in a transaction.
+#[cfg(test)]
 pub(super) fn question(tables: &[TableName], query: &str, major: u32) -> String {
+    question_of(tables, &[], query, major)
+}
+
+/// What [`ask_of`] asks, in a transaction.
+fn question_of(tables: &[TableName], schemas: &[String], query: &str, major: u32) -> String {
     let ids: Vec<String> = tables
         .iter()
         .map(|table| format!("coalesce(to_regclass({})::oid, 0)", quote_literal(&table.quoted())))
         .collect();
+    let named: Vec<String> = schemas.iter().map(|schema| quote_literal(schema)).collect();
     // Names are found by the session's search_path, and shown by an empty one: every name outside pg_catalog is
     // qualified then. JIT compilation would take longer than the whole query.
     format!(
-        "select set_config('drillyard.tables', array_to_string(array[{}], ' '), true), set_config('drillyard.options', {}, true);
+        "select set_config('drillyard.tables', array_to_string(array[{}]::oid[], ' '), true), set_config('drillyard.options', {}, true),
+            set_config('drillyard.schemas', coalesce((select string_agg(oid::text, ' ') from pg_catalog.pg_namespace where nspname::text = any (array[{}]::text[])), ''), true);
         set local search_path = pg_catalog;
         set local jit = off;
         {}{}",
-        if ids.is_empty() { "0".to_owned() } else { ids.join(", ") },
+        ids.join(", "),
         quote_literal(&options::settable()),
+        named.join(", "),
         for_version(CASCADE, major),
         for_version(query, major),
     )

@@ -32,9 +32,18 @@ impl Dependents {
     ///
     /// The session must not be in a transaction. An error where one of the tables does not exist.
     pub async fn read(client: &Client, tables: &[TableName]) -> Result<Dependents> {
+        Dependents::read_of(client, tables, &[]).await
+    }
+
+    /// Looks for all outside of `schemas` that depends on what is in them: what DROP SCHEMA ... CASCADE takes and `pg_dump --schema` leaves out.
+    pub async fn read_of_schemas(client: &Client, schemas: &[String]) -> Result<Dependents> {
+        Dependents::read_of(client, &[], schemas).await
+    }
+
+    async fn read_of(client: &Client, tables: &[TableName], schemas: &[String]) -> Result<Dependents> {
         let doing = "looking for what depends on the tables";
         let mut found = Dependents::default();
-        for row in cataloged::ask(client, tables, QUERY, doing).await? {
+        for row in cataloged::ask_of(client, tables, schemas, QUERY, doing).await? {
             let [what, first, name, sql, ..] = row.as_slice() else {
                 return Err(DataError::Answer { doing: doing.to_owned(), what: format!("{row:?}") });
             };

@@ -7,6 +7,12 @@ rel as materialized (
     where c.relkind in ('r', 'p', 'f', 'v', 'm')
         and c.oid in (select objid from gone where classid = 'pg_class'::regclass and objsubid = 0)
 ),
+-- What pg_dump --schema brings with the schemas.
+whole as materialized (
+    select g.classid, g.objid, g.objsubid from gone g cross join lateral pg_identify_object(g.classid, g.objid, g.objsubid) i
+    where current_setting('drillyard.schemas') <> '' and (i.schema in (select quote_ident(nspname) from pg_namespace where oid::text = any (string_to_array(current_setting('drillyard.schemas'), ' ')))
+        and g.objsubid = 0 or g.classid in ('pg_namespace'::regclass, 'pg_default_acl'::regclass))
+),
 class as (select objid as oid from gone where classid = 'pg_class'::regclass and objsubid = 0),
 lone as materialized (
     select g.classid, g.objid, g.objsubid, d.description as comment
@@ -39,6 +45,8 @@ part(place, classid, objid, objsubid, summary, sql) as (
         when 'pg_attrdef'::regclass then exists (select from pg_attrdef a where a.oid = objid and (a.adrelid in (select oid from rel)
             or exists (select from gone g where g.classid = 'pg_class'::regclass and g.objid = a.adrelid and g.objsubid = a.adnum)))
         else false end
+    union all
+    select 0, classid, objid, objsubid, null, null from whole
     union all
     select 1, classid, objid, objsubid, 'function ' || f.oid::regprocedure, concat_ws(E'\n', pg_get_functiondef(f.oid) || ';',
         format('ALTER ROUTINE %s OWNER TO %I;', f.oid::regprocedure, pg_get_userbyid(f.proowner)),
@@ -108,6 +116,10 @@ part(place, classid, objid, objsubid, summary, sql) as (
             'WHERE (' || pg_get_expr(m.prqual, m.prrelid) || ')', -- 15+
             null) || ';'
     from lone join pg_publication_rel m on m.oid = objid join pg_publication p on p.oid = m.prpubid where classid = 'pg_publication_rel'::regclass
+    union all -- 15+
+    select 8, classid, objid, objsubid, format('schema %I in publication %I', m.pnnspid::regnamespace::text, p.pubname), -- 15+
+        format('ALTER PUBLICATION %I ADD TABLES IN SCHEMA %s;', p.pubname, m.pnnspid::regnamespace) -- 15+
+    from lone join pg_publication_namespace m on m.oid = objid join pg_publication p on p.oid = m.pnpubid where classid = 'pg_publication_namespace'::regclass -- 15+
     union all
     -- Foreign keys last: they look at the rows.
     select case k.contype when 'f' then 10 else 9 end, classid, objid, objsubid,
@@ -119,7 +131,7 @@ part(place, classid, objid, objsubid, summary, sql) as (
 )
 select 'relation' as what, schema, name, case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
         else 'table' end as sql, 0 as place, oid as id
-    from rel where oid not in (select oid from asked)
+    from rel where oid not in (select oid from asked) and oid not in (select objid from whole where classid = 'pg_class'::regclass)
 union all
 select 'absent', number::text, '', '', 0, 0 from asked where oid = 0
 union all

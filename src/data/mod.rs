@@ -9,6 +9,7 @@ mod differences;
 mod generate;
 mod hash;
 mod intact;
+mod large_objects;
 mod merge;
 mod options;
 mod rows;
@@ -24,6 +25,7 @@ pub use differences::{Difference, DifferenceKind, told};
 pub use generate::Generator;
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage};
+pub use large_objects::LargeObjects;
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
 pub use rows::{
     Comparison, PartDifference, Remembered, Rest, RowChange, RowDifference, Wanted, Written, compare, rewrote_the_same,
