@@ -43,6 +43,15 @@ pub fn is_damage(error: &Error) -> bool {
     error.code().is_some_and(|state| ["XX", "58"].iter().any(|class| state.code().starts_with(class)))
 }
 
+/// Whether a session was refused because of damage. A database whose directory or whose PG_VERSION is gone "does not exist" as well, with
+/// a detail that says so (postinit.c); one that really does not exist has no detail.
+pub fn is_damage_of_database(error: &Error) -> bool {
+    let gone = |error: &tokio_postgres::error::DbError| {
+        *error.code() == tokio_postgres::error::SqlState::INVALID_CATALOG_NAME && error.detail().is_some()
+    };
+    is_damage(error) || error.as_db_error().is_some_and(gone)
+}
+
 /// A table or an index.
 struct Relation {
     oid: Oid,

@@ -24,7 +24,7 @@ pub use dependents::Dependents;
 pub use differences::{Difference, DifferenceKind, told};
 pub use generate::Generator;
 pub use hash::RowSum;
-pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage};
+pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
 pub use large_objects::LargeObjects;
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
 pub use rows::{

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::checksums::read_checksums;
 use super::repo_accident::resolve_repo;
 use super::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::data::{Amcheck, Checked, Damage, is_damage};
+use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::host::Program;
 use crate::node::{Node, SqlError};
 use crate::source::{Name, Spanned};
@@ -186,12 +186,19 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
     async fn databases(&self, cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
         // -2 is what an interrupted DROP DATABASE leaves.
         let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
+        let corrupted = |error: &tokio_postgres::Error| {
+            Finding::failed(format!("`{}` is not intact", self.node)).label(crate::node::sql_problem(error))
+        };
+        // So damaged that it takes no sessions any more.
+        if let Err(SqlError::Postgres(error)) = node.client().await
+            && is_damage_of_database(&error)
+        {
+            return Err(corrupted(&error));
+        }
         match cx.client(node).await?.query(query, &[]).await {
             Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
             // So damaged that the databases are not known.
-            Err(error) if is_damage(&error) => {
-                Err(Finding::failed(format!("`{}` is not intact", self.node)).label(crate::node::sql_problem(&error)))
-            }
+            Err(error) if is_damage(&error) => Err(corrupted(&error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -204,7 +211,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
                 Ok(Some(_)) => {}
                 Ok(None) => missing.push(database.clone()),
                 // What is so damaged is found by the check itself.
-                Err(SqlError::Postgres(error)) if is_damage(&error) => {}
+                Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -265,7 +272,7 @@ async fn check_database(node: &Node, database: &str, patience: u128) -> Result<C
         }
     };
     match check.await {
-        Err(SqlError::Postgres(error)) if is_damage(&error) => {
+        Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {
             let what = crate::node::sql_problem(&error);
             let damage = Damage { relation: format!("database {database}"), what, reindex: None };
             Ok(Checked { damage: vec![damage], ..Checked::default() })

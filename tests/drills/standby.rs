@@ -197,7 +197,7 @@ steps:
     expect: {{ fails: "(?s)`twin` and `other` have no common history.*promoted beside each other" }}
   # Nor have two that were never one.
   - rewind: {{ node: stranger, to: new }}
-    expect: {{ fails: "`stranger` and `new` have no common history" }}
+    expect: {{ fails: "`stranger` and `new` are two clusters" }}
   - sql: {{ node: stranger, query: "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm -rf global'" }}
     expect: {{ fails: "is not running" }}
   - rebuild: {{ node: twin, follows: other }}
