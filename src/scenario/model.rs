@@ -206,6 +206,13 @@ pub enum RepoKind {
     Pgbackrest,
     /// Not built yet.
     Barman,
+    /// Not built yet.
+    #[serde(rename = "wal-g")]
+    WalG,
+    /// Not built yet.
+    Dump,
+    /// Not built yet.
+    Command,
 }
 
 /// A node's fields.

@@ -22,17 +22,25 @@ pub const NOT_BUILT: &[&str] = &[
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[
+    "at_least",
+    "at_most",
     "autocommit",
     "capture",
     "cold",
     "during",
+    "except",
+    "existing",
     "fragment",
+    "globals",
     "heartbeat",
     "matrix",
+    "mistake",
     "notify",
     "retry",
     "role",
     "runbook",
+    "standby_conninfo",
+    "with",
 ];
 
 /// How to do today what a step or a key is to do that is not built yet.
@@ -62,6 +70,13 @@ const TODAY: &[(&str, &str)] = &[
     ("autocommit", "`exec: { run: [psql, -c, ...] }`: psql runs each statement in a transaction of its own"),
     ("capture", "`wait_for` and `assert_rows` compare in the server; an `exec` can write a file in `../shared`"),
     ("matrix", "one file a combination, or `--set NAME=VALUE`"),
+    (
+        "except",
+        "compare by a query: `assert_rows: { query: ..., equals: [...] }`, or put the difference right before the assertion",
+    ),
+    ("globals", "`exec: { run: [sh, -c, 'pg_dumpall --globals-only > ../shared/globals.sql'] }`"),
+    ("at_least", "compare in SQL: `assert_rows: { query: \"SELECT count(*) >= 100 FROM ...\", equals: [[true]] }`"),
+    ("at_most", "compare in SQL: `assert_rows: { query: \"SELECT count(*) <= 100 FROM ...\", equals: [[true]] }`"),
     ("retry", "`wait_for: { query: ..., equals: ... }`, which is tried again until `within` runs out"),
     ("role", "`SET LOCAL ROLE NAME` in the `sql` step itself"),
     ("notify", "`--report-junit` or `--report-json`, and what your CI does with them"),
