@@ -131,10 +131,10 @@ steps:
   - assert_streaming: { standby: standby, primary: master }
   - id: on_standby
     mark: { node: standby }
-    expect: { fails: "`on_standby` cannot be a mark: `standby` is in recovery" }
+    expect: { fails: "no restore point can be made on `standby`: it is in recovery" }
   - id: write
     sql: { node: standby, query: INSERT INTO t VALUES (0) }
-    expect: { fails: "is in recovery" }
+    expect: { fails: "cannot execute INSERT in a read-only transaction" }
   - sql: { node: standby, query: INSERT INTO t VALUES (0) }
     expect: { fails: "cannot execute INSERT in a read-only transaction" }
   - sql: { node: standby, query: SELECT count(*) FROM t }
@@ -363,10 +363,10 @@ fn archives_their_copies_and_their_gaps() {
     let lose = serde_json::to_string(LOSE_SEGMENT).expect("a string");
     let yaml = format!(
         r#"
-repos: {{ onsite: {{}}, offsite: {{ copy_of: onsite }} }}
+repos: {{ onsite: {{}}, offsite: {{ copy_of: onsite }}, elsewhere: {{}} }}
 nodes:
   master: {{ archive_to: onsite }}
-  broken: {{ archive_to: onsite, settings: {{ archive_command: "false" }} }}
+  broken: {{ archive_to: elsewhere, settings: {{ archive_command: "false" }} }}
 steps:
   - sql: {{ node: master, query: "CREATE TABLE t (n int); INSERT INTO t VALUES (1)" }}
   - {{ id: nightly, backup: {{ node: master, repo: onsite }} }}
