@@ -176,7 +176,8 @@ fn the_manual_pages_examples_are_valid() {
     for file in ["shop.sql", "migration.sql"] {
         std::fs::write(files.path().join("fixtures").join(file), "SELECT 1;\n").expect("a file");
     }
-    let yard = "nodes: { master: { archive_to: onsite }, standby: { follows: master }, delayed: { follows: master } }\n";
+    let yard =
+        "nodes: { master: { archive_to: onsite }, standby: { follows: master }, delayed: { follows: master } }\n";
     for kind in KINDS {
         let examples = blocks(kind.name, &manual(kind));
         let examples: Vec<&Block> = examples.iter().filter(|block| block.language == "yaml").collect();

@@ -112,7 +112,7 @@ pub(super) const DELAY: &str = "recovery_min_apply_delay";
 
 /// Settings that every server gets, unless the scenario says otherwise.
 const DEFAULTS: &[(&str, &str)] = &[
-    // No incident here loses the page cache (LAB.md).
+    // No incident here loses the page cache.
     ("fsync", "off"),
     ("wal_level", "replica"),
     // A new segment is 16 MB of holes and not of zeros: they are neither written nor copied.
@@ -124,7 +124,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
     ("logging_collector", "off"),
     ("log_destination", "stderr"),
-    // From 60 s: after a network was cut, or a host has died, both sides believe in the connection for as long (LAB.md).
+    // From 60 s: after a network was cut, or a host has died, both sides believe in the connection for as long.
     ("wal_sender_timeout", "5s"),
     ("wal_receiver_timeout", "5s"),
     // From 5 s: a standby that asks too early should not wait long for its next try.

@@ -95,7 +95,7 @@ pub(super) async fn disconnect(daemon: &Daemon, container: &str, network: &str) 
     daemon.call(&doing, MAKE, daemon.docker.disconnect_network(network, request)).await
 }
 
-/// Puts it on again. Its name there is lost on the way (LAB.md) and given anew.
+/// Puts it on again. Its name there is lost on the way and given anew.
 pub(super) async fn connect(daemon: &Daemon, container: &str, node: &str, network: &str) -> Result<()> {
     let request = NetworkConnectRequest {
         container: container.to_owned(),
