@@ -72,7 +72,7 @@ const TODAY: &[(&str, &str)] = &[
     ("matrix", "one file a combination, or `--set NAME=VALUE`"),
     (
         "except",
-        "compare by a query: `assert_rows: { query: ..., equals: [...] }`, or put the difference right before the assertion",
+        "compare by a query: `assert_rows: { query: ..., equals: [...] }`, or undo the difference before the assertion",
     ),
     ("globals", "`exec: { run: [sh, -c, 'pg_dumpall --globals-only > ../shared/globals.sql'] }`"),
     ("at_least", "compare in SQL: `assert_rows: { query: \"SELECT count(*) >= 100 FROM ...\", equals: [[true]] }`"),
