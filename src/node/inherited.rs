@@ -85,6 +85,21 @@ pub fn is_demanded(setting: &str) -> bool {
     DEMANDED.iter().any(|(name, _)| name.eq_ignore_ascii_case(setting))
 }
 
+/// What the control file of a cluster that initdb has just made demands: the defaults (manual, 20.3.1, 20.4.6, 20.6.1, 20.12).
+const OF_A_NEW_CLUSTER: &[(&str, u64)] = &[
+    ("max_connections", 100),
+    ("max_worker_processes", 8),
+    ("max_wal_senders", 10),
+    ("max_prepared_transactions", 0),
+    ("max_locks_per_transaction", 64),
+];
+
+/// Whether a standby that begins as a new cluster would not start with this setting, since it is lower than what that one demands.
+pub fn is_below_a_new_cluster(setting: &str, value: &str) -> bool {
+    let of_new = OF_A_NEW_CLUSTER.iter().find(|(name, _)| name.eq_ignore_ascii_case(setting));
+    of_new.zip(value.trim().parse().ok()).is_some_and(|((_, demanded), value): (_, u64)| value < *demanded)
+}
+
 impl Node {
     /// What this server, which does not run, is set up with; and what becomes of its postgresql.auto.conf.
     pub async fn set_up(

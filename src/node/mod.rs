@@ -35,7 +35,7 @@ pub use control::{Setup, StartError, Started, wait_until};
 pub use control_file::{ControlFile, Histories};
 pub use ending::{Ending, Postmaster};
 pub use holdup::{Holdup, HoldupKind};
-pub use inherited::{AutoConf, Origin, is_demanded};
+pub use inherited::{AutoConf, Origin, is_below_a_new_cluster, is_demanded};
 pub use recovery::{Arrival, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound};
 pub use session::{SqlError, Text, discard, lineage, moment, sql_problem};

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
-    Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_demanded, slot_name,
+    Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_below_a_new_cluster,
+    is_demanded, slot_name,
 };
 use crate::pg::{SystemId, Version};
 use crate::plan::Plan;
@@ -122,7 +123,8 @@ impl Starter<'_> {
     }
 
     /// A standby begins as a copy of the same new cluster that its primary began as, and streams from there: the primary has
-    /// all of its WAL yet. The standby of an external server is made by pg_basebackup.
+    /// all of its WAL yet. The standby of an external server, and one that has less than a new cluster demands, are made by
+    /// pg_basebackup.
     async fn standby(
         &self,
         host: Arc<dyn Host>,
@@ -133,24 +135,24 @@ impl Starter<'_> {
         let gone = || HostError::new(format!("the primary of `{}` is not there", host.name()));
         let of_external =
             spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up)).is_some_and(|up| up.external.is_some());
+        let copied = of_external || self.is_small(spec);
         let mut node = Arc::new(Node::on(host.clone(), self.lab.version(), self.password));
-        if !of_external {
+        if !copied {
             node.initdb(system).await?;
         }
         let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
-        let slot = match up.is_external() {
-            true => {
-                node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
-                let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
-                let output = node.base_backup(&up).await.map_err(trouble)?;
-                if !output.success() {
-                    let why = output.stderr.trim();
-                    return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());
-                }
-                None
+        if up.is_external() {
+            node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
+        }
+        if copied {
+            let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
+            let output = node.base_backup(&up).await.map_err(trouble)?;
+            if !output.success() {
+                let why = output.stderr.trim();
+                return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());
             }
-            false => Some(slot_name(node.name())),
-        };
+        }
+        let slot = (!up.is_external()).then(|| slot_name(node.name()));
         let config = Config {
             following: Some(up.followed_by(node.name(), slot)?),
             demands: self.demands(spec),
@@ -158,7 +160,7 @@ impl Starter<'_> {
             at_once: spec.delay().is_some(),
             ..spec.config(self.repos)
         };
-        let setup = match up.is_external() {
+        let setup = match copied {
             true => node.set_up(&config, Some("standby.signal"), Origin::Copied).await?.0,
             false => config.setup(host.as_ref(), Some("standby.signal")),
         };
@@ -189,6 +191,15 @@ impl Starter<'_> {
             above = spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up));
         }
         demands
+    }
+
+    /// Whether a standby has less of something than a new cluster demands of its standbys, by its own settings or by those above it.
+    fn is_small(&self, spec: &NodeSpec) -> bool {
+        let mut effective: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in self.demands(spec).into_iter().chain(spec.settings.clone()) {
+            effective.insert(name.to_lowercase(), value);
+        }
+        effective.iter().any(|(name, value)| is_below_a_new_cluster(name, value))
     }
 
     /// Lets a standby apply its WAL late, from now on.

@@ -56,6 +56,7 @@ verdicts! {
     delayed_standby_recovers,
     delayed_standby_starts,
     earlier_target,
+    few_connections,
     exchanged_unique_values,
     files_as_psql_reads_them,
     files_that_are_not_whole,
