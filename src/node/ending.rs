@@ -4,6 +4,9 @@ use super::control::{RUNS, STOPPED};
 use super::{Node, SOCKET_PORT};
 use crate::host::{HostError, Program};
 
+/// Succeeds when neither of the two files is in the directory `$1` that every cluster has.
+const LOST_DATA: &str = r#"[ ! -e "$1/PG_VERSION" ] && [ ! -e "$1/global/pg_control" ]"#;
+
 /// What a look at a server's postmaster shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Postmaster {
@@ -37,6 +40,13 @@ impl Node {
             STOPPED => Postmaster::Stopped,
             _ => Postmaster::Gone,
         })
+    }
+
+    /// Whether its data directory is gone, or was emptied, under it.
+    pub async fn lost_data(&self) -> Result<bool, HostError> {
+        let host = self.host()?;
+        let output = host.run(Program::script(LOST_DATA, [&host.paths().data])).await?;
+        Ok(output.success())
     }
 
     /// By what it has ended, since it was started last.

@@ -96,7 +96,8 @@ impl Scene<'_> {
     async fn conditions(&self) -> Vec<(Arc<Node>, Condition)> {
         let nodes = self.nodes(|node| node.is_up() && !node.is_external());
         let looks = nodes.into_iter().map(|node| async {
-            let look = tokio::time::timeout(PATIENCE, condition(&node)).await;
+            let spoiled = self.may_be_spoiled(node.name());
+            let look = tokio::time::timeout(PATIENCE, condition(&node, spoiled)).await;
             let silent =
                 |_| Condition::Unknown(HostError::new(format!("the host of `{}` does not answer", node.name())));
             let condition = look.unwrap_or_else(silent);
@@ -145,6 +146,12 @@ impl Scene<'_> {
     fn may_be_a_command(&self, node: &str) -> bool {
         let state = self.yard.state();
         state.felled.contains(node) || state.commands.get(node).is_some_and(|at| at.elapsed() < AFTERMATH)
+    }
+
+    /// Whether a step may have removed files of that server's.
+    fn may_be_spoiled(&self, node: &str) -> bool {
+        let state = self.yard.state();
+        state.wiped.contains(node) || state.felled.contains(node) || state.commands.contains_key(node)
     }
 
     /// Asks each server what holds the step up.
@@ -326,7 +333,8 @@ pub async fn note_felled(yard: &Yard) {
     }
 }
 
-async fn condition(node: &Node) -> Condition {
+/// `spoiled`: whether a step may have removed its files.
+async fn condition(node: &Node, spoiled: bool) -> Condition {
     let host = match node.host() {
         Ok(host) => host,
         Err(error) => return Condition::Unknown(error),
@@ -357,8 +365,13 @@ async fn condition(node: &Node) -> Condition {
             {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            Ok(Postmaster::Runs) if !spoiled && has_lost_data(node).await => return lost_data(node),
             Ok(Postmaster::Runs) => return Condition::Well,
         }
+    }
+    // What happened to its files comes before its end.
+    if !spoiled && has_lost_data(node).await {
+        return lost_data(node);
     }
     match node.ending().await {
         Ending::Itself(why) => Condition::Ended(why),
@@ -367,10 +380,19 @@ async fn condition(node: &Node) -> Condition {
     }
 }
 
+async fn has_lost_data(node: &Node) -> bool {
+    node.lost_data().await.unwrap_or(false)
+}
+
+fn lost_data(node: &Node) -> Condition {
+    let dir = node.host().map(|host| host.paths().data.clone()).unwrap_or_default();
+    Condition::Struck("has lost its data directory", format!("{dir} is gone, or was emptied"))
+}
+
 /// Whether a server that the drill has left running does so no more.
 async fn is_struck(node: &Node) -> bool {
     // A step that takes a host away says so before.
-    let look = async { node.host().is_ok_and(|host| host.is_on()) && !condition(node).await.may_be_well() };
+    let look = async { node.host().is_ok_and(|host| host.is_on()) && !condition(node, true).await.may_be_well() };
     tokio::time::timeout(PATIENCE, look).await.unwrap_or(false) && node.is_up()
 }
 

@@ -264,6 +264,8 @@ pub struct State {
     pub commands: BTreeMap<String, Instant>,
     /// The servers that were gone soon after such a command: as far as anybody can tell it has stopped them.
     pub felled: BTreeSet<String>,
+    /// The servers whose files a step has removed.
+    pub wiped: BTreeSet<String>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<String, u64>,
     /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.

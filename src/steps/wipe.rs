@@ -87,6 +87,7 @@ impl Step for Wipe {
         let path = self.path.as_ref().map(|path| path.value.trim_end_matches('/')).unwrap_or_default();
         cx.struck(&node, async |cx| {
             let host = node.host()?;
+            cx.yard.state().wiped.insert(node.name().to_owned());
             let output = host.run(Program::script(WIPE, [host.paths().data.as_str(), path])).await?;
             if !output.success() {
                 let finding = Finding::failed("the incident did nothing").label(output.stderr.trim());

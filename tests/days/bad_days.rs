@@ -144,6 +144,32 @@ fn a_server_frozen_from_outside() {
 }
 
 #[test]
+fn a_data_directory_removed_from_outside() {
+    let place = Place::new();
+    let waits = "wait_for: { node: master, query: SELECT false, equals: true }";
+    let scenario = ENDLESS.replace(waits, "sql: { node: master, query: SELECT pg_sleep(1) }");
+    // Emptied, as by `rm -rf data/*`: the server itself runs on for up to a minute.
+    let (code, said) = struck_from_outside(&place, &scenario, &["--backend", "local"], |_| {
+        std::fs::remove_dir_all(server_directory(&place.work(), "master").join("data/global")).expect("removed");
+        std::fs::remove_file(server_directory(&place.work(), "master").join("data/PG_VERSION")).expect("removed");
+    });
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("`master` has lost its data directory, and no step of the drill has done so"), "{said}");
+    agree_on(&place, 4);
+}
+
+/// What a step of the drill has removed is no trouble of the lab.
+#[test]
+fn a_data_directory_removed_by_a_step() {
+    let place = Place::new();
+    let wipes = "wipe: { node: master }\n  - assert_intact: { node: master }";
+    let scenario = QUICK.lines().take_while(|line| !line.starts_with("steps:")).collect::<Vec<_>>().join("\n");
+    let output = run_local(&place, &format!("{scenario}\nsteps:\n  - {wipes}\n"), &[]);
+    expect(&output, 1, &["`master` is not intact"]);
+    assert!(!text(&output).contains("no step of the drill has done so"), "{}", text(&output));
+}
+
+#[test]
 fn docker_a_container_killed_from_outside() {
     if !docker_answers() {
         return;
@@ -172,12 +198,17 @@ fn agree_on(place: &Place, code: i64) {
     assert_eq!(left, Vec::<std::path::PathBuf>::new());
 }
 
-fn postmaster(work: &Path, node: &str) -> Pid {
+/// The directory of a server, in the only run that is at work.
+fn server_directory(work: &Path, node: &str) -> std::path::PathBuf {
     let below =
         |dir: &Path| std::fs::read_dir(dir).expect("a directory").flatten().map(|e| e.path()).collect::<Vec<_>>();
     let drills = below(work).into_iter().flat_map(|run| below(&run)).filter(|path| path.is_dir());
-    let files = drills.map(|drill| drill.join(format!("node-{node}/data/postmaster.pid")));
-    let text = files.filter_map(|file| std::fs::read_to_string(file).ok()).next().expect("a postmaster.pid");
+    drills.map(|drill| drill.join(format!("node-{node}"))).find(|dir| dir.is_dir()).expect("a server's directory")
+}
+
+fn postmaster(work: &Path, node: &str) -> Pid {
+    let file = server_directory(work, node).join("data/postmaster.pid");
+    let text = std::fs::read_to_string(file).expect("a postmaster.pid");
     Pid::from_raw(text.lines().next().and_then(|pid| pid.parse().ok()).expect("a process id"))
 }
 
