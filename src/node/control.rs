@@ -1,7 +1,7 @@
 //! Making, starting, stopping and watching a server.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::host::{HostError, POLL, Program};
 use crate::pg::{ShutdownMode, SystemId};
@@ -74,6 +74,9 @@ while [ "$left" -gt 0 ]; do
   sleep 0.005
 done
 exit 4"#;
+
+/// How long a log may take to be read that is only told beside something else.
+pub(super) const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Exits with 0 where a postmaster runs in `$1`. `pg_ctl status` takes one that was killed for running until its parent has
 /// taken notice, which can take seconds. One whose postmaster.pid was removed is still known by the lock file of its socket, in `$2`,
@@ -318,9 +321,10 @@ impl Node {
 
     /// The last lines of its log, for messages; empty where there is none.
     pub async fn log_tail(&self) -> String {
-        match self.log_from(0).await {
-            Ok(log) => log_tail(&log),
-            Err(_) => String::new(),
+        // A container that was frozen from outside never answers.
+        match tokio::time::timeout(LOG_PATIENCE, self.log_from(0)).await {
+            Ok(Ok(log)) => log_tail(&log),
+            Ok(Err(_)) | Err(_) => String::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a server's processes fare, and by what a server has ended: by itself, or by somebody.
 
-use super::control::{RUNS, STOPPED};
+use super::control::{LOG_PATIENCE, RUNS, STOPPED};
 use super::{Node, SOCKET_PORT};
 use crate::host::{HostError, Program};
 
@@ -57,7 +57,7 @@ impl Node {
     /// That it has restarted itself after the crash of one of its processes, in its log's words; since `from` in its log.
     pub async fn crashed_process(&self, from: u64) -> Option<String> {
         pattern!(CRASHED, r"(?m)LOG:\s+(.* \(PID \d+\) (?:was terminated by signal|exited with exit code [2-9]).*)$");
-        let log = self.log_from(from).await.ok()?;
+        let log = tokio::time::timeout(LOG_PATIENCE, self.log_from(from)).await.ok()?.ok()?;
         let restarted = log.contains("reinitializing");
         let found = CRASHED.as_ref()?.captures_iter(&log).next()?.get(1)?.as_str().trim().to_owned();
         restarted.then_some(found)

@@ -158,6 +158,28 @@ fn a_data_directory_removed_from_outside() {
     agree_on(&place, 4);
 }
 
+/// The step waits for users who get no answer, and a shell stands in the frozen container.
+#[test]
+fn docker_a_container_paused_from_outside() {
+    if !docker_answers() {
+        return;
+    }
+    let place = Place::new();
+    let waits = "wait_for: { node: master, query: SELECT false, equals: true }";
+    let scenario = ENDLESS.replace(waits, "wait_for: { traffic: users, acked: 1000000000 }");
+    let options = ["--backend", "docker", "--postgres", "15"];
+    let (code, said) = struck_from_outside(&place, &scenario, &options, |run| {
+        let name = format!("drillyard-{run}-0-node-master");
+        let mut pause = std::process::Command::new("docker");
+        assert!(
+            pause.args(["pause", &name]).stdout(std::process::Stdio::null()).status().expect("docker runs").success()
+        );
+    });
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("`master` was paused, and no step of the drill has done so"), "{said}");
+    agree_on(&place, 4);
+}
+
 /// What a step of the drill has removed is no trouble of the lab.
 #[test]
 fn a_data_directory_removed_by_a_step() {
