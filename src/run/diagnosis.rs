@@ -87,9 +87,26 @@ impl Scene<'_> {
             return finding;
         }
         if finding.is_late() {
+            if let Some(name) = self.frozen_in_the_making().await {
+                return errored(first(
+                    finding,
+                    format!("`{name}` was paused, and no step of the drill has done so"),
+                    None,
+                ));
+            }
             finding = self.blame_holdups(finding).await;
         }
         self.tell_crashes(finding).await
+    }
+
+    /// The server that the step makes, where somebody has frozen its host before it was there: no step can pause what is not there.
+    async fn frozen_in_the_making(&self) -> Option<&str> {
+        let name = self.step.step.makes_node()?.as_str();
+        if self.yard.state().nodes.contains_key(name) {
+            return None;
+        }
+        let look = async { self.yard.lab.host(name).await?.look().await };
+        matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Seen::Frozen))).then_some(name)
     }
 
     /// A look at each server of the drill's own that should be running.
