@@ -183,19 +183,8 @@ impl Search<'_> {
     /// The row that it refers to is not there.
     fn without_parent(&self, link: &Link) -> String {
         let own = Self::quoted(&self.constraint.columns);
-        let theirs = Self::quoted(&link.columns);
         let all = and((0..own.len()).map(|at| format!("x.e{at} is not null")));
-        let rows = match link.own {
-            true => {
-                let e = comma((0..theirs.len()).map(|at| format!("e{at}")));
-                let (planned, left) = (self.planned(&theirs, None), self.left_alone(&theirs, None));
-                format!("(select {e} from {planned} z union all select {e} from {left} z)")
-            }
-            false => {
-                let e = comma(theirs.iter().enumerate().map(|(at, name)| format!("{name} as e{at}")));
-                format!("(select {e} from {})", link.table)
-            }
-        };
+        let rows = self.referring(link);
         let equal = and(link.operators.iter().enumerate().map(|(at, operator)| format!("r.e{at} {operator} x.e{at}")));
         format!(
             "select {}, {{place}}, x.act, {}, null::text[], false from {} x
