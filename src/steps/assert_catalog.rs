@@ -85,7 +85,8 @@ impl Step for AssertCatalog {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         let snapshot = cx.yard.state().snapshots.get(self.same_as.as_str()).cloned();
-        let snapshot = snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as.value)))?;
+        let snapshot =
+            snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as.value)))?;
         let client = cx.client_in(&node, self.database.as_ref()).await?;
         let now = snapshot.catalog.read_again(&client, &snapshot.tables).await;
         let now = now.map_err(|e| Finding::failed(e.to_string()))?;
@@ -96,7 +97,9 @@ impl Step for AssertCatalog {
         cx.fact("differences", differences.len());
         cx.report_not_compared(&now);
         if before.facts.is_empty() {
-            return Err(Finding::errored("there is nothing to compare").at(self.same_as.entry).label("a snapshot of nothing"));
+            return Err(Finding::errored("there is nothing to compare")
+                .at(self.same_as.entry)
+                .label("a snapshot of nothing"));
         }
         if differences.is_empty() {
             return Ok(());
@@ -111,6 +114,9 @@ impl Step for AssertCatalog {
             listed.truncate(MOST);
             listed.push(format!("... and {more} more lines"));
         }
-        Err(Finding::failed("the catalog is not as it was").at(self.same_as.entry).label(count).note("diff", listed.join("\n")))
+        Err(Finding::failed("the catalog is not as it was")
+            .at(self.same_as.entry)
+            .label(count)
+            .note("diff", listed.join("\n")))
     }
 }

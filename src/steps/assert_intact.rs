@@ -117,7 +117,10 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
             cx.fact("repo", repo.name.clone());
             return Ok(());
         }
-        let lines = output.stderr.lines().map(|line| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: "));
+        let lines = output
+            .stderr
+            .lines()
+            .map(|line| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: "));
         let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
         Err(Finding::failed(format!("backup `{}` in repo `{}` is not intact", backup.value, repo.name))
             .at(backup.entry)
@@ -136,9 +139,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
             let each = databases.iter().map(|database| check_database(&node, database, patience));
             join_all(each).await.into_iter().collect::<Result<Vec<Checked>, Box<Finding>>>()
         };
-        let pages = async {
-            if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await }
-        };
+        let pages = async { if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await } };
         let (checked, mut damage) = try_join(all, pages).await?;
         cx.fact("databases", databases.len());
         cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
@@ -175,7 +176,8 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
         };
         let place = if recovering { " on its primary" } else { "" };
         let most = statements.len().min(MOST);
-        let more = if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
+        let more =
+            if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
         format!(
             "{what}{place} with `{}`{more}; unless a function or a collation was changed, look for what damaged it, such as the disk",
             statements[..most].join("; ")

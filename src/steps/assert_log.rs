@@ -68,7 +68,9 @@ impl Step for AssertLog {
         let node = cx.yard.node(self.node.as_str())?;
         let offset = self.since.as_ref().map_or(0, |mark| cx.yard.log_offset(mark.as_str(), self.node.as_str()));
         if node.log_size().await? == 0 {
-            return Err(Finding::failed("an empty log proves nothing").label(format!("`{}` has logged nothing", self.node)));
+            return Err(
+                Finding::failed("an empty log proves nothing").label(format!("`{}` has logged nothing", self.node))
+            );
         }
         let log = node.log_from(offset).await?;
         if let Some(pattern) = &self.has

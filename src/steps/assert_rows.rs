@@ -81,13 +81,20 @@ impl Step for AssertRows {
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "which rows should it return?");
                 }
-                for entry in [self.count.as_ref().map(|c| c.entry), self.same_as.as_ref().map(|s| s.entry)].into_iter().flatten() {
+                for entry in
+                    [self.count.as_ref().map(|c| c.entry), self.same_as.as_ref().map(|s| s.entry)].into_iter().flatten()
+                {
                     scope.error_help(entry, "this goes with `table`", "not with a query", format!("one of {forms}"));
                 }
             }
             (None, Some(table)) => match (&self.count, &self.same_as) {
                 (None, None) => {
-                    scope.error_help(table.entry, "`count` or `same_as` is missing", "what should it hold?", format!("one of {forms}"));
+                    scope.error_help(
+                        table.entry,
+                        "`count` or `same_as` is missing",
+                        "what should it hold?",
+                        format!("one of {forms}"),
+                    );
                 }
                 (Some(_), Some(same_as)) => {
                     scope.error(same_as.entry, "`count` and `same_as` exclude each other", "one of the two");
@@ -95,7 +102,12 @@ impl Step for AssertRows {
                 _ => {}
             },
             (None, None) => {
-                scope.error_help(scope.action, "`query` or `table` is missing", "which rows?", format!("one of {forms}"));
+                scope.error_help(
+                    scope.action,
+                    "`query` or `table` is missing",
+                    "which rows?",
+                    format!("one of {forms}"),
+                );
             }
             (Some(_), Some(table)) => {
                 scope.error(table.entry, "`query` and `table` exclude each other", "one of the two");
@@ -124,7 +136,11 @@ impl Step for AssertRows {
             if scope.nodes.contains_key(same_as.as_str()) && !scope.ids.contains_key(same_as.as_str()) {
                 scope.named_node(same_as);
                 if same_as.as_str() == self.node.as_str() {
-                    scope.error(same_as.entry, "a table is always the same as itself", "this is the node that is judged");
+                    scope.error(
+                        same_as.entry,
+                        "a table is always the same as itself",
+                        "this is the node that is judged",
+                    );
                 }
             } else {
                 scope.step(same_as, &["snapshot", "create_data"]);
@@ -184,7 +200,8 @@ impl AssertRows {
         let Some(equals) = &self.equals else { return Err(Finding::errored("`equals` is missing")) };
         let same = rows.len() == equals.value.len()
             && rows.iter().zip(&equals.value).all(|(row, wanted)| {
-                row.len() == wanted.len() && row.iter().zip(wanted).all(|(value, wanted)| is_same(value.as_deref(), wanted))
+                row.len() == wanted.len()
+                    && row.iter().zip(wanted).all(|(value, wanted)| is_same(value.as_deref(), wanted))
             });
         if same {
             return Ok(());
@@ -283,7 +300,10 @@ impl AssertRows {
                 cx.fact("differing", rows);
             }
             let finding = Finding::failed(format!("{} is not the same as `{id}`", table.value));
-            return Err(finding.at(same_as.entry).label(self.difference(id, &compared)).note("diff", compared.to_string()));
+            return Err(finding
+                .at(same_as.entry)
+                .label(self.difference(id, &compared))
+                .note("diff", compared.to_string()));
         }
         if compared.second == 0 && !self.allow_empty {
             return Err(Finding::failed("an assertion over zero rows proves nothing")

@@ -63,9 +63,7 @@ impl Step for AssertStreaming {
         let name = self.standby.value.to_string();
         let what = format!("`{name}` to stream from `{}`", self.primary.value);
         let streaming = cx.until(&what, async |seen| {
-            let rows = on_primary
-                .query("SELECT application_name, state FROM pg_stat_replication", &[])
-                .await?;
+            let rows = on_primary.query("SELECT application_name, state FROM pg_stat_replication", &[]).await?;
             let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
             let state = states.iter().find(|(application, _)| *application == name).map(|(_, state)| state);
             *seen = match state {
@@ -146,7 +144,10 @@ impl AssertStreaming {
         });
         arrived.await.map_err(|finding| finding.at(self.standby.entry))?;
         let delay = humantime::format_duration(delay);
-        cx.fact("late_on_purpose", format!("recovery_min_apply_delay is {delay}: received up to {end}, and applied later"));
+        cx.fact(
+            "late_on_purpose",
+            format!("recovery_min_apply_delay is {delay}: received up to {end}, and applied later"),
+        );
         Ok(())
     }
 }

@@ -101,7 +101,8 @@ impl Step for AssertTraffic {
         cx.wait("the comparison of ledger and rows");
         let asked = Asked { before: before.map(|mark| mark.before.seen), target };
         let verdict = check(&ledger, &users.pool.proven(), &client, asked).await;
-        let verdict = verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
+        let verdict =
+            verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
         let lost_work_ms = lost_work_ms(cx.yard, &verdict);
         let judged = Judged::new(self.node.as_str(), asked, ledger.acknowledged(), &verdict, lost_work_ms);
         self.report(cx, &verdict, &judged);
@@ -253,7 +254,12 @@ impl AssertTraffic {
         }
         if lost_work_ms > 0 {
             let work = short(SignedDuration::from_millis(i64::try_from(lost_work_ms).unwrap_or(i64::MAX)));
-            finding = finding.note("time", format!("{work} of acknowledged work, from the first lost to the incident after it or to the last lost"));
+            finding = finding.note(
+                "time",
+                format!(
+                    "{work} of acknowledged work, from the first lost to the incident after it or to the last lost"
+                ),
+            );
         }
         if let Some(origin) = origin {
             finding = origin.tell(finding, verdict.lost.sides);
@@ -281,7 +287,11 @@ impl AssertTraffic {
             sorts.push(Sort {
                 title: "transactions are there in part",
                 span: self.traffic.entry,
-                label: format!("{} {} there in part: one part is there and another is not", thousands(total.halves), are(total.halves)),
+                label: format!(
+                    "{} {} there in part: one part is there and another is not",
+                    thousands(total.halves),
+                    are(total.halves)
+                ),
                 whose: " half",
                 sample: Some(&verdict.halves),
             });

@@ -90,9 +90,11 @@ impl Step for BreakArchive {
         let broken = self.broken();
         let client = cx.client(&node).await?;
         if Broken::of(&archive_command(&client).await?) == Some(broken.word()) {
-            return Err(Finding::failed("the incident did nothing")
-                .at(self.how.entry)
-                .label(format!("archive_command of `{}` {} already", self.node, broken.word())));
+            return Err(Finding::failed("the incident did nothing").at(self.how.entry).label(format!(
+                "archive_command of `{}` {} already",
+                self.node,
+                broken.word()
+            )));
         }
         if client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
             return Err(Finding::failed("the incident did nothing")

@@ -112,9 +112,24 @@ impl Step for Corrupt {
         let in_repo = self.wal.is_some() || self.backup.is_some();
         let misplaced = [
             (self.node.span(), in_server, "`node` goes with `table` or `index`", "what lies in a repo is no server's"),
-            (self.repo.as_ref().map(|r| r.entry), in_repo, "`repo` goes with `wal` or `backup`", "a server has no repo in it"),
-            (self.toast.as_ref().map(|t| t.entry), self.table.is_some(), "`toast` goes with `table`", "the toast table of what?"),
-            (self.file.as_ref().map(|f| f.entry), self.backup.is_some(), "`file` goes with `backup`", "a file of what?"),
+            (
+                self.repo.as_ref().map(|r| r.entry),
+                in_repo,
+                "`repo` goes with `wal` or `backup`",
+                "a server has no repo in it",
+            ),
+            (
+                self.toast.as_ref().map(|t| t.entry),
+                self.table.is_some(),
+                "`toast` goes with `table`",
+                "the toast table of what?",
+            ),
+            (
+                self.file.as_ref().map(|f| f.entry),
+                self.backup.is_some(),
+                "`file` goes with `backup`",
+                "a file of what?",
+            ),
         ];
         for (entry, fits, title, label) in misplaced {
             if let (Some(entry), false) = (entry, fits) {
@@ -220,7 +235,9 @@ impl Corrupt {
             }
             (false, "r" | "m" | "t") if self.wants_toast() => format!("toast table of {}", name.value),
             (false, "r" | "m" | "t") => format!("table {}", name.value),
-            (false, "p") => return Err(nothing(format!("{} is partitioned: its rows are in its partitions", name.value))),
+            (false, "p") => {
+                return Err(nothing(format!("{} is partitioned: its rows are in its partitions", name.value)));
+            }
             (false, _) => return Err(nothing(format!("{} is no table", name.value))),
         };
         let row = client.query_one(FILE, &[&oid]).await?;
@@ -258,7 +275,14 @@ impl Corrupt {
         })
     }
 
-    async fn damage_file(&self, cx: &mut Context<'_>, node: &Node, path: &str, shown: &str, place: Where) -> StepResult {
+    async fn damage_file(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        path: &str,
+        shown: &str,
+        place: Where,
+    ) -> StepResult {
         marked_by(cx, &self.archivers, async |cx| {
             let (offset, length) = damage(node, path, place).await?;
             cx.fact("file", shown);

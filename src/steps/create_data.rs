@@ -90,7 +90,11 @@ impl CreateData {
                     scope.error_help(kind.span, title, label, format!("types are {help}"));
                 }
                 _ => {
-                    scope.error(name.span.to(kind.span), format!("column `{}` cannot be made", name.value), wrong.reason);
+                    scope.error(
+                        name.span.to(kind.span),
+                        format!("column `{}` cannot be made", name.value),
+                        wrong.reason,
+                    );
                 }
             },
             None => {
@@ -154,11 +158,11 @@ impl Step for CreateData {
                 let refused = |e: DataError| {
                     Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string())
                 };
-                let generator = Generator::new(table.value.clone(), columns, rows.value, cx.yard.seed).map_err(refused)?;
+                let generator =
+                    Generator::new(table.value.clone(), columns, rows.value, cx.yard.seed).map_err(refused)?;
                 // For few rows a second session costs more than it brings.
                 let client = cx.session(&node, Purpose::Load).await?;
-                let helper =
-                    if rows.value >= MANY { Some(cx.session(&node, Purpose::Load).await?) } else { None };
+                let helper = if rows.value >= MANY { Some(cx.session(&node, Purpose::Load).await?) } else { None };
                 let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
                 discard(&client).await;
                 loaded?;

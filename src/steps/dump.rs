@@ -71,7 +71,12 @@ impl Step for TakeDump {
         }
         match (&self.tables, &self.schemas) {
             (None, None) => {
-                scope.error_help(scope.action, "`tables` or `schemas` is missing", "dump what?", "write `tables: [shop.orders]`");
+                scope.error_help(
+                    scope.action,
+                    "`tables` or `schemas` is missing",
+                    "dump what?",
+                    "write `tables: [shop.orders]`",
+                );
             }
             (Some(_), Some(schemas)) => {
                 scope.error(schemas.entry, "`tables` and `schemas` exclude each other", "one of the two");
@@ -140,12 +145,15 @@ impl Step for TakeDump {
             }
             cx.fact("dependents", dependents.summary.clone());
         }
-        cx.yard.state().dumps.insert(id, Dump {
-            files,
-            node: self.node.as_str().to_owned(),
-            tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
-            schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
-        });
+        cx.yard.state().dumps.insert(
+            id,
+            Dump {
+                files,
+                node: self.node.as_str().to_owned(),
+                tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
+                schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
+            },
+        );
         Ok(())
     }
 }
@@ -206,7 +214,8 @@ impl TakeDump {
     async fn all_tables(&self, client: &Client) -> Result<Vec<TableName>, Box<Finding>> {
         let tables = self.tables.iter().flat_map(|tables| &tables.value);
         let mut all: Vec<TableName> = tables.map(|table| table.value.clone()).collect();
-        let query = "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        let query =
+            "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND n.nspname = $1::text ORDER BY c.oid";
         for schema in self.schemas.iter().flat_map(|schemas| &schemas.value) {
             let rows = client.query(query, &[schema]).await?;
@@ -235,7 +244,10 @@ impl TakeDump {
             let outside: Vec<String> = found.summary.iter().chain(&found.unknown).cloned().collect();
             if !outside.is_empty() {
                 let title = self.title();
-                let message = format!("{title} leaves out what depends on it from outside: {}; `dependents: true` brings it", outside.join(", "));
+                let message = format!(
+                    "{title} leaves out what depends on it from outside: {}; `dependents: true` brings it",
+                    outside.join(", ")
+                );
                 cx.yard.journal.write(Event::Warned { drill: Some(cx.yard.drill), message });
             }
             return Ok(None);
@@ -279,7 +291,9 @@ impl TakeDump {
             let whole = format!("{}\n", line.trim_end());
             match text.find(&whole) {
                 Some(at) => text.replace_range(at..at + whole.len(), ""),
-                None => return Err(Finding::errored(format!("pg_dump wrote something unexpected: there is no `{line}`"))),
+                None => {
+                    return Err(Finding::errored(format!("pg_dump wrote something unexpected: there is no `{line}`")));
+                }
             }
         }
         Ok(host.write(path, text.as_bytes()).await?)

@@ -11,11 +11,11 @@ use super::made_anew::Reader;
 use super::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::node::{DATABASE, Node};
-use crate::pg::{Lsn, Mark, Moment, Lineage, SystemId, TableName, TimelineId};
+use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
+use crate::repo::Repo;
 use crate::repo::history::{Archive, LIST, Reach};
 use crate::repo::lookup::{Known, LOOK_UP, NO_BACKUP, question};
 use crate::repo::wal_search::{Deed, Found};
-use crate::repo::Repo;
 use crate::source::{Name, Span, Spanned, did_you_mean};
 
 /// Finds a mistake in the archived WAL, as one must when nobody took a note.
@@ -162,7 +162,9 @@ impl Step for FindInWal {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let Some((mistake, table)) = self.mistake() else { return Err(Finding::errored("there is nothing to look for")) };
+        let Some((mistake, table)) = self.mistake() else {
+            return Err(Finding::errored("there is nothing to look for"));
+        };
         let repo = cx.yard.repo(self.from.as_ref().map_or("", |repo| repo.as_str()))?.clone();
         let node = reader(cx, &repo)?;
         let start = self.start(cx, &node, &repo, table).await?;
@@ -231,7 +233,10 @@ impl FindInWal {
         });
         let Some((segment, system)) = foreign else { return Ok(()) };
         Err(Finding::failed(format!("segment {segment} in repo `{}` is of another cluster", repo.name))
-            .label(format!("its first page has the system identifier {system}, and backup `{}` has {}", start.backup, start.system))
+            .label(format!(
+                "its first page has the system identifier {system}, and backup `{}` has {}",
+                start.backup, start.system
+            ))
             .help("two clusters must not archive into one place: nothing behind that segment can be followed"))
     }
 
@@ -341,7 +346,9 @@ impl FindInWal {
         let elsewhere = [("dropped", &found.dropped), ("truncated", &found.truncated)];
         let elsewhere: Vec<String> = elsewhere
             .iter()
-            .filter_map(|(what, deeds)| Some(format!("it was {what} by transaction {}, {}", deeds.last()?.xid, deeds.last()?.at)))
+            .filter_map(|(what, deeds)| {
+                Some(format!("it was {what} by transaction {}, {}", deeds.last()?.xid, deeds.last()?.at))
+            })
             .collect();
         Finding::failed(title)
             .at(table.entry)
@@ -358,7 +365,8 @@ impl FindInWal {
 /// A node on whose host the archive can be read: one that archives there, if it runs.
 fn reader(cx: &Context<'_>, repo: &Repo) -> Result<Arc<Node>, Box<Finding>> {
     let state = cx.yard.state();
-    let archives = |name: &str| cx.yard.specs.get(name).is_some_and(|spec| spec.archive_to.as_deref() == Some(&repo.name));
+    let archives =
+        |name: &str| cx.yard.specs.get(name).is_some_and(|spec| spec.archive_to.as_deref() == Some(&repo.name));
     let mut nodes: Vec<(&String, &Arc<Node>)> = state.nodes.iter().filter(|(_, node)| node.host().is_ok()).collect();
     nodes.sort_by_key(|(name, node)| (!node.is_up(), !archives(name)));
     let node = nodes.first().map(|(_, node)| (*node).clone());
@@ -408,7 +416,10 @@ fn nothing_to_read(repo: &Repo, start: &Start) -> Box<Finding> {
 /// What pg_waldump complained of, except for the end of the WAL that it was given.
 fn damage(said: &str) -> Option<String> {
     let natural = |line: &&str| !line.contains("could not find file") && !line.contains("first record is after");
-    said.lines().filter(|line| line.contains("error:")).find(natural).map(|line| line.trim_start_matches("pg_waldump: error: ").to_owned())
+    said.lines()
+        .filter(|line| line.contains("error:"))
+        .find(natural)
+        .map(|line| line.trim_start_matches("pg_waldump: error: ").to_owned())
 }
 
 /// Remembers the transaction as a mark: recovery to just before it stops at its commit.
@@ -424,7 +435,15 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
         let moment = |lsn| Moment { asked: deed.at, floor: lsn, at: deed.at, lsn, timeline, seen: deed.at };
         let lineage = Lineage { system: start.system, history: start.archive.history(timeline) };
         let (before, after) = (moment(deed.commit), moment(deed.end));
-        let mark = Mark { id: id.to_owned(), lineage, before, xid: Some(deed.xid), after, incident: true, restore_point: None };
+        let mark = Mark {
+            id: id.to_owned(),
+            lineage,
+            before,
+            xid: Some(deed.xid),
+            after,
+            incident: true,
+            restore_point: None,
+        };
         cx.yard.state().marks.insert(id.to_owned(), mark);
     }
 }

@@ -46,9 +46,6 @@ impl Step for LoseHost {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.yard.node(self.node.as_str())?;
         node.must_be_on(self.node.span())?;
-        cx.struck(&node, async |cx| {
-            cx.yard.lose(&node).await
-        })
-        .await
+        cx.struck(&node, async |cx| cx.yard.lose(&node).await).await
     }
 }

@@ -115,7 +115,10 @@ impl Overwrite {
         }
         outside.batch_execute(&format!("SET statement_timeout = {}", cx.left().as_millis().max(1))).await?;
         if rewrote_the_same(&before, client, outside).await.map_err(lost)? {
-            let label = format!("it has given {rows} {} the values that they had before", if rows == 1 { "row" } else { "rows" });
+            let label = format!(
+                "it has given {rows} {} the values that they had before",
+                if rows == 1 { "row" } else { "rows" }
+            );
             return Err(nothing(label, "write other values than those that are there; the step was undone"));
         }
         client.batch_execute("COMMIT").await.map_err(&refused)?;

@@ -9,8 +9,8 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::journal::Cause;
 use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
+use crate::journal::Cause;
 use crate::pg::{ColumnName, TableName};
 use crate::source::Spanned;
 
@@ -160,7 +160,12 @@ impl Step for Reconcile {
                 scope.error(span, "`bad` and `good` are the same server", "there would be no mistake between them");
             } else if same(bad, &self.into) {
                 let help = "recover one with `until: { after: ... }`; or leave `bad` out, and every value that differs is a conflict";
-                scope.error_help(span, "`bad` and `into` are the same server", "what users wrote since would be taken for the mistake", help);
+                scope.error_help(
+                    span,
+                    "`bad` and `into` are the same server",
+                    "what users wrote since would be taken for the mistake",
+                    help,
+                );
             }
         }
         if self.key.value.0.is_empty() {
@@ -191,7 +196,8 @@ impl Step for Reconcile {
             cx.client(node).await?;
         }
         // Sessions of their own: temporary tables and settings end with them.
-        let (good_session, compared_session, session) = (good.connect().await?, compared.connect().await?, into.connect().await?);
+        let (good_session, compared_session, session) =
+            (good.connect().await?, compared.connect().await?, into.connect().await?);
         let side = Side { name: compared.name(), client: &compared_session };
         let on_conflict = self.on_conflict.as_ref().map_or(OnConflict::Fail, |on_conflict| on_conflict.value);
         let merge = Merge {
@@ -252,7 +258,9 @@ impl Reconcile {
         match error {
             MergeError::Conflicts(merged) => {
                 let title = match self.bad {
-                    Some(_) if merged.refused == merged.conflicts => "rows cannot become what they were: other rows are in their way now",
+                    Some(_) if merged.refused == merged.conflicts => {
+                        "rows cannot become what they were: other rows are in their way now"
+                    }
                     Some(_) => "users have changed what the mistake changed, too",
                     None => "rows differ, and without `bad` nobody knows who changed them",
                 };
@@ -277,10 +285,12 @@ impl Reconcile {
             }
             MergeError::Misfit { side, misfit } => self.misfit(&side, misfit),
             MergeError::Same(rows) => match &self.bad {
-                Some(bad) => Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
-                    .at(bad.span().unwrap_or(self.table.span))
-                    .label(format!("its {rows} rows are the same on both"))
-                    .help("recover `good` to just before the mistake and `bad` to just after it"),
+                Some(bad) => {
+                    Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
+                        .at(bad.span().unwrap_or(self.table.span))
+                        .label(format!("its {rows} rows are the same on both"))
+                        .help("recover `good` to just before the mistake and `bad` to just after it")
+                }
                 None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
                     .at(self.good.span().unwrap_or(self.table.span))
                     .label(format!("its {rows} rows are all there, with the same values"))
@@ -298,7 +308,8 @@ impl Reconcile {
                 .help("give it longer with `within`, if it is right to take so long"),
             MergeError::Data(error) => {
                 let said = error.to_string();
-                let finding = Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into));
+                let finding =
+                    Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into));
                 let finding = finding.at(self.table.span).label(&said);
                 finding.help("what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and rules")
             }
@@ -306,8 +317,10 @@ impl Reconcile {
     }
 
     fn conflicts(&self, title: &str, merged: &Merged) -> Box<Finding> {
-        let values = if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
-        let rows = if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
+        let values =
+            if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
+        let rows =
+            if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
         let mut lines: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
         if merged.conflicts > lines.len() as u64 {
             lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));
@@ -337,7 +350,9 @@ impl Reconcile {
             Misfit::NotUnique(unique) if unique.is_empty() => finding
                 .label(label)
                 .help("the table has no primary key and no unique constraint: rows cannot be told from one another"),
-            Misfit::NotUnique(unique) => finding.label(label).help(format!("a primary key or unique constraint is on {unique}")),
+            Misfit::NotUnique(unique) => {
+                finding.label(label).help(format!("a primary key or unique constraint is on {unique}"))
+            }
             Misfit::NullableKey(_) => finding.label(label).help("the key's columns have to be `not null`"),
             Misfit::Columns(wrong) => finding
                 .at(self.table.span)

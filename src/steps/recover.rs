@@ -12,7 +12,9 @@ use super::following::{Archive, Standby, receive};
 use super::position::{Goal, Position};
 use super::recovering::{End, Recovering, followed};
 use super::starting::{NOT_REACHED, not_started, restore, set_up};
-use super::{Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord};
+use super::{
+    Aside, By, Context, Finding, Recovered, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord,
+};
 use crate::node::{Arrival, Config, Node, Origin, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
 use crate::repo::Repo;

@@ -258,7 +258,8 @@ impl Source {
 
     /// Its timelines, from that one on.
     fn lineage(&self, from: TimelineId) -> impl Iterator<Item = TimelineId> {
-        let all = self.lineage.history.switches.iter().map(|switch| switch.timeline).chain([self.lineage.history.timeline]);
+        let all =
+            self.lineage.history.switches.iter().map(|switch| switch.timeline).chain([self.lineage.history.timeline]);
         all.skip_while(move |timeline| *timeline != from)
     }
 

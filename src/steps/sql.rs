@@ -74,7 +74,12 @@ impl Step for Sql {
             && let Some(word) = transaction_control(query.as_str())
         {
             let label = format!("`{word}` would end or begin another one");
-            scope.error_help(query.span, "`sql` runs in one transaction of its own", label, "leave it out; use a step for each transaction");
+            scope.error_help(
+                query.span,
+                "`sql` runs in one transaction of its own",
+                label,
+                "leave it out; use a step for each transaction",
+            );
         }
         if let Some(file) = &self.file {
             scope.file(file);

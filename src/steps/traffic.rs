@@ -216,7 +216,11 @@ impl Step for Traffic {
             }
             let text = transaction.sql.as_str();
             if transaction.ledger.as_ref().is_some_and(|ledger| ledger.0.is_empty()) {
-                scope.error(transaction.sql.span, "`ledger` is an empty list", "leave it out, or say where it can be found again");
+                scope.error(
+                    transaction.sql.span,
+                    "`ledger` is an empty list",
+                    "leave it out, or say where it can be found again",
+                );
             }
             if transaction.ledger.is_some() && !(text.contains("$client") && text.contains("$seq")) {
                 scope.error_help(
@@ -273,12 +277,15 @@ impl Step for Traffic {
         let earlier: usize = cx.yard.state().users.values().map(|users| users.workload.clients).sum();
         let workload = self.workload(cx.yard.seed, 1 + earlier as u64);
         for message in traces(&workload.kinds).map(|traces| traces.remarks).unwrap_or_default() {
-            cx.yard.journal.write(Event::Warned { drill: Some(cx.yard.drill), message: format!("traffic `{id}`: {message}") });
+            cx.yard
+                .journal
+                .write(Event::Warned { drill: Some(cx.yard.drill), message: format!("traffic `{id}`: {message}") });
         }
         self.resolve_ledgers(cx, &names).await?;
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
-        let users = Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None), measured: Mutex::new(None) });
+        let users =
+            Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None), measured: Mutex::new(None) });
         cx.yard.state().users.insert(id.to_owned(), users);
         Ok(())
     }
@@ -313,7 +320,12 @@ impl Traffic {
             name: name.value.clone(),
             sql: transaction.sql.as_str().to_owned(),
             weight: transaction.weight.as_ref().map_or(1, |weight| weight.value),
-            ledger: transaction.ledger.iter().flat_map(|ledger| &ledger.0).map(|ledger| ledger.value.columns()).collect(),
+            ledger: transaction
+                .ledger
+                .iter()
+                .flat_map(|ledger| &ledger.0)
+                .map(|ledger| ledger.value.columns())
+                .collect(),
             tolerate: transaction.tolerate.clone(),
         });
         kinds.collect()

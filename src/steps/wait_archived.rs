@@ -128,7 +128,10 @@ impl Step for WaitArchived {
                     }
                     Missing::History(timeline) => {
                         let file = History::file(*timeline);
-                        seen.push_str(&format!("; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}", repo.name));
+                        seen.push_str(&format!(
+                            "; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}",
+                            repo.name
+                        ));
                     }
                 }
             }
@@ -153,7 +156,12 @@ impl Step for WaitArchived {
 
 impl WaitArchived {
     /// A session on the server that writes the WAL: the node itself, or its primary where it is a standby that archives.
-    async fn writer(&self, cx: &Context<'_>, node: &Arc<Node>, client: &Arc<Client>) -> Result<Arc<Client>, Box<Finding>> {
+    async fn writer(
+        &self,
+        cx: &Context<'_>,
+        node: &Arc<Node>,
+        client: &Arc<Client>,
+    ) -> Result<Arc<Client>, Box<Finding>> {
         let query = "SELECT pg_is_in_recovery(), current_setting('archive_mode')";
         let row = client.query_one(query, &[]).await?;
         if !row.get::<_, bool>(0) {
@@ -161,7 +169,8 @@ impl WaitArchived {
         }
         let at = self.node.span();
         let finding = |label: String| {
-            let finding = Finding::failed(format!("`{}` is in recovery, and writes no WAL of its own", node.name())).label(label);
+            let finding =
+                Finding::failed(format!("`{}` is in recovery, and writes no WAL of its own", node.name())).label(label);
             match at {
                 Some(span) => finding.at(span),
                 None => finding,
@@ -182,8 +191,10 @@ impl WaitArchived {
         let Ok(primary) = primary else { return Err(finding(format!("its primary `{}` does not answer", up.name()))) };
         match primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
             false => Ok(primary),
-            true => Err(finding("a primary is needed to finish the segment, and it follows none of this drill".to_owned())
-                .help("start or promote a primary for it to follow")),
+            true => {
+                Err(finding("a primary is needed to finish the segment, and it follows none of this drill".to_owned())
+                    .help("start or promote a primary for it to follow"))
+            }
         }
     }
 
@@ -193,11 +204,16 @@ impl WaitArchived {
         let mark = cx.yard.mark(through.as_str())?;
         let place = mark.before.lsn;
         let label = match whose.history.parted(&mark.lineage.history).filter(|parting| place > parting.at) {
-            _ if whose.system != mark.lineage.system => format!("it was made on another cluster than that of `{}`", self.node),
+            _ if whose.system != mark.lineage.system => {
+                format!("it was made on another cluster than that of `{}`", self.node)
+            }
             None => return Ok(()),
             Some(parting) => format!(
                 "it is at {place} on timeline {}, and `{}` is on timeline {}: they part at {}",
-                mark.lineage.history.at(place), self.node, whose.history.timeline, parting.at
+                mark.lineage.history.at(place),
+                self.node,
+                whose.history.timeline,
+                parting.at
             ),
         };
         Err(Finding::failed(format!("`{}` is not in the WAL of `{}`", mark.id, self.node))
@@ -259,8 +275,11 @@ impl Way<'_> {
             return Ok(());
         }
         let headers = self.repo.headers(self.host, segments).await?;
-        let own = |segment: &Segment, header: &SegmentHeader| header.system == self.whose.system && header.start == segment.start();
-        let wrong = segments.iter().zip(headers).find(|(segment, header)| !header.is_some_and(|header| own(segment, &header)));
+        let own = |segment: &Segment, header: &SegmentHeader| {
+            header.system == self.whose.system && header.start == segment.start()
+        };
+        let wrong =
+            segments.iter().zip(headers).find(|(segment, header)| !header.is_some_and(|header| own(segment, &header)));
         let Some((segment, header)) = wrong else { return Ok(()) };
         let Some(header) = header else { return Ok(()) };
         let repo = &self.repo.name;
@@ -286,7 +305,9 @@ impl Way<'_> {
                 "its first page has the system identifier {}: {owner}. This cluster's is {}",
                 header.system, self.whose.system
             ))
-            .help("two clusters must not archive into one place: give each a repo of its own, and take a new base backup"))
+            .help(
+                "two clusters must not archive into one place: give each a repo of its own, and take a new base backup",
+            ))
     }
 }
 
@@ -305,7 +326,10 @@ fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
 fn told_missing(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
     let label = match missing {
         [one] => format!("segment {one} is not in repo `{repo}`, though the server has archived what comes after it"),
-        many => format!("segments {} are not in repo `{repo}`, though the server has archived what comes after them", listed(many)),
+        many => format!(
+            "segments {} are not in repo `{repo}`, though the server has archived what comes after them",
+            listed(many)
+        ),
     };
     Finding::failed("there is a gap in the archive").label(format!("{label}; {}", archive.summary()))
 }

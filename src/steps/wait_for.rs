@@ -263,7 +263,10 @@ impl WaitFor {
                 Err(SqlError::Host(error)) => return Err(error.into()),
                 Err(error) if self.is_final(&node, &error).await => {
                     let help = "correct the query: no time makes it right";
-                    return Err(Finding::failed("the query cannot be run").at(query.span).label(error.to_string()).help(help));
+                    return Err(Finding::failed("the query cannot be run")
+                        .at(query.span)
+                        .label(error.to_string())
+                        .help(help));
                 }
                 Err(error) => *seen = error.to_string(),
             }
