@@ -1,11 +1,13 @@
-//! The yard where PostgreSQL recoveries are practised: see ARCHITECTURE.md for the house in one page.
+//! The world where PostgreSQL recoveries are practised: see ARCHITECTURE.md for the house in one page.
 //!
 //! The rooms, each importing only from those above it (`report` from `journal` and `pg` alone):
 
 pub mod cli;
 pub mod data;
+pub mod harness;
 pub mod host;
 pub mod journal;
+pub mod ledger;
 pub mod node;
 pub mod pg;
 pub mod plan;

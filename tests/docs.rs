@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use drillyard::harness::manual;
+use drillyard::scenario::NOT_BUILT;
 use drillyard::scenario::{Values, load};
 use drillyard::source::Source;
-use drillyard::steps::{KINDS, Kind, NOT_BUILT, manual};
+use drillyard::steps::{self, KINDS};
 use regex::Regex;
 
 /// Every step of the language, version 1, built or not.
@@ -176,7 +178,7 @@ fn the_manual_pages_examples_are_valid() {
     for file in ["shop.sql", "migration.sql"] {
         std::fs::write(files.path().join("fixtures").join(file), "SELECT 1;\n").expect("a file");
     }
-    let yard =
+    let world =
         "nodes: { master: { archive_to: onsite }, standby: { follows: master }, delayed: { follows: master } }\n";
     for kind in KINDS {
         let examples = blocks(kind.name, &manual(kind));
@@ -186,8 +188,8 @@ fn the_manual_pages_examples_are_valid() {
             assert!(example.text.contains(&format!("{}:", kind.name)), "{}: an example of something else", kind.name);
             if !example.text.starts_with('-') {
                 // A scenario's own keys, too.
-                let yard = if example.text.contains("nodes:") { "" } else { yard };
-                let text = format!("drillyard: 1\n{yard}{}", example.text);
+                let world = if example.text.contains("nodes:") { "" } else { world };
+                let text = format!("drillyard: 1\n{world}{}", example.text);
                 assert_eq!(wrong_with(files.path(), &text), Vec::<String>::new(), "{}", example.place);
                 continue;
             }
@@ -199,7 +201,7 @@ fn the_manual_pages_examples_are_valid() {
                 }
                 let steps = steps.concat();
                 let repos = "repos: { onsite: {}, offsite: { copy_of: onsite } }\n";
-                let text = format!("drillyard: 1\n{repos}{yard}steps:\n{steps}");
+                let text = format!("drillyard: 1\n{repos}{world}steps:\n{steps}");
                 assert_eq!(wrong_with(files.path(), &text), Vec::<String>::new(), "{}:\n{item}", example.place);
             }
         }
@@ -213,7 +215,7 @@ fn every_step_of_the_language_is_explained_or_said_not_to_be_built() {
     for step in LANGUAGE.split_whitespace() {
         language.insert(step);
         let output = drillyard(dir.path(), &["explain", step]);
-        if Kind::find(step).is_some() {
+        if steps::find(step).is_some() {
             assert_eq!(output.status.code(), Some(0), "{step}: {}", said(&output));
             assert!(said(&output).starts_with(&format!("{step}\n\n")), "{}", said(&output));
         } else {

@@ -8,9 +8,12 @@ const ORDER: &[&[&str]] = &[
     &["pg"],
     &["journal"],
     &["source"],
+    &["ledger"],
+    &["data"],
     &["host"],
     &["node"],
-    &["repo", "traffic", "data"],
+    &["repo", "traffic"],
+    &["harness"],
     &["steps"],
     &["scenario"],
     &["plan"],
@@ -111,7 +114,7 @@ fn the_reader_of_imports_sees_them() {
     assert_eq!(named("use crate::{pg, journal::Event};"), ["pg", "journal"]);
     assert_eq!(named("let x = crate::node::sql(crate::cli::f());"), ["node", "cli"]);
     assert!(named("use other_crate::pg;").is_empty());
-    assert!(!may_know("pg", "journal") && !may_know("repo", "data") && !may_know("report", "steps"));
+    assert!(!may_know("pg", "journal") && !may_know("ledger", "data") && !may_know("report", "steps"));
     assert!(may_know("cli", "report") && may_know("steps", "node") && !may_know("run", "report"));
 }
 

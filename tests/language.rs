@@ -4,9 +4,10 @@ use std::path::Path;
 
 use drillyard::plan::{Plan, resolve};
 use drillyard::report::render;
+use drillyard::scenario::NOT_BUILT;
 use drillyard::scenario::{Values, load};
 use drillyard::source::Source;
-use drillyard::steps::{Kind, NOT_BUILT};
+use drillyard::steps;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -305,7 +306,7 @@ fn every_step_of_the_page_is_built_or_said_not_to_be() {
         .map(|name| name.trim().trim_matches('`'))
         .collect();
     assert!(names.len() > 40, "{names:?}");
-    let known = |name: &&str| Kind::find(name).is_some() != NOT_BUILT.contains(name);
+    let known = |name: &&str| steps::find(name).is_some() != NOT_BUILT.contains(name);
     let unknown: Vec<&str> = names.into_iter().filter(|name| !known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

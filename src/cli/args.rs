@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{Styles, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// The yard where PostgreSQL recoveries are practised.
+/// The world where PostgreSQL recoveries are practised.
 ///
 /// A scenario says: create data, back up, generate traffic, drop a table, recover, import, assert. drillyard runs it on real
 /// servers, in containers or as local processes, and says pass or fail, how long recovery took, and what was lost.

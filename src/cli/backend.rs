@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::{BackendArgs, BackendChoice};
-use super::{Result, Stop, places};
+use super::{Result, Stop, dirs};
 use crate::host::docker::{Daemon, DockerBackend, DockerOptions};
 use crate::host::local::LocalBackend;
 use crate::host::{Backend, Installation};
@@ -26,23 +26,23 @@ pub fn local(args: &BackendArgs) -> Result<LocalBackend> {
         }
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(LocalBackend::new(pg_bin.clone(), args.pg_roots.clone(), places::cache(), path)?)
+    Ok(LocalBackend::new(pg_bin.clone(), args.pg_roots.clone(), dirs::cache(), path)?)
 }
 
 /// The Docker daemon's containers.
 pub async fn docker(image: Option<&str>) -> crate::host::Result<DockerBackend> {
     DockerBackend::connect(DockerOptions {
-        host: places::docker_host(),
+        host: dirs::docker_host(),
         image: image.map(str::to_owned),
-        cache: places::cache(),
-        owner: places::owner(),
+        cache: dirs::cache(),
+        owner: dirs::owner(),
     })
     .await
 }
 
 /// The daemon, where one answers.
 pub async fn daemon() -> Option<Daemon> {
-    Daemon::connect(places::docker_host().as_deref()).await.ok()
+    Daemon::connect(dirs::docker_host().as_deref()).await.ok()
 }
 
 fn majors(installations: &[Installation]) -> String {

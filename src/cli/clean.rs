@@ -1,7 +1,7 @@
 //! `drillyard clean`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
 
-use super::{Result, backend, block_on, places};
+use super::{Result, backend, block_on, dirs};
 use crate::journal::ExitCode;
 use crate::run::{Which, sweep, sweep_cache};
 
@@ -10,14 +10,14 @@ pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
     let swept = block_on(async {
         let daemon = backend::daemon().await;
-        Ok(sweep(&places::all_work(), daemon.as_ref(), &places::owner(), &which).await)
+        Ok(sweep(&dirs::all_work(), daemon.as_ref(), &dirs::owner(), &which).await)
     })?;
-    sweep_cache(&places::cache());
+    sweep_cache(&dirs::cache());
     for run in &swept.removed {
         println!("removed run {run}");
     }
     if all {
-        for dir in [places::cache(), places::records()] {
+        for dir in [dirs::cache(), dirs::records()] {
             match std::fs::remove_dir_all(&dir) {
                 Ok(()) => println!("removed {}", dir.display()),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::DoctorArgs;
-use super::{Result, backend, block_on, places};
+use super::{Result, backend, block_on, dirs};
 use crate::host::{Backend, Installation};
 use crate::journal::ExitCode;
 use crate::run::{RunState, run_directories};
@@ -102,13 +102,13 @@ fn places_of(text: &mut String) {
             Err(_) => "not readable".to_owned(),
         }
     };
-    for (what, dir) in [("work", places::work()), ("templates", places::cache()), ("records", places::records())] {
+    for (what, dir) in [("work", dirs::work()), ("templates", dirs::cache()), ("records", dirs::records())] {
         text.push_str(&format!("  {what:9} {} ({})\n", dir.display(), room(&dir)));
     }
 }
 
 async fn left_behind(text: &mut String) {
-    for (run, path, state) in places::all_work().iter().flat_map(|dir| run_directories(dir)) {
+    for (run, path, state) in dirs::all_work().iter().flat_map(|dir| run_directories(dir)) {
         let what = match state {
             RunState::Alive => "is at work",
             RunState::Kept => "is kept: drillyard clean removes it",

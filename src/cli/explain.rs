@@ -3,9 +3,11 @@
 use schemars::SchemaGenerator;
 
 use super::{Result, Stop};
+use crate::harness::{Kind, manual, summary};
 use crate::journal::ExitCode;
+use crate::scenario::{NOT_BUILT, today};
 use crate::source::{WORD, did_you_mean};
-use crate::steps::{KINDS, Kind, NOT_BUILT, manual, summary, today};
+use crate::steps::{self, KINDS};
 
 /// Prints a step's manual page, or all of them in a line each.
 pub fn explain(step: Option<&str>) -> Result<ExitCode> {
@@ -13,7 +15,7 @@ pub fn explain(step: Option<&str>) -> Result<ExitCode> {
         super::print_all(&all());
         return Ok(ExitCode::Passed);
     };
-    if let Some(kind) = Kind::find(name) {
+    if let Some(kind) = steps::find(name) {
         super::print_all(&page(kind));
         return Ok(ExitCode::Passed);
     }

@@ -12,7 +12,7 @@ use super::args::{ProveArgs, color_of_stderr, color_of_stdout};
 use super::files::{self, Loaded};
 use super::run::{Selected, drills, load};
 use super::signals::{self, Interruption};
-use super::{Result, Stop, block_on, frame, print_all};
+use super::{Result, Stop, block_on, print_all, setup};
 use crate::journal::{ExitCode, Heard, Journal, Outcome, Problem, Redactor};
 use crate::plan::NamedBreak;
 use crate::prove::{Options, Proof, Verdict, prove as prove_one, remedy};
@@ -84,7 +84,7 @@ async fn prove_loaded(args: &ProveArgs, loaded: Vec<Loaded>, told: &mut Told) ->
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let (directory, mut reaper) = frame::begin(args.backend.backend)?;
+    let (directory, mut reaper) = setup::begin(args.backend.backend)?;
     told.run = directory.run().to_owned();
     let ended = prove_in(args, &loaded, &directory, (&mut reaper, cancel, &interruption), told).await;
     if ended.is_err() {
@@ -112,8 +112,8 @@ async fn prove_in(
     told: &mut Told,
 ) -> Result<(ExitCode, bool)> {
     let as_run = args.as_run();
-    let chosen = frame::choose(&as_run, loaded, &cancel, interruption).await?;
-    frame::tell_reaper(reaper, &chosen)?;
+    let chosen = setup::choose(&as_run, loaded, &cancel, interruption).await?;
+    setup::tell_reaper(reaper, &chosen)?;
     let (drills, _) = drills(&as_run, loaded, &chosen);
     if drills.is_empty() {
         let asked: Vec<String> = args.postgres.iter().map(ToString::to_string).collect();
@@ -124,7 +124,7 @@ async fn prove_in(
     let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
     let redactor = Redactor::of(secrets);
     let journal = Journal::new(vec![Box::new(heard.clone())], redactor.clone());
-    let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));
+    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.kind()));
     if !args.quiet {
         let (backend, reason) = (chosen.backend.kind().as_str(), &chosen.reason);
         let counted = if drills.len() == 1 { "1 drill".to_owned() } else { format!("{} drills", drills.len()) };
@@ -159,7 +159,7 @@ async fn prove_in(
         let took_ms = began.elapsed().as_millis() as u64;
         told.drills.push(told_of(&proof, &own, (backend, drill.seed, took_ms), &redactor));
     }
-    frame::clear(directory, &mut finished).await;
+    setup::clear(directory, &mut finished).await;
     let swept = tokio::time::timeout(std::time::Duration::from_secs(10), sweeping).await;
     if let Ok(Ok(swept)) = swept {
         for failed in swept.failed {

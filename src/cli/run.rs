@@ -10,7 +10,7 @@ use super::backend::Chosen;
 use super::files::{self, Loaded};
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::signals::{self, Interruption};
-use super::{Result, Stop, block_on, frame, places, step_by_step};
+use super::{Result, Stop, block_on, dirs, setup, step_by_step};
 use crate::journal::{Event, ExitCode, Journal, Outcome, Problem, Redactor};
 use crate::run::{Drill, Env, Keep, Order, Reaper, RunDirectory, run_all};
 
@@ -105,7 +105,7 @@ async fn run_selected(args: RunArgs, selected: Selected) -> Result<ExitCode> {
     {
         check_break(step, loaded)?;
     }
-    let (directory, mut reaper) = match frame::begin(args.backend.backend) {
+    let (directory, mut reaper) = match setup::begin(args.backend.backend) {
         Ok(begun) => begun,
         Err(stop) => return Err(not_begun(&args, "", loaded.len(), stop, &cancel).await),
     };
@@ -256,8 +256,8 @@ async fn run_in(
     interruption: &Interruption,
 ) -> Result<Ended> {
     let loaded = &selected.loaded;
-    let chosen = frame::choose(args, loaded, &cancel, interruption).await?;
-    frame::tell_reaper(reaper, &chosen)?;
+    let chosen = setup::choose(args, loaded, &cancel, interruption).await?;
+    setup::tell_reaper(reaper, &chosen)?;
     let (drills, skipped) = drills(args, loaded, &chosen);
     let empty = args.partition.filter(|_| drills.is_empty() && selected.meant > 0);
     if drills.is_empty() && empty.is_none() {
@@ -265,9 +265,9 @@ async fn run_in(
         let stop = Stop { problems: vec![Problem::new("no scenario was selected")], code: ExitCode::NothingSelected };
         return Err(stop.help(reasons.join("\n")));
     }
-    let records = places::records().join(directory.run());
+    let records = dirs::records().join(directory.run());
     let outputs = outputs::open(args, Some(&records), ToTerminal::Run, &cancel).await?;
-    places::prune_records(&places::records(), RECORDS);
+    dirs::prune_records(&dirs::records(), RECORDS);
     let unwritten = Unwritten::of(&outputs);
     let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
     let redactor = Redactor::of(secrets);
@@ -285,7 +285,7 @@ async fn run_in(
     for message in outputs.warning.into_iter().chain(empty) {
         journal.write(Event::Warned { drill: None, message });
     }
-    let sweeping = tokio::spawn(frame::sweep_earlier(chosen.backend.kind()));
+    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.kind()));
     for (drill, (plan, reason)) in skipped.iter().enumerate() {
         skip(&journal, drill, plan, reason, args);
     }
@@ -319,8 +319,8 @@ async fn run_in(
     let order = Order { jobs: args.jobs, fail_fast: args.fail_fast };
     let mut finished = run_all(env, drills, order, skipped.len()).await;
     let clean_start = Instant::now();
-    frame::clear(directory, &mut finished).await;
-    frame::tell_sweep(&journal, sweeping, cancel.is_cancelled()).await;
+    setup::clear(directory, &mut finished).await;
+    setup::tell_sweep(&journal, sweeping, cancel.is_cancelled()).await;
     let duration_ms = (finished.removal + clean_start.elapsed()).as_millis() as u64;
     journal.write(Event::CleanedUp { left: finished.left.clone(), duration_ms });
     // Asked once: a signal that comes later changes neither the reports nor the exit code.

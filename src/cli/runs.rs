@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{RunsCommand, color_of_stdout};
-use super::{Result, Stop, places};
+use super::{Result, Stop, dirs};
 use crate::journal::{Entry, Event, ExitCode, Listener};
 use crate::report::{RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
@@ -22,14 +22,14 @@ fn entries(dir: &Path) -> Vec<Entry> {
 }
 
 fn directories() -> Vec<std::path::PathBuf> {
-    let found = std::fs::read_dir(places::records()).into_iter().flatten().flatten();
+    let found = std::fs::read_dir(dirs::records()).into_iter().flatten().flatten();
     let mut dirs: Vec<_> = found.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
     dirs.sort();
     dirs.into_iter().rev().map(|(_, path)| path).collect()
 }
 
 fn list() -> Result<ExitCode> {
-    let alive: Vec<String> = places::all_work()
+    let alive: Vec<String> = dirs::all_work()
         .iter()
         .flat_map(|dir| run_directories(dir))
         .filter(|(_, _, state)| *state == RunState::Alive)
@@ -58,7 +58,7 @@ fn list() -> Result<ExitCode> {
         ));
     }
     if text.is_empty() {
-        text = format!("no runs are recorded in {}\n", places::records().display());
+        text = format!("no runs are recorded in {}\n", dirs::records().display());
     }
     super::print_all(&text);
     Ok(ExitCode::Passed)

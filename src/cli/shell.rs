@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 
 use super::args::ShellArgs;
-use super::{Result, Stop, places};
+use super::{Result, Stop, dirs};
 use crate::journal::ExitCode;
 use crate::run::{Kept, RunState, run_directories};
 
@@ -14,7 +14,7 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
         Some((run, node)) => (Some(run), node),
         None => (None, args.node.as_str()),
     };
-    let directories = places::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
+    let directories = dirs::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
     let mut found = Vec::new();
     let mut known = Vec::new();
     for (id, path, state) in directories {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use super::{
-    DataError, Difference, DifferenceKind, LargeObjects, Result, Sequence, cataloged, large_objects, sequences,
+    DataError, Difference, DifferenceKind, LargeObjects, Result, Sequence, catalog_query, large_objects, sequences,
 };
 use crate::pg::TableName;
 
@@ -81,14 +81,14 @@ impl Catalog {
 
     /// The large objects that the rows of `tables`, their partitions and their children refer to.
     pub async fn large_objects_of(client: &Client, tables: &[TableName]) -> Result<LargeObjects> {
-        let catalog = Catalog::of(cataloged::ask(client, tables, QUERY, READING).await?, tables)?;
+        let catalog = Catalog::of(catalog_query::ask(client, tables, QUERY, READING).await?, tables)?;
         let mut found = catalog.large_objects;
         found.read(client, None).await?;
         Ok(found)
     }
 
     async fn read_after(client: &Client, tables: &[TableName], before: Option<&Catalog>) -> Result<Catalog> {
-        let mut catalog = Catalog::of(cataloged::ask(client, tables, QUERY, READING).await?, tables)?;
+        let mut catalog = Catalog::of(catalog_query::ask(client, tables, QUERY, READING).await?, tables)?;
         sequences::read(client, &mut catalog.sequences).await?;
         catalog.large_objects.read(client, before.map(|before| &before.large_objects)).await?;
         Ok(catalog)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Result, cataloged};
+use super::{DataError, Result, catalog_query};
 use crate::pg::TableName;
 
 const QUERY: &str = include_str!("dependents.sql");
@@ -43,7 +43,7 @@ impl Dependents {
     async fn read_of(client: &Client, tables: &[TableName], schemas: &[String]) -> Result<Dependents> {
         let doing = "looking for what depends on the tables";
         let mut found = Dependents::default();
-        for row in cataloged::ask_of(client, tables, schemas, QUERY, doing).await? {
+        for row in catalog_query::ask_of(client, tables, schemas, QUERY, doing).await? {
             let [what, first, name, sql, ..] = row.as_slice() else {
                 return Err(DataError::Answer { doing: doing.to_owned(), what: format!("{row:?}") });
             };
@@ -84,8 +84,8 @@ mod tests {
     async fn there_and_back(tables: &[&str]) -> Dependents {
         let server = Server::start().await;
         let client = server.connect("postgres").await;
-        let major = cataloged::major(&client).await.expect("a version");
-        client.batch_execute(&cataloged::for_version(EVERYTHING, major)).await.expect("the schema");
+        let major = catalog_query::major(&client).await.expect("a version");
+        client.batch_execute(&catalog_query::for_version(EVERYTHING, major)).await.expect("the schema");
         let names: Vec<TableName> = tables.iter().map(|table| table.parse().expect("a name")).collect();
         let before = Catalog::read(&client, &names).await.expect("the catalog");
         assert_eq!(before.absent, Vec::<String>::new());

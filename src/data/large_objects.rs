@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Difference, DifferenceKind, Result, cataloged};
+use super::{DataError, Difference, DifferenceKind, Result, catalog_query};
 
 const READING: &str = "reading the large objects that rows refer to";
 
@@ -87,7 +87,7 @@ impl LargeObjects {
             from refs r left join pg_largeobject_metadata m on m.oid = r.oid left join sums s on s.loid = m.oid {only}",
             refs = self.refs(),
         );
-        for row in cataloged::alone(client, &query, READING).await? {
+        for row in catalog_query::alone(client, &query, READING).await? {
             let wrong = || DataError::Answer { doing: READING.to_owned(), what: format!("{row:?}") };
             let [number, oid, definition] = row.as_slice() else { return Err(wrong()) };
             let column =

@@ -2,7 +2,7 @@
 //! and what depends on it.
 
 mod catalog;
-mod cataloged;
+mod catalog_query;
 mod columns;
 mod dependents;
 mod differences;
@@ -28,8 +28,8 @@ pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_data
 pub use large_objects::LargeObjects;
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
 pub use rows::{
-    Comparison, PartDifference, Remembered, Rest, RowChange, RowDifference, Wanted, Written, compare, rewrote_the_same,
-    row_sum,
+    Comparison, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, Wanted, Written, compare,
+    rewrote_the_same, row_sum,
 };
 pub use sequences::{End, Position, Sequence, last_numbers};
 

@@ -28,14 +28,14 @@ pub(super) fn settable() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::cataloged;
+    use crate::data::catalog_query;
     use crate::data::testing::Server;
 
     #[tokio::test]
     async fn the_server_takes_what_is_documented_for_its_version() {
         let server = Server::start().await;
         let client = server.connect("postgres").await;
-        let major = cataloged::major(&client).await.expect("a version");
+        let major = catalog_query::major(&client).await.expect("a version");
         let things = "create table t (a int, d int4range, v int[]); create view v as select a from t;
             create index brin on t using brin (a); create index btree on t (a); create index gin on t using gin (v);
             create index gist on t using gist (d); create index hash on t using hash (a); create index spgist on t using spgist (d)";

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Difference, DifferenceKind, Result, cataloged};
+use super::{DataError, Difference, DifferenceKind, Result, catalog_query};
 use crate::pg::quote_literal;
 
 const READING: &str = "reading the positions of sequences";
@@ -144,7 +144,7 @@ pub(super) fn answer(sequences: &mut [Sequence], rows: Vec<Vec<String>>) -> Resu
 /// Reads the positions and ends of sequences. The session must not be in a transaction.
 pub(super) async fn read(client: &Client, sequences: &mut [Sequence]) -> Result<()> {
     match question(sequences) {
-        Some(question) => answer(sequences, cataloged::alone(client, &question, READING).await?),
+        Some(question) => answer(sequences, catalog_query::alone(client, &question, READING).await?),
         None => Ok(()),
     }
 }
@@ -156,7 +156,7 @@ pub async fn last_numbers(client: &Client, names: &[String]) -> Result<Vec<(Stri
         "set local lock_timeout = '250ms'; select name, pg_catalog.pg_sequence_last_value(pg_catalog.to_regclass(name))::text from (values {}) as s(name)",
         names.join(", ")
     );
-    let rows = cataloged::alone(client, &query, READING).await?;
+    let rows = catalog_query::alone(client, &query, READING).await?;
     let number = |row: Vec<String>| Some((row.first()?.clone(), row.get(1)?.parse().ok()?));
     Ok(rows.into_iter().filter_map(number).collect())
 }

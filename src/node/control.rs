@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::host::{HostError, POLL, Program};
 use crate::pg::{ShutdownMode, SystemId};
 
-use super::{INITDB_OPTIONS, Life, Node, Postmaster, SOCKET_PORT, SqlError, log_reason};
+use super::{INITDB_OPTIONS, Node, Postmaster, SOCKET_PORT, ServerState, SqlError, log_reason};
 
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub enum StartError {
     Host(#[from] HostError),
     /// The server gave up; its log says why.
     #[error("the server on `{node}` does not start: {reason}")]
-    Refused {
+    WalRefusal {
         /// The node.
         node: String,
         /// The log's reason.
@@ -152,7 +152,7 @@ impl StartError {
     pub fn node(&self) -> Option<&str> {
         match self {
             StartError::Host(_) => None,
-            StartError::Refused { node, .. } | StartError::Deadline { node, .. } => Some(node),
+            StartError::WalRefusal { node, .. } | StartError::Deadline { node, .. } => Some(node),
         }
     }
 }
@@ -202,7 +202,7 @@ impl Node {
             let passing = error.is_passing() || !error.is_refusal();
             if !passing || Instant::now() >= deadline {
                 let (node, reason) = (self.name.clone(), error.to_string());
-                return Err(StartError::Refused { node, reason, log: self.log_tail().await });
+                return Err(StartError::WalRefusal { node, reason, log: self.log_tail().await });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -233,12 +233,12 @@ impl Node {
                 Err(HostError::new(format!("cannot configure the server on `{}`: {why}", self.name)).into())
             }
             0 => {
-                self.lives(Life::Up);
+                self.lives(ServerState::Up);
                 Ok(Started::Answers)
             }
             LAUNCH_DEADLINE => {
                 // It runs, if only so far.
-                self.lives(Life::Up);
+                self.lives(ServerState::Up);
                 Err(StartError::Deadline {
                     node: self.name.clone(),
                     last: "the server is starting".to_owned(),
@@ -251,7 +251,7 @@ impl Node {
 
     /// Whether a server that has ended since it was started was to end: its log knows.
     async fn ended(&self, log_start: u64) -> Result<Started, StartError> {
-        self.lives(Life::Down("it ended by itself"));
+        self.lives(ServerState::Down("it ended by itself"));
         let log = self.log_from(log_start).await?;
         // What somebody was told who came too early or too late is no reason.
         let told = |line: &str| line.contains("the database system is") || line.contains("terminating connection");
@@ -266,7 +266,7 @@ impl Node {
             Err(error) => return StartError::Host(error),
         };
         let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
-        StartError::Refused { node: self.name.clone(), reason, log: log_tail(&log) }
+        StartError::WalRefusal { node: self.name.clone(), reason, log: log_tail(&log) }
     }
 
     /// Whether a postmaster runs in PGDATA.
@@ -278,7 +278,7 @@ impl Node {
     pub async fn stop(&self, mode: ShutdownMode, deadline: Instant) -> Result<(), HostError> {
         let host = self.host()?;
         self.hang_up().await;
-        self.lives(Life::Down("it was stopped"));
+        self.lives(ServerState::Down("it was stopped"));
         let seconds = deadline.saturating_duration_since(Instant::now()).as_secs().max(1).to_string();
         let data = &host.paths().data;
         let args = ["-D", data, "-m", &mode.to_string(), "-t", &seconds, "-w", "stop"].map(str::to_owned);

@@ -36,13 +36,13 @@ pub use control_file::{ControlFile, Histories};
 pub use ending::{Ending, Postmaster};
 pub use holdup::{Holdup, HoldupKind};
 pub use inherited::{AutoConf, Origin, is_below_a_new_cluster, is_demanded};
-pub use recovery::{Arrival, WalTrouble, log_reason};
+pub use recovery::{RecoveryLog, WalTrouble, log_reason};
 pub use rewind::{Resting, Rewind, Rewound};
 pub use session::{SqlError, Text, discard, lineage, moment, sql_problem};
 pub use session_settings::Purpose;
 pub use standby::{Sender, apply_delay};
 pub use tablespaces::{Linked, Tablespace, own_tablespaces};
-pub use walreceiver::{Refusal, Refused};
+pub use walreceiver::{Refusal, WalRefusal};
 
 /// The superuser that drills work as.
 pub const SUPERUSER: &str = "postgres";
@@ -69,14 +69,14 @@ pub struct Node {
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
-    life: Mutex<Life>,
+    life: Mutex<ServerState>,
     /// How long its log was when it was started last.
     log_start: AtomicU64,
 }
 
 /// What the drill has last done to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Life {
+pub enum ServerState {
     /// It should be running.
     Up,
     /// Its host is frozen.
@@ -127,7 +127,7 @@ impl Node {
             session: tokio::sync::Mutex::default(),
             cancels: Mutex::default(),
             login: Mutex::default(),
-            life: Mutex::new(Life::Down("it was not started")),
+            life: Mutex::new(ServerState::Down("it was not started")),
             log_start: AtomicU64::new(0),
         }
     }
@@ -204,23 +204,23 @@ impl Node {
 
     /// Notes that the server does not run any more, and why: `it was crashed`.
     pub async fn went_down(&self, why: &'static str) {
-        self.lives(Life::Down(why));
+        self.lives(ServerState::Down(why));
         self.hang_up().await;
     }
 
     /// Notes what the drill has done to it.
-    pub fn lives(&self, life: Life) {
+    pub fn lives(&self, life: ServerState) {
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
     }
 
     /// What the drill has last done to it.
-    pub fn life(&self) -> Life {
+    pub fn life(&self) -> ServerState {
         self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the drill left it running, and not frozen.
     pub fn is_up(&self) -> bool {
-        self.life() == Life::Up
+        self.life() == ServerState::Up
     }
 
     /// Whether the drill left it so that it should answer: running, or not the drill's own.

@@ -15,7 +15,7 @@ use crate::host::{HostError, Program};
 
 /// Where a recovery came out, by its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Arrival {
+pub struct RecoveryLog {
     /// `recovery stopping before commit of transaction 739, time 2026-11-22 12:04:31.9+00`, without its first two words.
     pub stopped: Option<String>,
     /// The transaction that recovery stopped at.
@@ -99,14 +99,14 @@ fn last(pattern: &LazyLock<Option<Regex>>, log: &str) -> Option<String> {
     Some(found.get(1)?.as_str().trim().to_owned())
 }
 
-impl Arrival {
+impl RecoveryLog {
     /// Reads the log of a server's start.
     pub fn read(log: &str) -> Self {
         let segments: Vec<String> = SEGMENT
             .as_ref()
             .map(|pattern| pattern.captures_iter(log).filter_map(|c| Some(c.get(1)?.as_str().to_owned())).collect())
             .unwrap_or_default();
-        Arrival {
+        RecoveryLog {
             stopped: last(&STOPPING, log),
             stopped_at: last(&STOPPED_AT, log).and_then(|xid| xid.parse().ok()).map(Xid),
             last_commit: last(&LAST_COMMIT, log),
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_arrival_is_read_and_judged() {
-        let arrival = Arrival::read(LOG);
+        let arrival = RecoveryLog::read(LOG);
         assert_eq!(arrival.stopped_at, Some(Xid(739)));
         assert_eq!(arrival.new_timeline, Some(2));
         assert!(arrival.consistent);
@@ -265,7 +265,7 @@ mod tests {
         assert!(arrival.reached(&RecoveryTarget::Xid { xid: Xid(740), inclusive: false }).is_err());
         assert!(arrival.reached(&RecoveryTarget::Latest).is_err());
         assert!(arrival.reached(&RecoveryTarget::Name("x".to_owned())).is_err());
-        assert!(Arrival::read("").reached(&RecoveryTarget::EndOfBackup).is_err());
+        assert!(RecoveryLog::read("").reached(&RecoveryTarget::EndOfBackup).is_err());
         let time = |text: &str| RecoveryTarget::Time { at: text.parse().expect("a time"), inclusive: true };
         assert_eq!(arrival.reached(&time("2026-11-22T11:59:59.12Z")), Ok(()));
         // It was read as one of another zone, and there was something to tell it by.
@@ -282,7 +282,7 @@ mod tests {
     fn complaints_about_wal_are_placed() {
         let place = |text: &str| {
             let log = format!("2026-11-22 12:00:00.000 UTC [10] LOG:  {text}\n");
-            let trouble = Arrival::read(&log).wal_trouble.unwrap_or_else(|| panic!("not seen: {text}"));
+            let trouble = RecoveryLog::read(&log).wal_trouble.unwrap_or_else(|| panic!("not seen: {text}"));
             trouble.place(TimelineId(1), 16 << 20).map(|(segment, _)| segment.to_string())
         };
         for text in [

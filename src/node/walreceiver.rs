@@ -6,7 +6,7 @@ use regex::Regex;
 
 /// Why a standby gets no WAL from its upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
+pub enum WalRefusal {
     /// The upstream has removed this segment from its pg_wal.
     Removed(String),
     /// The upstream's timeline and the standby's, which the upstream has never been on.
@@ -23,10 +23,10 @@ pub enum Refused {
     Other,
 }
 
-impl Refused {
+impl WalRefusal {
     /// Whether asking again can help: the upstream may start, let go of a slot, or get the WAL from its own upstream.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Refused::Ahead | Refused::Other)
+        matches!(self, WalRefusal::Ahead | WalRefusal::Other)
     }
 }
 
@@ -36,7 +36,7 @@ pub struct Refusal {
     /// In the log's words.
     pub said: String,
     /// What it means.
-    pub why: Refused,
+    pub why: WalRefusal,
     /// How often it was said, in the log that was read.
     pub times: usize,
 }
@@ -61,22 +61,22 @@ impl Refusal {
     }
 }
 
-fn why(said: &str) -> Refused {
+fn why(said: &str) -> WalRefusal {
     let found = |pattern: &'static LazyLock<Option<Regex>>| pattern.as_ref()?.captures(said);
     let text = |found: &regex::Captures<'_>, group| found.get(group).map_or("", |group| group.as_str()).to_owned();
     if let Some(found) = found(&REMOVED) {
-        return Refused::Removed(text(&found, 1));
+        return WalRefusal::Removed(text(&found, 1));
     }
     if let Some(found) = found(&TIMELINE) {
         let number = |group| text(&found, group).parse().unwrap_or(0);
-        return Refused::Timeline(number(1), number(2));
+        return WalRefusal::Timeline(number(1), number(2));
     }
     match () {
-        () if found(&DIVERGED).is_some() => Refused::Diverged,
-        () if said.contains("is ahead of the WAL flush position") => Refused::Ahead,
-        () if said.contains("system identifier differs") => Refused::OtherSystem,
-        () if found(&SLOT).is_some() => Refused::Slot,
-        () => Refused::Other,
+        () if found(&DIVERGED).is_some() => WalRefusal::Diverged,
+        () if said.contains("is ahead of the WAL flush position") => WalRefusal::Ahead,
+        () if said.contains("system identifier differs") => WalRefusal::OtherSystem,
+        () if found(&SLOT).is_some() => WalRefusal::Slot,
+        () => WalRefusal::Other,
     }
 }
 
@@ -93,13 +93,13 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
     #[test]
     fn the_last_refusal_is_read_and_counted() {
         let last = Refusal::last(&GONE.repeat(3)).expect("a refusal");
-        assert_eq!(last.why, Refused::Removed("000000010000000000000003".to_owned()));
+        assert_eq!(last.why, WalRefusal::Removed("000000010000000000000003".to_owned()));
         assert_eq!(last.times, 3);
         assert!(last.said.starts_with("could not receive data from WAL stream"), "{last:?}");
         let then =
             format!("{GONE}2026 UTC [9] FATAL:  highest timeline 1 of the primary is behind recovery timeline 2\n");
         let last = Refusal::last(&then).expect("a refusal");
-        assert_eq!((last.why, last.times), (Refused::Timeline(1, 2), 1));
+        assert_eq!((last.why, last.times), (WalRefusal::Timeline(1, 2), 1));
         assert_eq!(Refusal::last("2026 UTC [9] LOG:  entering standby mode\n"), None);
     }
 
@@ -107,12 +107,12 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
     fn what_may_pass_is_told_from_what_does_not() {
         let why = |said: &str| Refusal::last(&format!("2026 UTC [9] FATAL:  {said}\n")).expect("a refusal").why;
         let behind = "could not start WAL streaming: ERROR:  requested starting point 0/5000000 on timeline 1 is not in this server's history";
-        assert_eq!(why(behind), Refused::Diverged);
+        assert_eq!(why(behind), WalRefusal::Diverged);
         assert_eq!(
             why("could not start WAL streaming: ERROR:  replication slot \"tonight\" does not exist"),
-            Refused::Slot
+            WalRefusal::Slot
         );
-        assert_eq!(why("database system identifier differs between the primary and standby"), Refused::OtherSystem);
+        assert_eq!(why("database system identifier differs between the primary and standby"), WalRefusal::OtherSystem);
         let passing = [
             "could not connect to the primary server: connection to server on socket \"/x\" failed: No such file or directory",
             "streaming replication receiver \"tonight\" could not connect to the primary server: Connection refused",
@@ -122,6 +122,6 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
         ];
         assert!(passing.iter().all(|said| why(said).may_pass()));
         let forked = "2026 UTC [9] LOG:  new timeline 2 forked off current database system timeline 1 before current recovery point 0/4000098\n";
-        assert_eq!(Refusal::last(forked).map(|last| last.why), Some(Refused::Diverged));
+        assert_eq!(Refusal::last(forked).map(|last| last.why), Some(WalRefusal::Diverged));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::PlannedStep;
-use crate::steps::{Brought, Judges, NodeSpec, Role, Shift};
+use crate::harness::{Brought, Judges, NodeSpec, Role, Shift};
 
 /// One way of breaking a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
     let mut found: Vec<Break> = vec![];
     let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
     let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && !step.kind.recovers;
-    let struck = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
+    let inject = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
     let judged =
         steps.iter().filter(|step| !step.finally && step.kind.role == Role::Judge).map(|step| step.head.index).max();
     for step in steps.iter().filter(|step| !step.finally) {
@@ -141,7 +141,7 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
             found.push(Break::NoIncident(index));
         }
         // What no step kind knows may be done by hand.
-        let between = struck.is_some_and(|struck| struck < index) && judged.is_some_and(|judged| index < judged);
+        let between = inject.is_some_and(|inject| inject < index) && judged.is_some_and(|judged| index < judged);
         if (step.kind.recovers || step.kind.may_recover && between) && step.fails.is_none() {
             found.push(Break::LeftOut(index));
             for shift in [Shift::Earlier, Shift::Later] {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::harness::{Kind, NodeSpec, Step};
 use crate::journal::{Problem, StepHead};
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
-use crate::steps::{Kind, NodeSpec, Step};
 
 pub use crate::scenario::LossOf;
 pub use breaks::{Break, Damage, NamedBreak};
@@ -140,6 +140,6 @@ impl Plan {
     pub fn judges(&self) -> bool {
         self.rto.is_some()
             || self.rpo.is_some()
-            || self.steps.iter().any(|step| step.kind.role == crate::steps::Role::Judge || step.fails.is_some())
+            || self.steps.iter().any(|step| step.kind.role == crate::harness::Role::Judge || step.fails.is_some())
     }
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::breaks::breaks;
 use super::{LossOf, NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
+use crate::harness::{IdInfo, Maker, NodeInfo, NodeSpec, RepoInfo, Scope, Step};
 use crate::journal::{Problem, Redactor, StepHead};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
 use crate::scenario::{Body, Ignore, NodeFields, RepoKind, Scenario, StepLine, Undecoded, in_order};
 use crate::source::{Name, Spanned};
-use crate::steps::{All, IdInfo, Maker, NodeInfo, NodeSpec, RepoInfo, Scope, Step};
+use crate::steps::All;
 
 /// Looks up every name, and checks all that can be checked without a server. Of a scenario with problems it looks up what can
 /// be, and says nothing that would only follow from them.
@@ -372,7 +373,7 @@ fn names(steps: &[PlannedStep], scope: &mut Scope<'_>) -> Vec<String> {
                     scope.error_related(span, format!("two steps have the id `{id}`"), "the second one", related);
                 }
                 None => {
-                    let kind = planned.head.kind.clone();
+                    let kind = Some(planned.kind);
                     let info = IdInfo { kind, decoded: true, span, index, detail: None };
                     scope.ids.insert(id.clone(), info);
                 }
@@ -412,8 +413,7 @@ fn undecoded_names(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_
                     scope.error_related(second, title, "the second one", (first, "the first one".to_owned()));
                 }
                 None => {
-                    let kind = rest.kind.map_or(String::new(), |kind| kind.name.to_owned());
-                    let info = IdInfo { kind, decoded: false, span: id.span, index, detail: None };
+                    let info = IdInfo { kind: rest.kind, decoded: false, span: id.span, index, detail: None };
                     scope.ids.insert(id.value.to_string(), info);
                 }
             }
@@ -475,7 +475,6 @@ fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope
 
 /// The index of the step with this id, for budgets.
 fn step_index(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<usize> {
-    let kinds: Vec<&str> = crate::steps::KINDS.iter().map(|kind| kind.name).collect();
     if !scope.ids.contains_key(name.as_str()) {
         let ids: Vec<String> = scope.ids.keys().cloned().collect();
         let label = match crate::source::did_you_mean(name.as_str(), ids.iter().map(String::as_str)) {
@@ -485,5 +484,5 @@ fn step_index(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<usize> {
         scope.error(name.span, format!("unknown step `{}`", name.value), label);
         return None;
     }
-    scope.step(name, &kinds).map(|info| info.index)
+    scope.any_step(name).map(|info| info.index)
 }

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 
 use super::damage::{self, Done};
 use super::verdict::{Verdict, of_steps};
+use crate::harness::Judges;
 use crate::journal::Problem;
 use crate::plan::{Break, NamedBreak};
 use crate::run::{Block, Change, Fork, Trial};
-use crate::steps::Judges;
 
 /// What came of trying a damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Trials {
                 .note("", why)
                 .help("nothing is proved by this run: `drillyard run` tells whether the drill itself passes")
         };
-        let users = block.yard.shared_users()();
+        let users = block.world.shared_users()();
         // Rows and catalogs under users who write could not be put back as they were.
         let at_work = users.iter().any(|(_, users)| users.pool.at_work());
         if at_work && !self.in_earnest && !matches!(one.what, Break::StandbyStopped { .. }) {

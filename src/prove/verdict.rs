@@ -1,8 +1,8 @@
 //! Whether a break was noticed, from what was heard of the broken run.
 
+use crate::harness::{Role, Shift};
 use crate::journal::{Cause, Event, Outcome, Problem};
 use crate::plan::{Break, Damage, Plan};
-use crate::steps::{Role, Shift};
 
 /// What came of a break.
 #[derive(Debug, Clone, PartialEq, Eq)]

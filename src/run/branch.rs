@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use super::change::{Change, is_judgement};
 use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
+use crate::harness::{Aside, World};
 use crate::host::{Host, HostError, Lab, Program};
 use crate::journal::{Cause, Event, Heard};
 use crate::pg::{ShutdownMode, Version};
 use crate::plan::PlannedStep;
-use crate::steps::{Aside, Yard};
 
 /// What is added to a node's name for its host in a branch: no name in a scenario has a dot.
 const ELSEWHERE: &str = ".broken";
@@ -30,7 +30,7 @@ pub(super) fn hosts(made: &[String]) -> impl Iterator<Item = String> {
 /// A point in a drill at which branches can begin.
 pub struct Fork<'a> {
     pub(super) work: &'a Work<'a>,
-    pub(super) yard: &'a Yard,
+    pub(super) world: &'a World,
     /// The steps from here on, without the lines of an `all`.
     pub(super) steps: &'a [&'a PlannedStep],
 }
@@ -52,13 +52,16 @@ impl Fork<'_> {
     /// # Errors
     /// Where the branch's servers could not be removed.
     pub async fn go_on(&self, change: Change) -> Result<Option<Vec<Event>>, HostError> {
-        let there: Vec<String> = self.yard.state().nodes.keys().cloned().collect();
+        let there: Vec<String> = self.world.outputs().nodes.keys().cloned().collect();
         let made: Vec<String> = self.plan().made.iter().filter(|name| !there.contains(name)).cloned().collect();
         let heard = Heard::default();
         let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);
-        let lab = Arc::new(Elsewhere { lab: self.yard.lab.clone(), made: made.clone() });
-        let yard =
-            Yard { lab, state: Arc::new(Mutex::new(self.yard.state().clone())), ..self.yard.telling(journal.clone()) };
+        let lab = Arc::new(Elsewhere { lab: self.world.lab.clone(), made: made.clone() });
+        let world = World {
+            lab,
+            outputs: Arc::new(Mutex::new(self.world.outputs().clone())),
+            ..self.world.telling(journal.clone())
+        };
         let env = Env { journal, gate: None, ..self.work.env.clone() };
         let drill = Drill { change: Arc::new(change), ..self.work.drill.clone() };
         let work = Work {
@@ -70,28 +73,28 @@ impl Fork<'_> {
             deadline: self.work.ends() + PATIENCE,
             times: Mutex::new(vec![None; self.plan().steps.len()]),
         };
-        let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &yard, &made)).await {
+        let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &world, &made)).await {
             Ok(ended) => ended,
             Err(_) => {
                 // Sessions may be in the middle of a question that nobody will ever answer: the drill gets new ones.
-                let nodes: Vec<_> = yard.state().nodes.values().cloned().collect();
+                let nodes: Vec<_> = world.outputs().nodes.values().cloned().collect();
                 futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
                 false
             }
         };
-        remove(&yard, &made).await?;
+        remove(&world, &made).await?;
         let events = heard.take();
         Ok(Some(events).filter(|events| ended && !events.iter().any(is_late)))
     }
 
     /// Whether a step did not pass before the drill itself would have been touched.
-    async fn follow(&self, work: &Work<'_>, yard: &Yard, made: &[String]) -> bool {
+    async fn follow(&self, work: &Work<'_>, world: &World, made: &[String]) -> bool {
         let mut tally = Tally::default();
         for step in self.steps {
             if !work.drill.change.leaves_out(step) && !stays_aside(work.drill.change.step(step).aside(), step, made) {
                 return false;
             }
-            let run = StepRun { work, yard, step, deadline: work.ends(), lenient: false };
+            let run = StepRun { work, world, step, deadline: work.ends(), lenient: false };
             if run.run(&mut tally).await == Ran::End {
                 return true;
             }
@@ -119,10 +122,10 @@ fn is_late(event: &Event) -> bool {
 }
 
 /// Removes the servers that a branch has made, so that the next one finds their hosts empty.
-async fn remove(yard: &Yard, made: &[String]) -> Result<(), HostError> {
+async fn remove(world: &World, made: &[String]) -> Result<(), HostError> {
     for name in made {
-        let node = yard.state().nodes.get(name).cloned();
-        let host = yard.lab.host(name).await?;
+        let node = world.outputs().nodes.get(name).cloned();
+        let host = world.lab.host(name).await?;
         if let Some(node) = node {
             node.abandon().await;
             if node.is_up() {

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::drill::StepTime;
+use crate::harness::{Judged, Users, World};
 use crate::journal::{Budget, Outcome, Problem};
 use crate::plan::{LossOf, Plan, RpoBudget, RtoBudget};
-use crate::steps::{Judged, Users, Yard, thousands};
+use crate::steps::thousands;
 
 /// Judges a drill's budgets. One that was never measured has failed.
-pub fn judge(plan: &Plan, times: &[Option<StepTime>], yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
+pub fn judge(plan: &Plan, times: &[Option<StepTime>], world: Option<&World>) -> Vec<(Budget, Option<Problem>)> {
     let rto = plan.rto.as_ref().map(|budget| rto(plan, budget, times));
-    let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, yard)).unwrap_or_default();
+    let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, world)).unwrap_or_default();
     rto.into_iter().chain(rpo).collect()
 }
 
@@ -47,8 +48,8 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
 }
 
 /// In transactions, in time, or both.
-fn rpo(plan: &Plan, budget: &RpoBudget, yard: Option<&Yard>) -> Vec<(Budget, Option<Problem>)> {
-    let users = yard.and_then(|yard| yard.users(&budget.traffic).ok());
+fn rpo(plan: &Plan, budget: &RpoBudget, world: Option<&World>) -> Vec<(Budget, Option<Problem>)> {
+    let users = world.and_then(|world| world.users(&budget.traffic).ok());
     let loss =
         Loss { plan, budget, users: users.as_deref(), judged: users.as_ref().and_then(|users| users.measured()) };
     let in_transactions = budget.max_lost.map(|max| {

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use super::branch::Fork;
 use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
+use crate::harness::{Role, Step, World};
 use crate::journal::{Event, Heard, Problem};
 use crate::plan::PlannedStep;
-use crate::steps::{Role, Step, Yard};
 
 /// In what a run differs from its plan. The default is in nothing.
 #[derive(Debug, Default)]
@@ -70,8 +70,8 @@ pub trait Trial: Send + Sync + std::fmt::Debug {
 /// Judgements that follow one another, an `all` with its lines among them.
 pub struct Block<'a> {
     pub(super) work: &'a Work<'a>,
-    /// The drill's yard.
-    pub yard: &'a Yard,
+    /// The drill's world.
+    pub world: &'a World,
     /// The steps, without the lines of an `all`.
     pub steps: Vec<&'a PlannedStep>,
 }
@@ -121,10 +121,10 @@ impl Block<'_> {
             deadline: self.work.deadline,
             times: Mutex::new(vec![None; steps]),
         };
-        let yard = self.yard.telling(journal);
+        let world = self.world.telling(journal);
         let mut tally = Tally::default();
         for step in &self.steps {
-            let run = StepRun { work: &work, yard: &yard, step, deadline: work.ends(), lenient: false };
+            let run = StepRun { work: &work, world: &world, step, deadline: work.ends(), lenient: false };
             if run.run(&mut tally).await == Ran::End {
                 break;
             }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::disk;
+use crate::harness::{Awaited, Finding, Role, World};
 use crate::host::{HostError, Seen};
 use crate::journal::{Cause, Outcome};
-use crate::node::{Ending, Holdup, HoldupKind, Life, Node, Postmaster};
+use crate::node::{Ending, Holdup, HoldupKind, Node, Postmaster, ServerState};
 use crate::plan::PlannedStep;
-use crate::steps::{Awaited, Finding, Role, Yard};
 
 /// How long a look at the lab may take after a failure.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const DYING: Duration = Duration::from_millis(500);
 /// A step, and what it works with.
 #[derive(Clone)]
 pub struct Scene<'a> {
-    pub yard: &'a Yard,
+    pub world: &'a World,
     pub step: &'a PlannedStep,
     /// The run's work directory.
     pub dir: &'a Path,
@@ -68,7 +68,7 @@ impl Scene<'_> {
     }
 
     fn nodes(&self, which: impl Fn(&Node) -> bool) -> Vec<Arc<Node>> {
-        self.yard.state().nodes.values().filter(|node| which(node)).cloned().collect()
+        self.world.outputs().nodes.values().filter(|node| which(node)).cloned().collect()
     }
 
     /// Puts what is behind a step's failure first.
@@ -102,10 +102,10 @@ impl Scene<'_> {
     /// The server that the step makes, where somebody has frozen its host before it was there: no step can pause what is not there.
     async fn frozen_in_the_making(&self) -> Option<&str> {
         let name = self.step.step.makes_node()?.as_str();
-        if self.yard.state().nodes.contains_key(name) {
+        if self.world.outputs().nodes.contains_key(name) {
             return None;
         }
-        let look = async { self.yard.lab.host(name).await?.look().await };
+        let look = async { self.world.lab.host(name).await?.look().await };
         matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Seen::Frozen))).then_some(name)
     }
 
@@ -161,13 +161,13 @@ impl Scene<'_> {
 
     /// Whether a command of the scenario's ran on that host so lately that what has happened there may be its doing.
     fn may_be_a_command(&self, node: &str) -> bool {
-        let state = self.yard.state();
+        let state = self.world.outputs();
         state.felled.contains(node) || state.commands.get(node).is_some_and(|at| at.elapsed() < AFTERMATH)
     }
 
     /// Whether a step may have removed files of that server's.
     fn may_be_spoiled(&self, node: &str) -> bool {
-        let state = self.yard.state();
+        let state = self.world.outputs();
         state.wiped.contains(node) || state.felled.contains(node) || state.commands.contains_key(node)
     }
 
@@ -226,12 +226,12 @@ impl Scene<'_> {
         for node in away {
             let name = node.name();
             let (what, help) = match node.life() {
-                Life::Frozen => (
+                ServerState::Frozen => (
                     "is paused, by an earlier step".to_owned(),
                     Some(format!("`unpause: {{ node: {name} }}` lets it go on")),
                 ),
-                Life::Down(why) => (format!("is not running: {why}"), None),
-                Life::Up => continue,
+                ServerState::Down(why) => (format!("is not running: {why}"), None),
+                ServerState::Up => continue,
             };
             found.push(Holdup {
                 kind: HoldupKind::Receiver,
@@ -241,7 +241,7 @@ impl Scene<'_> {
                 endless: true,
             });
         }
-        let cut: Vec<_> = self.yard.state().cut.iter().cloned().collect();
+        let cut: Vec<_> = self.world.outputs().cut.iter().cloned().collect();
         for (a, b) in cut.iter().filter(|(a, b)| self.refers_to(a) && self.refers_to(b)) {
             let what = format!("the network between `{a}` and `{b}` is cut, by an earlier step");
             let help = Some(format!("`heal: {{ between: [{a}, {b}] }}` mends it"));
@@ -306,7 +306,7 @@ impl Scene<'_> {
 
     /// Whether a server that runs could be the synchronous standby of a primary.
     fn has_standby(&self, primary: &Node, names: &str) -> bool {
-        let state = self.yard.state();
+        let state = self.world.outputs();
         let cut = |node: &Node| {
             let pair = |a: &String, b: &String| a == primary.name() && b == node.name();
             state.cut.iter().any(|(a, b)| pair(a, b) || pair(b, a))
@@ -336,16 +336,16 @@ impl Scene<'_> {
 
 /// Remembers which servers are gone soon after a command of the scenario's ran there: a step that fails much later is not the lab's
 /// fault for that.
-pub async fn note_felled(yard: &Yard) {
+pub async fn note_felled(world: &World) {
     let lately: Vec<Arc<Node>> = {
-        let state = yard.state();
+        let state = world.outputs();
         let recent = state.commands.iter().filter(|(_, at)| at.elapsed() < AFTERMATH).map(|(node, _)| node);
         recent.filter_map(|name| state.nodes.get(name)).filter(|node| node.is_up()).cloned().collect()
     };
     for node in lately {
         let look = tokio::time::timeout(PATIENCE, node.postmaster()).await;
         if matches!(look, Ok(Ok(Postmaster::Gone))) {
-            yard.state().felled.insert(node.name().to_owned());
+            world.outputs().felled.insert(node.name().to_owned());
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use nix::sys::statvfs::statvfs;
 
 use super::diagnosis::{PATIENCE, Scene, first};
+use crate::harness::Finding;
 use crate::host::{Program, Seen};
 use crate::journal::{Cause, Outcome, Problem};
-use crate::steps::Finding;
 
 /// What can be done about it.
 const HELP: &str =
@@ -63,7 +63,7 @@ pub fn full(problem: Problem) -> Problem {
 
 /// Puts a full disk first, where there is one; `broken` is whether a server is not as the drill has left it.
 pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Box<Finding> {
-    let text = finding.problem(&scene.yard.source, scene.step.action).text();
+    let text = finding.problem(&scene.world.source, scene.step.action).text();
     let said = finding.cause == Cause::DiskFull || says_full(&text);
     let disks = tokio::time::timeout(PATIENCE, look(scene)).await.unwrap_or_default();
     let smallest = disks.iter().min_by_key(|disk| disk.free).map(|disk| format!("{disk} by now")).unwrap_or_default();
@@ -90,8 +90,8 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
 /// The file systems on which the drill writes.
 async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
     const SCRIPT: &str = r#"for path in "$@"; do [ ! -e "$path" ] || df -Pk "$path" 2>/dev/null | tail -n 1; done"#;
-    let nodes: Vec<_> = scene.yard.state().nodes.values().cloned().collect();
-    let repos: Vec<String> = scene.yard.repos.values().map(|repo| repo.path.clone()).collect();
+    let nodes: Vec<_> = scene.world.outputs().nodes.values().cloned().collect();
+    let repos: Vec<String> = scene.world.repos.values().map(|repo| repo.path.clone()).collect();
     let looks = nodes.iter().map(|node| async {
         let host = node.host().ok().filter(|host| host.is_on())?;
         // A program that is started in a paused container never ends.

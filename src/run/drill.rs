@@ -15,12 +15,13 @@ use super::gate::Gate;
 use super::keep::{Kept, KeptNode};
 use super::start::{Starter, external};
 use super::step::{Ran, StepRun, failed_users};
+use crate::harness::{Finding, Outputs, World};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
 use crate::journal::{Cause, Event, Journal, Outcome, Problem};
-use crate::node::{Life, StartError};
+use crate::node::{ServerState, StartError};
 use crate::plan::Plan;
 use crate::repo::Repo;
-use crate::steps::{Finding, State, Yard, look_again};
+use crate::steps::look_again;
 
 /// A plan, to be run on one version.
 #[derive(Debug, Clone)]
@@ -261,14 +262,14 @@ impl Work<'_> {
 
     async fn in_lab(&self, lab: &Arc<dyn Lab>) -> Verdict {
         let plan = &self.drill.plan;
-        let yard = self.yard(lab);
+        let world = self.world(lab);
         let mut tally = Tally::default();
-        let start = self.start_nodes(&yard).await;
+        let start = self.start_nodes(&world).await;
         let started = start.is_ok();
         let mut problem = match start {
             Ok(()) => {
-                let rates = self.tell_rates(&yard);
-                let problem = self.run_steps(&yard, &mut tally).await;
+                let rates = self.tell_rates(&world);
+                let problem = self.run_steps(&world, &mut tally).await;
                 rates.abort();
                 problem
             }
@@ -279,14 +280,14 @@ impl Work<'_> {
         };
         // What the last step did to the users is known when they have their last answers.
         if worst(&tally.outcomes) == Outcome::Passed {
-            self.hear_users_out(&yard).await;
-            self.look_again(&yard).await;
+            self.hear_users_out(&world).await;
+            self.look_again(&world).await;
         }
         // Steps that passed have looked; those that failed as they were expected to have not.
-        let failed = failed_users(self, &yard).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
-        self.keep_logs(&yard).await;
+        let failed = failed_users(self, &world).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
+        self.keep_logs(&world).await;
         if started {
-            self.run_finally(&yard, &mut tally).await;
+            self.run_finally(&world, &mut tally).await;
         }
         if let Some(failed) = failed {
             let finding = failed.finding(plan.steps.first().map_or(Default::default(), |step| step.action));
@@ -294,12 +295,12 @@ impl Work<'_> {
             problem = Some(finding.problem(&plan.source, Default::default()));
         }
         let times = self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        for (budget, problem) in budget::judge(plan, &times, Some(&yard)) {
+        for (budget, problem) in budget::judge(plan, &times, Some(&world)) {
             tally.outcomes.push(budget.outcome);
             tally.judged += 1;
             self.env.journal.write(Event::BudgetJudged { drill: self.index, budget, problem });
         }
-        self.stop_users(&yard).await;
+        self.stop_users(&world).await;
         let mut outcome = worst(&tally.outcomes);
         if self.env.cancel.is_cancelled() && outcome != Outcome::Failed {
             outcome = Outcome::Errored;
@@ -313,13 +314,13 @@ impl Work<'_> {
                 "end it with an assertion, such as `assert_rows` or `assert_traffic`; `drillyard explain` lists them",
             ));
         }
-        self.remove(&yard, outcome, problem).await
+        self.remove(&world, outcome, problem).await
     }
 
-    fn yard(&self, lab: &Arc<dyn Lab>) -> Yard {
+    fn world(&self, lab: &Arc<dyn Lab>) -> World {
         let plan = &self.drill.plan;
         let repo = |name: &String| (name.clone(), Repo { name: name.clone(), path: lab.repo(name) });
-        Yard {
+        World {
             lab: lab.clone(),
             source: plan.source.clone(),
             journal: self.env.journal.clone(),
@@ -329,16 +330,16 @@ impl Work<'_> {
             file_roots: plan.file_roots.clone(),
             specs: plan.nodes.clone(),
             repos: plan.repos.keys().map(repo).collect(),
-            state: Arc::new(Mutex::new(State::default())),
+            outputs: Arc::new(Mutex::new(Outputs::default())),
         }
     }
 
-    async fn start_nodes(&self, yard: &Yard) -> Result<(), Problem> {
+    async fn start_nodes(&self, world: &World) -> Result<(), Problem> {
         let starter = Starter {
             plan: &self.drill.plan,
-            lab: &yard.lab,
-            repos: &yard.repos,
-            password: &yard.password,
+            lab: &world.lab,
+            repos: &world.repos,
+            password: &world.password,
             journal: &self.env.journal,
             drill: self.index,
         };
@@ -350,8 +351,8 @@ impl Work<'_> {
                 return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
             }
         };
-        yard.state().nodes = nodes;
-        self.note_nodes(yard);
+        world.outputs().nodes = nodes;
+        self.note_nodes(world);
         Ok(())
     }
 
@@ -373,7 +374,7 @@ impl Work<'_> {
     }
 
     /// Runs the steps; a problem is one of somebody who tried the judgements before they were made.
-    async fn run_steps(&self, yard: &Yard, tally: &mut Tally) -> Option<Problem> {
+    async fn run_steps(&self, world: &World, tally: &mut Tally) -> Option<Problem> {
         let steps: Vec<_> = self.drill.plan.steps.iter().filter(|step| !step.finally && step.group.is_none()).collect();
         let mut judging = false;
         for (at, step) in steps.iter().enumerate() {
@@ -383,9 +384,9 @@ impl Work<'_> {
                 let began = Instant::now();
                 let tried = if begins {
                     let steps = steps[at..].iter().take_while(|step| is_judgement(step)).copied().collect();
-                    trial.before(&Block { work: self, yard, steps }).await
+                    trial.before(&Block { work: self, world, steps }).await
                 } else {
-                    trial.at(&Fork { work: self, yard, steps: &steps[at..] }).await
+                    trial.at(&Fork { work: self, world, steps: &steps[at..] }).await
                 };
                 *self.aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += began.elapsed();
                 if let Err(problem) = tried {
@@ -393,7 +394,7 @@ impl Work<'_> {
                     return Some(problem);
                 }
             }
-            let ran = StepRun { work: self, yard, step, deadline: self.ends(), lenient: false }.run(tally).await;
+            let ran = StepRun { work: self, world, step, deadline: self.ends(), lenient: false }.run(tally).await;
             if ran == Ran::End {
                 break;
             }
@@ -402,21 +403,21 @@ impl Work<'_> {
     }
 
     /// The steps of `finally`: every one is run, and has as long as it likes, within what is left of patience.
-    async fn run_finally(&self, yard: &Yard, tally: &mut Tally) {
+    async fn run_finally(&self, world: &World, tally: &mut Tally) {
         const PATIENCE: Duration = Duration::from_secs(60);
         const INTERRUPTED: Duration = Duration::from_secs(2);
         let patience = if self.env.cancel.is_cancelled() { INTERRUPTED } else { PATIENCE };
         let deadline = Instant::now() + patience;
         for step in self.drill.plan.steps.iter().filter(|step| step.finally && step.group.is_none()) {
-            StepRun { work: self, yard, step, deadline, lenient: false }.run(tally).await;
+            StepRun { work: self, world, step, deadline, lenient: false }.run(tally).await;
         }
     }
 
     /// About once a second, what the users do.
-    fn tell_rates(&self, yard: &Yard) -> tokio::task::AbortHandle {
+    fn tell_rates(&self, world: &World) -> tokio::task::AbortHandle {
         let (journal, drill) = (self.env.journal.clone(), self.index);
-        // The yard lives in this frame; what the task needs of it is shared.
-        let state = yard.shared_users();
+        // The world lives in this frame; what the task needs of it is shared.
+        let state = world.shared_users();
         let task = tokio::spawn(async move {
             let mut before: BTreeMap<String, u64> = BTreeMap::new();
             let mut last = Instant::now();
@@ -436,8 +437,8 @@ impl Work<'_> {
     }
 
     /// Stops the users whom the drill left at work.
-    async fn hear_users_out(&self, yard: &Yard) {
-        let users: Vec<_> = yard.state().users.values().filter(|users| users.pool.at_work()).cloned().collect();
+    async fn hear_users_out(&self, world: &World) {
+        let users: Vec<_> = world.outputs().users.values().filter(|users| users.pool.at_work()).cloned().collect();
         // Those who happened to do nothing since the last step would not have met what it did.
         let once_more = users.iter().map(|users| users.pool.every_kind_once_more());
         let _ = tokio::time::timeout(Duration::from_secs(1), futures_util::future::join_all(once_more)).await;
@@ -447,15 +448,15 @@ impl Work<'_> {
     }
 
     /// A budget of loss is about all that users did, also after the last assertion has looked.
-    async fn look_again(&self, yard: &Yard) {
+    async fn look_again(&self, world: &World) {
         const PATIENCE: Duration = Duration::from_secs(60);
-        let Some(users) = self.drill.plan.rpo.as_ref().and_then(|rpo| yard.users(&rpo.traffic).ok()) else { return };
+        let Some(users) = self.drill.plan.rpo.as_ref().and_then(|rpo| world.users(&rpo.traffic).ok()) else { return };
         // What could not be looked at is not checked, and the budget says so.
-        let _ = tokio::time::timeout(PATIENCE, look_again(yard, &users)).await;
+        let _ = tokio::time::timeout(PATIENCE, look_again(world, &users)).await;
     }
 
-    async fn stop_users(&self, yard: &Yard) {
-        let users: Vec<_> = yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
+    async fn stop_users(&self, world: &World) {
+        let users: Vec<_> = world.outputs().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
         for (id, users) in users {
             // Those that the drill did not stop itself.
             let _ = tokio::time::timeout(Duration::from_secs(1), users.pool.stop()).await;
@@ -464,7 +465,7 @@ impl Work<'_> {
     }
 
     /// Copies the servers' logs into the run's records.
-    async fn keep_logs(&self, yard: &Yard) {
+    async fn keep_logs(&self, world: &World) {
         // A name is any text; a directory's is not.
         let name: String = self
             .drill
@@ -477,13 +478,13 @@ impl Work<'_> {
         // Those of servers that did not come up, too: so by their hosts, not by what the drill knows to be there.
         let plan = &self.drill.plan;
         let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
-        let there: Vec<String> = yard.state().nodes.keys().cloned().collect();
+        let there: Vec<String> = world.outputs().nodes.keys().cloned().collect();
         let names = own.chain(plan.made.iter().filter(|name| there.contains(name)));
         let logs = names.map(|name| async {
             let log = async {
-                let host = yard.lab.host(name).await?;
+                let host = world.lab.host(name).await?;
                 let (lost, node) = {
-                    let state = yard.state();
+                    let state = world.outputs();
                     (state.lost_logs.get(name).cloned(), state.nodes.get(name).cloned())
                 };
                 if let Some(log) = lost {
@@ -491,7 +492,7 @@ impl Work<'_> {
                     let since = host.read(&host.paths().log, 0).await.unwrap_or_default();
                     return Ok([log.into_bytes(), since].concat());
                 }
-                if node.is_some_and(|node| node.life() == Life::Frozen) {
+                if node.is_some_and(|node| node.life() == ServerState::Frozen) {
                     host.thaw().await?;
                 }
                 host.read(&host.paths().log, 0).await
@@ -513,8 +514,8 @@ impl Work<'_> {
     }
 
     /// Notes for `drillyard shell` which nodes are up now; returns their names.
-    pub fn note_nodes(&self, yard: &Yard) -> Vec<String> {
-        let nodes = self.shells(yard);
+    pub fn note_nodes(&self, world: &World) -> Vec<String> {
+        let nodes = self.shells(world);
         // A branch of a proof is at work beside the drill itself.
         if self.drill.change.trial.is_none() {
             // Without the note the drill goes on all the same; `shell` says that it knows no such node.
@@ -524,8 +525,8 @@ impl Work<'_> {
     }
 
     /// The commands that open a session on each node.
-    pub fn shells(&self, yard: &Yard) -> Vec<KeptNode> {
-        let nodes: Vec<_> = yard.state().nodes.values().filter(|node| node.is_up()).cloned().collect();
+    pub fn shells(&self, world: &World) -> Vec<KeptNode> {
+        let nodes: Vec<_> = world.outputs().nodes.values().filter(|node| node.is_up()).cloned().collect();
         nodes
             .iter()
             .filter_map(|node| {
@@ -542,19 +543,19 @@ impl Work<'_> {
             .collect()
     }
 
-    async fn remove(&self, yard: &Yard, outcome: Outcome, problem: Option<Problem>) -> Verdict {
+    async fn remove(&self, world: &World, outcome: Outcome, problem: Option<Problem>) -> Verdict {
         let keep = match self.env.keep {
             Keep::Never => false,
             Keep::OnFailure => outcome != Outcome::Passed,
             Keep::Always => true,
         };
         if keep && !self.env.cancel.is_cancelled() {
-            let nodes = self.shells(yard);
+            let nodes = self.shells(world);
             for node in &nodes {
                 let shell = format!("drillyard shell {}/{}", self.env.run, node.node);
                 self.env.journal.write(Event::NodeKept { drill: self.index, node: node.node.clone(), shell });
             }
-            yard.lab.keep();
+            world.lab.keep();
             let kept = Kept::write(&self.env.dir, self.index, &nodes);
             let left = kept.err().map(|e| format!("the list of kept nodes: {e}")).into_iter().collect();
             self.finish(outcome, problem, true);
@@ -563,7 +564,7 @@ impl Work<'_> {
         self.finish(outcome, problem, false);
         Kept::forget(&self.env.dir, self.index);
         let began = Instant::now();
-        let left = yard.lab.destroy().await.err().map(|error| match error.help {
+        let left = world.lab.destroy().await.err().map(|error| match error.help {
             Some(help) => format!("{}; {help}", error.message),
             None => error.message,
         });

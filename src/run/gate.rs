@@ -73,7 +73,7 @@ impl StepRun<'_> {
     }
 
     fn stop(&self) -> Stop<'_> {
-        let nodes = self.work.note_nodes(self.yard);
+        let nodes = self.work.note_nodes(self.world);
         Stop { drill: &self.work.drill.plan.name, step: &self.step.head, nodes }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::harness::NodeSpec;
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
@@ -15,7 +16,6 @@ use crate::node::{
 use crate::pg::{SystemId, Version};
 use crate::plan::Plan;
 use crate::repo::Repo;
-use crate::steps::NodeSpec;
 
 /// How long a server may take to be made.
 const DEADLINE: Duration = Duration::from_secs(60);

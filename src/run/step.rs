@@ -10,12 +10,12 @@ use futures_util::FutureExt;
 use super::diagnosis::{PATIENCE, Scene, note_felled};
 use super::drill::{StepTime, Tally, Work, worst};
 use super::watch::watch;
+use crate::harness::{Context, Finding, Role, StepResult, UserPace, World};
 use crate::journal::{Cause, Event, Facts, Outcome, Problem};
 use crate::node::{Holdup, HoldupKind};
 use crate::pg::Version;
 use crate::plan::PlannedStep;
 use crate::source::Span;
-use crate::steps::{Context, Finding, Role, StepResult, UserPace, Yard};
 use crate::traffic::Failure;
 
 /// Whether the drill goes on after a step.
@@ -30,7 +30,7 @@ pub enum Ran {
 /// A step about to be run.
 pub struct StepRun<'a> {
     pub work: &'a Work<'a>,
-    pub yard: &'a Yard,
+    pub world: &'a World,
     pub step: &'a PlannedStep,
     /// When it has to be done at the latest, whatever its own deadline.
     pub deadline: Instant,
@@ -99,7 +99,7 @@ impl StepRun<'_> {
             None if self.step.kind.name == "all" => self.run_lines(&mut lines).await,
             None => self.attempts().await,
         };
-        self.work.note_nodes(self.yard);
+        self.work.note_nodes(self.world);
         let ended = self.work.clock();
         let passed = end.outcome == Outcome::Passed;
         if let Ok(mut times) = self.work.times.lock() {
@@ -156,8 +156,8 @@ impl StepRun<'_> {
 
     /// The version that the drill is about: the servers' own where drillyard made none of them.
     fn version(&self) -> Version {
-        let external = || self.yard.state().nodes.values().next().map(|node| node.version());
-        self.work.drill.plan.only_external().then(external).flatten().unwrap_or_else(|| self.yard.lab.version())
+        let external = || self.world.outputs().nodes.values().next().map(|node| node.version());
+        self.work.drill.plan.only_external().then(external).flatten().unwrap_or_else(|| self.world.lab.version())
     }
 
     /// Why it is not run.
@@ -185,7 +185,7 @@ impl StepRun<'_> {
         match (&self.step.fails, end.outcome) {
             (Some(_), Outcome::Failed) => {
                 let text = end.message.clone().unwrap_or_default();
-                let problem = Problem::new(text).at(self.yard.source.place(self.step.action, ""));
+                let problem = Problem::new(text).at(self.world.source.place(self.step.action, ""));
                 let problem = tally.failures.iter().fold(problem, |problem, text| problem.note("line", text));
                 self.expected(End::of_problem(Outcome::Failed, problem)).await
             }
@@ -201,7 +201,7 @@ impl StepRun<'_> {
 
     fn context(&self, deadline: Instant) -> Context<'_> {
         Context {
-            yard: self.yard,
+            world: self.world,
             id: self.step.head.id.as_deref(),
             kind: self.step.kind,
             index: self.step.head.index,
@@ -222,26 +222,26 @@ impl StepRun<'_> {
             return;
         }
         let named = self.step.nodes().next();
-        let nodes: Vec<_> = self.yard.state().nodes.values().filter(|node| node.is_up()).cloned().collect();
+        let nodes: Vec<_> = self.world.outputs().nodes.values().filter(|node| node.is_up()).cloned().collect();
         let node = nodes.iter().find(|node| Some(node.name()) == named).or(nodes.first());
         if let Some(node) = node {
             let mut cx = self.context(Instant::now() + self.deadline());
             // Without a mark those who need it say so.
-            let _ = cx.struck(node, async |_| Ok(())).await;
+            let _ = cx.inject(node, async |_| Ok(())).await;
         }
     }
 
     async fn attempt(&self) -> End {
-        let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+        let nodes: Vec<_> = self.world.outputs().nodes.values().cloned().collect();
         futures_util::future::join_all(nodes.iter().map(|node| node.renew())).await;
-        note_felled(self.yard).await;
+        note_felled(self.world).await;
         let now = Instant::now();
         let own = now + self.deadline();
         let deadline = own.min(self.deadline);
         let mut cx = self.context(deadline);
         let (tells, hopeless, waiting) = (cx.tells.clone(), cx.hopeless.clone(), cx.waiting.clone());
         let scene = self.scene(&cx);
-        let users: Vec<_> = self.yard.state().users.values().cloned().collect();
+        let users: Vec<_> = self.world.outputs().users.values().cloned().collect();
         let holds_back = self.step.kind.users == UserPace::HeldBack;
         let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
         let run = AssertUnwindSafe(self.work.drill.change.step(self.step).run(&mut cx)).catch_unwind();
@@ -287,7 +287,7 @@ impl StepRun<'_> {
         drop(run);
         let facts = cx.facts;
         if late {
-            let nodes: Vec<_> = self.yard.state().nodes.values().cloned().collect();
+            let nodes: Vec<_> = self.world.outputs().nodes.values().cloned().collect();
             futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
             let own = nodes.iter().filter(|node| node.is_up() && !node.is_external());
             futures_util::future::join_all(own.map(|node| node.end_blocked_programs())).await;
@@ -310,7 +310,7 @@ impl StepRun<'_> {
                 if !leave.diagnosed {
                     finding = scene.diagnose(finding).await;
                 }
-                let problem = self.at_setting(&finding, finding.problem(&self.yard.source, self.step.action));
+                let problem = self.at_setting(&finding, finding.problem(&self.world.source, self.step.action));
                 let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Judge;
                 End { judged, ..End::of_problem(finding.outcome, problem) }
             }
@@ -321,18 +321,18 @@ impl StepRun<'_> {
     /// Adds the setting that a server complains of which does not start.
     fn at_setting(&self, finding: &Finding, problem: Problem) -> Problem {
         let Some(node) = &finding.refused_by else { return problem };
-        let spec = self.yard.spec(node);
+        let spec = self.world.spec(node);
         match spec.blamed(&problem.text()) {
             Some((name, place)) => {
                 let label = format!("the server complains of `{name}`");
-                problem.at(self.yard.source.place(place, label))
+                problem.at(self.world.source.place(place, label))
             }
             None => problem,
         }
     }
 
     fn scene(&self, cx: &Context<'_>) -> Scene<'_> {
-        Scene { yard: self.yard, step: self.step, dir: &self.work.env.dir, awaits: cx.awaits.clone() }
+        Scene { world: self.world, step: self.step, dir: &self.work.env.dir, awaits: cx.awaits.clone() }
     }
 
     fn too_late(&self, own: bool, waiting: &str) -> Box<Finding> {
@@ -356,7 +356,7 @@ impl StepRun<'_> {
         if self.step.finally {
             return result;
         }
-        match (result, failed_users(self.work, self.yard)) {
+        match (result, failed_users(self.work, self.world)) {
             (result, None) => result,
             (Err(finding), Some(failed)) if finding.cause != Cause::UsersFailed => {
                 Err(finding.note("users", format!("`{}` had failed before: {}", failed.id, failed.said)))
@@ -368,7 +368,7 @@ impl StepRun<'_> {
     /// Turns the outcome round for a step that must fail.
     async fn expected(&self, end: End) -> End {
         let Some(fails) = self.step.fails.as_ref().filter(|_| !end.foreign) else { return end };
-        let place = |label: &str| self.yard.source.place(fails.entry, label);
+        let place = |label: &str| self.world.source.place(fails.entry, label);
         match (end.outcome, &end.problem) {
             (Outcome::Failed, Some(problem)) if fails.value.is_match(&problem.text()) => {
                 let mut facts = end.facts;
@@ -415,8 +415,8 @@ pub struct FailedUsers {
 }
 
 /// The first of a drill's users who have failed.
-pub fn failed_users(work: &Work<'_>, yard: &Yard) -> Option<FailedUsers> {
-    let users: Vec<_> = yard.state().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
+pub fn failed_users(work: &Work<'_>, world: &World) -> Option<FailedUsers> {
+    let users: Vec<_> = world.outputs().users.iter().map(|(id, users)| (id.clone(), users.clone())).collect();
     users.into_iter().find_map(|(id, users)| {
         let failure = users.pool.failure()?;
         let said = match &failure.sqlstate {

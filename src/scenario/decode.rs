@@ -17,11 +17,11 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::model::COMMON_KEYS;
 use super::node::{Entry, Node, Value};
+use super::not_built::{is_later_key, today};
 use super::values::Values;
 use crate::journal::{Problem, Redactor};
 use crate::source::{Source, Span, choices, did_you_mean};
-use crate::steps::Kind;
-use crate::steps::{is_later_key, today};
+use crate::steps;
 use failure::Failure;
 use node_de::NodeDe;
 
@@ -309,7 +309,7 @@ impl<'d> Passes<'d> {
 
     /// Tells the keys of a map, which is the value of `key`, that are none of `known`, and leaves them out.
     fn unknown_keys(&self, node: &Node, key: Option<&Node>, known: &[&str]) {
-        let step = key.and_then(Node::text).filter(|name| Kind::find(name).is_some());
+        let step = key.and_then(Node::text).filter(|name| steps::find(name).is_some());
         for entry in node.entries() {
             if !known.contains(&entry.name()) && !self.is_left_out(&entry.key) {
                 match step.filter(|_| COMMON_KEYS.contains(&entry.name())) {

@@ -3,6 +3,7 @@
 mod decode;
 mod model;
 mod node;
+mod not_built;
 mod parse;
 mod read;
 mod remedy;
@@ -18,6 +19,7 @@ pub use model::{
     NodeFields, Prove, RepoFields, RepoKind, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
 };
 pub use node::{Entry, Node, Style, Value};
+pub use not_built::{NOT_BUILT, is_later_key, today};
 pub use parse::{Parsed, parse};
 pub use read::{MAX_BYTES, read};
 pub use schema::schema;

@@ -7,14 +7,16 @@ use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
 use super::node::{Entry, Node, Value};
+use super::not_built::{NOT_BUILT, is_later_key, today};
 use super::remedy;
 use super::values::Values;
+use crate::harness::{Decode, Kind, Role, Step};
 use crate::journal::Problem;
 use crate::source::{
     ConnectionString, Duration, Name, Ordered, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq, choices,
     did_you_mean,
 };
-use crate::steps::{self, Decode, KINDS, Kind, NOT_BUILT, Step};
+use crate::steps::{self, KINDS};
 
 /// The versions of the scenario language that this program speaks.
 pub const LANGUAGE_VERSIONS: &[u32] = &[1];
@@ -502,7 +504,7 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let action = find_action(decoder, item);
     // An id that is there and cannot be decoded: the step is not one without an id either.
     let salvaged = || item.get("id").and_then(|id| decoder.quiet().decode_entry::<Spanned<Name>>(id));
-    let kind = action.and_then(|action| Kind::find(action.name()));
+    let kind = action.and_then(|action| steps::find(action.name()));
     let undecoded = |id: Option<Spanned<Name>>| {
         let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, action));
         StepLine::Undecoded(Undecoded { kind, id, makes })
@@ -518,9 +520,9 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
         "all" => Some(Body::All(decode_steps(decoder, action, Place::All))),
         name => steps::decode(name, Fields { decoder, action }).map(Body::Step),
     };
-    if place == Place::All && kind.role != steps::Role::Judge && kind.name != "all" {
+    if place == Place::All && kind.role != Role::Judge && kind.name != "all" {
         let problem = decoder.problem(action.key.span, "`all` holds judgements", format!("`{}` is none", kind.name));
-        let judges = KINDS.iter().filter(|kind| kind.role == steps::Role::Judge).map(|kind| kind.name);
+        let judges = KINDS.iter().filter(|kind| kind.role == Role::Judge).map(|kind| kind.name);
         decoder.tell(problem.help(format!("judgements are {}", choices(judges, "and"))));
     }
     let common = match common {
@@ -557,14 +559,14 @@ fn find_action<'n>(decoder: &Decoder<'_>, item: &'n Node) -> Option<&'n Entry> {
             return None;
         }
         let label = match item.text() {
-            Some(text) if Kind::find(text).is_some() => format!("write `{text}: {{ ... }}`, with its fields"),
+            Some(text) if steps::find(text).is_some() => format!("write `{text}: {{ ... }}`, with its fields"),
             _ => "expected a map with one action, such as `sql: { ... }`".to_owned(),
         };
         decoder.tell(decoder.problem(item.span, "a step is a map with one action", label));
         return None;
     }
     let actions: Vec<&Entry> = entries.iter().filter(|entry| !COMMON_KEYS.contains(&entry.name())).collect();
-    let known = |entry: &&Entry| Kind::find(entry.name()).is_some() || NOT_BUILT.contains(&entry.name());
+    let known = |entry: &&Entry| steps::find(entry.name()).is_some() || NOT_BUILT.contains(&entry.name());
     for entry in actions.iter().filter(|entry| !known(entry)) {
         tell_unknown_step(decoder, &entry.key, actions.iter().any(known));
     }
@@ -591,7 +593,7 @@ fn find_action<'n>(decoder: &Decoder<'_>, item: &'n Node) -> Option<&'n Entry> {
     if NOT_BUILT.contains(&action.name()) {
         let title = format!("`{}` is a step of the language that is not built yet", action.name());
         let problem = decoder.problem(action.key.span, title, "this step would do nothing");
-        let help = steps::today(action.name());
+        let help = today(action.name());
         decoder.tell(
             problem.help(help.unwrap_or_else(|| "`drillyard explain` lists the steps that there are".to_owned())),
         );
@@ -614,7 +616,7 @@ impl Decode for Fields<'_> {
 
 fn tell_unknown_step(decoder: &Decoder<'_>, key: &Node, beside_action: bool) {
     let name = key.text().unwrap_or_default();
-    if steps::is_later_key(name) {
+    if is_later_key(name) {
         return decoder.tell_later_key(key);
     }
     let kinds = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied());

@@ -3,7 +3,8 @@
 use schemars::SchemaGenerator;
 
 use super::node::{Node, Value};
-use crate::steps::Kind;
+use crate::harness::Kind;
+use crate::steps;
 
 /// Words that people know from elsewhere for what a step of the language does: the step, and how it is written.
 const STEPS: &[(&[&str], &str)] = &[
@@ -51,7 +52,7 @@ pub(super) fn value(key: &str, node: &Node, expected: &str) -> Option<String> {
         }
         (Value::Scalar { text, .. }, "run") if list && is_short(text) => Some(format!("write `{}`", argv(text))),
         (Value::Scalar { text, .. }, "until") => until(text),
-        (Value::Scalar { text, .. }, _) if !list && is_short(text) => as_field(Kind::find(key)?, text),
+        (Value::Scalar { text, .. }, _) if !list && is_short(text) => as_field(steps::find(key)?, text),
         _ => None,
     }
 }
@@ -196,10 +197,10 @@ mod tests {
     fn words_from_elsewhere_lead_to_steps() {
         for (words, step) in STEPS {
             for word in *words {
-                assert!(Kind::find(word).is_none(), "{word} is a step itself");
+                assert!(steps::find(word).is_none(), "{word} is a step itself");
             }
             let named = step.trim_start_matches('`').split(|c: char| c != '_' && !c.is_alphanumeric()).next();
-            assert!(named.is_some_and(|name| Kind::find(name).is_some()), "{step}");
+            assert!(named.is_some_and(|name| steps::find(name).is_some()), "{step}");
         }
     }
 }

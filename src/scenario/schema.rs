@@ -4,8 +4,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::model::{Budgets, Expect, FILE_KEYS, NodeFields, Prove, RepoFields, When};
+use super::not_built::NOT_BUILT;
+use crate::harness::Role;
 use crate::source::{Duration, Name, Scalar, WORD};
-use crate::steps::{KINDS, NOT_BUILT, Role};
+use crate::steps::KINDS;
 
 /// Where published scenarios find it.
 const ID: &str = "https://drillyard.dev/schema/scenario-1.json";

@@ -1,58 +1,30 @@
 //! What a scenario can do: one file a step kind, each with its manual page, its fields, its check and its run.
 //!
-//! A new kind is one new file and one line in the list at the end of this one.
+//! A new kind is one new file in one of the wards, and one line in the list at the end of this one.
 
-mod archive_end;
-mod archiver;
-mod backup_source;
-mod checksums;
-mod context;
-mod finding;
-mod following;
-mod handed_out;
-mod kind;
-mod load;
-mod load_files;
-mod losses;
-mod made_anew;
-mod not_built;
-mod outage;
-mod pair;
-mod position;
-mod proof;
-mod recovered;
-mod recovering;
-mod repo_accident;
-mod scope;
-mod starting;
-mod tablespaces;
-mod until;
+mod data;
+mod incident;
+mod judgement;
+mod protection;
+mod recovery;
 
-pub use context::{Awaited, Backup, Context, Dump, Judged, NodeSpec, Snapshot, State, Users, Yard};
-pub use finding::{Finding, StepResult};
-pub use handed_out::HandedOut;
-pub use kind::{Decode, Kind, Role, Step, StepKind, UserPace, manual, summary};
-pub use losses::thousands;
-pub use not_built::{NOT_BUILT, is_later_key, today};
-pub use pair::Pair;
-pub use proof::{Aside, Brings, Brought, Judges, Shift};
-pub use recovered::Recovered;
-pub use scope::{IdInfo, Maker, NodeInfo, NodeRef, RepoInfo, Scope};
-pub use until::{By, Then, Until, UntilWord};
+pub use judgement::all::All;
+pub use judgement::assert_traffic::look_again;
+pub use judgement::loss_notes::thousands;
 
-/// Declares the step kinds, the one place of registration: `module::Type`.
+use crate::harness::{Decode, Kind, Step, StepKind};
+
+/// Declares the step kinds, the one place of registration: `ward::module::Type`.
 macro_rules! step_kinds {
-    ($($module:ident :: $kind:ident),* $(,)?) => {
-        $(mod $module;)*
-
+    ($($ward:ident :: $module:ident :: $kind:ident),* $(,)?) => {
         /// Every step kind, in the order of the manual.
-        pub const KINDS: &[Kind] = &[$(Kind::of::<$module::$kind>()),*];
+        pub const KINDS: &[Kind] = &[$(Kind::of::<$ward::$module::$kind>()),*];
 
-        /// Decodes the fields of a step of the kind `name`. `None` where there is no such kind or the fields are wrong.
+        /// Decodes the fields of a step of the kind `name`. `None` if there is no such kind or the fields are wrong.
         pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Step>> {
             match name {
-                $(<$module::$kind as StepKind>::NAME => {
-                    decoder.decode::<$module::$kind>().map(|step| Box::new(step) as Box<dyn Step>)
+                $(<$ward::$module::$kind as StepKind>::NAME => {
+                    decoder.decode::<$ward::$module::$kind>().map(|step| Box::new(step) as Box<dyn Step>)
                 })*
                 _ => None,
             }
@@ -60,60 +32,57 @@ macro_rules! step_kinds {
     };
 }
 
-pub use all::All;
-pub use assert_traffic::look_again;
+/// The kind of this name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
 
 step_kinds! {
-    // data and load
-    create_data::CreateData,
-    sql::Sql,
-    traffic::Traffic,
-    stop_traffic::StopTraffic,
-    wait_for::WaitFor,
-    // incidents
-    drop_table::DropTable,
-    truncate_table::TruncateTable,
-    crash::Crash,
-    kill_host::KillHost,
-    lose_host::LoseHost,
-    lose_site::LoseSite,
-    stop::Stop,
-    start::Start,
-    restart::Restart,
-    pause::Pause,
-    unpause::Unpause,
-    cut::Cut,
-    heal::Heal,
-    overwrite::Overwrite,
-    wipe::Wipe,
-    corrupt::Corrupt,
-    lose_wal::LoseWal,
-    break_archive::BreakArchive,
-    mend_archive::MendArchive,
-    // protection
-    backup::TakeBackup,
-    mark::SetMark,
-    wait_archived::WaitArchived,
-    sync::Sync,
-    // recovery
-    recover::Recover,
-    promote::Promote,
-    rewind::Rewind,
-    rebuild::Rebuild,
-    dump::TakeDump,
-    reimport::Reimport,
-    exec::Exec,
-    reconcile::Reconcile,
-    find_in_wal::FindInWal,
-    // judgement
-    snapshot::TakeSnapshot,
-    assert_rows::AssertRows,
-    assert_catalog::AssertCatalog,
-    assert_traffic::AssertTraffic,
-    assert_streaming::AssertStreaming,
-    assert_intact::AssertIntact,
-    assert_in_recovery::AssertInRecovery,
-    assert_primary::AssertPrimary,
-    assert_log::AssertLog,
-    all::All,
+    data::create_data::CreateData,
+    data::sql::Sql,
+    data::traffic::Traffic,
+    data::stop_traffic::StopTraffic,
+    data::wait_for::WaitFor,
+    incident::drop_table::DropTable,
+    incident::truncate_table::TruncateTable,
+    incident::crash::Crash,
+    incident::kill_host::KillHost,
+    incident::lose_host::LoseHost,
+    incident::lose_site::LoseSite,
+    incident::stop::Stop,
+    incident::start::Start,
+    incident::restart::Restart,
+    incident::pause::Pause,
+    incident::unpause::Unpause,
+    incident::cut::Cut,
+    incident::heal::Heal,
+    incident::overwrite::Overwrite,
+    incident::wipe::Wipe,
+    incident::corrupt::Corrupt,
+    incident::lose_wal::LoseWal,
+    incident::break_archive::BreakArchive,
+    incident::mend_archive::MendArchive,
+    protection::backup::TakeBackup,
+    protection::mark::SetMark,
+    protection::wait_archived::WaitArchived,
+    protection::sync::Sync,
+    recovery::recover::Recover,
+    recovery::promote::Promote,
+    recovery::rewind::Rewind,
+    recovery::rebuild::Rebuild,
+    recovery::dump::TakeDump,
+    recovery::reimport::Reimport,
+    recovery::exec::Exec,
+    recovery::reconcile::Reconcile,
+    recovery::find_in_wal::FindInWal,
+    judgement::snapshot::TakeSnapshot,
+    judgement::assert_rows::AssertRows,
+    judgement::assert_catalog::AssertCatalog,
+    judgement::assert_traffic::AssertTraffic,
+    judgement::assert_streaming::AssertStreaming,
+    judgement::assert_intact::AssertIntact,
+    judgement::assert_in_recovery::AssertInRecovery,
+    judgement::assert_primary::AssertPrimary,
+    judgement::assert_log::AssertLog,
+    judgement::all::All,
 }

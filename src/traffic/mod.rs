@@ -1,21 +1,13 @@
 //! Users: what they do ([`Workload`]), those who do it ([`Pool`]), what the server acknowledged to them ([`Ledger`]), and the
 //! judge that compares it with the rows ([`check`]).
 
-mod books;
-mod check;
-mod found;
-mod gaps;
-mod judge;
-mod pick;
-mod plan;
+mod client;
+mod columns;
+mod lookup;
+mod observe;
 mod pool;
-mod proof;
-mod resolve;
-mod seen;
-mod trace;
-mod user;
-mod wire;
-mod witness;
+mod protocol;
+mod statements;
 
 #[cfg(test)]
 mod server;
@@ -25,17 +17,11 @@ mod tests;
 use std::sync::Arc;
 
 use crate::host::Login;
-use crate::pg::{SqlState, TableName};
+use crate::ledger::Kind;
 
-pub use books::Ledger;
-pub use check::{CheckError, check};
-pub use found::{Found, KindVerdict, SHOWN, Sample, Side, Sides, Stray, Tally, Target, Verdict};
-pub use judge::Asked;
-pub use pick::Picked;
+pub use columns::{Unresolved, unresolved};
+pub use observe::{CheckError, check};
 pub use pool::{Counts, Failure, HeldBack, Pool, Reason};
-pub use proof::Proven;
-pub use resolve::{Unresolved, unresolved};
-pub use trace::{Gone, Part, Refusal, Trace, Traces, traces};
 
 /// What the users do.
 #[derive(Debug, Clone)]
@@ -51,44 +37,6 @@ pub struct Workload {
     /// Decides which user does which kind when.
     pub seed: u64,
 }
-
-/// One kind of transaction.
-#[derive(Debug, Clone)]
-pub struct Kind {
-    /// Its name, for people.
-    pub name: String,
-    /// One or more statements with `$client` and `$seq` in them. Several without BEGIN are one transaction.
-    pub sql: String,
-    /// How often it is done in comparison with the others. 0: never.
-    pub weight: u32,
-    /// Where it can be found again: one for each table that it writes to.
-    pub ledger: Vec<LedgerColumns>,
-    /// Rejections that are counted and not raised.
-    pub tolerate: Vec<SqlState>,
-}
-
-/// Where a transaction can be found again: what it leaves there is read from its SQL, see [`Trace`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerColumns {
-    /// The table.
-    pub table: TableName,
-    /// The column of `$client`, as SQL writes it.
-    pub client: String,
-    /// The column of `$seq`, as SQL writes it.
-    pub seq: String,
-    /// How many rows a transaction leaves there with its mark, where it is said.
-    pub rows: Option<u8>,
-}
-
-impl LedgerColumns {
-    /// Whether both look in the same place, whatever is to be found there.
-    pub fn is_at(&self, other: &LedgerColumns) -> bool {
-        (&self.table, &self.client, &self.seq) == (&other.table, &other.client, &other.seq)
-    }
-}
-
-/// The most rows of one transaction that are counted.
-pub const MOST_ROWS: u8 = 200;
 
 /// The current way in to a node. None where it is not known now. Called on the users' thread: it must not block.
 pub type LoginSource = Arc<dyn Fn() -> Option<Login> + Send + Sync>;

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::books::{Books, Fate, Ledger};
-use super::plan::Plan;
-use super::proof::{Proof, Proven};
-use super::user::User;
-use super::wire::{Connection, WireError};
+use super::client::ClientTask;
+use super::lookup::Lookup;
+use super::protocol::{Connection, WireError};
+use super::statements::Plan;
 use super::{LoginSource, TrafficError, Workload};
+use crate::ledger::Proven;
+use crate::ledger::history::{CommitStatus, Histories, Ledger};
 use crate::pg::SqlState;
 
 /// What became of the transactions by now.
@@ -64,11 +65,11 @@ pub struct Failure {
 }
 
 /// What the users share.
-pub(super) struct Users {
-    pub(super) plan: Plan,
-    pub(super) nodes: Vec<(String, LoginSource)>,
-    pub(super) seed: u64,
-    pub(super) books: Arc<Books>,
+pub(crate) struct Users {
+    pub(crate) plan: Plan,
+    pub(crate) nodes: Vec<(String, LoginSource)>,
+    pub(crate) seed: u64,
+    pub(crate) books: Arc<Histories>,
     start: Instant,
     counts: [AtomicU64; 3],
     /// How often the server said no, by what it called it.
@@ -76,7 +77,7 @@ pub(super) struct Users {
     /// How many commits are in doubt since the wait for synchronous standbys was cancelled.
     unconfirmed: AtomicU64,
     /// What is known of each kind's ledger.
-    pub(super) proofs: Vec<Proof>,
+    pub(crate) proofs: Vec<Lookup>,
     failure: Mutex<Option<Failure>>,
     trouble: Mutex<Option<String>>,
     pace: Pace,
@@ -137,26 +138,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 const CATCH_UP: Duration = Duration::from_millis(10);
 
 impl Users {
-    pub(super) fn stopping(&self) -> bool {
+    pub(crate) fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
     /// Returns when the users are stopped.
-    pub(super) async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
     }
 
-    pub(super) fn node(&self, index: usize) -> &str {
+    pub(crate) fn node(&self, index: usize) -> &str {
         self.nodes.get(index).map_or("", |(name, _)| name)
     }
 
     /// Waits, unless the users are stopped.
-    pub(super) async fn pause(&self, time: Duration) {
+    pub(crate) async fn pause(&self, time: Duration) {
         self.pause_until(Instant::now() + time).await;
     }
 
     /// Waits, unless the users are stopped.
-    pub(super) async fn pause_until(&self, until: Instant) {
+    pub(crate) async fn pause_until(&self, until: Instant) {
         if until > Instant::now() {
             tokio::select! {
                 () = self.stop.cancelled() => {}
@@ -166,7 +167,7 @@ impl Users {
     }
 
     /// When the asking user may begin its next transaction. None: at once.
-    pub(super) fn slot(&self) -> Option<Instant> {
+    pub(crate) fn slot(&self) -> Option<Instant> {
         self.pace.slot()
     }
 
@@ -174,7 +175,7 @@ impl Users {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn attempt(&self, index: usize, kind: usize) -> u64 {
+    pub(crate) fn attempt(&self, index: usize, kind: usize) -> u64 {
         let micros = self.micros();
         // Plans have at most 256 kinds.
         let kind = u8::try_from(kind).unwrap_or(u8::MAX);
@@ -182,27 +183,27 @@ impl Users {
     }
 
     /// Notes what became of a user's last transaction, and which of its parts wrote no row.
-    pub(super) fn resolve(&self, index: usize, fate: Fate, hollow: u8) {
+    pub(crate) fn resolve(&self, index: usize, fate: CommitStatus, hollow: u8) {
         let micros = self.micros();
         if let Some(mut book) = self.books.book(index) {
             book.resolve(fate, micros, hollow);
         }
         let count = match fate {
-            Fate::Acknowledged => &self.counts[0],
-            Fate::InDoubt => &self.counts[1],
-            Fate::Rejected => &self.counts[2],
-            Fate::Pending => return,
+            CommitStatus::Acknowledged => &self.counts[0],
+            CommitStatus::InDoubt => &self.counts[1],
+            CommitStatus::Rejected => &self.counts[2],
+            CommitStatus::Pending => return,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a rejection by its reason.
-    pub(super) fn rejected(&self, reason: Reason) {
+    pub(crate) fn rejected(&self, reason: Reason) {
         *lock(&self.rejections).entry(reason).or_default() += 1;
     }
 
     /// Counts a commit that no synchronous standby has confirmed.
-    pub(super) fn unconfirmed(&self) {
+    pub(crate) fn unconfirmed(&self) {
         self.unconfirmed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -210,22 +211,22 @@ impl Users {
     fn give_up(&self) {
         for index in 0..self.books.clients() {
             if self.books.book(index).is_some_and(|book| book.pending()) {
-                self.resolve(index, Fate::InDoubt, 0);
+                self.resolve(index, CommitStatus::InDoubt, 0);
             }
         }
     }
 
     /// The first failure is kept.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(crate) fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
     }
 
-    pub(super) fn trouble(&self, node: usize, message: &str) {
+    pub(crate) fn trouble(&self, node: usize, message: &str) {
         *lock(&self.trouble) = Some(format!("node `{}`: {message}", self.node(node)));
     }
 
     /// Opens a session on a node; where there are several, on one that accepts writes.
-    pub(super) async fn connect(&self, node: usize, within: Duration) -> Result<Connection, WireError> {
+    pub(crate) async fn connect(&self, node: usize, within: Duration) -> Result<Connection, WireError> {
         let login = self.nodes.get(node).and_then(|(_, login)| login());
         let login = login.ok_or_else(|| WireError::Protocol("it has no way in at the moment".to_owned()))?;
         let open = async {
@@ -244,7 +245,7 @@ impl Users {
     }
 
     /// Another node that accepts writes now.
-    pub(super) async fn writable_besides(&self, node: usize) -> Option<&str> {
+    pub(crate) async fn writable_besides(&self, node: usize) -> Option<&str> {
         for other in (0..self.nodes.len()).filter(|other| *other != node) {
             if let Ok(connection) = self.connect(other, Duration::from_secs(1)).await {
                 connection.close().await;
@@ -273,13 +274,13 @@ impl Pool {
         }
         let mut plan = Plan::new(&workload)?;
         let layout = std::mem::take(&mut plan.layout);
-        let proofs = layout.kinds.iter().map(|kind| Proof::new(&layout, kind)).collect();
+        let proofs = layout.kinds.iter().map(|kind| Lookup::new(&layout, kind)).collect();
         let start = Instant::now();
         let users = Arc::new(Users {
             plan,
             nodes,
             seed: workload.seed,
-            books: Arc::new(Books::new(layout, workload.first_client, workload.clients, Timestamp::now())),
+            books: Arc::new(Histories::new(layout, workload.first_client, workload.clients, Timestamp::now())),
             start,
             counts: Default::default(),
             rejections: Mutex::default(),
@@ -363,7 +364,8 @@ impl Pool {
         while !missing.is_empty() && self.failure().is_none() && !self.users.stopping() && self.at_work() {
             for (index, looked_at) in looked_at.iter_mut().enumerate() {
                 let Some(book) = books.book(index) else { continue };
-                while let Some(entry) = book.entry(*looked_at + 1).filter(|entry| entry.fate() != Fate::Pending) {
+                while let Some(entry) = book.entry(*looked_at + 1).filter(|entry| entry.fate() != CommitStatus::Pending)
+                {
                     missing.remove(&usize::from(entry.kind()));
                     *looked_at += 1;
                 }
@@ -382,7 +384,7 @@ impl Pool {
 
     /// What is known of each kind's ledger, in the workload's order.
     pub fn proven(&self) -> Vec<Proven> {
-        self.users.proofs.iter().map(Proof::proven).collect()
+        self.users.proofs.iter().map(Lookup::proven).collect()
     }
 
     /// Whether the users are at work, or still have answers to come.
@@ -426,7 +428,7 @@ fn nobodys(message: String) -> Failure {
 async fn work(users: &Arc<Users>, abort: &CancellationToken) {
     let mut tasks = JoinSet::new();
     for index in 0..users.books.clients() {
-        tasks.spawn(User::new(Arc::clone(users), index).run());
+        tasks.spawn(ClientTask::new(Arc::clone(users), index).run());
     }
     loop {
         tokio::select! {

@@ -11,10 +11,10 @@ use crate::host::{Endpoint, Login};
 
 const PASSWORD: &str = "it's a drill";
 
-pub(super) struct Server {
+pub(crate) struct Server {
     dir: tempfile::TempDir,
     bin: PathBuf,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 /// The newest of Debian's installations, or what is in PATH.
@@ -26,7 +26,7 @@ fn bin() -> PathBuf {
 
 impl Server {
     /// A running server with the tables of the measurements.
-    pub(super) async fn new() -> Server {
+    pub(crate) async fn new() -> Server {
         let dir = tempfile::tempdir().expect("a directory");
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
         let server = Server { dir, bin: bin(), port };
@@ -53,7 +53,7 @@ impl Server {
         server
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
@@ -61,14 +61,14 @@ impl Server {
         self.path().join("data")
     }
 
-    pub(super) fn append(&self, file: &str, text: &str) {
+    pub(crate) fn append(&self, file: &str, text: &str) {
         let path = self.data().join(file);
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(path, old + text).expect("written");
     }
 
     /// Runs one of PostgreSQL's programs as the server's user. Whether it succeeded.
-    pub(super) fn run(&self, program: &str, args: &[&str]) -> bool {
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> bool {
         let mut command = Command::new(self.bin.join(program));
         command.args(args).env("PGDATA", self.data()).env("PGPASSWORD", PASSWORD).current_dir(self.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -80,7 +80,7 @@ impl Server {
     }
 
     /// Starts it. After a crash it may take a while until the last process of the old server has gone.
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         let log = self.path().join("log").display().to_string();
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.run("pg_ctl", &["-w", "-l", &log, "start"]) {
@@ -89,18 +89,18 @@ impl Server {
         }
     }
 
-    pub(super) fn stop(&self, mode: &str) {
+    pub(crate) fn stop(&self, mode: &str) {
         self.run("pg_ctl", &["-w", "-m", mode, "stop"]);
     }
 
     /// SIGKILL to the postmaster.
-    pub(super) fn crash(&self) {
+    pub(crate) fn crash(&self) {
         let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("a running server");
         let pid = pid.lines().next().and_then(|line| line.parse().ok()).expect("a process id");
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("killed");
     }
 
-    pub(super) fn login(&self) -> Login {
+    pub(crate) fn login(&self) -> Login {
         Login {
             endpoint: Endpoint::Socket { dir: self.path().to_owned(), port: self.port },
             user: "postgres".into(),
@@ -109,16 +109,16 @@ impl Server {
         }
     }
 
-    pub(super) fn tcp(&self) -> Login {
+    pub(crate) fn tcp(&self) -> Login {
         Login { endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port: self.port }, ..self.login() }
     }
 
     /// It as the users' only node.
-    pub(super) fn node(&self) -> Vec<(String, LoginSource)> {
+    pub(crate) fn node(&self) -> Vec<(String, LoginSource)> {
         vec![("master".to_owned(), source(self.login()))]
     }
 
-    pub(super) async fn connect(&self) -> tokio_postgres::Client {
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
         let mut config = tokio_postgres::Config::new();
         config.host_path(self.path()).port(self.port).user("postgres").password(PASSWORD).dbname("postgres");
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("connected");
@@ -126,17 +126,17 @@ impl Server {
         client
     }
 
-    pub(super) async fn sql(&self, sql: &str) {
+    pub(crate) async fn sql(&self, sql: &str) {
         self.connect().await.batch_execute(sql).await.expect("run");
     }
 
-    pub(super) async fn count(&self, query: &str) -> u64 {
+    pub(crate) async fn count(&self, query: &str) -> u64 {
         let count: i64 = self.connect().await.query_one(query, &[]).await.expect("a row").get(0);
         count as u64
     }
 }
 
-pub(super) fn source(login: Login) -> LoginSource {
+pub(crate) fn source(login: Login) -> LoginSource {
     Arc::new(move || Some(login.clone()))
 }
 

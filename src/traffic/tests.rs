@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::server::{Server, source};
-use super::{Asked, Kind, LedgerColumns, Pool, Verdict, Workload, check};
+use super::{Pool, Workload, check};
+use crate::ledger::{Asked, Kind, LedgerColumns, Verdict};
 use crate::pg::TableName;
 
 const ORDER: &str = "INSERT INTO orders (client, seq, amount) VALUES ($client, $seq, 42)";
@@ -547,17 +548,17 @@ async fn measure_judge() {
     use std::io::Write;
     use std::sync::Arc;
 
-    use super::books::{Books, Fate, Layout};
-    use super::traces;
+    use crate::ledger::footprints;
+    use crate::ledger::history::{CommitStatus, Histories, Layout};
     let server = Server::new().await;
     let kinds = [kind("visit", "visits", VISIT, 1)];
-    let layout = Layout::new(&kinds, &traces(&kinds).expect("traces").parts);
-    let books = Arc::new(Books::new(layout, 1, 8, Timestamp::now()));
+    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").parts);
+    let books = Arc::new(Histories::new(layout, 1, 8, Timestamp::now()));
     for client in 0..8 {
         let mut book = books.book(client).expect("a book");
         for micros in 0..1_250_000 {
             book.attempt(0, micros);
-            book.resolve(Fate::Acknowledged, micros, 0);
+            book.resolve(CommitStatus::Acknowledged, micros, 0);
         }
     }
     server

@@ -1,17 +1,17 @@
 //! Backups, archives and what becomes of them: damage that is found and named, archive commands that do not archive, WAL that is
 //! lost, data that is overwritten and wiped, on real servers as local processes; and the drills that ship about it.
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
-    drill_at(&Desk::new(), yaml)
+    drill_at(&CliRunner::new(), yaml)
 }
 
-fn drill_at(desk: &Desk, yaml: &str) -> Run {
-    let path = desk.path().join("drill.yaml");
+fn drill_at(runner: &CliRunner, yaml: &str) -> Run {
+    let path = runner.path().join("drill.yaml");
     std::fs::write(&path, format!("drillyard: 1\nname: drill\n{yaml}")).expect("written");
-    desk.run(&["--backend", "local", &path.display().to_string()])
+    runner.run(&["--backend", "local", &path.display().to_string()])
 }
 
 /// It could not be judged, and all of these were said.
@@ -329,8 +329,8 @@ steps:
 
 #[test]
 fn what_is_wiped_is_gone_and_nothing_else() {
-    let desk = Desk::new();
-    let outside = desk.path().join("outside");
+    let runner = CliRunner::new();
+    let outside = runner.path().join("outside");
     std::fs::create_dir(&outside).expect("a directory");
     std::fs::write(outside.join("precious"), "not the drill's").expect("a file");
     let link = serde_json::to_string(&format!(
@@ -368,7 +368,7 @@ steps:
 "#,
         link.expect("a string")
     );
-    let run = drill_at(&desk, &yaml).passed();
+    let run = drill_at(&runner, &yaml).passed();
     assert!(run.fact("accident", "files").as_u64() > Some(100), "{}", run.said);
     assert!(run.fact("base", "files").as_u64() > Some(100), "{}", run.said);
     assert!(run.fact("accident", "before").is_string(), "{}", run.said);
@@ -408,9 +408,9 @@ steps:
 
 #[test]
 fn damage_in_another_database_is_named_with_it() {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     // CREATE DATABASE does not run in a transaction, which `sql` is.
-    std::fs::write(desk.path().join("other.sql"), "\\set ON_ERROR_STOP on\nCREATE DATABASE other;\n\\c other\nCREATE TABLE things AS SELECT i AS n FROM generate_series(1, 1000) i;\nCREATE INDEX things_n ON things (n);\nBEGIN;\nUPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'things_n'::regclass;\nCOMMIT;\nINSERT INTO things VALUES (5000);\nUPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 'things_n'::regclass;\n").expect("written");
+    std::fs::write(runner.path().join("other.sql"), "\\set ON_ERROR_STOP on\nCREATE DATABASE other;\n\\c other\nCREATE TABLE things AS SELECT i AS n FROM generate_series(1, 1000) i;\nCREATE INDEX things_n ON things (n);\nBEGIN;\nUPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'things_n'::regclass;\nCOMMIT;\nINSERT INTO things VALUES (5000);\nUPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 'things_n'::regclass;\n").expect("written");
     let yaml = r#"
 nodes: { master: {} }
 steps:
@@ -418,7 +418,7 @@ steps:
   - assert_intact: { node: master }
     expect: { fails: '(?s)`master` is not intact.*index things_n of things in database other: heap tuple' }
 "#;
-    drill_at(&desk, yaml).passed();
+    drill_at(&runner, yaml).passed();
 }
 
 #[test]
@@ -436,7 +436,7 @@ steps:
 
 #[test]
 fn of_an_external_server_amcheck_is_asked_and_nothing_written() {
-    let outside = Desk::new();
+    let outside = CliRunner::new();
     let made = r#"
 nodes: { prod: { settings: { wal_level: replica } } }
 steps:
@@ -454,18 +454,19 @@ steps:
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let dir = ask("SHOW unix_socket_directories");
-    let mut desk = Desk::new();
-    desk.vars
+    let mut runner = CliRunner::new();
+    runner
+        .vars
         .push(("PROD_URL".to_owned(), format!("host={dir} port=5432 user=reader password=outside dbname=postgres")));
     let head = "nodes:\n  prod: { external: { url: \"${env.PROD_URL}\" } }\nsteps:\n";
     let judge = format!("{head}  - {{ id: judged, assert_intact: {{ node: prod }} }}\n");
-    let without = drill_at(&desk, &judge);
+    let without = drill_at(&runner, &judge);
     let installed = ask("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'");
     for database in ["postgres", "template1"] {
         let install = ["shell", &node, "--", "psql", "-XAtd", database, "-c", "CREATE EXTENSION amcheck"];
         assert!(outside.drillyard(&install).output().expect("drillyard runs").status.success());
     }
-    let with = drill_at(&desk, &judge);
+    let with = drill_at(&runner, &judge);
     let cleaned = outside.drillyard(&["clean", &id]).output().expect("drillyard runs").status.success();
     errored(&without, &["`prod` cannot be judged: a drill only reads from an external server"]);
     assert_eq!(installed, "0");

@@ -1,6 +1,6 @@
 //! What `assert_catalog` tells a user who looks at the terminal: what a recovery has left behind.
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 /// A shop, and an import that does not bring along what the CASCADE took.
 #[test]
@@ -25,7 +25,7 @@ steps:
   - id: judged
     assert_catalog: { same_as: before }
 "#;
-    let run = Desk::new().drill(yaml, &[]).failed(
+    let run = CliRunner::new().drill(yaml, &[]).failed(
         1,
         &[
             "error: the catalog is not as it was",
@@ -62,9 +62,9 @@ steps:
   - sql: { node: other, query: 'ALTER TABLE "Weird Schema"."Order Items" ALTER "select" SET DEFAULT 7; ALTER TABLE parted DETACH PARTITION parted_1; DROP MATERIALIZED VIEW m; ALTER SEQUENCE s RESTART' }
   - assert_catalog: { node: other, same_as: all }
 "#;
-    let desk = Desk::new();
-    desk.write("made.sql", make);
-    desk.drill(yaml, &[]).failed(
+    let runner = CliRunner::new();
+    runner.write("made.sql", make);
+    runner.drill(yaml, &[]).failed(
         1,
         &[
             "^^^^^^^^^^^^ 4 differences",
@@ -106,7 +106,7 @@ steps:
   - name: in its place
     assert_catalog: { node: copy, same_as: before }
 "#;
-    let run = Desk::new().drill(yaml, &[]).failed(
+    let run = CliRunner::new().drill(yaml, &[]).failed(
         1,
         &[
             "local) > in its place\n",
@@ -135,6 +135,6 @@ steps:
         columns.join(", "),
         drops.join(", ")
     );
-    let run = Desk::new().drill(&yaml, &[]).failed(1, &["60 differences", "... and 10 more lines"]);
+    let run = CliRunner::new().drill(&yaml, &[]).failed(1, &["60 differences", "... and 10 more lines"]);
     assert_eq!(run.said.matches("- column c").count(), 50, "{}", run.said);
 }

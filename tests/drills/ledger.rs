@@ -1,7 +1,7 @@
 //! The ledger on real servers: inserts, updates, deletes and transactions over several tables, through outages and a change of the
 //! timeline; and damage that was planted is found, counted and named.
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 
 /// A shop with everything that users can do, on a primary with a standby.
 const SHOP: &str = r#"
@@ -81,7 +81,7 @@ fn the_ledger_holds_through_outages_and_a_failover() {
   - id: end
     assert_traffic: { traffic: users, node: b, lost: 0, duplicated: 0 }
 "#;
-    let run = Desk::new().drill(&format!("{SHOP}{steps}"), &[]).passed();
+    let run = CliRunner::new().drill(&format!("{SHOP}{steps}"), &[]).passed();
     for (fact, most) in [("lost", 0), ("halves", 0), ("unexpected", 0), ("resurrected", 0), ("duplicated", 0)] {
         assert_eq!(run.fact("end", fact), most, "{fact}: {}", run.said);
     }
@@ -108,7 +108,7 @@ const SPLIT: &str = r#"
 "#;
 
 fn split(budget: &str) -> Run {
-    Desk::new().drill(&format!("budgets: {{ rpo: {{ {budget} }} }}\n{SHOP}{SPLIT}"), &[])
+    CliRunner::new().drill(&format!("budgets: {{ rpo: {{ {budget} }} }}\n{SHOP}{SPLIT}"), &[])
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn planted_damage_is_found_counted_and_named() {
     assert_traffic: { traffic: picky, node: a }
     expect: { fails: "(?s)rejected transactions are there.*1 that the server rejected is there all the same.*first: strict client 5 seq 14, rejected [0-9:.]+Z" }
 "#;
-    let run = Desk::new().drill(&format!("{SHOP}{steps}"), &[]).passed();
+    let run = CliRunner::new().drill(&format!("{SHOP}{steps}"), &[]).passed();
     let traffic = run.report["drills"][0]["traffic"].as_array().expect("traffic").clone();
     let picky = traffic.iter().find(|one| one["id"] == "picky").expect("picky");
     assert_eq!(picky["rejections"]["23514"], picky["rejected"], "{picky}");
@@ -241,7 +241,7 @@ steps:
   - assert_traffic: { traffic: users, node: a }
     expect: { fails: "(?s)acknowledged commits are missing.*first: empty client 1 seq [0-9]+, acknowledged .*: what it deleted from carts is there" }
 "#;
-    let run = Desk::new().drill(yaml, &[]).passed();
+    let run = CliRunner::new().drill(yaml, &[]).passed();
     assert_eq!(run.fact("workers_end", "checked"), 5, "{}", run.said);
     assert!(run.fact("workers_end", "wrote_nothing").as_u64() >= Some(15), "{}", run.said);
     run.says(&["warning: ", "traffic `users`: `fill` writes to beside as well, which its ledger does not name"]);
@@ -263,7 +263,7 @@ steps:
     );
     let end = "  - assert_traffic: { traffic: users, node: master }\n  - drop_table: { table: w }\n";
     let said = ["transaction `one` of the users failed", "undefined_table"];
-    Desk::new().drill(&format!("{begin}{end}"), &[]).failed(1, &said);
+    CliRunner::new().drill(&format!("{begin}{end}"), &[]).failed(1, &said);
 
     let part = r#"  - { id: noon, mark: { node: master } }
   - wait_for: { traffic: users, acked: 200, since: noon }
@@ -272,7 +272,7 @@ steps:
   - assert_traffic: { traffic: users, node: master, before: noon, lost: 1000 }
 "#;
     let said = ["the loss was never measured", "only what `users` did before a mark was judged"];
-    Desk::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
+    CliRunner::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
 }
 
 /// The server has committed by itself, and says so in a warning: whether a failover keeps it, nobody knows.
@@ -304,7 +304,7 @@ steps:
   - id: end
     assert_traffic: { traffic: users, node: a }
 "#;
-    let run = Desk::new().drill(yaml, &[]).passed();
+    let run = CliRunner::new().drill(yaml, &[]).passed();
     let users = &run.report["drills"][0]["traffic"][0];
     assert_eq!((&users["in_doubt"], &users["unconfirmed"]), (&3.into(), &3.into()), "{}", run.said);
     assert_eq!(run.fact("end", "in_doubt_present"), 3, "{}", run.said);

@@ -2,7 +2,7 @@
 //!
 //! Where a step must fail the drill goes on, `expect` says how; what ends a drill has a drill of its own.
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 /// A master that archives, with a table of numbers.
 const MASTER: &str = "\
@@ -67,7 +67,7 @@ steps:
   - recover: { node: never5, backup: nightly, until: { xid: 4000000000 }, then: pause }
     expect: { fails: recovery ended before configured recovery target was reached }
 "#;
-    Desk::new().drill(&format!("{MASTER}{steps}"), &[]).passed();
+    CliRunner::new().drill(&format!("{MASTER}{steps}"), &[]).passed();
 }
 
 #[test]
@@ -112,7 +112,7 @@ steps:
   - recover: { node: all, backup: nightly, until: latest, then: promote }
   - assert_traffic: { traffic: users, node: all, lost: 0, duplicated: 0 }
 "#;
-    let run = Desk::new().drill(&format!("{MASTER}{steps}"), &["--set", &format!("at={at}")]).passed();
+    let run = CliRunner::new().drill(&format!("{MASTER}{steps}"), &["--set", &format!("at={at}")]).passed();
     assert_eq!(run.fact("by_xid", "target"), "up to and with transaction 1200", "{}", run.said);
 }
 
@@ -169,17 +169,17 @@ steps:
   - promote: { node: standby }
   - assert_primary: { node: standby }
 "#;
-    Desk::new().drill(yaml, &[]).passed();
+    CliRunner::new().drill(yaml, &[]).passed();
 }
 
 #[test]
 fn data_and_rows() {
-    let desk = Desk::new();
-    desk.write("plain.sql", "CREATE TABLE plain (n int); INSERT INTO plain VALUES (1), (2);");
+    let runner = CliRunner::new();
+    runner.write("plain.sql", "CREATE TABLE plain (n int); INSERT INTO plain VALUES (1), (2);");
     let own = "BEGIN; CREATE TABLE twice (n int); INSERT INTO twice VALUES (1); COMMIT; BEGIN; INSERT INTO twice VALUES (2); COMMIT;";
-    desk.write("transactions.sql", own);
-    desk.write("copy.sql", "CREATE TABLE copied (n int, word text);\nCOPY copied FROM stdin;\n1\tone\n2\t\\N\n\\.\n");
-    desk.write("broken.sql", "CREATE TABLE halfway (n int);\nCOPY halfway FROM stdin;\nnot a number\n\\.\n");
+    runner.write("transactions.sql", own);
+    runner.write("copy.sql", "CREATE TABLE copied (n int, word text);\nCOPY copied FROM stdin;\n1\tone\n2\t\\N\n\\.\n");
+    runner.write("broken.sql", "CREATE TABLE halfway (n int);\nCOPY halfway FROM stdin;\nnot a number\n\\.\n");
     let yaml = r#"
 nodes: { master: {}, other: {} }
 steps:
@@ -253,7 +253,7 @@ steps:
   - assert_log: { node: master, has: no such line }
     expect: { fails: lacks a line }
 "#;
-    let run = desk.drill(yaml, &["--seed", "7"]).passed();
+    let run = runner.drill(yaml, &["--seed", "7"]).passed();
     assert_eq!(run.fact("change", "rows"), 1);
 }
 
@@ -327,7 +327,7 @@ steps:
   - assert_traffic: { traffic: second, node: master }
     expect: { fails: "(?s)acknowledged commits are missing.*table t does not exist here" }
 "#;
-    let run = Desk::new().drill(yaml, &[]).passed();
+    let run = CliRunner::new().drill(yaml, &[]).passed();
     let lost = run.fact("lost", "lost").as_u64().expect("a number");
     assert!((1..=3).contains(&lost), "{lost}");
 }
@@ -347,7 +347,8 @@ steps:
 finally:
   - { id: still, assert_primary: { node: master } }
 "#;
-    let run = Desk::new().drill(yaml, &[]).failed(1, &["transaction `order` of the users failed", "undefined_table"]);
+    let run =
+        CliRunner::new().drill(yaml, &[]).failed(1, &["transaction `order` of the users failed", "undefined_table"]);
     assert_eq!(run.step("still")["outcome"], "passed", "{}", run.said);
     assert_ne!(run.step("never")["outcome"], "passed", "{}", run.said);
 }
@@ -395,13 +396,13 @@ steps:
     expect: {{ fails: recovery ended at a gap in the archive }}
 "#
     );
-    Desk::new().drill(&yaml, &[]).passed();
+    CliRunner::new().drill(&yaml, &[]).passed();
 }
 
 #[test]
 fn dumps_imports_and_catalogs() {
-    let desk = Desk::new();
-    desk.write(
+    let runner = CliRunner::new();
+    runner.write(
         "shop.sql",
         "CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, n int);
          CREATE TABLE shop.payments (id int PRIMARY KEY, order_id int REFERENCES shop.orders);
@@ -449,7 +450,7 @@ steps:
 finally:
   - { id: last, sql: { node: master, query: SELECT 1 } }
 "#;
-    let run = desk.drill(yaml, &[]).failed(1, &["it has 100", "it has 1", "2 of 3 did not hold"]);
+    let run = runner.drill(yaml, &[]).failed(1, &["it has 100", "it has 1", "2 of 3 did not hold"]);
     for (id, outcome) in
         [("one", "failed"), ("two", "failed"), ("fine", "passed"), ("twice", "passed"), ("last", "passed")]
     {
@@ -482,14 +483,14 @@ steps:
   - assert_rows: { node: master, table: busy, count: 1 }
   - assert_rows: { node: standby, table: t, same_as: master }
 "#;
-    Desk::new().drill(yaml, &[]).passed();
+    CliRunner::new().drill(yaml, &[]).passed();
 }
 
 #[test]
 fn budgets_timeouts_and_verdicts() {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     let write = |name: &str, yaml: &str| {
-        desk.write(&format!("{name}.yaml"), &format!("drillyard: 1\nnodes: {{ master: {{}} }}\n{yaml}"));
+        runner.write(&format!("{name}.yaml"), &format!("drillyard: 1\nnodes: {{ master: {{}} }}\n{yaml}"));
     };
     let sleep = "sql: { node: master, query: SELECT pg_sleep(0.2) }";
     write("slow", &format!("budgets: {{ rto: {{ from: a, to: a, max: 100ms }} }}\nsteps:\n  - {{ id: a, {sleep} }}\n"));
@@ -521,8 +522,8 @@ fn budgets_timeouts_and_verdicts() {
 finally:\n  - { id: last, assert_primary: { node: master } }\n";
     write("timeout", hang);
     write("within", "steps:\n  - { sql: { node: master, query: SELECT pg_sleep(60) }, within: 200ms }\n");
-    let path = desk.path().display().to_string();
-    let run = desk.run(&["--backend", "local", "-j", "2", &path]).failed(1, &[]);
+    let path = runner.path().display().to_string();
+    let run = runner.run(&["--backend", "local", "-j", "2", &path]).failed(1, &[]);
     let told = |name: &str| {
         let drills = run.report["drills"].as_array().expect("drills");
         let drill = drills.iter().find(|drill| drill["name"] == name).unwrap_or_else(|| panic!("{name}: {}", run.said));
@@ -553,7 +554,7 @@ finally:\n  - { id: last, assert_primary: { node: master } }\n";
 #[test]
 fn params_reach_steps_and_secrets_reach_nobody() {
     const SECRET: &str = "hunter2-Zq9";
-    let desk = Desk::new().var("DRILLYARD_SECRET_TOKEN", SECRET).var("TABLE_ROWS", "30");
+    let runner = CliRunner::new().var("DRILLYARD_SECRET_TOKEN", SECRET).var("TABLE_ROWS", "30");
     let yaml = r#"
 params: { rows: 10 }
 nodes: { master: { settings: { log_statement: all, log_min_duration_statement: "0" } } }
@@ -564,12 +565,12 @@ steps:
   - assert_rows: { node: master, query: SELECT key FROM keys, equals: [["${secrets.token}"]] }
   - assert_rows: { node: master, query: "SELECT key || 'x' FROM keys", equals: [["${secrets.token}"]] }
 "#;
-    let html = desk.path().join("html").display().to_string();
-    let events = desk.path().join("events.jsonl").display().to_string();
+    let html = runner.path().join("html").display().to_string();
+    let events = runner.path().join("events.jsonl").display().to_string();
     let args = ["--set", "rows=30", "--report-html", &html, "--events", &events];
-    let run = desk.drill(yaml, &args).failed(1, &["the rows are not those expected"]);
+    let run = runner.drill(yaml, &args).failed(1, &["the rows are not those expected"]);
     assert!(!run.said.contains(SECRET), "{}", run.said);
-    let mut folders = vec![desk.path().to_owned()];
+    let mut folders = vec![runner.path().to_owned()];
     let mut read = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
@@ -601,7 +602,7 @@ steps:
     expect: { fails: "." }
   - assert_primary: { node: master }
 "#;
-    Desk::new().drill(yaml, &[]).failed(1, &["node `master` does not answer"]);
+    CliRunner::new().drill(yaml, &[]).failed(1, &["node `master` does not answer"]);
 }
 
 /// A crash in the middle of everything loses nothing that was acknowledged, in the server and in its archive.
@@ -634,12 +635,12 @@ steps:
   - recover: { node: r, backup: nightly, until: { after: m2 }, then: promote }
   - assert_traffic: { traffic: users, node: r }
 "#;
-    Desk::new().drill(yaml, &[]).passed();
+    CliRunner::new().drill(yaml, &[]).passed();
 }
 
 #[test]
 fn an_external_server_is_only_read() {
-    let outside = Desk::new();
+    let outside = CliRunner::new();
     let made = r#"
 nodes: { prod: { settings: { wal_level: replica } } }
 steps:
@@ -659,10 +660,10 @@ steps:
     let dir = ask("SHOW unix_socket_directories");
     assert!(dir.starts_with('/'), "{dir}");
     let url = format!("host={dir} port=5432 user=reader password=outside dbname=postgres");
-    let desk = Desk::new().var("PROD_URL", &url);
+    let runner = CliRunner::new().var("PROD_URL", &url);
     let head = "nodes:\n  prod: { external: { url: \"${env.PROD_URL}\" } }\n  standby: { follows: prod }\n";
     let writes = "steps:\n  - sql: { node: prod, query: SELECT 1 }\n";
-    desk.drill(&format!("{head}{writes}"), &[]).failed(3, &["`prod` is external: a drill only reads from it"]);
+    runner.drill(&format!("{head}{writes}"), &[]).failed(3, &["`prod` is external: a drill only reads from it"]);
     let reads = r#"steps:
   - { id: before, snapshot: { node: prod, tables: [t] } }
   - assert_rows: { node: prod, table: t, count: 50 }
@@ -672,7 +673,7 @@ steps:
   - assert_streaming: { standby: standby, primary: prod }
   - assert_primary: { node: prod }
 "#;
-    let looked = desk.drill(&format!("{head}{reads}"), &[]);
+    let looked = runner.drill(&format!("{head}{reads}"), &[]);
     let rows = ask("SELECT count(*) FROM t");
     let cleaned = outside.drillyard(&["clean"]).output().expect("drillyard runs").status.success();
     looked.passed();
@@ -695,5 +696,5 @@ steps:
 "#,
         names.join(", ")
     );
-    Desk::new().drill(&yaml, &[]).passed();
+    CliRunner::new().drill(&yaml, &[]).passed();
 }

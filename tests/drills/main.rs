@@ -2,7 +2,7 @@
 
 mod backup;
 mod catalog;
-mod desk;
+mod cli_runner;
 mod ledger;
 mod local;
 mod mistakes;

@@ -1,14 +1,14 @@
 //! Mistakes, finding them in the WAL, and taking them back: small drills on real servers, with what fails and how it is told.
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 use serde_json::Value;
 
 /// Runs one scenario; what the file begins with is added.
-fn drill(desk: &Desk, yaml: &str, args: &[&str]) -> Run {
-    let path = desk.path().join("drill.yaml");
+fn drill(runner: &CliRunner, yaml: &str, args: &[&str]) -> Run {
+    let path = runner.path().join("drill.yaml");
     std::fs::write(&path, format!("drillyard: 1\nname: drill\n{yaml}")).expect("written");
     let path = path.display().to_string();
-    desk.run(&[args, &[&path]].concat())
+    runner.run(&[args, &[&path]].concat())
 }
 
 /// A fact of a step of every drill of the run, by the step's id.
@@ -77,10 +77,10 @@ fn a_mistake_is_taken_back() {
     expect: { fails: "(?s)t cannot be merged.*the columns on `rescue` are not those on `master`.*`n` is numeric on `rescue` and numeric\\(10,2\\) on `master`\n`w` is not there on `rescue`" }
   - reconcile: { table: t, key: id, good: rescue, bad: spoilt, into: spoilt }
 "#;
-    let run = drill(&Desk::new(), &format!("{MISTAKE}{steps}"), LOCAL);
+    let run = drill(&CliRunner::new(), &format!("{MISTAKE}{steps}"), LOCAL);
     assert_eq!(run.code, 3, "{}", run.said);
     let steps = steps.replace("  - reconcile: { table: t, key: id, good: rescue, bad: spoilt, into: spoilt }\n", "");
-    let run = drill(&Desk::new(), &format!("{MISTAKE}{steps}"), LOCAL).passed();
+    let run = drill(&CliRunner::new(), &format!("{MISTAKE}{steps}"), LOCAL).passed();
     let number =
         |id: &str, name: &str| facts(&run, id, name)[0].as_u64().unwrap_or_else(|| panic!("{id} {name}: {}", run.said));
     let told = |id: &str| {
@@ -109,7 +109,7 @@ fn a_lock_that_others_hold_ends_a_merge_in_its_deadline() {
     expect: { fails: "(?s)t on `master` is locked by others.*nothing was changed.*held by: .*RowExclusiveLock.*pg_sleep" }
   - assert_rows: { query: SELECT count(v) FROM t WHERE id <= 10, equals: [[1]] }
 "#;
-    drill(&Desk::new(), &format!("{MISTAKE}{steps}"), LOCAL).passed();
+    drill(&CliRunner::new(), &format!("{MISTAKE}{steps}"), LOCAL).passed();
 }
 
 /// What is done to tables, and found again in the WAL. What is found has the id of what was done, with `found_` before it.
@@ -191,17 +191,17 @@ steps:
   - assert_rows: { node: after_time, table: t, count: 100 }
 "#;
 
-fn found(desk: &Desk, more: &str, args: &[&str]) -> Run {
+fn found(runner: &CliRunner, more: &str, args: &[&str]) -> Run {
     std::fs::write(
-        desk.path().join("rewrite.sql"),
+        runner.path().join("rewrite.sql"),
         "BEGIN; COMMIT; VACUUM FULL t; CLUSTER t USING t_pkey; ALTER TABLE t ADD w int, ALTER id TYPE bigint;",
     )
     .expect("written");
     // A transaction in two phases, which others come in between.
     let prepared =
         "BEGIN; UPDATE phases SET n = 2; PREPARE TRANSACTION 'a'; INSERT INTO t2 VALUES (1); COMMIT PREPARED 'a';";
-    std::fs::write(desk.path().join("prepared.sql"), prepared).expect("written");
-    let run = drill(desk, &format!("{FOUND}{more}"), args).passed();
+    std::fs::write(runner.path().join("prepared.sql"), prepared).expect("written");
+    let run = drill(runner, &format!("{FOUND}{more}"), args).passed();
     for done in ["weird", "rewritten", "partitions", "both", "second", "drop"] {
         assert_eq!(facts(&run, &format!("found_{done}"), "xid"), facts(&run, done, "xid"), "{done}: {}", run.said);
     }
@@ -210,11 +210,11 @@ fn found(desk: &Desk, more: &str, args: &[&str]) -> Run {
 
 #[test]
 fn what_was_done_is_found_in_the_wal() {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     let left = r#"
   - assert_rows: { node: master, query: "SELECT count(*) FROM pg_ls_dir(regexp_replace(current_setting('data_directory'), '/node-master/data$', '/shared')) AS name WHERE name LIKE 'look-up%'", equals: [[0]] }
 "#;
-    let run = found(&desk, left, LOCAL);
+    let run = found(&runner, left, LOCAL);
     assert_eq!(facts(&run, "found_rewritten", "rows"), [900]);
     assert_eq!(facts(&run, "found_rewritten", "backup"), ["later"]);
     assert_eq!(facts(&run, "found_gone", "backup"), ["nightly"]);
@@ -270,7 +270,7 @@ steps:
     expect: {{ fails: "(?s)there is no TRUNCATE of t in the archived WAL.*damage: error in WAL record at" }}
 "#
     );
-    let run = drill(&Desk::new(), &yaml, LOCAL).passed();
+    let run = drill(&CliRunner::new(), &yaml, LOCAL).passed();
     for (done, found) in
         [("early", "found_offsite"), ("early", "found_early"), ("late", "found_late"), ("early", "found_before_gap")]
     {
@@ -282,7 +282,7 @@ steps:
 
 #[test]
 fn docker_what_was_done_is_found_in_the_wal_of_other_versions() {
-    let desk = Desk::new();
-    let run = found(&desk, "", &["--backend", "docker", "--postgres", "15,17"]);
+    let runner = CliRunner::new();
+    let run = found(&runner, "", &["--backend", "docker", "--postgres", "15,17"]);
     assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2), "{}", run.said);
 }

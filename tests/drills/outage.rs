@@ -1,6 +1,6 @@
 //! Outages: what is done to servers, hosts, networks and sites, on real ones.
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 
 /// A primary with two standbys, and users who go to whichever accepts writes.
 const SHOP: &str = r#"
@@ -108,11 +108,11 @@ const OUTAGES: &str = r#"
 "#;
 
 fn outages(backend: &[&str]) -> Run {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     let text = format!("drillyard: 1\nname: drill\nparams: {{ word: \"a b\" }}\n{SHOP}{OUTAGES}");
-    let path = desk.write("drill.yaml", &text).display().to_string();
+    let path = runner.write("drill.yaml", &text).display().to_string();
     let all: Vec<&str> = backend.iter().copied().chain([path.as_str()]).collect();
-    let run = desk.run(&all).passed();
+    let run = runner.run(&all).passed();
     assert_eq!(run.fact("output", "output"), "a b\n42", "{}", run.said);
     // A mark, though the server was gone afterwards.
     for id in ["crashed", "frozen", "power", "dark", "fire"] {
@@ -121,7 +121,7 @@ fn outages(backend: &[&str]) -> Run {
     // The logs of servers that are gone are evidence, too.
     for node in ["master", "standby", "third", "rescue"] {
         let run_id = run.report["run"].as_str().expect("an id");
-        let log = desk.path().join(format!("state/runs/{run_id}/logs/0-drill/{node}.log"));
+        let log = runner.path().join(format!("state/runs/{run_id}/logs/0-drill/{node}.log"));
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         assert!(text.contains("ready to accept"), "{node}: {text}");
     }
@@ -152,6 +152,6 @@ steps:
   - stop: { node: master, mode: smart }
     within: 2s
 "#;
-    let run = Desk::new().drill(steps, &[]);
+    let run = CliRunner::new().drill(steps, &[]);
     run.failed(1, &["does not stop (smart)", "`fast` ends them"]);
 }

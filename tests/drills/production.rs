@@ -1,7 +1,7 @@
 //! What production sets changes no verdict: a dropped table, a table that was overwritten and last night's backup, all in one drill, under
 //! settings of postgresql.conf, of ALTER DATABASE and of ALTER ROLE. Settings that could mask each other are in different runs.
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 /// The drill: `CONF` are settings of all its servers, `LATER` is what is set for sessions that begin after the users', `ELSEWHERE` is set on
 /// one of the recovered servers alone.
@@ -75,11 +75,11 @@ insert into shop.payments select id from shop.orders limit 50;
 
 /// Runs the drill under these settings.
 fn changes_nothing(conf: &[&str], later: &[&str], elsewhere: &[&str]) {
-    let desk = Desk::new();
-    desk.write("shop.sql", SHOP);
+    let runner = CliRunner::new();
+    runner.write("shop.sql", SHOP);
     let yaml = DRILL.replace("CONF", &conf.join(", ")).replace("LATER", &later.join("; "));
     let yaml = yaml.replace("ELSEWHERE", &elsewhere.join("; "));
-    desk.drill(&yaml, &[]).passed();
+    runner.drill(&yaml, &[]).passed();
 }
 
 const NOTHING: &[&str] = &["SELECT 1"];

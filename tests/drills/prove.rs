@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 /// What came of proving.
 struct Proof {
@@ -16,15 +16,15 @@ struct Proof {
 }
 
 impl Proof {
-    fn of(desk: &Desk, args: &[&str]) -> Self {
-        let json = desk.path().join("proof.json");
+    fn of(runner: &CliRunner, args: &[&str]) -> Self {
+        let json = runner.path().join("proof.json");
         let path = json.display().to_string();
         let all: Vec<&str> = ["prove", "--backend", "local", "--color", "never", "-v", "--report-json", &path]
             .iter()
             .chain(args)
             .copied()
             .collect();
-        let output = desk.drillyard(&all).output().expect("drillyard runs");
+        let output = runner.drillyard(&all).output().expect("drillyard runs");
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
         Proof { code: output.status.code().unwrap_or(-1), said, report: report.unwrap_or_default() }
@@ -53,10 +53,10 @@ impl Proof {
 }
 
 fn prove(yaml: &str, args: &[&str]) -> Proof {
-    let desk = Desk::new();
-    let path = desk.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
+    let runner = CliRunner::new();
+    let path = runner.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
     let all: Vec<&str> = std::iter::once(path.as_str()).chain(args.iter().copied()).collect();
-    let proof = Proof::of(&desk, &all);
+    let proof = Proof::of(&runner, &all);
     let left: Vec<_> = std::fs::read_dir("/tmp").expect("/tmp").flatten().map(|e| e.file_name()).collect();
     let run = proof.report["run"].as_str().filter(|run| !run.is_empty()).unwrap_or("none");
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(run)), "left behind: {run}\n{}", proof.said);
@@ -65,9 +65,9 @@ fn prove(yaml: &str, args: &[&str]) -> Proof {
 
 #[test]
 fn the_dropped_table_drill_notices_everything() {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/human-error/dropped-table.yaml");
-    let proof = Proof::of(&desk, &[&file.display().to_string()]).ended(0, &["(100%), 1 ignored"]);
+    let proof = Proof::of(&runner, &[&file.display().to_string()]).ended(0, &["(100%), 1 ignored"]);
     let verdicts = proof.verdicts();
     assert!(verdicts.len() >= 19, "{verdicts:?}");
     assert!(verdicts.iter().all(|(_, verdict)| *verdict == "noticed" || *verdict == "ignored"), "{verdicts:?}");
@@ -195,9 +195,10 @@ steps:
 fn what_cannot_be_proved_is_said_before_anything_starts() {
     let nothing = "nodes: { master: {} }\nsteps:\n  - assert_primary: { node: master }\n";
     prove(nothing, &[]).ended(5, &["there is nothing to break"]);
-    let desk = Desk::new();
-    let path = desk.write("drill.yaml", &format!("drillyard: 1\n{}", shop("", "  - assert_primary: { node: master }")));
-    let proof = Proof::of(&desk, &[&path.display().to_string(), "--only", "row-change imported"]);
+    let runner = CliRunner::new();
+    let path =
+        runner.write("drill.yaml", &format!("drillyard: 1\n{}", shop("", "  - assert_primary: { node: master }")));
+    let proof = Proof::of(&runner, &[&path.display().to_string(), "--only", "row-change imported"]);
     assert_eq!(proof.code, 2, "{}", proof.said);
     assert!(proof.said.contains("did you mean `row-changed reimport:master`?"), "{}", proof.said);
 }
@@ -222,9 +223,9 @@ fn remains(run: &str) -> Vec<String> {
 
 #[test]
 fn a_proof_that_is_killed_in_the_middle_of_a_branch_leaves_nothing_behind() {
-    let desk = Desk::new();
+    let runner = CliRunner::new();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/human-error/dropped-table.yaml");
-    let mut killed = desk
+    let mut killed = runner
         .drillyard(&["prove", "--backend", "local", "--color", "never", &file.display().to_string()])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())

@@ -1,6 +1,6 @@
 //! Tables that are not what they should be, and what `assert_rows` says of them.
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 #[test]
 fn rows_that_differ_are_named_whatever_they_are_compared_with() {
@@ -28,7 +28,7 @@ steps:
       - { id: large, assert_rows: { node: master, table: made, same_as: before } }
       - { id: small, assert_rows: { node: master, table: few, same_as: before } }
 "#;
-    let run = Desk::new().drill(yaml, &[]).failed(1, &["both have 5000 rows, with different content"]);
+    let run = CliRunner::new().drill(yaml, &[]).failed(1, &["both have 5000 rows, with different content"]);
     let named = "   = diff: ~ 77, note: 'kelp' became 'wrong'\n           - 4000 is missing\n           + 5001 should not be there\n";
     assert_eq!(run.said.matches(named).count(), 2, "{}", run.said);
     let run = run.says(&[
@@ -75,5 +75,5 @@ steps:
   - assert_rows: { node: other, database: shop, table: t, same_as: master }
     expect: { fails: '(?s)`master` has 1 row, `other` has 2 rows.*\(2\) should not be there' }
 "#;
-    Desk::new().drill(yaml, &[]).passed();
+    CliRunner::new().drill(yaml, &[]).passed();
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 
 fn docker(args: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(args).output().ok()?;
@@ -31,7 +31,7 @@ fn pass(folder: &str, versions: usize, args: &[&str]) -> Run {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(folder);
     let files = std::fs::read_dir(&folder).expect("the drills").count();
     let folder = folder.display().to_string();
-    let run = Desk::new().run(&[args, &["-j", "2", &folder]].concat()).passed();
+    let run = CliRunner::new().run(&[args, &["-j", "2", &folder]].concat()).passed();
     let drills = run.report["drills"].as_array().expect("drills");
     assert_eq!(drills.len(), versions * files, "{}", run.said);
     for drill in drills {

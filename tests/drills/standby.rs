@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::desk::{Desk, Run};
+use crate::cli_runner::{CliRunner, Run};
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
@@ -11,11 +11,11 @@ fn drill(yaml: &str) -> Run {
 }
 
 fn drill_on(yaml: &str, args: &[&str]) -> Run {
-    let desk = Desk::new();
-    let path = desk.path().join("drill.yaml");
+    let runner = CliRunner::new();
+    let path = runner.path().join("drill.yaml");
     std::fs::write(&path, format!("drillyard: 1\nname: drill\n{yaml}")).expect("written");
     let path = path.display().to_string();
-    desk.run(&[args, &[&path]].concat())
+    runner.run(&[args, &[&path]].concat())
 }
 
 /// The drills of scenarios/replication that this file is about.
@@ -33,7 +33,7 @@ fn wal_keep_drills(args: &[&str]) -> Run {
     let files: Vec<String> =
         WAL_KEEP.iter().map(|name| folder.join(format!("{name}.yaml")).display().to_string()).collect();
     let args: Vec<&str> = args.iter().copied().chain(files.iter().map(String::as_str)).collect();
-    Desk::new().run(&args).passed()
+    CliRunner::new().run(&args).passed()
 }
 
 /// A server that removes every segment that it does not need, and that nobody has asked it to keep.

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::desk::Desk;
+use crate::cli_runner::CliRunner;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts")
@@ -24,7 +24,7 @@ fn holds(module: &str, place: &[&str]) {
     let all = |key: &str| head.iter().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).collect::<Vec<_>>();
     let exit = all("exit");
     let [exit] = exit.as_slice() else { panic!("{}: one line `# exit: CODE`", path.display()) };
-    let run = Desk::new().run(&[place, &[&path.display().to_string()]].concat());
+    let run = CliRunner::new().run(&[place, &[&path.display().to_string()]].concat());
     let run = run.failed(exit.parse().expect("an exit code"), &all("says"));
     for part in all("lacks") {
         assert!(!run.said.contains(part), "said: {part}\n{}", run.said);

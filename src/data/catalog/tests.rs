@@ -96,14 +96,14 @@ const LOST: &str = "-- lost: ";
 async fn each_kind_is_missed_alone() {
     let server = Server::start().await;
     let client = server.connect("postgres").await;
-    let major = cataloged::major(&client).await.expect("a version");
+    let major = catalog_query::major(&client).await.expect("a version");
     // In the data directory: no other is needed.
     client.batch_execute("set allow_in_place_tablespaces = on").await.expect("a setting");
     client.batch_execute("create tablespace elsewhere location ''").await.expect("a tablespace");
 
     let all = include_str!("../losses.sql");
     let (schema, cases) = all.split_once(LOST).expect("cases");
-    client.batch_execute(&cataloged::for_version(schema, major)).await.expect("the schema");
+    client.batch_execute(&catalog_query::for_version(schema, major)).await.expect("the schema");
     let names = [
         "shop.items",
         "shop.supplies",
@@ -122,17 +122,17 @@ async fn each_kind_is_missed_alone() {
     let mut wrong = String::new();
     for case in cases.split(LOST) {
         let (name, rest) = case.split_once('\n').expect("statements");
-        if cataloged::for_version(name, major).is_empty() {
+        if catalog_query::for_version(name, major).is_empty() {
             continue;
         }
-        let rest = cataloged::for_version(rest, major);
+        let rest = catalog_query::for_version(rest, major);
         let (lines, statements): (Vec<&str>, Vec<&str>) = rest.lines().partition(|line| line.starts_with("--| "));
         let expected: Vec<&str> = lines.iter().map(|line| line[4..].split(" -- ").next().unwrap_or_default()).collect();
         let ask = async |batch: &str| {
             let answer = client.simple_query(batch).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
-            cataloged::texts(answer, READING).expect("rows")
+            catalog_query::texts(answer, READING).expect("rows")
         };
-        let change = format!("begin; {};\n{}", statements.join("\n"), cataloged::question(&again, QUERY, major));
+        let change = format!("begin; {};\n{}", statements.join("\n"), catalog_query::question(&again, QUERY, major));
         let rows = ask(&change).await.into_iter().skip(1).collect();
         let mut after = Catalog::of(rows, &again).expect("a catalog");
         let positions = ask(&sequences::question(&after.sequences).expect("sequences")).await;

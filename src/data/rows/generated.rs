@@ -1,7 +1,7 @@
 //! A table as the generator made it: no server has to be asked for its rows.
 
+use super::bisect::{Limit, PARTS, Side};
 use super::difference::Line;
-use super::halve::{Limit, PARTS, Side};
 use super::layout::{Order, Range};
 use super::record::record;
 use crate::data::hash::hash_text_extended;

@@ -1,13 +1,13 @@
 //! Rows compared. Whole tables as a sum, which the server computes; and where that differs, the rows or the part of the table in which they
 //! do.
 
+mod bisect;
 mod difference;
 mod generated;
-mod halve;
 mod layout;
 mod record;
-mod remembered;
 mod rewritten;
+mod rows_snapshot;
 mod table;
 
 #[cfg(test)]
@@ -19,16 +19,16 @@ use tokio_postgres::Client;
 
 use super::{Generator, Result, RowSum};
 use crate::pg::TableName;
+use bisect::{Side, halve};
 use generated::Generated;
-use halve::{Side, halve};
 use layout::Order;
 use table::Table;
 
 pub use difference::{RowChange, RowDifference};
 pub(super) use layout::{ColumnLayout, Layout};
 pub(super) use record::quote_into;
-pub use remembered::{PartDifference, Remembered};
 pub use rewritten::{Written, rewrote_the_same};
+pub use rows_snapshot::{PartDifference, RowsSnapshot};
 pub(super) use table::STABLE;
 
 /// What a table is compared with.
@@ -38,7 +38,7 @@ pub enum Wanted<'a> {
     /// The rows that a generator makes, and their sum.
     Generated(&'a Generator, RowSum),
     /// What was there at another time.
-    Remembered(&'a Remembered),
+    RowsSnapshot(&'a RowsSnapshot),
 }
 
 /// How many rows differ in all.
@@ -165,7 +165,7 @@ async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit:
             comparison.read = second.read;
             Ok(comparison)
         }
-        Wanted::Remembered(remembered) => {
+        Wanted::RowsSnapshot(remembered) => {
             let mut table = Table::open(client, name).await?;
             let comparison = remembered.compare(&mut table, limit).await?;
             Ok(Comparison { read: table.read, ..comparison })

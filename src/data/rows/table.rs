@@ -3,8 +3,8 @@
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
+use super::bisect::{Limit, PARTS, Side};
 use super::difference::{LONG_VALUE, Line};
-use super::halve::{Limit, PARTS, Side};
 use super::layout::{Order, Range, Relation, hash};
 use crate::data::{DataError, Result, RowSum};
 use crate::pg::TableName;

@@ -139,7 +139,7 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
 
 /// Joins a container to a network of the nodes, where it goes by its node's name.
 pub(super) async fn join(daemon: &Daemon, spec: &ContainerSpec, wire: &str) -> Result<()> {
-    super::power::connect(daemon, &spec.name, &spec.node, wire).await
+    super::lifecycle::connect(daemon, &spec.name, &spec.node, wire).await
 }
 
 /// A look at a container. A daemon that does not answer is an error.

@@ -13,9 +13,9 @@ use tokio_util::task::TaskTracker;
 use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
 use super::image::Image;
+use super::networks;
 use super::node::DockerHost;
-use super::wires;
-use super::{Shared, labels, power};
+use super::{Shared, labels, lifecycle};
 use crate::host::{Host, HostError, Lab, LabSpec, Result};
 use crate::pg::Version;
 
@@ -26,7 +26,7 @@ type Coming<T> = watch::Receiver<Option<Result<T>>>;
 type Making<T> = watch::Sender<Option<Result<T>>>;
 
 /// The networks of the nodes, as they are made.
-type Wires = Vec<(wires::Wire, Coming<String>)>;
+type Networks = Vec<(networks::Wire, Coming<String>)>;
 
 /// The right to start a container now.
 type Turn = Option<OwnedSemaphorePermit>;
@@ -114,7 +114,7 @@ impl Common {
     }
 
     /// Makes a node's container. `turn` is given back when it has started.
-    async fn node(&self, node: &str, reach: Reach, turn: Turn, wires: Wires) -> Result<Arc<DockerHost>> {
+    async fn node(&self, node: &str, reach: Reach, turn: Turn, wires: Networks) -> Result<Arc<DockerHost>> {
         self.open()?;
         let daemon = &self.backend.daemon;
         let spec = self.container(node, reach);
@@ -163,7 +163,7 @@ impl DockerLab {
     /// The network of a connection that can be cut, and the container and the node that is taken off it: the same one, whichever is
     /// named first.
     fn wire(&self, a: &str, b: &str) -> Result<(String, String, String)> {
-        let wire = wires::of_cut(&self.common.spec, a, b);
+        let wire = networks::of_cut(&self.common.spec, a, b);
         let wire = wire.ok_or_else(|| HostError::new(format!("`{a}` and `{b}` have no network of their own")))?;
         let end = a.min(b);
         Ok((self.common.named(&wire), self.common.named(&format!("node-{end}")), end.to_owned()))
@@ -189,13 +189,13 @@ async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHos
             return;
         }
     };
-    let wires = wires::all(&common.spec).into_iter().map(|wire| {
+    let wires = networks::all(&common.spec).into_iter().map(|wire| {
         let (maker, coming) = watch::channel(None);
         let (also, name) = (Arc::clone(&common), wire.name.clone());
         tasks.spawn(async move { maker.send_replace(Some(also.network(&name, true, true).await)) });
         (wire, coming)
     });
-    let wires: Wires = wires.collect();
+    let wires: Networks = wires.collect();
     let reach = common.reach(&manage).await;
     for (node, maker) in makers {
         // The semaphore is never closed.
@@ -228,12 +228,12 @@ impl Lab for DockerLab {
 
     async fn cut(&self, a: &str, b: &str) -> Result<()> {
         let (network, container, _) = self.wire(a, b)?;
-        power::disconnect(&self.common.backend.daemon, &container, &network).await
+        lifecycle::disconnect(&self.common.backend.daemon, &container, &network).await
     }
 
     async fn heal(&self, a: &str, b: &str) -> Result<()> {
         let (network, container, node) = self.wire(a, b)?;
-        power::connect(&self.common.backend.daemon, &container, &node, &network).await
+        lifecycle::connect(&self.common.backend.daemon, &container, &node, &network).await
     }
 
     fn keep(&self) {

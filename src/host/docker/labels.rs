@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::daemon::{AGAIN, ASK, CLEAN_UP, Daemon, MAKE, is_missing};
-use super::power;
+use super::lifecycle;
 use crate::host::{HostError, LabSpec, Result};
 
 /// The run's id.
@@ -200,7 +200,7 @@ async fn free(daemon: &Daemon, network: &str) {
     for (id, endpoint) in seen.ok().and_then(|seen| seen.containers).unwrap_or_default() {
         let container = endpoint.name.unwrap_or(id);
         // When it does not help, the next attempt says what is in the way.
-        let _ = power::disconnect(daemon, &container, network).await;
+        let _ = lifecycle::disconnect(daemon, &container, network).await;
     }
 }
 

@@ -11,12 +11,12 @@ mod image;
 mod initdb;
 mod lab;
 mod labels;
+mod lifecycle;
+mod networks;
 mod node;
-mod power;
-mod standing;
+mod shell;
 #[cfg(test)]
 mod tests;
-mod wires;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARE
 use super::daemon::ASK;
 use super::exec::Setting;
 use super::image::Image;
-use super::standing::StandingShell;
+use super::shell::StandingShell;
 use super::{Shared, archive, initdb};
 use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result, Seen};
 use crate::pg::SystemId;

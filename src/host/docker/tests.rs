@@ -8,15 +8,15 @@ use crate::pg::SystemId;
 
 const IMAGE: &str = "drillyard/postgres:15";
 
-struct Yard {
+struct World {
     backend: DockerBackend,
     spec: LabSpec,
     _dir: tempfile::TempDir,
 }
 
-impl Yard {
+impl World {
     /// A backend, and the spec of a lab of its own run.
-    async fn new(nodes: &[&str], repos: &[&str]) -> Yard {
+    async fn new(nodes: &[&str], repos: &[&str]) -> World {
         let dir = tempfile::tempdir().unwrap();
         let options = DockerOptions {
             host: None,
@@ -38,7 +38,7 @@ impl Yard {
             repos: names(repos),
             cuts: vec![],
         };
-        Yard { backend, spec, _dir: dir }
+        World { backend, spec, _dir: dir }
     }
 
     async fn labelled(&self) -> Vec<String> {
@@ -59,8 +59,8 @@ async fn text(host: &dyn Host, text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_servers_live_in_a_lab_and_nothing_is_left_of_it() {
-    let yard = Yard::new(&["Master", "stand_by-2"], &["onsite"]).await;
-    let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
+    let world = World::new(&["Master", "stand_by-2"], &["onsite"]).await;
+    let lab = world.backend.lab(world.spec.clone()).await.unwrap();
     let (master, standby) = (lab.host("Master").await.unwrap(), lab.host("stand_by-2").await.unwrap());
     assert_eq!((lab.version().major, lab.version().minor > 0), (15, true), "{}", lab.version());
 
@@ -107,16 +107,16 @@ async fn docker_servers_live_in_a_lab_and_nothing_is_left_of_it() {
     );
     assert_eq!(text(&*standby, "whoami; pwd; ls -A /drillyard/data").await, "postgres\n/");
 
-    assert_eq!(yard.labelled().await.len(), 8, "2 containers, 2 networks, 4 volumes: {:?}", yard.labelled().await);
+    assert_eq!(world.labelled().await.len(), 8, "2 containers, 2 networks, 4 volumes: {:?}", world.labelled().await);
     lab.destroy().await.unwrap();
-    assert_eq!(yard.labelled().await, Vec::<String>::new());
+    assert_eq!(world.labelled().await, Vec::<String>::new());
     lab.destroy().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_files_and_programs_are_those_of_the_servers_user() {
-    let yard = Yard::new(&["one"], &[]).await;
-    let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
+    let world = World::new(&["one"], &[]).await;
+    let lab = world.backend.lab(world.spec.clone()).await.unwrap();
     let host = lab.host("one").await.unwrap();
 
     let big: Vec<u8> = (0..3_000_001u32).map(|n| (n % 251) as u8).collect();
@@ -153,8 +153,8 @@ async fn docker_files_and_programs_are_those_of_the_servers_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_clusters_are_made_once_and_copied() {
-    let yard = Yard::new(&["one", "two"], &[]).await;
-    let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
+    let world = World::new(&["one", "two"], &[]).await;
+    let lab = world.backend.lab(world.spec.clone()).await.unwrap();
     let (one, two) = (lab.host("one").await.unwrap(), lab.host("two").await.unwrap());
     let (first, second) = tokio::try_join!(
         one.initdb(&["--wal-segsize=1"], SystemId(41)),
@@ -175,29 +175,29 @@ async fn docker_clusters_are_made_once_and_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_a_kept_run_stays_until_its_label_is_removed() {
-    let yard = Yard::new(&["one", "two"], &["onsite"]).await;
-    let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
+    let world = World::new(&["one", "two"], &["onsite"]).await;
+    let lab = world.backend.lab(world.spec.clone()).await.unwrap();
     lab.keep();
     for node in ["one", "two"] {
         lab.host(node).await.unwrap();
     }
     drop(lab);
     let kept =
-        leftovers(yard.backend.daemon()).await.unwrap().into_iter().find(|left| left.run == yard.spec.run).unwrap();
-    assert_eq!((&kept.owner, &kept.dir), (&format!("tests {}", std::process::id()), &yard.spec.dir));
-    assert!(kept.what.contains(&format!("container drillyard-{}-0-node-one", yard.spec.run)), "{kept:?}");
-    assert_eq!(remove_run(yard.backend.daemon(), &yard.spec.run).await.unwrap(), Vec::<String>::new());
-    assert_eq!(yard.labelled().await, Vec::<String>::new());
-    assert_eq!(remove_run(yard.backend.daemon(), &yard.spec.run).await.unwrap(), Vec::<String>::new());
+        leftovers(world.backend.daemon()).await.unwrap().into_iter().find(|left| left.run == world.spec.run).unwrap();
+    assert_eq!((&kept.owner, &kept.dir), (&format!("tests {}", std::process::id()), &world.spec.dir));
+    assert!(kept.what.contains(&format!("container drillyard-{}-0-node-one", world.spec.run)), "{kept:?}");
+    assert_eq!(remove_run(world.backend.daemon(), &world.spec.run).await.unwrap(), Vec::<String>::new());
+    assert_eq!(world.labelled().await, Vec::<String>::new());
+    assert_eq!(remove_run(world.backend.daemon(), &world.spec.run).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_a_lab_that_nobody_destroyed_removes_itself() {
-    let yard = Yard::new(&["one"], &[]).await;
-    let lab = yard.backend.lab(yard.spec.clone()).await.unwrap();
+    let world = World::new(&["one"], &[]).await;
+    let lab = world.backend.lab(world.spec.clone()).await.unwrap();
     lab.host("one").await.unwrap();
     drop(lab);
-    assert_eq!(yard.labelled().await, Vec::<String>::new());
+    assert_eq!(world.labelled().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -230,13 +230,13 @@ async fn a_daemon_that_goes_away_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_an_image_that_is_not_here_is_told_with_what_to_do() {
-    let mut yard = Yard::new(&[], &[]).await;
-    assert!(yard.backend.installations().await.unwrap().iter().any(|found| found.place == IMAGE));
-    assert_eq!(yard.backend.ensure(15).await.unwrap().place, IMAGE);
-    let shared = Arc::get_mut(&mut yard.backend.shared).unwrap();
+    let mut world = World::new(&[], &[]).await;
+    assert!(world.backend.installations().await.unwrap().iter().any(|found| found.place == IMAGE));
+    assert_eq!(world.backend.ensure(15).await.unwrap().place, IMAGE);
+    let shared = Arc::get_mut(&mut world.backend.shared).unwrap();
     // Port 1 of this machine is no registry.
     shared.options.image = Some("127.0.0.1:1/none:{version}".to_owned());
-    let error = yard.backend.ensure(15).await.unwrap_err();
+    let error = world.backend.ensure(15).await.unwrap_err();
     assert!(error.message.starts_with("the image 127.0.0.1:1/none:15 is not here"), "{error}");
     assert!(error.help.unwrap().starts_with("ci/image 15 "));
 }

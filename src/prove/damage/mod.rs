@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
+use crate::harness::{Brought, World};
 use crate::node::{sql_problem, wait_until};
 use crate::plan::{Break, Damage};
 use crate::run::Block;
-use crate::steps::{Brought, Yard};
 
 /// What making a damage came to.
 pub enum Done {
@@ -46,13 +46,13 @@ type Result<T> = std::result::Result<T, String>;
 pub async fn make(block: &Block<'_>, what: &Break) -> Result<Done> {
     let done = match what {
         Break::Damaged(damage, step, into) => {
-            let Some(session) = Session::open(block.yard, into).await? else { return Ok(Done::Nothing) };
+            let Some(session) = Session::open(block.world, into).await? else { return Ok(Done::Nothing) };
             let tables = tables(block, *step, &session).await?;
             session.settled(block.seed()).await?;
             match damage {
-                Damage::RowDeleted => rows::delete(session, block.yard, &tables).await?,
-                Damage::RowChanged => rows::change(session, block.yard, &tables, block.seed()).await?,
-                Damage::RowDoubled => rows::double(session, block.yard, &tables).await?,
+                Damage::RowDeleted => rows::delete(session, block.world, &tables).await?,
+                Damage::RowChanged => rows::change(session, block.world, &tables, block.seed()).await?,
+                Damage::RowDoubled => rows::double(session, block.world, &tables).await?,
                 Damage::ForeignKeyLost => catalog::lose(session, catalog::FOREIGN_KEYS, &tables).await?,
                 Damage::IndexLost => catalog::lose(session, catalog::INDEXES, &tables).await?,
                 Damage::GrantLost => catalog::lose(session, catalog::GRANTS, &tables).await?,
@@ -60,13 +60,13 @@ pub async fn make(block: &Block<'_>, what: &Break) -> Result<Done> {
             }
         }
         Break::TransactionLost { traffic, node } => {
-            let users = block.yard.users(traffic).map_err(|finding| finding.title)?;
-            match Session::open(block.yard, node).await? {
+            let users = block.world.users(traffic).map_err(|finding| finding.title)?;
+            match Session::open(block.world, node).await? {
                 Some(session) => rows::lose(session, &users.pool.ledger()).await?,
                 None => return Ok(Done::Nothing),
             }
         }
-        Break::StandbyStopped { standby, primary } => standby::stop(block.yard, standby, primary).await?,
+        Break::StandbyStopped { standby, primary } => standby::stop(block.world, standby, primary).await?,
         Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) => Done::Nothing,
     };
     if let Done::Damaged(Undo::Sql(session, _)) = &done {
@@ -82,14 +82,14 @@ pub async fn undo(block: &Block<'_>, undo: Undo) -> Result<()> {
             session.execute(&statements).await?;
             session.settle().await
         }
-        Undo::Start { standby, primary } => standby::start(block.yard, &standby, &primary).await,
+        Undo::Start { standby, primary } => standby::start(block.world, &standby, &primary).await,
     }
 }
 
 impl Session {
     /// A session on a server that can be written to; none on others.
-    async fn open(yard: &Yard, name: &str) -> Result<Option<Session>> {
-        let node = yard.node(name).map_err(|finding| finding.title)?;
+    async fn open(world: &World, name: &str) -> Result<Option<Session>> {
+        let node = world.node(name).map_err(|finding| finding.title)?;
         if node.is_external() || !node.is_up() {
             return Ok(None);
         }
@@ -162,7 +162,7 @@ async fn tables(block: &Block<'_>, step: usize, session: &Session) -> Result<Vec
     let brings = block.plan().steps.get(step).and_then(|step| step.step.brings());
     let (names, schemas) = match brings.map(|brings| brings.what) {
         Some(Brought::Table(table)) => (vec![table.quoted()], vec![]),
-        Some(Brought::Dump(id)) => match block.yard.state().dumps.get(id) {
+        Some(Brought::Dump(id)) => match block.world.outputs().dumps.get(id) {
             Some(dump) => (dump.tables.iter().map(crate::pg::TableName::quoted).collect(), dump.schemas.clone()),
             None => (vec![], vec![]),
         },

@@ -3,8 +3,8 @@
 //! The row lies in a temporary table of the session meanwhile, from which it is put back as it was.
 
 use super::{Done, Result, Session, Undo};
-use crate::steps::Yard;
-use crate::traffic::{Ledger, Picked};
+use crate::harness::World;
+use crate::ledger::{Ledger, Picked};
 
 /// A row in its place.
 struct Row {
@@ -26,8 +26,8 @@ struct Column {
 }
 
 /// Deletes a row.
-pub async fn delete(session: Session, yard: &Yard, tables: &[u32]) -> Result<Done> {
-    match pick(&session, yard, tables).await? {
+pub async fn delete(session: Session, world: &World, tables: &[u32]) -> Result<Done> {
+    match pick(&session, world, tables).await? {
         Some(row) => remove(session, row).await,
         None => Ok(Done::Nothing),
     }
@@ -58,8 +58,8 @@ async fn remove(session: Session, row: Row) -> Result<Done> {
 }
 
 /// Changes a value that is no key.
-pub async fn change(session: Session, yard: &Yard, tables: &[u32], seed: u64) -> Result<Done> {
-    let Some(row) = pick(&session, yard, tables).await? else { return Ok(Done::Nothing) };
+pub async fn change(session: Session, world: &World, tables: &[u32], seed: u64) -> Result<Done> {
+    let Some(row) = pick(&session, world, tables).await? else { return Ok(Done::Nothing) };
     let mut values: Vec<Column> =
         columns(&session, &row).await?.into_iter().filter(|column| !column.key && !column.generated).collect();
     fastrand::Rng::with_seed(seed).shuffle(&mut values);
@@ -84,8 +84,8 @@ pub async fn change(session: Session, yard: &Yard, tables: &[u32], seed: u64) ->
 }
 
 /// Puts a copy of a row beside it, under a new key where the table has one.
-pub async fn double(session: Session, yard: &Yard, tables: &[u32]) -> Result<Done> {
-    let Some(row) = pick(&session, yard, tables).await? else { return Ok(Done::Nothing) };
+pub async fn double(session: Session, world: &World, tables: &[u32]) -> Result<Done> {
+    let Some(row) = pick(&session, world, tables).await? else { return Ok(Done::Nothing) };
     let all = columns(&session, &row).await?;
     let table = &row.table;
     let mut new: Vec<usize> = vec![];
@@ -147,11 +147,11 @@ impl Column {
 }
 
 /// A random row of the tables: one that the drill's users did not write, if there is one, since of those the ledger knows.
-async fn pick(session: &Session, yard: &Yard, tables: &[u32]) -> Result<Option<Row>> {
+async fn pick(session: &Session, world: &World, tables: &[u32]) -> Result<Option<Row>> {
     for theirs in [false, true] {
         for table in tables {
             let name: String = session.one(&format!("SELECT {table}::regclass::text")).await?.get(0);
-            let condition = if theirs { "true".to_owned() } else { not_theirs(session, yard, *table).await? };
+            let condition = if theirs { "true".to_owned() } else { not_theirs(session, world, *table).await? };
             let query = format!(
                 "SELECT tableoid::regclass::text, ctid::text FROM {name} WHERE {condition}
                  OFFSET floor(random() * (SELECT count(*) FROM {name} WHERE {condition}))::bigint LIMIT 1"
@@ -165,8 +165,8 @@ async fn pick(session: &Session, yard: &Yard, tables: &[u32]) -> Result<Option<R
 }
 
 /// The condition that holds for the rows of a table that no user has written.
-async fn not_theirs(session: &Session, yard: &Yard, table: u32) -> Result<String> {
-    let users = yard.shared_users()();
+async fn not_theirs(session: &Session, world: &World, table: u32) -> Result<String> {
+    let users = world.shared_users()();
     let mut conditions = vec![];
     for (name, column, clients) in users.iter().flat_map(|(_, users)| users.pool.ledger().tables()) {
         // Without a schema it is found where the users find it.

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{Done, Result, Undo};
+use crate::harness::World;
 use crate::node::{sql_problem, wait_until};
 use crate::pg::{ShutdownMode, quote_literal};
-use crate::steps::Yard;
 
 /// How long a standby may take to stop, and to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub async fn stop(yard: &Yard, standby: &str, primary: &str) -> Result<Done> {
-    let node = yard.node(standby).map_err(|finding| finding.title)?;
+pub async fn stop(world: &World, standby: &str, primary: &str) -> Result<Done> {
+    let node = world.node(standby).map_err(|finding| finding.title)?;
     if node.is_external() || !node.is_up() {
         return Ok(Done::Nothing);
     }
@@ -20,9 +20,9 @@ pub async fn stop(yard: &Yard, standby: &str, primary: &str) -> Result<Done> {
 }
 
 /// Starts it, and waits until it has caught up: judgements may come that look at its rows.
-pub async fn start(yard: &Yard, standby: &str, primary: &str) -> Result<()> {
-    let node = yard.node(standby).map_err(|finding| finding.title)?;
-    let up = yard.node(primary).map_err(|finding| finding.title)?;
+pub async fn start(world: &World, standby: &str, primary: &str) -> Result<()> {
+    let node = world.node(standby).map_err(|finding| finding.title)?;
+    let up = world.node(primary).map_err(|finding| finding.title)?;
     let deadline = Instant::now() + PATIENCE;
     node.start(None, deadline).await.map_err(|error| error.to_string())?;
     let client = up.client().await.map_err(|error| error.to_string())?;

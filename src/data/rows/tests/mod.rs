@@ -42,13 +42,13 @@ impl Two {
         compare(Wanted::Server(&self.first), &self.second, &table, 10).await.expect("compared")
     }
 
-    async fn remember(&self, table: &str) -> Remembered {
-        Remembered::take(&self.second, &table.parse().expect("a name")).await.expect("remembered")
+    async fn remember(&self, table: &str) -> RowsSnapshot {
+        RowsSnapshot::take(&self.second, &table.parse().expect("a name")).await.expect("remembered")
     }
 
-    async fn recall(&self, remembered: &Remembered, table: &str) -> Comparison {
+    async fn recall(&self, remembered: &RowsSnapshot, table: &str) -> Comparison {
         let table: TableName = table.parse().expect("a name");
-        compare(Wanted::Remembered(remembered), &self.second, &table, 10).await.expect("compared")
+        compare(Wanted::RowsSnapshot(remembered), &self.second, &table, 10).await.expect("compared")
     }
 
     /// Makes a table `t` twice, sees that it is the same, to a snapshot as well, changes it, and tells what differs: the snapshot has to say

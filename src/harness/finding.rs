@@ -1,0 +1,146 @@
+//! How a step fails.
+
+use crate::host::HostError;
+use crate::journal::{Cause, Note, Outcome, Problem};
+use crate::node::{SqlError, StartError};
+use crate::source::{Source, Span};
+
+/// What a step's run comes to.
+pub type StepResult = Result<(), Box<Finding>>;
+
+/// Why a step did not pass. An expectation that was not met has failed; what could not be judged has errored.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// [`Outcome::Failed`] or [`Outcome::Errored`].
+    pub outcome: Outcome,
+    /// What is wrong, as a lowercase fragment.
+    pub title: String,
+    /// The token of the scenario that did not hold; the step's action where there is none.
+    pub at: Option<Span>,
+    /// What is said at that token.
+    pub label: String,
+    /// Further remarks.
+    pub notes: Vec<Note>,
+    /// What kind of thing is wrong.
+    pub cause: Cause,
+    /// The node whose server did not start.
+    pub refused_by: Option<String>,
+}
+
+impl Finding {
+    /// An expectation that did not hold.
+    pub fn failed(title: impl Into<String>) -> Box<Self> {
+        Finding::new(Outcome::Failed, Cause::Expectation, title)
+    }
+
+    /// Something that could not be judged.
+    pub fn errored(title: impl Into<String>) -> Box<Self> {
+        Finding::new(Outcome::Errored, Cause::Lab, title)
+    }
+
+    /// Something that could not be judged, since what an earlier step was to make is not there.
+    pub fn missing(title: impl Into<String>) -> Box<Self> {
+        Finding::errored(title).because(Cause::Missing).note("missing", "nothing here can be judged without it")
+    }
+
+    fn new(outcome: Outcome, cause: Cause, title: impl Into<String>) -> Box<Self> {
+        Box::new(Finding {
+            outcome,
+            title: title.into(),
+            at: None,
+            label: String::new(),
+            notes: vec![],
+            cause,
+            refused_by: None,
+        })
+    }
+
+    /// Says what kind of thing it is.
+    pub fn because(mut self: Box<Self>, cause: Cause) -> Box<Self> {
+        self.cause = cause;
+        self
+    }
+
+    /// The token that did not hold.
+    pub fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
+        self.at = Some(span);
+        self
+    }
+
+    /// What is said at the token.
+    pub fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds a remark; an empty one is left out.
+    pub fn note(mut self: Box<Self>, kind: &str, text: impl Into<String>) -> Box<Self> {
+        let text = text.into();
+        if !text.trim().is_empty() {
+            self.notes.push(Note { kind: kind.to_owned(), text });
+        }
+        self
+    }
+
+    /// Adds what can be done.
+    pub fn help(self: Box<Self>, text: impl Into<String>) -> Box<Self> {
+        self.note("help", text)
+    }
+
+    /// Whether something did not happen in its time.
+    pub fn is_late(&self) -> bool {
+        matches!(self.cause, Cause::StepDeadline | Cause::DrillDeadline | Cause::NeverCame)
+    }
+
+    /// As it is told to people; `action` is where the step's action stands.
+    pub fn problem(&self, source: &Source, action: Span) -> Problem {
+        let mut problem = Problem::new(&self.title).at(source.place(self.at.unwrap_or(action), &self.label));
+        problem.notes = self.notes.clone();
+        problem.because(self.cause)
+    }
+}
+
+impl From<HostError> for Box<Finding> {
+    fn from(error: HostError) -> Self {
+        let finding = Finding::errored(error.message);
+        match error.help {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
+    }
+}
+
+impl From<SqlError> for Box<Finding> {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Host(error) => error.into(),
+            // A server that says no, or that goes away, is what drills are about.
+            SqlError::Postgres(ref said) => {
+                let full = said.code() == Some(&tokio_postgres::error::SqlState::DISK_FULL);
+                let cause = if full { Cause::DiskFull } else { Cause::Expectation };
+                Finding::failed(error.to_string()).because(cause)
+            }
+            SqlError::Answer(_) => Finding::errored(error.to_string()),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Box<Finding> {
+    fn from(error: tokio_postgres::Error) -> Self {
+        SqlError::from(error).into()
+    }
+}
+
+impl From<StartError> for Box<Finding> {
+    fn from(error: StartError) -> Self {
+        let (title, node) = (error.to_string(), error.node().map(str::to_owned));
+        match error {
+            StartError::Host(error) => error.into(),
+            StartError::WalRefusal { log, .. } | StartError::Deadline { log, .. } => {
+                let mut finding = Finding::failed(title).note("log", log);
+                finding.refused_by = node;
+                finding
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The judge against histories in which everything is known.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::super::footprint::footprints;
+use super::super::history::{Histories, Layout};
+use super::super::{Kind, LedgerColumns};
+use super::*;
+use crate::pg::TableName;
+
+mod model;
+
+const CLIENTS: usize = 3;
+
+fn columns(table: &str) -> LedgerColumns {
+    LedgerColumns {
+        table: TableName { schema: None, name: table.into() },
+        client: "client".into(),
+        seq: "seq".into(),
+        rows: None,
+    }
+}
+
+pub(crate) fn kind(name: &str, sql: &str, tables: &[&str]) -> Kind {
+    let ledger = tables.iter().map(|table| columns(table)).collect();
+    Kind { name: name.into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] }
+}
+
+pub(crate) fn books_of(kinds: &[Kind], clients: usize) -> Arc<Histories> {
+    let footprints = footprints(kinds).expect("nothing is refused");
+    Arc::new(Histories::new(Layout::new(kinds, &footprints.parts), 1, clients, Timestamp::UNIX_EPOCH))
+}
+
+fn books(clients: usize) -> Arc<Histories> {
+    let insert = |table: &str| format!("INSERT INTO {table} VALUES ($client, $seq)");
+    let (orders, visits) = (insert("orders"), insert("visits"));
+    let kinds = [
+        kind("order", &orders, &["orders"]),
+        kind("visit", &visits, &["visits"]),
+        kind("refresh", "CALL refresh()", &[]),
+        kind("order2", &orders, &["orders"]),
+    ];
+    books_of(&kinds, clients)
+}
+
+/// The rows of each place; None where there is no such table.
+pub(crate) fn verdict(ledger: &Ledger, rows: &[Option<&[(i64, i64)]>], before: Option<Timestamp>) -> Verdict {
+    let mut seen = vec![];
+    for (place, rows) in ledger.layout().places.iter().zip(rows) {
+        seen.push(rows.map(|rows| {
+            let mut seen = Observed::new(ledger, place);
+            rows.iter().for_each(|(client, seq)| seen.row(Some(*client), Some(*seq)));
+            seen
+        }));
+    }
+    assert_eq!(seen.len(), ledger.layout().places.len());
+    compare(ledger, &ledger.by_now(), &seen, &[], Asked { before, target: None })
+}
+
+/// One transaction: the user, the kind, its fate, the time since the one before, and how many rows it left.
+type Step = (usize, u8, u8, u64, u8);
+
+fn fate(number: u8) -> CommitStatus {
+    [CommitStatus::Acknowledged, CommitStatus::InDoubt, CommitStatus::Rejected][usize::from(number)]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let fates = prop_oneof![8 => Just(0u8), 1 => Just(1u8), 1 => Just(2u8)];
+    let copies = prop_oneof![8 => Just(1u8), 1 => Just(0u8), 1 => 2..5u8];
+    proptest::collection::vec((0..CLIENTS, 0..4u8, fates, 0..5u64, copies), 0..200)
+}
+
+proptest! {
+    #[test]
+    fn everything_that_was_planted_is_found_and_nothing_else(
+        steps in steps(),
+        foreign in proptest::collection::vec((prop_oneof![-3..=0i64, 4..9i64], -5..300i64), 0..20),
+        phantoms in proptest::collection::btree_set((1..=CLIENTS as i64, prop_oneof![-5..=0i64, 1000..2000i64]), 0..20),
+        order in any::<u64>(),
+        before in proptest::option::of(0..600u64),
+    ) {
+        let books = books(CLIENTS);
+        let (mut rows, mut now) = ([vec![], vec![]], 0);
+        let mut expected = [Tally::default(); 4];
+        let mut sets: [BTreeSet<(u64, u64)>; 3] = Default::default();
+        for (client, kind, number, time, copies) in steps {
+            now += time;
+            let Some(mut book) = books.book(client) else { continue };
+            let seq = book.attempt(kind, now);
+            book.resolve(fate(number), now, 0);
+            let copies = if fate(number) == CommitStatus::Rejected { copies / 4 } else { copies };
+            let at = (client as u64 + 1, seq);
+            let tally = &mut expected[usize::from(kind)];
+            let judged = before.is_none_or(|before| now < before);
+            if kind == 2 {
+                tally.without_ledger += u64::from(number == 0 && judged);
+                continue;
+            }
+            let table = usize::from(kind == 1);
+            rows[table].extend((0..copies).map(|_| (at.0 as i64, at.1 as i64)));
+            match (fate(number), copies) {
+                (CommitStatus::Rejected, 0) => {}
+                (CommitStatus::Rejected, _) => {
+                    tally.resurrected += 1;
+                    sets[2].insert(at);
+                }
+                _ if !judged => {}
+                (fate, copies) => {
+                    let acknowledged = fate == CommitStatus::Acknowledged;
+                    tally.checked += u64::from(acknowledged);
+                    tally.in_doubt_present += u64::from(!acknowledged && copies > 0);
+                    tally.in_doubt_absent += u64::from(!acknowledged && copies == 0);
+                    if acknowledged && copies == 0 {
+                        tally.lost += 1;
+                        sets[0].insert(at);
+                    }
+                    if copies > 1 {
+                        tally.duplicated += 1;
+                        sets[1].insert(at);
+                    }
+                }
+            }
+        }
+        expected[0].unexpected = phantoms.len() as u64;
+        rows[0].extend(&phantoms);
+        rows[0].extend(&foreign);
+        rows[1].extend(&foreign);
+        let ledger = books.snapshot();
+        // What users do after the ledger was taken is neither lost nor unexpected.
+        for client in 0..CLIENTS {
+            let Some(mut book) = books.book(client) else { continue };
+            let seq = book.attempt(1, now);
+            rows[1].push((client as i64 + 1, seq as i64));
+        }
+        let mut random = fastrand::Rng::with_seed(order);
+        rows.iter_mut().for_each(|rows| random.shuffle(rows));
+        let before = before.and_then(|before| {
+            Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(before as i64)).ok()
+        });
+        let found = verdict(&ledger, &[Some(&rows[0]), Some(&rows[1])], before);
+        for (kind, expected) in found.kinds.iter().zip(expected) {
+            prop_assert_eq!(kind.tally, expected, "{}", &kind.kind);
+        }
+        for (sample, expected) in [&found.lost, &found.duplicated, &found.resurrected].into_iter().zip(&sets) {
+            let at: BTreeSet<(u64, u64)> = sample.earliest.iter().map(|found| (found.client, found.seq)).collect();
+            prop_assert_eq!(&at, expected);
+            prop_assert!(sample.earliest.is_sorted_by_key(|found| found.at));
+            prop_assert_eq!(sample.last.as_ref(), sample.earliest.last());
+        }
+        let strays: BTreeSet<(i64, i64)> = found.strays.iter().map(|stray| (stray.client as i64, stray.seq)).collect();
+        prop_assert_eq!(strays, phantoms);
+    }
+
+    #[test]
+    fn acknowledged_since_counts_what_a_look_at_every_entry_counts(
+        times in proptest::collection::vec((0..3u64, 0..3u8), 0..5000),
+        since in 0..6000u64,
+    ) {
+        let books = books(1);
+        let (mut now, mut expected) = (0, 0);
+        for (time, number) in times {
+            now += time;
+            let Some(mut book) = books.book(0) else { continue };
+            book.attempt(0, now);
+            book.resolve(fate(number), now, 0);
+            expected += u64::from(number == 0 && now >= since);
+        }
+        let at = Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(since as i64));
+        prop_assert_eq!(at.map(|at| books.acknowledged_since(at)).ok(), Some(expected));
+        prop_assert_eq!(books.acknowledged_since(Timestamp::MIN), books.snapshot().acknowledged());
+    }
+}
+
+#[test]
+fn without_its_table_every_acknowledged_transaction_is_lost_and_the_earliest_are_told() {
+    let books = books(2);
+    for micros in 0..5000 {
+        // The second user's answers come first.
+        let Some(mut book) = books.book(1 - micros % 2) else { continue };
+        book.attempt(1, micros as u64);
+        book.resolve(CommitStatus::Acknowledged, micros as u64, 0);
+    }
+    let found = verdict(&books.snapshot(), &[Some(&[]), None], None);
+    assert_eq!((found.total.checked, found.total.lost), (5000, 5000));
+    assert_eq!(found.notes, ["table visits does not exist here"]);
+    assert_eq!(found.lost.earliest.len(), SHOWN);
+    assert_eq!(found.lost.first().map(|found| (found.client, found.seq)), Some((2, 1)));
+    assert_eq!(found.lost.earliest.last().map(|found| (found.client, found.seq)), Some((1, 500)));
+    assert_eq!(found.lost.last.map(|found| (found.client, found.seq)), Some((1, 2500)));
+}
+
+/// A user's transactions, one after the other: the kind, its fate, and the parts that wrote nothing.
+fn history(books: &Histories, steps: &[(u8, CommitStatus, u8)]) {
+    for (at, (kind, fate, hollow)) in steps.iter().enumerate() {
+        let Some(mut book) = books.book(0) else { continue };
+        book.attempt(*kind, at as u64);
+        book.resolve(*fate, at as u64, *hollow);
+    }
+}
+
+#[test]
+fn what_wrote_nothing_is_not_lost_unless_the_count_is_wrong() {
+    use CommitStatus::{Acknowledged, InDoubt};
+    let sql = "INSERT INTO orders VALUES ($client, $seq); UPDATE accounts SET seq = $seq WHERE client = $client";
+    let kinds = [kind("buy", sql, &["orders", "accounts"])];
+    let books = books_of(&kinds, 1);
+    // `UPDATE 0` the second time, both nothing the third; of the last nobody knows.
+    history(&books, &[(0, Acknowledged, 0), (0, Acknowledged, 2), (0, Acknowledged, 3), (0, InDoubt, 0)]);
+    let ledger = books.snapshot();
+    let found = verdict(&ledger, &[Some(&[(1, 1), (1, 2), (1, 4)]), Some(&[(1, 1)])], None);
+    assert_eq!((found.total.checked, found.total.wrote_nothing), (2, 1));
+    assert_eq!((found.total.lost, found.total.halves, found.total.in_doubt_present), (0, 0, 1));
+    // The row that was said not to be written is there: then the others of that table are lost.
+    let found = verdict(&ledger, &[Some(&[(1, 1), (1, 3)]), Some(&[(1, 1)])], None);
+    assert_eq!((found.total.checked, found.total.wrote_nothing, found.total.lost), (3, 0, 1));
+}
+
+#[test]
+fn what_is_done_after_the_ledger_was_taken_is_no_loss() {
+    let kinds = [
+        kind("fill", "INSERT INTO carts VALUES ($client, $seq)", &["carts"]),
+        kind("forget", "DELETE FROM carts WHERE client = $client AND seq < $seq", &["carts"]),
+        kind("pay", "UPDATE accounts SET seq = $seq WHERE client = $client", &["accounts"]),
+    ];
+    let books = books_of(&kinds, 1);
+    history(&books, &[(0, CommitStatus::Acknowledged, 0), (2, CommitStatus::Acknowledged, 0)]);
+    let ledger = books.snapshot();
+    history(&books, &[(2, CommitStatus::Acknowledged, 0)]);
+    let found = verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None);
+    assert_eq!((found.total.lost, found.total.unexpected), (1, 0));
+    history(&books, &[(1, CommitStatus::Rejected, 0)]);
+    assert_eq!(verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None).total.lost, 1);
+    history(&books, &[(1, CommitStatus::Acknowledged, 0)]);
+    let found = verdict(&ledger, &[Some(&[]), Some(&[(1, 3)])], None);
+    assert_eq!((found.total.checked, found.total.lost, found.total.unexpected), (2, 0, 0));
+}
+
+#[test]
+fn losses_are_told_with_what_is_there_of_them_and_where_they_lie() {
+    let sql = "INSERT INTO orders VALUES ($client, $seq); INSERT INTO payments VALUES ($client, $seq)";
+    let kinds = [
+        kind("pair", sql, &["orders", "payments"]),
+        kind("pay", "UPDATE accounts SET seq = $seq WHERE client = $client", &["accounts"]),
+    ];
+    let books = books_of(&kinds, 1);
+    let acknowledged = |kind| (kind, CommitStatus::Acknowledged, 0);
+    history(
+        &books,
+        &[acknowledged(0), (0, CommitStatus::InDoubt, 0), acknowledged(1), acknowledged(1), acknowledged(0)],
+    );
+    let ledger = books.snapshot();
+    let mut seen: Vec<_> = ledger.layout().places.iter().map(|place| Some(Observed::new(&ledger, place))).collect();
+    let mut row = |place: usize, seq| seen[place].iter_mut().for_each(|rows| rows.row(Some(1), seq));
+    row(0, Some(2));
+    row(1, Some(1));
+    row(2, Some(3));
+    let at = |micros| Timestamp::from_microsecond(micros).expect("in range");
+    let target = Some(Target { from: at(3), to: at(3), until: None });
+    let found = compare(&ledger, &ledger.by_now(), &seen, &[], Asked { before: None, target });
+    assert_eq!((found.total.lost, found.total.halves, found.total.acknowledged_halves), (2, 2, 1));
+    assert_eq!(found.lost.sides, Some(super::super::Sides { at: 1, after: 1, ..Default::default() }));
+    assert_eq!(found.halves.sides, Some(super::super::Sides { before: 2, ..Default::default() }));
+    assert_eq!(found.gone, Some((at(0), at(4))));
+    let told = |sample: &super::super::Sample| {
+        let told = sample
+            .earliest
+            .iter()
+            .map(|found| format!("{} {} {}: {}", found.kind, found.seq, found.fate, found.detail));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&found.lost),
+        [
+            "pay 4 acknowledged: accounts does not show it, nor a later one",
+            "pair 5 acknowledged: not in orders, not in payments"
+        ]
+    );
+    assert_eq!(
+        told(&found.halves),
+        ["pair 1 acknowledged: not in orders, in payments", "pair 2 in doubt: in orders, not in payments"]
+    );
+}

@@ -1,0 +1,189 @@
+//! `create_data`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::data::{Columns, ColumnsError, DataError, Generator};
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::node::{Node, Purpose, discard};
+use crate::pg::TableName;
+use crate::source::{Ordered, Spanned};
+use crate::steps::data::load::FileRun;
+
+/// Makes a table and fills it, or runs a file of SQL.
+///
+/// ```yaml
+/// - id: data
+///   create_data: { node: master, table: shop.orders, rows: 100000 }
+/// - create_data:
+///     node: master
+///     table: items
+///     rows: 5000
+///     columns: { id: bigint primary key, price: "numeric(12,2) not null", note: text }
+/// - create_data: { node: master, file: fixtures/shop.sql }
+/// ```
+///
+/// The same seed makes the same rows on any machine, and drillyard knows their number and their checksum without asking the
+/// server: `assert_rows: { table: ..., same_as: data }` compares with those, and names the rows that differ. Types of columns: smallint, integer, bigint,
+/// numeric, real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb, bytea, each with
+/// `not null` or `primary key`. An integer that is the primary key counts from 1. Without `columns`: id, amount, note, at.
+///
+/// A file is looked for beside the scenario, then in the directories above it. psql runs it, so that it may have `COPY ... FROM stdin` and
+/// psql's commands; what `\i`, `\ir` and `\copy` name is looked for beside the file and comes along. All of it is one transaction,
+/// unless the file begins or ends some itself. The server's timeouts do not hold for it, and the first error ends it, whatever the file
+/// says of ON_ERROR_STOP. What it SETs holds for this step alone.
+///
+/// It passes when all is there and committed. It fails, with the file's line, when the server refuses, as it does when the table exists
+/// already; when the file is cut off, is not UTF-8 and does not say what it is, rolls back what it did, or has no statement; when it
+/// would run a program (`\!`) or load into another server (`\connect`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateData {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The table to make.
+    #[serde(default)]
+    table: Option<Spanned<TableName>>,
+    /// How many rows.
+    #[serde(default)]
+    rows: Option<Spanned<u64>>,
+    /// The columns' types, by name.
+    #[serde(default)]
+    columns: Option<Spanned<Ordered<String, Spanned<String>>>>,
+    /// A file of SQL instead.
+    #[serde(default)]
+    file: Option<Spanned<String>>,
+}
+
+impl StepKind for CreateData {
+    const NAME: &'static str = "create_data";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Act;
+    const USERS: UserPace = UserPace::Full;
+}
+
+/// From how many rows on two sessions fill a table.
+const MANY: u64 = 200_000;
+
+impl CreateData {
+    fn parsed_columns(&self) -> Result<Columns, ColumnsError> {
+        match &self.columns {
+            None => Ok(Columns::default()),
+            Some(columns) => {
+                Columns::parse(columns.value.iter().map(|(name, kind)| (name.as_str(), kind.value.as_str())))
+            }
+        }
+    }
+
+    fn check_columns(&self, scope: &mut Scope<'_>) {
+        let (Some(columns), Err(wrong)) = (&self.columns, self.parsed_columns()) else { return };
+        match columns.value.iter().find(|(name, _)| name.as_str() == wrong.column) {
+            // What would be right is a list, and lists are for the remark below.
+            Some((name, kind)) => match wrong.reason.split_once(": ") {
+                Some((reason, help)) if reason.contains("is not a type") => {
+                    let title = format!("column `{}` cannot be made", name.value);
+                    let label = reason.replace(&format!("`{}` ", kind.value), "");
+                    scope.error_help(kind.span, title, label, format!("types are {help}"));
+                }
+                _ => {
+                    scope.error(
+                        name.span.to(kind.span),
+                        format!("column `{}` cannot be made", name.value),
+                        wrong.reason,
+                    );
+                }
+            },
+            None => {
+                scope.error(columns.span, "these columns cannot be made", wrong.reason);
+            }
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Step for CreateData {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+        match (&self.table, &self.file) {
+            (None, None) => scope.error_help(
+                scope.action,
+                "`table` or `file` is missing",
+                "create what?",
+                "write `table: NAME, rows: N` or `file: PATH`",
+            ),
+            (Some(_), Some(file)) => {
+                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
+            }
+            (Some(table), None) if self.rows.is_none() => {
+                scope.error(table.entry, "`rows` is missing", "how many rows?");
+            }
+            (None, Some(file)) => {
+                scope.file(file);
+                for (entry, field) in
+                    [(self.rows.as_ref().map(|r| r.entry), "rows"), (self.columns.as_ref().map(|c| c.entry), "columns")]
+                {
+                    if let Some(entry) = entry {
+                        scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(rows) = &self.rows
+            && rows.value == 0
+        {
+            scope.error(rows.span, "a table without rows proves nothing", "at least 1");
+        }
+        self.check_columns(scope);
+    }
+
+    fn title(&self) -> String {
+        match (&self.file, &self.table, &self.rows) {
+            (Some(file), ..) => format!("load {} into {}", file.value, self.node),
+            (None, Some(table), Some(rows)) => format!("{} rows in {} on {}", rows.value, table.value, self.node),
+            _ => "create data".to_owned(),
+        }
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        match (&self.file, &self.table, &self.rows) {
+            (Some(file), ..) => run_file(cx, &node, file).await,
+            (None, Some(table), Some(rows)) => {
+                let columns = self.parsed_columns().map_err(|e| Finding::errored(e.to_string()))?;
+                let refused = |e: DataError| {
+                    Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string())
+                };
+                let generator =
+                    Generator::new(table.value.clone(), columns, rows.value, cx.world.seed).map_err(refused)?;
+                // For few rows a second session costs more than it brings.
+                let client = cx.session(&node, Purpose::Load).await?;
+                let helper = if rows.value >= MANY { Some(cx.session(&node, Purpose::Load).await?) } else { None };
+                let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
+                discard(&client).await;
+                loaded?;
+                cx.fact("rows", rows.value);
+                if let Some(id) = cx.id {
+                    let adding = generator.clone();
+                    let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
+                    let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
+                    cx.world.outputs().generated.insert(id.to_owned(), (generator, sum));
+                }
+                Ok(())
+            }
+            _ => Err(Finding::errored("a create_data step without `table` and `file`")),
+        }
+    }
+}
+
+async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
+    let title = format!("{} did not run on `{}`", file.value, node.name());
+    let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title };
+    let client = cx.client(node).await?;
+    let load = run.gather(cx, node)?;
+    run.run(cx, node, &client, &load).await.map(drop)
+}

@@ -1,0 +1,9 @@
+//! Steps that make data and load.
+
+pub(super) mod create_data;
+pub(super) mod load;
+pub(super) mod load_files;
+pub(super) mod sql;
+pub(super) mod stop_traffic;
+pub(super) mod traffic;
+pub(super) mod wait_for;

@@ -1,0 +1,66 @@
+//! `stop_traffic`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::journal::Event;
+use crate::source::{Name, Spanned};
+
+/// Stops users and waits for their last answers.
+///
+/// ```yaml
+/// - stop_traffic: users
+/// ```
+///
+/// It passes when every user has its answer or knows that there will be none. It fails when an answer does not come within the
+/// deadline, and when a user had met an error that `tolerate` does not name.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StopTraffic {
+    /// The id of the traffic step.
+    traffic: Spanned<Name>,
+}
+
+impl StepKind for StopTraffic {
+    const NAME: &'static str = "stop_traffic";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Act;
+    const USERS: UserPace = UserPace::Full;
+}
+
+#[async_trait(?Send)]
+impl Step for StopTraffic {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.step(&self.traffic, &["traffic"]);
+    }
+
+    fn title(&self) -> String {
+        format!("stop {}", self.traffic.value)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let users = cx.world.users(self.traffic.as_str())?;
+        cx.wait(format!("the last answers of {}", self.traffic.value));
+        if tokio::time::timeout(cx.left().mul_f32(0.95), users.pool.stop()).await.is_err() {
+            let trouble = users.pool.last_trouble().unwrap_or_else(|| "a transaction that does not end".to_owned());
+            return Err(Finding::failed("the users did not stop in time")
+                .at(self.traffic.span)
+                .label(format!("seen last: {trouble}")));
+        }
+        for node in &users.nodes {
+            if let Ok(node) = cx.world.node(node) {
+                cx.note_sequence_floors(&node, &format!("when `{}` stopped", self.traffic.value)).await;
+            }
+        }
+        let count = users.count(self.traffic.as_str());
+        cx.fact("acknowledged", count.acknowledged);
+        cx.fact("in_doubt", count.in_doubt);
+        cx.fact("rejected", count.rejected);
+        cx.world.journal.write(Event::TrafficFinished { drill: cx.world.drill, count });
+        Ok(())
+    }
+}

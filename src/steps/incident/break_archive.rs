@@ -1,0 +1,155 @@
+//! `break_archive`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_postgres::Client;
+
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::quote_literal;
+use crate::repo::Broken;
+use crate::source::{Duration as Span, Spanned};
+use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
+
+/// Breaks a server's archive_command.
+///
+/// ```yaml
+/// - break_archive: { node: master, how: fails }
+/// - break_archive: { node: master, how: lies }
+/// - break_archive: { node: master, how: lags, by: 2s }
+/// ```
+///
+/// With `fails` it exits with 1: WAL piles up on the server, which tries again and again. With `lies` it exits with 0 and keeps
+/// nothing: the server takes the segment for archived, and removes it. With `lags` it exits with 0 at once, and the segment is in the
+/// repo only `by` later (3s where it does not say), as with an archive that is copied in the background; until then it lies on
+/// the server's host, and is lost if that is. Each call leaves a line in the server's log that begins with `drillyard:
+/// break_archive`.
+///
+/// It is done with ALTER SYSTEM, so that it outlasts a restart. Then the WAL segment that is being written is finished, so that the
+/// broken command is called for it, with all that was written to it before: `wait_archived` first, if that must not be lost. The
+/// step passes when the archiver has called the broken command. It fails when the command is broken so already, and on a server
+/// in recovery, which archives nothing. With an `id` the step is a mark. `mend_archive` undoes it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakArchive {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// What is wrong with it.
+    how: Spanned<How>,
+    /// With `lags`: how late.
+    #[serde(default)]
+    by: Option<Spanned<Span>>,
+    /// Where it archives to.
+    #[serde(skip)]
+    repo: Option<String>,
+}
+
+/// What an archive_command does instead of archiving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// It exits with 1.
+    Fails,
+    /// It exits with 0 and keeps nothing.
+    Lies,
+    /// It exits with 0, and the segment comes later.
+    Lags,
+}
+
+impl StepKind for BreakArchive {
+    const NAME: &'static str = "break_archive";
+    // After a crash the server waits at least 10 s before it starts its archiver again.
+    const DEADLINE: Duration = Duration::from_secs(90);
+    const ROLE: Role = Role::Incident;
+}
+
+/// How late a segment comes where the scenario does not say.
+const LATE: Duration = Duration::from_secs(3);
+
+#[async_trait(?Send)]
+impl Step for BreakArchive {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        self.repo = archive_of(scope, &mut self.node, "there is no archive_command to break");
+        let Some(by) = &self.by else { return };
+        if self.how.value != How::Lags {
+            scope.error(by.entry, "`by` goes with `how: lags`", "how late which segments?");
+        } else if by.value.0.is_zero() {
+            scope.error(by.span, "a segment that comes at once is not late", "longer than nothing");
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("archive_command of {} {}", self.node, self.broken().word())
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let broken = self.broken();
+        let client = cx.client(&node).await?;
+        if Broken::of(&archive_command(&client).await?) == Some(broken.word()) {
+            return Err(Finding::failed("the incident did nothing").at(self.how.entry).label(format!(
+                "archive_command of `{}` {} already",
+                self.node,
+                broken.word()
+            )));
+        }
+        if client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+            return Err(Finding::failed("the incident did nothing")
+                .label(format!("`{}` is in recovery, and archives nothing", self.node)));
+        }
+        let command = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.broken_archive_command(broken);
+        let log = node.log_size().await?;
+        cx.marked(&node, async |client, cx| {
+            client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;
+            reload(cx, client, &command).await?;
+            // The archiver may still be at work with the old one: a segment that it called the new one for proves that it is not.
+            let segment = finish_segment(client).await?;
+            let mut knocker = ArchiverNudge::new();
+            let says = broken.says();
+            let called = cx.until("the archiver to call the broken archive_command", async |seen| {
+                knocker.knock(&node).await;
+                if node.log_from(log).await?.lines().any(|line| line.starts_with(&says)) {
+                    return Ok(Some(()));
+                }
+                *seen = Archiver::ask(client).await?.to_string();
+                Ok(None)
+            });
+            called.await.map_err(|finding| finding.at(self.how.entry))?;
+            cx.fact("segment", segment.to_string());
+            Ok(None)
+        })
+        .await?;
+        cx.world.outputs().broken_archives.entry(self.node.as_str().to_owned()).or_insert(log);
+        Ok(())
+    }
+}
+
+impl BreakArchive {
+    fn broken(&self) -> Broken {
+        match self.how.value {
+            How::Fails => Broken::Fails,
+            How::Lies => Broken::Lies,
+            How::Lags => Broken::Lags(self.by.as_ref().map_or(LATE, |by| by.value.0)),
+        }
+    }
+}
+
+/// The server's archive_command.
+pub(crate) async fn archive_command(client: &Client) -> Result<String, Box<Finding>> {
+    Ok(client.query_one("SELECT current_setting('archive_command')", &[]).await?.get(0))
+}
+
+/// Has the server read its configuration again, and waits until its sessions have the new archive_command: `wanted`, or any that
+/// is not broken where it is empty.
+pub(crate) async fn reload(cx: &mut Context<'_>, client: &Client, wanted: &str) -> StepResult {
+    client.batch_execute("SELECT pg_reload_conf()").await?;
+    cx.until("the server to take up its archive_command", async |seen| {
+        *seen = archive_command(client).await?;
+        let done = if wanted.is_empty() { Broken::of(seen).is_none() } else { seen == wanted };
+        Ok(done.then_some(()))
+    })
+    .await
+}

@@ -1,0 +1,64 @@
+//! `crash`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+
+/// Kills the postmaster of `$1` and waits until it is gone; a zombie is.
+const KILL: &str = r#"read -r pid <"$1/postmaster.pid"
+kill -9 "$pid"
+while kill -0 "$pid" 2>/dev/null; do
+  case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) break ;; esac
+  sleep 0.002
+done"#;
+
+/// Kills the postmaster: SIGKILL, as a crash of the server or the kernel's out-of-memory killer would.
+///
+/// ```yaml
+/// - id: accident
+///   crash: { node: master }
+/// ```
+///
+/// What the server had written stays, in the operating system's cache, too: nothing that was acknowledged is lost by it, and `start`
+/// brings the server back. With an `id` the step is a mark.
+///
+/// It passes when the server is gone. It fails when none was running: a crash of a stopped server is no incident.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for Crash {
+    const NAME: &'static str = "crash";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for Crash {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("crash {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        node.must_run(self.node.span()).await?;
+        cx.inject(&node, async |cx| {
+            cx.script(&node, "the crash", KILL, [&node.host()?.paths().data]).await?;
+            node.went_down("it was crashed").await;
+            Ok(())
+        })
+        .await
+    }
+}

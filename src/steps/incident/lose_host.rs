@@ -1,0 +1,51 @@
+//! `lose_host`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+
+/// Takes a node's host and its disk away for good, as a fire would.
+///
+/// ```yaml
+/// - id: accident
+///   lose_host: { node: master }
+/// ```
+///
+/// Repos are elsewhere and stay (`lose_site` takes those, too). A new machine in its place is what `rebuild` makes. With an `id` the step
+/// is a mark.
+///
+/// It passes when nothing is left of host and disk. It fails when the host was lost or killed before.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoseHost {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for LoseHost {
+    const NAME: &'static str = "lose_host";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for LoseHost {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("lose the host of {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        node.must_be_on(self.node.span())?;
+        cx.inject(&node, async |cx| cx.world.lose(&node).await).await
+    }
+}

@@ -1,0 +1,101 @@
+//! `lose_site`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use std::sync::Arc;
+
+use crate::node::Node;
+use crate::source::{Name, Spanned};
+
+/// Takes away everything that is at one site, hosts with their disks and repos, all at once.
+///
+/// ```yaml
+/// repos: { onsite: { site: oslo }, offsite: { copy_of: onsite, site: bergen } }
+/// nodes:
+///   master: { archive_to: onsite, site: oslo }
+///   standby: { follows: master, site: oslo }
+/// steps:
+///   - id: accident
+///     lose_site: { site: oslo }
+/// ```
+///
+/// A node or a repo is at the site that its `site:` names; one without is at none. Nodes that `recover` and `rebuild` make afterwards are
+/// new servers somewhere else. With an `id` the step is a mark, of the primary that was there.
+///
+/// It passes when nothing is left of the site. It fails when nothing of it was there any more.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoseSite {
+    /// The site.
+    site: Spanned<Name>,
+    /// The nodes there, resolved.
+    #[serde(skip)]
+    nodes: Vec<String>,
+    /// The repos there, resolved.
+    #[serde(skip)]
+    repos: Vec<String>,
+}
+
+impl StepKind for LoseSite {
+    const NAME: &'static str = "lose_site";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for LoseSite {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        (self.nodes, self.repos) = scope.site(&self.site);
+    }
+
+    fn title(&self) -> String {
+        format!("lose site {}", self.site.value)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let hosts: Vec<_> = {
+            let state = cx.world.outputs();
+            let nodes = self.nodes.iter().filter_map(|name| state.nodes.get(name));
+            nodes.filter(|node| node.host().is_ok_and(|host| host.is_on())).cloned().collect()
+        };
+        let repos: Vec<_> = self.repos.iter().filter_map(|name| cx.world.repo(name).ok().cloned()).collect();
+        if hosts.is_empty() && repos.is_empty() {
+            return Err(Finding::failed(format!("site `{}` is gone already", self.site.value))
+                .at(self.site.entry)
+                .label("nothing of it is left to lose"));
+        }
+        cx.fact("hosts", hosts.len() as u64);
+        cx.fact("repos", repos.len() as u64);
+        let witness = primary_of(&hosts).await.or_else(|| hosts.first().cloned());
+        let lose = async |cx: &mut Context<'_>| {
+            // By a host of the site itself where there is no other: a moment later it is gone, too.
+            let node = cx.world.any_host()?;
+            let all = hosts.iter().map(|node| cx.world.lose(node));
+            let empty = r#"for repo; do rm -rf "$repo"/* "$repo"/.[!.]*; done"#;
+            cx.script(&node, "the loss of the repos", empty, repos.iter().map(|repo| repo.path.clone())).await?;
+            cx.world.outputs().lost_repos.extend(repos.iter().map(|repo| repo.name.clone()));
+            futures_util::future::try_join_all(all).await.map(drop)
+        };
+        match witness {
+            Some(node) => cx.inject(&node, lose).await,
+            None => lose(cx).await,
+        }
+    }
+}
+
+/// The one of these servers that accepts writes.
+async fn primary_of(nodes: &[Arc<Node>]) -> Option<Arc<Node>> {
+    for node in nodes.iter().filter(|node| node.is_up()) {
+        let Ok(client) = node.client().await else { continue };
+        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
+        if row.is_ok_and(|row| !row.get::<_, bool>(0)) {
+            return Some(node.clone());
+        }
+    }
+    None
+}

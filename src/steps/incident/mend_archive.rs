@@ -1,0 +1,100 @@
+//! `mend_archive`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Program;
+use crate::repo::Broken;
+use crate::steps::incident::break_archive::{archive_command, reload};
+use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
+
+/// Mends an archive_command that `break_archive` has broken.
+///
+/// ```yaml
+/// - mend_archive: { node: master }
+/// ```
+///
+/// The server has its own archive_command again. What it could not archive (`how: fails`) it archives now; segments that would
+/// have come late (`how: lags`) are moved into the repo at once; what it was told to be archived (`how: lies`) is gone, and a new
+/// base backup is needed.
+///
+/// It finishes a WAL segment, and passes when that lies in the repo. It fails when archive_command was not broken, and when the
+/// archive does not work in spite of it. With an `id` the step is a mark.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MendArchive {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// Where it archives to.
+    #[serde(skip)]
+    repo: Option<String>,
+}
+
+impl StepKind for MendArchive {
+    const NAME: &'static str = "mend_archive";
+    const DEADLINE: Duration = Duration::from_secs(90);
+    const ROLE: Role = Role::Mark;
+}
+
+#[async_trait(?Send)]
+impl Step for MendArchive {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        self.repo = archive_of(scope, &mut self.node, "there is no archive_command to mend");
+    }
+
+    fn title(&self) -> String {
+        format!("mend archive_command of {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let repo = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.clone();
+        let client = cx.client(&node).await?;
+        if Broken::of(&archive_command(&client).await?).is_none() {
+            return Err(Finding::failed("there is nothing to mend")
+                .label(format!("archive_command of `{}` is not broken", self.node))
+                .help("only what a `break_archive` step has broken can be mended, and only once"));
+        }
+        cx.marked(&node, async |client, cx| {
+            client.batch_execute("ALTER SYSTEM RESET archive_command").await?;
+            reload(cx, client, "").await?;
+            let segment = finish_segment(client).await?;
+            let host = node.host()?.clone();
+            let (mut late, mut knocker) = (0, ArchiverNudge::new());
+            let what = format!("segment {segment} in repo `{}`", repo.name);
+            let mended = cx.until(&what, async |seen| {
+                knocker.knock(&node).await;
+                // At every look: the archiver may have been at work with the broken command still.
+                let placed = host.run(Program::script(&repo.place_late_wal(), [&host.paths().data])).await?;
+                late += placed.text().lines().count();
+                if !placed.success() {
+                    return Err(Finding::failed("segments that were late could not be moved into the repo")
+                        .note("said", placed.stderr.trim()));
+                }
+                if repo.archive(host.as_ref()).await?.holds(segment) {
+                    return Ok(Some(()));
+                }
+                *seen = Archiver::ask(client).await?.to_string();
+                Ok(None)
+            });
+            if let Err(finding) = mended.await {
+                return Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log"));
+            }
+            cx.fact("segment", segment.to_string());
+            cx.fact("came_late", late);
+            Ok(None)
+        })
+        .await?;
+        let since = cx.world.outputs().broken_archives.remove(self.node.as_str()).unwrap_or(0);
+        let log = node.log_from(since).await?;
+        let calls = |broken: Broken| log.lines().filter(|line| line.starts_with(&broken.says())).count();
+        cx.fact("not_kept", calls(Broken::Lies));
+        cx.fact("failed_count", Archiver::ask(&*cx.client(&node).await?).await?.failed());
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! `pause`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::ServerState;
+
+/// Freezes a node's host: everything there stands still, nothing ends, and nothing answers.
+///
+/// ```yaml
+/// - pause: { node: master }
+/// ```
+///
+/// So a machine looks whose disk hangs, or a virtual machine while it is moved. Sessions stay open and wait. `unpause` lets it go on.
+/// With an `id` the step is a mark.
+///
+/// It passes when the host stands still. It fails when it does so already or is down, and when no server runs there: nothing
+/// would be frozen.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for Pause {
+    const NAME: &'static str = "pause";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for Pause {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("pause {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        node.must_run(self.node.span()).await?;
+        cx.inject(&node, async |_| {
+            node.host()?.freeze().await?;
+            node.lives(ServerState::Frozen);
+            node.hang_up().await;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,58 @@
+//! `restart`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::ShutdownMode;
+
+/// Stops a server and starts it again.
+///
+/// ```yaml
+/// - restart: { node: master, mode: immediate }
+/// ```
+///
+/// `mode` says how it is stopped: `fast` (the default), `smart` or `immediate`. With an `id` the step is a mark.
+///
+/// It passes when the server answers again. It fails when none was running, when it does not end before the deadline, and when it does not
+/// come back.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// How it is stopped: `smart`, `fast` or `immediate`.
+    #[serde(default)]
+    mode: ShutdownMode,
+}
+
+impl StepKind for Restart {
+    const NAME: &'static str = "restart";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for Restart {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("restart {} ({})", self.node, self.mode)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        node.must_run(self.node.span()).await?;
+        cx.inject(&node, async |cx| {
+            cx.halt(&node, self.mode).await?;
+            cx.launch(&node).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,54 @@
+//! `stop`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::ShutdownMode;
+
+/// Stops a server as an administrator does.
+///
+/// ```yaml
+/// - stop: { node: master, mode: immediate }
+/// ```
+///
+/// `mode` is `fast` (the default: sessions are ended, a checkpoint is written), `smart` (waits until every session has ended by itself)
+/// or `immediate` (no checkpoint: the next start recovers). `start` brings it back. With an `id` the step is a mark.
+///
+/// It passes when the server has ended. It fails when none was running, and when it does not end before the deadline.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// How: `smart`, `fast` or `immediate`.
+    #[serde(default)]
+    mode: ShutdownMode,
+}
+
+impl StepKind for Stop {
+    const NAME: &'static str = "stop";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for Stop {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("stop {} ({})", self.node, self.mode)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        node.must_run(self.node.span()).await?;
+        cx.inject(&node, async |cx| cx.halt(&node, self.mode).await).await
+    }
+}

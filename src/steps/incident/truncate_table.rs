@@ -1,0 +1,76 @@
+//! `truncate_table`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::pg::TableName;
+use crate::source::Spanned;
+use crate::steps::incident::drop_table::blame_table;
+
+/// Empties a table with TRUNCATE.
+///
+/// ```yaml
+/// - id: accident
+///   truncate_table: { node: master, table: shop.orders, cascade: true }
+/// ```
+///
+/// `cascade: true` empties the tables with foreign keys into it, too. With an `id` the step is a mark.
+///
+/// It passes when the table had rows and has none. It fails when the server refuses, and when the table was empty before: an
+/// accident in which nothing happened proves nothing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TruncateTable {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The table, as in SQL.
+    table: Spanned<TableName>,
+    /// Empties what refers to it, too.
+    #[serde(default)]
+    cascade: bool,
+}
+
+impl StepKind for TruncateTable {
+    const NAME: &'static str = "truncate_table";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+}
+
+#[async_trait(?Send)]
+impl Step for TruncateTable {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        let cascade = if self.cascade { " cascade" } else { "" };
+        format!("truncate {} on {}{cascade}", self.table.value, self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let table = self.table.quoted();
+        let cascade = if self.cascade { " CASCADE" } else { "" };
+        let any = cx.client(&node).await?.query_opt(&format!("SELECT 1 FROM {table} LIMIT 1"), &[]).await;
+        match any {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                return Err(Finding::failed("the incident did nothing")
+                    .at(self.table.span)
+                    .label(format!("{} has no rows to lose", self.table.value)));
+            }
+            Err(error) => return Err(blame_table(error.into(), &self.table)),
+        }
+        cx.wait(format!("the lock on {}", self.table.value));
+        cx.marked(&node, async |client, cx| {
+            let done = cx.in_transaction(client, &format!("TRUNCATE {table}{cascade}")).await;
+            done.map_err(|error| blame_table(error.into(), &self.table))
+        })
+        .await
+    }
+}

@@ -1,0 +1,62 @@
+//! `unpause`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::ServerState;
+
+/// Lets a host go on that `pause` has frozen.
+///
+/// ```yaml
+/// - unpause: { node: master }
+/// ```
+///
+/// With an `id` the step is a mark.
+///
+/// It passes when the server answers again. It fails when the host was not frozen.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unpause {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for Unpause {
+    const NAME: &'static str = "unpause";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Incident;
+    const RECOVERS: bool = true;
+}
+
+#[async_trait(?Send)]
+impl Step for Unpause {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("unpause {}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        if node.life() != ServerState::Frozen {
+            return Err(node.finding(self.node.span(), "is not paused", "there is nothing to unpause"));
+        }
+        cx.inject(&node, async |cx| {
+            node.host()?.thaw().await?;
+            node.lives(ServerState::Up);
+            if !node.postmaster_runs().await? {
+                node.went_down("it was down when its host was paused").await;
+                return Ok(());
+            }
+            cx.client(&node).await.map(drop)
+        })
+        .await
+    }
+}

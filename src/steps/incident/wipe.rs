@@ -1,0 +1,104 @@
+//! `wipe`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Program;
+use crate::source::Spanned;
+use crate::steps::incident::repo_damage::resolve_below;
+
+/// Removes files from a server's data directory while it runs, as the wrong `rm -rf` does.
+///
+/// ```yaml
+/// - id: accident
+///   wipe: { node: master }
+/// - wipe: { node: master, path: base }
+/// - wipe: { node: master, path: pg_wal/000000010000000000000003 }
+/// ```
+///
+/// `path` is relative to the data directory, a file or a directory; without it everything there is removed, and the empty directory
+/// is left. Links are removed, what they lead to is not. The server is not told: it goes on with the files that it has open until it
+/// misses one, and ends when it notices that its postmaster.pid is gone. Name what users meet then in `tolerate` (`undefined_file`,
+/// say). With an `id` the step is a mark.
+///
+/// It passes when the files are gone. It fails when there were none.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wipe {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// What is removed, as seen from the data directory.
+    #[serde(default)]
+    path: Option<Spanned<String>>,
+}
+
+impl StepKind for Wipe {
+    const NAME: &'static str = "wipe";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Incident;
+}
+
+/// Removes `$2` below the directory `$1`, or all that is in it; prints how many files there were. The server may put a file where one
+/// was just removed.
+const WIPE: &str = r#"cd "$1"
+if [ -n "$2" ]; then
+  [ -e "./$2" ] || [ -L "./$2" ] || { echo "there is no $2 in the data directory" >&2; exit 3; }
+  case $2 in */*) above=${2%/*} ;; *) above=. ;; esac
+  case $(cd "./$above" && pwd -P)/ in
+    "$(pwd -P)"/*) ;;
+    *) echo "$2 lies outside of the data directory: $above leads there" >&2; exit 3 ;;
+  esac
+  set -- "./$2"
+else
+  set -- ./* ./.[!.]*
+fi
+count=$(find "$@" ! -type d 2>/dev/null | wc -l)
+[ "$count" -gt 0 ] || { echo "there are no files" >&2; exit 3; }
+for _ in 1 2 3 4 5; do
+  ! rm -rf "$@" 2>/dev/null || break
+done
+left=$(find "$@" ! -type d 2>/dev/null | wc -l)
+[ "$left" -lt "$count" ] || { echo "none of $count files could be removed" >&2; exit 3; }
+echo "$count""#;
+
+#[async_trait(?Send)]
+impl Step for Wipe {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+        if let Some(path) = &self.path {
+            resolve_below(scope, path, "the data directory");
+        }
+    }
+
+    fn title(&self) -> String {
+        match &self.path {
+            Some(path) => format!("rm -rf {} on {}", path.value, self.node),
+            None => format!("rm -rf the data directory of {}", self.node),
+        }
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let path = self.path.as_ref().map(|path| path.value.trim_end_matches('/')).unwrap_or_default();
+        cx.inject(&node, async |cx| {
+            let host = node.host()?;
+            cx.world.outputs().wiped.insert(node.name().to_owned());
+            let output = host.run(Program::script(WIPE, [host.paths().data.as_str(), path])).await?;
+            if !output.success() {
+                let finding = Finding::failed("the incident did nothing").label(output.stderr.trim());
+                return Err(match &self.path {
+                    Some(path) => finding.at(path.entry),
+                    None => finding,
+                });
+            }
+            cx.fact("files", output.text().trim().parse::<u64>().unwrap_or_default());
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,43 @@
+//! `all`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Role, Scope, Step, StepKind, StepResult};
+
+/// Runs a list of judgements, every one of them, however many fail.
+///
+/// ```yaml
+/// - all:
+///     - assert_traffic: { traffic: users, node: master, lost: 0 }
+///     - assert_catalog: { node: master, same_as: before }
+/// ```
+///
+/// Each line is told with its own outcome.
+///
+/// It holds when all of them do. A list without judgements is an error.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct All {}
+
+impl StepKind for All {
+    const NAME: &'static str = "all";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Act;
+}
+
+/// The lines are steps of their own in the plan, and the executor runs them: there is nothing left to do here.
+#[async_trait(?Send)]
+impl Step for All {
+    fn resolve(&mut self, _: &mut Scope<'_>) {}
+
+    fn title(&self) -> String {
+        "all of these".to_owned()
+    }
+
+    async fn run(&self, _: &mut Context<'_>) -> StepResult {
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! `assert_catalog`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::data::{Catalog, told};
+use crate::harness::demanded;
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::journal::Event;
+use crate::source::{Name, Spanned};
+
+/// Judges whether tables look as they did in a snapshot.
+///
+/// ```yaml
+/// - assert_catalog: { node: master, same_as: before }
+/// ```
+///
+/// Compared are the tables, their partitions and children, and all that a `DROP TABLE ... CASCADE` takes with them: columns (type,
+/// collation, default, identity, storage) and their types (with those that these are made of), constraints and inbound foreign keys with
+/// their validity and their triggers' enabled state, in each partition too, indexes, triggers and rules with their enabled state, the bodies
+/// of the functions that triggers, checks, defaults and policies call, row security and policies, views and materialized views, grants,
+/// owners, comments, security labels, sequences, publications with their options, statistics objects, partitions, inheritance, options of the
+/// table; and the owner and the grants of the tables' schemas.
+///
+/// A sequence that went on is no difference. One is that would hand out a number again: it was set back since the snapshot, or since an
+/// incident or the users' end on that server, or on one whose place it has taken (that one is down, or a standby); or a column that gets
+/// its numbers from it goes further, and did not so in the snapshot. A sequence that cycles has no position.
+///
+/// An option of a column, table, view or index that PostgreSQL's manual lets nobody set is kept by the server for itself, and pg_dump leaves
+/// it out: it is reported once, and not compared.
+///
+/// It holds when nothing is missing, changed or added. What differs is listed as a diff, 50 lines of it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertCatalog {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The id of a snapshot step.
+    same_as: Spanned<Name>,
+    /// The database that the tables are in, if that is not the node's own one.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
+}
+
+impl StepKind for AssertCatalog {
+    const NAME: &'static str = "assert_catalog";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Judge;
+}
+
+impl Context<'_> {
+    /// Reports what a catalog holds that no documentation lets people set, once in a drill.
+    pub(crate) fn report_not_compared(&mut self, catalog: &Catalog) {
+        if catalog.not_compared.is_empty() {
+            return;
+        }
+        self.fact("not compared", catalog.not_compared.clone());
+        for option in &catalog.not_compared {
+            if self.world.outputs().not_compared.insert(option.clone()) {
+                let message = format!("{option} is not documented: not compared");
+                self.world.journal.write(Event::Warned { drill: Some(self.world.drill), message });
+            }
+        }
+    }
+}
+
+/// How many lines of differences are told.
+const MOST: usize = 50;
+
+#[async_trait(?Send)]
+impl Step for AssertCatalog {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.node);
+        scope.step(&self.same_as, &["snapshot"]);
+    }
+
+    fn title(&self) -> String {
+        format!("catalog of {} as in {}", self.node, self.same_as.value)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let snapshot = cx.world.outputs().snapshots.get(self.same_as.as_str()).cloned();
+        let snapshot =
+            snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as.value)))?;
+        let client = cx.client_in(&node, self.database.as_ref()).await?;
+        let now = snapshot.catalog.read_again(&client, &snapshot.tables).await;
+        let now = now.map_err(|e| Finding::failed(e.to_string()))?;
+        // Asked for last: a server that still hands out numbers is ahead of what was noted.
+        let before = demanded(cx.world, &node, snapshot.catalog, &snapshot.sequence_floors).await;
+        let differences = Catalog::compare(&before, &now);
+        cx.fact("compared", before.facts.len());
+        cx.fact("differences", differences.len());
+        cx.report_not_compared(&now);
+        if before.facts.is_empty() {
+            return Err(Finding::errored("there is nothing to compare")
+                .at(self.same_as.entry)
+                .label("a snapshot of nothing"));
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let count = match differences.len() {
+            1 => "1 difference".to_owned(),
+            n => format!("{n} differences"),
+        };
+        let mut listed = told(&differences);
+        if listed.len() > MOST {
+            let more = listed.len() - MOST;
+            listed.truncate(MOST);
+            listed.push(format!("... and {more} more lines"));
+        }
+        Err(Finding::failed("the catalog is not as it was")
+            .at(self.same_as.entry)
+            .label(count)
+            .note("diff", listed.join("\n")))
+    }
+}

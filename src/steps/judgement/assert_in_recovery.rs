@@ -1,0 +1,60 @@
+//! `assert_in_recovery`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+
+/// Judges whether a server is in recovery: a standby, or one that paused at its target.
+///
+/// ```yaml
+/// - assert_in_recovery: { node: rescue }
+/// ```
+///
+/// It holds when `pg_is_in_recovery()` is true. A server that does not answer fails it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertInRecovery {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for AssertInRecovery {
+    const NAME: &'static str = "assert_in_recovery";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Judge;
+}
+
+#[async_trait(?Send)]
+impl Step for AssertInRecovery {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("{} is in recovery", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        judge(cx, &self.node, true).await
+    }
+}
+
+/// Judges whether a server is in recovery or not.
+pub(crate) async fn judge(cx: &mut Context<'_>, node: &NodeRef, wanted: bool) -> StepResult {
+    let server = cx.world.node(node.as_str())?;
+    let row = cx.client(&server).await?.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+    if row.get::<_, bool>(0) == wanted {
+        return Ok(());
+    }
+    let (is, should) = if wanted { ("a primary", "in recovery") } else { ("in recovery", "a primary") };
+    let finding = Finding::failed(format!("`{node}` is not {should}")).label(format!("it is {is}"));
+    Err(match node.span() {
+        Some(span) => finding.at(span),
+        None => finding,
+    })
+}

@@ -1,0 +1,328 @@
+//! `assert_intact`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{join_all, try_join};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
+use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Program;
+use crate::node::{Node, SqlError};
+use crate::source::{Name, Spanned};
+use crate::steps::incident::repo_damage::resolve_repo;
+use crate::steps::judgement::checksums::read_checksums;
+
+/// Judges whether a server's data, or a backup, is intact.
+///
+/// ```yaml
+/// - assert_intact: { node: master }
+/// - assert_intact: { backup: nightly }
+/// - assert_intact: { backup: nightly, repo: offsite }
+/// ```
+///
+/// Of a server every page of every relation of every database is read from the disk for its checksum (by a base backup that is thrown
+/// away, so the server makes a checkpoint and switches to a new WAL segment). Beside that the extension amcheck looks at all tables,
+/// toast tables and B-tree indexes of every database that takes sessions: each row with what it has in toast tables, the order in each
+/// index, and whether each row is in it (`heapallindexed`). It is installed where it is missing; for a standby on its primary. Not
+/// looked at: what indexes of other kinds mean, and WAL. Before PostgreSQL 14 amcheck knows no tables, and they are read instead. An external
+/// server is only asked what amcheck says, which must be installed there.
+///
+/// Of a backup pg_verifybackup compares every file with the manifest, and reads the WAL that the backup needs, in the backup or, where it
+/// brings none along, in the repo. It knows no pages: a page that was damaged before the backup is as it was then.
+///
+/// It holds when nothing is damaged. It fails with the table, index, block or file that is, and says what to do: an index is rebuilt
+/// with REINDEX if nothing but indexes is corrupted, a table has to be restored. A server in recovery without amcheck and
+/// without a primary to install it on cannot be judged.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertIntact {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// A backup instead.
+    #[serde(default)]
+    backup: Option<Spanned<Name>>,
+    /// The repo in which that copy of the backup lies.
+    #[serde(default)]
+    repo: Option<Spanned<Name>>,
+    /// The repo, resolved.
+    #[serde(skip)]
+    of: String,
+}
+
+impl StepKind for AssertIntact {
+    const NAME: &'static str = "assert_intact";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Judge;
+}
+
+/// How many damages are shown.
+const MOST: usize = 20;
+
+#[async_trait(?Send)]
+impl Step for AssertIntact {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        match (&self.backup, self.node.span()) {
+            (Some(backup), node) => {
+                if let Some(span) = node {
+                    scope.error(span, "`node` and `backup` exclude each other", "one of the two");
+                }
+                let taken_to = scope.step(backup, &["backup"]).and_then(|made| made.detail);
+                if let Some(repo) = &self.repo {
+                    self.of = resolve_repo(scope, Some(repo)).unwrap_or_default();
+                } else {
+                    self.of = taken_to.unwrap_or_default();
+                }
+            }
+            (None, _) => {
+                if let Some(repo) = &self.repo {
+                    scope.error(repo.entry, "`repo` goes with `backup`", "which backup in it?");
+                }
+                scope.node(&mut self.node);
+            }
+        }
+    }
+
+    fn title(&self) -> String {
+        match &self.backup {
+            Some(backup) => format!("backup {} in repo {} is intact", backup.value, self.of),
+            None => format!("{} is intact", self.node),
+        }
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        match &self.backup {
+            Some(backup) => self.run_backup(cx, backup).await,
+            None => self.run_node(cx).await,
+        }
+    }
+}
+
+impl AssertIntact {
+    async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
+        const VERIFY: &str = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
+for segment in "$1"/pg_wal/????????????????????????; do
+  [ ! -f "$segment" ] || exec pg_verifybackup --quiet "$1"
+done
+exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
+        let repo = cx.world.repo(&self.of)?.clone();
+        let node = cx.world.any_host()?;
+        cx.wait("pg_verifybackup");
+        let output = node.host()?.run(Program::script(VERIFY, [repo.backup(backup.as_str()), repo.wal()])).await?;
+        if output.success() {
+            cx.fact("repo", repo.name.clone());
+            return Ok(());
+        }
+        let lines = output
+            .stderr
+            .lines()
+            .map(|line| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: "));
+        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+        Err(Finding::failed(format!("backup `{}` in repo `{}` is not intact", backup.value, repo.name))
+            .at(backup.entry)
+            .label(lines.first().copied().unwrap_or("pg_verifybackup gives no reason"))
+            .note("found", shown(lines.iter().map(ToString::to_string)))
+            .help("take another backup, or its copy in another repo: what is damaged here cannot be mended"))
+    }
+
+    async fn run_node(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let databases = self.databases(cx, &node).await?;
+        self.bring_amcheck(cx, &node, &databases).await?;
+        cx.wait("amcheck and a base backup to read everything");
+        let patience = cx.left().mul_f32(0.8).as_millis().max(1);
+        let all = async {
+            let each = databases.iter().map(|database| check_database(&node, database, patience));
+            join_all(each).await.into_iter().collect::<Result<Vec<Checked>, Box<Finding>>>()
+        };
+        let pages = async { if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await } };
+        let (checked, mut damage) = try_join(all, pages).await?;
+        cx.fact("databases", databases.len());
+        cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
+        cx.fact("indexes", checked.iter().map(|one| one.indexes).sum::<usize>());
+        cx.fact("checksums", if node.is_external() { "not read: an external server" } else { "read" });
+        damage.extend(checked.into_iter().flat_map(|one| one.damage));
+        let Some(first) = damage.first() else { return Ok(()) };
+        let told = |damage: &Damage| format!("{}: {}", damage.relation, damage.what);
+        let finding = Finding::failed(format!("`{}` is not intact", self.node)).label(told(first));
+        let finding = finding.note("found", shown(damage.iter().map(told)));
+        let finding = finding.help(self.remedy(cx, &node, &damage).await);
+        Err(match self.node.span() {
+            Some(span) => finding.at(span),
+            None => finding,
+        })
+    }
+
+    /// What to do: an index is rebuilt from its table, if that is intact.
+    async fn remedy(&self, cx: &Context<'_>, node: &Node, damage: &[Damage]) -> String {
+        const RESTORE: &str = "restore it from a backup from before the damage: `recover`, and check that server, too";
+        let mut statements: Vec<&str> = damage.iter().filter_map(|damage| damage.reindex.as_deref()).collect();
+        statements.sort_unstable();
+        statements.dedup();
+        if statements.is_empty() || damage.iter().any(|damage| damage.reindex.is_none()) {
+            return RESTORE.to_owned();
+        }
+        let what = match statements.len() {
+            1 => "only an index is corrupted, and its table is intact: rebuild it",
+            _ => "only indexes are corrupted, and their tables are intact: rebuild them",
+        };
+        let recovering = match cx.client(node).await {
+            Ok(client) => client.query_one("SELECT pg_is_in_recovery()", &[]).await.is_ok_and(|row| row.get(0)),
+            Err(_) => false,
+        };
+        let place = if recovering { " on its primary" } else { "" };
+        let most = statements.len().min(MOST);
+        let more =
+            if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
+        format!(
+            "{what}{place} with `{}`{more}; unless a function or a collation was changed, look for what damaged it, such as the disk",
+            statements[..most].join("; ")
+        )
+    }
+
+    /// The databases that take sessions.
+    async fn databases(&self, cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
+        // -2 is what an interrupted DROP DATABASE leaves.
+        let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
+        let corrupted = |error: &tokio_postgres::Error| {
+            Finding::failed(format!("`{}` is not intact", self.node)).label(crate::node::sql_problem(error))
+        };
+        // So damaged that it takes no sessions any more.
+        if let Err(SqlError::Postgres(error)) = node.client().await
+            && is_damage_of_database(&error)
+        {
+            return Err(corrupted(&error));
+        }
+        match cx.client(node).await?.query(query, &[]).await {
+            Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
+            // So damaged that the databases are not known.
+            Err(error) if is_damage(&error) => Err(corrupted(&error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sees to it that every database has amcheck.
+    async fn bring_amcheck(&self, cx: &mut Context<'_>, node: &Arc<Node>, databases: &[String]) -> StepResult {
+        let mut missing = Vec::new();
+        for database in databases {
+            match amcheck(node, database).await {
+                Ok(Some(_)) => {}
+                Ok(None) => missing.push(database.clone()),
+                // What is so damaged is found by the check itself.
+                Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names = missing.join(", ");
+        let cannot = |why: &str, help: &str| {
+            Finding::errored(format!("`{}` cannot be judged: {why}", self.node))
+                .label(format!("amcheck is not installed in {names}"))
+                .help(help)
+        };
+        if node.is_external() {
+            return Err(cannot("a drill only reads from an external server", "CREATE EXTENSION amcheck there"));
+        }
+        let Some(primary) = primary_of(cx, node).await? else {
+            let help = "`assert_intact` on its primary before the backup installs it, and so does `sql` with CREATE EXTENSION amcheck";
+            return Err(cannot("it is in recovery, and its primary is not known", help));
+        };
+        if primary.is_external() {
+            return Err(cannot("its primary is external", "CREATE EXTENSION amcheck there"));
+        }
+        for database in &missing {
+            let client = primary.connect_to(database).await?;
+            let installed = Amcheck::install(&client).await;
+            installed.map_err(|error| {
+                cannot(&crate::node::sql_problem(&error), "the package with PostgreSQL's contrib modules has amcheck")
+            })?;
+        }
+        let mut left = missing.clone();
+        cx.until("amcheck to arrive from its primary", async |seen| {
+            while let Some(database) = left.last() {
+                if amcheck(node, database).await?.is_none() {
+                    *seen = format!("it is not in {database} yet");
+                    return Ok(None);
+                }
+                left.pop();
+            }
+            Ok(Some(()))
+        })
+        .await
+    }
+}
+
+async fn amcheck(node: &Node, database: &str) -> Result<Option<Amcheck>, SqlError> {
+    Ok(Amcheck::find(&node.connect_to(database).await?).await?)
+}
+
+/// What amcheck says of a database. One that cannot even be entered is damaged, too.
+async fn check_database(node: &Node, database: &str, patience: u128) -> Result<Checked, Box<Finding>> {
+    let check = async {
+        let client = node.connect_to(database).await?;
+        // A recovery that is paused in the middle of a transaction holds its locks for ever.
+        client.batch_execute(&format!("SET lock_timeout = {patience}")).await?;
+        match Amcheck::find(&client).await? {
+            Some(amcheck) => Ok(amcheck.check(&client).await?),
+            None => Err(SqlError::Answer(format!("amcheck was dropped from {database} meanwhile"))),
+        }
+    };
+    match check.await {
+        Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {
+            let what = crate::node::sql_problem(&error);
+            let damage = Damage { relation: format!("database {database}"), what, reindex: None };
+            Ok(Checked { damage: vec![damage], ..Checked::default() })
+        }
+        Ok(checked) if database == crate::node::DATABASE => Ok(checked),
+        Ok(mut checked) => {
+            for damage in &mut checked.damage {
+                damage.relation = format!("{} in database {database}", damage.relation);
+                damage.reindex = damage.reindex.take().map(|statement| format!("{statement} in database {database}"));
+            }
+            Ok(checked)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The primary that a server is fed by: itself, where it is one. None where no server of the drill knows it as a standby.
+async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Node>>, Box<Finding>> {
+    let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
+    let mut at = node.clone();
+    for _ in 0..=others.len() {
+        let client = cx.client(&at).await?;
+        if !client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get::<_, bool>(0) {
+            return Ok(Some(at));
+        }
+        let mut upstream = None;
+        for other in others.iter().filter(|other| other.is_up() || other.is_external()) {
+            let Ok(client) = other.client().await else { continue };
+            let query = "SELECT FROM pg_stat_replication WHERE application_name = $1";
+            if let Ok(Some(_)) = client.query_opt(query, &[&at.name()]).await {
+                upstream = Some(other.clone());
+                break;
+            }
+        }
+        match upstream {
+            Some(upstream) => at = upstream,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// A list for a message: not more lines than one cares to read.
+fn shown(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    match lines.len() {
+        0 | 1 => String::new(),
+        len if len <= MOST => lines.join("\n"),
+        len => format!("{}\nand {} more", lines[..MOST].join("\n"), len - MOST),
+    }
+}

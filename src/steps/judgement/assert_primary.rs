@@ -1,0 +1,46 @@
+//! `assert_primary`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::steps::judgement::assert_in_recovery::judge;
+
+/// Judges whether a server is a primary: out of recovery, and ready for writes.
+///
+/// ```yaml
+/// - assert_primary: { node: rescue }
+/// ```
+///
+/// It holds when `pg_is_in_recovery()` is false. A server that does not answer fails it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertPrimary {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for AssertPrimary {
+    const NAME: &'static str = "assert_primary";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Judge;
+}
+
+#[async_trait(?Send)]
+impl Step for AssertPrimary {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.node);
+    }
+
+    fn title(&self) -> String {
+        format!("{} is a primary", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        judge(cx, &self.node, false).await
+    }
+}

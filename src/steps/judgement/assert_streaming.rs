@@ -1,0 +1,153 @@
+//! `assert_streaming`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Awaited, Context, Judges, Role, Scope, Step, StepKind, StepResult};
+use crate::node::{Node, apply_delay};
+use crate::source::{Name, Spanned};
+use tokio_postgres::error::SqlState;
+
+/// Judges whether a standby streams from its primary, and whether a row written now arrives.
+///
+/// ```yaml
+/// - assert_streaming: { standby: standby, primary: master }
+/// ```
+///
+/// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary, and on one that is a standby
+/// itself, nothing is written: what its WAL ends with now must arrive.
+///
+/// It holds when the primary says `streaming` of this standby and the row is read there before the deadline. A standby that applies its
+/// WAL late on purpose (`recovery_min_apply_delay`) has to have received it; its facts say so.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertStreaming {
+    /// The standby.
+    standby: Spanned<Name>,
+    /// The server that it streams from.
+    primary: Spanned<Name>,
+}
+
+impl StepKind for AssertStreaming {
+    const NAME: &'static str = "assert_streaming";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Judge;
+}
+
+#[async_trait(?Send)]
+impl Step for AssertStreaming {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.named_node(&self.standby);
+        scope.named_node(&self.primary);
+        if self.standby.value == self.primary.value {
+            scope.error(self.primary.span, "a server does not stream from itself", "name its primary");
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("{} streams from {}", self.standby.value, self.primary.value)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Streaming { standby: self.standby.as_str(), primary: self.primary.as_str() })
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let (standby, primary) = (cx.world.node(self.standby.as_str())?, cx.world.node(self.primary.as_str())?);
+        let on_primary = cx.client(&primary).await?;
+        let on_standby = cx.client(&standby).await?;
+        cx.awaits(Awaited::Replay, standby.name());
+        let name = self.standby.value.to_string();
+        let what = format!("`{name}` to stream from `{}`", self.primary.value);
+        let streaming = cx.until(&what, async |seen| {
+            let rows = on_primary.query("SELECT application_name, state FROM pg_stat_replication", &[]).await?;
+            let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            let state = states.iter().find(|(application, _)| *application == name).map(|(_, state)| state);
+            *seen = match state {
+                Some(Some(state)) if state == "streaming" => return Ok(Some(())),
+                Some(state) => format!("state {}", state.as_deref().unwrap_or("hidden")),
+                None => format!("the primary knows {} other standbys, not this one", states.len()),
+            };
+            Ok(None)
+        });
+        if let Err(finding) = streaming.await {
+            return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
+        }
+        let in_recovery: bool = on_primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
+        if let Some(delay) = apply_delay(&on_standby).await? {
+            if !primary.is_external() && !in_recovery {
+                cx.in_transaction(&on_primary, "SELECT pg_current_xact_id()").await?;
+            }
+            return self.received(cx, &primary, delay).await;
+        }
+        if primary.is_external() || in_recovery {
+            let end = primary.wal_end().await?;
+            let what = format!("the primary's WAL up to {end}");
+            let arrived = cx.until(&what, async |seen| {
+                let at = standby.wal_end().await?;
+                *seen = format!("replayed up to {at}");
+                Ok((at >= end).then_some(()))
+            });
+            return arrived.await.map_err(|finding| finding.at(self.standby.entry));
+        }
+        let write = "CREATE SCHEMA IF NOT EXISTS drillyard; CREATE TABLE IF NOT EXISTS drillyard.probe (at timestamptz); \
+                     INSERT INTO drillyard.probe VALUES (clock_timestamp())";
+        let row = async {
+            cx.in_transaction(&on_primary, write).await?;
+            Ok::<String, Box<crate::harness::Finding>>(
+                on_primary.query_one("SELECT max(at)::text FROM drillyard.probe", &[]).await?.get(0),
+            )
+        };
+        let row = row.await?;
+        let arrived = cx.until("a row written now to arrive", async |seen| {
+            let found = on_standby.simple_query("SELECT max(at)::text FROM drillyard.probe").await;
+            match found {
+                Ok(messages) => {
+                    let at = messages.iter().find_map(|message| match message {
+                        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                        _ => None,
+                    });
+                    if at.as_ref() == Some(&row) {
+                        return Ok(Some(()));
+                    }
+                    "an older row".clone_into(seen);
+                }
+                // The table has to arrive, too.
+                Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => "nothing of it yet".clone_into(seen),
+                Err(error) if error.code() == Some(&SqlState::INVALID_SCHEMA_NAME) => {
+                    "nothing of it yet".clone_into(seen);
+                }
+                Err(error) => *seen = crate::node::sql_problem(&error),
+            }
+            Ok(None)
+        });
+        let arrived = arrived.await;
+        cx.in_transaction(&on_primary, "DROP SCHEMA drillyard CASCADE").await?;
+        arrived.map_err(|finding| finding.at(self.standby.entry))
+    }
+}
+
+impl AssertStreaming {
+    /// Waits until a standby that is late on purpose has received what its primary's WAL ends with now: it would apply it only when
+    /// its delay is over.
+    async fn received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
+        let end = primary.wal_end().await?;
+        let what = format!("`{}` to receive the WAL up to {end}", self.standby.value);
+        let arrived = cx.until(&what, async |seen| {
+            let senders = primary.senders_to(self.standby.as_str()).await?;
+            let flushed = senders.iter().filter_map(|sender| sender.flushed).max();
+            *seen = flushed.map_or_else(|| "no answer".to_owned(), |at| format!("received up to {at}"));
+            Ok((flushed >= Some(end)).then_some(()))
+        });
+        arrived.await.map_err(|finding| finding.at(self.standby.entry))?;
+        let delay = humantime::format_duration(delay);
+        cx.fact(
+            "late_on_purpose",
+            format!("recovery_min_apply_delay is {delay}: received up to {end}, and applied later"),
+        );
+        Ok(())
+    }
+}

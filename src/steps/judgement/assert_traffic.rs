@@ -1,0 +1,334 @@
+//! `assert_traffic`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{
+    Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult, Users, World,
+};
+use crate::journal::Event;
+use crate::ledger::{Asked, KindVerdict, Sample, Verdict};
+use crate::source::{Name, Span, Spanned};
+use crate::steps::judgement::loss_notes::{Origin, are, lost_work, short, tell, tell_strays, thousands};
+use crate::traffic::check;
+
+/// Judges whether every acknowledged commit is there, exactly once.
+///
+/// ```yaml
+/// - assert_traffic: { traffic: users, node: master, lost: 0, duplicated: 0 }
+/// - assert_traffic: { traffic: users, node: rescue, before: accident }
+/// ```
+///
+/// The users' ledger is compared with the rows of a node, of all tables at one moment. What may be found:
+///
+/// - *lost*: acknowledged, looked for, and not there;
+/// - *in part*: of a transaction over several tables one part is there and another is not, acknowledged or in doubt;
+/// - *duplicated*: there more than once;
+/// - *rejected and there*: the server had said no;
+/// - *unexpected*: a row numbered as one of these users would, who never tried it there.
+///
+/// `lost` and `duplicated` are how many there may be, 0 where they are left out; of the others there may be none. A transaction in doubt
+/// may be there or not. `before` judges only what was acknowledged before that mark. What each transaction leaves behind, and what
+/// cannot be told from it, is in `drillyard explain traffic`.
+///
+/// It holds when there is no more than that. Everything found is told with its number, the first and the last, their times, how far from
+/// the nearest mark they lie, and on which side of the target of the recovery that the rows came from: what lies after it was given up by
+/// choice. Of what is lost, the time is told, too: from the first lost acknowledgement to the incident after it, or to the last.
+/// A transaction without a `ledger` cannot be looked for: it is *not checked*, and never counted as kept. The report says how many were
+/// acknowledged, checked, not checked and lost; one that wrote nothing (a SELECT, `UPDATE 0`) has nothing to lose.
+/// An assertion over zero transactions fails unless it says `allow_empty: true`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertTraffic {
+    /// The id of a traffic step.
+    traffic: Spanned<Name>,
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// How many may be lost.
+    #[serde(default)]
+    lost: Option<Spanned<u64>>,
+    /// How many may be there more than once.
+    #[serde(default)]
+    duplicated: Option<Spanned<u64>>,
+    /// Only what was acknowledged before this mark.
+    #[serde(default)]
+    before: Option<Spanned<Name>>,
+    /// Zero transactions are right, too.
+    #[serde(default)]
+    allow_empty: bool,
+}
+
+impl StepKind for AssertTraffic {
+    const NAME: &'static str = "assert_traffic";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Judge;
+}
+
+#[async_trait(?Send)]
+impl Step for AssertTraffic {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.step(&self.traffic, &["traffic"]);
+        scope.node(&mut self.node);
+        scope.asserted.insert(self.traffic.as_str().to_owned());
+        if let Some(mark) = &self.before {
+            scope.mark(mark);
+        }
+    }
+
+    fn title(&self) -> String {
+        let before = self.before.as_ref().map(|mark| format!(" before {}", mark.value)).unwrap_or_default();
+        let lost = match self.lost.as_ref().map_or(0, |lost| lost.value) {
+            0 => "nothing lost".to_owned(),
+            most => format!("at most {most} lost"),
+        };
+        format!("{lost} of {}{before} on {}", self.traffic.value, self.node)
+    }
+
+    fn judges(&self) -> Option<Judges<'_>> {
+        Some(Judges::Traffic { traffic: self.traffic.as_str(), node: self.node.as_str() })
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let users = cx.world.users(self.traffic.as_str())?;
+        let node = cx.world.node(self.node.as_str())?;
+        let before = self.before.as_ref().map(|mark| cx.world.mark(mark.as_str())).transpose()?;
+        let client = cx.client(&node).await?;
+        let origin = Origin::find(cx, self.node.as_str());
+        let target = origin.as_ref().and_then(|origin| origin.target);
+        let ledger = users.pool.ledger();
+        cx.wait("the comparison of ledger and rows");
+        let asked = Asked { before: before.map(|mark| mark.before.seen), target };
+        let verdict = check(&ledger, &users.pool.proven(), &client, asked).await;
+        let verdict =
+            verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
+        let lost_work_ms = lost_work_ms(cx.world, &verdict);
+        let judged = Judged::new(self.node.as_str(), asked, ledger.acknowledged(), &verdict, lost_work_ms);
+        self.report(cx, &verdict, &judged);
+        users.keep(judged);
+        let count = users.count(self.traffic.as_str());
+        cx.world.journal.write(Event::TrafficFinished { drill: cx.world.drill, count });
+        self.judge(cx, &verdict, origin.as_ref(), lost_work_ms)
+    }
+}
+
+fn lost_work_ms(world: &World, verdict: &Verdict) -> u64 {
+    u64::try_from(lost_work(world, verdict).as_millis()).unwrap_or(0)
+}
+
+/// Looks once more for users' transactions, where the last assertion that looked for all of them did, if any were acknowledged since:
+/// for a budget of loss, which is about all of them. False if the rows cannot be read.
+pub async fn look_again(world: &World, users: &Users) -> bool {
+    let Some(last) = users.measured() else { return true };
+    let ledger = users.pool.ledger();
+    // A server to which no user goes has what it had then.
+    if ledger.acknowledged() <= last.acknowledged || !users.nodes.contains(&last.node) {
+        return true;
+    }
+    let Ok(node) = world.node(&last.node) else { return false };
+    let Ok(client) = node.client().await else { return false };
+    let Ok(verdict) = check(&ledger, &users.pool.proven(), &client, last.asked).await else { return false };
+    let lost_work_ms = lost_work_ms(world, &verdict);
+    users.keep(Judged::new(&last.node, last.asked, ledger.acknowledged(), &verdict, lost_work_ms));
+    true
+}
+
+/// One sort of what may not be.
+struct Sort<'a> {
+    title: &'static str,
+    /// The field that allows some.
+    span: Span,
+    label: String,
+    /// What it is called where it is not the first.
+    whose: &'static str,
+    /// None for rows that nobody wrote.
+    sample: Option<&'a Sample>,
+}
+
+impl AssertTraffic {
+    fn report(&self, cx: &mut Context<'_>, verdict: &Verdict, judged: &Judged) {
+        let (total, acknowledged) = (verdict.total, judged.acknowledged);
+        for (name, value) in [
+            ("acknowledged", acknowledged),
+            ("checked", total.checked),
+            ("not_checked", judged.not_checked(acknowledged)),
+        ] {
+            cx.fact(name, value);
+        }
+        // Of what was not looked for, nobody knows.
+        if total.checked > 0 {
+            cx.fact("lost", total.lost);
+        }
+        for (name, value) in [
+            ("duplicated", total.duplicated),
+            ("unexpected", total.unexpected),
+            ("resurrected", total.resurrected),
+            ("halves", total.halves),
+            ("in_doubt_present", total.in_doubt_present),
+            ("in_doubt_absent", total.in_doubt_absent),
+        ] {
+            cx.fact(name, value);
+        }
+        // What is rarely met is told where it is.
+        for (name, value) in [
+            ("in_doubt_hidden", total.in_doubt_hidden),
+            ("wrote_nothing", total.wrote_nothing),
+            ("without_ledger", total.without_ledger),
+            ("unresolved", total.unresolved),
+        ] {
+            if value > 0 {
+                cx.fact(name, value);
+            }
+        }
+        if verdict.gone.is_some() {
+            cx.fact("lost_work_ms", judged.lost_work_ms);
+        }
+        if let Some(sides) = verdict.lost.sides.filter(|_| total.lost > 0) {
+            cx.fact("lost_before_target", sides.before + sides.since);
+            cx.fact("lost_at_target", sides.at);
+            cx.fact("lost_after_target", sides.after);
+        }
+    }
+
+    fn judge(&self, cx: &Context<'_>, verdict: &Verdict, origin: Option<&Origin>, lost_work_ms: u64) -> StepResult {
+        let total = verdict.total;
+        let notes = |mut finding: Box<Finding>| {
+            for note in &verdict.notes {
+                finding = finding.note("note", note);
+            }
+            if total.checked > 0 && total.without_ledger > 0 {
+                let count = thousands(total.without_ledger);
+                finding = finding.note("not checked", format!("{count} acknowledged transactions without a `ledger`"));
+            }
+            Err(finding)
+        };
+        if total.unresolved > 0 {
+            let kinds = verdict.kinds.iter().filter(|kind| kind.tally.unresolved > 0);
+            let kinds: Vec<String> = kinds.map(|kind| format!("`{}`", kind.kind)).collect();
+            let label = format!("none of {} was found, not even right after its commit", kinds.join(", "));
+            let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry);
+            let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a generated \
+                        column writes there";
+            return notes(finding.label(label).help(help));
+        }
+        if total.checked == 0 && !self.allow_empty {
+            let label = match (total.without_ledger, total.wrote_nothing) {
+                (0, 0) => "no transaction was acknowledged".to_owned(),
+                (some, 0) => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
+                (_, some) => format!("{} acknowledged, and none of them wrote a row", thousands(some)),
+            };
+            let finding = Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry);
+            return notes(finding.label(label).help("if that is really what is right, say `allow_empty: true`"));
+        }
+        let sorts = self.sorts(verdict);
+        let Some(worst) = sorts.first() else {
+            if verdict.unread == 0 {
+                return Ok(());
+            }
+            let label = format!("{} wrote over rows that could not be read just before", thousands(verdict.unread));
+            let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry).label(label);
+            return notes(finding.help("may the users' role SELECT from the tables of their `ledger`?"));
+        };
+        let mut finding = Finding::failed(worst.title).at(worst.span).label(&worst.label);
+        for (at, sort) in sorts.iter().enumerate() {
+            let whose = if at == 0 { "" } else { sort.whose };
+            if at > 0 {
+                finding = finding.note("and", &sort.label);
+            }
+            finding = match sort.sample {
+                Some(sample) => tell(cx, origin, finding, whose, sample),
+                None => tell_strays(finding, whose, &verdict.strays),
+            };
+        }
+        for kind in verdict.kinds.iter().filter(|kind| kind.tally.duplicated > 1) {
+            let KindVerdict { kind, most_rows, tally } = kind;
+            if tally.duplicated < tally.checked {
+                continue;
+            }
+            let rows = if *most_rows > 1 { most_rows.to_string() } else { "several".to_owned() };
+            let said = if *most_rows > 1 { format!("`rows: {most_rows}`") } else { "how many as `rows`".to_owned() };
+            finding = finding.note("hint", format!(
+                "every `{kind}` has {rows} rows with its mark, so the transaction itself seems to write them: if it is meant to, say {said} in its `ledger`"
+            ));
+        }
+        if lost_work_ms > 0 {
+            let work = short(SignedDuration::from_millis(i64::try_from(lost_work_ms).unwrap_or(i64::MAX)));
+            finding = finding.note(
+                "time",
+                format!(
+                    "{work} of acknowledged work, from the first lost to the incident after it or to the last lost"
+                ),
+            );
+        }
+        if let Some(origin) = origin {
+            finding = origin.tell(finding, verdict.lost.sides);
+        }
+        notes(finding)
+    }
+
+    /// All that may not be, the worst first.
+    fn sorts<'a>(&self, verdict: &'a Verdict) -> Vec<Sort<'a>> {
+        let total = verdict.total;
+        let of = format!("of {} acknowledged commits", thousands(total.checked));
+        let most = |field: &Option<Spanned<u64>>| field.as_ref().map_or(0, |most| most.value);
+        let span = |field: &Option<Spanned<u64>>| field.as_ref().map_or(self.traffic.entry, |most| most.entry);
+        let mut sorts = vec![];
+        if total.lost > most(&self.lost) {
+            sorts.push(Sort {
+                title: "acknowledged commits are missing",
+                span: span(&self.lost),
+                label: format!("{} {of} {} gone", thousands(total.lost), are(total.lost)),
+                whose: " lost",
+                sample: Some(&verdict.lost),
+            });
+        }
+        if total.halves > 0 {
+            sorts.push(Sort {
+                title: "transactions are there in part",
+                span: self.traffic.entry,
+                label: format!(
+                    "{} {} there in part: one part is there and another is not",
+                    thousands(total.halves),
+                    are(total.halves)
+                ),
+                whose: " half",
+                sample: Some(&verdict.halves),
+            });
+        }
+        if total.duplicated > most(&self.duplicated) {
+            sorts.push(Sort {
+                title: "commits are there more than once",
+                span: span(&self.duplicated),
+                label: format!("{} {of} {} there more than once", thousands(total.duplicated), are(total.duplicated)),
+                whose: " duplicate",
+                sample: Some(&verdict.duplicated),
+            });
+        }
+        if total.resurrected > 0 {
+            let (count, are) = (thousands(total.resurrected), are(total.resurrected));
+            sorts.push(Sort {
+                title: "rejected transactions are there",
+                span: self.traffic.entry,
+                label: format!("{count} that the server rejected {are} there all the same"),
+                whose: " resurrected",
+                sample: Some(&verdict.resurrected),
+            });
+        }
+        if total.unexpected > 0 {
+            let rows = if total.unexpected == 1 { "row is" } else { "rows are" };
+            let count = thousands(total.unexpected);
+            sorts.push(Sort {
+                title: "there are rows that nobody wrote",
+                span: self.traffic.entry,
+                label: format!("{count} {rows} numbered as one of these users would, who never tried them"),
+                whose: " unexpected",
+                sample: None,
+            });
+        }
+        sorts
+    }
+}

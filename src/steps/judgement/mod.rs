@@ -1,0 +1,14 @@
+//! Steps that check what came out.
+
+pub(super) mod all;
+pub(super) mod assert_catalog;
+pub(super) mod assert_in_recovery;
+pub(super) mod assert_intact;
+pub(super) mod assert_log;
+pub(super) mod assert_primary;
+pub(super) mod assert_rows;
+pub(super) mod assert_streaming;
+pub(super) mod assert_traffic;
+pub(super) mod checksums;
+pub(super) mod loss_notes;
+pub(super) mod snapshot;

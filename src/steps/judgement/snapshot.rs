@@ -1,0 +1,108 @@
+//! `snapshot`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::data::{Catalog, RowsSnapshot};
+use crate::harness::{Aside, Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
+use crate::pg::TableName;
+use crate::source::Spanned;
+
+/// Remembers what tables hold and what they look like, for later assertions.
+///
+/// ```yaml
+/// - id: before
+///   snapshot: { node: master, tables: [shop.orders] }
+/// ```
+///
+/// Rows are remembered as order-independent checksums of the parts of a table and of its columns, computed by the server in one scan; those
+/// of tables of up to 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that differs.
+/// `catalog_only: true` leaves them out. `assert_rows` and `assert_catalog` compare with it by `same_as: before`. `database` is where the
+/// tables are, if that is not the node's own one.
+///
+/// Partitioned tables, views, materialized views and sequences are tables here. It passes when every table is there. It fails for one
+/// that is not, or that is an index, say: there would be nothing to compare with.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeSnapshot {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The tables.
+    tables: Spanned<Vec<Spanned<TableName>>>,
+    /// The database that they are in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
+    /// Leaves the rows out.
+    #[serde(default)]
+    catalog_only: bool,
+}
+
+impl StepKind for TakeSnapshot {
+    const NAME: &'static str = "snapshot";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+}
+
+#[async_trait(?Send)]
+impl Step for TakeSnapshot {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.node);
+        if scope.id.is_none() {
+            scope.error_help(
+                scope.action,
+                "`snapshot` has no `id`",
+                "nothing can be compared with it",
+                "write `id: before` beside `snapshot:`",
+            );
+        }
+        if self.tables.value.is_empty() {
+            scope.error(self.tables.span, "`tables` is empty", "of which tables?");
+        }
+    }
+
+    fn title(&self) -> String {
+        let tables: Vec<String> = self.tables.value.iter().map(|table| table.value.to_string()).collect();
+        format!("snapshot of {} on {}", tables.join(", "), self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let client = cx.client_in(&node, self.database.as_ref()).await?;
+        let tables: Vec<TableName> = self.tables.value.iter().map(|table| table.value.clone()).collect();
+        let catalog = Catalog::read(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
+        for table in &self.tables.value {
+            if catalog.is_absent(&table.value) {
+                return Err(Finding::failed("there is nothing to remember")
+                    .at(table.span)
+                    .label(format!("{} does not exist on `{}` as a table", table.value, self.node)));
+            }
+        }
+        cx.report_not_compared(&catalog);
+        let mut rows = Vec::new();
+        if !self.catalog_only {
+            let kind = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";
+            for table in &tables {
+                // A sequence has a position, which the catalog tells, and no rows.
+                if client.query_opt(kind, &[&table.quoted()]).await?.is_some_and(|row| row.get(0)) {
+                    continue;
+                }
+                let seen = RowsSnapshot::take(&client, table).await.map_err(|e| Finding::failed(e.to_string()))?;
+                cx.fact(&format!("rows of {table}"), seen.sum().rows);
+                rows.push((table.clone(), Arc::new(seen)));
+            }
+        }
+        let database = self.database.as_ref().map(|database| database.value.clone());
+        let id = cx.id.unwrap_or_default().to_owned();
+        cx.world.outputs().snapshots.insert(id, Snapshot { rows, catalog, tables, sequence_floors: vec![], database });
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Watching a server's archiver, for the steps that wait for it, break it and mend it.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use crate::harness::{Finding, NodeRef, Scope};
+use crate::node::{Node, moment};
+use crate::pg::Segment;
+
+/// The repo that a node archives to, by the scenario; an error where it archives nothing, and `so` what that comes to.
+pub(crate) fn archive_of(scope: &mut Scope<'_>, node: &mut NodeRef, so: &str) -> Option<String> {
+    let info = scope.own_node(node)?;
+    if info.archive_to.is_none() {
+        scope.error_related(
+            node.span().unwrap_or(scope.action),
+            format!("node `{node}` archives nothing"),
+            so,
+            (info.span, "it has no `archive_to: REPO`".to_owned()),
+        );
+    }
+    info.archive_to
+}
+
+/// Finishes the WAL segment that is being written, so that it is archived, with a commit in it: a recovery to a time ends with an
+/// error when no commit comes after that time.
+pub(crate) async fn finish_segment(client: &Client) -> Result<Segment, Box<Finding>> {
+    let size = segment_size(client).await?;
+    client.batch_execute("SELECT pg_current_xact_id()").await?;
+    let now = moment(client).await?;
+    client.batch_execute("SELECT pg_switch_wal()").await?;
+    Ok(Segment::before(now.lsn, now.timeline, size))
+}
+
+/// The size of the server's WAL segments.
+pub(crate) async fn segment_size(client: &Client) -> Result<u64, Box<Finding>> {
+    let query = "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'";
+    Ok(client.query_one(query, &[]).await?.get::<_, i64>(0).cast_unsigned())
+}
+
+/// What the server says of its archiver (`pg_stat_archiver`).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Archiver {
+    /// The last file that archive_command returned 0 for, and when.
+    last: Option<(String, String)>,
+    /// How often it returned something else.
+    failed: i64,
+    last_failed: Option<(String, String)>,
+}
+
+impl Archiver {
+    pub(crate) async fn ask(client: &Client) -> Result<Self, Box<Finding>> {
+        let row = client
+            .query_one(
+                "SELECT last_archived_wal, last_archived_time::text, failed_count, last_failed_wal, last_failed_time::text
+                 FROM pg_stat_archiver",
+                &[],
+            )
+            .await?;
+        let text = |column| row.get::<_, Option<String>>(column);
+        Ok(Archiver { last: text(0).zip(text(1)), failed: row.get(2), last_failed: text(3).zip(text(4)) })
+    }
+
+    /// How often archive_command failed.
+    pub(crate) fn failed(&self) -> i64 {
+        self.failed
+    }
+
+    /// The segment that it could not archive last, where that is one like this.
+    pub(crate) fn last_failed(&self, like: Segment) -> Option<Segment> {
+        Segment::parse(&self.last_failed.as_ref()?.0, like.end().0 - like.start().0)
+    }
+
+    /// Whether the server says that this segment is archived. Names of history and backup files sort among the segments'.
+    pub(crate) fn claims(&self, segment: Segment) -> bool {
+        let last = self.last.as_ref().and_then(|(last, _)| last.get(..24));
+        last.is_some_and(|last| last >= segment.to_string().as_str())
+    }
+}
+
+impl std::fmt::Display for Archiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.last {
+            Some((wal, at)) => write!(f, "last archived, as the server says: {wal} at {at}")?,
+            None => f.write_str("the server says that it has archived nothing")?,
+        }
+        if let Some((wal, at)) = &self.last_failed {
+            write!(f, "; archive_command failed {} times, last for {wal} at {at}", self.failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Knocks the postmaster up while somebody waits for its archiver: it looks after one that was lost when a session is opened, else
+/// once a minute.
+pub(crate) struct ArchiverNudge(Instant);
+
+impl ArchiverNudge {
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new() -> Self {
+        ArchiverNudge(Instant::now() + Self::PATIENCE)
+    }
+
+    /// Knocks, if it is time to. Whatever comes of it.
+    pub(crate) async fn knock(&mut self, node: &Node) {
+        if Instant::now() >= self.0 {
+            self.0 = Instant::now() + Self::PATIENCE;
+            drop(node.connect().await);
+        }
+    }
+}

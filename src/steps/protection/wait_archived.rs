@@ -1,0 +1,343 @@
+//! `wait_archived`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_postgres::Client;
+
+use crate::harness::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Host;
+use crate::node::{Node, lineage};
+use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
+use crate::repo::{Archive, Repo, SegmentHeader};
+use crate::source::{Name, Spanned};
+use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
+use crate::steps::recovery::follow::upstream_of;
+
+/// Waits until everything up to a mark, or up to now, is in the archive.
+///
+/// ```yaml
+/// - wait_archived: { node: master, through: accident }
+/// ```
+///
+/// It commits an empty transaction and switches to a new WAL segment: what is in an unfinished segment is not in the archive, and
+/// a recovery to a time ends with an error when no commit comes after that time.
+///
+/// Of a standby that archives (`archive_mode: always`) the primary that it follows finishes the segment.
+///
+/// It passes when all segments up to that one lie in the repo, from the end of the last backup in it, or else from the first one
+/// there, on every timeline on the way, with the history files; when each is whole and, by its first page, this cluster's: the server's word
+/// for it is not enough, since an archive_command can lie. It fails when `within` runs out, and tells what the server says of its
+/// archiver and which segment is not there; at once where one is missing that cannot come any more, or is another cluster's.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitArchived {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// A mark.
+    #[serde(default)]
+    through: Option<Spanned<Name>>,
+    /// Where it archives to.
+    #[serde(skip)]
+    repo: Option<String>,
+}
+
+impl StepKind for WaitArchived {
+    const NAME: &'static str = "wait_archived";
+    // After a crash the server waits at least 10 s before it starts its archiver again.
+    const DEADLINE: Duration = Duration::from_secs(90);
+    const ROLE: Role = Role::Act;
+}
+
+#[async_trait(?Send)]
+impl Step for WaitArchived {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        self.repo = archive_of(scope, &mut self.node, "this would wait for ever");
+        if let Some(mark) = &self.through {
+            scope.mark(mark);
+        }
+    }
+
+    fn title(&self) -> String {
+        let through = self.through.as_ref().map(|mark| format!(" through {}", mark.value)).unwrap_or_default();
+        format!("wait for the archive of {}{through}", self.node)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let client = cx.client(&node).await?;
+        let repo = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.clone();
+        let writer = self.writer(cx, &node, &client).await?;
+        // Everything up to now, and so up to any mark, with the commit that a target time needs after it.
+        let segment = finish_segment(&writer).await?;
+        let whose = lineage(&writer).await?;
+        self.judge_mark(cx, &whose)?;
+        if !Arc::ptr_eq(&writer, &client) {
+            // A standby has the whole of a segment when something comes after it.
+            writer.batch_execute("SELECT pg_current_xact_id()").await?;
+        }
+        cx.fact("segment", segment.to_string());
+        let span = self.through.as_ref().map(|mark| mark.entry);
+        let host = node.host()?.clone();
+        // What this archive_command has acknowledged is there: what is not there does not come any more.
+        let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
+        let in_order = row.get::<_, String>(0) == repo.archive_command();
+        let from = needed(cx, &repo, &whose);
+        let way = Way { repo: &repo, host: host.as_ref(), whose: &whose, from, through: segment };
+        cx.awaits(Awaited::Archive, node.name());
+        let (mut gap, mut refused, mut settled) = (false, 0, false);
+        let mut knocker = ArchiverNudge::new();
+        let what = format!("segment {segment} in repo `{}`", repo.name);
+        let others = cx.world.outputs().nodes.values().cloned().collect::<Vec<_>>();
+        let done = cx.until(&what, async |seen| {
+            knocker.knock(&node).await;
+            let archiver = Archiver::ask(&client).await?;
+            *seen = archiver.to_string();
+            if archiver.failed() > refused {
+                // archive_command refuses to write over another segment of that name: whose is it?
+                refused = archiver.failed();
+                let judged = way.judge_headers(archiver.last_failed(segment).as_slice(), &others).await;
+                settled = judged.is_err();
+                judged?;
+            }
+            if archiver.claims(segment) {
+                let archive = repo.archive(host.as_ref()).await?;
+                let missing = match way.look(&archive) {
+                    Ok(found) => {
+                        let judged = way.judge_headers(&found, &others).await;
+                        settled = judged.is_err();
+                        return judged.map(Some);
+                    }
+                    Err(missing) => missing,
+                };
+                match &missing {
+                    Missing::Segments(missing) => {
+                        let Some(first) = missing.first() else { return Ok(None) };
+                        if in_order && *first < segment && archive.is_whole(segment) {
+                            // A listing is not made in an instant: a second one decides.
+                            if std::mem::replace(&mut gap, true) {
+                                return Err(told_missing(&repo.name, missing, &archive));
+                            }
+                        }
+                        let not = if archive.holds(*first) { "is not whole" } else { "is not" };
+                        seen.push_str(&format!("; but {first} {not} in repo `{}`: {}", repo.name, archive.summary()));
+                    }
+                    Missing::History(timeline) => {
+                        let file = History::file(*timeline);
+                        seen.push_str(&format!(
+                            "; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}",
+                            repo.name
+                        ));
+                    }
+                }
+            }
+            Ok(None)
+        });
+        match done.await {
+            Ok(()) => Ok(()),
+            Err(finding) if settled => Err(finding),
+            Err(finding) => {
+                let finding = match span {
+                    Some(span) => finding.at(span),
+                    None => finding,
+                };
+                match gap {
+                    true => Err(finding.help("what is missing stays missing: take a new base backup, and see that archive_command can be believed")),
+                    false => Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log")),
+                }
+            }
+        }
+    }
+}
+
+impl WaitArchived {
+    /// A session on the server that writes the WAL: the node itself, or its primary where it is a standby that archives.
+    async fn writer(
+        &self,
+        cx: &Context<'_>,
+        node: &Arc<Node>,
+        client: &Arc<Client>,
+    ) -> Result<Arc<Client>, Box<Finding>> {
+        let query = "SELECT pg_is_in_recovery(), current_setting('archive_mode')";
+        let row = client.query_one(query, &[]).await?;
+        if !row.get::<_, bool>(0) {
+            return Ok(client.clone());
+        }
+        let at = self.node.span();
+        let finding = |label: String| {
+            let finding =
+                Finding::failed(format!("`{}` is in recovery, and writes no WAL of its own", node.name())).label(label);
+            match at {
+                Some(span) => finding.at(span),
+                None => finding,
+            }
+        };
+        let mode: &str = row.get(1);
+        if mode != "always" {
+            return Err(finding(format!("it archives nothing: its archive_mode is `{mode}`"))
+                .help("a standby archives with `archive_mode: always` only; wait for the archive of its primary"));
+        }
+        let mut up = node.clone();
+        let most = cx.world.outputs().nodes.len();
+        for _ in 0..most {
+            let Some((above, _)) = upstream_of(cx, &up).await else { break };
+            up = above;
+        }
+        let primary = cx.client(&up).await;
+        let Ok(primary) = primary else { return Err(finding(format!("its primary `{}` does not answer", up.name()))) };
+        match primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+            false => Ok(primary),
+            true => {
+                Err(finding("a primary is needed to finish the segment, and it follows none of this drill".to_owned())
+                    .help("start or promote a primary for it to follow"))
+            }
+        }
+    }
+
+    /// Fails where the mark is not in the history of the server that archives.
+    fn judge_mark(&self, cx: &Context<'_>, whose: &Lineage) -> StepResult {
+        let Some(through) = &self.through else { return Ok(()) };
+        let mark = cx.world.mark(through.as_str())?;
+        let place = mark.before.lsn;
+        let label = match whose.history.parted(&mark.lineage.history).filter(|parting| place > parting.at) {
+            _ if whose.system != mark.lineage.system => {
+                format!("it was made on another cluster than that of `{}`", self.node)
+            }
+            None => return Ok(()),
+            Some(parting) => format!(
+                "it is at {place} on timeline {}, and `{}` is on timeline {}: they part at {}",
+                mark.lineage.history.at(place),
+                self.node,
+                whose.history.timeline,
+                parting.at
+            ),
+        };
+        Err(Finding::failed(format!("`{}` is not in the WAL of `{}`", mark.id, self.node))
+            .at(through.entry)
+            .label(label)
+            .help("wait for the archive of the server on which the mark was made"))
+    }
+}
+
+/// What has to be in the archive.
+struct Way<'a> {
+    repo: &'a Repo,
+    host: &'a dyn Host,
+    /// Whose WAL it is.
+    whose: &'a Lineage,
+    /// Where the last backup there ends; none where there is no backup.
+    from: Option<Lsn>,
+    /// The last segment.
+    through: Segment,
+}
+
+/// What is not there.
+enum Missing {
+    /// Segments, or those that are not whole.
+    Segments(Vec<Segment>),
+    /// The history file of a timeline.
+    History(TimelineId),
+}
+
+impl Way<'_> {
+    /// The segments that are needed and there, on every timeline on the way.
+    fn look(&self, archive: &Archive) -> Result<Vec<Segment>, Missing> {
+        let history = &self.whose.history;
+        let first = archive.timeline(self.through.timeline()).next();
+        let from = self.from.or(first.map(Segment::start)).unwrap_or(self.through.start());
+        let size = self.through.end().0 - self.through.start().0;
+        let (mut found, mut missing) = (vec![], vec![]);
+        for alike in history.segments(from, self.through.end(), size) {
+            match alike.iter().find(|one| archive.is_whole(**one)) {
+                Some(one) => found.push(*one),
+                None => missing.extend(alike.first()),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Missing::Segments(missing));
+        }
+        // What comes from a backup on one timeline to another one has to be told of the others.
+        let start = history.at(Lsn(from.0.saturating_add(1)));
+        let others = history.stretches().into_iter().map(|(timeline, _)| timeline).filter(|timeline| *timeline > start);
+        match others.into_iter().find(|timeline| !archive.has_history(*timeline)) {
+            Some(timeline) => Err(Missing::History(timeline)),
+            None => Ok(found),
+        }
+    }
+
+    /// Fails where a segment is not this cluster's, or not the one that its name says.
+    async fn judge_headers(&self, segments: &[Segment], nodes: &[Arc<Node>]) -> StepResult {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let headers = self.repo.headers(self.host, segments).await?;
+        let own = |segment: &Segment, header: &SegmentHeader| {
+            header.system == self.whose.system && header.start == segment.start()
+        };
+        let wrong =
+            segments.iter().zip(headers).find(|(segment, header)| !header.is_some_and(|header| own(segment, &header)));
+        let Some((segment, header)) = wrong else { return Ok(()) };
+        let Some(header) = header else { return Ok(()) };
+        let repo = &self.repo.name;
+        if header.system == self.whose.system {
+            return Err(Finding::failed(format!("segment {segment} in repo `{repo}` is another one"))
+                .label(format!("by its first page it begins at {}", header.start))
+                .help("it was renamed, or written over: take a new base backup"));
+        }
+        let mut owner = None;
+        for node in nodes.iter().filter(|node| node.is_up() && !node.is_external()) {
+            let theirs = match node.client().await {
+                Ok(client) => lineage(&client).await.ok(),
+                Err(_) => None,
+            };
+            if theirs.is_some_and(|theirs| theirs.system == header.system) {
+                owner = Some(format!("the cluster of `{}`", node.name()));
+                break;
+            }
+        }
+        let owner = owner.unwrap_or_else(|| "no server of this drill".to_owned());
+        Err(Finding::failed(format!("segment {segment} in repo `{repo}` is of another cluster"))
+            .label(format!(
+                "its first page has the system identifier {}: {owner}. This cluster's is {}",
+                header.system, self.whose.system
+            ))
+            .help(
+                "two clusters must not archive into one place: give each a repo of its own, and take a new base backup",
+            ))
+    }
+}
+
+/// Where the last backup in the repo ends that the server's WAL goes on from: WAL up to there is in itself. What is missing before that
+/// is lost, and of no more use.
+fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
+    let state = cx.world.outputs();
+    let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name);
+    let marks = backups.filter_map(|(id, _)| state.marks.get(id));
+    let own = |mark: &&Mark| {
+        mark.lineage.system == whose.system && whose.history.shares(&mark.lineage.history, mark.after.lsn)
+    };
+    marks.filter(own).map(|mark| mark.after.lsn).max()
+}
+
+fn told_missing(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
+    let label = match missing {
+        [one] => format!("segment {one} is not in repo `{repo}`, though the server has archived what comes after it"),
+        many => format!(
+            "segments {} are not in repo `{repo}`, though the server has archived what comes after them",
+            listed(many)
+        ),
+    };
+    Finding::failed("there is a gap in the archive").label(format!("{label}; {}", archive.summary()))
+}
+
+/// Segments in words: all of a few, the first and the last of many.
+pub(crate) fn listed(segments: &[Segment]) -> String {
+    match segments {
+        [first, .., last] if segments.len() > 3 => format!("{first} to {last} ({} of them)", segments.len()),
+        few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}

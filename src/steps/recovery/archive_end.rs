@@ -1,0 +1,191 @@
+//! Why a recovery ended where it did: at the end of the archive, at a gap, at damage.
+//!
+//! PostgreSQL takes a segment that is missing or cannot be read for the end: it promotes there, or waits, and says nothing.
+
+use crate::harness::{Finding, StepResult};
+use crate::host::HostError;
+use crate::node::{Node, RecoveryLog};
+use crate::pg::{History, Lsn, Segment, TimelineId};
+use crate::repo::{Archive, Repo};
+
+/// The segments that lay in a repo before the recovery began: what is archived meanwhile need not be read.
+pub(crate) struct ArchiveEnd<'a> {
+    repo: &'a Repo,
+    archive: Archive,
+}
+
+/// What is there after a recovery's end.
+enum Beyond {
+    /// The segment at its end cannot be read on.
+    Damage(Segment, String),
+    /// There is more, from the one to the other, but not what comes next.
+    Gap(Segment, Segment),
+    /// No more segments.
+    Nothing,
+}
+
+impl<'a> ArchiveEnd<'a> {
+    /// Lists a repo's segments.
+    pub(crate) async fn read(node: &Node, repo: &'a Repo) -> Result<Self, HostError> {
+        Ok(ArchiveEnd { repo, archive: repo.archive(node.host()?.as_ref()).await? })
+    }
+
+    /// The segment that holds what lies before `lsn`; none where the archive is empty, and nobody knows how long a segment is.
+    pub(crate) fn segment(&self, lsn: Lsn, history: &History) -> Option<Segment> {
+        Some(Segment::before(lsn, history.at(lsn), self.archive.segment_size()?))
+    }
+
+    /// The repo's name.
+    pub(crate) fn repo(&self) -> &str {
+        &self.repo.name
+    }
+
+    /// Whether there is WAL of a timeline.
+    pub(crate) fn has_timeline(&self, timeline: TimelineId) -> bool {
+        self.archive.timeline(timeline).next().is_some()
+    }
+
+    /// The segments that lie on the way to a timeline, in their order.
+    fn on_way(&self, history: &History) -> Vec<Segment> {
+        let mut begin = Lsn(0);
+        let mut found = Vec::new();
+        for (timeline, end) in history.stretches() {
+            let own = self.archive.timeline(timeline);
+            found.extend(own.filter(|one| one.end() > begin && end.is_none_or(|end| one.start() < end)));
+            begin = end.unwrap_or(begin);
+        }
+        found.sort_by_key(|one| one.start());
+        found
+    }
+
+    /// Fails where a recovery to the end of the archive ended before it. `replayed` is the position of the last record or its end,
+    /// `history` that of the timeline which was followed.
+    pub(crate) fn judge(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> StepResult {
+        let (title, trouble) = match self.beyond(replayed, history, arrival) {
+            Beyond::Nothing => return Ok(()),
+            Beyond::Damage(..) => ("recovery ended at damage in the archive", None),
+            Beyond::Gap(..) => ("recovery ended at a gap in the archive", arrival.wal_trouble.as_ref()),
+        };
+        let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
+        Err(Finding::failed(title).label(self.explain(replayed, history, arrival)).note("log", trouble).help(
+            "what follows cannot be had from this archive: PostgreSQL takes a missing or damaged segment for the end",
+        ))
+    }
+
+    /// Fails where the newest WAL in the archive is on a timeline that a recovery to its end did not take.
+    pub(crate) async fn judge_newest(&self, node: &Node, replayed: Lsn, history: &History) -> StepResult {
+        let Some(newest) = self.archive.newest() else { return Ok(()) };
+        if self.on_way(history).contains(&newest) {
+            return Ok(());
+        }
+        let (repo, timeline) = (&self.repo.name, newest.timeline());
+        let file = format!("{}/{}", self.repo.wal(), History::file(timeline));
+        let text = String::from_utf8_lossy(&node.host()?.read(&file, 0).await?).into_owned();
+        let theirs = History::read(timeline, &text);
+        let taken = history.timeline;
+        let (parted, help) = match theirs.parted(history) {
+            _ if timeline.0 > 1 && text.is_empty() => (
+                format!("repo `{repo}` does not hold {}", History::file(timeline)),
+                "without its history file nothing can follow a timeline: archive it".to_owned(),
+            ),
+            Some(parting) if parting.from.is_some() => (
+                format!("they part at {} on timeline {}", parting.at, parting.from.unwrap_or(taken)),
+                format!(
+                    "say which one is meant: `timeline: {timeline}` or `timeline: {taken}`. PostgreSQL takes the timeline with the \
+                     highest number, whichever has the newest WAL"
+                ),
+            ),
+            _ => ("they have nothing in common".to_owned(), "is it the WAL of another server?".to_owned()),
+        };
+        Err(Finding::failed("recovery did not take the newest WAL in the archive")
+            .label(format!(
+                "the newest segment in repo `{repo}` is {newest}, on timeline {timeline}; the recovery followed timeline {taken}, to \
+                 {replayed}: {parted}"
+            ))
+            .help(help))
+    }
+
+    /// Why a recovery went no further than `replayed`, in words.
+    pub(crate) fn explain(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> String {
+        let name = &self.repo.name;
+        let Some(end) = self.segment(replayed, history) else { return format!("there is no WAL in repo `{name}`") };
+        match self.beyond(replayed, history, arrival) {
+            Beyond::Damage(segment, trouble) => format!("segment {segment} in repo `{name}` is damaged: {trouble}"),
+            Beyond::Gap(first, last) => {
+                let goes_on = match first == last {
+                    true => format!("repo `{name}` goes on with {last}"),
+                    false => format!("repo `{name}` goes on from {first} to {last}"),
+                };
+                match end.next() {
+                    next if first.start() == next.start() => format!("it ended in {end}, and {goes_on}"),
+                    next => format!("segment {next} is missing: it ended in {end}, and {goes_on}"),
+                }
+            }
+            Beyond::Nothing => match self.on_way(history).last() {
+                Some(last) => format!("repo `{name}` ends with segment {last}"),
+                None => format!("repo `{name}` has no WAL of timeline {}", history.at(replayed)),
+            },
+        }
+    }
+
+    fn beyond(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> Beyond {
+        let size = self.archive.segment_size();
+        let Some((end, size)) = self.segment(replayed, history).zip(size) else { return Beyond::Nothing };
+        // What it complained about and then read elsewhere, in its own pg_wal, it has got past.
+        if let Some(trouble) = &arrival.wal_trouble
+            && let Some((segment, at)) = trouble.place(end.timeline(), size)
+            && at >= replayed
+            && self.archive.holds(segment)
+        {
+            return Beyond::Damage(segment, trouble.text.clone());
+        }
+        let mut later = self.on_way(history).into_iter().filter(|segment| segment.start() > end.start());
+        match later.next() {
+            Some(first) => Beyond::Gap(first, later.next_back().unwrap_or(first)),
+            None => Beyond::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    fn archive(repo: &Repo) -> ArchiveEnd<'_> {
+        let names = ["000000010000000000000002", "000000010000000000000004", "000000020000000000000009"];
+        let listing: String = names.map(|name| format!("-rw------- 1 1 1 {} Nov 22 12:00 {name}\n", 16 * MB)).concat();
+        ArchiveEnd { repo, archive: Archive::read(&listing) }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_end_is_found_on_its_timeline_alone() {
+        let repo = Repo { name: "onsite".to_owned(), path: "/repo".to_owned() };
+        let told = |lsn: u64, timeline, log: &str| {
+            let (arrival, archive) = (RecoveryLog::read(log), archive(&repo));
+            let history = History::first(TimelineId(timeline));
+            let judged = archive.judge(Lsn(lsn), &history, &arrival);
+            (judged.is_ok(), archive.explain(Lsn(lsn), &history, &arrival))
+        };
+        let (ok, why) = told(0x200_0100, 1, "");
+        assert!(!ok && why.contains("segment 000000010000000000000003 is missing"), "{why}");
+        assert!(why.contains("repo `onsite` goes on with 000000010000000000000004"), "{why}");
+        assert_eq!(
+            told(0x400_0100, 1, ""),
+            (true, "repo `onsite` ends with segment 000000010000000000000004".to_owned())
+        );
+        let damage = "LOG:  invalid magic number DBDB in log segment 000000010000000000000004, offset 8192\n";
+        let (ok, why) = told(0x400_0100, 1, damage);
+        assert!(
+            !ok && why.starts_with("segment 000000010000000000000004 in repo `onsite` is damaged: invalid magic"),
+            "{why}"
+        );
+        // It has got past that one, and complains about one that was never archived.
+        assert!(told(0x400_3000, 1, damage).0);
+        let old = "LOG:  unexpected pageaddr 0/2000000 in log segment 000000010000000000000005, offset 0\n";
+        assert!(told(0x400_3000, 1, old).0);
+        assert!(told(0x900_0100, 2, "").0);
+        assert_eq!(told(0x900_0100, 3, ""), (true, "repo `onsite` has no WAL of timeline 3".to_owned()));
+    }
+}

@@ -1,0 +1,310 @@
+//! `dump`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_postgres::Client;
+
+use crate::data::{Catalog, Dependents};
+use crate::harness::{Aside, Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::journal::Event;
+use crate::node::{Node, Purpose};
+use crate::pg::TableName;
+use crate::source::Spanned;
+use crate::steps::data::load::client_program;
+
+/// Dumps tables or schemas with pg_dump, under the step's id.
+///
+/// ```yaml
+/// - id: orders
+///   dump: { node: rescue, tables: [shop.orders], dependents: true }
+/// - id: everything
+///   dump: { node: rescue, schemas: [shop] }
+/// ```
+///
+/// `dependents: true` adds what a DROP ... CASCADE took with the tables or schemas and `pg_dump --table` or `--schema` leaves out: inbound
+/// foreign keys, views, publication membership, statistics objects, partitions before 16. What depends on them and is not understood fails
+/// the step: it is never left out silently. A dump of schemas without it warns of what stays outside.
+///
+/// The large objects that rows refer to (by columns of type `oid`, or of a domain over it as `lo`) come along with their owners, grants and
+/// comments. `reimport` leaves those alone that are there with the same contents, and fails where a number is taken by other contents.
+///
+/// It passes when the dump is complete. It fails when pg_dump does; blocked by a lock it fails within its deadline and names who
+/// holds the lock, and why. A recovery that is paused before the commit of a DROP TABLE holds that table's lock for ever.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeDump {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+    /// The tables.
+    #[serde(default)]
+    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
+    /// Whole schemas instead.
+    #[serde(default)]
+    schemas: Option<Spanned<Vec<String>>>,
+    /// Adds what depends on the tables or schemas.
+    #[serde(default)]
+    dependents: Option<Spanned<bool>>,
+}
+
+impl StepKind for TakeDump {
+    const NAME: &'static str = "dump";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
+}
+
+#[async_trait(?Send)]
+impl Step for TakeDump {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.own_node(&mut self.node);
+        if scope.id.is_none() {
+            scope.error_help(
+                scope.action,
+                "`dump` has no `id`",
+                "nothing can import it",
+                "write `id: orders` beside `dump:`",
+            );
+        }
+        match (&self.tables, &self.schemas) {
+            (None, None) => {
+                scope.error_help(
+                    scope.action,
+                    "`tables` or `schemas` is missing",
+                    "dump what?",
+                    "write `tables: [shop.orders]`",
+                );
+            }
+            (Some(_), Some(schemas)) => {
+                scope.error(schemas.entry, "`tables` and `schemas` exclude each other", "one of the two");
+            }
+            (Some(tables), None) if tables.value.is_empty() => {
+                scope.error(tables.span, "`tables` is empty", "dump what?");
+            }
+            (None, Some(schemas)) if schemas.value.is_empty() => {
+                scope.error(schemas.span, "`schemas` is empty", "dump what?");
+            }
+            _ => {}
+        }
+    }
+
+    fn title(&self) -> String {
+        let what = match (&self.tables, &self.schemas) {
+            (Some(tables), _) => tables.value.iter().map(|t| t.value.to_string()).collect::<Vec<_>>().join(", "),
+            (None, Some(schemas)) => format!("schema {}", schemas.value.join(", ")),
+            (None, None) => String::new(),
+        };
+        format!("dump {what} of {}", self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let id = cx.id.unwrap_or_default().to_owned();
+        let path = format!("{}/dump-{id}.sql", node.host()?.paths().shared);
+        let wanted = self.dependents.as_ref().is_some_and(|d| d.value);
+        let dependents = match wanted || self.schemas.is_some() {
+            true => self.find_dependents(cx, &node, wanted).await?,
+            false => None,
+        };
+        let of_tables = self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.quoted());
+        let of_dependents = dependents.iter().flat_map(|dependents| &dependents.relations).map(TableName::quoted);
+        let schemas = self.schemas.iter().flat_map(|schemas| &schemas.value);
+        let mut files = vec![path.clone()];
+        match self.schemas.is_some() {
+            false => self.pg_dump(cx, &node, &path, "--table", of_tables.chain(of_dependents).collect()).await?,
+            true => {
+                let names = schemas.map(|schema| crate::pg::quote_identifier(schema)).collect();
+                self.pg_dump(cx, &node, &path, "--schema", names).await?;
+                // Beside --table pg_dump pays no heed to --schema.
+                let outside: Vec<String> = of_dependents.collect();
+                if !outside.is_empty() {
+                    let path = format!("{}/dump-{id}-outside.sql", node.host()?.paths().shared);
+                    self.pg_dump(cx, &node, &path, "--table", outside).await?;
+                    files.push(path);
+                }
+            }
+        }
+        if let Some(first) = self.bring_large_objects(cx, &node, &id).await? {
+            files.insert(0, first);
+        }
+        if let Some(dependents) = dependents {
+            if !dependents.without.is_empty() {
+                self.leave_out(&node, &path, &dependents.without).await?;
+            }
+            if !dependents.sql.trim().is_empty() {
+                let after = format!("{}/dump-{id}-dependents.sql", node.host()?.paths().shared);
+                node.host()?.write(&after, dependents.sql.as_bytes()).await?;
+                files.push(after);
+            }
+            cx.fact("dependents", dependents.summary.clone());
+        }
+        cx.world.outputs().dumps.insert(
+            id,
+            Dump {
+                files,
+                node: self.node.as_str().to_owned(),
+                tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
+                schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
+            },
+        );
+        Ok(())
+    }
+}
+
+impl TakeDump {
+    async fn pg_dump(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        path: &str,
+        option: &str,
+        names: Vec<String>,
+    ) -> StepResult {
+        let args = ["--file", path, "--no-password"].map(str::to_owned).into_iter();
+        let args = args.chain(names.into_iter().flat_map(|name| [option.to_owned(), name]));
+        cx.wait("pg_dump");
+        // Where a lock is in its way, whoever watches the step ends it and says who holds it.
+        let output = node.host()?.run(client_program(node, "pg_dump", Purpose::Own)?.with_args(args)).await?;
+        match output.success() {
+            true => Ok(()),
+            false => Err(self.explain(output.stderr.trim())),
+        }
+    }
+
+    /// Writes a script that brings the large objects that rows refer to: pg_dump leaves them out when it dumps tables or schemas.
+    async fn bring_large_objects(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        id: &str,
+    ) -> Result<Option<String>, Box<Finding>> {
+        let client = cx.client(node).await?;
+        let tables = self.all_tables(&client).await?;
+        let large = Catalog::large_objects_of(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
+        let count = large.count();
+        if count == 0 {
+            return Ok(None);
+        }
+        cx.wait("the large objects that the rows refer to");
+        let host = node.host()?;
+        let shared = &host.paths().shared;
+        let (query, path) = (format!("{shared}/dump-{id}-query.sql"), format!("{shared}/dump-{id}-large-objects.sql"));
+        // As CSV with quotes that no line has, the lines come as they are.
+        let copy = format!("COPY ({}) TO STDOUT WITH (FORMAT csv, QUOTE E'\\b', DELIMITER E'\\f')", large.script());
+        let text = format!("SET standard_conforming_strings = on; SET client_encoding = 'UTF8';\n{copy};\n");
+        host.write(&query, text.as_bytes()).await?;
+        let psql = client_program(node, "psql", Purpose::Own)?;
+        let output = host.run(psql.with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", &path, "-f", &query])).await?;
+        if !output.success() {
+            let title = "the large objects that the rows refer to could not be dumped";
+            return Err(Finding::failed(title).note("said", output.stderr.trim()));
+        }
+        cx.fact("large objects", count);
+        Ok(Some(path))
+    }
+
+    /// The tables, or those of the schemas.
+    async fn all_tables(&self, client: &Client) -> Result<Vec<TableName>, Box<Finding>> {
+        let tables = self.tables.iter().flat_map(|tables| &tables.value);
+        let mut all: Vec<TableName> = tables.map(|table| table.value.clone()).collect();
+        let query =
+            "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND n.nspname = $1::text ORDER BY c.oid";
+        for schema in self.schemas.iter().flat_map(|schemas| &schemas.value) {
+            let rows = client.query(query, &[schema]).await?;
+            all.extend(rows.iter().map(|row| TableName { schema: Some(row.get(0)), name: row.get(1) }));
+        }
+        Ok(all)
+    }
+
+    /// What depends on the tables or schemas, where it is wanted; a dump of schemas warns of what it leaves outside.
+    async fn find_dependents(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        wanted: bool,
+    ) -> Result<Option<Dependents>, Box<Finding>> {
+        let tables: Vec<TableName> =
+            self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect();
+        let client = cx.client(node).await?;
+        cx.wait("the dependents' definitions");
+        let found = match &self.schemas {
+            Some(schemas) => Dependents::read_of_schemas(&client, &schemas.value).await,
+            None => Dependents::read(&client, &tables).await,
+        };
+        let found = found.map_err(|error| self.explain(&error.to_string()))?;
+        if !wanted {
+            let outside: Vec<String> = found.summary.iter().chain(&found.unknown).cloned().collect();
+            if !outside.is_empty() {
+                let title = self.title();
+                let message = format!(
+                    "{title} leaves out what depends on it from outside: {}; `dependents: true` brings it",
+                    outside.join(", ")
+                );
+                cx.world.journal.write(Event::Warned { drill: Some(cx.world.drill), message });
+            }
+            return Ok(None);
+        }
+        if !found.unknown.is_empty() {
+            let what = if self.schemas.is_some() { "schemas" } else { "tables" };
+            let finding = Finding::failed(format!("something depends on the {what} that a dump cannot bring back"))
+                .at(self.dependents.as_ref().map_or(Default::default(), |d| d.entry))
+                .label("these would be lost")
+                .note("lost", found.unknown.join("\n"));
+            return Err(finding.help(self.way_out()));
+        }
+        Ok(Some(found))
+    }
+
+    /// What to do about dependents that cannot be brought.
+    fn way_out(&self) -> String {
+        let by_hand = format!(
+            "on `{}`, before the dump, drop them with `sql`, and what uses them (a policy, view, check, default or index); after `reimport`, \
+             create them again with `sql` in their right order",
+            self.node
+        );
+        if self.schemas.is_some() {
+            return by_hand;
+        }
+        let tables = self.tables.iter().flat_map(|tables| &tables.value);
+        let mut schemas: Vec<&str> = tables.map(|table| table.value.schema.as_deref().unwrap_or("public")).collect();
+        schemas.dedup();
+        format!(
+            "`schemas: [{}]` in the place of `tables` brings what is in the same schema in its right order, into a server that has lost the \
+             whole schema. Otherwise, {by_hand}",
+            schemas.join(", ")
+        )
+    }
+
+    /// Takes lines out of pg_dump's output that would stand in the way of an import.
+    async fn leave_out(&self, node: &Node, path: &str, lines: &[String]) -> StepResult {
+        let host = node.host()?;
+        let mut text = String::from_utf8_lossy(&host.read(path, 0).await?).into_owned();
+        for line in lines {
+            let whole = format!("{}\n", line.trim_end());
+            match text.find(&whole) {
+                Some(at) => text.replace_range(at..at + whole.len(), ""),
+                None => {
+                    return Err(Finding::errored(format!("pg_dump wrote something unexpected: there is no `{line}`")));
+                }
+            }
+        }
+        Ok(host.write(path, text.as_bytes()).await?)
+    }
+
+    fn explain(&self, said: &str) -> Box<Finding> {
+        let span = self.tables.as_ref().map(|t| t.entry).or(self.schemas.as_ref().map(|s| s.entry));
+        let finding = Finding::failed("pg_dump failed").note("said", said);
+        match span {
+            Some(span) => finding.at(span),
+            None => finding,
+        }
+    }
+}

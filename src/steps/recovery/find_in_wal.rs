@@ -1,0 +1,449 @@
+//! `find_in_wal`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Program;
+use crate::node::{DATABASE, Node};
+use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
+use crate::repo::Repo;
+use crate::repo::history::{Archive, LIST, Reach};
+use crate::repo::lookup::{Known, LOOK_UP, NO_BACKUP, question};
+use crate::repo::wal_search::{Deed, Found};
+use crate::source::{Name, Span, Spanned, did_you_mean};
+use crate::steps::recovery::recreated::Reader;
+
+/// Finds a mistake in the archived WAL, as one must when nobody took a note.
+///
+/// ```yaml
+/// - id: accident
+///   find_in_wal: { repo: onsite, dropped: shop.orders }
+/// - id: accident
+///   find_in_wal: { repo: onsite, since: nightly, truncated: shop.orders }
+/// - id: accident
+///   find_in_wal: { repo: onsite, changed: shop.orders }
+/// ```
+///
+/// With its `id` the step is a mark: `recover` with `until: { before: accident }` stops just before the transaction that was found.
+///
+/// WAL does not know tables by their names. What the table was called on disk is asked of the newest base backup in the repo that has it:
+/// a copy is recovered to the backup's end with a server for one user, beside the archive, and removed again. From there on pg_waldump
+/// reads the archived segments, on the host of a node that runs, and the table is followed through them. `since` is a backup, or
+/// another mark: then the newest backup before it is asked, and what was done before the mark does not count.
+///
+/// - `dropped`: the transaction that dropped the table. It is followed by its row in pg_class, so that a TRUNCATE, VACUUM FULL or ALTER TABLE
+///   in between does not hide it, and a DROP of another table is not taken for it. Where it was made anew under its name (a migration drops
+///   the predecessor) and dropped again, the last DROP is taken, and a warning says so.
+/// - `truncated`: the last TRUNCATE of the table; of a partitioned one, the last that emptied the most partitions.
+/// - `changed`: of all transactions that updated or deleted rows of the table the one with the most. What a TRUNCATE took is not counted,
+///   nor are inserts. Where two have as many nobody can say which it was, and the step fails.
+///
+/// What it cannot do: find a table that was made after the backup, where there was none of that name (its name is not in the WAL), and one
+/// that went with its whole database; count rows in a file that the same transaction made; follow a table when pg_class itself was
+/// rewritten (VACUUM FULL pg_class).
+///
+/// Several timelines: the newest one that comes from the backup's is followed, as `recover` does; the facts say which. Times are the
+/// server's; the users' ledger is kept by drillyard's clock, and the two are taken to agree.
+///
+/// It passes when the transaction was found. It fails when it was not, and tells what was read: which segments, the times that they
+/// cover, and where the archive has a gap.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindInWal {
+    /// The repo with the archived WAL, and a backup.
+    #[serde(default)]
+    repo: Option<Spanned<Name>>,
+    /// A backup, or another mark: look no earlier.
+    #[serde(default)]
+    since: Option<Spanned<Name>>,
+    /// The table that was dropped.
+    #[serde(default)]
+    dropped: Option<Spanned<TableName>>,
+    /// The table that was truncated.
+    #[serde(default)]
+    truncated: Option<Spanned<TableName>>,
+    /// The table whose rows were updated or deleted.
+    #[serde(default)]
+    changed: Option<Spanned<TableName>>,
+    /// The repo, resolved.
+    #[serde(skip)]
+    from: Option<Name>,
+}
+
+impl StepKind for FindInWal {
+    const NAME: &'static str = "find_in_wal";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Mark;
+    const RECOVERS: bool = true;
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistake {
+    Dropped,
+    Truncated,
+    Changed,
+}
+
+impl Mistake {
+    /// As a noun, for messages.
+    fn noun(self) -> &'static str {
+        match self {
+            Mistake::Dropped => "DROP",
+            Mistake::Truncated => "TRUNCATE",
+            Mistake::Changed => "UPDATE or DELETE",
+        }
+    }
+}
+
+/// A backup that knows the table, and what is to be read after it.
+struct Start {
+    backup: String,
+    system: SystemId,
+    known: Known,
+    archive: Archive,
+    reach: Reach,
+    timeline: TimelineId,
+    since: Lsn,
+}
+
+#[async_trait(?Send)]
+impl Step for FindInWal {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        self.from = match &self.repo {
+            Some(repo) => scope.repo(repo).map(|_| repo.value.clone()),
+            None => scope.default_repo(),
+        };
+        if let Some(since) = &self.since {
+            scope.mark(since);
+        }
+        let given = [&self.dropped, &self.truncated, &self.changed];
+        let given: Vec<Span> = given.into_iter().flatten().map(|table| table.entry).collect();
+        match given.as_slice() {
+            [_] => {}
+            [] => scope.error_help(
+                scope.action,
+                "`dropped`, `truncated` or `changed` is missing",
+                "find what?",
+                "write `dropped: shop.orders`, with the name of the table",
+            ),
+            [_, second, ..] => {
+                scope.error(*second, "one mistake is looked for at a time", "this is the second one");
+            }
+        }
+        let backups = scope.ids.values().filter(|id| id.kind.is_some_and(|kind| kind.name == "backup") || !id.decoded);
+        if !backups.into_iter().any(|id| id.index < scope.index) {
+            scope.error_help(
+                scope.action,
+                "there is no backup to look the table up in",
+                "WAL does not know it by its name",
+                "take one with a `backup` step before",
+            );
+        }
+    }
+
+    fn title(&self) -> String {
+        let what = match self.mistake() {
+            Some((Mistake::Dropped, table)) => format!("the DROP of {}", table.value),
+            Some((Mistake::Truncated, table)) => format!("the TRUNCATE of {}", table.value),
+            Some((Mistake::Changed, table)) => format!("what changed {}", table.value),
+            None => "a mistake".to_owned(),
+        };
+        format!("find {what} in the WAL of {}", self.from.as_ref().map_or("its repo", |repo| repo.as_str()))
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::Reads
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let Some((mistake, table)) = self.mistake() else {
+            return Err(Finding::errored("there is nothing to look for"));
+        };
+        let repo = cx.world.repo(self.from.as_ref().map_or("", |repo| repo.as_str()))?.clone();
+        let node = reader(cx, &repo)?;
+        let start = self.start(cx, &node, &repo, table).await?;
+        cx.fact("backup", start.backup.clone());
+        let read = start.archive.segments_of(&start.reach);
+        if let Some((first, last)) = &read {
+            cx.fact("first_segment", first.clone());
+            cx.fact("last_segment", last.clone());
+        }
+        if let Some(gap) = gap(&start) {
+            cx.fact("gap", gap);
+        }
+        self.judge_cluster(&node, &repo, &start).await?;
+        cx.wait("pg_waldump");
+        let table_name = table.value.to_string();
+        let reader = Reader {
+            node: &node,
+            repo: &repo,
+            backup: &start.backup,
+            archive: &start.archive,
+            timeline: start.timeline,
+            count: mistake == Mistake::Changed,
+            since: start.since,
+            question: question(&table.value),
+            scratch: format!("{}/look-up-{}", node.host()?.paths().shared, cx.index),
+        };
+        let (mut found, complaints) = reader.search(&start.known).await?;
+        match mistake {
+            Mistake::Dropped => reader.last_drop(cx, &table_name, &mut found).await?,
+            Mistake::Truncated | Mistake::Changed => reader.successors(cx, &table_name, &mut found).await?,
+        }
+        cx.fact("commits", found.commits);
+        let damage = damage(&complaints);
+        if let Some(damage) = &damage {
+            cx.fact("damage", damage.clone());
+        }
+        let deed = match choose(mistake, &found, start.since) {
+            Ok(deed) => deed,
+            Err(also) => return Err(self.not_found(mistake, table, &start, &found, also, damage)),
+        };
+        if mistake == Mistake::Changed {
+            cx.fact("rows", deed.rows);
+            cx.fact("candidates", found.candidates);
+            let others: Vec<String> = found.changed.iter().skip(1).map(told).collect();
+            cx.fact("runners_up", others);
+        }
+        mark(cx, &start, deed);
+        Ok(())
+    }
+}
+
+impl FindInWal {
+    fn mistake(&self) -> Option<(Mistake, &Spanned<TableName>)> {
+        let dropped = self.dropped.as_ref().map(|table| (Mistake::Dropped, table));
+        let truncated = || self.truncated.as_ref().map(|table| (Mistake::Truncated, table));
+        let changed = || self.changed.as_ref().map(|table| (Mistake::Changed, table));
+        dropped.or_else(truncated).or_else(changed)
+    }
+
+    /// Fails where a segment that is to be read is another cluster's.
+    async fn judge_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
+        let segments = start.archive.all_segments(&start.reach);
+        let headers = repo.headers(node.host()?.as_ref(), &segments).await?;
+        let foreign = segments.iter().zip(headers).find_map(|(segment, header)| {
+            header.filter(|header| header.system != start.system).map(|header| (segment, header.system))
+        });
+        let Some((segment, system)) = foreign else { return Ok(()) };
+        Err(Finding::failed(format!("segment {segment} in repo `{}` is of another cluster", repo.name))
+            .label(format!(
+                "its first page has the system identifier {system}, and backup `{}` has {}",
+                start.backup, start.system
+            ))
+            .help("two clusters must not archive into one place: nothing behind that segment can be followed"))
+    }
+
+    /// The backups that may know the table, the newest first, with their marks.
+    fn backups(&self, cx: &Context<'_>) -> Result<Vec<(String, Mark)>, Box<Finding>> {
+        let since = self.since.as_ref().map(|since| cx.world.mark(since.as_str())).transpose()?;
+        let state = cx.world.outputs();
+        let marks = state.backups.keys().filter_map(|id| Some((id.clone(), state.marks.get(id)?.clone())));
+        let mut backups: Vec<(String, Mark)> = match &since {
+            Some(since) if state.backups.contains_key(&since.id) => marks.filter(|(id, _)| *id == since.id).collect(),
+            Some(since) => marks.filter(|(_, mark)| mark.after.seen <= since.before.seen).collect(),
+            None => marks.collect(),
+        };
+        backups.sort_by_key(|(_, mark)| std::cmp::Reverse(mark.before.seen));
+        match backups.is_empty() {
+            false => Ok(backups),
+            true => Err(Finding::failed("there is no backup to look the table up in")
+                .at(self.since.as_ref().map_or(Span::default(), |since| since.entry))
+                .label("none was taken before this")),
+        }
+    }
+
+    /// Asks the backups for the table, and looks what there is to be read after the first that has it.
+    async fn start(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        repo: &Repo,
+        table: &Spanned<TableName>,
+    ) -> Result<Start, Box<Finding>> {
+        let host = node.host()?;
+        let scratch = format!("{}/look-up-{}", host.paths().shared, cx.index);
+        let (mut asked, mut others) = (Vec::new(), Vec::new());
+        for (backup, mark) in self.backups(cx)? {
+            cx.wait(format!("the answer of a copy of `{backup}`"));
+            let fixed = [repo.backup(&backup), scratch.clone(), question(&table.value), DATABASE.to_owned()];
+            let arguments = fixed.into_iter().chain([const { String::new() }; 3]);
+            let output = host.run(Program::script(LOOK_UP, arguments)).await?;
+            if output.status == NO_BACKUP {
+                continue;
+            }
+            let known = output.success().then(|| Known::read(&output.text())).flatten().ok_or_else(|| {
+                Finding::failed(format!("backup `{backup}` could not be asked for {}", table.value))
+                    .at(table.span)
+                    .label("a copy of it did not come up")
+                    .note("said", output.stderr.trim())
+            })?;
+            match known.kind.as_str() {
+                "" => {
+                    others.extend(known.others);
+                    asked.push(format!("`{backup}`"));
+                    continue;
+                }
+                "r" | "p" => {}
+                _ => {
+                    return Err(Finding::failed(format!("{} is not a table", table.value))
+                        .at(table.span)
+                        .label(format!("in backup `{backup}`")));
+                }
+            }
+            let listing = host.run(Program::script(LIST, [repo.wal()])).await?;
+            let archive = Archive::read(&listing.text());
+            let timeline = mark.after.timeline;
+            let newest = archive.newest_from(timeline, known.until);
+            let reach = archive.reach(known.until, timeline, newest);
+            let since = self.since.as_ref().map(|since| cx.world.mark(since.as_str())).transpose()?;
+            let since = since.map_or(Lsn(0), |since| since.before.lsn);
+            let start = Start { backup, system: mark.lineage.system, known, archive, reach, timeline: newest, since };
+            return if start.reach.stretches.is_empty() { Err(nothing_to_read(repo, &start)) } else { Ok(start) };
+        }
+        if asked.is_empty() {
+            return Err(Finding::failed(format!("repo `{}` has no backup to look the table up in", repo.name))
+                .at(self.repo.as_ref().map_or(table.span, |repo| repo.span))
+                .label("WAL does not know tables by their names"));
+        }
+        let name = table.value.to_string();
+        let near = did_you_mean(&name, others.iter().map(String::as_str));
+        let label = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it is not in {}", asked.join(", ")),
+        };
+        Err(Finding::failed(format!("no backup in repo `{}` has a table {name}", repo.name))
+            .at(table.span)
+            .label(label)
+            .help("a table that was made after the last backup cannot be found by its name, which is not in the WAL"))
+    }
+
+    fn not_found(
+        &self,
+        mistake: Mistake,
+        table: &Spanned<TableName>,
+        start: &Start,
+        found: &Found,
+        also: Vec<String>,
+        damage: Option<String>,
+    ) -> Box<Finding> {
+        let noun = mistake.noun();
+        let title = match also.is_empty() {
+            true => format!("there is no {noun} of {} in the archived WAL", table.value),
+            false => format!("nobody can say which {noun} of {} it was", table.value),
+        };
+        let (first, last) = start.archive.segments_of(&start.reach).unwrap_or_default();
+        let times = match found.times {
+            Some((first, last)) => format!("{} commits from {first} to {last}", found.commits),
+            None => "no commit".to_owned(),
+        };
+        let elsewhere = [("dropped", &found.dropped), ("truncated", &found.truncated)];
+        let elsewhere: Vec<String> = elsewhere
+            .iter()
+            .filter_map(|(what, deeds)| {
+                Some(format!("it was {what} by transaction {}, {}", deeds.last()?.xid, deeds.last()?.at))
+            })
+            .collect();
+        Finding::failed(title)
+            .at(table.entry)
+            .label(format!("followed from backup `{}` on", start.backup))
+            .note("alike", also.join("\n"))
+            .note("read", format!("{first} to {last}, timeline {}: {times}", start.timeline))
+            .note("but", elsewhere.join("\n"))
+            .note("gap", gap(start).unwrap_or_default())
+            .note("damage", damage.unwrap_or_default())
+            .help("is everything archived? `wait_archived` sees to it; an unfinished segment is not in the archive")
+    }
+}
+
+/// A node on whose host the archive can be read: one that archives there, if it runs.
+fn reader(cx: &Context<'_>, repo: &Repo) -> Result<Arc<Node>, Box<Finding>> {
+    let state = cx.world.outputs();
+    let archives =
+        |name: &str| cx.world.specs.get(name).is_some_and(|spec| spec.archive_to.as_deref() == Some(&repo.name));
+    let mut nodes: Vec<(&String, &Arc<Node>)> = state.nodes.iter().filter(|(_, node)| node.host().is_ok()).collect();
+    nodes.sort_by_key(|(name, node)| (!node.is_up(), !archives(name)));
+    let node = nodes.first().map(|(_, node)| (*node).clone());
+    node.ok_or_else(|| Finding::errored("there is no host to read the archive on: every node is external"))
+}
+
+/// The transaction that is meant, or those that are alike.
+fn choose(mistake: Mistake, found: &Found, since: Lsn) -> Result<&Deed, Vec<String>> {
+    let later = |deed: &&Deed| deed.commit >= since;
+    match mistake {
+        Mistake::Dropped => found.dropped.iter().rev().filter(later).find(|deed| deed.table == 0).ok_or_else(Vec::new),
+        Mistake::Truncated => {
+            let tables = |deed: &Deed| found.truncated.iter().filter(|other| other.xid == deed.xid).count();
+            // The last of those with the most.
+            found.truncated.iter().filter(later).max_by_key(|deed| tables(deed)).ok_or_else(Vec::new)
+        }
+        Mistake::Changed => match found.changed.as_slice() {
+            [] => Err(vec![]),
+            [first, second, ..] if first.rows == second.rows => {
+                Err(found.changed.iter().filter(|deed| deed.rows == first.rows).map(told).collect())
+            }
+            [first, ..] => Ok(first),
+        },
+    }
+}
+
+fn told(deed: &Deed) -> String {
+    let rows = if deed.rows == 1 { "1 row".to_owned() } else { format!("{} rows", deed.rows) };
+    format!("transaction {} changed {rows}, {}", deed.xid, deed.at)
+}
+
+/// What is missing, where something lies behind it.
+fn gap(start: &Start) -> Option<String> {
+    let (next, last) = start.reach.beyond.as_ref()?;
+    let goes_on = if next == last { next.clone() } else { format!("{next} to {last}") };
+    Some(format!("{} is missing; {goes_on} cannot be followed without it", start.reach.missing))
+}
+
+fn nothing_to_read(repo: &Repo, start: &Start) -> Box<Finding> {
+    let label = match start.archive.is_empty() {
+        true => format!("repo `{}` has no WAL at all", repo.name),
+        false => format!("{} is missing, with which backup `{}` ends", start.reach.missing, start.backup),
+    };
+    Finding::failed("there is no archived WAL to look in").label(label).note("gap", gap(start).unwrap_or_default())
+}
+
+/// What pg_waldump complained of, except for the end of the WAL that it was given.
+fn damage(said: &str) -> Option<String> {
+    let natural = |line: &&str| !line.contains("could not find file") && !line.contains("first record is after");
+    said.lines()
+        .filter(|line| line.contains("error:"))
+        .find(natural)
+        .map(|line| line.trim_start_matches("pg_waldump: error: ").to_owned())
+}
+
+/// Remembers the transaction as a mark: recovery to just before it stops at its commit.
+fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
+    let stretch = start.reach.stretches.iter().find(|stretch| deed.commit < stretch.to);
+    let timeline = stretch.map_or(start.timeline, |stretch| stretch.timeline);
+    cx.fact("before", deed.commit.to_string());
+    cx.fact("lsn", deed.end.to_string());
+    cx.fact("timeline", timeline.0);
+    cx.fact("at", deed.at.to_string());
+    cx.fact("xid", deed.xid.0);
+    if let Some(id) = cx.id {
+        let moment = |lsn| Moment { asked: deed.at, floor: lsn, at: deed.at, lsn, timeline, seen: deed.at };
+        let lineage = Lineage { system: start.system, history: start.archive.history(timeline) };
+        let (before, after) = (moment(deed.commit), moment(deed.end));
+        let mark = Mark {
+            id: id.to_owned(),
+            lineage,
+            before,
+            xid: Some(deed.xid),
+            after,
+            incident: true,
+            restore_point: None,
+        };
+        cx.world.outputs().marks.insert(id.to_owned(), mark);
+    }
+}

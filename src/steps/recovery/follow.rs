@@ -1,0 +1,324 @@
+//! Making a server follow another one, and judging whether it does: what `recover`, `rebuild` and `rewind` have in common.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Context, Finding, StepResult};
+use crate::host::Program;
+use crate::journal::Cause;
+use crate::node::{
+    Config, Node, Origin, RecoveryLog, Refusal, SqlError, StartError, Started, WalRefusal, create_slot, slot_name,
+    wait_until,
+};
+use crate::repo::Repo;
+use crate::source::Span;
+use crate::steps::recovery::restore::{ended, not_started, set_up};
+
+/// The archive that a standby was given, or that it should have been given.
+#[derive(Debug, Clone)]
+pub(crate) struct Archive {
+    /// Where it lies.
+    pub repo: Repo,
+    /// The repo that it is a copy of: it is as new as the last `sync`.
+    pub copy_of: Option<String>,
+    /// Whether the standby has a restore_command for it.
+    pub read: bool,
+}
+
+/// A server that is to follow another one. It does not run, and its PGDATA is in place.
+pub(crate) struct Standby {
+    /// The server.
+    pub node: Arc<Node>,
+    /// The one that it is to stream from.
+    pub up: Arc<Node>,
+    /// Its configuration.
+    pub config: Config,
+    /// The wrong one is one of the mistakes that can be drilled.
+    pub signal: &'static str,
+    /// Whose postgresql.auto.conf lies in its PGDATA.
+    pub origin: Origin,
+    /// Where WAL can be had that its upstream has no more.
+    pub archive: Option<Archive>,
+    /// Where the scenario asks for it.
+    pub at: Span,
+}
+
+/// How long the start may take before the server's log is looked at: one that waits for WAL stays in it for ever.
+const START: Duration = Duration::from_millis(500);
+/// How often the log is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// A refusal that comes so often is no accident of the moment.
+const TIMES: usize = 3;
+
+impl Standby {
+    /// Starts the server and waits until its upstream says that it streams, and until it has all that was written there before.
+    pub(crate) async fn follow(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.client(&self.up).await?;
+        let goal = self.up.wal_end().await?;
+        // A server that was killed may stand on its upstream's list for a while.
+        let stale: Vec<i32> = self.up.senders_to(self.node.name()).await?.iter().map(|one| one.pid).collect();
+        self.start(cx).await?;
+        let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
+        let mut next_look = Instant::now();
+        let streams = cx.until(&what, async |seen| {
+            match self.up.senders_to(self.node.name()).await {
+                Ok(senders) => {
+                    let own = senders.iter().find(|one| !stale.contains(&one.pid));
+                    if own.is_some_and(|one| one.streams() && one.flushed >= Some(goal)) {
+                        return Ok(Some(()));
+                    }
+                    let state = own.map(|one| one.state.clone().unwrap_or_else(|| "hidden".to_owned()));
+                    *seen = state.map_or_else(
+                        || format!("`{}` knows no such standby", self.up.name()),
+                        |state| format!("state {state}"),
+                    );
+                }
+                Err(SqlError::Host(error)) => return Err(error.into()),
+                Err(error) => *seen = error.to_string(),
+            }
+            if Instant::now() >= next_look {
+                self.look().await?;
+                next_look = Instant::now() + LOOK;
+            }
+            Ok(None)
+        });
+        match streams.await {
+            Ok(()) => {}
+            Err(finding) if finding.cause == Cause::UsersFailed => return Err(finding),
+            Err(finding) => return Err(self.explained(cx, finding).await),
+        }
+        // It may have to replay some of what it has before it takes sessions.
+        let what = format!("`{}` to answer", self.node.name());
+        let answers = cx.until(&what, async |seen| match self.node.client().await {
+            Ok(_) => Ok(Some(())),
+            Err(SqlError::Host(error)) => Err(error.into()),
+            Err(error) if error.is_refusal() && !error.is_passing() => Err(error.into()),
+            Err(error) => {
+                *seen = error.to_string();
+                Ok(None)
+            }
+        });
+        answers.await.map_err(|finding| finding.at(self.at))?;
+        cx.fact("streams_from", self.up.name());
+        Ok(())
+    }
+
+    async fn start(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.wait(format!("the start of `{}`", self.node.name()));
+        let setup = set_up(cx, &self.node, &self.config, self.signal, self.origin).await?;
+        let patience = cx.deadline.min(Instant::now() + START);
+        match self.node.launch(Some(&setup), patience).await {
+            Ok(Started::Answers) | Err(StartError::Deadline { .. }) => Ok(()),
+            Ok(Started::ShutDown) => Err(ended(&self.node).await.at(self.at)),
+            Err(error) => Err(not_started(error, self.at)),
+        }
+    }
+
+    /// Fails where waiting any longer is of no use.
+    async fn look(&self) -> StepResult {
+        let log = self.node.log_from(self.node.log_start()).await?;
+        if let Some(timeline) = RecoveryLog::read(&log).new_timeline {
+            return Err(self.promoted(timeline).note("log", self.node.log_tail().await));
+        }
+        if let Some(refusal) = Refusal::last(&log)
+            && refusal.times >= TIMES
+            && self.is_final(&refusal.why).await?
+        {
+            return Err(Finding::failed(self.title()).label(&refusal.said));
+        }
+        match self.node.postmaster_runs().await? {
+            true => Ok(()),
+            false => Err(ended(&self.node).await),
+        }
+    }
+
+    /// Whether nothing that happens by itself can change a refusal. While a step runs no other one does, but an archive may
+    /// still get what its server has written.
+    async fn is_final(&self, why: &WalRefusal) -> Result<bool, Box<Finding>> {
+        Ok(match (why, &self.archive) {
+            (WalRefusal::Removed(segment), Some(archive)) if archive.read => {
+                archive.copy_of.is_some() && !self.holds(&archive.repo, segment).await?
+            }
+            (why, _) => !why.may_pass(),
+        })
+    }
+
+    async fn holds(&self, repo: &Repo, segment: &str) -> Result<bool, Box<Finding>> {
+        let file = format!("{}/{segment}", repo.wal());
+        Ok(self.node.host()?.run(Program::script(r#"test -s "$1""#, [file])).await?.success())
+    }
+
+    fn title(&self) -> String {
+        format!("`{}` does not stream from `{}`", self.node.name(), self.up.name())
+    }
+
+    fn promoted(&self, timeline: u32) -> Box<Finding> {
+        let finding = Finding::failed(format!("{}: it was promoted", self.title()))
+            .label(format!("its recovery ended, and it is a primary of its own on timeline {timeline}"));
+        match self.signal {
+            "standby.signal" => finding,
+            signal => finding.help(format!(
+                "{signal} ends recovery where the archive ends; standby.signal makes a standby, which goes on with streaming"
+            )),
+        }
+    }
+
+    /// Adds to a finding what the log says, and what can be done about it.
+    async fn explained(&self, cx: &mut Context<'_>, finding: Box<Finding>) -> Box<Finding> {
+        let at = finding.at.unwrap_or(self.at);
+        let finding = finding.at(at);
+        let log = self.node.log_from(self.node.log_start()).await.unwrap_or_default();
+        if finding.notes.iter().any(|note| note.kind == "log") {
+            return finding;
+        }
+        let Some(refusal) = Refusal::last(&log) else { return finding.note("log", self.node.log_tail().await) };
+        let finding = if finding.label == refusal.said { finding } else { finding.note("log", &refusal.said) };
+        let (node, up) = (self.node.name(), self.up.name());
+        match (&refusal.why, &self.archive) {
+            (WalRefusal::Removed(segment), archive) => {
+                cx.fact("missing_segment", segment.as_str());
+                let there = match archive {
+                    Some(archive) => Some(self.holds(&archive.repo, segment).await.unwrap_or(false)),
+                    None => None,
+                };
+                let (note, help) = self.removed(segment, there);
+                finding.note("archive", note).help(help)
+            }
+            (WalRefusal::Timeline(primary, standby), Some(archive)) if archive.read => finding.help(format!(
+                "repo `{}` holds timeline {standby}, which `{up}` (timeline {primary}) was never on: something that was recovered \
+                 from it has archived into it. Take {standby:08X}.history and its segments out of the archive; keeping more WAL \
+                 on `{up}` changes nothing",
+                archive.repo.name
+            )),
+            (WalRefusal::Timeline(primary, standby), _) => finding.help(format!(
+                "`{node}` is on timeline {standby}, `{up}` still on {primary}: is it the right server to follow?"
+            )),
+            (WalRefusal::Diverged, _) => finding.help(format!(
+                "`{node}` has WAL that `{up}` never had: `rewind` takes it back to where they parted, `rebuild` makes it anew"
+            )),
+            (WalRefusal::Ahead, _) => {
+                finding.help(format!("`{node}` has read WAL elsewhere that `{up}` does not have: is `{up}` behind itself?"))
+            }
+            (WalRefusal::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
+            (WalRefusal::Slot, _) => finding.help("a `rebuild` makes the slot anew, with the data"),
+            (WalRefusal::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),
+        }
+    }
+
+    /// Where a segment is that the upstream has removed, and what can be done; `there` is whether the archive holds it.
+    fn removed(&self, segment: &str, there: Option<bool>) -> (String, String) {
+        let up = self.up.name();
+        let keep = format!("make `{up}` keep WAL for its standbys (wal_keep_size, or a replication slot)");
+        let repo = self.archive.as_ref().map_or("", |archive| &archive.repo.name);
+        match (&self.archive, there) {
+            (Some(Archive { read: false, .. }), Some(true)) => (
+                format!("repo `{repo}` holds {segment}, but nothing reads it: the server has no restore_command"),
+                "a primary sends what is in its own pg_wal, nothing from the archive: give the standby its restore_command"
+                    .to_owned(),
+            ),
+            (Some(Archive { copy_of: Some(original), .. }), Some(false)) => (
+                format!("repo `{repo}` does not hold {segment}: it is as new as the last `sync` from `{original}`"),
+                format!("`sync` it before, restore from `{original}`, or {keep}"),
+            ),
+            (Some(_), Some(false)) => (
+                format!("repo `{repo}` does not hold {segment} either"),
+                format!("is it archived yet (`wait_archived`)? Else {keep}, or rebuild from `{up}` itself"),
+            ),
+            (Some(_), _) => (
+                format!("repo `{repo}` holds {segment} by now"),
+                "the archive got it late: give the step longer with `within`".to_owned(),
+            ),
+            (None, _) => ("the server reads no archive".to_owned(), format!("{keep}, or rebuild it")),
+        }
+    }
+}
+
+/// Makes a standby's slot on its upstream, anew where there is one: what the old one holds is no longer needed, and it may have
+/// lost its WAL. An external server gets none.
+pub(crate) async fn fresh_slot(cx: &mut Context<'_>, up: &Node, standby: &str) -> Result<Option<String>, Box<Finding>> {
+    if up.is_external() {
+        return Ok(None);
+    }
+    drop_slot(cx, up, standby).await?;
+    cx.client(up).await?.batch_execute(&create_slot(standby)).await?;
+    Ok(Some(slot_name(standby)))
+}
+
+/// Removes a standby's slot where there is one. A walsender that still uses it is that of a server that runs no more.
+pub(crate) async fn drop_slot(cx: &mut Context<'_>, up: &Node, standby: &str) -> StepResult {
+    let client = cx.client(up).await?;
+    let slot = slot_name(standby);
+    let what = format!("slot `{slot}` on `{}` to be free", up.name());
+    let dropping = cx.until(&what, async |seen| {
+        let query = "SELECT active_pid, CASE WHEN active_pid IS NULL THEN pg_drop_replication_slot(slot_name)::text
+                            ELSE pg_terminate_backend(active_pid)::text END
+                     FROM pg_replication_slots WHERE slot_name = $1";
+        let row = match client.query_opt(query, &[&slot]).await {
+            Ok(row) => row,
+            Err(error) => {
+                *seen = crate::node::sql_problem(&error);
+                return Ok(None);
+            }
+        };
+        let user = row.and_then(|row| row.get::<_, Option<i32>>(0));
+        if let Some(pid) = user {
+            *seen = format!("process {pid} uses it");
+        }
+        Ok(user.is_none().then_some(()))
+    });
+    dropping.await
+}
+
+/// Waits a little until a standby that streams has received what its upstream has written by now: what it has not, it cannot replay
+/// once it is stopped. An upstream that does not answer, or that it is cut off from, has nothing more to give.
+pub(crate) async fn receive(cx: &mut Context<'_>, node: &Node) -> StepResult {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    if !node.is_up() {
+        return Ok(());
+    }
+    let Some((up, _)) = upstream_of(cx, node).await.filter(|(up, _)| up.is_up()) else { return Ok(()) };
+    cx.wait(format!("`{}` to receive what `{}` has written", node.name(), up.name()));
+    let wait = async {
+        let goal = up.wal_end().await?;
+        let until = cx.deadline.min(Instant::now() + PATIENCE);
+        wait_until(until, async |_| {
+            let senders = up.senders_to(node.name()).await?;
+            // Without a walsender nothing more comes.
+            let done = senders.is_empty() || senders.iter().any(|sender| sender.flushed >= Some(goal));
+            Ok::<_, SqlError>(done.then_some(()))
+        })
+        .await
+    };
+    // What could not be asked is not waited for: the recovery shows what there was.
+    let _ = tokio::time::timeout(PATIENCE, wait).await;
+    Ok(())
+}
+
+/// The server of the drill that a server follows; `None` for a primary, and where it cannot be asked.
+pub(crate) async fn upstream_of(cx: &Context<'_>, node: &Node) -> Option<(Arc<Node>, Option<String>)> {
+    let following = node.following().await.ok()??;
+    let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
+    let is_it = |other: &&Arc<Node>| {
+        let told = other.followed_by(node.name(), None);
+        !other.is_external() && told.is_ok_and(|told| told.conninfo == following.conninfo)
+    };
+    Some((others.iter().find(is_it)?.clone(), following.slot))
+}
+
+/// Makes the slots that the standbys of a server use: its own were lost with its data.
+pub(crate) async fn slots_for_standbys(cx: &mut Context<'_>, node: &Node) -> StepResult {
+    let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
+    let client = cx.client(node).await?;
+    let rows = client.query("SELECT slot_name::text FROM pg_replication_slots", &[]).await?;
+    let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for other in others.iter().filter(|other| other.is_up() && !other.is_external() && other.name() != node.name()) {
+        if let Some((up, Some(slot))) = upstream_of(cx, other).await
+            && up.name() == node.name()
+            && slot == slot_name(other.name())
+            && !there.contains(&slot)
+        {
+            client.batch_execute(&create_slot(other.name())).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Where a recovered server stands, proven against the mark that it was to come to: its cluster, its timelines, its place in the WAL and
+//! the commit that it stopped at. What its log says of the target is not enough: another timeline may have a transaction of the same
+//! number, and a restore point of the same name.
+
+use jiff::Timestamp;
+
+use crate::harness::{Finding, StepResult, Until};
+use crate::node::RecoveryLog;
+use crate::pg::{History, Lsn, Mark, Parting, RecoveryTarget, SystemId};
+use crate::steps::recovery::archive_end::ArchiveEnd;
+
+/// Where a recovered server stands, by its own files.
+#[derive(Debug, Clone)]
+pub(crate) struct Position {
+    /// Its cluster.
+    pub system: SystemId,
+    /// The timeline that it has followed, and those that led to it.
+    pub history: History,
+    /// The end of the last record that it has replayed.
+    pub lsn: Lsn,
+    /// Whether it has replayed exactly up to there; else at least.
+    pub exact: bool,
+}
+
+/// A record's end and the next one's beginning may lie apart: between them is a page's header.
+const HEADER: u64 = 64;
+
+/// What a recovery was to come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal<'a> {
+    /// The mark that its target is given by.
+    pub mark: &'a Mark,
+    /// The target as the scenario has it.
+    pub until: &'a Until,
+    /// The target as PostgreSQL has it.
+    pub target: &'a RecoveryTarget,
+}
+
+impl Goal<'_> {
+    /// Fails where the server has other timelines than the mark, up to `lsn`.
+    pub(crate) fn judge_history(
+        &self,
+        (system, history, lsn): (SystemId, &History, Lsn),
+        archive: &ArchiveEnd<'_>,
+    ) -> StepResult {
+        let (mark, repo) = (self.mark, archive.repo());
+        if system != mark.lineage.system {
+            let label = format!(
+                "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
+                mark.id, mark.lineage.system
+            );
+            return Err(Finding::failed(format!("`{}` is not in the history of this server", mark.id))
+                .label(label)
+                .help("a backup and a mark must be of the same cluster"));
+        }
+        let own = &mark.lineage.history;
+        let Some(parting) = history.parted(own).filter(|parting| lsn > parting.at) else { return Ok(()) };
+        let (id, timeline, place) = (&mark.id, own.at(mark.after.lsn), mark.after.lsn);
+        let finding = Finding::failed(format!("recovery did not follow the timeline of `{id}`"))
+            .label(format!("`{id}` is on timeline {timeline}, at {place}; {}", taken(history, own, parting)));
+        let left = parting.from == Some(parting.onto.1);
+        Err(finding.help(match archive.has_timeline(own.timeline) {
+            _ if history.timeline == own.timeline => format!(
+                "two servers that were promoted beside each other begin timelines of the same number: `{id}` cannot be reached unless \
+                 the WAL of its own server is in repo `{repo}`"
+            ),
+            true if left => format!(
+                "say which timeline to follow: `timeline: {}`. PostgreSQL takes the newest one in the archive, and something that was \
+                 recovered from repo `{repo}` may have archived into it",
+                own.timeline
+            ),
+            true => format!(
+                "say which timeline to follow: `timeline: {}`; its history file has to be in repo `{repo}`, too",
+                own.timeline
+            ),
+            false => format!(
+                "repo `{repo}` has no WAL of timeline {}: does the server on which `{id}` was made archive there?",
+                own.timeline
+            ),
+        }))
+    }
+
+    /// Fails where the server has not stopped at the mark's place in the WAL.
+    pub(crate) fn judge_place(&self, position: &Position, arrival: &RecoveryLog) -> StepResult {
+        let mark = self.mark;
+        let (from, to) = self.bounds();
+        let early = from.filter(|from| position.exact && position.lsn.0.saturating_add(HEADER) < from.0);
+        let late = to.filter(|to| position.lsn.0 > to.0.saturating_add(HEADER));
+        if let Some(place) = early.or(late) {
+            return Err(self.elsewhere(position.lsn, place, early.is_some()));
+        }
+        if let (RecoveryTarget::Xid { xid, .. }, Some(at)) = (self.target, arrival.stopped_time())
+            && !(mark.before.at..=mark.after.at).contains(&at)
+        {
+            let label = format!("that one was committed at {at}, `{}` {}", mark.id, between(mark));
+            return Err(Finding::failed(format!("recovery stopped at another transaction {xid}"))
+                .label(label)
+                .help("the WAL in the archive is not that of the server on which the mark was made"));
+        }
+        Ok(())
+    }
+
+    /// Where the last record that is replayed may end.
+    fn bounds(&self) -> (Option<Lsn>, Option<Lsn>) {
+        let (before, after) = (self.mark.before, self.mark.after);
+        match self.target {
+            RecoveryTarget::Xid { .. } => (Some(before.lsn), Some(after.lsn)),
+            RecoveryTarget::Lsn { lsn, .. } => (Some(*lsn), Some(*lsn)),
+            RecoveryTarget::Name(_) => {
+                let own = self.mark.restore_point.as_ref().map(|point| point.lsn);
+                (own, own)
+            }
+            // A time is reached at the first commit that is not earlier, and that may come at any time: the transaction's own is one.
+            RecoveryTarget::Time { .. } if self.until.before.is_some() => {
+                let guess = self.until.minus.is_some();
+                ((!guess).then_some(before.floor), self.mark.xid.map(|_| after.lsn))
+            }
+            RecoveryTarget::Time { .. } => (Some(after.floor), None),
+            RecoveryTarget::Latest | RecoveryTarget::EndOfBackup => (None, None),
+        }
+    }
+
+    fn elsewhere(&self, stopped: Lsn, place: Lsn, early: bool) -> Box<Finding> {
+        let id = &self.mark.id;
+        let side = if early { "an earlier" } else { "a later" };
+        match self.target {
+            RecoveryTarget::Name(name) => Finding::failed(format!("recovery stopped at {side} restore point of that name"))
+                .label(format!("it stopped at {stopped}, and the restore point `{name}` of this step is at {place}"))
+                .help(format!(
+                    "restore points may have the same name, and PostgreSQL stops at the first that it meets. The position is exact: \
+                     `until: {{ after: {id} }}`"
+                )),
+            RecoveryTarget::Time { at, .. } => Finding::failed(format!("recovery stopped at {side} place than `{id}`"))
+                .label(format!("it stopped at {stopped}, and `{id}` is at {place}: the target was {at}"))
+                .help(
+                    "recovery to a time stops at the first commit in the WAL that is later than it. Where a server's clock was set back, \
+                     or two commits have the same time, that is not the one that is meant: hand the mark over `by: lsn` or `by: xid`",
+                ),
+            _ => Finding::failed(format!("recovery stopped at {side} place than `{id}`"))
+                .label(format!("it stopped at {stopped}, and `{id}` is at {place}"))
+                .help("the WAL in the archive is not that of the server on which the mark was made"),
+        }
+    }
+}
+
+/// When a mark's transaction was committed, in words.
+fn between(mark: &Mark) -> String {
+    let (from, to): (Timestamp, Timestamp) = (mark.before.at, mark.after.at);
+    if from == to { format!("at {from}") } else { format!("between {from} and {to}") }
+}
+
+/// Which timeline a recovery took in the place of another, in words.
+fn taken(history: &History, own: &History, parting: Parting) -> String {
+    let left = |history: &History, from| history.switches.iter().find(|switch| switch.timeline == from).map(|s| s.at);
+    let (one, other) = parting.onto;
+    let Some(from) = parting.from else {
+        return format!("the recovery went on timeline {one}, which has nothing in common with timeline {other}");
+    };
+    let at = parting.at;
+    if history.timeline == own.timeline
+        && let (Some(theirs), Some(place)) = (left(history, from), left(own, from))
+    {
+        return format!(
+            "the recovery followed another timeline {}, which left timeline {from} at {theirs}, and not at {place}",
+            own.timeline
+        );
+    }
+    match history.timeline {
+        newest if from == other && newest == one => {
+            format!("the recovery followed timeline {one}, the newest, which left timeline {from} at {at}")
+        }
+        newest if from == other => {
+            format!(
+                "the recovery followed timeline {newest}, the newest: timeline {one}, from which it comes, left timeline {from} at {at}"
+            )
+        }
+        _ if from == one => format!("the recovery stayed on timeline {one}, which timeline {other} left at {at}"),
+        _ => format!("the recovery followed timeline {one}, and not {other}: both left timeline {from} at {at}"),
+    }
+}

@@ -1,0 +1,89 @@
+//! `promote`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_postgres::Client;
+
+use crate::harness::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::{Node, moment};
+
+/// Promotes a standby, or a server that paused in recovery.
+///
+/// ```yaml
+/// - promote: { node: standby }
+/// ```
+///
+/// With an `id` the step is a mark: it knows where the old timeline was left.
+///
+/// It passes when the server accepts writes on a new timeline. It fails when the server is a primary already, and when the
+/// promotion is not done within the deadline.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promote {
+    /// The server.
+    #[serde(default)]
+    node: NodeRef,
+}
+
+impl StepKind for Promote {
+    const NAME: &'static str = "promote";
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const ROLE: Role = Role::Mark;
+    const RECOVERS: bool = true;
+}
+
+#[async_trait(?Send)]
+impl Step for Promote {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        if self.node.span().is_none() {
+            scope.error(scope.action, "`node` is missing", "which standby?");
+            return;
+        }
+        let Some(info) = scope.own_node(&mut self.node) else { return };
+        if info.maker == crate::harness::Maker::Start && info.follows.is_none() && !info.remade {
+            let title = format!("node `{}` is a primary already", self.node);
+            let span = self.node.span().unwrap_or(scope.action);
+            scope.error_related(span, title, "nothing to promote", (info.span, "it follows no node".to_owned()));
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("promote {}", self.node)
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::OnItsNode
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let node = cx.world.node(self.node.as_str())?;
+        let client = cx.client(&node).await?;
+        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+        if !row.get::<_, bool>(0) {
+            return Err(Finding::failed(format!("`{}` is a primary already", self.node)).label("nothing to promote"));
+        }
+        cx.inject(&node, async |cx| self.promote(cx, &node, &client).await).await?;
+        let now = moment(&client).await?;
+        cx.fact("timeline", now.timeline.0);
+        cx.fact("lsn", now.lsn.to_string());
+        Ok(())
+    }
+}
+
+impl Promote {
+    async fn promote(&self, cx: &mut Context<'_>, node: &Node, client: &Client) -> StepResult {
+        client.batch_execute("SELECT pg_promote(wait => false)").await?;
+        let done = cx.until("the promotion", async |seen| {
+            "still in recovery".clone_into(seen);
+            let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
+            Ok((!row.get::<_, bool>(0)).then_some(()))
+        });
+        if let Err(finding) = done.await {
+            return Err(finding.note("log", node.log_tail().await));
+        }
+        Ok(())
+    }
+}

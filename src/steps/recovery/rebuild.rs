@@ -1,0 +1,175 @@
+//! `rebuild`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, Maker, Role, Scope, Step, StepKind, StepResult};
+use crate::node::{Config, Node, Origin};
+use crate::source::{Name, Spanned};
+use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
+use crate::steps::recovery::restore::restore;
+
+/// Makes a standby anew, from its primary or from a backup in a repo.
+///
+/// ```yaml
+/// - rebuild: { node: standby, follows: master }                  # a pg_basebackup of the master
+/// - rebuild: { node: standby, follows: master, from: nightly }   # that backup, and the WAL of its repo
+/// - rebuild: { node: spare, follows: master }                    # a new server
+/// ```
+///
+/// `node` may exist: its server is ended where it still runs, however broken it is, and its data directory is removed. A name that
+/// is not known yet is a new server. Without `from` the data come from `follows`, by pg_basebackup. With `from`, the id of a `backup`
+/// step, they come from that backup, and the standby has the restore_command of its repo. In both cases it has a replication
+/// slot of its own on the server that it follows, as the standbys listed under `nodes` do.
+///
+/// It passes when the server that it follows says that it streams, and it has all that was written there before. It fails when the
+/// copy fails, and when the standby cannot stream: it names the missing WAL segment, or what else its log tells, and what to do.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// The standby to be made, or made anew.
+    node: Spanned<Name>,
+    /// The server that it is to follow.
+    follows: Spanned<Name>,
+    /// The backup that it is made from; the server that it follows where this is left out.
+    #[serde(default)]
+    from: Option<Spanned<Name>>,
+    /// The backup's repo.
+    #[serde(skip)]
+    repo: Option<String>,
+}
+
+impl StepKind for Rebuild {
+    const NAME: &'static str = "rebuild";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
+}
+
+#[async_trait(?Send)]
+impl Step for Rebuild {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        if scope.nodes.get(self.node.as_str()).is_none_or(|info| info.maker != Maker::Step(scope.index)) {
+            scope.own_named_node(&self.node);
+        }
+        if self.follows.value == self.node.value {
+            scope.error(self.follows.span, "a server cannot follow itself", "name its primary");
+        } else {
+            scope.named_node(&self.follows);
+        }
+        let made = self.from.as_ref().map(|from| scope.step(from, &["backup"]));
+        self.repo = made.as_ref().and_then(|made| made.as_ref()?.detail.clone());
+        scope.recovers_from(self.node.as_str(), self.repo.clone());
+        if made.is_none_or(|made| made.is_some()) {
+            scope.remade(self.node.as_str());
+        }
+    }
+
+    fn makes_node(&self) -> Option<&Spanned<Name>> {
+        Some(&self.node)
+    }
+
+    fn title(&self) -> String {
+        let from = self.from.as_ref().unwrap_or(&self.follows);
+        format!("rebuild {} from {}, to follow {}", self.node.value, from.value, self.follows.value)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let up = cx.world.node(self.follows.as_str())?;
+        let started = Instant::now();
+        let node = self.node(cx, &up).await?;
+        node.must_not_be_paused(Some(self.node.entry))?;
+        // A host that was killed is switched on again; one that was lost is another one in its place.
+        node.host()?.boot().await?;
+        self.judge_upstream(cx, &node, &up).await?;
+        cx.world.outputs().recovered.remove(self.node.as_str());
+        if node.clear().await? {
+            cx.fact("stopped", "it still ran");
+        }
+        let slot = fresh_slot(cx, &up, node.name()).await?;
+        match self.make(cx, &node, &up, slot).await {
+            Ok(standby) => standby.follow(cx).await?,
+            Err(finding) => {
+                // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
+                let _ = drop_slot(cx, &up, node.name()).await;
+                return Err(finding);
+            }
+        }
+        slots_for_standbys(cx, &node).await?;
+        cx.fact("rebuild_ms", started.elapsed().as_millis() as u64);
+        Ok(())
+    }
+}
+
+impl Rebuild {
+    /// The server, which users and later steps may know already; or a new one.
+    async fn node(&self, cx: &Context<'_>, up: &Node) -> Result<Arc<Node>, Box<Finding>> {
+        let known = cx.world.outputs().nodes.get(self.node.as_str()).cloned();
+        let host = cx.world.lab.host(self.node.as_str()).await?;
+        let new = match self.from {
+            Some(_) => Node::on(host, cx.world.lab.version(), &cx.world.password),
+            None => Node::copy_of(up, host, cx.world.lab.version()),
+        };
+        // Its roles come with its data.
+        Ok(known.filter(|known| known.has_login_of(&new)).unwrap_or_else(|| Arc::new(new)))
+    }
+
+    /// Nothing may be removed before it is certain that there is a server to follow, and not one that depends on what is removed.
+    async fn judge_upstream(&self, cx: &mut Context<'_>, node: &Node, up: &Arc<Node>) -> StepResult {
+        cx.client(up).await.map_err(|finding| finding.at(self.follows.entry))?;
+        let mut at = up.clone();
+        let most = cx.world.outputs().nodes.len();
+        for _ in 0..most {
+            match upstream_of(cx, &at).await {
+                Some((above, _)) if above.name() == node.name() => {
+                    let (node, up) = (node.name(), up.name());
+                    return Err(Finding::failed(format!("`{up}` is itself a standby of `{node}`"))
+                        .at(self.follows.entry)
+                        .label(format!("`{node}` would be removed, and nothing would be left to follow"))
+                        .help(format!("make a primary of it first: `promote: {{ node: {up} }}`")));
+                }
+                Some((above, _)) => at = above,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the data directory.
+    async fn make(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Arc<Node>,
+        up: &Arc<Node>,
+        slot: Option<String>,
+    ) -> Result<Standby, Box<Finding>> {
+        let copying = Instant::now();
+        let mut config = cx.world.spec(node.name()).config(&cx.world.repos);
+        let archive = match (&self.from, &self.repo) {
+            (Some(from), Some(repo)) => {
+                let repo = cx.world.repo(repo)?.clone();
+                restore(cx, node, from, &repo).await?;
+                config.restore_command = Some(repo.restore_command());
+                Some(Archive { repo, copy_of: None, read: true })
+            }
+            _ => {
+                cx.wait(format!("pg_basebackup of `{}`", up.name()));
+                let output = node.base_backup(up).await?;
+                if !output.success() {
+                    let title = format!("pg_basebackup of `{}` failed (exit status {})", up.name(), output.status);
+                    return Err(Finding::failed(title).note("said", output.stderr.trim()));
+                }
+                None
+            }
+        };
+        cx.fact("copy_ms", copying.elapsed().as_millis() as u64);
+        cx.world.outputs().nodes.insert(node.name().to_owned(), node.clone());
+        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
+        let (node, up, at) = (node.clone(), up.clone(), self.follows.entry);
+        Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Copied, archive, at })
+    }
+}

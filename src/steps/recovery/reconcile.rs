@@ -1,0 +1,364 @@
+//! `reconcile`
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
+use crate::harness::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::journal::Cause;
+use crate::pg::{ColumnName, TableName};
+use crate::source::Spanned;
+
+/// Takes back what a mistake did to a table, and leaves what users wrote since: a three-way merge by key, column by column.
+///
+/// ```yaml
+/// - reconcile: { table: shop.orders, key: id, good: rescue, bad: spoilt, into: master, on_conflict: keep }
+/// - reconcile: { table: shop.orders, key: [client, seq], good: rescue, into: master }
+/// ```
+///
+/// `good` is a server recovered to just before the mistake, `bad` one recovered to just after it, `into` the live server. Whatever
+/// differs between `good` and `bad` is the mistake: recover both as near to it as can be (`before` and `after` the same mark), since what
+/// others committed in between is taken for a part of it. In `into`,
+///
+/// - a value that the mistake changed, and that is still what the mistake made it, becomes the good one again; the row's other
+///   columns stay as they are;
+/// - a row that the mistake deleted is put back; one that it inserted, and nobody has changed since, is removed;
+/// - what the mistake did not touch stays as users have written it, and so do rows that came later.
+///
+/// What both the mistake and users have changed is a *conflict*: a value that is neither the good nor the bad one; a row that the mistake
+/// changed and users deleted, or that it deleted and users wrote anew with other values, or that it inserted and users changed, or that
+/// other rows refer to by a foreign key. So is what the server would refuse: a row whose unique value another row has got since, that
+/// refers to a row which users have deleted since, or that does not satisfy a check or an exclusion constraint any more.
+///
+/// `on_conflict: fail` (the default) changes nothing at all, and lists the conflicts row by row. `keep` leaves the live rows as users have
+/// them: the row is not put back or not removed, and of a row that is there the columns in conflict stay as they are. `take` makes the rows
+/// what they were in `good`: a row that users changed gets its good values, one that the mistake inserted goes (with rows that refer to it, where
+/// their foreign key has ON DELETE CASCADE or SET NULL), and so does a row that has got a unique value of a good one. What would leave rows
+/// that refer to nothing, or break a check, cannot be taken: then nothing is changed. Unique values that were exchanged are exchanged back.
+///
+/// Without `bad` nobody can tell the mistake from what users did since. Then rows of `good` that are missing in `into` are put back
+/// (also those that users have deleted since), and every value that differs is a conflict: this is for DELETE and TRUNCATE.
+///
+/// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on columns that are `not null`. Two
+/// rows with the same key are the same row, so that a mistake that changed keys has deleted rows and inserted others. Values are compared
+/// exactly, as text where `=` does not see all: json, numeric's `1.0` and `1.00`, citext's `Ann` and `ann`, those of the key, too, which
+/// becomes what it was. Columns that the server computes are left to it.
+///
+/// All of it is one transaction under a lock that lets others read the table and not write to it (SHARE ROW EXCLUSIVE); the rows that
+/// differ are found before it is taken. The first error undoes it all. The table's triggers do not fire, so that rows become
+/// what they were; foreign keys are checked, and act on UPDATE CASCADE. Rows that the mistake took away and that others refer to come back first:
+/// it fails where a row refers to one that is missing on `bad`, too. Sequences stay as they are.
+///
+/// It passes when everything is merged, also where nothing was left to do. It fails for conflicts, as said above; when the server
+/// refuses; and when `good` and `bad` do not differ (without `bad`: when `into` lacks nothing of `good`): there would be no mistake.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// The table, on all of them.
+    table: Spanned<TableName>,
+    /// The column, or the columns, that tell a row from all others.
+    key: Spanned<Key>,
+    /// The server as it was just before the mistake.
+    good: NodeRef,
+    /// The server as it was just after the mistake.
+    #[serde(default)]
+    bad: Option<NodeRef>,
+    /// The live server.
+    into: NodeRef,
+    /// What becomes of values that both the mistake and users have changed.
+    #[serde(default)]
+    on_conflict: Option<Spanned<OnConflict>>,
+}
+
+/// What becomes of conflicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum OnConflict {
+    /// Nothing at all is changed, and they are told.
+    Fail,
+    /// They stay as users have them.
+    Keep,
+    /// They become what they were in `good`.
+    Take,
+}
+
+/// One column or several.
+#[derive(Debug, Clone)]
+struct Key(Vec<ColumnName>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMore).map(Key)
+    }
+}
+
+impl JsonSchema for Key {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Key".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    }
+}
+
+struct OneOrMore;
+
+impl<'de> Visitor<'de> for OneOrMore {
+    type Value = Vec<ColumnName>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column or a list of columns")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse().map(|column| vec![column]).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut columns = Vec::new();
+        while let Some(column) = items.next_element()? {
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+}
+
+impl StepKind for Reconcile {
+    const NAME: &'static str = "reconcile";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Act;
+    const RECOVERS: bool = true;
+}
+
+#[async_trait(?Send)]
+impl Step for Reconcile {
+    fn resolve(&mut self, scope: &mut Scope<'_>) {
+        scope.node(&mut self.good);
+        if let Some(bad) = &mut self.bad {
+            scope.node(bad);
+        }
+        scope.own_node(&mut self.into);
+        let same = |a: &NodeRef, b: &NodeRef| a.as_str() == b.as_str();
+        if same(&self.good, &self.into) {
+            let span = self.good.span().unwrap_or(scope.action);
+            let help = "recover a server to just before the mistake: `recover: { node: rescue, backup: ..., until: { before: ... }, then: promote }`";
+            scope.error_help(span, "`good` and `into` are the same server", "it has lived through the mistake", help);
+        }
+        if let Some(bad) = &self.bad {
+            let span = bad.span().unwrap_or(scope.action);
+            if same(bad, &self.good) {
+                scope.error(span, "`bad` and `good` are the same server", "there would be no mistake between them");
+            } else if same(bad, &self.into) {
+                let help = "recover one with `until: { after: ... }`; or leave `bad` out, and every value that differs is a conflict";
+                scope.error_help(
+                    span,
+                    "`bad` and `into` are the same server",
+                    "what users wrote since would be taken for the mistake",
+                    help,
+                );
+            }
+        }
+        if self.key.value.0.is_empty() {
+            scope.error(self.key.span, "`key` is empty", "which columns tell a row from all others?");
+        }
+        for (at, column) in self.key.value.0.iter().enumerate() {
+            if self.key.value.0[..at].contains(column) {
+                scope.error(self.key.span, format!("`key` names {column} twice"), "once is enough");
+            }
+        }
+    }
+
+    fn brings(&self) -> Option<Brings<'_>> {
+        Some(Brings { into: self.into.as_str(), what: Brought::Table(&self.table.value) })
+    }
+
+    fn title(&self) -> String {
+        let bad = self.bad.as_ref().map(|bad| format!(" and {bad}")).unwrap_or_default();
+        format!("reconcile {} on {} with {}{bad}", self.table.value, self.into, self.good)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let find = |node: &NodeRef| cx.world.node(node.as_str());
+        let (good, into) = (find(&self.good)?, find(&self.into)?);
+        let compared = self.bad.as_ref().map(find).transpose()?.unwrap_or_else(|| into.clone());
+        // Asked first, since this knows why a server does not answer.
+        for node in [&good, &compared, &into] {
+            cx.client(node).await?;
+        }
+        // Sessions of their own: temporary tables and settings end with them.
+        let (good_session, compared_session, session) =
+            (good.connect().await?, compared.connect().await?, into.connect().await?);
+        let side = Side { name: compared.name(), client: &compared_session };
+        let on_conflict = self.on_conflict.as_ref().map_or(OnConflict::Fail, |on_conflict| on_conflict.value);
+        let merge = Merge {
+            table: &self.table.value,
+            key: &self.key.value.0,
+            on_conflict: match on_conflict {
+                OnConflict::Fail => crate::data::OnConflict::Fail,
+                OnConflict::Keep => crate::data::OnConflict::Keep,
+                OnConflict::Take => crate::data::OnConflict::Take,
+            },
+            good: Side { name: good.name(), client: &good_session },
+            compared: if self.bad.is_some() { Compared::Bad(side) } else { Compared::Into(side) },
+            into: Side { name: into.name(), client: &session },
+            deadline: cx.deadline,
+        };
+        match merge.run(|waiting_for| cx.wait(waiting_for)).await {
+            Ok(merged) => {
+                tell(cx, &merged);
+                match on_conflict {
+                    OnConflict::Take => cx.fact("taken", merged.conflicts),
+                    _ => cx.fact("kept", merged.conflicts),
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if let MergeError::Conflicts(merged) | MergeError::Undecided(merged) = &error {
+                    tell(cx, merged);
+                }
+                Err(self.explain(error))
+            }
+        }
+    }
+}
+
+/// What was done as facts, and the first conflicts.
+fn tell(cx: &mut Context<'_>, merged: &Merged) {
+    cx.fact("good_rows", merged.good_rows);
+    let mistake = [("changed", merged.changed), ("deleted", merged.deleted), ("inserted", merged.inserted)];
+    let told = mistake.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("{what} {rows}"));
+    cx.fact("mistake", told.collect::<Vec<_>>().join(", "));
+    cx.fact("restored_rows", merged.restored_rows);
+    cx.fact("restored_cells", merged.restored_cells);
+    cx.fact("put_back", merged.put_back);
+    cx.fact("removed", merged.removed);
+    cx.fact("already_right", merged.already);
+    cx.fact("conflicts", merged.conflicts);
+    cx.fact("conflict_rows", merged.conflict_rows);
+    cx.fact("locked_ms", merged.locked.as_millis() as u64);
+    if !merged.shown.is_empty() {
+        let shown: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
+        cx.fact("first_conflicts", shown);
+    }
+}
+
+impl Reconcile {
+    fn explain(&self, error: MergeError) -> Box<Finding> {
+        let table = &self.table.value;
+        match error {
+            MergeError::Conflicts(merged) => {
+                let title = match self.bad {
+                    Some(_) if merged.refused == merged.conflicts => {
+                        "rows cannot become what they were: other rows are in their way now"
+                    }
+                    Some(_) => "users have changed what the mistake changed, too",
+                    None => "rows differ, and without `bad` nobody knows who changed them",
+                };
+                let help = "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in `good`";
+                self.conflicts(title, &merged).help(help)
+            }
+            MergeError::Undecided(merged) => {
+                let help = "merge the tables first that the rows refer to, or that refer to them; or give the rows other values: \
+                            `on_conflict: keep` leaves them as users have them";
+                self.conflicts("there are conflicts that `take` cannot decide", &merged).help(help)
+            }
+            MergeError::Parents { table: other, constraint, rows } => {
+                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                let why = match &self.bad {
+                    Some(bad) => format!("they are not on `{bad}` either: the mistake took them away"),
+                    None => "nobody knows who deleted them without `bad`".to_owned(),
+                };
+                Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into))
+                    .at(self.table.span)
+                    .label(format!("it refers to {rows} of {other} that are missing (foreign key {constraint}); {why}"))
+                    .help("put the rows back first that these refer to")
+            }
+            MergeError::Misfit { side, misfit } => self.misfit(&side, misfit),
+            MergeError::Same(rows) => match &self.bad {
+                Some(bad) => {
+                    Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
+                        .at(bad.span().unwrap_or(self.table.span))
+                        .label(format!("its {rows} rows are the same on both"))
+                        .help("recover `good` to just before the mistake and `bad` to just after it")
+                }
+                None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
+                    .at(self.good.span().unwrap_or(self.table.span))
+                    .label(format!("its {rows} rows are all there, with the same values"))
+                    .help("is `good` from before the mistake?"),
+            },
+            MergeError::Locked(holders) => Finding::failed(format!("{table} on `{}` is locked by others", self.into))
+                .at(self.table.span)
+                .label("the lock was not to be had in time; nothing was changed")
+                .note("held by", holders.join("\n"))
+                .help("end what holds the lock, or give the step longer with `within`"),
+            MergeError::Late(doing) => Finding::failed("the step's deadline has passed")
+                .because(Cause::StepDeadline)
+                .at(self.table.span)
+                .label(format!("in the middle of {doing}; nothing was changed"))
+                .help("give it longer with `within`, if it is right to take so long"),
+            MergeError::Data(error) => {
+                let said = error.to_string();
+                let finding =
+                    Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into));
+                let finding = finding.at(self.table.span).label(&said);
+                finding.help("what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and rules")
+            }
+        }
+    }
+
+    fn conflicts(&self, title: &str, merged: &Merged) -> Box<Finding> {
+        let values =
+            if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
+        let rows =
+            if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
+        let mut lines: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
+        if merged.conflicts > lines.len() as u64 {
+            lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));
+        }
+        let span = self.on_conflict.as_ref().map_or(self.table.span, |on_conflict| on_conflict.entry);
+        Finding::failed(title)
+            .at(span)
+            .label(format!("{values} in {rows}; nothing was changed"))
+            .note("conflicts", lines.join("\n"))
+    }
+
+    fn misfit(&self, side: &str, misfit: Misfit) -> Box<Finding> {
+        let table = &self.table.value;
+        let finding = Finding::failed(format!("{table} cannot be merged")).at(self.key.span);
+        let label = format!("on `{side}`: {misfit}");
+        match misfit {
+            Misfit::NoTable => finding
+                .at(self.table.span)
+                .label(format!("there is no such table on `{side}`"))
+                .help("a table that was dropped comes back by `dump` and `reimport`"),
+            Misfit::Kind(_) => finding.at(self.table.span).label(label),
+            Misfit::NoColumn { at, near } => {
+                let column = self.key.value.0.get(at).map(ToString::to_string).unwrap_or_default();
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                finding.label(format!("there is no column {column} on `{side}`{near}"))
+            }
+            Misfit::NotUnique(unique) if unique.is_empty() => finding
+                .label(label)
+                .help("the table has no primary key and no unique constraint: rows cannot be told from one another"),
+            Misfit::NotUnique(unique) => {
+                finding.label(label).help(format!("a primary key or unique constraint is on {unique}"))
+            }
+            Misfit::NullableKey(_) => finding.label(label).help("the key's columns have to be `not null`"),
+            Misfit::Columns(wrong) => finding
+                .at(self.table.span)
+                .label(format!("the columns on `{side}` are not those on `{}`", self.into))
+                .note("columns", wrong.join("\n"))
+                .help("undo the change of the columns first, or make the same one on the other servers"),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Watching a server that recovers until it is what `recover` asks for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Context, Finding, StepResult};
+use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, lineage};
+use crate::pg::{History, Lsn, TargetTimeline};
+use crate::source::Span;
+use crate::steps::recovery::position::Position;
+use crate::steps::recovery::restore::ended;
+
+/// What a recovery ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was promoted.
+    Primary,
+    /// It waits at its target, or for more WAL.
+    InRecovery,
+    /// It has shut itself down.
+    ShutDown,
+}
+
+/// A server in recovery.
+pub(crate) struct Recovering<'a> {
+    /// The server.
+    pub node: &'a Arc<Node>,
+    /// Where the scenario says where it stops.
+    pub until: Span,
+    /// Where it says what happens then.
+    pub then: Span,
+    /// What it is to end in.
+    pub end: End,
+    /// Which timeline it was told to follow.
+    pub timeline: TargetTimeline,
+}
+
+/// The timeline that a server which is still in recovery, or failed in it, follows.
+pub(crate) fn followed(timeline: TargetTimeline, control: &ControlFile, histories: &Histories) -> History {
+    match timeline {
+        TargetTimeline::Id(timeline) => histories.of(timeline),
+        TargetTimeline::Current => histories.of(control.timeline),
+        // A checkpoint may be the first record of its timeline.
+        TargetTimeline::Latest => histories.newest_from(control.timeline, Lsn(control.checkpoint.0 + 1)),
+    }
+}
+
+impl Recovering<'_> {
+    /// Reports what it has attained, by its control file, its timelines' history files and its log: time and id of transactions, LSN,
+    /// timeline. Fails where the control file says that it is not what it was to become.
+    pub(crate) async fn attained(&self, cx: &mut Context<'_>, arrival: &RecoveryLog) -> Result<Position, Box<Finding>> {
+        let node = self.node;
+        let Some((control, histories)) = node.control_and_histories().await? else {
+            return Err(Finding::failed(format!("the control file of `{}` cannot be read", node.name())).at(self.until));
+        };
+        let wanted = match self.end {
+            End::Primary => "in production",
+            End::InRecovery => "in archive recovery",
+            End::ShutDown => "shut down in recovery",
+        };
+        if control.state != wanted {
+            let title = format!("`{}` is not what it was to become", node.name());
+            let label = format!("its control file says `{}`, and not `{wanted}`", control.state);
+            return Err(Finding::failed(title).at(self.then).label(label));
+        }
+        let position = self.position(cx, &control, &histories).await?;
+        cx.fact("control_state", control.state);
+        if let Some(time) = self.time(cx, arrival).await? {
+            cx.fact("time", time.to_string());
+        }
+        if let Some(xid) = arrival.stopped_at {
+            cx.fact("xid", xid.0);
+        }
+        cx.fact("lsn", position.lsn.to_string());
+        Ok(position)
+    }
+
+    /// Where it stands.
+    async fn position(
+        &self,
+        cx: &mut Context<'_>,
+        control: &ControlFile,
+        histories: &Histories,
+    ) -> Result<Position, Box<Finding>> {
+        let node = self.node;
+        let system = control.system;
+        if self.end == End::Primary {
+            // It has written where it left the timeline that it followed. The control file knows its new one a moment later.
+            let own = lineage(&*cx.client(node).await?).await?;
+            cx.fact("timeline", own.history.timeline.0);
+            let Some((history, lsn)) = own.history.parent() else {
+                let title = format!("`{}` was promoted, and has no history of its timeline", node.name());
+                return Err(Finding::failed(title).at(self.then));
+            };
+            return Ok(Position { system: own.system, history, lsn, exact: true });
+        }
+        let history = followed(self.timeline, control, histories);
+        let lsn = match (self.end, control.min_recovery) {
+            (End::ShutDown, Some((lsn, _))) => lsn,
+            (End::ShutDown, None) => control.checkpoint,
+            _ => {
+                let query = "SELECT pg_last_wal_replay_lsn()::text";
+                let row = cx.client(node).await?.query_one(query, &[]).await?;
+                let text = row.get::<_, Option<&str>>(0).unwrap_or_default();
+                text.parse()
+                    .map_err(|e| Finding::errored(format!("`{}` says nothing of its replay: {e}", node.name())))?
+            }
+        };
+        cx.fact("timeline", history.at(lsn).0);
+        Ok(Position { system, history, lsn, exact: self.end != End::ShutDown })
+    }
+
+    /// When the last transaction that was replayed was committed.
+    async fn time(&self, cx: &mut Context<'_>, arrival: &RecoveryLog) -> Result<Option<jiff::Timestamp>, Box<Finding>> {
+        Ok(match (arrival.time(), self.end) {
+            (None, End::InRecovery) => {
+                let query = "SELECT pg_last_xact_replay_timestamp()";
+                cx.client(self.node).await?.query_one(query, &[]).await?.get(0)
+            }
+            (time, _) => time,
+        })
+    }
+
+    /// Waits until the server is a primary.
+    pub(crate) async fn promoted(&self, cx: &mut Context<'_>) -> StepResult {
+        self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await
+    }
+
+    /// Waits until recovery has paused at its target.
+    pub(crate) async fn paused(&self, cx: &mut Context<'_>) -> StepResult {
+        let paused = match self.node.version().major {
+            0..14 => "SELECT pg_is_wal_replay_paused()",
+            _ => "SELECT pg_get_wal_replay_pause_state() = 'paused'",
+        };
+        self.watch(cx, "the pause at the target", paused).await
+    }
+
+    /// Waits until a standby without a primary has nothing more to replay, and holds it there.
+    pub(crate) async fn quiet(&self, cx: &mut Context<'_>) -> StepResult {
+        // The startup process waits so after it has asked the archive in vain (manual, 27.2, "Wait Events of Type Timeout").
+        let idle =
+            "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
+        self.watch(cx, "the end of the archive", idle).await?;
+        cx.client(self.node).await?.batch_execute("SELECT pg_wal_replay_pause()").await?;
+        Ok(())
+    }
+
+    /// Waits until the server has shut itself down.
+    pub(crate) async fn shut_down(&self, cx: &mut Context<'_>, started: Started) -> StepResult {
+        if started == Started::ShutDown {
+            return Ok(());
+        }
+        let node = self.node;
+        cx.until("the shutdown at the target", async |seen| {
+            "still running".clone_into(seen);
+            Ok((!node.postmaster_runs().await?).then_some(()))
+        })
+        .await
+        .map_err(|finding| finding.at(self.then))?;
+        node.went_down("it shut down at its recovery target").await;
+        Ok(())
+    }
+
+    /// Waits until a query on the recovering server says true; the server may go away while it recovers.
+    async fn watch(&self, cx: &mut Context<'_>, what: &str, query: &str) -> StepResult {
+        let node = self.node;
+        let mut next_look = Instant::now() + Duration::from_millis(200);
+        let done = cx.until(what, async |seen| {
+            match node.client().await {
+                Ok(client) => match client.query_opt(query, &[]).await {
+                    Ok(row) if row.as_ref().and_then(|row| row.get::<_, Option<bool>>(0)) == Some(true) => {
+                        return Ok(Some(()));
+                    }
+                    Ok(_) => "still recovering".clone_into(seen),
+                    Err(error) => *seen = crate::node::sql_problem(&error),
+                },
+                Err(error) => *seen = error.to_string(),
+            }
+            if Instant::now() >= next_look {
+                next_look = Instant::now() + Duration::from_millis(200);
+                if !node.postmaster_runs().await? {
+                    node.went_down("it ended during recovery").await;
+                    return Err(ended(node).await);
+                }
+            }
+            Ok(None)
+        });
+        match done.await {
+            Ok(()) => Ok(()),
+            Err(finding) => {
+                let finding = if finding.at.is_none() { finding.at(self.until) } else { finding };
+                Err(if finding.notes.is_empty() { finding.note("log", node.log_tail().await) } else { finding })
+            }
+        }
+    }
+}
