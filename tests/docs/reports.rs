@@ -1,0 +1,148 @@
+//! docs/reports.md names every field of the reports and of the events, and no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use drillyard::journal::{Cause, Entry, Event};
+use drillyard::report::{EventsTo, ReportOptions};
+use regex::Regex;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::tables::{column, quoted, section, tables};
+use crate::{drillyard, read, said, top};
+
+/// A run in which every event occurs, each with every field that it can have.
+const EVERY_FIELD: &str = include_str!("every-field.jsonl");
+
+fn reports() -> String {
+    read("docs/reports.md")
+}
+
+/// The first table under a heading.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    tables(section(&reports(), heading)).into_iter().next().unwrap_or_else(|| panic!("{heading} has no table"))
+}
+
+/// The JSON report of that run, and its events.
+fn written() -> (Value, Vec<Value>) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let [json, events] = ["report.json", "events.jsonl"].map(|file| dir.path().join(file));
+    let options = ReportOptions {
+        json: Some(json.clone()),
+        events: Some(EventsTo::File(events.clone())),
+        ..ReportOptions::default()
+    };
+    let mut reports = options.open().expect("they can be written");
+    for line in EVERY_FIELD.lines() {
+        let entry: Entry = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        reports.listeners.iter_mut().for_each(|listener| listener.hear(&entry));
+    }
+    drop(reports);
+    let text = |path: &Path| std::fs::read_to_string(path).expect("it was written");
+    let parsed = |text: &str| serde_json::from_str(text).expect("JSON");
+    (parsed(&text(&json)), text(&events).lines().map(parsed).collect())
+}
+
+fn keys<'v>(objects: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
+    objects.into_iter().flat_map(|object| object.as_object().expect("an object").keys().cloned()).collect()
+}
+
+/// The choices of an enum that is written as a word.
+fn choices<T: DeserializeOwned>(of: impl Fn(&str) -> String) -> BTreeSet<String> {
+    let error = serde_json::from_str::<T>(&of("nothing of the kind")).err().expect("there is no such choice");
+    let named = Regex::new("`([a-z_]+)`").expect("a pattern");
+    named.captures_iter(&error.to_string()).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn every_field_of_the_json_report_is_explained() {
+    let (report, _) = written();
+    let drill = &report["drills"][0];
+    let list = |name: &str| drill[name].as_array().expect("a list");
+    let problem = &drill["steps"][0]["problem"];
+    let objects = [
+        ("### The run", keys([&report])),
+        ("### A drill", keys([drill])),
+        ("### A step", keys(list("steps"))),
+        ("### A budget", keys(list("budgets"))),
+        ("### Traffic", keys(list("traffic"))),
+        ("### A problem", keys([problem])),
+    ];
+    for (heading, keys) in objects {
+        let explained = column(&table(heading), 0).iter().map(|name| name.trim_end_matches('?').to_owned()).collect();
+        assert_eq!(keys, explained, "{heading}");
+    }
+    let reports = reports();
+    let words = quoted(section(&reports, "### A problem"));
+    for key in keys([&problem["places"][0], &problem["notes"][0]]) {
+        assert!(words.contains(&key), "`{key}` of a place or a note is not explained");
+    }
+    assert!(keys([&drill["kept"][0]]).iter().all(|key| quoted(section(&reports, "### A drill")).contains(key)));
+}
+
+#[test]
+fn every_cause_is_explained() {
+    let explained: BTreeSet<String> = column(&tables(section(&reports(), "### A problem"))[1], 0).into_iter().collect();
+    assert_eq!(choices::<Cause>(|word| format!("\"{word}\"")), explained);
+}
+
+#[test]
+fn every_event_is_explained_with_its_fields() {
+    let reports = reports();
+    let mut of_all = tables(section(&reports, "## Events"));
+    let (every, events) = (of_all.remove(0), of_all.remove(0));
+    let common: BTreeSet<String> = column(&every, 0).into_iter().collect();
+    let explained: BTreeMap<String, Vec<String>> =
+        events.iter().map(|row| (quoted(&row[0]).remove(0), quoted(&row[1]))).collect();
+    let known = choices::<Event>(|word| format!("{{\"event\":\"{word}\"}}"));
+    assert_eq!(known, explained.keys().cloned().collect());
+    let mut seen = BTreeSet::new();
+    for event in written().1 {
+        let name = event["event"].as_str().expect("its name").to_owned();
+        let fields: BTreeSet<String> = keys([&event]).difference(&common).cloned().collect();
+        let lacking: Vec<_> = fields.iter().filter(|field| !explained[&name].contains(field)).collect();
+        assert!(lacking.is_empty(), "{lacking:?} of `{name}` are not explained");
+        seen.insert(name);
+    }
+    assert_eq!(seen, known, "every-field.jsonl has every event");
+}
+
+#[test]
+fn every_fact_is_named() {
+    fn below(dir: &Path, found: &mut BTreeSet<String>) {
+        let fact = Regex::new(r#"\bfact\("([a-z_ ]+)"|facts\.insert\("([a-z_ ]+)"\.to_owned\(\)"#).expect("a pattern");
+        for entry in std::fs::read_dir(dir).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                below(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("text");
+                found.extend(
+                    fact.captures_iter(&text)
+                        .filter_map(|names| Some(names.get(1).or_else(|| names.get(2))?.as_str().to_owned())),
+                );
+            }
+        }
+    }
+    let mut facts = BTreeSet::new();
+    below(&top().join("src"), &mut facts);
+    let reports = reports();
+    let named = quoted(section(&reports, "## Facts"));
+    let lacking: Vec<_> = facts.iter().filter(|fact| !named.contains(fact)).collect();
+    assert!(facts.len() > 50 && lacking.is_empty(), "docs/reports.md does not name {lacking:?}");
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let help = said(&drillyard(dir.path(), &["--help"]));
+    let codes = help.split("Exit codes:").nth(1).expect("the help lists them");
+    let code = Regex::new(r"(?m)^  (\d+(?:, \d+)*)  ").expect("a pattern");
+    let of_help: Vec<String> = code.captures_iter(codes).map(|found| found[1].to_owned()).collect();
+    let table = |file: &str, heading: &str| -> Vec<String> {
+        tables(section(&read(file), heading)).swap_remove(0).into_iter().map(|mut row| row.remove(0)).collect()
+    };
+    assert_eq!(table("docs/reports.md", "## Exit codes"), of_help);
+    assert_eq!(table("README.md", "## In CI"), of_help);
+}
