@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tokio_postgres::types::Oid;
 use tokio_postgres::{Client, Error, Statement};
 
-use crate::pg::quote_identifier;
+use crate::pg::{error_message, quote_identifier};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Amcheck {
             let found = check_one(client, relation, &index, heap.as_ref()).await;
             match found {
                 Err(error) if error.as_db_error().is_some() && !is_there(client, relation.oid).await? => Ok(vec![]),
-                Err(error) if is_damage(&error) => Ok(vec![damage(relation, said(&error))]),
+                Err(error) if is_damage(&error) => Ok(vec![damage(relation, error_message(&error))]),
                 found => found,
             }
         });
@@ -171,11 +171,4 @@ fn damage(relation: &Relation, what: String) -> Damage {
 /// Whether a relation is still there: one that is dropped while it is looked at is no damage.
 async fn is_there(client: &Client, oid: Oid) -> Result<bool, Error> {
     Ok(client.query_opt("SELECT FROM pg_catalog.pg_class WHERE oid = $1", &[&oid]).await?.is_some())
-}
-
-/// The server's message, with its detail.
-fn said(error: &Error) -> String {
-    let Some(db) = error.as_db_error() else { return error.to_string() };
-    let detail = db.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("{}{detail}", db.message())
 }

@@ -33,13 +33,13 @@ pub use rows::{
 };
 pub use sequences::{End, Position, Sequence, last_numbers};
 
-use crate::pg::TableName;
+use crate::pg::{TableName, error_message};
 
 /// What can go wrong when tables are read or filled.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The server refused, or the connection broke.
-    #[error("{doing}: {}", server_said(.source))]
+    #[error("{doing}: {}", error_message(.source))]
     Server {
         /// What was being done: `reading the catalog`.
         doing: String,
@@ -81,21 +81,3 @@ impl DataError {
 
 /// Results of this room.
 pub type Result<T> = std::result::Result<T, DataError>;
-
-/// A server's message with its detail and hint, which the driver's own text leaves out.
-fn server_said(error: &tokio_postgres::Error) -> String {
-    let Some(db) = error.as_db_error() else {
-        return match std::error::Error::source(error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        };
-    };
-    let mut said = db.message().to_owned();
-    if let Some(detail) = db.detail() {
-        said = format!("{said}; {detail}");
-    }
-    if let Some(hint) = db.hint() {
-        said = format!("{said} (hint: {hint})");
-    }
-    said
-}

@@ -15,7 +15,7 @@ use crate::data::{Catalog, Generator, RowSum, RowsSnapshot};
 use crate::host::Lab;
 use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
 use crate::ledger::{Asked, Tally, Verdict};
-use crate::node::{Config, Node, Purpose, ServerState, SqlError, lineage, moment, wait_until};
+use crate::node::{Config, Node, Purpose, ServerState, SqlError, is_in_recovery, lineage, moment, wait_until};
 use crate::pg::{Lineage, Mark, Moment, TableName, Xid};
 use crate::repo::Repo;
 use crate::source::{Source, Span, Spanned};
@@ -582,9 +582,8 @@ impl Context<'_> {
 
     /// The moment before a deed. None for a step on a standby that is to be no mark: it only asks.
     async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<(Moment, Lineage)>, Box<Finding>> {
-        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
         // With an id it is a mark all the same, by what the standby has replayed.
-        if row.get::<_, bool>(0) && self.id.is_none() {
+        if is_in_recovery(client).await? && self.id.is_none() {
             return Ok(None);
         }
         // First what takes its time: the moment before the deed must be as near to it as can be.

@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use crate::data::{Catalog, last_numbers};
 use crate::harness::{Context, World};
 use crate::journal::Event;
-use crate::node::Node;
+use crate::node::{Node, is_in_recovery};
 use crate::pg::Lsn;
 
 /// The sequences of a snapshot's tables, as they were seen later.
@@ -79,8 +79,7 @@ async fn read(node: &Node, database: Option<&str>, names: &[String]) -> Result<V
         None => node.client().await.map_err(|e| e.to_string())?,
     };
     let told = |e: tokio_postgres::Error| e.to_string();
-    let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(told)?;
-    if row.get::<_, bool>(0) {
+    if is_in_recovery(&client).await.map_err(told)? {
         return Ok(vec![]);
     }
     let numbers = last_numbers(&client, names).await.map_err(|e| e.to_string())?;
@@ -141,6 +140,5 @@ async fn hands_out(world: &World, name: &str) -> bool {
     if !node.should_answer() {
         return false;
     }
-    let Ok(client) = node.client().await else { return true };
-    client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_or(true, |row| !row.get::<_, bool>(0))
+    !node.is_in_recovery().await.unwrap_or(false)
 }

@@ -10,8 +10,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
 use crate::host::{Endpoint, HostError, Login, POLL};
-use crate::pg::condition::condition;
-use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version};
+use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version, error_message};
 
 use super::session_settings::{Purpose, external_options, options};
 use super::{Node, Place};
@@ -23,7 +22,7 @@ pub enum SqlError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// The server said no, or the connection was lost.
-    #[error("{}", sql_problem(.0))]
+    #[error("{}", error_message(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// The server answered something that makes no sense.
     #[error("{0}")]
@@ -46,31 +45,6 @@ impl SqlError {
     pub fn is_refusal(&self) -> bool {
         matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())
     }
-}
-
-/// What a server's error says: message, SQLSTATE by its condition name, detail and hint.
-pub fn sql_problem(error: &tokio_postgres::Error) -> String {
-    let Some(db) = error.as_db_error() else {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            let inner_text = inner.to_string();
-            if !text.contains(&inner_text) {
-                text = format!("{text}: {inner_text}");
-            }
-            cause = inner.source();
-        }
-        return text;
-    };
-    let code = db.code().code();
-    let name = condition(code).map_or_else(|| code.to_owned(), |name| format!("{name}, {code}"));
-    let mut text = format!("{} ({name})", db.message());
-    for (label, extra) in [("detail", db.detail()), ("hint", db.hint())] {
-        if let Some(extra) = extra {
-            text.push_str(&format!("; {label}: {extra}"));
-        }
-    }
-    text
 }
 
 impl Node {

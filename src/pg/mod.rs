@@ -7,6 +7,7 @@ mod lsn;
 mod mark;
 pub mod script;
 mod segment;
+mod server_error;
 mod settings;
 pub mod sql;
 mod target;
@@ -21,6 +22,7 @@ pub use ident::{
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Mark, Moment, RestorePoint};
 pub use segment::{Segment, is_segment};
+pub use server_error::error_message;
 pub use settings::{is_any_setting, is_setting, setting_names};
 pub use target::{RecoveryTarget, ShutdownMode, TargetTimeline};
 pub use value::{quoted_values, shown_record, shown_value, shown_values};

@@ -13,7 +13,7 @@ use crate::node::{
     Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_below_a_new_cluster,
     is_demanded, slot_name,
 };
-use crate::pg::{SystemId, Version};
+use crate::pg::{SystemId, Version, error_message};
 use crate::plan::Plan;
 use crate::repo::Repo;
 
@@ -117,7 +117,7 @@ impl Starter<'_> {
                 self.slots_for_followers(node.name())
             ))
             .await
-            .map_err(|e| trouble(&crate::node::sql_problem(&e)))?;
+            .map_err(|e| trouble(&error_message(&e)))?;
         node.client().await.map_err(|e| trouble(&e))?;
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Starter<'_> {
         client
             .batch_execute(&slots)
             .await
-            .map_err(|e| HostError::new(format!("node `{}`: {}", node.name(), crate::node::sql_problem(&e))))?;
+            .map_err(|e| HostError::new(format!("node `{}`: {}", node.name(), error_message(&e))))?;
         Ok(node)
     }
 

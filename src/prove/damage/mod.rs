@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 use crate::harness::{Brought, World};
-use crate::node::{sql_problem, wait_until};
+use crate::node::{is_in_recovery, wait_until};
+use crate::pg::error_message;
 use crate::plan::{Break, Damage};
 use crate::run::Block;
 
@@ -103,9 +104,9 @@ impl Session {
                  SET synchronous_commit = local",
             )
             .await
-            .map_err(|error| sql_problem(&error))?;
-        let recovering: bool = session.one("SELECT pg_is_in_recovery()").await?.get(0);
-        Ok((!recovering).then_some(session))
+            .map_err(|error| error_message(&error))?;
+        let in_recovery = is_in_recovery(&session.client).await.map_err(|error| error_message(&error))?;
+        Ok((!in_recovery).then_some(session))
     }
 
     /// From now on every name is shown with its schema, and what is random begins with `seed`.
@@ -114,7 +115,7 @@ impl Session {
             "SET search_path = ''; SELECT setseed({})",
             f64::from(u32::try_from(seed % 1000).unwrap_or_default()) / 1000.0
         );
-        self.client.batch_execute(&settings).await.map_err(|error| sql_problem(&error))
+        self.client.batch_execute(&settings).await.map_err(|error| error_message(&error))
     }
 
     /// Statements in one transaction: all or none of them.
@@ -123,23 +124,23 @@ impl Session {
         if let Err(error) = self.client.batch_execute(&all).await {
             // The session is used again.
             let _ = self.client.batch_execute("ROLLBACK").await;
-            return Err(sql_problem(&error));
+            return Err(error_message(&error));
         }
         Ok(())
     }
 
     async fn one(&self, query: &str) -> Result<tokio_postgres::Row> {
-        self.client.query_one(query, &[]).await.map_err(|error| sql_problem(&error))
+        self.client.query_one(query, &[]).await.map_err(|error| error_message(&error))
     }
 
     /// The first row of what a statement returns; none where it returns nothing.
     async fn first(&self, query: &str) -> Result<Option<tokio_postgres::Row>> {
-        let rows = self.client.query(query, &[]).await.map_err(|error| sql_problem(&error))?;
+        let rows = self.client.query(query, &[]).await.map_err(|error| error_message(&error))?;
         Ok(rows.into_iter().next())
     }
 
     async fn of_tables(&self, query: &str, tables: &[u32]) -> Result<Vec<tokio_postgres::Row>> {
-        self.client.query(query, &[&tables]).await.map_err(|error| sql_problem(&error))
+        self.client.query(query, &[&tables]).await.map_err(|error| error_message(&error))
     }
 
     /// Waits until the standbys that stream have replayed what was done: they may be judged, too. One that is cut off is not waited
@@ -171,6 +172,6 @@ async fn tables(block: &Block<'_>, step: usize, session: &Session) -> Result<Vec
     let query = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE c.relkind IN ('r', 'p') AND (n.nspname = ANY ($2) OR c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) name))
                  ORDER BY n.nspname, c.relname";
-    let rows = session.client.query(query, &[&names, &schemas]).await.map_err(|error| sql_problem(&error))?;
+    let rows = session.client.query(query, &[&names, &schemas]).await.map_err(|error| error_message(&error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

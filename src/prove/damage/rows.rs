@@ -5,6 +5,7 @@
 use super::{Done, Result, Session, Undo};
 use crate::harness::World;
 use crate::ledger::{Ledger, Picked};
+use crate::pg::error_message;
 
 /// A row in its place.
 struct Row {
@@ -231,7 +232,7 @@ async fn columns(session: &Session, row: &Row) -> Result<Vec<Column>> {
          WHERE a.attrelid = {}::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
         crate::pg::quote_literal(&row.table)
     );
-    let rows = session.client.query(&query, &[]).await.map_err(|error| crate::node::sql_problem(&error))?;
+    let rows = session.client.query(&query, &[]).await.map_err(|error| error_message(&error))?;
     Ok(rows
         .iter()
         .map(|row| Column {
@@ -253,6 +254,6 @@ async fn unique(session: &Session, row: &Row) -> Result<Vec<Vec<String>>> {
          WHERE i.indisunique AND i.indrelid = {}::regclass GROUP BY i.indexrelid ORDER BY count(*)",
         crate::pg::quote_literal(&row.table)
     );
-    let rows = session.client.query(&query, &[]).await.map_err(|error| crate::node::sql_problem(&error))?;
+    let rows = session.client.query(&query, &[]).await.map_err(|error| error_message(&error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

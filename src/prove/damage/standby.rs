@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Done, Result, Undo};
 use crate::harness::World;
-use crate::node::{sql_problem, wait_until};
-use crate::pg::{ShutdownMode, quote_literal};
+use crate::node::wait_until;
+use crate::pg::{ShutdownMode, error_message, quote_literal};
 
 /// How long a standby may take to stop, and to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub async fn start(world: &World, standby: &str, primary: &str) -> Result<()> {
         quote_literal(standby)
     );
     let streams = wait_until(deadline, async |seen| {
-        let row = client.query_opt(&query, &[]).await.map_err(|error| sql_problem(&error))?;
+        let row = client.query_opt(&query, &[]).await.map_err(|error| error_message(&error))?;
         seen.replace_range(.., if row.is_some() { "it has not caught up" } else { "its primary does not know it" });
         Ok::<_, String>(row.filter(|row| row.get(0)).map(|_| ()))
     });

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
 use crate::harness::{Aside, Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
-use crate::node::{Node, Purpose, Text, discard, sql_problem};
+use crate::node::{Node, Purpose, Text, discard};
+use crate::pg::error_message;
 use crate::pg::sql::split_statements;
 use crate::source::{Scalar, Span, Spanned, Sql as SqlText};
 use crate::steps::data::load::{FileRun, user_help};
@@ -153,7 +154,7 @@ impl Sql {
 
 /// What the server said, at the SQL.
 fn refused(error: tokio_postgres::Error, span: Span, title: &str) -> Box<Finding> {
-    let finding = Finding::failed(title).at(span).label(sql_problem(&error));
+    let finding = Finding::failed(title).at(span).label(error_message(&error));
     match error.code() {
         Some(code) => user_help(finding, code.code()),
         None => finding,

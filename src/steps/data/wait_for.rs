@@ -281,11 +281,7 @@ impl WaitFor {
         let SqlError::Postgres(error) = error else { return false };
         let Some(code) = error.code().map(|code| code.code()) else { return false };
         const UNDEFINED: [&str; 4] = ["42P01", "42703", "42883", "42704"];
-        let arrives = async {
-            let row = node.client().await?.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-            Ok::<bool, SqlError>(row.get(0))
-        };
-        code.starts_with("42") && !(UNDEFINED.contains(&code) && arrives.await.unwrap_or(true))
+        code.starts_with("42") && !(UNDEFINED.contains(&code) && node.is_in_recovery().await.unwrap_or(true))
     }
 
     async fn for_log(&self, cx: &mut Context<'_>, log: &Spanned<Regex>) -> StepResult {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::is_in_recovery;
 use crate::pg::quote_literal;
 use crate::repo::Broken;
 use crate::source::{Duration as Span, Spanned};
@@ -96,7 +97,7 @@ impl Step for BreakArchive {
                 broken.word()
             )));
         }
-        if client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+        if is_in_recovery(&client).await? {
             return Err(Finding::failed("the incident did nothing")
                 .label(format!("`{}` is in recovery, and archives nothing", self.node)));
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::node::Node;
-use crate::pg::{ShutdownMode, TableName};
+use crate::pg::{ShutdownMode, TableName, error_message};
 use crate::source::{Name, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{
     Where, archivers, damage, find_segment, marked_by, resolve_below, resolve_repo, resolve_wal,
@@ -225,7 +225,7 @@ impl Corrupt {
         let nothing = |label: String| Finding::failed("the incident did nothing").at(name.span).label(label);
         let client = cx.client(node).await?;
         let found = client.query_one(FIND, &[&name.quoted(), &self.wants_toast()]).await;
-        let row = found.map_err(|error| nothing(crate::node::sql_problem(&error)))?;
+        let row = found.map_err(|error| nothing(error_message(&error)))?;
         let (oid, kind, has_toast): (u32, String, bool) = (row.get(0), row.get(1), row.get(2));
         let what = match (is_index, kind.as_str()) {
             (true, "i") => format!("index {}", name.value),

@@ -91,9 +91,7 @@ impl Step for LoseSite {
 /// The one of these servers that accepts writes.
 async fn primary_of(nodes: &[Arc<Node>]) -> Option<Arc<Node>> {
     for node in nodes.iter().filter(|node| node.is_up()) {
-        let Ok(client) = node.client().await else { continue };
-        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
-        if row.is_ok_and(|row| !row.get::<_, bool>(0)) {
+        if node.is_primary().await {
             return Some(node.clone());
         }
     }

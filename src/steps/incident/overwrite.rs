@@ -9,8 +9,8 @@ use tokio_postgres::Client;
 
 use crate::data::{DataError, Written, rewrote_the_same};
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::node::sql_problem;
 use crate::pg::Xid;
+use crate::pg::error_message;
 use crate::pg::sql::{first_words, split_statements};
 use crate::source::{Spanned, Sql};
 use crate::steps::data::sql::shorten;
@@ -76,7 +76,7 @@ impl Step for Overwrite {
         let node = cx.world.node(self.node.as_str())?;
         let refused = |error: tokio_postgres::Error| {
             let title = format!("the incident did not happen on `{}`", self.node);
-            Finding::failed(title).at(self.query.span).label(sql_problem(&error))
+            Finding::failed(title).at(self.query.span).label(error_message(&error))
         };
         cx.marked(&node, async |client, cx| {
             let outside = node.connect().await?;

@@ -30,9 +30,7 @@ pub(crate) async fn marked_by(
 ) -> StepResult {
     let up: Vec<_> = archivers.iter().filter_map(|name| cx.world.node(name).ok()).filter(|node| node.is_up()).collect();
     for node in up {
-        let Ok(client) = node.client().await else { continue };
-        let primary = client.query_one("SELECT NOT pg_is_in_recovery()", &[]).await;
-        if primary.is_ok_and(|row| row.get(0)) {
+        if node.is_primary().await {
             return cx.marked(&node, async |_, cx| deed(cx).await.map(|()| None)).await;
         }
     }

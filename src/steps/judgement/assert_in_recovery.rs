@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::node::is_in_recovery;
 
 /// Judges whether a server is in recovery: a standby, or one that paused at its target.
 ///
@@ -47,8 +48,7 @@ impl Step for AssertInRecovery {
 /// Judges whether a server is in recovery or not.
 pub(crate) async fn judge(cx: &mut Context<'_>, node: &NodeRef, wanted: bool) -> StepResult {
     let server = cx.world.node(node.as_str())?;
-    let row = cx.client(&server).await?.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-    if row.get::<_, bool>(0) == wanted {
+    if is_in_recovery(&*cx.client(&server).await?).await? == wanted {
         return Ok(());
     }
     let (is, should) = if wanted { ("a primary", "in recovery") } else { ("in recovery", "a primary") };

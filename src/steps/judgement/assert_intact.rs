@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
-use crate::node::{Node, SqlError};
+use crate::node::{Node, SqlError, is_in_recovery};
+use crate::pg::error_message;
 use crate::source::{Name, Spanned};
 use crate::steps::incident::repo_damage::resolve_repo;
 use crate::steps::judgement::checksums::read_checksums;
@@ -171,7 +172,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
             _ => "only indexes are corrupted, and their tables are intact: rebuild them",
         };
         let recovering = match cx.client(node).await {
-            Ok(client) => client.query_one("SELECT pg_is_in_recovery()", &[]).await.is_ok_and(|row| row.get(0)),
+            Ok(client) => is_in_recovery(&client).await.unwrap_or(false),
             Err(_) => false,
         };
         let place = if recovering { " on its primary" } else { "" };
@@ -189,7 +190,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
         // -2 is what an interrupted DROP DATABASE leaves.
         let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
         let corrupted = |error: &tokio_postgres::Error| {
-            Finding::failed(format!("`{}` is not intact", self.node)).label(crate::node::sql_problem(error))
+            Finding::failed(format!("`{}` is not intact", self.node)).label(error_message(error))
         };
         // So damaged that it takes no sessions any more.
         if let Err(SqlError::Postgres(error)) = node.client().await
@@ -240,7 +241,7 @@ exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
             let client = primary.connect_to(database).await?;
             let installed = Amcheck::install(&client).await;
             installed.map_err(|error| {
-                cannot(&crate::node::sql_problem(&error), "the package with PostgreSQL's contrib modules has amcheck")
+                cannot(&error_message(&error), "the package with PostgreSQL's contrib modules has amcheck")
             })?;
         }
         let mut left = missing.clone();
@@ -275,7 +276,7 @@ async fn check_database(node: &Node, database: &str, patience: u128) -> Result<C
     };
     match check.await {
         Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {
-            let what = crate::node::sql_problem(&error);
+            let what = error_message(&error);
             let damage = Damage { relation: format!("database {database}"), what, reindex: None };
             Ok(Checked { damage: vec![damage], ..Checked::default() })
         }
@@ -297,7 +298,7 @@ async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Nod
     let mut at = node.clone();
     for _ in 0..=others.len() {
         let client = cx.client(&at).await?;
-        if !client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get::<_, bool>(0) {
+        if !is_in_recovery(&client).await? {
             return Ok(Some(at));
         }
         let mut upstream = None;

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Awaited, Context, Judges, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Node, apply_delay};
+use crate::node::{Node, apply_delay, is_in_recovery};
+use crate::pg::error_message;
 use crate::source::{Name, Spanned};
 use tokio_postgres::error::SqlState;
 
@@ -76,7 +77,7 @@ impl Step for AssertStreaming {
         if let Err(finding) = streaming.await {
             return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
         }
-        let in_recovery: bool = on_primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
+        let in_recovery = is_in_recovery(&on_primary).await?;
         if let Some(delay) = apply_delay(&on_standby).await? {
             if !primary.is_external() && !in_recovery {
                 cx.in_transaction(&on_primary, "SELECT pg_current_xact_id()").await?;
@@ -120,7 +121,7 @@ impl Step for AssertStreaming {
                 Err(error) if error.code() == Some(&SqlState::INVALID_SCHEMA_NAME) => {
                     "nothing of it yet".clone_into(seen);
                 }
-                Err(error) => *seen = crate::node::sql_problem(&error),
+                Err(error) => *seen = error_message(&error),
             }
             Ok(None)
         });

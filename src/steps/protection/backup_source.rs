@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Context, Finding, StepResult};
-use crate::node::{Node, SqlError, apply_delay, wait_until};
+use crate::node::{Node, SqlError, apply_delay, is_in_recovery, wait_until};
 use crate::repo::Repo;
 use crate::steps::protection::archiver::finish_segment;
 use crate::steps::recovery::follow::upstream_of;
@@ -20,18 +20,10 @@ pub(crate) enum Source {
 /// How long a standby, or an archive, is waited for: the backup is one without, too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether a server answers, and is a primary.
-async fn is_primary(node: &Node) -> bool {
-    let Ok(client) = node.client().await else { return false };
-    let row = client.query_one("SELECT NOT pg_is_in_recovery()", &[]).await;
-    row.is_ok_and(|row| row.get::<_, bool>(0))
-}
-
 impl Source {
     /// What a server is, and whom it gets its WAL from in the end.
     pub(crate) async fn of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Self, Box<Finding>> {
-        let client = cx.client(node).await?;
-        if !client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get::<_, bool>(0) {
+        if !is_in_recovery(&*cx.client(node).await?).await? {
             return Ok(Source::Primary);
         }
         let mut at = node.clone();
@@ -42,7 +34,7 @@ impl Source {
                 None => break,
             }
         }
-        let primary = at.is_up() && is_primary(&at).await;
+        let primary = at.is_up() && at.is_primary().await;
         Ok(Source::Standby(primary.then_some(at)))
     }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::node::is_in_recovery;
 use crate::pg::{RestorePoint, quote_literal};
 
 /// Makes a named restore point with `pg_create_restore_point`.
@@ -54,7 +55,7 @@ impl Step for SetMark {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
         let id = cx.id.unwrap_or_default();
-        if cx.client(&node).await?.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+        if is_in_recovery(&*cx.client(&node).await?).await? {
             let name = node.name();
             return Err(Finding::failed(format!("no restore point can be made on `{name}`: it is in recovery"))
                 .help("a restore point is a record in the WAL, which only a primary writes: name the primary"));

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use crate::harness::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Host;
-use crate::node::{Node, lineage};
+use crate::node::{Node, is_in_recovery, lineage};
 use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
 use crate::repo::{Archive, Repo, SegmentHeader};
 use crate::source::{Name, Spanned};
@@ -189,7 +189,7 @@ impl WaitArchived {
         }
         let primary = cx.client(&up).await;
         let Ok(primary) = primary else { return Err(finding(format!("its primary `{}` does not answer", up.name()))) };
-        match primary.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+        match is_in_recovery(&primary).await? {
             false => Ok(primary),
             true => {
                 Err(finding("a primary is needed to finish the segment, and it follows none of this drill".to_owned())

@@ -10,6 +10,7 @@ use crate::node::{
     Config, Node, Origin, RecoveryLog, Refusal, SqlError, StartError, Started, WalRefusal, create_slot, slot_name,
     wait_until,
 };
+use crate::pg::error_message;
 use crate::repo::Repo;
 use crate::source::Span;
 use crate::steps::recovery::restore::{ended, not_started, set_up};
@@ -256,7 +257,7 @@ pub(crate) async fn drop_slot(cx: &mut Context<'_>, up: &Node, standby: &str) ->
         let row = match client.query_opt(query, &[&slot]).await {
             Ok(row) => row,
             Err(error) => {
-                *seen = crate::node::sql_problem(&error);
+                *seen = error_message(&error);
                 return Ok(None);
             }
         };

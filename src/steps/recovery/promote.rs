@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Node, moment};
+use crate::node::{Node, is_in_recovery, moment};
 
 /// Promotes a standby, or a server that paused in recovery.
 ///
@@ -61,8 +61,7 @@ impl Step for Promote {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
         let client = cx.client(&node).await?;
-        let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-        if !row.get::<_, bool>(0) {
+        if !is_in_recovery(&client).await? {
             return Err(Finding::failed(format!("`{}` is a primary already", self.node)).label("nothing to promote"));
         }
         cx.inject(&node, async |cx| self.promote(cx, &node, &client).await).await?;
@@ -78,8 +77,7 @@ impl Promote {
         client.batch_execute("SELECT pg_promote(wait => false)").await?;
         let done = cx.until("the promotion", async |seen| {
             "still in recovery".clone_into(seen);
-            let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-            Ok((!row.get::<_, bool>(0)).then_some(()))
+            Ok((!is_in_recovery(client).await?).then_some(()))
         });
         if let Err(finding) = done.await {
             return Err(finding.note("log", node.log_tail().await));

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, lineage};
+use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
 use crate::steps::recovery::follow::{Standby, drop_slot, fresh_slot, slots_for_standbys};
@@ -225,7 +225,7 @@ struct Source {
 impl Source {
     async fn of(cx: &Context<'_>, up: &Node) -> Result<Self, Box<Finding>> {
         let client = cx.client(up).await?;
-        if client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0) {
+        if is_in_recovery(&client).await? {
             return Err(Finding::failed(format!("`{}` is in recovery", up.name()))
                 .label("only a primary can be followed so")
                 .help(format!("make one of it first: `promote: {{ node: {} }}`", up.name())));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Context, Finding, StepResult};
 use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, lineage};
-use crate::pg::{History, Lsn, TargetTimeline};
+use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
 use crate::steps::recovery::restore::ended;
@@ -172,7 +172,7 @@ impl Recovering<'_> {
                         return Ok(Some(()));
                     }
                     Ok(_) => "still recovering".clone_into(seen),
-                    Err(error) => *seen = crate::node::sql_problem(&error),
+                    Err(error) => *seen = error_message(&error),
                 },
                 Err(error) => *seen = error.to_string(),
             }
