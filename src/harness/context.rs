@@ -726,8 +726,8 @@ impl Context<'_> {
 /// Fails where an earlier step has stopped or frozen a node.
 async fn must_answer(node: &Node) -> StepResult {
     // A session with a server that is frozen is opened, and then nobody answers.
-    let life = if node.is_external() { ServerState::Up } else { node.life() };
-    match life {
+    let state = if node.is_external() { ServerState::Up } else { node.server_state() };
+    match state {
         ServerState::Up => Ok(()),
         ServerState::Frozen => {
             Err(Finding::failed(format!("node `{}` does not answer: an earlier step paused it", node.name())))

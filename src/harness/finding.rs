@@ -136,7 +136,7 @@ impl From<StartError> for Box<Finding> {
         let (title, node) = (error.to_string(), error.node().map(str::to_owned));
         match error {
             StartError::Host(error) => error.into(),
-            StartError::WalRefusal { log, .. } | StartError::Deadline { log, .. } => {
+            StartError::Failed { log, .. } | StartError::Deadline { log, .. } => {
                 let mut finding = Finding::failed(title).note("log", log);
                 finding.refused_by = node;
                 finding

@@ -127,7 +127,7 @@ pub enum StartError {
     Host(#[from] HostError),
     /// The server gave up; its log says why.
     #[error("the server on `{node}` does not start: {reason}")]
-    WalRefusal {
+    Failed {
         /// The node.
         node: String,
         /// The log's reason.
@@ -152,7 +152,7 @@ impl StartError {
     pub fn node(&self) -> Option<&str> {
         match self {
             StartError::Host(_) => None,
-            StartError::WalRefusal { node, .. } | StartError::Deadline { node, .. } => Some(node),
+            StartError::Failed { node, .. } | StartError::Deadline { node, .. } => Some(node),
         }
     }
 }
@@ -202,7 +202,7 @@ impl Node {
             let passing = error.is_passing() || !error.is_refusal();
             if !passing || Instant::now() >= deadline {
                 let (node, reason) = (self.name.clone(), error.to_string());
-                return Err(StartError::WalRefusal { node, reason, log: self.log_tail().await });
+                return Err(StartError::Failed { node, reason, log: self.log_tail().await });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -233,12 +233,12 @@ impl Node {
                 Err(HostError::new(format!("cannot configure the server on `{}`: {why}", self.name)).into())
             }
             0 => {
-                self.lives(ServerState::Up);
+                self.set_server_state(ServerState::Up);
                 Ok(Started::Answers)
             }
             LAUNCH_DEADLINE => {
                 // It runs, if only so far.
-                self.lives(ServerState::Up);
+                self.set_server_state(ServerState::Up);
                 Err(StartError::Deadline {
                     node: self.name.clone(),
                     last: "the server is starting".to_owned(),
@@ -251,7 +251,7 @@ impl Node {
 
     /// Whether a server that has ended since it was started was to end: its log knows.
     async fn ended(&self, log_start: u64) -> Result<Started, StartError> {
-        self.lives(ServerState::Down("it ended by itself"));
+        self.set_server_state(ServerState::Down("it ended by itself"));
         let log = self.log_from(log_start).await?;
         // What somebody was told who came too early or too late is no reason.
         let told = |line: &str| line.contains("the database system is") || line.contains("terminating connection");
@@ -266,7 +266,7 @@ impl Node {
             Err(error) => return StartError::Host(error),
         };
         let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
-        StartError::WalRefusal { node: self.name.clone(), reason, log: log_tail(&log) }
+        StartError::Failed { node: self.name.clone(), reason, log: log_tail(&log) }
     }
 
     /// Whether a postmaster runs in PGDATA.
@@ -278,7 +278,7 @@ impl Node {
     pub async fn stop(&self, mode: ShutdownMode, deadline: Instant) -> Result<(), HostError> {
         let host = self.host()?;
         self.hang_up().await;
-        self.lives(ServerState::Down("it was stopped"));
+        self.set_server_state(ServerState::Down("it was stopped"));
         let seconds = deadline.saturating_duration_since(Instant::now()).as_secs().max(1).to_string();
         let data = &host.paths().data;
         let args = ["-D", data, "-m", &mode.to_string(), "-t", &seconds, "-w", "stop"].map(str::to_owned);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, Row};
 
-use super::{Node, Refusal, SqlError};
+use super::{Node, SqlError, WalRefusal};
 
 /// Something that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Node {
             Ok(_) => self.log_from(self.log_start()).await.unwrap_or_default(),
             Err(_) => String::new(),
         };
-        let said = Refusal::last(&log).filter(|_| !receives).map(|refusal| refusal.said);
+        let said = WalRefusal::last(&log).filter(|_| !receives).map(|refusal| refusal.message);
         Some(Holdup {
             kind: HoldupKind::Receiver,
             what,

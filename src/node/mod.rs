@@ -44,7 +44,7 @@ pub use session::{SqlError, Text, discard, lineage, moment};
 pub use session_settings::Purpose;
 pub use standby::{Sender, apply_delay};
 pub use tablespaces::{Linked, Tablespace, own_tablespaces};
-pub use walreceiver::{Refusal, WalRefusal};
+pub use walreceiver::{RefusalReason, WalRefusal};
 
 /// The superuser that drills work as.
 pub const SUPERUSER: &str = "postgres";
@@ -71,7 +71,7 @@ pub struct Node {
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
-    life: Mutex<ServerState>,
+    server_state: Mutex<ServerState>,
     /// How long its log was when it was started last.
     log_start: AtomicU64,
 }
@@ -129,7 +129,7 @@ impl Node {
             session: tokio::sync::Mutex::default(),
             cancels: Mutex::default(),
             login: Mutex::default(),
-            life: Mutex::new(ServerState::Down("it was not started")),
+            server_state: Mutex::new(ServerState::Down("it was not started")),
             log_start: AtomicU64::new(0),
         }
     }
@@ -206,23 +206,23 @@ impl Node {
 
     /// Notes that the server does not run any more, and why: `it was crashed`.
     pub async fn went_down(&self, why: &'static str) {
-        self.lives(ServerState::Down(why));
+        self.set_server_state(ServerState::Down(why));
         self.hang_up().await;
     }
 
     /// Notes what the drill has done to it.
-    pub fn lives(&self, life: ServerState) {
-        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
+    pub fn set_server_state(&self, state: ServerState) {
+        *self.server_state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// What the drill has last done to it.
-    pub fn life(&self) -> ServerState {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn server_state(&self) -> ServerState {
+        self.server_state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the drill left it running, and not frozen.
     pub fn is_up(&self) -> bool {
-        self.life() == ServerState::Up
+        self.server_state() == ServerState::Up
     }
 
     /// Whether the drill left it so that it should answer: running, or not the drill's own.

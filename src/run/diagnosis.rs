@@ -225,7 +225,7 @@ impl Scene<'_> {
         let mut found: Vec<Holdup> = vec![];
         for node in away {
             let name = node.name();
-            let (what, help) = match node.life() {
+            let (what, help) = match node.server_state() {
                 ServerState::Frozen => (
                     "is paused, by an earlier step".to_owned(),
                     Some(format!("`unpause: {{ node: {name} }}` lets it go on")),

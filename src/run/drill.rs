@@ -492,7 +492,7 @@ impl Work<'_> {
                     let since = host.read(&host.paths().log, 0).await.unwrap_or_default();
                     return Ok([log.into_bytes(), since].concat());
                 }
-                if node.is_some_and(|node| node.life() == ServerState::Frozen) {
+                if node.is_some_and(|node| node.server_state() == ServerState::Frozen) {
                     host.thaw().await?;
                 }
                 host.read(&host.paths().log, 0).await

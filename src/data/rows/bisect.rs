@@ -74,7 +74,7 @@ impl Differing {
 
 /// Finds the first rows, in the given order, in which two tables differ. `totals` are the numbers of their rows; `key` are the places of
 /// the columns that tell rows apart.
-pub(super) async fn halve<A: Side, B: Side>(
+pub(super) async fn bisect<A: Side, B: Side>(
     (first, second): (&mut A, &mut B),
     order: &Order,
     (columns, key): (&[String], &[usize]),

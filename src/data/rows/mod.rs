@@ -19,7 +19,7 @@ use tokio_postgres::Client;
 
 use super::{Generator, Result, RowSum};
 use crate::pg::TableName;
-use bisect::{Side, halve};
+use bisect::{Side, bisect};
 use generated::Generated;
 use layout::Order;
 use table::Table;
@@ -165,9 +165,9 @@ async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit:
             comparison.read = second.read;
             Ok(comparison)
         }
-        Wanted::RowsSnapshot(remembered) => {
+        Wanted::RowsSnapshot(rows_snapshot) => {
             let mut table = Table::open(client, name).await?;
-            let comparison = remembered.compare(&mut table, limit).await?;
+            let comparison = rows_snapshot.compare(&mut table, limit).await?;
             Ok(Comparison { read: table.read, ..comparison })
         }
     }
@@ -186,7 +186,7 @@ async fn named<A: Side>(
         let order = Order::of(layout, &second.relation.layout);
         let (columns, key) = (layout.names(), key_places(layout));
         let totals = (sums.0.rows, sums.1.rows);
-        let found = halve((first, second), &order, (&columns, &key), totals, limit).await?;
+        let found = bisect((first, second), &order, (&columns, &key), totals, limit).await?;
         comparison.differences = found.differences;
         comparison.rest = if found.all { Rest::Exactly(found.rows) } else { Rest::AtLeast(found.rows) };
     }

@@ -85,7 +85,7 @@ impl RowsSnapshot {
         sum
     }
 
-    /// Compares the table with what is remembered.
+    /// Compares the table with what is in the snapshot.
     pub(super) async fn compare(&self, table: &mut Table<'_>, limit: usize) -> Result<Comparison> {
         let misfits = self.layout.misfits(&table.relation.layout);
         if !misfits.is_empty() {
@@ -142,9 +142,9 @@ impl RowsSnapshot {
         let mine: Vec<Vec<Line>> = mine.collect();
         let (mut found, mut rows, mut all) = (Vec::new(), 0, true);
         for at in differing {
-            let remembered = self.parts[*at].sum.rows;
+            let rows_snapshot = self.parts[*at].sum.rows;
             // What is more than that is not to be named, one by one.
-            let most = remembered + limit as u64 + 1;
+            let most = rows_snapshot + limit as u64 + 1;
             let theirs = table.lines(&self.order, &ranges[*at..=*at], Limit::Lines(most)).await?;
             let whole = theirs.iter().map(|line| line.count).sum::<u64>() == now[*at].sum.rows;
             let mut differing =

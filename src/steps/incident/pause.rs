@@ -49,7 +49,7 @@ impl Step for Pause {
         node.must_run(self.node.span()).await?;
         cx.inject(&node, async |_| {
             node.host()?.freeze().await?;
-            node.lives(ServerState::Frozen);
+            node.set_server_state(ServerState::Frozen);
             node.hang_up().await;
             Ok(())
         })

@@ -19,7 +19,7 @@ impl Node {
 
     /// A host that is not frozen.
     pub(crate) fn must_not_be_paused(&self, at: Option<Span>) -> StepResult {
-        match self.life() {
+        match self.server_state() {
             ServerState::Frozen => {
                 Err(self.finding(at, "is paused", "nothing can be done there").help("`unpause` it first"))
             }
@@ -30,7 +30,7 @@ impl Node {
     /// A host on which things run.
     pub(crate) fn must_be_on(&self, at: Option<Span>) -> StepResult {
         self.must_not_be_paused(at)?;
-        match (self.host()?.is_on(), self.life()) {
+        match (self.host()?.is_on(), self.server_state()) {
             (true, _) => Ok(()),
             (false, ServerState::Down(why)) => Err(self.finding(at, "has no host any more", &format!("{why} before"))),
             (false, _) => Err(self.finding(at, "has no host any more", "an earlier step has taken it")),
@@ -43,7 +43,7 @@ impl Node {
         if self.postmaster_runs().await? {
             return Ok(());
         }
-        let label = match self.life() {
+        let label = match self.server_state() {
             ServerState::Down(why) => format!("{why} by an earlier step"),
             _ => "it has ended by itself".to_owned(),
         };

@@ -45,12 +45,12 @@ impl Step for Unpause {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
-        if node.life() != ServerState::Frozen {
+        if node.server_state() != ServerState::Frozen {
             return Err(node.finding(self.node.span(), "is not paused", "there is nothing to unpause"));
         }
         cx.inject(&node, async |cx| {
             node.host()?.thaw().await?;
-            node.lives(ServerState::Up);
+            node.set_server_state(ServerState::Up);
             if !node.postmaster_runs().await? {
                 node.went_down("it was down when its host was paused").await;
                 return Ok(());

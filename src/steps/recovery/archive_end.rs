@@ -60,14 +60,14 @@ impl<'a> ArchiveEnd<'a> {
 
     /// Fails where a recovery to the end of the archive ended before it. `replayed` is the position of the last record or its end,
     /// `history` that of the timeline which was followed.
-    pub(crate) fn judge(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> StepResult {
-        let (title, trouble) = match self.beyond(replayed, history, arrival) {
+    pub(crate) fn judge(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> StepResult {
+        let (title, trouble) = match self.beyond(replayed, history, recovery_log) {
             Beyond::Nothing => return Ok(()),
             Beyond::Damage(..) => ("recovery ended at damage in the archive", None),
-            Beyond::Gap(..) => ("recovery ended at a gap in the archive", arrival.wal_trouble.as_ref()),
+            Beyond::Gap(..) => ("recovery ended at a gap in the archive", recovery_log.wal_trouble.as_ref()),
         };
         let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
-        Err(Finding::failed(title).label(self.explain(replayed, history, arrival)).note("log", trouble).help(
+        Err(Finding::failed(title).label(self.explain(replayed, history, recovery_log)).note("log", trouble).help(
             "what follows cannot be had from this archive: PostgreSQL takes a missing or damaged segment for the end",
         ))
     }
@@ -106,10 +106,10 @@ impl<'a> ArchiveEnd<'a> {
     }
 
     /// Why a recovery went no further than `replayed`, in words.
-    pub(crate) fn explain(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> String {
+    pub(crate) fn explain(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> String {
         let name = &self.repo.name;
         let Some(end) = self.segment(replayed, history) else { return format!("there is no WAL in repo `{name}`") };
-        match self.beyond(replayed, history, arrival) {
+        match self.beyond(replayed, history, recovery_log) {
             Beyond::Damage(segment, trouble) => format!("segment {segment} in repo `{name}` is damaged: {trouble}"),
             Beyond::Gap(first, last) => {
                 let goes_on = match first == last {
@@ -128,11 +128,11 @@ impl<'a> ArchiveEnd<'a> {
         }
     }
 
-    fn beyond(&self, replayed: Lsn, history: &History, arrival: &RecoveryLog) -> Beyond {
+    fn beyond(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> Beyond {
         let size = self.archive.segment_size();
         let Some((end, size)) = self.segment(replayed, history).zip(size) else { return Beyond::Nothing };
         // What it complained about and then read elsewhere, in its own pg_wal, it has got past.
-        if let Some(trouble) = &arrival.wal_trouble
+        if let Some(trouble) = &recovery_log.wal_trouble
             && let Some((segment, at)) = trouble.place(end.timeline(), size)
             && at >= replayed
             && self.archive.holds(segment)
@@ -163,10 +163,10 @@ mod tests {
     fn what_lies_beyond_the_end_is_found_on_its_timeline_alone() {
         let repo = Repo { name: "onsite".to_owned(), path: "/repo".to_owned() };
         let told = |lsn: u64, timeline, log: &str| {
-            let (arrival, archive) = (RecoveryLog::read(log), archive(&repo));
+            let (recovery_log, archive) = (RecoveryLog::read(log), archive(&repo));
             let history = History::first(TimelineId(timeline));
-            let judged = archive.judge(Lsn(lsn), &history, &arrival);
-            (judged.is_ok(), archive.explain(Lsn(lsn), &history, &arrival))
+            let judged = archive.judge(Lsn(lsn), &history, &recovery_log);
+            (judged.is_ok(), archive.explain(Lsn(lsn), &history, &recovery_log))
         };
         let (ok, why) = told(0x200_0100, 1, "");
         assert!(!ok && why.contains("segment 000000010000000000000003 is missing"), "{why}");

@@ -7,8 +7,8 @@ use crate::harness::{Context, Finding, StepResult};
 use crate::host::Program;
 use crate::journal::Cause;
 use crate::node::{
-    Config, Node, Origin, RecoveryLog, Refusal, SqlError, StartError, Started, WalRefusal, create_slot, slot_name,
-    wait_until,
+    Config, Node, Origin, RecoveryLog, RefusalReason, SqlError, StartError, Started, WalRefusal, create_slot,
+    slot_name, wait_until,
 };
 use crate::pg::error_message;
 use crate::repo::Repo;
@@ -121,11 +121,11 @@ impl Standby {
         if let Some(timeline) = RecoveryLog::read(&log).new_timeline {
             return Err(self.promoted(timeline).note("log", self.node.log_tail().await));
         }
-        if let Some(refusal) = Refusal::last(&log)
+        if let Some(refusal) = WalRefusal::last(&log)
             && refusal.times >= TIMES
-            && self.is_final(&refusal.why).await?
+            && self.is_final(&refusal.reason).await?
         {
-            return Err(Finding::failed(self.title()).label(&refusal.said));
+            return Err(Finding::failed(self.title()).label(&refusal.message));
         }
         match self.node.postmaster_runs().await? {
             true => Ok(()),
@@ -135,12 +135,12 @@ impl Standby {
 
     /// Whether nothing that happens by itself can change a refusal. While a step runs no other one does, but an archive may
     /// still get what its server has written.
-    async fn is_final(&self, why: &WalRefusal) -> Result<bool, Box<Finding>> {
-        Ok(match (why, &self.archive) {
-            (WalRefusal::Removed(segment), Some(archive)) if archive.read => {
+    async fn is_final(&self, reason: &RefusalReason) -> Result<bool, Box<Finding>> {
+        Ok(match (reason, &self.archive) {
+            (RefusalReason::Removed(segment), Some(archive)) if archive.read => {
                 archive.copy_of.is_some() && !self.holds(&archive.repo, segment).await?
             }
-            (why, _) => !why.may_pass(),
+            (reason, _) => !reason.may_pass(),
         })
     }
 
@@ -172,11 +172,11 @@ impl Standby {
         if finding.notes.iter().any(|note| note.kind == "log") {
             return finding;
         }
-        let Some(refusal) = Refusal::last(&log) else { return finding.note("log", self.node.log_tail().await) };
-        let finding = if finding.label == refusal.said { finding } else { finding.note("log", &refusal.said) };
+        let Some(refusal) = WalRefusal::last(&log) else { return finding.note("log", self.node.log_tail().await) };
+        let finding = if finding.label == refusal.message { finding } else { finding.note("log", &refusal.message) };
         let (node, up) = (self.node.name(), self.up.name());
-        match (&refusal.why, &self.archive) {
-            (WalRefusal::Removed(segment), archive) => {
+        match (&refusal.reason, &self.archive) {
+            (RefusalReason::Removed(segment), archive) => {
                 cx.fact("missing_segment", segment.as_str());
                 let there = match archive {
                     Some(archive) => Some(self.holds(&archive.repo, segment).await.unwrap_or(false)),
@@ -185,24 +185,24 @@ impl Standby {
                 let (note, help) = self.removed(segment, there);
                 finding.note("archive", note).help(help)
             }
-            (WalRefusal::Timeline(primary, standby), Some(archive)) if archive.read => finding.help(format!(
+            (RefusalReason::Timeline(primary, standby), Some(archive)) if archive.read => finding.help(format!(
                 "repo `{}` holds timeline {standby}, which `{up}` (timeline {primary}) was never on: something that was recovered \
                  from it has archived into it. Take {standby:08X}.history and its segments out of the archive; keeping more WAL \
                  on `{up}` changes nothing",
                 archive.repo.name
             )),
-            (WalRefusal::Timeline(primary, standby), _) => finding.help(format!(
+            (RefusalReason::Timeline(primary, standby), _) => finding.help(format!(
                 "`{node}` is on timeline {standby}, `{up}` still on {primary}: is it the right server to follow?"
             )),
-            (WalRefusal::Diverged, _) => finding.help(format!(
+            (RefusalReason::Diverged, _) => finding.help(format!(
                 "`{node}` has WAL that `{up}` never had: `rewind` takes it back to where they parted, `rebuild` makes it anew"
             )),
-            (WalRefusal::Ahead, _) => {
+            (RefusalReason::Ahead, _) => {
                 finding.help(format!("`{node}` has read WAL elsewhere that `{up}` does not have: is `{up}` behind itself?"))
             }
-            (WalRefusal::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
-            (WalRefusal::Slot, _) => finding.help("a `rebuild` makes the slot anew, with the data"),
-            (WalRefusal::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),
+            (RefusalReason::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
+            (RefusalReason::Slot, _) => finding.help("a `rebuild` makes the slot anew, with the data"),
+            (RefusalReason::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),
         }
     }
 

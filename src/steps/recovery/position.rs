@@ -81,7 +81,7 @@ impl Goal<'_> {
     }
 
     /// Fails where the server has not stopped at the mark's place in the WAL.
-    pub(crate) fn judge_place(&self, position: &Position, arrival: &RecoveryLog) -> StepResult {
+    pub(crate) fn judge_place(&self, position: &Position, recovery_log: &RecoveryLog) -> StepResult {
         let mark = self.mark;
         let (from, to) = self.bounds();
         let early = from.filter(|from| position.exact && position.lsn.0.saturating_add(HEADER) < from.0);
@@ -89,7 +89,7 @@ impl Goal<'_> {
         if let Some(place) = early.or(late) {
             return Err(self.elsewhere(position.lsn, place, early.is_some()));
         }
-        if let (RecoveryTarget::Xid { xid, .. }, Some(at)) = (self.target, arrival.stopped_time())
+        if let (RecoveryTarget::Xid { xid, .. }, Some(at)) = (self.target, recovery_log.stopped_time())
             && !(mark.before.at..=mark.after.at).contains(&at)
         {
             let label = format!("that one was committed at {at}, `{}` {}", mark.id, between(mark));

@@ -413,16 +413,16 @@ impl Recover {
         if let Err(finding) = done {
             return Err(self.explain(cx, node, target, finding).await);
         }
-        let arrival = RecoveryLog::read(&node.log_from(node.log_start()).await?);
-        arrival.tell(&mut cx.facts);
-        if let Err(wrong) = arrival.reached(target) {
+        let recovery_log = RecoveryLog::read(&node.log_from(node.log_start()).await?);
+        recovery_log.tell(&mut cx.facts);
+        if let Err(wrong) = recovery_log.reached(target) {
             let finding = Finding::failed("recovery did not come out at its target").at(self.until.entry).label(wrong);
             let why = self.archive_end(cx, node).await.unwrap_or_default();
-            let trouble = arrival.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
+            let trouble = recovery_log.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
             return Err(self.explain(cx, node, target, finding.note("archive", why).note("log", trouble)).await);
         }
-        let position = recovering.attained(cx, &arrival).await?;
-        let judged = self.judge_position(cx, node, target, &arrival, &position, &archive).await;
+        let position = recovering.attained(cx, &recovery_log).await?;
+        let judged = self.judge_position(cx, node, target, &recovery_log, &position, &archive).await;
         judged.map_err(|finding| finding.at(self.until.entry))?;
         node.own_log_settings().await?;
         match &self.then.value {
@@ -444,7 +444,7 @@ impl Recover {
         cx: &Context<'_>,
         node: &Arc<Node>,
         target: &RecoveryTarget,
-        arrival: &RecoveryLog,
+        recovery_log: &RecoveryLog,
         position: &Position,
         archive: &ArchiveEnd<'_>,
     ) -> StepResult {
@@ -454,10 +454,10 @@ impl Recover {
             goal.judge_history((position.system, &position.history, position.lsn), archive)?;
         }
         if let Some(goal) = &goal {
-            goal.judge_place(position, arrival)?;
+            goal.judge_place(position, recovery_log)?;
         }
         if *target == RecoveryTarget::Latest {
-            archive.judge(position.lsn, &position.history, arrival)?;
+            archive.judge(position.lsn, &position.history, recovery_log)?;
             if self.target_timeline() == TargetTimeline::Latest {
                 archive.judge_newest(node, position.lsn, &position.history).await?;
             }
@@ -529,13 +529,13 @@ impl Recover {
     async fn archive_end(&self, cx: &Context<'_>, node: &Arc<Node>) -> Option<String> {
         let repo = cx.world.repo(self.from.as_deref()?).ok()?;
         let archive = ArchiveEnd::read(node, repo).await.ok()?;
-        let arrival = RecoveryLog::read(&node.log_from(node.log_start()).await.ok()?);
+        let recovery_log = RecoveryLog::read(&node.log_from(node.log_start()).await.ok()?);
         let (control, histories) = node.control_and_histories().await.ok()??;
         let (end, history) =
-            (arrival.redo_end.as_ref()?.parse().ok()?, followed(self.target_timeline(), &control, &histories));
+            (recovery_log.redo_end.as_ref()?.parse().ok()?, followed(self.target_timeline(), &control, &histories));
         let target = self.target_lsn(cx).and_then(|lsn| archive.segment(lsn, &history));
         let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
-        Some(format!("{}{target}", archive.explain(end, &history, &arrival)))
+        Some(format!("{}{target}", archive.explain(end, &history, &recovery_log)))
     }
 
     /// Where the target lies in the WAL, where a mark or the scenario knows it.

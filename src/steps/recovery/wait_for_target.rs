@@ -48,7 +48,11 @@ pub(crate) fn followed(timeline: TargetTimeline, control: &ControlFile, historie
 impl Recovering<'_> {
     /// Reports what it has attained, by its control file, its timelines' history files and its log: time and id of transactions, LSN,
     /// timeline. Fails where the control file says that it is not what it was to become.
-    pub(crate) async fn attained(&self, cx: &mut Context<'_>, arrival: &RecoveryLog) -> Result<Position, Box<Finding>> {
+    pub(crate) async fn attained(
+        &self,
+        cx: &mut Context<'_>,
+        recovery_log: &RecoveryLog,
+    ) -> Result<Position, Box<Finding>> {
         let node = self.node;
         let Some((control, histories)) = node.control_and_histories().await? else {
             return Err(Finding::failed(format!("the control file of `{}` cannot be read", node.name())).at(self.until));
@@ -65,10 +69,10 @@ impl Recovering<'_> {
         }
         let position = self.position(cx, &control, &histories).await?;
         cx.fact("control_state", control.state);
-        if let Some(time) = self.time(cx, arrival).await? {
+        if let Some(time) = self.time(cx, recovery_log).await? {
             cx.fact("time", time.to_string());
         }
-        if let Some(xid) = arrival.stopped_at {
+        if let Some(xid) = recovery_log.stopped_at {
             cx.fact("xid", xid.0);
         }
         cx.fact("lsn", position.lsn.to_string());
@@ -111,8 +115,12 @@ impl Recovering<'_> {
     }
 
     /// When the last transaction that was replayed was committed.
-    async fn time(&self, cx: &mut Context<'_>, arrival: &RecoveryLog) -> Result<Option<jiff::Timestamp>, Box<Finding>> {
-        Ok(match (arrival.time(), self.end) {
+    async fn time(
+        &self,
+        cx: &mut Context<'_>,
+        recovery_log: &RecoveryLog,
+    ) -> Result<Option<jiff::Timestamp>, Box<Finding>> {
+        Ok(match (recovery_log.time(), self.end) {
             (None, End::InRecovery) => {
                 let query = "SELECT pg_last_xact_replay_timestamp()";
                 cx.client(self.node).await?.query_one(query, &[]).await?.get(0)

@@ -44,10 +44,10 @@ async fn rows_of_a_generator_are_named_without_a_server_that_has_them() {
 async fn a_snapshot_of_many_rows_tells_where_and_in_which_columns() {
     let two = Two::start().await;
     two.both("create table t(id int primary key, amount numeric, note text); insert into t select i, i, 'n' || i from generate_series(1, 51200) i; analyze t").await;
-    let remembered = two.remember("t").await;
-    assert_eq!(remembered.sum(), row_sum(&two.second, &"t".parse().expect("a name")).await.expect("a sum"));
+    let snapshot = two.take_snapshot("t").await;
+    assert_eq!(snapshot.sum(), row_sum(&two.second, &"t".parse().expect("a name")).await.expect("a sum"));
     two.then("update t set amount = 0 where id = 1234; delete from t where id between 20010 and 20012; insert into t select i from generate_series(60001, 60005) i").await;
-    let compared = two.recall(&remembered, "t").await;
+    let compared = two.compare_snapshot(&snapshot, "t").await;
     assert_eq!((compared.same, compared.first, compared.second), (false, 51200, 51202));
     assert_eq!(
         told(&compared),
@@ -61,23 +61,23 @@ async fn a_snapshot_of_many_rows_tells_where_and_in_which_columns() {
     assert!(compared.read < 600, "{} rows were read", compared.read);
     // Without a key only the columns are known.
     two.both("create table t(a int, b int); insert into t select i, i from generate_series(1, 3000) i").await;
-    let remembered = two.remember("t").await;
+    let snapshot = two.take_snapshot("t").await;
     two.then("update t set b = 0 where a = 7").await;
-    let compared = two.recall(&remembered, "t").await;
+    let compared = two.compare_snapshot(&snapshot, "t").await;
     assert_eq!(told(&compared), ["~ the table: 3000 rows, of which some differ in b", "at least 1 row differs in all"]);
     // Values exchanged between two rows: no column has another sum.
     two.then("update t set b = case a when 7 then 8 when 8 then 7 else a end where a in (7, 8)").await;
-    let compared = two.recall(&remembered, "t").await;
+    let compared = two.compare_snapshot(&snapshot, "t").await;
     assert_eq!(told(&compared)[0], "~ the table: 3000 rows, of which some differ in how their values go together");
     // A small table that has become a large one, and one that has lost its key.
     two.both("create table t(id int primary key); insert into t select generate_series(1, 5)").await;
-    let remembered = two.remember("t").await;
+    let snapshot = two.take_snapshot("t").await;
     two.then("insert into t select generate_series(10, 40000); delete from t where id = 2").await;
-    let compared = two.recall(&remembered, "t").await;
+    let compared = two.compare_snapshot(&snapshot, "t").await;
     assert_eq!((compared.first, compared.second), (5, 39_995));
     assert_eq!(told(&compared)[..2], ["- 2 is missing", "+ 10 should not be there"]);
     two.then("truncate t; alter table t drop constraint t_pkey; alter table t alter id drop not null; insert into t select generate_series(1, 5)").await;
-    assert!(two.recall(&remembered, "t").await.same);
+    assert!(two.compare_snapshot(&snapshot, "t").await.same);
     two.then("insert into t values (null)").await;
-    assert!(!two.recall(&remembered, "t").await.same);
+    assert!(!two.compare_snapshot(&snapshot, "t").await.same);
 }

@@ -42,13 +42,13 @@ impl Two {
         compare(Wanted::Server(&self.first), &self.second, &table, 10).await.expect("compared")
     }
 
-    async fn remember(&self, table: &str) -> RowsSnapshot {
-        RowsSnapshot::take(&self.second, &table.parse().expect("a name")).await.expect("remembered")
+    async fn take_snapshot(&self, table: &str) -> RowsSnapshot {
+        RowsSnapshot::take(&self.second, &table.parse().expect("a name")).await.expect("a snapshot")
     }
 
-    async fn recall(&self, remembered: &RowsSnapshot, table: &str) -> Comparison {
+    async fn compare_snapshot(&self, snapshot: &RowsSnapshot, table: &str) -> Comparison {
         let table: TableName = table.parse().expect("a name");
-        compare(Wanted::RowsSnapshot(remembered), &self.second, &table, 10).await.expect("compared")
+        compare(Wanted::RowsSnapshot(snapshot), &self.second, &table, 10).await.expect("compared")
     }
 
     /// Makes a table `t` twice, sees that it is the same, to a snapshot as well, changes it, and tells what differs: the snapshot has to say
@@ -58,12 +58,12 @@ impl Two {
         let same = self.compare("t").await;
         assert!(same.same, "{made}: {same}");
         assert_eq!((same.rest, same.to_string()), (Rest::Exactly(0), String::new()));
-        let remembered = self.remember("t").await;
-        assert!(self.recall(&remembered, "t").await.same, "{made}");
+        let snapshot = self.take_snapshot("t").await;
+        assert!(self.compare_snapshot(&snapshot, "t").await.same, "{made}");
         self.then(changed).await;
         let compared = self.compare("t").await;
         assert!(!compared.same, "{changed}");
-        let recalled = self.recall(&remembered, "t").await;
+        let recalled = self.compare_snapshot(&snapshot, "t").await;
         assert_eq!(told(&recalled), told(&compared), "a snapshot of few rows knows them all: {changed}");
         told(&compared)
     }

@@ -115,29 +115,29 @@ async fn names_schemas_and_columns_in_another_order() {
         insert into \"Weird Schema\".\"Order\" values (1, 'x'), (2, 'y')";
     two.both(weird).await;
     let table = "\"Weird Schema\".\"Order\"";
-    let remembered = two.remember(table).await;
+    let snapshot = two.take_snapshot(table).await;
     assert!(two.compare(table).await.same);
     two.then("update \"Weird Schema\".\"Order\" set \"A \"\"b\" = 'z' where \"select\" = 2").await;
     assert_eq!(told(&two.compare(table).await), ["~ 2, A \"b: 'y' became 'z'"]);
-    assert_eq!(told(&two.recall(&remembered, table).await), ["~ 2, A \"b: 'y' became 'z'"]);
+    assert_eq!(told(&two.compare_snapshot(&snapshot, table).await), ["~ 2, A \"b: 'y' became 'z'"]);
     // Without a schema the session's own search_path finds it.
     two.both("create schema if not exists s; drop table if exists s.t; create table s.t(id int primary key); insert into s.t values (1); set search_path = s").await;
     assert!(two.compare("t").await.same);
 
     // The same names and values, in another order and behind a column that is gone.
     two.both("create table t(id int primary key, a text, b text); insert into t values (1, 'x', 'y')").await;
-    let remembered = two.remember("t").await;
+    let snapshot = two.take_snapshot("t").await;
     two.then("drop table t; create table t(gone int, b text, a text, id int primary key); alter table t drop gone; insert into t values ('y', 'x', 1)").await;
     assert!(two.compare("t").await.same);
-    assert!(two.recall(&remembered, "t").await.same);
+    assert!(two.compare_snapshot(&snapshot, "t").await.same);
     // The same texts in the same places, under other names.
     two.then("drop table t; create table t(id int primary key, b text, a text); insert into t values (1, 'x', 'y')")
         .await;
-    for compared in [two.compare("t").await, two.recall(&remembered, "t").await] {
+    for compared in [two.compare("t").await, two.compare_snapshot(&snapshot, "t").await] {
         assert_eq!(told(&compared), ["~ 1, a: 'x' became 'y', b: 'y' became 'x'"]);
     }
     two.then("alter table t rename a to c").await;
-    for compared in [two.compare("t").await, two.recall(&remembered, "t").await] {
+    for compared in [two.compare("t").await, two.compare_snapshot(&snapshot, "t").await] {
         assert_eq!(told(&compared), ["- column a is missing", "+ column c should not be there"]);
     }
 }
