@@ -142,9 +142,9 @@ impl RowsSnapshot {
         let mine: Vec<Vec<Line>> = mine.collect();
         let (mut found, mut rows, mut all) = (Vec::new(), 0, true);
         for at in differing {
-            let rows_snapshot = self.parts[*at].sum.rows;
+            let kept = self.parts[*at].sum.rows;
             // What is more than that is not to be named, one by one.
-            let most = rows_snapshot + limit as u64 + 1;
+            let most = kept + limit as u64 + 1;
             let theirs = table.lines(&self.order, &ranges[*at..=*at], Limit::Lines(most)).await?;
             let whole = theirs.iter().map(|line| line.count).sum::<u64>() == now[*at].sum.rows;
             let mut differing =
