@@ -1,10 +1,16 @@
 //! The arguments. Every option has an environment variable `DRILLYARD_*`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::builder::{Styles, styling::AnsiColor};
+mod output;
+
+use clap::builder::{PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
+
+use crate::report::{FORMATS, Format};
 
 /// The world where PostgreSQL recoveries are practised.
 ///
@@ -37,24 +43,24 @@ On a new machine begin with `drillyard doctor`, then `drillyard new first` and `
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run drills: files, folders or globs; none: scenarios/
+    /// Run drills: files, folders or globs (default: scenarios/)
     Run(Box<RunArgs>),
-    /// Break drills on purpose, in every way, and demand that they notice
+    /// Break drills on purpose, in every way, and check that they notice
     Prove(Box<ProveArgs>),
-    /// Read, resolve and judge scenarios without starting anything
+    /// Check scenarios without starting anything
     Check(CheckArgs),
     /// Show what would happen: steps, nodes, deadlines, what each refers to, what is needed
     Plan(PlanArgs),
     /// List the drills: name, tags, versions, about
     List(ListArgs),
-    /// Print a step's manual page; without STEP, all of them in a line each
+    /// Print a step's manual page; without STEP, list all steps
     Explain {
         /// A step: drop_table
         step: Option<String>,
     },
     /// Write a scenario to start from
     New(NewArgs),
-    /// Open psql, or run COMMAND, on a node of a run that is at work or kept
+    /// Open psql, or run COMMAND, on a node of a run that is going on or kept
     Shell(ShellArgs),
     /// List past runs
     Runs {
@@ -63,13 +69,13 @@ pub enum Command {
     },
     /// Remove what is kept or was left behind
     Clean {
-        /// Only of the runs whose ids begin so; none: of all runs
+        /// Only the runs whose ids begin with this (default: all)
         runs: Vec<String>,
         /// Also the templates of new clusters and the records of past runs
         #[arg(long, env = "DRILLYARD_ALL")]
         all: bool,
     },
-    /// Show what is here to run on, what is missing, and how to get it
+    /// Show what is available to run on, what is missing, and how to get it
     Doctor(DoctorArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema,
@@ -88,7 +94,7 @@ pub enum Command {
 /// Where scenarios are.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Selection {
-    /// Files, folders or globs; none: scenarios/
+    /// Files, folders or globs (default: scenarios/)
     pub paths: Vec<String>,
     /// Only drills with this tag
     #[arg(long, value_name = "T", env = "DRILLYARD_TAG", value_delimiter = ',')]
@@ -107,44 +113,53 @@ pub struct BackendArgs {
     /// Where to run servers
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "DRILLYARD_BACKEND", help_heading = "Where")]
     pub backend: BackendChoice,
-    /// The image to run, with {version} in the place of the major version
+    /// The image to run, with {version} for the major version
     #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE", help_heading = "Where")]
     pub image: Option<String>,
     /// A directory with PostgreSQL's programs; may be given several times
     #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_BIN", value_delimiter = ':', help_heading = "Where")]
     pub pg_bin: Vec<PathBuf>,
-    /// The folders in which installations are looked for, besides PATH
+    /// The folders that are searched for installations, besides PATH
     #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_ROOTS", value_delimiter = ':', hide = true, default_values = crate::host::local::ROOTS)]
     pub pg_roots: Vec<PathBuf>,
 }
 
+/// What running and proving drills have in common.
 #[derive(Debug, Clone, clap::Args)]
-pub struct RunArgs {
+pub struct DrillArgs {
     #[command(flatten)]
     pub selection: Selection,
     /// Only on these major versions
     #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
     pub postgres: Vec<u32>,
+    #[command(flatten)]
+    pub backend: BackendArgs,
+    /// The most that a drill may take, instead of the scenario's own timeout
+    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
+    pub timeout: Option<Duration>,
+    /// The seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
+    pub seed: u64,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub drills: DrillArgs,
     /// Only a part of the selected drills: slice:1/4 takes every fourth, hash:1/4 divides by name
     #[arg(long, value_name = "slice:1/4|hash:1/4", env = "DRILLYARD_PARTITION")]
     pub partition: Option<super::files::Partition>,
-    #[command(flatten)]
-    pub backend: BackendArgs,
     /// How many drills at once
     #[arg(short, long, value_name = "N|auto", default_value = "1", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
     pub jobs: usize,
-    /// Begin no further drill after one that did not pass
+    /// Start no further drill after one that did not pass
     #[arg(long, env = "DRILLYARD_FAIL_FAST", help_heading = "How")]
     pub fail_fast: bool,
-    /// The most that a drill may take, in place of the scenario's own timeout
-    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
-    pub timeout: Option<std::time::Duration>,
     /// Run everything N times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_REPEAT", value_parser = clap::value_parser!(u32).range(1..), help_heading = "How")]
     pub repeat: u32,
-    /// What everything random begins with
-    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
-    pub seed: u64,
     /// Leave servers running after a drill
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = KeepChoice::Never, env = "DRILLYARD_KEEP", help_heading = "How")]
     pub keep: KeepChoice,
@@ -154,117 +169,44 @@ pub struct RunArgs {
     /// Ask before this step, by its id or number
     #[arg(long = "break", value_name = "STEP", env = "DRILLYARD_BREAK", help_heading = "How")]
     pub break_at: Option<String>,
-    #[command(flatten)]
-    pub out: OutArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct ProveArgs {
     #[command(flatten)]
-    pub selection: Selection,
-    /// Only on these major versions
-    #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
-    pub postgres: Vec<u32>,
+    pub drills: DrillArgs,
     /// Only the breaks with TEXT in their names
     #[arg(long, value_name = "TEXT", env = "DRILLYARD_ONLY", allow_hyphen_values = true)]
     pub only: Option<String>,
-    #[command(flatten)]
-    pub backend: BackendArgs,
     /// How many broken drills at once
     #[arg(short, long, value_name = "N|auto", default_value = "auto", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
     pub jobs: usize,
-    /// The most that a drill may take, in place of the scenario's own timeout
-    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
-    pub timeout: Option<std::time::Duration>,
-    /// What everything random begins with
-    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
-    pub seed: u64,
-    /// Write a report as JSON
-    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JSON", help_heading = "Output")]
-    pub report_json: Option<PathBuf>,
-    /// Colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR", help_heading = "Output")]
-    pub color: ColorChoice,
-    /// Only say what was missed
-    #[arg(short, long, env = "DRILLYARD_QUIET", conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
-    /// Do not cut what was said
-    #[arg(short, long, env = "DRILLYARD_VERBOSE", help_heading = "Output")]
-    pub verbose: bool,
 }
 
 impl ProveArgs {
     /// The same selection as a run's.
     pub fn as_run(&self) -> RunArgs {
         RunArgs {
-            selection: self.selection.clone(),
-            postgres: self.postgres.clone(),
+            drills: self.drills.clone(),
             partition: None,
-            backend: self.backend.clone(),
             jobs: self.jobs,
             fail_fast: false,
-            timeout: self.timeout,
             repeat: 1,
-            seed: self.seed,
             keep: KeepChoice::Never,
             step: false,
             break_at: None,
-            out: OutArgs {
-                report_json: None,
-                report_junit: None,
-                report_html: None,
-                report_md: None,
-                events: None,
-                github: GithubChoice::Never,
-                color: self.color,
-                quiet: self.quiet,
-                verbose: self.verbose,
-            },
         }
     }
-}
-
-/// What is written.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutArgs {
-    /// Write a report as JSON
-    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JSON")]
-    pub report_json: Option<PathBuf>,
-    /// Write a report as JUnit XML
-    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_JUNIT")]
-    pub report_junit: Option<PathBuf>,
-    /// Write a report as a web page
-    #[arg(long, value_name = "DIR", env = "DRILLYARD_REPORT_HTML")]
-    pub report_html: Option<PathBuf>,
-    /// Write a report as Markdown
-    #[arg(long, value_name = "PATH", env = "DRILLYARD_REPORT_MD")]
-    pub report_md: Option<PathBuf>,
-    /// Write each event as a line of JSON as it happens; - is stdout
-    #[arg(long, value_name = "PATH|-", env = "DRILLYARD_EVENTS")]
-    pub events: Option<PathBuf>,
-    /// Annotations and a step summary in GitHub's CI
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = GithubChoice::Auto, env = "DRILLYARD_GITHUB")]
-    pub github: GithubChoice,
-    /// Colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR")]
-    pub color: ColorChoice,
-    /// Only say what did not pass
-    #[arg(short, long, env = "DRILLYARD_QUIET", conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Say every step
-    #[arg(short, long, env = "DRILLYARD_VERBOSE")]
-    pub verbose: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Also whether this backend has what the scenarios need
+    /// Also check whether this backend has what the scenarios need
     #[arg(long, value_enum, env = "DRILLYARD_BACKEND")]
     pub backend: Option<BackendChoice>,
-    /// The image to run, with {version} in the place of the major version
+    /// The image to run, with {version} for the major version
     #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE")]
     pub image: Option<String>,
     /// A directory with PostgreSQL's programs; may be given several times
@@ -273,7 +215,7 @@ pub struct CheckArgs {
     /// Colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR")]
     pub color: ColorChoice,
-    /// Only say what is wrong
+    /// Show only what is wrong
     #[arg(short, long, env = "DRILLYARD_QUIET")]
     pub quiet: bool,
 }
@@ -295,7 +237,7 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct NewArgs {
-    /// The drill's name; the file is NAME.yaml in scenarios/, or here where there is no such folder
+    /// The drill's name; the file is NAME.yaml in scenarios/, or in the current folder if there is no scenarios/
     pub name: String,
     /// Start from this drill: its file, or its name in scenarios/
     #[arg(long, value_name = "DRILL", env = "DRILLYARD_FROM")]
@@ -306,7 +248,7 @@ pub struct NewArgs {
 pub struct ShellArgs {
     /// A node; with several kept runs, its run, too: RUN/NODE
     pub node: String,
-    /// A command to run there in the place of psql
+    /// A command to run there instead of psql
     #[arg(last = true)]
     pub command: Vec<String>,
 }
@@ -317,6 +259,9 @@ pub enum RunsCommand {
     Show {
         /// The run's id, or how it begins
         run: String,
+        /// As this report, on stdout
+        #[arg(long, value_name = "FORMAT", env = "DRILLYARD_FORMAT", value_parser = format())]
+        format: Option<&'static Format>,
     },
 }
 
@@ -341,7 +286,7 @@ pub struct ReapArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// Docker when a daemon answers and an image is there or can be pulled, else local
+    /// Docker if a daemon answers and an image is there or can be pulled, otherwise local
     Auto,
     /// Containers
     Docker,
@@ -356,19 +301,10 @@ pub enum KeepChoice {
     Always,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GithubChoice {
-    /// Where GITHUB_ACTIONS is set
-    Auto,
-    Never,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    Always,
-    Never,
+/// A report, by its name.
+fn format() -> impl TypedValueParser<Value = &'static Format> {
+    let names = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name));
+    names.try_map(|name| FORMATS.iter().find(|format| format.name == name).ok_or("there is no such report"))
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -382,38 +318,15 @@ fn major(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "write major versions, as in 15,17".to_owned())
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     crate::source::Duration::parse(text).map(|duration| duration.0)
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
     match text {
         "auto" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-        text => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1 on, or `auto`".to_owned()),
+        text => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1, or `auto`".to_owned()),
     }
-}
-
-/// Whether to write colours to a stream.
-fn color(choice: Option<ColorChoice>, is_terminal: bool) -> bool {
-    match choice {
-        Some(ColorChoice::Always) => true,
-        Some(ColorChoice::Never) => false,
-        Some(ColorChoice::Auto) | None => {
-            let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-            is_terminal && !no_color && !dumb
-        }
-    }
-}
-
-/// Whether to write colours to stderr.
-pub fn color_of_stderr(choice: Option<ColorChoice>) -> bool {
-    color(choice, std::io::stderr().is_terminal())
-}
-
-/// Whether to write colours to stdout.
-pub fn color_of_stdout(choice: Option<ColorChoice>) -> bool {
-    color(choice, std::io::stdout().is_terminal())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::args::{GithubChoice, OutArgs, RunArgs, color_of_stderr, color_of_stdo
 use super::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Written};
 use crate::report::{
-    EventsTo, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures, is_pipe, open_pipe,
+    EVENTS, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures, is_pipe, open_pipe,
 };
 
 /// How often a pipe is tried that nobody reads yet.
@@ -47,7 +47,7 @@ pub(super) async fn open(
     to_terminal: ToTerminal,
     cancel: &CancellationToken,
 ) -> Result<Outputs> {
-    let pipes = pipes(&args.out, cancel).await?;
+    let pipes = pipes(&args.drills.out, cancel).await?;
     let reports = options(args, to_terminal, pipes).open().map_err(|e| Stop::usage(e.to_string()))?;
     let mut outputs = Outputs {
         listeners: reports.listeners,
@@ -56,8 +56,8 @@ pub(super) async fn open(
         warning: None,
     };
     if let Some(records) = records {
-        let events = Some(EventsTo::File(records.join("events.jsonl")));
-        match (ReportOptions { events, ..ReportOptions::default() }).open() {
+        let files = vec![(EVENTS, records.join("events.jsonl"))];
+        match (ReportOptions { files, ..ReportOptions::default() }).open() {
             Ok(own) => {
                 outputs.listeners.extend(own.listeners);
                 outputs.unrecorded = own.failures;
@@ -78,14 +78,14 @@ pub(super) async fn open(
 
 /// The pipes among the outputs, each opened as soon as somebody reads it.
 async fn pipes(out: &OutArgs, cancel: &CancellationToken) -> Result<Vec<(PathBuf, std::fs::File)>> {
-    let paths = [&out.events, &out.report_json, &out.report_junit, &out.report_md].into_iter().flatten();
+    let paths = out.reports.0.iter().map(|(format, named)| format.file(named));
     let mut opened = vec![];
     for path in paths.filter(|path| is_pipe(path)) {
         let began = Instant::now();
         let mut told = false;
         let pipe = loop {
             if let Some(pipe) =
-                open_pipe(path).map_err(|e| Stop::usage(format!("cannot write {}: {e}", path.display())))?
+                open_pipe(&path).map_err(|e| Stop::usage(format!("cannot write {}: {e}", path.display())))?
             {
                 break pipe;
             }
@@ -102,7 +102,7 @@ async fn pipes(out: &OutArgs, cancel: &CancellationToken) -> Result<Vec<(PathBuf
                 () = tokio::time::sleep(POLL) => {}
             }
         };
-        opened.push((path.clone(), pipe));
+        opened.push((path, pipe));
     }
     Ok(opened)
 }
@@ -110,12 +110,8 @@ async fn pipes(out: &OutArgs, cancel: &CancellationToken) -> Result<Vec<(PathBuf
 /// The same without the pipes that nobody reads: for a run that has no time to wait.
 pub(super) fn without_unread(args: &RunArgs) -> RunArgs {
     let mut args = args.clone();
-    let out = &mut args.out;
-    for path in [&mut out.events, &mut out.report_json, &mut out.report_junit, &mut out.report_md] {
-        if path.as_ref().is_some_and(|path| is_pipe(path) && !matches!(open_pipe(path), Ok(Some(_)))) {
-            *path = None;
-        }
-    }
+    let is_unread = |path: &Path| is_pipe(path) && !matches!(open_pipe(path), Ok(Some(_)));
+    args.drills.out.reports.0.retain(|(format, named)| !is_unread(&format.file(named)));
     args
 }
 
@@ -181,8 +177,8 @@ fn finished(journal: &Journal, code: ExitCode) -> Event {
 
 /// What the arguments ask for.
 fn options(args: &RunArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs::File)>) -> ReportOptions {
-    let out = &args.out;
-    let events_to_stdout = out.events.as_deref().is_some_and(|path| path == Path::new("-"));
+    let out = &args.drills.out;
+    let to_stdout = out.reports.0.iter().any(|(format, named)| format.is_stdout(named));
     let verbosity = match (out.quiet, out.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
@@ -190,7 +186,7 @@ fn options(args: &RunArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs
     };
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     let progress = std::io::stderr().is_terminal() && !in_ci && !out.quiet && !args.step && args.break_at.is_none();
-    let (writer, color): (Box<dyn Write + Send>, bool) = match events_to_stdout {
+    let (writer, color): (Box<dyn Write + Send>, bool) = match to_stdout {
         true => (Box::new(std::io::stderr()), color_of_stderr(Some(out.color))),
         false => (Box::new(std::io::stdout()), color_of_stdout(Some(out.color))),
     };
@@ -198,14 +194,7 @@ fn options(args: &RunArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs
     ReportOptions {
         terminal: (to_terminal == ToTerminal::Run)
             .then(|| (TerminalOptions { color, progress, verbosity, width: width() }, writer)),
-        events: out.events.as_ref().map(|path| match events_to_stdout {
-            true => EventsTo::Writer(Box::new(std::io::stdout())),
-            false => EventsTo::File(path.clone()),
-        }),
-        json: out.report_json.clone(),
-        junit: out.report_junit.clone(),
-        html: out.report_html.clone(),
-        markdown: out.report_md.clone(),
+        files: out.reports.0.clone(),
         github: github.then(|| GithubOptions {
             out: Box::new(std::io::stdout()),
             summary: std::env::var_os("GITHUB_STEP_SUMMARY").map(Into::into),

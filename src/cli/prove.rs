@@ -27,7 +27,8 @@ pub fn prove(args: ProveArgs) -> Result<ExitCode> {
         Ok(code) => *code,
         Err(stop) => stop.code,
     };
-    let Some(path) = args.report_json.as_ref().filter(|_| code != ExitCode::Usage) else { return ended };
+    let asked = args.drills.out.reports.0.iter().find(|(format, _)| format.name == "json");
+    let Some((_, path)) = asked.filter(|_| code != ExitCode::Usage) else { return ended };
     let report = json!({
         "drillyard": 1,
         "command": "prove",
@@ -71,7 +72,7 @@ fn prove_selected(args: &ProveArgs, told: &mut Told) -> Result<ExitCode> {
     let mut invalid = false;
     for problems in loaded.iter().filter_map(|one| one.plan.as_ref().err()) {
         invalid = true;
-        super::check::print_problems(problems, color_of_stderr(Some(args.color)));
+        super::check::print_problems(problems, color_of_stderr(Some(args.drills.out.color)));
     }
     if invalid {
         return Ok(ExitCode::InvalidScenario);
@@ -84,7 +85,7 @@ async fn prove_loaded(args: &ProveArgs, loaded: Vec<Loaded>, told: &mut Told) ->
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let (directory, mut reaper) = setup::begin(args.backend.backend)?;
+    let (directory, mut reaper) = setup::begin(args.drills.backend.backend)?;
     told.run = directory.run().to_owned();
     let ended = prove_in(args, &loaded, &directory, (&mut reaper, cancel, &interruption), told).await;
     if ended.is_err() {
@@ -116,7 +117,7 @@ async fn prove_in(
     setup::tell_reaper(reaper, &chosen)?;
     let (drills, _) = drills(&as_run, loaded, &chosen);
     if drills.is_empty() {
-        let asked: Vec<String> = args.postgres.iter().map(ToString::to_string).collect();
+        let asked: Vec<String> = args.drills.postgres.iter().map(ToString::to_string).collect();
         let stop = files::nothing_selected(loaded.len());
         return Err(stop.help(format!("none of these drills is meant for PostgreSQL {}", asked.join(", "))));
     }
@@ -125,11 +126,11 @@ async fn prove_in(
     let redactor = Redactor::of(secrets);
     let journal = Journal::new(vec![Box::new(heard.clone())], redactor.clone());
     let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.kind()));
-    if !args.quiet {
+    if !args.drills.out.quiet {
         let (backend, reason) = (chosen.backend.kind().as_str(), &chosen.reason);
         let counted = if drills.len() == 1 { "1 drill".to_owned() } else { format!("{} drills", drills.len()) };
         let run = directory.run();
-        print_all(&format!("run {run}: proving {counted} on {backend} ({reason}), seed {}\n", args.seed));
+        print_all(&format!("run {run}: proving {counted} on {backend} ({reason}), seed {}\n", args.drills.seed));
     }
     let backend = chosen.backend.kind().as_str();
     let env = Arc::new(Env {
@@ -266,7 +267,7 @@ impl Score {
 
 /// A proof as people read it.
 fn shown(args: &ProveArgs, proof: &Proof, score: &Score, backend: &str) -> String {
-    let color = color_of_stdout(Some(args.color));
+    let color = color_of_stdout(Some(args.drills.out.color));
     let plan = &proof.plan;
     let mut text = format!("{} ({}, {backend}): ", plan.name, proof.postgres);
     if proof.unbroken != Outcome::Passed {
@@ -282,7 +283,7 @@ fn shown(args: &ProveArgs, proof: &Proof, score: &Score, backend: &str) -> Strin
         1 => writeln!(text, "{breaks}"),
         many => writeln!(text, "{many} {breaks}"),
     };
-    if args.quiet && score.missed + score.unjudged == 0 {
+    if args.drills.out.quiet && score.missed + score.unjudged == 0 {
         return String::new();
     }
     let width = proof.breaks.iter().map(|(one, _)| one.name.chars().count()).max().unwrap_or_default();
@@ -293,11 +294,11 @@ fn shown(args: &ProveArgs, proof: &Proof, score: &Score, backend: &str) -> Strin
             Verdict::Ignored(because) => ("ignored", because.clone(), "33"),
             Verdict::Unjudged(why) => ("ERRORED", format!("could not be judged: {why}"), "35;1"),
         };
-        if args.quiet && matches!(verdict, Verdict::Noticed(_) | Verdict::Ignored(_)) {
+        if args.drills.out.quiet && matches!(verdict, Verdict::Noticed(_) | Verdict::Ignored(_)) {
             continue;
         }
         // What could be added stands at the end.
-        let whole = args.verbose || matches!(verdict, Verdict::Missed(_));
+        let whole = args.drills.out.verbose || matches!(verdict, Verdict::Missed(_));
         let said = if whole { said } else { cut(&said) };
         let word = if color { format!("\x1b[{style}m{word:7}\x1b[0m") } else { format!("{word:7}") };
         let _ = writeln!(text, "  {word}  {:width$}  {said}", one.name);

@@ -35,10 +35,10 @@ pub(super) struct Selected {
 
 /// Reads what was asked for.
 pub(super) fn load(args: &RunArgs) -> Result<Selected> {
-    let mut loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
+    let mut loaded = files::load(&files::find(&args.drills.selection.paths)?, &args.drills.selection.set);
     let found = loaded.len();
-    files::check_set(&args.selection.set, &loaded)?;
-    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    files::check_set(&args.drills.selection.set, &loaded)?;
+    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.drills.selection)));
     let plans = loaded.iter().filter_map(|one| one.plan.as_ref().ok());
     let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
     // Parts are made of what is selected, so that each has its share of it.
@@ -50,7 +50,7 @@ pub(super) fn load(args: &RunArgs) -> Result<Selected> {
         }
         Err(_) => true,
     });
-    if let Some(timeout) = args.timeout {
+    if let Some(timeout) = args.drills.timeout {
         for one in &mut loaded {
             if let Ok(plan) = &mut one.plan
                 && let Some(plan) = Arc::get_mut(plan)
@@ -64,7 +64,7 @@ pub(super) fn load(args: &RunArgs) -> Result<Selected> {
 
 /// The versions that a drill is run on; none where it is not meant for those that were asked for. `newest` is the one when nobody says.
 fn majors(args: &RunArgs, plan: &crate::plan::Plan, newest: u32) -> Vec<u32> {
-    match (args.postgres.as_slice(), plan.postgres.as_slice()) {
+    match (args.drills.postgres.as_slice(), plan.postgres.as_slice()) {
         ([], []) => vec![newest],
         ([], listed) => listed.to_vec(),
         (asked, []) => asked.to_vec(),
@@ -105,7 +105,7 @@ async fn run_selected(args: RunArgs, selected: Selected) -> Result<ExitCode> {
     {
         check_break(step, loaded)?;
     }
-    let (directory, mut reaper) = match setup::begin(args.backend.backend) {
+    let (directory, mut reaper) = match setup::begin(args.drills.backend.backend) {
         Ok(begun) => begun,
         Err(stop) => return Err(not_begun(&args, "", loaded.len(), stop, &cancel).await),
     };
@@ -142,7 +142,7 @@ async fn not_begun(args: &RunArgs, run: &str, drills: usize, stop: Stop, cancel:
         drills,
         backend: "none".to_owned(),
         backend_reason: "nothing was started".to_owned(),
-        seed: args.seed,
+        seed: args.drills.seed,
     });
     for problem in &stop.problems {
         journal.write(Event::Warned { drill: None, message: problem.text() });
@@ -163,7 +163,7 @@ async fn refuse(args: &RunArgs, invalid: &[&Loaded], cancel: &CancellationToken)
         drills: invalid.len(),
         backend: "none".to_owned(),
         backend_reason: "nothing is started: a scenario is invalid".to_owned(),
-        seed: args.seed,
+        seed: args.drills.seed,
     });
     for (drill, one) in invalid.iter().enumerate() {
         let Err(problems) = &one.plan else { continue };
@@ -176,10 +176,10 @@ async fn refuse(args: &RunArgs, invalid: &[&Loaded], cancel: &CancellationToken)
             about: String::new(),
             postgres: String::new(),
             backend: "none".to_owned(),
-            seed: args.seed,
+            seed: args.drills.seed,
             steps: vec![],
         });
-        super::check::print_problems(problems, color_of_stderr(Some(args.out.color)));
+        super::check::print_problems(problems, color_of_stderr(Some(args.drills.out.color)));
         let errors = super::check::count_of_errors(problems.len());
         journal.write(Event::DrillFinished {
             drill,
@@ -203,7 +203,7 @@ pub(super) fn drills(
     let newest = chosen.installations.iter().map(|one| one.version.major).max().unwrap_or_default();
     let (mut drills, mut skipped) = (Vec::new(), Vec::new());
     for round in 0..args.repeat {
-        let seed = args.seed.wrapping_add(u64::from(round));
+        let seed = args.drills.seed.wrapping_add(u64::from(round));
         for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {
             let majors = majors(args, plan, newest);
             if majors.is_empty() && round == 0 {
@@ -233,11 +233,12 @@ fn again(args: &RunArgs, plan: &crate::plan::Plan, major: u32, seed: u64) -> Str
         false => format!("'{}'", text.replace('\'', r"'\''")),
     };
     let mut words = vec!["drillyard run".to_owned(), format!("--seed {seed}")];
-    if !args.postgres.is_empty() || plan.postgres.len() > 1 {
+    if !args.drills.postgres.is_empty() || plan.postgres.len() > 1 {
         words.push(format!("--postgres {major}"));
     }
     words.extend(
-        args.selection
+        args.drills
+            .selection
             .set
             .iter()
             .filter(|(name, _)| plan.params.contains(name))
@@ -278,7 +279,7 @@ async fn run_in(
         drills: drills.len() + skipped.len(),
         backend: chosen.backend.kind().as_str().to_owned(),
         backend_reason: with_untested(&chosen, &drills),
-        seed: args.seed,
+        seed: args.drills.seed,
     });
     let empty = empty
         .map(|part| format!("{part} has no drill: {} in all parts", counted(selected.meant, "drill is", "drills are")));
@@ -347,7 +348,7 @@ fn skip(journal: &Journal, drill: usize, plan: &crate::plan::Plan, reason: &str,
         about: plan.about.clone(),
         postgres: String::new(),
         backend: String::new(),
-        seed: args.seed,
+        seed: args.drills.seed,
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
     journal.write(Event::DrillFinished {

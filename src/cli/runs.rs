@@ -5,14 +5,14 @@ use std::path::Path;
 use super::args::{RunsCommand, color_of_stdout};
 use super::{Result, Stop, dirs};
 use crate::journal::{Entry, Event, ExitCode, Listener};
-use crate::report::{RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
 /// Lists past runs, or shows one again.
 pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
     match command {
         None => list(),
-        Some(RunsCommand::Show { run }) => show(&run),
+        Some(RunsCommand::Show { run, format }) => show(&run, format),
     }
 }
 
@@ -64,7 +64,7 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::Passed)
 }
 
-fn show(run: &str) -> Result<ExitCode> {
+fn show(run: &str, format: Option<&Format>) -> Result<ExitCode> {
     let matching: Vec<_> = directories()
         .into_iter()
         .filter(|dir| dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(run)))
@@ -73,6 +73,13 @@ fn show(run: &str) -> Result<ExitCode> {
         let what = if matching.is_empty() { "there is no run" } else { "there are several runs" };
         return Err(Stop::usage(format!("{what} `{run}`")).help("`drillyard runs` lists them"));
     };
+    if let Some(format) = format {
+        let written = format.write(&entries(dir), Box::new(std::io::stdout()));
+        // A reader that has seen enough (`| head`) is no failure.
+        let failed = written.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+        return failed
+            .map_or(Ok(ExitCode::Passed), |error| Err(Stop::lab(format!("cannot write the report: {error}"))));
+    }
     let options =
         TerminalOptions { color: color_of_stdout(None), progress: false, verbosity: Verbosity::Verbose, width: 120 };
     let mut terminal = Terminal::new(options, Box::new(std::io::stdout()));

@@ -20,7 +20,7 @@ pub async fn choose(
     cancel: &CancellationToken,
     interruption: &Interruption,
 ) -> Result<Chosen> {
-    let wanted: Vec<u32> = match args.postgres.as_slice() {
+    let wanted: Vec<u32> = match args.drills.postgres.as_slice() {
         [] => loaded
             .iter()
             .filter_map(|one| one.plan.as_ref().ok())
@@ -28,7 +28,7 @@ pub async fn choose(
             .collect(),
         asked => asked.to_vec(),
     };
-    for major in &args.postgres {
+    for major in &args.drills.postgres {
         if !crate::pg::SUPPORTED_MAJORS.contains(major) {
             return Err(Stop::usage(format!(
                 "--postgres {major}: major versions are 13 to {}",
@@ -43,7 +43,7 @@ pub async fn choose(
             let code = interruption.exit_code().unwrap_or(ExitCode::Interrupted);
             Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code })
         }
-        chosen = backend::choose(&args.backend, &wanted) => chosen,
+        chosen = backend::choose(&args.drills.backend, &wanted) => chosen,
     }
 }
 

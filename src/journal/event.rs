@@ -35,6 +35,12 @@ pub struct StepHead {
     pub name: String,
     /// Its line in the file.
     pub line: usize,
+    /// Whether it is a part of the recovery: what people who look at durations want to see first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recovers: bool,
+    /// For the lines of an `all`: the index of the `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
 }
 
 /// How a budget came out.
@@ -126,6 +132,11 @@ impl TrafficCount {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(yes: &bool) -> bool {
+    !yes
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -133,7 +144,7 @@ fn is_zero(number: &u64) -> bool {
 /// One fact of a run. `drill` is the drill's place in the run, from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are the words of INTERFACE.md's report")]
+#[expect(missing_docs, reason = "docs/reports.md has a table of the fields")]
 pub enum Event {
     /// The run begins. `backend_reason` says why that backend.
     RunStarted { run: String, version: String, drills: usize, backend: String, backend_reason: String, seed: u64 },

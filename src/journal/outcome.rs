@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The exit codes of INTERFACE.md.
+/// What the process ends with. docs/reports.md has a table of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExitCode {
     /// Everything passed.

@@ -19,7 +19,7 @@ impl Problem {
 
 impl StepHead {
     fn each_text(&mut self, visit: Visit<'_>) {
-        let StepHead { index: _, id, kind: _, name, line: _ } = self;
+        let StepHead { index: _, id, kind: _, name, line: _, recovers: _, group: _ } = self;
         id.iter_mut().for_each(&mut *visit);
         visit(name);
     }

@@ -344,6 +344,8 @@ fn flatten(
                 kind: item.kind.name.to_owned(),
                 name: item.common.name.unwrap_or_default(),
                 line: source.line(item.action.start),
+                recovers: item.kind.recovers,
+                group,
             },
             kind: item.kind,
             step,

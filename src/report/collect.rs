@@ -116,9 +116,6 @@ pub struct Counts {
     pub skipped: usize,
 }
 
-/// How a report that is a file is made.
-pub(super) type Render = fn(&RunRecord) -> std::io::Result<String>;
-
 /// The counts as people read them: `1 passed, 2 failed, 0 errored, 0 skipped`.
 pub fn explain_counts(counts: Counts) -> String {
     let Counts { passed, failed, errored, skipped } = counts;
@@ -228,7 +225,8 @@ impl DrillRecord {
             Some(at) => at,
             None => {
                 let name = format!("step {}", index + 1);
-                let head = StepHead { index, id: None, kind: "step".to_owned(), name, line: 0 };
+                let kind = "step".to_owned();
+                let head = StepHead { index, id: None, kind, name, line: 0, recovers: false, group: None };
                 self.steps.push(StepRecord { head, started_ms: None, end: None });
                 self.steps.len() - 1
             }
@@ -328,10 +326,9 @@ impl DrillRecord {
         }
     }
 
-    /// The steps that recover: what people who look at durations want to see first.
+    /// The steps of the recovery that passed, and how long each took.
     pub fn recoveries(&self) -> impl Iterator<Item = (&StepRecord, u64)> {
-        let recovers = |kind: &str| matches!(kind, "recover" | "promote" | "rewind" | "rebuild" | "reimport");
-        self.steps.iter().filter(move |step| recovers(&step.head.kind)).filter_map(|step| {
+        self.steps.iter().filter(|step| step.head.recovers).filter_map(|step| {
             Some((step, step.end.as_ref().filter(|end| end.outcome == Outcome::Passed)?.duration_ms))
         })
     }

@@ -6,6 +6,15 @@ use std::path::PathBuf;
 use crate::journal::{Entry, Listener};
 
 use super::file::WriteFailures;
+use super::format::{Format, Made};
+
+pub(super) const FORMAT: Format = Format {
+    name: "events",
+    option: "events",
+    value: "PATH|-",
+    help: "Write each event as a line of JSON as it happens; - is stdout",
+    made: Made::Lines(|out, name, failures| Box::new(Events::new(out, name, failures))),
+};
 
 /// Writes each event at once, so that a reader is never behind and a crash loses nothing.
 pub(super) struct Events {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::journal::{Entry, Event, Listener, Written};
 
-use super::collect::{Render, RunRecord};
+use super::collect::RunRecord;
+use super::format::Render;
 
 /// What a report could not write, for whoever decides on the exit code. Clones share the same list.
 #[derive(Debug, Clone, Default)]

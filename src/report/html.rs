@@ -7,9 +7,18 @@ use crate::journal::Outcome;
 
 use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
 use super::facts::{explain_facts, measured_of, unconfirmed, why_not_checked};
+use super::format::{Format, Made};
 use super::snippet;
 use super::text::{count, duration, one_line, thousands, visible};
 use super::trouble::is_bad;
+
+pub(super) const FORMAT: Format = Format {
+    name: "html",
+    option: "report-html",
+    value: "DIR",
+    help: "Write a report as a web page",
+    made: Made::InFolder("index.html", render),
+};
 
 const STYLE: &str = include_str!("html.css");
 

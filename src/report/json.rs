@@ -1,4 +1,4 @@
-//! The JSON report, version 1: the fields of INTERFACE.md in their order.
+//! The JSON report, version 1: the fields of docs/reports.md in their order.
 //!
 //! Fields that came later (`message`, `problem`, `kept`, `again`, `warnings`, `left`) stand behind the others, and are left out
 //! where there is nothing to say.
@@ -11,6 +11,15 @@ use serde::Serialize;
 use crate::journal::{Budget, Facts, Outcome, Problem, TrafficCount};
 
 use super::collect::{DrillRecord, RunRecord, StepRecord};
+use super::format::{Format, Made};
+
+pub(super) const FORMAT: Format = Format {
+    name: "json",
+    option: "report-json",
+    value: "PATH",
+    help: "Write a report as JSON",
+    made: Made::Whole(render),
+};
 
 #[derive(Serialize)]
 struct Run<'a> {

@@ -13,9 +13,18 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use crate::journal::{Outcome, TrafficCount};
 
 use super::collect::{DrillRecord, RunRecord};
+use super::format::{Format, Made};
 use super::snippet;
 use super::text::{one_line, visible};
 use super::trouble::{Of, Trouble, UNMEASURED, is_bad};
+
+pub(super) const FORMAT: Format = Format {
+    name: "junit",
+    option: "report-junit",
+    value: "PATH",
+    help: "Write a report as JUnit XML",
+    made: Made::Whole(render),
+};
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {

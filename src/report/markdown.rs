@@ -8,9 +8,18 @@ use crate::journal::Outcome;
 
 use super::collect::{DrillRecord, RunRecord, explain_counts};
 use super::facts::{explain_facts, explain_traffic};
+use super::format::{Format, Made};
 use super::snippet;
 use super::text::{duration, one_line, thousands, visible};
 use super::trouble::is_bad;
+
+pub(super) const FORMAT: Format = Format {
+    name: "md",
+    option: "report-md",
+    value: "PATH",
+    help: "Write a report as Markdown",
+    made: Made::Whole(render),
+};
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {

@@ -1,6 +1,7 @@
 //! Recorded journals, fed to every report: what people and programs read of them.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -130,15 +131,8 @@ fn events_can_be_read_again() {
 fn all_reports_at_once_are_on_the_disk_before_the_run_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join("made/here").join(name);
-    let options = ReportOptions {
-        events: Some(EventsTo::File(path("events.jsonl"))),
-        json: Some(path("report.json")),
-        junit: Some(path("junit.xml")),
-        html: Some(path("html")),
-        markdown: Some(path("report.md")),
-        ..ReportOptions::default()
-    };
-    let mut reports = options.open().expect("reports");
+    let files = FORMATS.iter().map(|format| (format, path(format.name))).collect();
+    let mut reports = ReportOptions { files, ..ReportOptions::default() }.open().expect("reports");
     let entries = journal("interrupted");
     let hear = |reports: &mut Reports, entries: &[Entry]| {
         for entry in entries {
@@ -147,31 +141,35 @@ fn all_reports_at_once_are_on_the_disk_before_the_run_ends() {
     };
     hear(&mut reports, &entries[..1]);
     // As after SIGKILL: nobody had the time to let go of anything.
-    let killed = fs::read_to_string(path("report.json")).expect("a report from the first event on");
+    let killed = fs::read_to_string(path("json")).expect("a report from the first event on");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&killed).expect("JSON")["outcome"], "errored");
     hear(&mut reports, &entries[1..]);
     let failures = reports.failures.clone();
     drop(reports);
-    let told = fs::read_to_string(path("report.json")).expect("a report");
-    assert_eq!(told, json::render(&record(&entries)).expect("JSON"));
-    for name in ["events.jsonl", "junit.xml", "html/index.html", "report.md"] {
-        assert!(fs::metadata(path(name)).expect(name).len() > 0, "{name} is empty");
+    for format in FORMATS {
+        let told = fs::read_to_string(format.file(&path(format.name))).expect("a report");
+        let paper = Paper::default();
+        format.write(&entries, Box::new(paper.clone())).expect("a report");
+        assert!(!told.is_empty() && told == paper.text(), "{}: {told}", format.name);
     }
     assert_eq!(failures.list(), Vec::<String>::new());
     let left = fs::read_dir(folder.path().join("made/here")).expect("the folder").count();
-    assert_eq!(left, 5, "temporary files were left");
+    assert_eq!(left, FORMATS.len(), "temporary files were left");
 }
 
 #[test]
 fn a_report_that_cannot_be_written_is_told_before_and_after() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = Some(folder.path().to_owned());
-    let error = ReportOptions { json, ..ReportOptions::default() }.open().err().expect("a folder is no file");
+    let json_to = |path: &Path| {
+        let files = vec![(&json::FORMAT, path.to_owned())];
+        ReportOptions { files, ..ReportOptions::default() }.open()
+    };
+    let error = json_to(folder.path()).err().expect("a folder is no file");
     let (told, path) = (error.to_string(), folder.path().display().to_string());
     assert!(told.contains(&path) && told.contains("there is a folder of that name"), "{told}");
 
     let inside = folder.path().join("gone/report.json");
-    let mut reports = ReportOptions { json: Some(inside), ..ReportOptions::default() }.open().expect("a report");
+    let mut reports = json_to(&inside).expect("a report");
     fs::remove_dir_all(folder.path().join("gone")).expect("removed");
     for entry in journal("passed") {
         reports.listeners[0].hear(&entry);
@@ -193,8 +191,8 @@ fn a_link_stays_a_link_and_a_pipe_gets_the_report_once() {
         // The first opening is the check.
         move || [fs::read_to_string(&pipe), fs::read_to_string(&pipe)].map(|text| text.expect("text"))
     });
-    let options = ReportOptions { json: Some(link.clone()), junit: Some(pipe), ..ReportOptions::default() };
-    let mut reports = options.open().expect("reports");
+    let files = vec![(&json::FORMAT, link.clone()), (&junit::FORMAT, pipe)];
+    let mut reports = ReportOptions { files, ..ReportOptions::default() }.open().expect("reports");
     for entry in journal("passed") {
         reports.listeners.iter_mut().for_each(|listener| listener.hear(&entry));
     }

@@ -95,8 +95,9 @@ impl DrillRecord {
         let mut troubles = vec![];
         for step in &self.steps {
             let Some(end) = step.end.as_ref().filter(|end| is_bad(end.outcome)) else { continue };
-            // Its lines tell what is wrong.
-            if step.head.kind == "all" && end.problem.is_none() {
+            // The lines of an `all` say what is wrong.
+            let has_lines = self.steps.iter().any(|line| line.head.group == Some(step.head.index));
+            if has_lines && end.problem.is_none() {
                 continue;
             }
             let problem = end.problem.clone().unwrap_or_else(|| {

@@ -62,6 +62,8 @@ fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bo
             kind: text("sql"),
             name: text("the same name"),
             line: index + 1,
+            recovers: false,
+            group: None,
         });
         if of.announced {
             events.push(Event::DrillStarted {

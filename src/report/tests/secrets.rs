@@ -14,7 +14,8 @@ fn events(text: &str) -> Vec<Event> {
     let mut facts = Facts::new();
     facts.insert("output".to_owned(), serde_json::json!({ "lines": [text], text: { "said": text } }));
     facts.insert(format!("rows of {text}"), 7.into());
-    let head = StepHead { index: 0, id: Some(own()), kind: "exec".to_owned(), name: own(), line: 3 };
+    let (id, kind, name) = (Some(own()), "exec".to_owned(), own());
+    let head = StepHead { index: 0, id, kind, name, line: 3, recovers: true, group: None };
     vec![
         Event::RunStarted {
             run: "7f3a".to_owned(),
@@ -69,25 +70,21 @@ fn reports(events: Vec<Event>, redactor: Redactor) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let (terminal, github) = (Paper::default(), Paper::default());
-    fs::write(path("summary.md"), "").expect("a file");
+    fs::write(path("summary"), "").expect("a file");
     let options = TerminalOptions { color: false, progress: false, verbosity: Verbosity::Verbose, width: 80 };
     let options = ReportOptions {
         terminal: Some((options, Box::new(terminal.clone()))),
-        events: Some(EventsTo::File(path("events.jsonl"))),
-        json: Some(path("report.json")),
-        junit: Some(path("junit.xml")),
-        html: Some(folder.path().to_owned()),
-        markdown: Some(path("report.md")),
-        github: Some(GithubOptions { out: Box::new(github.clone()), summary: Some(path("summary.md")) }),
+        files: FORMATS.iter().map(|format| (format, path(format.name))).collect(),
+        github: Some(GithubOptions { out: Box::new(github.clone()), summary: Some(path("summary")) }),
         pipes: vec![],
     };
     let journal = Journal::new(options.open().expect("reports").listeners, redactor);
     events.into_iter().for_each(|event| journal.write(event));
     drop(journal);
-    let files = ["events.jsonl", "report.json", "junit.xml", "index.html", "report.md", "summary.md"];
-    let read = |name: &str| (name.to_owned(), fs::read_to_string(path(name)).expect("a report"));
+    let read = |name: &str, path: &Path| (name.to_owned(), fs::read_to_string(path).expect("a report"));
+    let files = FORMATS.iter().map(|format| read(format.name, &format.file(&path(format.name))));
     let papers = [("terminal".to_owned(), terminal.text()), ("github".to_owned(), github.text())];
-    files.map(read).into_iter().chain(papers).collect()
+    files.chain([read("summary", &path("summary"))]).chain(papers).collect()
 }
 
 proptest! {
@@ -113,17 +110,17 @@ proptest! {
                 prop_assert!(!report.contains(hidden), "{hidden} is in {name}:\n{report}");
             }
             match name.as_str() {
-                "events.jsonl" => {
+                "events" => {
                     let entries = report.lines().map(serde_json::from_str::<Entry>).collect::<Result<Vec<_>, _>>();
                     let entries = entries.expect("every line is an event");
                     prop_assert_eq!(entries.len(), 12);
                 }
-                "report.json" => {
+                "json" => {
                     let told: serde_json::Value = serde_json::from_str(&report).expect("JSON");
                     prop_assert_eq!(&told["outcome"], "failed");
                     prop_assert_eq!(&told["drills"][0]["steps"][0]["kind"], "exec");
                 }
-                "junit.xml" => prop_assert!(quick_junit::Report::deserialize_from_str(&report).is_ok(), "{report}"),
+                "junit" => prop_assert!(quick_junit::Report::deserialize_from_str(&report).is_ok(), "{report}"),
                 _ => {}
             }
         }
