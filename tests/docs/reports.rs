@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use drillyard::journal::{Cause, Entry, Event};
-use drillyard::report::{EventsTo, ReportOptions};
+use drillyard::report::FORMATS;
 use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,21 +27,17 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 /// The JSON report of that run, and its events.
 fn written() -> (Value, Vec<Value>) {
     let dir = tempfile::tempdir().expect("a directory");
-    let [json, events] = ["report.json", "events.jsonl"].map(|file| dir.path().join(file));
-    let options = ReportOptions {
-        json: Some(json.clone()),
-        events: Some(EventsTo::File(events.clone())),
-        ..ReportOptions::default()
+    let entry = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let entries: Vec<Entry> = EVERY_FIELD.lines().map(entry).collect();
+    let text = |name: &str| {
+        let format = FORMATS.iter().find(|format| format.name == name).expect("a format");
+        let path = dir.path().join(name);
+        let file = std::fs::File::create(&path).expect("a file");
+        format.write(&entries, Box::new(file)).expect("it can be written");
+        std::fs::read_to_string(&path).expect("it was written")
     };
-    let mut reports = options.open().expect("they can be written");
-    for line in EVERY_FIELD.lines() {
-        let entry: Entry = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        reports.listeners.iter_mut().for_each(|listener| listener.hear(&entry));
-    }
-    drop(reports);
-    let text = |path: &Path| std::fs::read_to_string(path).expect("it was written");
     let parsed = |text: &str| serde_json::from_str(text).expect("JSON");
-    (parsed(&text(&json)), text(&events).lines().map(parsed).collect())
+    (parsed(&text("json")), text("events").lines().map(parsed).collect())
 }
 
 fn keys<'v>(objects: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
