@@ -1,4 +1,4 @@
-//! The command line when it is used wrongly: a clear message, and the exit code that INTERFACE.md promises.
+//! The command line when it is used wrongly: a clear message, and the exit code that docs/reports.md promises.
 
 #[path = "../common/mod.rs"]
 mod common;

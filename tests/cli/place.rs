@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 /// Long enough for the slowest of machines; what is waited for is polled.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How soon nothing of a run may be left, by INTERFACE.md it is 5 s; a busy machine gets a little more.
+/// How soon nothing of a run may be left: 5 s are promised, and a busy machine gets a little more.
 pub const CLEAN_WITHIN: Duration = Duration::from_secs(15);
 
 /// A drill with a server, users and a backup, that ends by itself after a second or two.
