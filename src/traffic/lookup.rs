@@ -2,6 +2,7 @@
 //! later ones. What cannot be found although nothing has happened to it yet would count as lost otherwise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::protocol::{Connection, WireError};
 use crate::ledger::footprint::Footprint;
@@ -10,6 +11,12 @@ use crate::ledger::{LedgerColumns, Proven, column};
 
 /// After so many in a row that are not found it is no coincidence: somebody may have deleted one of them.
 const COINCIDENCES: u64 = 3;
+
+/// How long the server works on a query, which may wait for a lock or read a large table that has no index.
+const QUERY: Duration = Duration::from_secs(1);
+
+/// How long a user waits for the answer. A server that was cut off or frozen does not end the query itself.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is known of the ledger of one kind of transactions.
 #[derive(Debug)]
@@ -20,7 +27,7 @@ pub(crate) struct Lookup {
     /// The next one that is looked for, counted from the first acknowledged.
     next: AtomicU64,
     found: AtomicU64,
-    /// How many were not found, since the last that was.
+    /// How many were not found since the last one that was.
     missed: AtomicU64,
     /// The most rows with the mark of one transaction.
     most_rows: AtomicU64,
@@ -61,14 +68,14 @@ impl Lookup {
         Proven { never_found: of(&self.missed) > 0 && of(&self.found) == 0, most_rows: of(&self.most_rows) }
     }
 
-    /// Counts an acknowledged transaction, and says whether it is to be looked for: each of the first few, then ever fewer, and every one
-    /// after one that was not found.
+    /// Counts an acknowledged transaction, and says whether it is to be looked for: each of the first few, then ever fewer, and the next
+    /// one after one that was not found.
     pub(crate) fn is_due(&self) -> bool {
         if self.rows.is_empty() {
             return false;
         }
         let number = self.acknowledged.fetch_add(1, Ordering::Relaxed) + 1;
-        if number < self.next.load(Ordering::Relaxed) && self.missed.load(Ordering::Relaxed) == 0 {
+        if number < self.next.load(Ordering::Relaxed) {
             return false;
         }
         self.next.store(number + 1 + number / 8, Ordering::Relaxed);
@@ -76,26 +83,40 @@ impl Lookup {
     }
 
     /// Looks for a transaction. `hollow` are its parts that wrote nothing.
-    pub(crate) async fn look(&self, connection: &mut Connection, (client, seq): (u64, u64), hollow: u8) -> LookedUp {
+    pub(crate) async fn look(&self, connection: &mut Connection, id: (u64, u64), hollow: u8) -> LookedUp {
+        let answer = self.look_in_each(connection, id, hollow).await;
+        if matches!(answer, Err(Unanswered::Late | Unanswered::Lost(_))) {
+            // Users are here to work: what takes so long is tried again when twice as much is done.
+            self.next.store(2 * self.acknowledged.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        match answer {
+            Ok(looked_up) => looked_up,
+            // The table may be gone, or the role may not read it: that is for others to report.
+            Err(Unanswered::Refused | Unanswered::Late) => LookedUp::Fine,
+            Err(Unanswered::Lost(error)) => LookedUp::Lost(error),
+        }
+    }
+
+    async fn look_in_each(
+        &self,
+        connection: &mut Connection,
+        id: (u64, u64),
+        hollow: u8,
+    ) -> Result<LookedUp, Unanswered> {
         for (_, columns, rows) in self.rows.iter().filter(|(at, ..)| hollow >> at & 1 == 0) {
-            let found = match count(connection, columns, (client, seq)).await {
-                Ok(Some(found)) => found,
-                // The table may be gone, or the role may not read it: that is for others to say.
-                Ok(None) => return LookedUp::Fine,
-                Err(lost) => return LookedUp::Lost(lost),
-            };
+            let found = count(connection, columns, id).await?;
             self.most_rows.fetch_max(found, Ordering::Relaxed);
             if found > 0 || *rows == 0 {
                 self.found.fetch_add(1, Ordering::Relaxed);
                 self.missed.store(0, Ordering::Relaxed);
-            } else if self.missed.fetch_add(1, Ordering::Relaxed) + 1 >= COINCIDENCES {
-                return match newest(connection, columns).await {
-                    Ok(newest) => LookedUp::Missing(missing(columns, (client, seq), newest)),
-                    Err(lost) => LookedUp::Lost(lost),
-                };
+                continue;
+            }
+            self.next.store(0, Ordering::Relaxed);
+            if self.missed.fetch_add(1, Ordering::Relaxed) + 1 >= COINCIDENCES {
+                return Ok(LookedUp::Missing(missing(columns, id, newest(connection, columns).await?)));
             }
         }
-        LookedUp::Fine
+        Ok(LookedUp::Fine)
     }
 }
 
@@ -105,44 +126,70 @@ fn missing(columns: &LedgerColumns, (client, seq): (u64, u64), newest: Option<St
     format!("no row of {table} has {of_client} = {client} and {of_seq} = {seq} right after its commit{newest}")
 }
 
-/// The answer to a query; None where it is an error that the session survives.
-async fn ask(connection: &mut Connection, sql: &str) -> Result<Option<String>, WireError> {
-    match connection.query(sql).await {
-        Ok(value) => Ok(value),
-        Err(WireError::Server(error)) if !error.fatal => Ok(None),
-        Err(lost) => Err(lost),
+/// Why a query has no answer.
+enum Unanswered {
+    /// An error that the session survives.
+    Refused,
+    /// The server has ended it, since it took too long. The session goes on.
+    Late,
+    /// The session is over.
+    Lost(WireError),
+}
+
+/// The answer to a query. None if it has no row, or NULL.
+async fn ask(connection: &mut Connection, sql: &str) -> Result<Option<String>, Unanswered> {
+    // Both in one message are one transaction, in which the setting ends.
+    let sql = format!("SET LOCAL statement_timeout = {}; {sql}", QUERY.as_millis());
+    match tokio::time::timeout(ANSWER, connection.query(&sql)).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(WireError::Server(error))) if !error.fatal => Err(match error.state {
+            Some(state) if state.code() == "57014" => Unanswered::Late,
+            _ => Unanswered::Refused,
+        }),
+        Ok(Err(lost)) => Err(Unanswered::Lost(lost)),
+        Err(_) => Err(Unanswered::Lost(WireError::Protocol(format!("no answer within {} s", ANSWER.as_secs())))),
     }
 }
 
-/// How many rows have the mark of a transaction; None where they cannot be read.
+/// How many rows have the mark of a transaction.
 async fn count(
     connection: &mut Connection,
     columns: &LedgerColumns,
     (client, seq): (u64, u64),
-) -> Result<Option<u64>, WireError> {
+) -> Result<u64, Unanswered> {
     let (of_client, of_seq, table) = (column(&columns.client), column(&columns.seq), columns.table.quoted());
     let count = format!("SELECT pg_catalog.count(*) FROM {table} WHERE");
-    // By an index where there is one.
-    let equal = ask(connection, &format!("{count} {of_client} = '{client}' AND {of_seq} = '{seq}'")).await?;
-    if let Some(found) = equal.and_then(|found| found.parse().ok()).filter(|found| *found > 0) {
-        return Ok(Some(found));
+    // By an index if there is one.
+    match ask(connection, &format!("{count} {of_client} = '{client}' AND {of_seq} = '{seq}'")).await {
+        Ok(equal) => {
+            if let Some(found) = equal.and_then(|found| found.parse().ok()).filter(|found| *found > 0) {
+                return Ok(found);
+            }
+        }
+        // A type that cannot be compared with a number.
+        Err(Unanswered::Refused) => {}
+        Err(other) => return Err(other),
     }
-    // As the judge reads numbers: in a text, with zeros before them or behind their point.
+    // As the checker reads numbers: in a text, with zeros before them or behind their point.
     let reads = |column: &str, number: u64| format!("({column})::text ~ '^ *[+]?0*{number}([.]0*)? *$'");
     let sql = format!("{count} {} AND {}", reads(&of_client, client), reads(&of_seq, seq));
-    Ok(ask(connection, &sql).await?.and_then(|found| found.parse().ok()))
+    ask(connection, &sql).await?.and_then(|found| found.parse().ok()).ok_or(Unanswered::Refused)
 }
 
-/// What the newest row of a table has in the ledger's columns.
-async fn newest(connection: &mut Connection, columns: &LedgerColumns) -> Result<Option<String>, WireError> {
+/// What the newest row of a table has in the ledger's columns; None if that cannot be read, or there is none.
+async fn newest(connection: &mut Connection, columns: &LedgerColumns) -> Result<Option<String>, Unanswered> {
     let (of_client, of_seq) = (column(&columns.client), column(&columns.seq));
-    let told =
+    let shown =
         |name: &str, column: &str| format!("'{} = ' || coalesce(({column})::text, 'NULL')", name.replace('\'', "''"));
     let sql = format!(
         "SELECT {} || ' and ' || {} FROM {} ORDER BY pg_catalog.age(xmin) LIMIT 1",
-        told(&columns.client, &of_client),
-        told(&columns.seq, &of_seq),
+        shown(&columns.client, &of_client),
+        shown(&columns.seq, &of_seq),
         columns.table.quoted()
     );
-    ask(connection, &sql).await
+    match ask(connection, &sql).await {
+        Ok(newest) => Ok(newest),
+        Err(Unanswered::Refused | Unanswered::Late) => Ok(None),
+        Err(lost) => Err(lost),
+    }
 }

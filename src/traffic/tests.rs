@@ -373,6 +373,43 @@ async fn what_a_user_left_unanswered_is_ended_before_it_goes_on_there() {
 }
 
 #[tokio::test]
+async fn a_look_up_that_is_not_answered_holds_up_its_user_for_a_moment_only() {
+    use super::lookup::{LookedUp, Lookup};
+    use super::protocol::Connection;
+    use crate::ledger::footprints;
+    use crate::ledger::history::Layout;
+    use nix::sys::signal::{Signal, kill};
+
+    let server = Server::new().await;
+    let kinds = usual().kinds;
+    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").parts);
+    let lookup = Lookup::new(&layout, &layout.kinds[1]);
+    let mut connection = Connection::open(&server.login()).await.expect("connected");
+    let lock = server.connect().await;
+    lock.batch_execute("BEGIN; LOCK TABLE visits").await.expect("locked");
+    let began = Instant::now();
+    assert!((0..8).all(|_| lookup.is_due()), "the first are looked for one by one");
+    let looked_up = lookup.look(&mut connection, (1, 1), 0).await;
+    assert!(matches!(looked_up, LookedUp::Fine), "{looked_up:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // Nothing was learned, and the next look-up is a while away.
+    assert!(!lookup.proven().never_found);
+    assert_eq!((0..10).position(|_| lookup.is_due()), Some(7));
+    lock.batch_execute("ROLLBACK").await.expect("unlocked");
+    server.sql("INSERT INTO visits VALUES (1, 1)").await;
+    assert!(matches!(lookup.look(&mut connection, (1, 1), 0).await, LookedUp::Fine));
+    assert_eq!(lookup.proven().most_rows, 1);
+    // A server that is frozen ends no query.
+    let backend = nix::unistd::Pid::from_raw(connection.pid.cast_signed());
+    kill(backend, Signal::SIGSTOP).expect("frozen");
+    let began = Instant::now();
+    let looked_up = lookup.look(&mut connection, (1, 1), 0).await;
+    kill(backend, Signal::SIGCONT).expect("running");
+    assert!(matches!(looked_up, LookedUp::Lost(_)), "{looked_up:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn users_who_break_down_have_failed() {
     let server = Server::new().await;
     let login = server.login();
