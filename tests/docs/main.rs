@@ -273,6 +273,22 @@ fn the_readmes_failure_is_told_as_the_readme_shows() {
     assert!(said.contains(&shown), "{said}\n--- README.md\n{shown}");
 }
 
+#[test]
+fn the_scenario_with_every_key_passes() {
+    let document = blocks("docs/language.md", &read("docs/language.md"));
+    let scenario = document.iter().find(|block| block.text.contains("name: every-key")).expect("it is there");
+    // A server of somebody else's is not there.
+    let external = Regex::new(r"(?m)^  production:.*\n    external:.*\n").expect("a pattern");
+    let text = external.replace(&scenario.text, "").into_owned();
+    assert_ne!(text, scenario.text);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("fixtures")).expect("a directory");
+    std::fs::copy(top().join("fixtures/shop.sql"), dir.path().join("fixtures/shop.sql")).expect("it can be copied");
+    std::fs::write(dir.path().join("every-key.yaml"), text).expect("it can be written");
+    let output = drillyard(dir.path(), &["run", "--backend", "local", "--postgres", "15", "every-key.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
 /// Changes the scenario that `new` has written.
 fn change(dir: &Path, from: &str, to: &str) {
     let path = dir.join("my-drill.yaml");
