@@ -59,8 +59,8 @@ fn shown(plan: &Plan) -> String {
         let maker = maker.map(|step| format!("made by step {}", step.head.index)).unwrap_or_default();
         text.push_str(&format!("  node {name}  {maker}\n"));
     }
-    for (name, copy_of) in &plan.repos {
-        let about = copy_of.as_ref().map(|original| format!("  a copy of {original}")).unwrap_or_default();
+    for (name, repo) in &plan.repos {
+        let about = repo.copy_of.as_ref().map(|original| format!("  a copy of {original}")).unwrap_or_default();
         text.push_str(&format!("  repo {name}{about}\n"));
     }
     for finally in [false, true] {

@@ -17,7 +17,7 @@ use crate::journal::{Cause, Event, Facts, Journal, TrafficCount};
 use crate::ledger::{Asked, Tally, Verdict};
 use crate::node::{Config, Node, Purpose, ServerState, SqlError, is_in_recovery, lineage, moment, wait_until};
 use crate::pg::{Lineage, Mark, Moment, TableName, Xid};
-use crate::repo::Repo;
+use crate::repo::{Label, Repo};
 use crate::source::{Source, Span, Spanned};
 use crate::traffic::{Pool, Reason, Workload};
 
@@ -78,6 +78,8 @@ impl NodeSpec {
 pub struct Backup {
     /// The repo that it was taken to.
     pub repo: String,
+    /// What the repo calls it.
+    pub label: Label,
 }
 
 /// A dump, in the directory that all hosts share.
@@ -349,6 +351,12 @@ impl World {
                 .help("use a repo at another site"));
         }
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
+    }
+
+    /// What a repo calls the backup of a step; of one that was not taken, what it would most likely be.
+    pub fn label(&self, backup: &str) -> Label {
+        let taken = self.outputs().backups.get(backup).map(|backup| backup.label.clone());
+        taken.unwrap_or_else(|| Label::new(backup))
     }
 
     /// A node on whose host programs can be run now.

@@ -3,6 +3,7 @@
 use crate::host::HostError;
 use crate::journal::{Cause, Note, Outcome, Problem};
 use crate::node::{SqlError, StartError};
+use crate::repo::RepoError;
 use crate::source::{Source, Span};
 
 /// What a step's run comes to.
@@ -106,6 +107,19 @@ impl From<HostError> for Box<Finding> {
         match error.help {
             Some(help) => finding.help(help),
             None => finding,
+        }
+    }
+}
+
+impl From<RepoError> for Box<Finding> {
+    fn from(error: RepoError) -> Self {
+        let title = error.to_string();
+        match error {
+            RepoError::Host(error) => error.into(),
+            RepoError::Sql(error) => error.into(),
+            RepoError::Failed { said, .. } => Finding::failed(title).note("said", said),
+            RepoError::Nothing(why) => Finding::failed("the incident did nothing").label(why),
+            RepoError::NotPossible(_) => Finding::errored(title),
         }
     }
 }

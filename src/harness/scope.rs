@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::journal::Problem;
+use crate::repo::Kind as RepoKind;
 use crate::source::{Name, Source, Span, Spanned, did_you_mean};
 
 use crate::harness::Kind;
@@ -71,6 +72,8 @@ pub struct NodeInfo {
 pub struct RepoInfo {
     /// Where its name is given.
     pub span: Span,
+    /// What it is.
+    pub kind: &'static RepoKind,
     /// The repo that it is a copy of.
     pub copy_of: Option<String>,
     /// Where it is.

@@ -167,7 +167,7 @@ pub const RESERVED: &[&str] = &[
 ];
 
 /// A value for postgresql.conf: in single quotes, with `'` doubled and `\` escaped (manual, 20.1.2).
-pub(super) fn quote_setting(value: &str) -> String {
+pub fn quote_setting(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 

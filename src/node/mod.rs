@@ -31,7 +31,7 @@ use tokio_postgres::{CancelToken, Client};
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
-pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, slot_name};
+pub use config::{Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, create_slot, quote_setting, slot_name};
 pub use control::{Setup, StartError, Started, wait_until};
 pub use control_file::{ControlFile, Histories};
 pub use ending::{Ending, Postmaster};

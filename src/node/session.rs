@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
-use crate::host::{Endpoint, HostError, Login, POLL};
+use crate::host::{Endpoint, HostError, Login, POLL, Program};
 use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version, error_message};
 
 use super::session_settings::{Purpose, external_options, options};
@@ -133,6 +133,13 @@ impl Node {
         let client = connected(config).await?;
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).push(client.cancel_token());
         Ok(client)
+    }
+
+    /// One of PostgreSQL's client programs, set up for a session of drillyard's on this server, from its own host.
+    pub fn client_program(&self, name: &str, purpose: Purpose) -> Result<Program, HostError> {
+        let program = Program { env: self.session_env()?, ..Program::new(name, Vec::<String>::new()) };
+        let program = program.env("PGAPPNAME", format!("drillyard {name}")).env("LC_ALL", "C");
+        Ok(program.env("PGOPTIONS", self.session_options(purpose)))
     }
 
     /// The options with which PostgreSQL's own programs open sessions here (PGOPTIONS).

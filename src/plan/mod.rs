@@ -9,11 +9,21 @@ use std::time::Duration;
 
 use crate::harness::{Kind, NodeSpec, Step};
 use crate::journal::{Problem, StepHead};
+use crate::repo;
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 
 pub use crate::scenario::LossOf;
 pub use breaks::{Break, Damage, NamedBreak};
 pub use resolve::resolve;
+
+/// A repo as the scenario describes it.
+#[derive(Debug, Clone)]
+pub struct RepoSpec {
+    /// What it is.
+    pub kind: &'static repo::Kind,
+    /// What it is a copy of.
+    pub copy_of: Option<String>,
+}
 
 /// What a drill will do.
 #[derive(Debug)]
@@ -32,8 +42,8 @@ pub struct Plan {
     pub versions: Vec<Spanned<u32>>,
     /// How long the whole drill may take.
     pub timeout: Duration,
-    /// The repos, and what each is a copy of.
-    pub repos: BTreeMap<String, Option<String>>,
+    /// The repos.
+    pub repos: BTreeMap<String, RepoSpec>,
     /// The nodes that are running before the first step.
     pub nodes: BTreeMap<String, NodeSpec>,
     /// The nodes that steps make.

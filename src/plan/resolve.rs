@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::breaks::breaks;
-use super::{LossOf, NamedBreak, Plan, PlannedStep, RpoBudget, RtoBudget};
+use super::{LossOf, NamedBreak, Plan, PlannedStep, RepoSpec, RpoBudget, RtoBudget};
 use crate::harness::{IdInfo, Maker, NodeInfo, NodeSpec, RepoInfo, Scope, Step};
 use crate::journal::{Problem, Redactor, StepHead};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
-use crate::scenario::{Body, Ignore, NodeFields, RepoKind, Scenario, StepLine, Undecoded, in_order};
-use crate::source::{Name, Spanned};
+use crate::repo::{KINDS, Kind, default_kind};
+use crate::scenario::{Body, Ignore, NodeFields, RepoFields, Scenario, StepLine, Undecoded, in_order};
+use crate::source::{Name, Spanned, choices};
 use crate::steps::All;
 
 /// Looks up every name, and checks all that can be checked without a server. Of a scenario with problems it looks up what can
@@ -146,25 +147,22 @@ fn versions(scenario: &Scenario, scope: &mut Scope<'_>) -> Vec<u32> {
     seen
 }
 
-fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, Option<String>> {
+fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, RepoSpec> {
     let mut repos = BTreeMap::new();
     scope.more_repos = !scenario.repos.complete;
     for (name, fields) in &scenario.repos.listed {
-        let Some(fields) = fields else {
-            scope.repos.insert(
-                name.value.to_string(),
-                RepoInfo { span: name.span, copy_of: None, site: None, decoded: false },
-            );
-            continue;
+        let span = name.span;
+        let copy_of = fields.as_ref().and_then(|fields| fields.copy_of.as_ref());
+        let copy_of = copy_of.map(|original| original.value.to_string());
+        let info = match fields {
+            Some(fields) => {
+                let kind = repo_kind(scenario, fields, scope);
+                repos.insert(name.value.to_string(), RepoSpec { kind, copy_of: copy_of.clone() });
+                RepoInfo { span, kind, copy_of, site: fields.site.clone(), decoded: true }
+            }
+            None => RepoInfo { span, kind: default_kind(), copy_of: None, site: None, decoded: false },
         };
-        if let Some(kind) = fields.kind.as_ref().filter(|kind| kind.value != RepoKind::Directory) {
-            let title = "this kind of repo is not built yet in this version";
-            scope.error_help(kind.entry, title, "only `directory` is", "leave `kind` out");
-        }
-        let copy_of = fields.copy_of.as_ref().map(|original| original.value.to_string());
-        let info = RepoInfo { span: name.span, copy_of: copy_of.clone(), site: fields.site.clone(), decoded: true };
         scope.repos.insert(name.value.to_string(), info);
-        repos.insert(name.value.to_string(), copy_of);
     }
     for (name, fields) in &scenario.repos.listed {
         let Some(original) = fields.as_ref().and_then(|fields| fields.copy_of.as_ref()) else { continue };
@@ -178,6 +176,28 @@ fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, Option<
         }
     }
     repos
+}
+
+/// What a repo is: what it says, or what its original is.
+fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) -> &'static Kind {
+    let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| kind.value.known());
+    let original = fields.copy_of.as_ref().and_then(|original| {
+        let mut listed = scenario.repos.listed.iter();
+        let (_, fields) = listed.find(|(name, _)| name.value == original.value)?;
+        said(fields.as_ref()?)
+    });
+    let Some(kind) = &fields.kind else { return original.unwrap_or_else(default_kind) };
+    let Some(known) = kind.value.known() else {
+        let are = if KINDS.len() == 1 { "is" } else { "are" };
+        let label = format!("only {} {are}", choices(KINDS.iter().map(|kind| kind.name), "and"));
+        scope.error_help(kind.entry, "this kind of repo is not built yet in this version", label, "leave `kind` out");
+        return default_kind();
+    };
+    if let Some(original) = original.filter(|original| original.name != known.name) {
+        let label = format!("its original is of kind `{}`", original.name);
+        scope.error_help(kind.entry, "a copy is of the same kind as its original", label, "leave `kind` out");
+    }
+    known
 }
 
 fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<String, NodeSpec> {
@@ -464,10 +484,7 @@ fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope
                 };
                 let help = match names.is_empty() {
                     true => "nothing in it can be broken: it has no recovery, no incident and no import".to_owned(),
-                    false => format!(
-                        "it can be broken by {}",
-                        crate::source::choices(names.iter().map(String::as_str), "and")
-                    ),
+                    false => format!("it can be broken by {}", choices(names.iter().map(String::as_str), "and")),
                 };
                 scope.error_help(name.span, format!("unknown break `{}`", name.value), label, help);
             }

@@ -1,92 +1,55 @@
 //! The WAL that lies in a repo.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::Repo;
-use crate::host::{Host, HostError, Program};
-use crate::pg::{Lsn, Segment, SystemId, TimelineId, is_segment};
+use crate::pg::{History, Segment, TimelineId, is_segment};
 
-/// The WAL segments that lay in a repo when it was looked, with the sizes of their files.
+/// The WAL that lay in a repo when it was listed: which segments, with the sizes of their files, and which timelines' histories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Archive {
-    /// The sizes of their files, by their names.
+    /// The sizes of the segments' files, by their names.
     sizes: BTreeMap<String, u64>,
     /// The one that was written last.
     newest: Option<String>,
-    /// The timelines whose history files are there.
-    histories: BTreeSet<u32>,
-}
-
-/// What stands at the beginning of a WAL segment: whose it is (`XLogLongPageHeaderData`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentHeader {
-    /// The cluster.
-    pub system: SystemId,
-    /// Where the segment begins.
-    pub start: Lsn,
-}
-
-/// How much of a segment is its header, without what fills it up.
-const HEADER: usize = 40;
-
-impl SegmentHeader {
-    /// Reads the bytes as od prints them.
-    fn read(line: &str) -> Option<Self> {
-        let bytes: Vec<u8> =
-            line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
-        let number = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?) })
-    }
-}
-
-impl Repo {
-    /// Lists the segments, from any host.
-    pub async fn archive(&self, host: &dyn Host) -> Result<Archive, HostError> {
-        let output = host.run(Program::script(r#"cd "$1" 2>/dev/null && ls -lnt || true"#, [self.wal()])).await?;
-        Ok(Archive::read(&output.text()))
-    }
-
-    /// What stands at the beginning of segments; none where a file is too short, or not there any more.
-    pub async fn headers(
-        &self,
-        host: &dyn Host,
-        segments: &[Segment],
-    ) -> Result<Vec<Option<SegmentHeader>>, HostError> {
-        // One line for each, whatever is wrong with it.
-        let script = r#"cd "$1"; size=$2; shift 2
-if head -qc "$size" "$@" 2>/dev/null | od -An -v -tx1 -w"$size" | grep -c . | grep -qx $#; then
-  head -qc "$size" "$@" | od -An -v -tx1 -w"$size"
-else
-  for file in "$@"; do od -An -v -N"$size" -tx1 -w"$size" "$file" 2>/dev/null || echo; done
-fi"#;
-        let names = segments.iter().map(ToString::to_string);
-        let output =
-            host.run(Program::script(script, [self.wal(), HEADER.to_string()].into_iter().chain(names))).await?;
-        let text = output.text();
-        let mut lines = text.lines();
-        Ok(segments.iter().map(|_| lines.next().and_then(SegmentHeader::read)).collect())
-    }
+    /// What the history files say, by their timelines.
+    histories: BTreeMap<u32, History>,
 }
 
 impl Archive {
-    /// Reads what `ls -lnt` prints: what was written last stands first.
+    /// An archive with these files of segments and their sizes, the one that was written last first, and these histories.
+    pub fn new(segments: Vec<(String, u64)>, histories: Vec<History>) -> Self {
+        let segments: Vec<(String, u64)> = segments.into_iter().filter(|(name, _)| is_segment(name)).collect();
+        let newest = segments.first().map(|(name, _)| name.clone());
+        let histories = histories.into_iter().map(|history| (history.timeline.0, history)).collect();
+        Archive { sizes: segments.into_iter().collect(), newest, histories }
+    }
+
+    /// Reads what `ls -lnt` prints of a directory, with the lines of history files after it, as `scripts/list_wal.sh` has them.
     pub fn read(listing: &str) -> Self {
-        let segment = |line: &str| {
+        let mut lines = listing.lines().peekable();
+        let mut segments = Vec::new();
+        while let Some(line) = lines.next_if(|line| !line.starts_with(HISTORY)) {
             let mut words = line.split_ascii_whitespace();
-            let size = words.nth(4)?.parse().ok()?;
-            let name = words.next_back().filter(|name| is_segment(name))?;
-            Some((name.to_owned(), size))
-        };
-        let mut newest = None;
-        let sizes = listing.lines().filter_map(segment).inspect(|(name, _)| {
-            newest.get_or_insert_with(|| name.clone());
-        });
-        let sizes = sizes.collect();
-        let history = |line: &str| {
-            let name = line.rsplit(' ').next()?.strip_suffix(".history")?;
-            u32::from_str_radix(name, 16).ok().filter(|_| name.len() == 8)
-        };
-        Archive { sizes, newest, histories: listing.lines().filter_map(history).collect() }
+            let size = words.nth(4).and_then(|size| size.parse().ok());
+            segments.extend(words.next_back().map(str::to_owned).zip(size));
+        }
+        let mut histories = Vec::new();
+        while let Some(line) = lines.next() {
+            let mut text = String::new();
+            while let Some(switch) = lines.next_if(|line| line.starts_with(' ')) {
+                text.push_str(switch);
+                text.push('\n');
+            }
+            let name = line.strip_prefix(HISTORY).and_then(|name| name.strip_suffix(".history"));
+            let timeline = name.filter(|name| name.len() == 8).and_then(|name| u32::from_str_radix(name, 16).ok());
+            histories.extend(timeline.map(|timeline| History::read(TimelineId(timeline), &text)));
+        }
+        Archive::new(segments, histories)
+    }
+
+    /// Whether there is no segment in it at all.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
     }
 
     /// The size of a whole segment; `None` for an empty archive.
@@ -104,6 +67,12 @@ impl Archive {
         self.sizes.contains_key(name)
     }
 
+    /// Whether the file of a segment or of a timeline's history is there, and not empty.
+    pub fn has_file(&self, name: &str) -> bool {
+        let history = || self.histories.keys().any(|timeline| History::file(TimelineId(*timeline)) == name);
+        self.sizes.get(name).map_or_else(history, |size| *size > 0)
+    }
+
     /// The first of all segments.
     pub fn first(&self) -> Option<&str> {
         self.sizes.first_key_value().map(|(name, _)| name.as_str())
@@ -116,7 +85,17 @@ impl Archive {
 
     /// Whether the history file of a timeline is there. The first timeline has none.
     pub fn has_history(&self, timeline: TimelineId) -> bool {
-        timeline.0 <= 1 || self.histories.contains(&timeline.0)
+        timeline.0 <= 1 || self.histories.contains_key(&timeline.0)
+    }
+
+    /// The history of a timeline. One without a file is taken for one that no other led to.
+    pub fn history(&self, timeline: TimelineId) -> History {
+        self.histories.get(&timeline.0).cloned().unwrap_or_else(|| History::first(timeline))
+    }
+
+    /// The histories that are there, the oldest timeline's first.
+    pub fn histories(&self) -> impl Iterator<Item = &History> {
+        self.histories.values()
     }
 
     /// Whether a segment is there, and as long as it has to be.
@@ -146,9 +125,13 @@ impl Archive {
     }
 }
 
+/// What the name of a history file stands behind in a listing.
+const HISTORY: &str = "history ";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::{Lsn, Switch};
 
     const LISTING: &str = "\
 total 49160
@@ -159,6 +142,10 @@ total 49160
 -rw------- 1 101 102 16777216 Nov 22 12:00 000000010000000000000005
 -rw------- 1 101 102 16777216 Nov 22 12:00 000000020000000000000006
 -rw------- 1 101 102       41 Nov 22 12:00 00000002.history
+history 00000002.history
+ 1\t0/6000000\tat restore point \"x 000000010000000000000009\"
+ 
+history nonsense.history
 ";
 
     #[test]
@@ -179,10 +166,12 @@ total 49160
         assert_eq!(archive.timeline(TimelineId(1)).count(), 4);
         assert_eq!(archive.summary(), "it has 5 segments, 000000010000000000000001 to 000000020000000000000006");
         assert_eq!(Archive::read("").summary(), "it has no WAL");
-        let header = [7_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
-        let line: String = header.iter().map(|byte| format!(" {byte:02x}")).collect();
-        assert_eq!(SegmentHeader::read(&line), Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000) }));
-        assert_eq!(SegmentHeader::read(" 07 00"), None);
+        let switch = Switch { timeline: TimelineId(1), at: Lsn(0x600_0000) };
+        let history = archive.history(TimelineId(2));
+        assert_eq!((history.timeline, history.switches.as_slice()), (TimelineId(2), [switch].as_slice()));
+        assert_eq!(archive.history(TimelineId(3)), History::first(TimelineId(3)));
+        let files = ["00000002.history", "00000003.history", "000000010000000000000003"];
+        assert_eq!(files.map(|file| archive.has_file(file)), [true, false, true]);
         assert_eq!(Archive::read("total 0\n").segment_size(), None);
     }
 }

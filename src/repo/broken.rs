@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::Repo;
+use super::error::{Result, run};
+use super::storage::Storage;
+use crate::host::{Host, Program};
 
 /// How an `archive_command` is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,57 +44,45 @@ impl Broken {
         let all = [Broken::Fails, Broken::Lies, Broken::Lags(Duration::ZERO)];
         all.into_iter().find(|one| archive_command.contains(&one.says())).map(Broken::word)
     }
-}
 
-impl Repo {
-    /// An `archive_command` that is broken so. It says what it does in the server's log, where its standard error goes.
-    pub fn broken_archive_command(&self, broken: Broken) -> String {
-        let (wal, says) = (self.wal(), broken.says());
-        match broken {
+    /// An `archive_command` for a repo that is broken so. It says what it does in the server's log, where its standard error goes.
+    pub fn command(self, repo: &dyn Storage) -> String {
+        let says = self.says();
+        match self {
             Broken::Fails => format!(r#"echo "{says}: %f is not archived" >&2; exit 1"#),
             Broken::Lies => format!(r#"echo "{says}: %f is said to be archived, and is not kept" >&2"#),
             Broken::Lags(by) => {
-                let (by, place) = (by.as_secs_f64(), place(&wal, "%f"));
-                format!(
-                    r#"echo "{says}: %f is said to be archived, and comes later" >&2; if test -e {wal}/%f; then cmp -s %p {wal}/%f; else mkdir -p {LATE} && cp %p {LATE}/%f && {{ (sleep {by:.3}; cd {LATE} && {place}) </dev/null >/dev/null 2>&1 & }}; fi"#
-                )
+                let (by, deliver) = (by.as_secs_f64(), repo.deliver("%f"));
+                let later = repo.unless_archived(&format!(
+                    "mkdir -p {LATE} && cp %p {LATE}/%f && {{ (sleep {by:.3}; cd {LATE} && {deliver}) </dev/null >/dev/null 2>&1 & }}"
+                ));
+                format!(r#"echo "{says}: %f is said to be archived, and comes later" >&2; {later}"#)
             }
         }
     }
-
-    /// A script that puts every segment that is late into its place, and prints their names. `$1` is PGDATA.
-    pub fn place_late_wal(&self) -> String {
-        let place = place(&self.wal(), r#""$f""#);
-        format!(
-            r#"cd "$1/{LATE}" 2>/dev/null || exit 0
-for f in *; do
-  [ -e "$f" ] || continue
-  {place} || exit 1
-  echo "$f"
-done"#
-        )
-    }
 }
 
-/// Moves `file` out of the working directory into the repo. It may be done twice at a time: each time it appears whole, and is the
-/// same.
-fn place(wal: &str, file: &str) -> String {
-    format!("cp {file} {wal}/.{file}.$$.part && mv {wal}/.{file}.$$.part {wal}/{file} && rm -f {file}")
+/// Archives every segment that waits on a host whose server has its data directory in `data`, and says how many there were.
+pub async fn bring_late_wal(repo: &dyn Storage, host: &dyn Host, data: &str) -> Result<usize> {
+    let args = [format!("{data}/{LATE}"), repo.deliver(r#""$f""#)];
+    let script = Program::script(include_str!("scripts/bring_late_wal.sh"), args);
+    Ok(run(host, "archiving late WAL", script).await?.text().lines().count())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::{Place, default_kind};
 
     #[test]
     fn a_broken_command_is_known_by_its_text() {
-        let repo = Repo { name: "onsite".to_owned(), path: "/repo".to_owned() };
+        let repo = default_kind().at(Place { name: "onsite".to_owned(), path: "/repo".to_owned() });
         for broken in [Broken::Fails, Broken::Lies, Broken::Lags(Duration::from_millis(2500))] {
-            let command = repo.broken_archive_command(broken);
+            let command = broken.command(&*repo);
             assert_eq!(Broken::of(&command), Some(broken.word()));
             assert!(!command.contains('\n'), "ALTER SYSTEM takes one line");
         }
-        assert!(repo.broken_archive_command(Broken::Lags(Duration::from_millis(2500))).contains("sleep 2.500"));
+        assert!(Broken::Lags(Duration::from_millis(2500)).command(&*repo).contains("sleep 2.500"));
         assert_eq!(Broken::of(&repo.archive_command()), None);
     }
 }

@@ -1,55 +1,77 @@
 //! What a table was called on disk when a backup was taken: asked of the backup itself, since after a DROP nobody else knows.
 
-use crate::pg::{Lsn, TableName, quote_literal};
+use super::error::Result;
+use super::storage::{Label, Storage};
+use crate::host::{Host, Program};
+use crate::node::quote_setting;
+use crate::pg::{Lsn, TableName, TimelineId, quote_literal};
 
-/// Recovers a copy of the backup `$1` in the directory `$2`, with a server for one user and no connections (`postgres --single`), to the end
-/// of the WAL that the backup brings along, or to just before the LSN `$5` with the archive `$6` on the timeline `$7`, asks it `$3` in the database `$4`, prints the answer and what its log says of the WAL, and
-/// removes the copy. Status 3 where there is no such backup.
-///
-/// `hot_standby` is off: in 17 and later a server for one user cannot have it. Of large tables nothing is copied, as long as that does: their pages are not asked for, and WAL for pages that are not there is passed
-/// over (`ignore_invalid_pages`). What would take the server out of its directory (tablespaces, settings) is left behind.
-pub const LOOK_UP: &str = r#"[ -f "$1/PG_VERSION" ] || exit 3
-trap 'rm -rf "$2"' EXIT
-umask 077
-ask() {
-  rm -rf "$2"; mkdir "$2"
-  (cd "$1" && find . -type d ! -path './pg_tblspc/*') | (cd "$2" && xargs mkdir -p)
-  (cd "$1" && find . -type f ! -path './base/1/*' ! -path './pg_tblspc/*' ! -path './pg_wal/archive_status/*' ! -path './pg_replslot/*' \
-    ! -name '*_fsm' ! -name '*_vm' ! -name backup_manifest ! -name '*.signal' ! -name tablespace_map ! -name 'postgresql*.conf' \
-    ! \( -path './base/*' -size "+$5" \)) | (cd "$1" && tar -cf - -T -) | (cd "$2" && tar -xf -)
-  cat >"$2/postgresql.conf" <<END
-shared_buffers = 32MB
-huge_pages = off
-dynamic_shared_memory_type = mmap
-max_prepared_transactions = 1000
-fsync = off
-ignore_invalid_pages = on
-lc_messages = C
-archive_mode = off
-END
-  if [ -n "$6" ]; then
-    cat >>"$2/postgresql.conf" <<END
-restore_command = 'cp $7/%f %p 2>/dev/null'
-recovery_target_lsn = '$6'
-recovery_target_inclusive = off
-recovery_target_action = promote
-hot_standby = off
-recovery_target_timeline = '$8'
-END
-    : >"$2/recovery.signal"
-  fi
-  printf "COPY (%s) TO '%s/answer';\n\n" "$3" "$2" | postgres --single -j -D "$2" "$4" >"$2/said" 2>&1 && [ -f "$2/answer" ]
+/// A table to be looked up in a backup.
+#[derive(Clone)]
+pub struct LookUp<'a> {
+    /// The repo.
+    pub repo: &'a dyn Storage,
+    /// Where a copy of the backup is recovered.
+    pub host: &'a dyn Host,
+    /// The backup.
+    pub backup: &'a Label,
+    /// The table.
+    pub table: &'a TableName,
+    /// The database that it is in.
+    pub database: &'a str,
+    /// The directory for the copy, which is not there yet; its parent is.
+    pub scratch: String,
 }
-ask "$1" "$2" "$3" "$4" 8192k "$5" "$6" "$7" || ask "$1" "$2" "$3" "$4" 999999999k "$5" "$6" "$7" || { tail -n 20 "$2/said" >&2; exit 4; }
-cat "$2/answer"
-grep -o 'redo done at [0-9A-F/]*' "$2/said" || { cat "$2/said" >&2; exit 4; }"#;
 
-/// The status of [`LOOK_UP`] where there is no such backup.
-pub const NO_BACKUP: i64 = 3;
+/// What comes of a look-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The copy's answer.
+    Known(Known),
+    /// The repo has no such backup.
+    NoBackup,
+    /// The copy did not come up; what it said.
+    Unanswered(String),
+}
 
-/// The question to [`LOOK_UP`]: the table, its partitions, and where the catalog of tables lies; or, where there is no such table, which
-/// ones there are.
-pub fn question(table: &TableName) -> String {
+/// The status of `scripts/look_up.sh` if there is no such backup.
+const NO_BACKUP: i64 = 3;
+
+impl LookUp<'_> {
+    /// Asks a copy that is recovered to the end of the backup.
+    pub async fn at_its_end(&self) -> Result<Answer> {
+        self.ask([const { String::new() }; 3]).await
+    }
+
+    /// Asks a copy that is recovered to just before `at` on `timeline`.
+    pub async fn just_before(&self, at: Lsn, timeline: TimelineId) -> Result<Answer> {
+        // Whatever its restore_command complains of is no answer.
+        let restore = quote_setting(&format!("{{ {}; }} 2>/dev/null", self.repo.restore_command()));
+        self.ask([at.to_string(), restore, timeline.to_string()]).await
+    }
+
+    async fn ask(&self, until: [String; 3]) -> Result<Answer> {
+        let scratch = format!("{}-backup", self.scratch);
+        let Some(files) = self.repo.backup_files(self.host, self.backup, &scratch).await? else {
+            return Ok(Answer::NoBackup);
+        };
+        let made = if files == scratch { scratch } else { String::new() };
+        let fixed = [files, self.scratch.clone(), question(self.table), self.database.to_owned()];
+        let args = fixed.into_iter().chain(until).chain([made]);
+        let output = self.host.run(Program::script(include_str!("scripts/look_up.sh"), args)).await?;
+        Ok(match output.status {
+            NO_BACKUP => Answer::NoBackup,
+            _ => match output.success().then(|| Known::read(&output.text())).flatten() {
+                Some(known) => Answer::Known(known),
+                None => Answer::Unanswered(output.stderr.trim().to_owned()),
+            },
+        })
+    }
+}
+
+/// The question to a copy: the table, its partitions, and where the catalog of tables lies; or, if there is no such table,
+/// which ones there are.
+fn question(table: &TableName) -> String {
     // On one line: the server for one user ends a statement at an empty one.
     format!(
         "with asked as (select to_regclass({})::oid as oid), \
@@ -72,7 +94,7 @@ pub fn question(table: &TableName) -> String {
 pub struct Relation {
     /// Where its row lies in pg_class: `block,offset`.
     pub place: String,
-    /// Its file as WAL records name it, `tablespace/database/file`; empty where it has none of its own.
+    /// Its file as WAL records name it, `tablespace/database/file`; empty if it has none of its own.
     pub file: String,
     /// Its file's path in the data directory.
     pub path: String,
@@ -85,17 +107,17 @@ pub struct Known {
     pub class: String,
     /// `r` or `p`, as in `pg_class.relkind`.
     pub kind: String,
-    /// The table, and then its partitions; nothing where there is no such table.
+    /// The table, and then its partitions; nothing if there is no such table.
     pub relations: Vec<Relation>,
-    /// Where there is no such table, those that there are.
+    /// If there is no such table, those that there are.
     pub others: Vec<String>,
     /// The last record that the server replayed: from there on the WAL has to be asked.
     pub until: Lsn,
 }
 
 impl Known {
-    /// Reads what [`LOOK_UP`] prints. None where that makes no sense.
-    pub fn read(answer: &str) -> Option<Self> {
+    /// Reads what the script prints. None if that makes no sense.
+    fn read(answer: &str) -> Option<Self> {
         let mut known = Known::default();
         let mut until = None;
         for line in answer.lines() {

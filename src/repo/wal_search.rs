@@ -2,47 +2,72 @@
 
 use jiff::Timestamp;
 
-use super::history::Stretch;
+use super::error::{RepoError, Result, run};
 use super::lookup::Known;
-use crate::pg::{Lsn, Xid};
+use super::reach::Stretch;
+use super::storage::Storage;
+use crate::host::{Host, Program};
+use crate::pg::{Lsn, Segment, Xid};
 
-/// Searches the archive in `$1` with the program `$2`, which gets the settings `$3` to `$7`; `$8` is what pg_waldump is to leave out, and the
-/// rest are stretches as `timeline from to`. Whatever pg_waldump complains of is on standard error.
-pub const SEARCH: &str = r#"wal=$1 program=$2 class=$3 tables=$4 known=$5 since=$6 count=$7 only=$8
-shift 8
-rows=
-[ "$count" = 0 ] || rows='-e UPDATE -e DELETE'
-export TZ=UTC
-for stretch in "$@"; do
-  set -- $stretch
-  pg_waldump -p "$wal" -t "$1" -s "$2" -e "$3" $only || true
-done | LC_ALL=C grep -F -e "rel $class blk" -e 'rmgr: Transaction' -e 'rmgr: Storage' $rows |
-  LC_ALL=C awk -v class="$class" -v tables="$tables" -v known="$known" -v since="$since" -v count="$count" "$program""#;
+/// A table to be followed through the WAL of an archive.
+pub struct Search<'a> {
+    /// The repo.
+    pub repo: &'a dyn Storage,
+    /// Where pg_waldump runs.
+    pub host: &'a dyn Host,
+    /// PostgreSQL's major version there.
+    pub major: u32,
+    /// What is known of the table, and up to where.
+    pub known: &'a Known,
+    /// Whether the rows that were updated and deleted are counted.
+    pub count: bool,
+    /// From where on they are.
+    pub since: Lsn,
+    /// The WAL to be read.
+    pub stretches: &'a [Stretch],
+    /// The segments in which it is.
+    pub segments: &'a [Segment],
+    /// The directory for segments that have to be fetched, which is not there yet; its parent is.
+    pub scratch: String,
+}
 
-/// The filter.
-pub const FOLLOW: &str = include_str!("wal_search.awk");
+impl Search<'_> {
+    /// What was found, and what pg_waldump complained of.
+    ///
+    /// # Errors
+    /// With the complaints, too, if the search did not come to its end.
+    pub async fn run(&self) -> Result<(Found, String)> {
+        let wal = self.repo.wal_files(self.host, self.segments, &self.scratch).await?;
+        const WHAT: &str = "searching the WAL";
+        let program = Program::script(include_str!("scripts/search_wal.sh"), self.arguments(wal));
+        let output = run(self.host, WHAT, program).await?;
+        match Found::read(&output.text()) {
+            Some(found) => Ok((found, output.stderr)),
+            None => Err(RepoError::Failed { what: WHAT, status: output.status, said: output.stderr.trim().to_owned() }),
+        }
+    }
 
-/// The arguments of [`SEARCH`].
-pub fn arguments(wal: &str, known: &Known, since: Lsn, count: bool, major: u32, stretches: &[Stretch]) -> Vec<String> {
-    let tables: Vec<String> = known
-        .relations
-        .iter()
-        .map(|relation| format!("{};{};{}", relation.place, relation.path, relation.file))
-        .collect();
-    // Before 15 it can print one kind of records or all of them.
-    let only = if major >= 15 { "-r Transaction -r Heap -r Storage" } else { "" };
-    let mut arguments = vec![
-        wal.to_owned(),
-        FOLLOW.to_owned(),
-        known.class.clone(),
-        tables.join(" "),
-        known.until.to_string(),
-        since.to_string(),
-        u8::from(count).to_string(),
-        only.to_owned(),
-    ];
-    arguments.extend(stretches.iter().map(|stretch| format!("{} {} {}", stretch.timeline, stretch.from, stretch.to)));
-    arguments
+    fn arguments(&self, wal: String) -> Vec<String> {
+        let (known, stretches) = (self.known, self.stretches);
+        let tables = known.relations.iter();
+        let tables: Vec<String> = tables.map(|one| format!("{};{};{}", one.place, one.path, one.file)).collect();
+        // Before 15 it can print one kind of records or all of them.
+        let only = if self.major >= 15 { "-r Transaction -r Heap -r Storage" } else { "" };
+        let scratch = if wal == self.scratch { wal.as_str() } else { "" };
+        let arguments = [
+            wal.as_str(),
+            include_str!("scripts/wal_search.awk"),
+            &known.class,
+            &tables.join(" "),
+            &known.until.to_string(),
+            &self.since.to_string(),
+            if self.count { "1" } else { "0" },
+            only,
+            scratch,
+        ];
+        let stretches = stretches.iter().map(|one| format!("{} {} {}", one.timeline, one.from, one.to));
+        arguments.into_iter().map(str::to_owned).chain(stretches).collect()
+    }
 }
 
 /// A transaction that did something to the table.
@@ -58,7 +83,7 @@ pub struct Deed {
     pub at: Timestamp,
     /// The table's place among those searched for: 0 is the table itself, the rest are its partitions.
     pub table: usize,
-    /// How many rows it updated and deleted, where they were counted.
+    /// How many rows it updated and deleted, if they were counted.
     pub rows: u64,
 }
 
@@ -95,8 +120,8 @@ impl Found {
         self.changed.sort_by_key(|deed| std::cmp::Reverse((deed.rows, deed.commit)));
     }
 
-    /// Reads what [`FOLLOW`] prints. None where it did not come to its end.
-    pub fn read(output: &str) -> Option<Self> {
+    /// Reads what the filter prints. None if it did not come to its end.
+    fn read(output: &str) -> Option<Self> {
         let mut found = Found::default();
         let mut whole = false;
         for line in output.lines() {

@@ -91,7 +91,7 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
 async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
     const SCRIPT: &str = r#"for path in "$@"; do [ ! -e "$path" ] || df -Pk "$path" 2>/dev/null | tail -n 1; done"#;
     let nodes: Vec<_> = scene.world.outputs().nodes.values().cloned().collect();
-    let repos: Vec<String> = scene.world.repos.values().map(|repo| repo.path.clone()).collect();
+    let repos: Vec<String> = scene.world.repos.values().flat_map(|repo| repo.directories()).collect();
     let looks = nodes.iter().map(|node| async {
         let host = node.host().ok().filter(|host| host.is_on())?;
         // A program that is started in a paused container never ends.

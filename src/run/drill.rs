@@ -19,8 +19,8 @@ use crate::harness::{Finding, Outputs, World};
 use crate::host::{Backend, HostError, Lab, LabSpec, Program};
 use crate::journal::{Cause, Event, Journal, Outcome, Problem};
 use crate::node::{ServerState, StartError};
-use crate::plan::Plan;
-use crate::repo::Repo;
+use crate::plan::{Plan, RepoSpec};
+use crate::repo::Place;
 use crate::steps::look_again;
 
 /// A plan, to be run on one version.
@@ -319,7 +319,10 @@ impl Work<'_> {
 
     fn world(&self, lab: &Arc<dyn Lab>) -> World {
         let plan = &self.drill.plan;
-        let repo = |name: &String| (name.clone(), Repo { name: name.clone(), path: lab.repo(name) });
+        let repo = |(name, spec): (&String, &RepoSpec)| {
+            let place = Place { name: name.clone(), path: lab.repo(name) };
+            (name.clone(), spec.kind.at(place))
+        };
         World {
             lab: lab.clone(),
             source: plan.source.clone(),
@@ -329,7 +332,7 @@ impl Work<'_> {
             password: std::iter::repeat_with(fastrand::alphanumeric).take(24).collect(),
             file_roots: plan.file_roots.clone(),
             specs: plan.nodes.clone(),
-            repos: plan.repos.keys().map(repo).collect(),
+            repos: plan.repos.iter().map(repo).collect(),
             outputs: Arc::new(Mutex::new(Outputs::default())),
         }
     }

@@ -7,6 +7,7 @@ mod not_built;
 mod parse;
 mod read;
 mod remedy;
+mod repo_kind;
 mod schema;
 mod values;
 
@@ -16,11 +17,12 @@ mod plain;
 pub use decode::Decoder;
 pub use model::{
     Body, Budgets, COMMON_KEYS, Common, Expect, External, FILE_KEYS, Ignore, LANGUAGE_VERSIONS, LossOf, Names,
-    NodeFields, Prove, RepoFields, RepoKind, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
+    NodeFields, Prove, RepoFields, Rpo, Rto, Scenario, StepItem, StepLine, Undecoded, When, in_order, load,
 };
 pub use node::{Entry, Node, Style, Value};
 pub use not_built::{NOT_BUILT, is_later_key, today};
 pub use parse::{Parsed, parse};
 pub use read::{MAX_BYTES, read};
+pub use repo_kind::RepoKind;
 pub use schema::schema;
 pub use values::{Lookup, Values};

@@ -9,6 +9,7 @@ use super::decode::Decoder;
 use super::node::{Entry, Node, Value};
 use super::not_built::{NOT_BUILT, is_later_key, today};
 use super::remedy;
+use super::repo_kind::RepoKind;
 use super::values::Values;
 use crate::harness::{Decode, Kind, Role, Step};
 use crate::journal::Problem;
@@ -196,25 +197,6 @@ pub struct RepoFields {
     /// Where it is: `lose_site` takes all that is there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,
-}
-
-/// What keeps backups and WAL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RepoKind {
-    /// A directory, with pg_basebackup and cp.
-    Directory,
-    /// Not built yet.
-    Pgbackrest,
-    /// Not built yet.
-    Barman,
-    /// Not built yet.
-    #[serde(rename = "wal-g")]
-    WalG,
-    /// Not built yet.
-    Dump,
-    /// Not built yet.
-    Command,
 }
 
 /// A node's fields.

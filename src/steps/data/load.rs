@@ -18,9 +18,7 @@ use crate::steps::data::load_files::{Load, Unfit, gather};
 
 /// One of PostgreSQL's client programs, set up for a session of drillyard's on the node, from the node's own host.
 pub(crate) fn client_program(node: &Node, name: &str, purpose: Purpose) -> Result<Program, Box<Finding>> {
-    let program = Program { env: node.session_env()?, ..Program::new(name, Vec::<String>::new()) };
-    let program = program.env("PGAPPNAME", format!("drillyard {name}")).env("LC_ALL", "C");
-    Ok(program.env("PGOPTIONS", node.session_options(purpose)))
+    Ok(node.client_program(name, purpose)?)
 }
 
 /// A file of SQL that a step runs.

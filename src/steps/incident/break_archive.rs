@@ -101,7 +101,7 @@ impl Step for BreakArchive {
             return Err(Finding::failed("the incident did nothing")
                 .label(format!("`{}` is in recovery, and archives nothing", self.node)));
         }
-        let command = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.broken_archive_command(broken);
+        let command = broken.command(&**cx.world.repo(self.repo.as_deref().unwrap_or_default())?);
         let log = node.log_size().await?;
         cx.marked(&node, async |client, cx| {
             client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Program;
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
+use crate::repo::{Damaged, Where, damage_file};
 use crate::source::{Name, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{
-    Where, archivers, damage, find_segment, marked_by, resolve_below, resolve_repo, resolve_wal,
+    archivers, find_segment, marked_by, resolve_below, resolve_repo, resolve_wal,
 };
 
 /// Damages a page of a table, a WAL segment in an archive, or a file of a backup.
@@ -195,16 +195,16 @@ impl Corrupt {
             let file = format!("{}/{}", node.host()?.paths().data, relation.file);
             // In the second half of the page, where a table has its rows.
             let at = relation.block * relation.block_size + relation.block_size / 2;
-            let damaged = damage(&node, &file, Where::At(at)).await;
+            let damaged = damage_file(node.host()?.as_ref(), &file, &relation.file, Where::At(at)).await;
             // Whatever became of it: the step has stopped the server, and nobody else will start it.
             cx.wait("the server to start");
             node.start(None, deadline).await?;
-            let (offset, length) = damaged?;
+            let damaged = damaged?;
             cx.fact("relation", relation.what.clone());
-            cx.fact("file", relation.file.clone());
+            cx.fact("file", damaged.file);
             cx.fact("block", relation.block);
-            cx.fact("offset", offset);
-            cx.fact("bytes", length);
+            cx.fact("offset", damaged.offset);
+            cx.fact("bytes", damaged.bytes);
             Ok(())
         })
         .await
@@ -253,66 +253,32 @@ impl Corrupt {
     async fn run_wal(&self, cx: &mut Context<'_>, which: &Spanned<WhichWal>) -> StepResult {
         let repo = cx.world.repo(&self.of)?.clone();
         let node = cx.world.any_host()?;
-        let archive = repo.archive(node.host()?.as_ref()).await?;
+        let host = node.host()?.as_ref();
+        let archive = repo.archive(host).await?;
         let segment = find_segment(cx, &repo, &archive, which)?;
-        let file = format!("{}/{segment}", repo.wal());
-        self.damage_file(cx, &node, &file, &segment, Where::Wal).await
-    }
-
-    async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        let dir = cx.world.repo(&self.of)?.backup(backup.as_str());
-        let node = cx.world.any_host()?;
-        let file = match &self.file {
-            Some(file) => file.value.clone(),
-            None => largest_table(&node, &dir, backup).await?,
-        };
-        // The second half of a table's first page, where its rows are; anything else is read from its beginning.
-        let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
-        let (path, place) = (format!("{dir}/{file}"), Where::At(if is_table { 4096 } else { 0 }));
-        self.damage_file(cx, &node, &path, &file, place).await.map_err(|finding| match &self.file {
-            Some(file) => finding.at(file.span),
-            None => finding.at(backup.span),
-        })
-    }
-
-    async fn damage_file(
-        &self,
-        cx: &mut Context<'_>,
-        node: &Node,
-        path: &str,
-        shown: &str,
-        place: Where,
-    ) -> StepResult {
         marked_by(cx, &self.archivers, async |cx| {
-            let (offset, length) = damage(node, path, place).await?;
-            cx.fact("file", shown);
-            cx.fact("offset", offset);
-            cx.fact("bytes", length);
+            report(cx, &repo.damage_wal(host, &segment).await?);
             Ok(())
         })
         .await
     }
+
+    async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
+        let repo = cx.world.repo(&self.of)?.clone();
+        let label = cx.world.label(backup.as_str());
+        let node = cx.world.any_host()?;
+        let file = self.file.as_ref().map(|file| file.value.as_str());
+        let at = self.file.as_ref().map_or(backup.span, |file| file.span);
+        let damaged = marked_by(cx, &self.archivers, async |cx| {
+            report(cx, &repo.damage_backup(node.host()?.as_ref(), &label, file).await?);
+            Ok(())
+        });
+        damaged.await.map_err(|finding| finding.at(at))
+    }
 }
 
-/// The largest table's file in a backup: a user's where there is one.
-async fn largest_table(node: &Node, dir: &str, backup: &Spanned<Name>) -> Result<String, Box<Finding>> {
-    /// The first number that a user's table can have (`FirstNormalObjectId`).
-    const FIRST_OF_USERS: u64 = 16384;
-    let output = node.host()?.run(Program::script(r#"cd "$1" && ls -ln base/*/[0-9]*"#, [dir])).await?;
-    let file = |line: &str| {
-        let mut words = line.split_ascii_whitespace();
-        let size: u64 = words.nth(4)?.parse().ok()?;
-        let path = words.next_back()?;
-        // Maps and further gigabytes have more than a number in their names.
-        let number: u64 = path.rsplit('/').next()?.parse().ok()?;
-        (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
-    };
-    let text = output.text();
-    let largest = text.lines().filter_map(file).max().map(|(_, _, path)| path);
-    largest.ok_or_else(|| {
-        Finding::failed("the incident did nothing").at(backup.span).label(match output.success() {
-            true => format!("there is no table with rows in {dir}"),
-            false => output.stderr.trim().to_owned(),
-        })
-    })
+fn report(cx: &mut Context<'_>, damaged: &Damaged) {
+    cx.fact("file", damaged.file.clone());
+    cx.fact("offset", damaged.offset);
+    cx.fact("bytes", damaged.bytes);
 }

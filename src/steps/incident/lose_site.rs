@@ -76,8 +76,8 @@ impl Step for LoseSite {
             // By a host of the site itself where there is no other: a moment later it is gone, too.
             let node = cx.world.any_host()?;
             let all = hosts.iter().map(|node| cx.world.lose(node));
-            let empty = r#"for repo; do rm -rf "$repo"/* "$repo"/.[!.]*; done"#;
-            cx.script(&node, "the loss of the repos", empty, repos.iter().map(|repo| repo.path.clone())).await?;
+            let host = node.host()?.as_ref();
+            futures_util::future::try_join_all(repos.iter().map(|repo| repo.wipe(host))).await?;
             cx.world.outputs().lost_repos.extend(repos.iter().map(|repo| repo.name.clone()));
             futures_util::future::try_join_all(all).await.map(drop)
         };

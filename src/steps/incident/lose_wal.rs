@@ -65,8 +65,7 @@ impl Step for LoseWal {
         let segment = find_segment(cx, &repo, &archive, &self.which)?;
         marked_by(cx, &self.archivers, async |cx| {
             cx.fact("segment", segment.clone());
-            let file = format!("{}/{segment}", repo.wal());
-            cx.script(&node, "the loss", r#"[ -e "$1" ] && rm "$1""#, [file]).await
+            Ok(repo.lose_wal(node.host()?.as_ref(), &segment).await?)
         })
         .await
     }

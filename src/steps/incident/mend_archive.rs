@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Program;
-use crate::repo::Broken;
+use crate::repo::{Broken, bring_late_wal};
 use crate::steps::incident::break_archive::{archive_command, reload};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 
@@ -70,12 +69,14 @@ impl Step for MendArchive {
             let mended = cx.until(&what, async |seen| {
                 knocker.knock(&node).await;
                 // At every look: the archiver may have been at work with the broken command still.
-                let placed = host.run(Program::script(&repo.place_late_wal(), [&host.paths().data])).await?;
-                late += placed.text().lines().count();
-                if !placed.success() {
-                    return Err(Finding::failed("segments that were late could not be moved into the repo")
-                        .note("said", placed.stderr.trim()));
-                }
+                late += bring_late_wal(&*repo, host.as_ref(), &host.paths().data).await.map_err(|error| match error
+                    .said()
+                {
+                    Some(said) => {
+                        Finding::failed("segments that were late could not be moved into the repo").note("said", said)
+                    }
+                    None => error.into(),
+                })?;
                 if repo.archive(host.as_ref()).await?.holds(segment) {
                     return Ok(Some(()));
                 }

@@ -1,8 +1,6 @@
-//! What the incidents share that happen to a repo: which segment, whose mark, and how a file is damaged.
+//! What the incidents share that happen to a repo: which segment, whose mark, and what the scenario says of it.
 
 use crate::harness::{Context, Finding, Scope, StepResult};
-use crate::host::Program;
-use crate::node::Node;
 use crate::pg::{Segment, TimelineId};
 use crate::repo::{Archive, Repo};
 use crate::source::{Name, Spanned, WhichWal};
@@ -71,48 +69,6 @@ pub(crate) fn find_segment(
         Some(name) if archive.has(&name) => Ok(name),
         Some(name) => missing(format!("there is no segment {name} in repo `{}`: {}", repo.name, archive.summary())),
         None => missing(format!("there is no WAL in repo `{}`", repo.name)),
-    }
-}
-
-/// Where a file is damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Where {
-    /// At this offset, or at the file's beginning where it is shorter.
-    At(u64),
-    /// In the middle of the WAL that is in a segment: its second page, or the first where that is all.
-    Wal,
-}
-
-/// Damages a disk sector's worth of a file on the node's host: offset and length of what is now nonsense.
-pub(crate) async fn damage(node: &Node, file: &str, place: Where) -> Result<(u64, u64), Box<Finding>> {
-    // The second byte is for what is already full of the first.
-    const DAMAGE: &str = r#"f=$1 at=$2 len=512
-[ -f "$f" ] || { echo "there is no file $f" >&2; exit 3; }
-size=$(wc -c <"$f")
-[ "$size" -gt 0 ] || { echo "the file $f is empty" >&2; exit 3; }
-if [ "$at" = wal ]; then
-  at=8192
-  [ "$(dd if="$f" bs=8192 skip=1 count=1 2>/dev/null | tr -d '\0' | wc -c)" -gt 0 ] || at=0
-fi
-[ $((at + len)) -le "$size" ] || at=0
-[ "$len" -le "$size" ] || len=$size
-look() { dd if="$f" bs=1 skip="$at" count="$len" 2>/dev/null | cksum; }
-before=$(look)
-for byte in '\333' '\244'; do
-  head -c "$len" /dev/zero | tr '\0' "$byte" | dd of="$f" bs=1 seek="$at" conv=notrunc 2>/dev/null
-  [ "$(look)" = "$before" ] || { echo "$at $len"; exit 0; }
-done
-echo "the file $f cannot be damaged" >&2; exit 3"#;
-    let place = match place {
-        Where::At(offset) => offset.to_string(),
-        Where::Wal => "wal".to_owned(),
-    };
-    let output = node.host()?.run(Program::script(DAMAGE, [file.to_owned(), place])).await?;
-    let text = output.text();
-    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
-    match (output.success(), numbers.next(), numbers.next()) {
-        (true, Some(offset), Some(length)) => Ok((offset, length)),
-        _ => Err(Finding::failed("the incident did nothing").label(output.stderr.trim())),
     }
 }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Program;
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
+use crate::repo::Verified;
 use crate::source::{Name, Spanned};
 use crate::steps::incident::repo_damage::resolve_repo;
 use crate::steps::judgement::checksums::read_checksums;
@@ -105,28 +105,22 @@ impl Step for AssertIntact {
 
 impl AssertIntact {
     async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        const VERIFY: &str = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
-for segment in "$1"/pg_wal/????????????????????????; do
-  [ ! -f "$segment" ] || exec pg_verifybackup --quiet "$1"
-done
-exec pg_verifybackup --quiet --wal-directory "$2" "$1""#;
         let repo = cx.world.repo(&self.of)?.clone();
         let node = cx.world.any_host()?;
-        cx.wait("pg_verifybackup");
-        let output = node.host()?.run(Program::script(VERIFY, [repo.backup(backup.as_str()), repo.wal()])).await?;
-        if output.success() {
-            cx.fact("repo", repo.name.clone());
-            return Ok(());
-        }
-        let lines = output
-            .stderr
-            .lines()
-            .map(|line| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: "));
-        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+        cx.wait(repo.verify_program());
+        let label = cx.world.label(backup.as_str());
+        let lines = match repo.verify(node.host()?.as_ref(), &label).await? {
+            Verified::Intact => {
+                cx.fact("repo", repo.name.clone());
+                return Ok(());
+            }
+            Verified::Damaged(lines) => lines,
+        };
+        let no_reason = || format!("{} gives no reason", repo.verify_program());
         Err(Finding::failed(format!("backup `{}` in repo `{}` is not intact", backup.value, repo.name))
             .at(backup.entry)
-            .label(lines.first().copied().unwrap_or("pg_verifybackup gives no reason"))
-            .note("found", shown(lines.iter().map(ToString::to_string)))
+            .label(lines.first().cloned().unwrap_or_else(no_reason))
+            .note("found", shown(lines.into_iter()))
             .help("take another backup, or its copy in another repo: what is damaged here cannot be mended"))
     }
 

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Backup, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
-use crate::node::Purpose;
+use crate::harness::{Backup, Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::repo::{BackupOrder, Checkpoint};
 use crate::source::{Name, Spanned};
-use crate::steps::data::load::client_program;
 use crate::steps::protection::backup_source::Source;
 
 /// Takes a base backup with pg_basebackup, into a repo, under the step's id.
@@ -49,16 +48,6 @@ impl StepKind for TakeBackup {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Mark;
 }
-
-/// Takes a backup to `$2`, which lies in `$1`, and its tablespaces to `$3`; what follows are options for pg_basebackup. Its links
-/// to the tablespaces are relative, so that the repo can be copied.
-const TAKE: &str = r#"dir=$1 backup=$2 spaces=$3; shift 3
-mkdir -p "$dir"
-pg_basebackup -D "$backup" -c fast -X stream --no-sync "$@" || { rc=$?; rm -rf "$backup" "$spaces"; exit $rc; }
-for link in "$backup"/pg_tblspc/*; do
-  [ -L "$link" ] || continue
-  ln -sfn "../../../tablespaces/${backup##*/}/${link##*/}" "$link"
-done"#;
 
 #[async_trait(?Send)]
 impl Step for TakeBackup {
@@ -104,29 +93,21 @@ impl Step for TakeBackup {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
         let id = cx.id.unwrap_or_default().to_owned();
-        let repo = cx.world.repo(self.to.as_ref().map_or("", |to| to.as_str()))?;
-        let path = repo.backup(&id);
-        let spaces = repo.tablespaces(&id);
+        let repo = cx.world.repo(self.to.as_ref().map_or("", |to| to.as_str()))?.clone();
         let source = Source::of(cx, &node).await?;
         source.catch_up(cx, &node).await?;
-        cx.wait("pg_basebackup");
-        let name = repo.name.clone();
+        cx.wait(repo.backup_program());
+        let mut label = None;
         cx.marked(&node, async |_, cx| {
-            let mappings: Vec<String> = node.tablespaces().await?.iter().map(|space| space.mapping(&spaces)).collect();
-            let dir = format!("{}/backups", repo.path);
-            let args = ["-euc", TAKE, "drillyard", &dir, &path, &spaces];
-            let program = client_program(&node, "sh", Purpose::Own)?.with_args(args).with_args(mappings);
-            let output = node.host()?.run(program).await?;
-            if !output.success() {
-                return Err(Finding::failed(format!("pg_basebackup failed (exit status {})", output.status))
-                    .note("said", output.stderr.trim()));
-            }
-            cx.fact("repo", name.clone());
+            let order = BackupOrder { id: &id, checkpoint: Checkpoint::Fast, options: &[] };
+            label = Some(repo.back_up(&node, &order).await?);
+            cx.fact("repo", repo.name.clone());
             Ok(None)
         })
         .await?;
-        cx.world.outputs().backups.insert(id, Backup { repo: repo.name.clone() });
-        let repo = repo.clone();
+        if let Some(label) = label {
+            cx.world.outputs().backups.insert(id, Backup { repo: repo.name.clone(), label });
+        }
         source.archived(cx, &node, &repo).await
     }
 }

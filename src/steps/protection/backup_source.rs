@@ -80,7 +80,7 @@ impl Source {
         let until = cx.deadline.min(Instant::now() + PATIENCE);
         let there = wait_until(until, async |_| {
             let there = repo.archive(host.as_ref()).await?.holds(segment);
-            Ok::<_, crate::host::HostError>(there.then_some(()))
+            Ok::<_, crate::repo::RepoError>(there.then_some(()))
         });
         match there.await? {
             Ok(()) => cx.fact("segment", segment.to_string()),

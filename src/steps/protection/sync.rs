@@ -55,20 +55,8 @@ impl Step for Sync {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (from, to) = (cx.world.repo(&self.original)?.path.clone(), cx.world.repo(self.repo.as_str())?.path.clone());
+        let (from, to) = (cx.world.repo(&self.original)?, cx.world.repo(self.repo.as_str())?);
         let node = cx.world.any_host()?;
-        // WAL and tablespaces first: a backup must not arrive before what it needs.
-        let script = r#"for part in wal tablespaces backups; do
-  [ -d "$1/$part" ] || continue
-  mkdir -p "$2/$part"
-  for item in "$1/$part"/*; do
-    [ -e "$item" ] || continue
-    name=${item##*/}
-    [ -e "$2/$part/$name" ] && continue
-    cp -a "$item" "$2/$part/.$name.part"
-    mv "$2/$part/.$name.part" "$2/$part/$name"
-  done
-done"#;
-        cx.script(&node, "the copy", script, [from, to]).await
+        Ok(to.copy_from(node.host()?.as_ref(), from.place()).await?)
     }
 }

@@ -3,10 +3,9 @@
 //! PostgreSQL takes a segment that is missing or cannot be read for the end: it promotes there, or waits, and says nothing.
 
 use crate::harness::{Finding, StepResult};
-use crate::host::HostError;
 use crate::node::{Node, RecoveryLog};
 use crate::pg::{History, Lsn, Segment, TimelineId};
-use crate::repo::{Archive, Repo};
+use crate::repo::{Archive, Repo, RepoError};
 
 /// The segments that lay in a repo before the recovery began: what is archived meanwhile need not be read.
 pub(crate) struct ArchiveEnd<'a> {
@@ -26,7 +25,7 @@ enum Beyond {
 
 impl<'a> ArchiveEnd<'a> {
     /// Lists a repo's segments.
-    pub(crate) async fn read(node: &Node, repo: &'a Repo) -> Result<Self, HostError> {
+    pub(crate) async fn read(node: &Node, repo: &'a Repo) -> Result<Self, RepoError> {
         Ok(ArchiveEnd { repo, archive: repo.archive(node.host()?.as_ref()).await? })
     }
 
@@ -73,18 +72,16 @@ impl<'a> ArchiveEnd<'a> {
     }
 
     /// Fails where the newest WAL in the archive is on a timeline that a recovery to its end did not take.
-    pub(crate) async fn judge_newest(&self, node: &Node, replayed: Lsn, history: &History) -> StepResult {
+    pub(crate) fn judge_newest(&self, replayed: Lsn, history: &History) -> StepResult {
         let Some(newest) = self.archive.newest() else { return Ok(()) };
         if self.on_way(history).contains(&newest) {
             return Ok(());
         }
         let (repo, timeline) = (&self.repo.name, newest.timeline());
-        let file = format!("{}/{}", self.repo.wal(), History::file(timeline));
-        let text = String::from_utf8_lossy(&node.host()?.read(&file, 0).await?).into_owned();
-        let theirs = History::read(timeline, &text);
+        let theirs = self.archive.history(timeline);
         let taken = history.timeline;
         let (parted, help) = match theirs.parted(history) {
-            _ if timeline.0 > 1 && text.is_empty() => (
+            _ if !self.archive.has_history(timeline) => (
                 format!("repo `{repo}` does not hold {}", History::file(timeline)),
                 "without its history file nothing can follow a timeline: archive it".to_owned(),
             ),
@@ -150,6 +147,7 @@ impl<'a> ArchiveEnd<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::{Place, default_kind};
 
     const MB: u64 = 1 << 20;
 
@@ -161,7 +159,8 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_the_end_is_found_on_its_timeline_alone() {
-        let repo = Repo { name: "onsite".to_owned(), path: "/repo".to_owned() };
+        let place = Place { name: "onsite".to_owned(), path: "/repo".to_owned() };
+        let repo = default_kind().at(place);
         let told = |lsn: u64, timeline, log: &str| {
             let (recovery_log, archive) = (RecoveryLog::read(log), archive(&repo));
             let history = History::first(TimelineId(timeline));

@@ -8,13 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Program;
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
-use crate::repo::Repo;
-use crate::repo::history::{Archive, LIST, Reach};
-use crate::repo::lookup::{Known, LOOK_UP, NO_BACKUP, question};
-use crate::repo::wal_search::{Deed, Found};
+use crate::repo::{Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
 use crate::source::{Name, Span, Spanned, did_you_mean};
 use crate::steps::recovery::recreated::Reader;
 
@@ -184,11 +180,12 @@ impl Step for FindInWal {
             node: &node,
             repo: &repo,
             backup: &start.backup,
+            label: cx.world.label(&start.backup),
             archive: &start.archive,
             timeline: start.timeline,
             count: mistake == Mistake::Changed,
             since: start.since,
-            question: question(&table.value),
+            table: &table.value,
             scratch: format!("{}/look-up-{}", node.host()?.paths().shared, cx.index),
         };
         let (mut found, complaints) = reader.search(&start.known).await?;
@@ -272,18 +269,20 @@ impl FindInWal {
         let (mut asked, mut others) = (Vec::new(), Vec::new());
         for (backup, mark) in self.backups(cx)? {
             cx.wait(format!("the answer of a copy of `{backup}`"));
-            let fixed = [repo.backup(&backup), scratch.clone(), question(&table.value), DATABASE.to_owned()];
-            let arguments = fixed.into_iter().chain([const { String::new() }; 3]);
-            let output = host.run(Program::script(LOOK_UP, arguments)).await?;
-            if output.status == NO_BACKUP {
-                continue;
-            }
-            let known = output.success().then(|| Known::read(&output.text())).flatten().ok_or_else(|| {
-                Finding::failed(format!("backup `{backup}` could not be asked for {}", table.value))
-                    .at(table.span)
-                    .label("a copy of it did not come up")
-                    .note("said", output.stderr.trim())
-            })?;
+            let label = cx.world.label(&backup);
+            let (scratch, database) = (scratch.clone(), DATABASE);
+            let look_up =
+                LookUp { repo: &**repo, host: host.as_ref(), backup: &label, table: &table.value, database, scratch };
+            let known = match look_up.at_its_end().await? {
+                Answer::Known(known) => known,
+                Answer::NoBackup => continue,
+                Answer::Unanswered(said) => {
+                    return Err(Finding::failed(format!("backup `{backup}` could not be asked for {}", table.value))
+                        .at(table.span)
+                        .label("a copy of it did not come up")
+                        .note("said", said));
+                }
+            };
             match known.kind.as_str() {
                 "" => {
                     others.extend(known.others);
@@ -297,8 +296,7 @@ impl FindInWal {
                         .label(format!("in backup `{backup}`")));
                 }
             }
-            let listing = host.run(Program::script(LIST, [repo.wal()])).await?;
-            let archive = Archive::read(&listing.text());
+            let archive = repo.archive(host.as_ref()).await?;
             let timeline = mark.after.timeline;
             let newest = archive.newest_from(timeline, known.until);
             let reach = archive.reach(known.until, timeline, newest);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Context, Finding, StepResult};
-use crate::host::Program;
 use crate::journal::Cause;
 use crate::node::{
     Config, Node, Origin, RecoveryLog, RefusalReason, SqlError, StartError, Started, WalRefusal, create_slot,
@@ -145,8 +144,7 @@ impl Standby {
     }
 
     async fn holds(&self, repo: &Repo, segment: &str) -> Result<bool, Box<Finding>> {
-        let file = format!("{}/{segment}", repo.wal());
-        Ok(self.node.host()?.run(Program::script(r#"test -s "$1""#, [file])).await?.success())
+        Ok(repo.holds(self.node.host()?.as_ref(), segment).await?)
     }
 
     fn title(&self) -> String {

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::node::{Config, Node, Origin, RecoveryLog, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
-use crate::repo::Repo;
+use crate::repo::{Repo, nowhere};
 use crate::source::{Name, Spanned, Timeline};
 use crate::steps::recovery::archive_end::ArchiveEnd;
 use crate::steps::recovery::follow::{Archive, Standby, receive};
@@ -422,7 +422,7 @@ impl Recover {
             return Err(self.explain(cx, node, target, finding.note("archive", why).note("log", trouble)).await);
         }
         let position = recovering.attained(cx, &recovery_log).await?;
-        let judged = self.judge_position(cx, node, target, &recovery_log, &position, &archive).await;
+        let judged = self.judge_position(cx, target, &recovery_log, &position, &archive).await;
         judged.map_err(|finding| finding.at(self.until.entry))?;
         node.own_log_settings().await?;
         match &self.then.value {
@@ -442,7 +442,6 @@ impl Recover {
     async fn judge_position(
         &self,
         cx: &Context<'_>,
-        node: &Arc<Node>,
         target: &RecoveryTarget,
         recovery_log: &RecoveryLog,
         position: &Position,
@@ -459,7 +458,7 @@ impl Recover {
         if *target == RecoveryTarget::Latest {
             archive.judge(position.lsn, &position.history, recovery_log)?;
             if self.target_timeline() == TargetTimeline::Latest {
-                archive.judge_newest(node, position.lsn, &position.history).await?;
+                archive.judge_newest(position.lsn, &position.history)?;
             }
         }
         Ok(())
@@ -571,7 +570,7 @@ impl Recover {
 
     /// Where it reads WAL. A standby may have no more than its own.
     fn repo(&self, cx: &Context<'_>) -> Result<Repo, Box<Finding>> {
-        self.from.as_deref().map_or_else(|| Ok(Repo::nowhere()), |from| cx.world.repo(from).cloned())
+        self.from.as_deref().map_or_else(|| Ok(nowhere()), |from| cx.world.repo(from).cloned())
     }
 
     /// Whose postgresql.auto.conf lies in the data directory.

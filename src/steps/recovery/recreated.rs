@@ -2,28 +2,26 @@
 //! again, recovered to where the next one may begin or end.
 
 use crate::harness::{Context, Finding};
-use crate::host::Program;
 use crate::journal::Event;
 use crate::node::{DATABASE, Node};
-use crate::pg::{Lsn, TimelineId};
-use crate::repo::Repo;
-use crate::repo::history::Archive;
-use crate::repo::lookup::{Known, LOOK_UP};
-use crate::repo::wal_search::{Deed, Found, SEARCH, arguments};
+use crate::pg::{Lsn, TableName, TimelineId};
+use crate::repo::{Answer, Archive, Deed, Found, Known, Label, LookUp, Repo, Search};
 
 /// Reads the WAL behind a backup, and asks copies of that backup.
 pub(crate) struct Reader<'a> {
     pub node: &'a Node,
     pub repo: &'a Repo,
     pub backup: &'a str,
+    /// What the repo calls it.
+    pub label: Label,
     pub archive: &'a Archive,
     /// The timeline that is followed.
     pub timeline: TimelineId,
     /// Whether rows are counted, and from where on.
     pub count: bool,
     pub since: Lsn,
-    /// What a copy is asked.
-    pub question: String,
+    /// What a copy is asked for.
+    pub table: &'a TableName,
     /// Where it lies meanwhile.
     pub scratch: String,
 }
@@ -36,32 +34,43 @@ impl Reader<'_> {
     pub(crate) async fn search(&self, known: &Known) -> Result<(Found, String), Box<Finding>> {
         let history = self.archive.history(self.timeline);
         let reach = self.archive.reach(known.until, history.at(Lsn(known.until.0 + 1)), self.timeline);
-        let major = self.node.version().major;
-        let arguments = arguments(&self.repo.wal(), known, self.since, self.count, major, &reach.stretches);
-        let output = self.node.host()?.run(Program::script(SEARCH, arguments)).await?;
-        let found = output.success().then(|| Found::read(&output.text())).flatten();
-        let found = found
-            .ok_or_else(|| Finding::errored("the WAL could not be searched").note("said", output.stderr.trim()))?;
-        Ok((found, output.stderr))
+        let search = Search {
+            repo: &**self.repo,
+            host: self.node.host()?.as_ref(),
+            major: self.node.version().major,
+            known,
+            count: self.count,
+            since: self.since,
+            stretches: &reach.stretches,
+            segments: &self.archive.all_segments(&reach),
+            scratch: format!("{}-wal", self.scratch),
+        };
+        search.run().await.map_err(|error| match error.said() {
+            Some(said) => Finding::errored("the WAL could not be searched").note("said", said),
+            None => error.into(),
+        })
     }
 
     /// What a copy knows of the table that has been recovered to just before `at`; none where there is no such table.
     async fn ask(&self, cx: &mut Context<'_>, at: Lsn) -> Result<Option<Known>, Box<Finding>> {
         cx.wait(format!("the answer of a copy of `{}` at {at}", self.backup));
-        let arguments = [
-            self.repo.backup(self.backup),
-            self.scratch.clone(),
-            self.question.clone(),
-            DATABASE.to_owned(),
-            at.to_string(),
-            self.repo.wal(),
-            self.timeline.to_string(),
-        ];
-        let output = self.node.host()?.run(Program::script(LOOK_UP, arguments)).await?;
-        let known = output.success().then(|| Known::read(&output.text())).flatten().ok_or_else(|| {
+        let look_up = LookUp {
+            repo: &**self.repo,
+            host: self.node.host()?.as_ref(),
+            backup: &self.label,
+            table: self.table,
+            database: DATABASE,
+            scratch: self.scratch.clone(),
+        };
+        let unanswered = |said: &str| {
             Finding::errored(format!("a copy of backup `{}` could not be recovered to {at}", self.backup))
-                .note("said", output.stderr.trim())
-        })?;
+                .note("said", said)
+        };
+        let known = match look_up.just_before(at, self.timeline).await? {
+            Answer::Known(known) => known,
+            Answer::NoBackup => return Err(unanswered("")),
+            Answer::Unanswered(said) => return Err(unanswered(&said)),
+        };
         Ok(Some(known).filter(|known| known.kind == "r" || known.kind == "p"))
     }
 

@@ -1,8 +1,7 @@
 //! Servers that steps make or start again: what they are made from, and why they do not come up.
 
 use crate::harness::{Context, Finding};
-use crate::host::Program;
-use crate::node::{Config, Node, Origin, Setup, StartError, log_reason, own_tablespaces};
+use crate::node::{Config, Node, Origin, Setup, StartError, log_reason};
 use crate::repo::Repo;
 use crate::source::{Name, Span, Spanned};
 use crate::steps::recovery::tablespaces::keep_apart;
@@ -16,33 +15,15 @@ pub(crate) async fn restore(
 ) -> Result<(), Box<Finding>> {
     let host = node.host()?;
     cx.wait(format!("the restore of {} from repo `{}`", backup.value, repo.name));
-    let script = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
-rm -rf "$2" "$3"
-# The WAL of a backup is filled up with zeros; not every cp can leave them out.
-copy() { cp -a --sparse=always "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }; }
-copy "$1" "$2"
-chmod 700 "$2"
-# Tablespaces get places of this server's own: the paths in a backup are those of the server that it was taken from.
-for link in "$1"/pg_tblspc/*; do
-  [ -L "$link" ] || continue
-  oid=${link##*/}
-  [ -d "$link/." ] || { echo "the backup lacks tablespace $oid" >&2; exit 1; }
-  mkdir -p "$3"; chmod 700 "$3"
-  copy "$link/." "$3/$oid"
-  ln -sfn "$3/$oid" "$2/pg_tblspc/$oid"
-done
-rm -f "$2/tablespace_map""#;
-    let data = &host.paths().data;
-    let args = [repo.backup(backup.as_str()), data.clone(), own_tablespaces(data)];
-    let output = host.run(Program::script(script, args)).await?;
-    match output.success() {
-        true => Ok(()),
-        false => {
-            Err(Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
+    let restored = repo.restore(host.as_ref(), &cx.world.label(backup.as_str()), &host.paths().data).await;
+    restored.map_err(|error| match error.said() {
+        Some(said) => {
+            Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
                 .at(backup.span)
-                .label(output.stderr.trim()))
+                .label(said)
         }
-    }
+        None => error.into(),
+    })
 }
 
 /// What a server is set up with whose data directory was there before; reports what becomes of its postgresql.auto.conf.

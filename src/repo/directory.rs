@@ -1,0 +1,190 @@
+//! A directory: base backups by pg_basebackup, WAL by cp.
+//!
+//! `backups/ID` is a backup, `tablespaces/ID/OID` a tablespace of it, `wal/SEGMENT` archived WAL.
+
+use async_trait::async_trait;
+
+use super::archive::Archive;
+use super::damage::{Damaged, Where, damage_file};
+use super::error::{RepoError, Result, run};
+use super::kind::RepoKind;
+use super::storage::{BackupOrder, Checkpoint, Label, Place, Storage, Verified};
+use crate::host::{Host, Program};
+use crate::node::{Node, Purpose, own_tablespaces};
+use crate::pg::Segment;
+
+/// A directory that every host of the drill sees.
+#[derive(Debug)]
+pub struct Directory(Place);
+
+impl RepoKind for Directory {
+    const NAME: &'static str = "directory";
+    const ABOUT: &'static str = "A directory, with pg_basebackup and cp.";
+
+    fn at(place: Place) -> Self {
+        Directory(place)
+    }
+}
+
+impl Directory {
+    fn wal(&self) -> String {
+        format!("{}/wal", self.0.path)
+    }
+
+    fn backup(&self, label: &Label) -> String {
+        format!("{}/backups/{label}", self.0.path)
+    }
+
+    fn tablespaces(&self, label: &Label) -> String {
+        format!("{}/tablespaces/{label}", self.0.path)
+    }
+
+    /// The largest table's file in a backup: a user's if there is one.
+    async fn largest_table(&self, host: &dyn Host, dir: &str) -> Result<String> {
+        /// The first number that a user's table can have (`FirstNormalObjectId`).
+        const FIRST_OF_USERS: u64 = 16384;
+        let output = host.run(Program::script(r#"cd "$1" && ls -ln base/*/[0-9]*"#, [dir])).await?;
+        let file = |line: &str| {
+            let mut words = line.split_ascii_whitespace();
+            let size: u64 = words.nth(4)?.parse().ok()?;
+            let path = words.next_back()?;
+            // Maps and further gigabytes have more than a number in their names.
+            let number: u64 = path.rsplit('/').next()?.parse().ok()?;
+            (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
+        };
+        let text = output.text();
+        let largest = text.lines().filter_map(file).max().map(|(_, _, path)| path);
+        largest.ok_or_else(|| {
+            RepoError::Nothing(match output.success() {
+                true => format!("there is no table with rows in {dir}"),
+                false => output.stderr.trim().to_owned(),
+            })
+        })
+    }
+}
+
+#[async_trait]
+impl Storage for Directory {
+    fn place(&self) -> &Place {
+        &self.0
+    }
+
+    fn backup_program(&self) -> &'static str {
+        "pg_basebackup"
+    }
+
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+        let label = Label::new(order.id);
+        let spaces = self.tablespaces(&label);
+        let mappings: Vec<String> = node.tablespaces().await?.iter().map(|space| space.mapping(&spaces)).collect();
+        let checkpoint = match order.checkpoint {
+            Checkpoint::Fast => "--checkpoint=fast",
+            Checkpoint::Spread => "--checkpoint=spread",
+        };
+        let script = include_str!("scripts/take_backup.sh");
+        let dir = format!("{}/backups", self.0.path);
+        let args = ["-euc", script, "drillyard", &dir, &self.backup(&label), &spaces, checkpoint];
+        let program = node.client_program("sh", Purpose::Own)?.with_args(args);
+        let program = program.with_args(mappings).with_args(order.options.iter().cloned());
+        run(node.host()?.as_ref(), self.backup_program(), program).await?;
+        Ok(label)
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Label>> {
+        let script = r#"cd "$1" 2>/dev/null || exit 0; ls -tr"#;
+        let output = run(host, "ls", Program::script(script, [format!("{}/backups", self.0.path)])).await?;
+        Ok(output.text().lines().map(Label::new).collect())
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        let args = [self.backup(backup), data.to_owned(), own_tablespaces(data)];
+        let script = include_str!("scripts/restore_backup.sh");
+        run(host, "the restore", Program::script(script, args)).await.map(drop)
+    }
+
+    /// A segment appears under its name when it is whole, and one that is there already is kept.
+    fn archive_command(&self) -> String {
+        let wal = self.wal();
+        self.unless_archived(&format!("cp %p {wal}/.%f.part && mv {wal}/.%f.part {wal}/%f"))
+    }
+
+    fn restore_command(&self) -> String {
+        format!("cp {}/%f %p", self.wal())
+    }
+
+    fn archive_directory(&self) -> String {
+        self.wal()
+    }
+
+    fn unless_archived(&self, otherwise: &str) -> String {
+        let wal = self.wal();
+        format!("if test -e {wal}/%f; then cmp -s %p {wal}/%f; else {otherwise}; fi")
+    }
+
+    /// Each time it appears whole, and is the same.
+    fn deliver(&self, file: &str) -> String {
+        let wal = self.wal();
+        format!("cp {file} {wal}/.{file}.$$.part && mv {wal}/.{file}.$$.part {wal}/{file} && rm -f {file}")
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let output = host.run(Program::script(include_str!("scripts/list_wal.sh"), [self.wal()])).await?;
+        Ok(Archive::read(&output.text()))
+    }
+
+    async fn holds(&self, host: &dyn Host, file: &str) -> Result<bool> {
+        let path = format!("{}/{file}", self.wal());
+        Ok(host.run(Program::script(r#"test -s "$1""#, [path])).await?.success())
+    }
+
+    async fn wal_files(&self, _: &dyn Host, _: &[Segment], _: &str) -> Result<String> {
+        Ok(self.wal())
+    }
+
+    /// Whether it is there shows when it is read.
+    async fn backup_files(&self, _: &dyn Host, backup: &Label, _: &str) -> Result<Option<String>> {
+        Ok(Some(self.backup(backup)))
+    }
+
+    fn verify_program(&self) -> &'static str {
+        "pg_verifybackup"
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let script = include_str!("scripts/verify_backup.sh");
+        let output = host.run(Program::script(script, [self.backup(backup), self.wal()])).await?;
+        if output.success() {
+            return Ok(Verified::Intact);
+        }
+        let plain = |line: &str| {
+            let line = line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ");
+            (!line.trim().is_empty()).then(|| line.to_owned())
+        };
+        Ok(Verified::Damaged(output.stderr.lines().filter_map(plain).collect()))
+    }
+
+    async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
+        let args = [original.path.clone(), self.0.path.clone()];
+        run(host, "the copy", Program::script(include_str!("scripts/copy_repo.sh"), args)).await.map(drop)
+    }
+
+    async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
+        let file = format!("{}/{segment}", self.wal());
+        run(host, "the loss", Program::script(r#"[ -e "$1" ] && rm "$1""#, [file])).await.map(drop)
+    }
+
+    async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
+        damage_file(host, &format!("{}/{segment}", self.wal()), segment, Where::Wal).await
+    }
+
+    async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {
+        let dir = self.backup(backup);
+        let file = match file {
+            Some(file) => file.to_owned(),
+            None => self.largest_table(host, &dir).await?,
+        };
+        // The second half of a table's first page, where its rows are; anything else is read from its beginning.
+        let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+        damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
+    }
+}

@@ -1,0 +1,110 @@
+//! What goes wrong with a repo, and what a kind of repo cannot do at all.
+
+use std::fmt;
+
+use crate::host::{Host, HostError, Output, Program};
+use crate::node::SqlError;
+
+/// What comes of working with a repo.
+pub type Result<T> = std::result::Result<T, RepoError>;
+
+/// Why something could not be done with a repo.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The lab failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A server said no, or did not answer.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// A program failed: pg_basebackup, cp.
+    #[error("{what} failed (exit status {status})")]
+    Failed {
+        /// What was done: a program's name, or `the copy`.
+        what: &'static str,
+        /// The program's exit status.
+        status: i64,
+        /// What it wrote.
+        said: String,
+    },
+    /// There is nothing to be damaged or removed, and why.
+    #[error("{0}")]
+    Nothing(String),
+    /// This kind of repo never can.
+    #[error("a repo of this kind cannot {0}")]
+    NotPossible(Ability),
+}
+
+impl RepoError {
+    /// What the program said that failed, if that is what went wrong.
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            RepoError::Failed { said, .. } => Some(said),
+            _ => None,
+        }
+    }
+}
+
+/// What steps ask of a repo, and not every kind can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// Takes a backup of a server.
+    BackUp,
+    /// Gives a backup back as a data directory.
+    Restore,
+    /// Keeps the WAL that a server archives, and gives it back.
+    Archive,
+    /// Says which backups and which WAL it has: for looking for something in the WAL, and for waiting for it.
+    List,
+    /// Compares a backup with what was taken.
+    Verify,
+    /// Is brought up to date from another repo.
+    Copy,
+    /// Has a file of a backup damaged.
+    DamageBackup,
+    /// Has a WAL segment damaged.
+    DamageWal,
+    /// Has a WAL segment removed.
+    LoseWal,
+    /// Has archive_command broken on the way to it.
+    BreakArchive,
+}
+
+impl fmt::Display for Ability {
+    /// As what follows `cannot`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ability::BackUp => "take a backup",
+            Ability::Restore => "restore a backup",
+            Ability::Archive => "archive WAL",
+            Ability::List => "list its WAL",
+            Ability::Verify => "verify a backup",
+            Ability::Copy => "be a copy of another repo",
+            Ability::DamageBackup => "have a backup damaged",
+            Ability::DamageWal => "have a WAL segment damaged",
+            Ability::LoseWal => "lose a WAL segment",
+            Ability::BreakArchive => "have its archive_command broken",
+        })
+    }
+}
+
+/// What a kind of repo cannot do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a repo of kind `{kind}` cannot {ability}: {why}")]
+pub struct NotPossible {
+    /// The kind.
+    pub kind: &'static str,
+    /// What it cannot do.
+    pub ability: Ability,
+    /// Why not.
+    pub why: &'static str,
+}
+
+/// Runs a program that has to end with 0; `what` it is in messages.
+pub async fn run(host: &dyn Host, what: &'static str, program: Program) -> Result<Output> {
+    let output = host.run(program).await?;
+    match output.success() {
+        true => Ok(output),
+        false => Err(RepoError::Failed { what, status: output.status, said: output.stderr.trim().to_owned() }),
+    }
+}

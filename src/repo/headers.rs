@@ -1,0 +1,62 @@
+//! What stands at the beginning of WAL segments: whose they are.
+
+use super::error::Result;
+use super::storage::Storage;
+use crate::host::{Host, Program};
+use crate::pg::{Lsn, Segment, SystemId};
+
+/// What stands at the beginning of a WAL segment: whose it is (`XLogLongPageHeaderData`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The cluster.
+    pub system: SystemId,
+    /// Where the segment begins.
+    pub start: Lsn,
+}
+
+/// How much of a segment is its header, without what fills it up.
+const HEADER: usize = 40;
+
+impl SegmentHeader {
+    /// Reads the bytes as od prints them.
+    fn read(line: &str) -> Option<Self> {
+        let bytes: Vec<u8> = line
+            .split_whitespace()
+            .map(|byte| u8::from_str_radix(byte, 16))
+            .collect::<std::result::Result<_, _>>()
+            .ok()?;
+        let number = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?) })
+    }
+}
+
+impl dyn Storage {
+    /// What stands at the beginning of segments; `None` for one that is too short, or not there any more.
+    pub async fn headers(&self, host: &dyn Host, segments: &[Segment]) -> Result<Vec<Option<SegmentHeader>>> {
+        if segments.is_empty() {
+            return Ok(vec![]);
+        }
+        let scratch = format!("{}/headers-of-{}", host.paths().shared, self.place().name);
+        let dir = self.wal_files(host, segments, &scratch).await?;
+        let made = if dir == scratch { scratch } else { String::new() };
+        let names = segments.iter().map(ToString::to_string);
+        let args = [dir, HEADER.to_string(), made].into_iter().chain(names);
+        let output = host.run(Program::script(include_str!("scripts/read_headers.sh"), args)).await?;
+        let text = output.text();
+        let mut lines = text.lines();
+        Ok(segments.iter().map(|_| lines.next().and_then(SegmentHeader::read)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read() {
+        let header = [7_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
+        let line: String = header.iter().map(|byte| format!(" {byte:02x}")).collect();
+        assert_eq!(SegmentHeader::read(&line), Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000) }));
+        assert_eq!(SegmentHeader::read(" 07 00"), None);
+    }
+}

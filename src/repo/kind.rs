@@ -1,0 +1,77 @@
+//! A kind of repo, as the registry knows it.
+
+use std::sync::Arc;
+
+use super::error::{Ability, NotPossible};
+use super::storage::{Place, Storage};
+use crate::node::Archiving;
+
+/// What is the same for all repos of a kind.
+pub trait RepoKind: Storage + Sized + 'static {
+    /// Its word in scenarios: `kind: directory`.
+    const NAME: &'static str;
+    /// What it is, in a sentence.
+    const ABOUT: &'static str;
+    /// What it cannot do, each with the reason.
+    const CANNOT: &'static [(Ability, &'static str)] = &[];
+
+    /// A repo at this place. Nothing is made there yet.
+    fn at(place: Place) -> Self;
+}
+
+/// A kind of repo.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its word in scenarios.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub about: &'static str,
+    cannot: &'static [(Ability, &'static str)],
+    at: fn(Place) -> Arc<dyn Storage>,
+}
+
+impl Kind {
+    /// The registry's entry for a kind.
+    pub const fn of<T: RepoKind>() -> Self {
+        Kind { name: T::NAME, about: T::ABOUT, cannot: T::CANNOT, at: |place| Arc::new(T::at(place)) }
+    }
+
+    /// Whether a repo of this kind can do something.
+    ///
+    /// # Errors
+    /// If it cannot: why not.
+    pub fn can(&self, ability: Ability) -> Result<(), NotPossible> {
+        match self.cannot.iter().find(|(cannot, _)| *cannot == ability) {
+            Some((_, why)) => Err(NotPossible { kind: self.name, ability, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// A repo of this kind.
+    pub fn at(&self, place: Place) -> Repo {
+        Repo { name: place.name.clone(), storage: (self.at)(place) }
+    }
+}
+
+/// A repo of a drill, of whatever kind.
+#[derive(Debug, Clone)]
+pub struct Repo {
+    /// Its name in the scenario.
+    pub name: String,
+    storage: Arc<dyn Storage>,
+}
+
+impl Repo {
+    /// How a server archives into it.
+    pub fn archiving(&self) -> Archiving {
+        Archiving { command: self.archive_command(), directory: self.archive_directory() }
+    }
+}
+
+impl std::ops::Deref for Repo {
+    type Target = dyn Storage;
+
+    fn deref(&self) -> &Self::Target {
+        self.storage.as_ref()
+    }
+}

@@ -1,0 +1,204 @@
+//! What a kind of repo does.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::archive::Archive;
+use super::damage::Damaged;
+use super::error::{Ability, RepoError, Result, run};
+use crate::host::{Host, Program};
+use crate::node::Node;
+use crate::pg::Segment;
+
+/// Where a repo is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name in the scenario.
+    pub name: String,
+    /// A directory of its own that every host of the drill sees; no spaces or quotes in it.
+    pub path: String,
+}
+
+/// What a repo calls a backup: the step's id in a directory, whatever a tool makes up elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(String);
+
+impl Label {
+    /// A backup of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Label(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How quickly a backup's checkpoint is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// At once.
+    Fast,
+    /// Without hurry, as a server makes its own.
+    Spread,
+}
+
+/// A backup to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct BackupOrder<'a> {
+    /// The id of the step that takes it.
+    pub id: &'a str,
+    /// Its checkpoint.
+    pub checkpoint: Checkpoint,
+    /// More arguments for the program that takes it.
+    pub options: &'a [String],
+}
+
+/// Whether a backup is what was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// It is.
+    Intact,
+    /// It is not; what is wrong with it, as far as the repo's own tool says.
+    Damaged(Vec<String>),
+}
+
+/// A repo of some kind: all that differs from kind to kind. Its programs run on the hosts of the drill; whichever host a method is given will do.
+///
+/// What a kind cannot do is listed in [`RepoKind::CANNOT`](super::RepoKind::CANNOT), so that a scenario that asks for it is an
+/// error before anything starts; its methods need not be written then. What a tool needs of its own (a configuration, a stanza) it
+/// makes where it is first used: each method is given a host, and a backup its server.
+#[async_trait]
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// Its name, and the directory that the drill has made for it.
+    fn place(&self) -> &Place;
+
+    /// The directories that every host has to see, and in which a disk can run full.
+    fn directories(&self) -> Vec<String> {
+        vec![self.place().path.clone()]
+    }
+
+    /// The program that takes backups, by the name that people know.
+    fn backup_program(&self) -> &'static str;
+
+    /// Takes a backup of a server, from its own host. One that fails leaves nothing behind.
+    async fn back_up(&self, _: &Node, _: &BackupOrder<'_>) -> Result<Label> {
+        Err(RepoError::NotPossible(Ability::BackUp))
+    }
+
+    /// The backups that are there, the oldest first.
+    async fn backups(&self, _: &dyn Host) -> Result<Vec<Label>> {
+        Err(RepoError::NotPossible(Ability::List))
+    }
+
+    /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces go to places of the new server's own
+    /// ([`own_tablespaces`](crate::node::own_tablespaces)), never to those of the server that was backed up.
+    async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::Restore))
+    }
+
+    /// `archive_command`. The same segment may come twice, as it does after a crash; another one of the same name is refused (manual,
+    /// 26.3.1 "Setting Up WAL Archiving"). A repo without WAL takes none.
+    fn archive_command(&self) -> String {
+        "false".to_owned()
+    }
+
+    /// `restore_command`: another status than 0 if the file is not there. A repo without WAL has none.
+    fn restore_command(&self) -> String {
+        "false".to_owned()
+    }
+
+    /// A directory that has to be there before a server archives.
+    fn archive_directory(&self) -> String {
+        self.place().path.clone()
+    }
+
+    /// An archive_command that runs `otherwise` for a segment that is not archived yet. Tools whose archive_command may run twice for
+    /// the same segment need no more than that.
+    fn unless_archived(&self, otherwise: &str) -> String {
+        otherwise.to_owned()
+    }
+
+    /// A shell command that archives `file` in the working directory and removes it. It may run twice at a time for the same file.
+    fn deliver(&self, file: &str) -> String {
+        let command = self.archive_command().replace("%p", file).replace("%f", file);
+        format!("{{ {command}; }} && rm -f {file}")
+    }
+
+    /// The WAL that is there.
+    async fn archive(&self, _: &dyn Host) -> Result<Archive> {
+        Err(RepoError::NotPossible(Ability::List))
+    }
+
+    /// Whether a segment or a history file is there, and not empty.
+    async fn holds(&self, host: &dyn Host, file: &str) -> Result<bool> {
+        Ok(self.archive(host).await?.has_file(file))
+    }
+
+    /// A directory in which these segments lie as files, for whoever only reads them; those that are not there are missing. `scratch` is
+    /// where it may be made: then the caller removes it.
+    async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {
+        let restore = self.restore_command();
+        let fetch = |segment: &Segment| {
+            let name = segment.to_string();
+            restore.replace("%p", &name).replace("%f", &name)
+        };
+        let args = [scratch.to_owned()].into_iter().chain(segments.iter().map(fetch));
+        run(host, "fetching WAL", Program::script(include_str!("scripts/fetch_wal.sh"), args)).await?;
+        Ok(scratch.to_owned())
+    }
+
+    /// A directory in which a backup lies as pg_basebackup writes it, for whoever only reads it; none if there is no such backup.
+    /// `scratch` is where it may be made: then the caller removes it.
+    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
+        if !self.backups(host).await?.contains(backup) {
+            return Ok(None);
+        }
+        self.restore(host, backup, scratch).await?;
+        Ok(Some(scratch.to_owned()))
+    }
+
+    /// The program that verifies backups, by the name that people know.
+    fn verify_program(&self) -> &'static str {
+        self.backup_program()
+    }
+
+    /// Compares a backup with what was taken.
+    async fn verify(&self, _: &dyn Host, _: &Label) -> Result<Verified> {
+        Err(RepoError::NotPossible(Ability::Verify))
+    }
+
+    /// Brings it up to date from the original that it is a copy of, which is of the same kind. What is there stays as it is.
+    async fn copy_from(&self, _: &dyn Host, _: &Place) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::Copy))
+    }
+
+    /// Removes all that is in it.
+    async fn wipe(&self, host: &dyn Host) -> Result<()> {
+        let script = r#"for dir; do rm -rf "$dir"/* "$dir"/.[!.]*; done"#;
+        run(host, "the loss of the repos", Program::script(script, self.directories())).await.map(drop)
+    }
+
+    /// Removes a segment that is there.
+    async fn lose_wal(&self, _: &dyn Host, _: &str) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::LoseWal))
+    }
+
+    /// Damages a segment that is there.
+    async fn damage_wal(&self, _: &dyn Host, _: &str) -> Result<Damaged> {
+        Err(RepoError::NotPossible(Ability::DamageWal))
+    }
+
+    /// Damages a backup: the largest table in it, or a file as the backup's own directory has it.
+    async fn damage_backup(&self, _: &dyn Host, _: &Label, _: Option<&str>) -> Result<Damaged> {
+        Err(RepoError::NotPossible(Ability::DamageBackup))
+    }
+}
