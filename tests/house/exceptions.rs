@@ -154,9 +154,6 @@ pub const BACKENDS: &[&str] = &[
     "src/steps/recovery/tablespaces.rs",
 ];
 
-/// Files that name documents outside of the project.
-pub const DOCUMENTS: &[&str] = &["ci/bench", "tests/language.rs"];
-
 /// Folders and files with comments beyond column 100.
 pub const LONG_COMMENTS: &[&str] = &[
     "ci/",
