@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 
+use super::backend::{BackendChoice, BackendOptions};
 use crate::report::{FORMATS, Format};
 
 /// The world where PostgreSQL recoveries are practised.
@@ -34,7 +35,7 @@ Exit codes:
   1  a drill failed: an expectation or a budget
   2  wrong usage
   3  an invalid scenario
-  4  the lab failed: no Docker, no image, disk full, a tool missing
+  4  the lab failed: nowhere to run servers, disk full, a tool missing
   5  nothing selected
   6  passed, but not all could be cleaned up
   130, 143  interrupted
@@ -111,17 +112,10 @@ pub struct Selection {
 #[derive(Debug, Clone, clap::Args)]
 pub struct BackendArgs {
     /// Where to run servers
-    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "DRILLYARD_BACKEND", help_heading = "Where")]
+    #[arg(long, value_parser = BackendChoice::parser(), default_value = "auto", env = "DRILLYARD_BACKEND", help_heading = "Where")]
     pub backend: BackendChoice,
-    /// The image to run, with {version} for the major version
-    #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE", help_heading = "Where")]
-    pub image: Option<String>,
-    /// A directory with PostgreSQL's programs; may be given several times
-    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_BIN", value_delimiter = ':', help_heading = "Where")]
-    pub pg_bin: Vec<PathBuf>,
-    /// The folders that are searched for installations, besides PATH
-    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_ROOTS", value_delimiter = ':', hide = true, default_values = crate::host::local::ROOTS)]
-    pub pg_roots: Vec<PathBuf>,
+    #[command(flatten)]
+    pub options: BackendOptions,
 }
 
 /// What running and proving drills have in common.
@@ -204,14 +198,10 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub selection: Selection,
     /// Also check whether this backend has what the scenarios need
-    #[arg(long, value_enum, env = "DRILLYARD_BACKEND")]
+    #[arg(long, value_parser = BackendChoice::parser(), env = "DRILLYARD_BACKEND", help_heading = "Where")]
     pub backend: Option<BackendChoice>,
-    /// The image to run, with {version} for the major version
-    #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE")]
-    pub image: Option<String>,
-    /// A directory with PostgreSQL's programs; may be given several times
-    #[arg(long, value_name = "DIR", env = "DRILLYARD_PG_BIN", value_delimiter = ':')]
-    pub pg_bin: Vec<PathBuf>,
+    #[command(flatten)]
+    pub options: BackendOptions,
     /// Colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, env = "DRILLYARD_COLOR")]
     pub color: ColorChoice,
@@ -279,19 +269,6 @@ pub struct ReapArgs {
     /// Its work directory
     #[arg(long)]
     pub dir: PathBuf,
-    /// The Docker daemon that it used
-    #[arg(long)]
-    pub docker: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendChoice {
-    /// Docker if a daemon answers and an image is there or can be pulled, otherwise local
-    Auto,
-    /// Containers
-    Docker,
-    /// Processes on this machine
-    Local,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,135 +1,170 @@
-//! Choosing where servers are run.
+//! The backends, and choosing one of them.
 
 use std::sync::Arc;
 
-use super::args::{BackendArgs, BackendChoice};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::args::BackendArgs;
 use super::{Result, Stop, dirs};
-use crate::host::docker::{Daemon, DockerBackend, DockerOptions};
-use crate::host::local::LocalBackend;
-use crate::host::{Backend, Installation};
+use crate::host::docker::Docker;
+use crate::host::local::Local;
+use crate::host::{Backend, BackendKind, HostError, Installation};
 use crate::pg::SUPPORTED_MAJORS;
+
+/// Every kind of backend, the preferred one first. The only list of them.
+pub const BACKENDS: &[&dyn BackendKind] = &[
+    &Docker, //
+    &Local,
+];
+
+/// The backend that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum BackendChoice {
+    /// The first one that has what is needed.
+    Auto,
+    /// This one.
+    Only(&'static dyn BackendKind),
+}
+
+impl BackendChoice {
+    /// The parser of `--backend`.
+    pub fn parser() -> impl TypedValueParser<Value = BackendChoice> {
+        let auto = PossibleValue::new("auto").help("The first of these that has what is needed");
+        let kinds = BACKENDS.iter().map(|kind| PossibleValue::new(kind.name()).help(kind.about()));
+        let values = std::iter::once(auto).chain(kinds);
+        PossibleValuesParser::new(values).map(|name| named(&name).map_or(BackendChoice::Auto, BackendChoice::Only))
+    }
+}
+
+/// The kind of that name.
+pub fn named(name: &str) -> Option<&'static dyn BackendKind> {
+    BACKENDS.iter().copied().find(|kind| kind.name() == name)
+}
+
+/// The options that each backend adds to a subcommand's.
+#[derive(Debug, Clone)]
+pub struct BackendOptions(ArgMatches);
+
+impl BackendOptions {
+    /// As backends read them.
+    pub fn matches(&self) -> &ArgMatches {
+        &self.0
+    }
+}
+
+impl FromArgMatches for BackendOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        Ok(BackendOptions(matches.clone()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        self.0 = matches.clone();
+        Ok(())
+    }
+}
+
+impl Args for BackendOptions {
+    fn augment_args(command: Command) -> Command {
+        BACKENDS.iter().fold(command, |command, kind| kind.options(command))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
 
 /// A backend, and why it is this one.
 pub struct Chosen {
     pub backend: Arc<dyn Backend>,
     pub reason: String,
-    /// What it has at hand.
+    /// What it has.
     pub installations: Vec<Installation>,
 }
 
-/// The processes of this machine.
-pub fn local(args: &BackendArgs) -> Result<LocalBackend> {
-    let pg_bin = &args.pg_bin;
-    for dir in pg_bin {
-        if !dir.is_dir() {
-            return Err(Stop::usage(format!("--pg-bin {}: there is no such directory", dir.display())));
-        }
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(LocalBackend::new(pg_bin.clone(), args.pg_roots.clone(), dirs::cache(), path)?)
-}
-
-/// The Docker daemon's containers.
-pub async fn docker(image: Option<&str>) -> crate::host::Result<DockerBackend> {
-    DockerBackend::connect(DockerOptions {
-        host: dirs::docker_host(),
-        image: image.map(str::to_owned),
-        cache: dirs::cache(),
-        owner: dirs::owner(),
-    })
-    .await
-}
-
-/// The daemon, where one answers.
-pub async fn daemon() -> Option<Daemon> {
-    Daemon::connect(dirs::docker_host().as_deref()).await.ok()
-}
-
-fn majors(installations: &[Installation]) -> String {
-    installations.iter().map(|one| one.version.major.to_string()).collect::<Vec<_>>().join(", ")
-}
+/// The version that is fetched if none is installed and none was asked for: the newest stable one at this writing.
+const FETCHED: u32 = 18;
 
 /// Chooses. `wanted` are the major versions that will be asked for; none: any.
 pub async fn choose(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+    let implied = || BACKENDS.iter().find_map(|kind| Some((*kind, kind.implied(args.options.matches())?)));
     match args.backend {
-        BackendChoice::Docker => {
-            let backend = docker(args.image.as_deref()).await?;
-            let mut installations = backend.installations().await?;
-            if installations.is_empty() && wanted.is_empty() {
-                // Nothing is here and nothing was asked for: the newest that is published.
-                installations.push(backend.installation(PULLED).await?);
-            }
-            chosen(Arc::new(backend), "asked for".to_owned(), installations)
-        }
-        BackendChoice::Local => {
-            let backend = local(args)?;
-            let installations = backend.installations().await?;
-            if installations.is_empty() {
-                let help = "apt-get install postgresql, or name a directory with its programs: --pg-bin DIR; `drillyard doctor` \
-                            shows what is here";
-                return Err(Stop::lab("there is no PostgreSQL on this machine").help(help));
-            }
-            chosen(Arc::new(backend), "asked for".to_owned(), installations)
-        }
-        BackendChoice::Auto => auto(args, wanted).await,
+        BackendChoice::Only(kind) => only(kind, "asked for".to_owned(), args, wanted).await,
+        BackendChoice::Auto => match implied() {
+            Some((kind, reason)) => only(kind, reason, args, wanted).await,
+            None => first(args, wanted).await,
+        },
     }
 }
 
-/// The version that is pulled where no image is there and no version was asked for: the newest stable one at this writing.
-const PULLED: u32 = 18;
-
-fn chosen(backend: Arc<dyn Backend>, reason: String, installations: Vec<Installation>) -> Result<Chosen> {
+/// This one. Versions that are not installed are fetched when they are needed.
+async fn only(kind: &dyn BackendKind, reason: String, args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+    let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
+    let mut installations = backend.installations().await?;
+    if installations.is_empty() && wanted.is_empty() {
+        installations.push(backend.installation(FETCHED).await?);
+    }
     Ok(Chosen { backend, reason, installations })
 }
 
-async fn auto(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
-    let here = match local(args) {
-        Ok(backend) => {
-            let installations = backend.installations().await?;
-            (!installations.is_empty()).then_some((backend, installations))
-        }
-        Err(stop) if !args.pg_bin.is_empty() => return Err(stop),
-        Err(_) => None,
-    };
-    if !args.pg_bin.is_empty()
-        && let Some((backend, installations)) = here
-    {
-        return chosen(Arc::new(backend), "--pg-bin names its programs".to_owned(), installations);
-    }
-    let no_docker = match docker(args.image.as_deref()).await {
-        Ok(backend) => {
-            let mut installations = backend.installations().await?;
-            let needed: Vec<u32> = match wanted {
-                [] if installations.is_empty() => vec![PULLED],
-                wanted => wanted.to_vec(),
-            };
-            let mut missing = None;
-            for major in needed.into_iter().filter(|major| SUPPORTED_MAJORS.contains(major)) {
-                if installations.iter().any(|one| one.version.major == major) {
-                    continue;
-                }
-                match backend.installation(major).await {
-                    Ok(pulled) => installations.push(pulled),
-                    Err(error) => missing = Some(error),
-                }
+/// The first one that has all that is wanted; else the first one that has anything.
+async fn first(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+    let mut passed_over: Vec<(&str, HostError)> = vec![];
+    let mut second_best = None;
+    for kind in BACKENDS {
+        let (backend, installations, missing) = match offer(*kind, args, wanted).await {
+            Ok(offered) => offered,
+            Err(error) => {
+                passed_over.push((kind.name(), error));
+                continue;
             }
-            let can_all = missing.is_none();
-            let here_can = here.as_ref().is_some_and(|(_, found)| {
-                wanted.iter().all(|major| found.iter().any(|one| one.version.major == *major))
-            });
-            if can_all || (!installations.is_empty() && !here_can) {
-                let reason = format!("a daemon answers, with images for {}", majors(&installations));
-                return chosen(Arc::new(backend), reason, installations);
-            }
-            missing.map_or_else(|| "no image is there".to_owned(), |error| error.to_string())
+        };
+        let reason = match passed_over.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("; ") {
+            none if none.is_empty() => backend.recommendation(&installations),
+            reasons => reasons,
+        };
+        let is_empty = installations.is_empty();
+        let chosen = Chosen { backend, reason, installations };
+        match missing {
+            None => return Ok(chosen),
+            Some(error) => passed_over.push((kind.name(), error)),
         }
-        Err(error) => error.to_string(),
-    };
-    match here {
-        Some((backend, installations)) => chosen(Arc::new(backend), no_docker, installations),
-        None => Err(Stop::lab("there is nowhere to run PostgreSQL: no Docker, and no installation on this machine")
-            .help(format!(
-                "Docker: {no_docker}\nlocal: apt-get install postgresql; `drillyard doctor` shows what is here"
-            ))),
+        if !is_empty && second_best.is_none() {
+            second_best = Some(chosen);
+        }
     }
+    second_best.ok_or_else(|| {
+        let each = |(name, error): &(&str, HostError)| match &error.help {
+            Some(help) => format!("{name}: {error}; {help}"),
+            None => format!("{name}: {error}"),
+        };
+        let mut help: Vec<String> = passed_over.iter().map(each).collect();
+        help.push("`drillyard doctor` shows what is here".to_owned());
+        Stop::lab("there is nowhere to run PostgreSQL").help(help.join("\n"))
+    })
+}
+
+/// What a backend has of all that is wanted, fetched if it can be, and why something is missing.
+async fn offer(
+    kind: &dyn BackendKind,
+    args: &BackendArgs,
+    wanted: &[u32],
+) -> crate::host::Result<(Arc<dyn Backend>, Vec<Installation>, Option<HostError>)> {
+    let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
+    let mut installations = backend.installations().await?;
+    let wanted = match wanted {
+        [] if installations.is_empty() => &[FETCHED],
+        wanted => wanted,
+    };
+    let mut missing = None;
+    for major in wanted.iter().filter(|major| SUPPORTED_MAJORS.contains(major)) {
+        if installations.iter().any(|one| one.version.major == *major) {
+            continue;
+        }
+        match backend.installation(*major).await {
+            Ok(fetched) => installations.push(fetched),
+            Err(error) => missing = Some(error),
+        }
+    }
+    Ok((backend, installations, missing))
 }

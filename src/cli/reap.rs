@@ -1,41 +1,56 @@
 //! `drillyard reap`: the reaper's own part.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::ReapArgs;
-use super::{Result, block_on};
-use crate::host::docker::{CLEAN_UP, Daemon, remove_run};
-use crate::host::local::remove_directory;
+use super::{Result, Stop, backend, block_on};
+use crate::host::{Recipe, Sweeper, remove_directory};
 use crate::journal::ExitCode;
-use crate::run::{Task, staged};
+use crate::run::{Task, reap as wait_for_the_end, staged};
 
-/// How often a daemon is looked at again: what the run had just asked for may still appear.
+/// How often it looks again outside the run's directory: what the run had just asked for may still appear.
 const LOOKS: u32 = 3;
 
-/// Waits for the run's end; where it ends without a word, removes all that carries its id.
+/// Waits for the run's end; if it died, removes all that carries its id.
 pub fn reap(args: ReapArgs) -> Result<ExitCode> {
-    let task = crate::run::reap();
-    if task == Task::Nothing {
-        return Ok(ExitCode::Passed);
-    }
+    let Task::CleanUp(recipes) = wait_for_the_end() else { return Ok(ExitCode::Passed) };
     // It may have died while it made its directory.
-    let local = remove_directory(&args.dir).and(remove_directory(&staged(&args.dir)));
-    let docker = match &args.docker {
-        Some(host) if task == Task::Docker => block_on(async {
-            let daemon = Daemon::connect_within(Some(host), CLEAN_UP).await?;
-            let mut left = remove_run(&daemon, &args.run).await?;
-            for _ in 0..LOOKS {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                left = remove_run(&daemon, &args.run).await?;
-            }
-            Ok(left)
-        }),
-        _ => Ok(vec![]),
-    };
-    // Servers in containers may have been starting while their directory was removed.
+    let directory = remove_directory(&args.dir).and(remove_directory(&staged(&args.dir)));
+    let elsewhere = recipes.is_empty() || block_on(remove_elsewhere(&recipes, &args.run)).is_ok();
+    // Servers elsewhere may have written to their directory while it was removed.
     let again = remove_directory(&args.dir);
-    Ok(match (local.and(again), docker) {
-        (Ok(()), Ok(left)) if left.is_empty() => ExitCode::Passed,
-        _ => ExitCode::Unclean,
+    Ok(match directory.is_ok() && again.is_ok() && elsewhere {
+        true => ExitCode::Passed,
+        false => ExitCode::Unclean,
     })
+}
+
+/// Removes what backends made for the run outside its directory.
+async fn remove_elsewhere(recipes: &[Recipe], run: &str) -> Result<()> {
+    let mut ended = Ok(());
+    for recipe in recipes {
+        let removed = match sweeper(recipe) {
+            Ok(sweeper) => remove_with_patience(&*sweeper, run).await,
+            Err(stop) => Err(stop),
+        };
+        // The others are cleaned up whatever becomes of this one.
+        ended = ended.and(removed);
+    }
+    ended
+}
+
+fn sweeper(recipe: &Recipe) -> Result<Arc<dyn Sweeper>> {
+    let kind = backend::named(&recipe.backend);
+    let kind = kind.ok_or_else(|| Stop::usage(format!("there is no backend {}", recipe.backend)))?;
+    Ok(kind.sweeper_from(recipe)?)
+}
+
+async fn remove_with_patience(sweeper: &dyn Sweeper, run: &str) -> Result<()> {
+    sweeper.remove(run).await?;
+    for _ in 0..LOOKS {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sweeper.remove(run).await?;
+    }
+    Ok(())
 }

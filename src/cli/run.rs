@@ -105,7 +105,7 @@ async fn run_selected(args: RunArgs, selected: Selected) -> Result<ExitCode> {
     {
         check_break(step, loaded)?;
     }
-    let (directory, mut reaper) = match setup::begin(args.drills.backend.backend) {
+    let (directory, mut reaper) = match setup::begin() {
         Ok(begun) => begun,
         Err(stop) => return Err(not_begun(&args, "", loaded.len(), stop, &cancel).await),
     };
@@ -277,7 +277,7 @@ async fn run_in(
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         drills: drills.len() + skipped.len(),
-        backend: chosen.backend.kind().as_str().to_owned(),
+        backend: chosen.backend.name().to_owned(),
         backend_reason: with_untested(&chosen, &drills),
         seed: args.drills.seed,
     });
@@ -286,7 +286,7 @@ async fn run_in(
     for message in outputs.warning.into_iter().chain(empty) {
         journal.write(Event::Warned { drill: None, message });
     }
-    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.kind()));
+    let sweeping = tokio::spawn(setup::sweep_earlier(chosen.backend.clone()));
     for (drill, (plan, reason)) in skipped.iter().enumerate() {
         skip(&journal, drill, plan, reason, args);
     }

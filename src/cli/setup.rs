@@ -1,15 +1,16 @@
 //! What a run stands in, whether drills are run or proved: its backend, its directory, its reaper, and the end of all that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::{BackendChoice, RunArgs};
+use super::args::RunArgs;
 use super::backend::{self, Chosen};
 use super::files::Loaded;
 use super::signals::Interruption;
 use super::{Result, Stop, dirs};
-use crate::host::BackendKind;
+use crate::host::Backend;
 use crate::journal::{Event, ExitCode, Journal, Problem};
 use crate::run::{Finished, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
 
@@ -48,40 +49,32 @@ pub async fn choose(
 }
 
 /// Begins a run. The first thing is what cleans up when nobody else can: before anything is made that it would have to remove.
-pub fn begin(backend: BackendChoice) -> Result<(RunDirectory, Reaper)> {
+pub fn begin() -> Result<(RunDirectory, Reaper)> {
     let named = Named::below(&dirs::work());
-    let reaper = start_reaper(&named, backend)?;
-    // Where that fails, the reaper removes what there is of it.
+    let reaper = start_reaper(&named)?;
+    // If that fails, the reaper removes what there is of it.
     Ok((RunDirectory::make(&named)?, reaper))
 }
 
-fn start_reaper(named: &Named, backend: BackendChoice) -> Result<Reaper> {
+fn start_reaper(named: &Named) -> Result<Reaper> {
     let program = std::env::current_exe().map_err(|e| Stop::lab(format!("cannot find this program: {e}")))?;
-    let mut args =
-        vec!["--run".to_owned(), named.run().to_owned(), "--dir".to_owned(), named.path().display().to_string()];
-    if backend != BackendChoice::Local {
-        let host = dirs::docker_host().unwrap_or_else(|| crate::host::docker::DEFAULT_HOST.to_owned());
-        args.extend(["--docker".to_owned(), host]);
-    }
+    let args = ["--run".to_owned(), named.run().to_owned(), "--dir".to_owned(), named.path().display().to_string()];
     Ok(Reaper::start(&program, args)?)
 }
 
 /// Tells the reaper where the run is at work.
 pub fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
-    match chosen.backend.kind() {
-        BackendKind::Docker => Ok(reaper.watch_docker()?),
-        BackendKind::Local => Ok(()),
+    match chosen.backend.sweeper() {
+        Some(sweeper) => Ok(reaper.watch(&sweeper.recipe())?),
+        None => Ok(()),
     }
 }
 
 /// Removes what earlier runs left behind.
-pub async fn sweep_earlier(kind: BackendKind) -> Leftovers {
+pub async fn sweep_earlier(backend: Arc<dyn Backend>) -> Leftovers {
     sweep_cache(&dirs::cache());
-    let daemon = match kind {
-        BackendKind::Docker => backend::daemon().await,
-        BackendKind::Local => None,
-    };
-    sweep(&dirs::all_work(), daemon.as_ref(), &dirs::owner(), &Which::Dead).await
+    let sweepers: Vec<_> = backend.sweeper().into_iter().collect();
+    sweep(&dirs::all_work(), &sweepers, &Which::Dead).await
 }
 
 /// Tells what was removed.
@@ -106,7 +99,7 @@ pub async fn clear(directory: &RunDirectory, finished: &mut Finished) {
         }
     } else {
         let path = directory.path().to_owned();
-        let removed = tokio::task::spawn_blocking(move || crate::host::local::remove_directory(&path)).await;
+        let removed = tokio::task::spawn_blocking(move || crate::host::remove_directory(&path)).await;
         if let Ok(Err(error)) = removed {
             finished.left.push(error.to_string());
         }

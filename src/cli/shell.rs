@@ -42,11 +42,12 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
             Stop::usage(format!("there is no kept node `{}`, and none of a run at work", args.node)).help(known)
         );
     };
-    let command = if args.command.is_empty() { vec![kept.psql] } else { args.command };
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    // docker refuses to connect a terminal where there is none: a script, a pipe.
-    let fitting = |word: String| if word == "-it" && !terminal { "-i".to_owned() } else { word };
-    let mut words = kept.prefix.into_iter().map(fitting).chain(command);
+    let command = if args.command.is_empty() { vec!["psql".to_owned()] } else { args.command };
+    let shell = match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        true => kept.shell.interactive,
+        false => kept.shell.piped,
+    };
+    let mut words = shell.into_iter().chain(command);
     let program = words.next().unwrap_or_default();
     let error = std::process::Command::new(&program).args(words).envs(kept.env).exec();
     Err(Stop::lab(format!("cannot run {program}: {error}")))

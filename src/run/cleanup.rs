@@ -1,10 +1,10 @@
-//! Removing what runs left behind, from its label alone.
+//! Removing what runs left behind, by their ids alone.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::directory::{RunState, run_directories};
-use crate::host::docker::{Daemon, by_hand, leftovers, remove_run};
-use crate::host::local::remove_directory;
+use super::directory::{RunState, run_directories, state};
+use crate::host::{STAGED_TEMPLATE, Sweeper, remove_directory};
 
 /// What was removed, and what could not be.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -37,22 +37,13 @@ impl Which {
     }
 }
 
-/// Removes what runs left in these directories and on this daemon. A run that lives is never touched, nor is anything of another owner on the same daemon.
-pub async fn sweep(parents: &[PathBuf], daemon: Option<&Daemon>, owner: &str, which: &Which) -> Leftovers {
+/// Removes what runs left in these directories, and elsewhere. A run that is alive is never touched, nor is anything of another
+/// owner.
+pub async fn sweep(parents: &[PathBuf], sweepers: &[Arc<dyn Sweeper>], which: &Which) -> Leftovers {
     let mut result = Leftovers::default();
-    if let Some(daemon) = daemon {
-        match leftovers(daemon).await {
-            Ok(found) => {
-                // Where the work directory is gone, nobody can be at work in it.
-                let dead = found
-                    .into_iter()
-                    .filter(|left| left.owner == owner && which.takes(&left.run, super::directory::state(&left.dir)));
-                for left in dead {
-                    remove_from_daemon(daemon, &left.run, &mut result).await;
-                }
-            }
-            Err(error) => result.failed.push(format!("containers of earlier runs: {error}")),
-        }
+    // Before the directories, since these say which runs are alive.
+    for sweeper in sweepers {
+        sweep_outside(&**sweeper, which, &mut result).await;
     }
     let directories = parents.iter().flat_map(|parent| run_directories(parent));
     for (run, path, state) in directories.filter(|(run, _, state)| which.takes(run, *state)).collect::<Vec<_>>() {
@@ -64,13 +55,19 @@ pub async fn sweep(parents: &[PathBuf], daemon: Option<&Daemon>, owner: &str, wh
     result
 }
 
-async fn remove_from_daemon(daemon: &Daemon, run: &str, result: &mut Leftovers) {
-    let left = match remove_run(daemon, run).await {
-        Ok(left) if left.is_empty() => return result.removed.push(run.to_owned()),
-        Ok(left) => left.join(", "),
-        Err(error) => error.message,
+/// Removes what runs left outside their directories.
+async fn sweep_outside(sweeper: &dyn Sweeper, which: &Which, result: &mut Leftovers) {
+    let found = match sweeper.remains().await {
+        Ok(found) => found,
+        Err(error) => return result.failed.push(error.to_string()),
     };
-    result.failed.push(format!("run {run}: {left}; when the daemon is well again: {}", by_hand(run)));
+    // If the work directory is gone, nobody can be at work in it.
+    for remains in found.into_iter().filter(|remains| which.takes(&remains.run, state(&remains.dir))) {
+        match sweeper.remove(&remains.run).await {
+            Ok(()) => result.removed.push(remains.run),
+            Err(error) => result.failed.push(format!("run {}: {error}", remains.run)),
+        }
+    }
 }
 
 async fn remove_work(run: &str, path: &Path, result: &mut Leftovers) {
@@ -89,13 +86,12 @@ const HALF_MADE: std::time::Duration = std::time::Duration::from_secs(600);
 pub fn sweep_cache(cache: &Path) {
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // What a directory is made under before it gets its name, and what an image's cluster is written under.
-        let staged = name.starts_with(".template-") || (name.starts_with("docker-") && name.contains(".new-"));
+        let staged = name.starts_with(STAGED_TEMPLATE);
         let modified = entry.metadata().and_then(|meta| meta.modified());
         let old = modified.is_ok_and(|since| since.elapsed().is_ok_and(|age| age > HALF_MADE));
         if staged && old {
             let path = entry.path();
-            // One that cannot be removed costs room and nothing else; the next run tries again.
+            // One that cannot be removed costs disk space and nothing else; the next run tries again.
             let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         }
     }
@@ -109,7 +105,7 @@ mod tests {
     fn half_made_templates_go_when_they_are_old() -> std::io::Result<()> {
         let cache = tempfile::tempdir()?;
         let old = std::time::SystemTime::now() - 2 * HALF_MADE;
-        for name in [".template-a", ".template-new", "local-15.1-0", "docker-x.cluster", "docker-x.new-1-0"] {
+        for name in [".template-a", ".template-new", "made-15.1-0", "made-x.cluster"] {
             std::fs::create_dir(cache.path().join(name))?;
             if name != ".template-new" {
                 std::fs::File::open(cache.path().join(name))?.set_modified(old)?;
@@ -118,7 +114,7 @@ mod tests {
         sweep_cache(cache.path());
         let mut left: Vec<_> = std::fs::read_dir(cache.path())?.flatten().map(|entry| entry.file_name()).collect();
         left.sort();
-        assert_eq!(left, [".template-new", "docker-x.cluster", "local-15.1-0"]);
+        assert_eq!(left, [".template-new", "made-15.1-0", "made-x.cluster"]);
         Ok(())
     }
 }

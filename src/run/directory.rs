@@ -1,4 +1,4 @@
-//! A run's work directory, which tells other runs whether it is alive: its lock is held as long as the run lives.
+//! A run's work directory, which shows other runs whether it is alive: its lock is held as long as the run lives.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Named {
         self.parent.join(format!("{PREFIX}{}", self.run))
     }
 
-    /// Where it is until it is whole.
+    /// Where it is until it is complete.
     pub fn staged(&self) -> PathBuf {
         staged(&self.path())
     }
@@ -79,7 +79,7 @@ impl RunDirectory {
         std::fs::create_dir(&staged).map_err(trouble)?;
         // Servers of another user work below it; they can pass through, and nobody can look around.
         std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o711)).map_err(trouble)?;
-        crate::host::local::spread(&staged);
+        crate::host::spread(&staged);
         let lock = std::fs::File::create(staged.join("lock")).map_err(trouble)?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| trouble(e.into()))?;
         std::fs::rename(&staged, &path).map_err(trouble)?;
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_tells_whether_its_run_lives() -> Result<()> {
+    fn a_directory_shows_whether_its_run_lives() -> Result<()> {
         let parent = tempfile::tempdir().map_err(|e| HostError::new(e.to_string()))?;
         let run = RunDirectory::make(&Named::below(parent.path()))?;
         let path = run.path().to_owned();

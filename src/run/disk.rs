@@ -40,7 +40,7 @@ impl std::fmt::Display for Disk {
     }
 }
 
-/// What programs, servers and the daemon say of a full disk: their words, since programs have nothing else to say it by.
+/// Whether a program, a server or a daemon says that a disk is full: programs have nothing but their words to say it by.
 fn says_full(text: &str) -> bool {
     [
         "No space left on device",
@@ -53,7 +53,7 @@ fn says_full(text: &str) -> bool {
     .any(|words| text.contains(words))
 }
 
-/// A problem that a full disk has made, known by what was said alone: where there is no drill yet to look at.
+/// A problem that a full disk has caused, known by its text alone: there is no drill yet to look at.
 pub fn full(problem: Problem) -> Problem {
     match says_full(&problem.text()) {
         true => problem.because(Cause::DiskFull).help(HELP),
@@ -61,7 +61,7 @@ pub fn full(problem: Problem) -> Problem {
     }
 }
 
-/// Puts a full disk first, where there is one; `broken` is whether a server is not as the drill has left it.
+/// Puts a full disk first, if there is one; `broken` is whether a server is not as the drill has left it.
 pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Box<Finding> {
     let text = finding.problem(&scene.world.source, scene.step.action).text();
     let said = finding.cause == Cause::DiskFull || says_full(&text);
@@ -75,7 +75,7 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
             finding.outcome = Outcome::Errored;
             finding.because(Cause::DiskFull)
         }
-        // It has made room since.
+        // It has space again.
         None if said => {
             let mut finding =
                 first(finding, "the disk was full".to_owned(), Some(HELP.to_owned())).note("disk", smallest);
@@ -105,7 +105,7 @@ async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
     });
     let mut disks: BTreeSet<Disk> =
         futures_util::future::join_all(looks).await.into_iter().flatten().flatten().collect();
-    // Where drillyard itself writes.
+    // The one on which drillyard itself writes.
     if let Ok(found) = statvfs(scene.dir) {
         let block = found.fragment_size();
         let mount = scene.dir.display().to_string();

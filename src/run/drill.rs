@@ -16,7 +16,7 @@ use super::keep::{Kept, KeptNode};
 use super::start::{Starter, external};
 use super::step::{Ran, StepRun, failed_users};
 use crate::harness::{Finding, Outputs, World};
-use crate::host::{Backend, HostError, Lab, LabSpec, Program};
+use crate::host::{Backend, HostError, Lab, LabSpec};
 use crate::journal::{Cause, Event, Journal, Outcome, Problem};
 use crate::node::{ServerState, StartError};
 use crate::plan::{Plan, RepoSpec};
@@ -157,7 +157,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         file: plan.source.file().to_owned(),
         about: plan.about.clone(),
         postgres: version,
-        backend: env.backend.kind().as_str().to_owned(),
+        backend: env.backend.name().to_owned(),
         seed: drill.seed,
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
@@ -182,7 +182,7 @@ pub fn skip(env: &Env, drill: &Drill, index: usize, reason: &str) {
         file: plan.source.file().to_owned(),
         about: plan.about.clone(),
         postgres: drill.major.to_string(),
-        backend: env.backend.kind().as_str().to_owned(),
+        backend: env.backend.name().to_owned(),
         seed: drill.seed,
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
@@ -537,11 +537,8 @@ impl Work<'_> {
                 let mut env = node.session_env().ok()?;
                 // `drillyard shell RUN/NODE -- pg_controldata` needs no more words.
                 env.push(("PGDATA".to_owned(), host.paths().data.clone()));
-                let program = Program { env, ..Program::new("psql", Vec::<String>::new()) };
-                let mut prefix = host.shell(&program);
-                let psql = prefix.pop()?;
                 let (drill, node) = (self.drill.plan.name.clone(), node.name().to_owned());
-                Some(KeptNode { drill, node, prefix, env: program.env, psql })
+                Some(KeptNode { drill, node, shell: host.shell(&env), env })
             })
             .collect()
     }

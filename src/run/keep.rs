@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::ShellCommand;
+
 /// The nodes of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
@@ -19,16 +21,14 @@ pub struct KeptNode {
     pub drill: String,
     /// Its name.
     pub node: String,
-    /// The words before a command's own that run it on the node, set up for a session there.
-    pub prefix: Vec<String>,
+    /// What runs a command on it, set up for a session there.
+    pub shell: ShellCommand,
     /// The environment of these words: passwords are not in the words themselves, which every user of the machine can see.
     pub env: Vec<(String, String)>,
-    /// psql, as the node's host knows it.
-    pub psql: String,
 }
 
 impl Kept {
-    /// Reads what a run has; nothing where it has nothing.
+    /// Reads what a run has; nothing if it has nothing.
     pub fn read(run_directory: &Path) -> Self {
         let drills = std::fs::read_dir(run_directory).into_iter().flatten().flatten();
         let number = |name: &str| name.strip_prefix("nodes-")?.strip_suffix(".json")?.parse::<usize>().ok();
@@ -42,7 +42,7 @@ impl Kept {
     /// Notes the nodes that a drill of the run has now.
     ///
     /// # Errors
-    /// Where the run's directory cannot be written.
+    /// If the run's directory cannot be written.
     pub fn write(run_directory: &Path, drill: usize, nodes: &[KeptNode]) -> std::io::Result<()> {
         let path = file(run_directory, drill);
         if read_one(&path).is_some_and(|known| known == nodes) {

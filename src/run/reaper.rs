@@ -8,13 +8,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::host::{HostError, Result};
+use crate::host::{HostError, Recipe, Result};
 
-/// What the run tells its reaper before it ends in order.
-const DONE: u8 = b'.';
-
-/// What the run tells its reaper before it makes anything on a Docker daemon.
-const ON_DOCKER: u8 = b'd';
+/// The line that a run writes to its reaper before it ends in order. Every other line is a recipe.
+const DONE: &str = "done";
 
 /// The run's hold on its reaper.
 pub struct Reaper {
@@ -22,14 +19,12 @@ pub struct Reaper {
 }
 
 /// What a reaper has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Nothing: the run has cleaned up by itself.
     Nothing,
-    /// The run has died, and has made nothing on a daemon.
-    Local,
-    /// The run has died, and may have made something on a daemon.
-    Docker,
+    /// The run has died: its directory is to be removed, and what these find of it elsewhere.
+    CleanUp(Vec<Recipe>),
 }
 
 impl Reaper {
@@ -48,36 +43,56 @@ impl Reaper {
         Ok(Reaper { child })
     }
 
-    /// From now on the daemon is looked at, too.
+    /// From now on it removes what this finds, too. To be called before anything is made there.
     ///
     /// # Errors
-    /// Where the reaper is gone: then nobody would clean up after a run that is killed.
-    pub fn watch_docker(&mut self) -> Result<()> {
-        let gone = |why: String| HostError::new(format!("the reaper has ended: {why}"));
-        let pipe = self.child.stdin.as_mut().ok_or_else(|| gone("its pipe is closed".to_owned()))?;
-        pipe.write_all(&[ON_DOCKER]).map_err(|e| gone(e.to_string()))
+    /// If the reaper is gone: then nobody would clean up after a run that is killed.
+    pub fn watch(&mut self, recipe: &Recipe) -> Result<()> {
+        let line = serde_json::to_string(recipe).map_err(|e| HostError::new(format!("for the reaper: {e}")))?;
+        self.tell(&line).map_err(|e| HostError::new(format!("the reaper has ended: {e}")))
     }
 
     /// There is nothing left to do for it.
     pub fn dismiss(mut self) {
-        if let Some(mut pipe) = self.child.stdin.take() {
-            // One that is gone already needs no word.
-            let _ = pipe.write_all(&[DONE]);
-        }
+        // One that is gone already need not know.
+        let _ = self.tell(DONE);
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
+    }
+
+    fn tell(&mut self, line: &str) -> std::io::Result<()> {
+        let pipe = self.child.stdin.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
+        pipe.write_all(format!("{line}\n").as_bytes())
     }
 }
 
 /// The reaper's own part: waits for the run's end and says what there is to clean up.
 pub fn reap() -> Task {
-    let mut words = Vec::new();
+    let mut lines = String::new();
     // An error of the pipe means that the run is gone, too.
-    let _ = std::io::stdin().lock().read_to_end(&mut words);
-    if words.ends_with(&[DONE]) {
-        Task::Nothing
-    } else if words.contains(&ON_DOCKER) {
-        Task::Docker
-    } else {
-        Task::Local
+    let _ = std::io::stdin().lock().read_to_string(&mut lines);
+    task(&lines)
+}
+
+fn task(lines: &str) -> Task {
+    match lines.lines().last() {
+        Some(DONE) => Task::Nothing,
+        // A line that is not complete was being written when the run died: it had made nothing there yet.
+        _ => Task::CleanUp(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_without_a_word_is_cleaned_up_after() {
+        let recipe = Recipe::new("moon", &["crater"]);
+        let line = serde_json::to_string(&recipe).expect("JSON");
+        assert_eq!(task(""), Task::CleanUp(vec![]));
+        assert_eq!(task(&line[..9]), Task::CleanUp(vec![]));
+        assert_eq!(task(&format!("{line}\n")), Task::CleanUp(vec![recipe]));
+        assert_eq!(task(&format!("{line}\ndone\n")), Task::Nothing);
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn write(
     daemon.call(&doing, MAKE, upload).await
 }
 
-/// Reads one file; empty where there is none.
+/// Reads one file; empty if there is none.
 pub(super) async fn read(daemon: &Daemon, container: &str, node: &str, path: &str) -> Result<Vec<u8>> {
     use futures_util::TryStreamExt;
     let doing = format!("reading {path} on {node}");
@@ -68,7 +68,7 @@ fn contents(archive: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// A ustar archive of one file. None where the name or a number is longer than the format allows.
+/// A ustar archive of one file. None if the name or a number is longer than the format allows.
 fn one_file(name: &str, (uid, gid): (u32, u32), contents: &[u8]) -> Option<Vec<u8>> {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut header = [0u8; BLOCK];

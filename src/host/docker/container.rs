@@ -1,4 +1,4 @@
-//! A node's container: made by testcontainers, joined to the wire, and what its image turned out to hold.
+//! A node's container: made by testcontainers, and what its image turned out to hold.
 
 use std::collections::HashMap;
 use std::mem;
@@ -29,32 +29,8 @@ const SHARED_MEMORY: u64 = 256 << 20;
 /// The end of what [`PREPARE`] prints.
 const READY: &str = "drillyard: ready";
 
-/// What a container does at every start, before it sleeps: it finds PostgreSQL's programs and tells what it found, and makes
-/// the directories belong to the server's user. Done here it costs no exec. `$1` is the major version.
-const PREPARE: &str = r#"
-tell() { printf 'drillyard: %s\n' "$1"; }
-bin=
-for dir in "/usr/lib/postgresql/$1/bin" "$(dirname "$(command -v postgres || echo /none/postgres)")" /usr/local/bin \
-  /usr/local/pgsql/bin "/usr/pgsql-$1/bin" /opt/bitnami/postgresql/bin /usr/libexec/postgresql; do
-  if [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ]; then bin=$dir; break; fi
-done
-if [ -z "$bin" ]; then
-  tell "lacks PostgreSQL's programs (postgres and initdb are looked for in PATH and /usr/lib/postgresql/$1/bin)"
-elif ! id postgres >/dev/null 2>&1; then
-  tell "lacks a user named postgres"
-else
-  mkdir -p /drillyard/data /drillyard/repos /drillyard/shared /drillyard/log /drillyard/run
-  chown postgres:postgres /drillyard /drillyard/* /drillyard/repos/* 2>/dev/null
-  chmod 700 /drillyard/data
-  tell "bin $bin"
-  tell "ids $(id -u postgres):$(id -g postgres)"
-  tell "path $PATH"
-  tell "home $(getent passwd postgres 2>/dev/null | cut -d: -f6)"
-  tell "version $("$bin/postgres" --version 2>&1)"
-fi
-tell ready
-exec sleep 2147483647
-"#;
+/// What a container does at every start, before it sleeps. Done here it costs no exec.
+const PREPARE: &str = include_str!("scripts/prepare.sh");
 
 /// What an image holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +59,10 @@ pub(super) enum Reach {
 /// What a container is to be.
 #[derive(Debug, Clone)]
 pub(super) struct ContainerSpec {
+    /// The node that lives in it.
     pub node: String,
-    pub name: String,
+    /// Its own name.
+    pub container: String,
     pub image: Image,
     pub major: u32,
     pub labels: HashMap<String, String>,
@@ -108,7 +86,7 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
         .with_wait_for(WaitFor::message_on_stdout(READY))
         .with_cmd(["-c", PREPARE, "drillyard", &spec.major.to_string()])
         .with_user("root")
-        .with_container_name(&spec.name)
+        .with_container_name(&spec.container)
         .with_labels(spec.labels.clone())
         .with_shm_size(SHARED_MEMORY)
         .with_startup_timeout(MAKE)
@@ -130,16 +108,11 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
         .await
         .map_err(|_| HostError::new(format!("{doing}: not done after {} seconds", MAKE.as_secs())))?;
     let container = started.map_err(|error| daemon.explain_container(&doing, &error))?;
-    let told = container.stdout_to_vec().await;
+    let printed = container.stdout_to_vec().await;
     // The labels decide when it goes. Its Drop would block, and panic where no runtime is.
     mem::forget(container);
-    let told = told.map_err(|error| daemon.explain_container(&doing, &error))?;
-    read_facts(&String::from_utf8_lossy(&told), spec)
-}
-
-/// Joins a container to a network of the nodes, where it goes by its node's name.
-pub(super) async fn join(daemon: &Daemon, spec: &ContainerSpec, wire: &str) -> Result<()> {
-    super::lifecycle::connect(daemon, &spec.name, &spec.node, wire).await
+    let printed = printed.map_err(|error| daemon.explain_container(&doing, &error))?;
+    read_facts(&String::from_utf8_lossy(&printed), spec)
 }
 
 /// A look at a container. A daemon that does not answer is an error.
@@ -180,17 +153,17 @@ fn mount(volume: &str, target: &str, labels: &HashMap<String, String>) -> Mount 
     }
 }
 
-/// Reads what [`PREPARE`] printed; the last start's words count.
-fn read_facts(told: &str, spec: &ContainerSpec) -> Result<Facts> {
+/// Reads what [`PREPARE`] printed, at the last start.
+fn read_facts(printed: &str, spec: &ContainerSpec) -> Result<Facts> {
     let image = &spec.image.name;
-    let all: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("drillyard: ")).collect();
+    let all: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("drillyard: ")).collect();
     if let Some(lack) = all.iter().rev().find(|line| line.starts_with("lacks ")) {
         return Err(HostError::new(format!("the image {image} {lack}"))
             .help("any image with PostgreSQL's programs and a user postgres serves: ci/image VERSION makes one"));
     }
     let value = |key: &str| all.iter().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     let unclear =
-        || HostError::new(format!("the image {image} has started, but what it told is not understood: {told:?}"));
+        || HostError::new(format!("the image {image} has started, but what it printed is not understood: {printed:?}"));
     let ids = value("ids").and_then(|ids| ids.split_once(':')).ok_or_else(unclear)?;
     let version: Version = value("version").and_then(|text| text.parse().ok()).ok_or_else(unclear)?;
     if version.major != spec.major {

@@ -10,8 +10,8 @@ use testcontainers::core::client::{ClientError, docker_client_instance};
 
 use crate::host::{HostError, Result};
 
-/// Where the daemon listens when nobody says otherwise.
-pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+/// Where the daemon listens by default.
+const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// How long a daemon may take to say that it is there.
 const HELLO: Duration = Duration::from_secs(3);
@@ -22,15 +22,15 @@ pub(super) const ASK: Duration = Duration::from_secs(8);
 /// How long a call that makes, starts or removes something may take.
 pub(super) const MAKE: Duration = Duration::from_secs(60);
 
-/// How long clean-up goes on before what is left is told.
-pub const CLEAN_UP: Duration = Duration::from_secs(60);
+/// How long clean-up goes on before what is left is reported.
+pub(super) const CLEAN_UP: Duration = Duration::from_secs(60);
 
 /// How long to wait before something is tried again.
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
 /// A daemon that has answered once.
 #[derive(Debug, Clone)]
-pub struct Daemon {
+pub(super) struct Daemon {
     pub(super) docker: Docker,
     address: String,
 }
@@ -38,7 +38,7 @@ pub struct Daemon {
 impl Daemon {
     /// Connects to the daemon at `host`, which must be what DOCKER_HOST says (testcontainers looks there too), and waits at
     /// most 3 seconds for it to answer.
-    pub async fn connect(host: Option<&str>) -> Result<Self> {
+    pub(super) async fn connect(host: Option<&str>) -> Result<Self> {
         let address = host.unwrap_or(DEFAULT_HOST).to_owned();
         let absent = |why: String| {
             HostError::new(format!("no Docker daemon answers at {address}: {why}")).help(absent_help(&why))
@@ -65,7 +65,7 @@ impl Daemon {
     }
 
     /// The same, tried again for so long: a daemon that is restarted is away for seconds.
-    pub async fn connect_within(host: Option<&str>, patience: Duration) -> Result<Self> {
+    pub(super) async fn connect_within(host: Option<&str>, patience: Duration) -> Result<Self> {
         let end = tokio::time::Instant::now() + patience;
         loop {
             match Self::connect(host).await {
@@ -76,7 +76,7 @@ impl Daemon {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         &self.address
     }
 
@@ -97,15 +97,15 @@ impl Daemon {
     /// What an error of the daemon means to people.
     pub(super) fn explain(&self, doing: &str, error: &ApiError) -> HostError {
         match error {
-            ApiError::DockerResponseServerError { message, .. } => told(doing, message),
-            ApiError::DockerStreamError { error } => told(doing, error),
+            ApiError::DockerResponseServerError { message, .. } => said(doing, message),
+            ApiError::DockerStreamError { error } => said(doing, error),
             ApiError::RequestTimeoutError => self.silent(doing, ASK),
             other => HostError::new(format!(
                 "{doing}: the Docker daemon at {} does not answer any more: {}",
                 self.address,
                 root_cause(other)
             ))
-            .help("is it still running? `docker info` tells"),
+            .help("is it still running? `docker info` shows it"),
         }
     }
 
@@ -120,7 +120,7 @@ impl Daemon {
                 | ClientError::RemoveContainer(api)
                 | ClientError::PullImage { err: api, .. },
             ) => self.explain(doing, api),
-            other => told(doing, &root_cause(other)),
+            other => said(doing, &root_cause(other)),
         }
     }
 
@@ -130,7 +130,7 @@ impl Daemon {
             self.address,
             within.as_secs()
         ))
-        .help("is it still running? `docker info` tells")
+        .help("is it still running? `docker info` shows it")
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn is_missing(error: &ApiError) -> bool {
 }
 
 /// The daemon's own words, and what to do about those that people meet.
-fn told(doing: &str, message: &str) -> HostError {
+fn said(doing: &str, message: &str) -> HostError {
     let message = message.trim();
     let error = HostError::new(format!("{doing}: {message}"));
     let help = if message.contains("non-overlapping IPv4 address pool") || message.contains("fully subnetted") {

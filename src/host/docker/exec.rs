@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::daemon::{ASK, Daemon};
 use crate::host::{HostError, Output, Program, Result};
 
-/// As whom, where and with what a program is run.
+/// As whom and with what a program is run.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     /// The operating system's user in the container.
@@ -23,7 +23,7 @@ pub(super) struct Setting {
 /// A quiet daemon is asked for a sign of life this often; a program may well be quiet for longer.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
 
-/// How long the daemon may take to tell a program's exit status after the end of its output.
+/// How long the daemon may take to know a program's exit status after the end of its output.
 const STATUS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the daemon says of a program that is not in the container.
@@ -34,22 +34,8 @@ fn not_found(stderr: String) -> Output {
     Output { status: 127, stdout: vec![], stderr }
 }
 
-/// Finds the program by the mark in its environment, and ends it with the processes of its group. One that the daemon has
-/// started has no parent in here, which tells it from a server that it has started and that has inherited its mark.
-const END: &str = r#"
-for try in 1 2 3; do
-  for dir in /proc/[0-9]*; do
-    if tr '\0' '\n' <"$dir/environ" 2>/dev/null | grep -qxF "DRILLYARD_EXEC=$1" && grep -qE '^PPid:[[:space:]]*0$' "$dir/status"; then
-      pid=${dir#/proc/}
-      kill -s TERM -- "-$pid"
-      sleep 0.3
-      kill -s KILL -- "-$pid"
-      exit 0
-    fi
-  done
-  sleep 0.1
-done
-"#;
+/// Ends a program that has a mark in its environment.
+const END: &str = include_str!("scripts/end_program.sh");
 
 /// Runs a program to its end.
 pub(super) async fn run(
@@ -109,7 +95,7 @@ async fn read(
         }
     }
     let status = status(daemon, doing, exec).await?;
-    // Some versions of the daemon say so where the program's own words would stand, and give 126.
+    // Some versions of the daemon say so in place of the program's own output, and give 126.
     if status == 126
         && stdout.starts_with(b"OCI runtime exec failed")
         && String::from_utf8_lossy(&stdout).contains(NOT_FOUND)
@@ -126,7 +112,7 @@ async fn status(daemon: &Daemon, doing: &str, exec: &str) -> Result<i64> {
         let seen = daemon.call(doing, ASK, daemon.docker.inspect_exec(exec)).await?;
         match (seen.running, seen.exit_code) {
             (Some(false), Some(status)) => return Ok(status),
-            // A container that is killed takes its programs along without a word about them.
+            // A container that is killed takes its programs along, and nothing is said of them.
             (Some(false), None) => return Ok(128 + 9),
             _ if Instant::now() >= end => {
                 return Err(HostError::new(format!(
@@ -179,7 +165,7 @@ impl Drop for EndOnDrop {
                 attach_stdout: Some(true),
                 ..Default::default()
             };
-            // Nobody is left to be told; the container goes with the drill in any case.
+            // Nobody is left to report to; the container goes with the drill in any case.
             if let Ok(exec) = daemon.call("ending a program", ASK, daemon.docker.create_exec(&container, options)).await
             {
                 daemon.call("ending a program", ASK, daemon.docker.start_exec(&exec.id, None)).await.ok();

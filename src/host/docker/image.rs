@@ -23,7 +23,7 @@ pub(super) struct Image {
     pub name: String,
     /// The first 16 digits of its id.
     pub id: String,
-    /// What it says itself, in PG_VERSION or PG_MAJOR, as the official ones do; the minor version is 0 where it doesn't.
+    /// What it says itself, in PG_VERSION or PG_MAJOR, as the official ones do; the minor version is 0 if it doesn't.
     pub version: Option<Version>,
 }
 
@@ -41,7 +41,7 @@ fn tagged(name: &str) -> String {
     if last.contains(':') || last.contains('@') { name.to_owned() } else { format!("{name}:latest") }
 }
 
-/// The image of that name, where it is on the daemon's machine.
+/// The image of that name, if it is on the daemon's machine.
 pub(super) async fn find(daemon: &Daemon, name: &str) -> Result<Option<Image>> {
     let doing = format!("looking for the image {name}");
     let answer = async {

@@ -17,9 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 use super::container::DATA;
 use super::daemon::{ASK, MAKE};
-use super::node::DockerHost;
+use super::shared::Shared;
 use crate::host::identity::{apply, archive_patches};
-use crate::host::{Host, HostError, Program, Result};
+use crate::host::{Host, HostError, Program, Result, STAGED_TEMPLATE};
 use crate::pg::SystemId;
 
 /// The length of a password, and with a line's end of what stands before the archive in the file.
@@ -28,18 +28,8 @@ const PASSWORD: usize = 24;
 /// How much of the file is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// `$1` is PGDATA, the rest are options. An image without the locale C.UTF-8 gets C, with the same encoding.
-const INITDB: &str = r#"
-data=$1; shift; umask 077
-printf %s "$DRILLYARD_PASSWORD" >"$data.password"
-make() { locale=$1; shift; initdb -D "$data" -U postgres -E UTF8 --locale="$locale" --auth=scram-sha-256 \
-  --pwfile="$data.password" --no-sync -k "$@"; }
-if ! make C.UTF-8 "$@" >"$data.log" 2>&1; then
-  if grep -q 'invalid locale' "$data.log"; then rm -rf "$data"; make C "$@" >"$data.log" 2>&1
-  else false; fi
-fi || { status=$?; cat "$data.log" >&2; rm -rf "$data" "$data.password" "$data.log"; exit $status; }
-rm -f "$data.password" "$data.log"
-"#;
+/// Makes a new cluster.
+const INITDB: &str = include_str!("scripts/initdb.sh");
 
 /// Where the cluster of an image and options is kept.
 fn kept_at(cache: &Path, image: &str, options: &[&str]) -> PathBuf {
@@ -51,15 +41,26 @@ fn kept_at(cache: &Path, image: &str, options: &[&str]) -> PathBuf {
     cache.join(format!("docker-{image}-{hash:016x}.cluster"))
 }
 
-/// Fills PGDATA of a host with a cluster of the identifier `system`, and returns the password of `postgres`.
-pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str], system: SystemId) -> Result<String> {
-    let path = kept_at(cache, &host.image.id, options);
-    if let Some(password) = unpack(host, &path, system).await? {
+/// PGDATA of a host, where a new cluster is to be.
+pub(super) struct NewCluster<'h> {
+    pub host: &'h dyn Host,
+    /// The name of its container.
+    pub container: &'h str,
+    /// The id of its image.
+    pub image: &'h str,
+    pub shared: &'h Shared,
+}
+
+/// Makes a cluster with the identifier `system`, and returns the password of `postgres`.
+pub(super) async fn initdb(new: &NewCluster<'_>, options: &[&str], system: SystemId) -> Result<String> {
+    let host = new.host;
+    let path = kept_at(&new.shared.settings.cache, new.image, options);
+    if let Some(password) = unpack(new, &path, system).await? {
         return Ok(password);
     }
     // Others of this process that want the same wait for it, and unpack it.
-    let _one = host.backend.initdb.lock().await;
-    if let Some(password) = unpack(host, &path, system).await? {
+    let _one = new.shared.initdb.lock().await;
+    if let Some(password) = unpack(new, &path, system).await? {
         return Ok(password);
     }
     let password = new_password()?;
@@ -68,10 +69,10 @@ pub(super) async fn initdb(host: &DockerHost, cache: &Path, options: &[&str], sy
     if !output.success() {
         return Err(HostError::new(format!("initdb failed on {}: {}", host.name(), output.stderr.trim())));
     }
-    if keep(host, &path, &password).await? || path.exists() {
+    if keep(new, &path, &password).await? || path.exists() {
         // It has initdb's identifier. Or another run was quicker: all of this run's clusters must be copies of the same one.
         host.run(Program::script(r#"rm -rf "$1""#, [host.paths().data.clone()])).await?;
-        if let Some(password) = unpack(host, &path, system).await? {
+        if let Some(password) = unpack(new, &path, system).await? {
             return Ok(password);
         }
     }
@@ -88,8 +89,8 @@ fn new_password() -> Result<String> {
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
-/// Copies a kept cluster into the container; None where there is none.
-async fn unpack(host: &DockerHost, path: &Path, system: SystemId) -> Result<Option<String>> {
+/// Copies a kept cluster into the container; None if there is none.
+async fn unpack(new: &NewCluster<'_>, path: &Path, system: SystemId) -> Result<Option<String>> {
     let broken = |error: std::io::Error| HostError::new(format!("reading {}: {error}", path.display()));
     let mut file = match File::open(path).await {
         Ok(file) => file,
@@ -115,20 +116,20 @@ async fn unpack(host: &DockerHost, path: &Path, system: SystemId) -> Result<Opti
             Err(error) => Some((Err(error), (file, at, patches))),
         }
     });
-    let docker = &host.backend.daemon.docker;
+    let daemon = &new.shared.daemon;
     let options = UploadToContainerOptionsBuilder::new().path(DATA).build();
-    let upload = docker.upload_to_container(&host.spec.name, Some(options), body_try_stream(chunks));
-    host.backend.daemon.call(&format!("copying a new cluster to {}", host.name()), MAKE, upload).await?;
+    let upload = daemon.docker.upload_to_container(new.container, Some(options), body_try_stream(chunks));
+    daemon.call(&format!("copying a new cluster to {}", new.host.name()), MAKE, upload).await?;
     Ok(Some(password))
 }
 
-/// Keeps the cluster that initdb has just made, and says whether it is the one that is kept now. Where the cache can't be written
-/// the next one is made anew.
-async fn keep(host: &DockerHost, path: &Path, password: &str) -> Result<bool> {
+/// Keeps the cluster that initdb has just made, and says whether it is the one that is kept now. If the cache can't be written
+/// the next one is made from scratch.
+async fn keep(cluster: &NewCluster<'_>, path: &Path, password: &str) -> Result<bool> {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let new = path.with_extension(format!("new-{}-{number}", std::process::id()));
-    let written = write_archive(host, &new, password).await;
+    let new = path.with_file_name(format!("{STAGED_TEMPLATE}{}-{number}", std::process::id()));
+    let written = write_archive(cluster, &new, password).await;
     // Linked and not renamed: a cluster that another run has put there meanwhile stays, since others may have copies of it.
     let kept = match written {
         Ok(()) => tokio::fs::hard_link(&new, path).await.is_ok(),
@@ -138,7 +139,7 @@ async fn keep(host: &DockerHost, path: &Path, password: &str) -> Result<bool> {
     Ok(kept)
 }
 
-async fn write_archive(host: &DockerHost, new: &Path, password: &str) -> Result<()> {
+async fn write_archive(cluster: &NewCluster<'_>, new: &Path, password: &str) -> Result<()> {
     let failed = |error: std::io::Error| HostError::new(format!("writing {}: {error}", new.display()));
     if let Some(dir) = new.parent() {
         tokio::fs::create_dir_all(dir).await.map_err(failed)?;
@@ -146,10 +147,10 @@ async fn write_archive(host: &DockerHost, new: &Path, password: &str) -> Result<
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(failed)?;
     let mut file = File::from_std(file);
     file.write_all(format!("{password}\n").as_bytes()).await.map_err(failed)?;
-    let daemon = &host.backend.daemon;
-    let options = DownloadFromContainerOptionsBuilder::new().path(&host.paths().data).build();
-    let mut chunks = std::pin::pin!(daemon.docker.download_from_container(&host.spec.name, Some(options)));
-    let doing = format!("copying the new cluster from {}", host.name());
+    let daemon = &cluster.shared.daemon;
+    let options = DownloadFromContainerOptionsBuilder::new().path(&cluster.host.paths().data).build();
+    let mut chunks = std::pin::pin!(daemon.docker.download_from_container(cluster.container, Some(options)));
+    let doing = format!("copying the new cluster from {}", cluster.host.name());
     let next = async || match chunks.next().await {
         Some(chunk) => chunk.map(Some),
         None => Ok::<Option<Bytes>, testcontainers::bollard::errors::Error>(None),

@@ -12,10 +12,11 @@ use tokio_util::task::TaskTracker;
 
 use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
+use super::host::DockerHost;
 use super::image::Image;
-use super::networks;
-use super::node::DockerHost;
-use super::{Shared, labels, lifecycle};
+use super::networks::{self, Network};
+use super::shared::Shared;
+use super::{labels, removal};
 use crate::host::{Host, HostError, Lab, LabSpec, Result};
 use crate::pg::Version;
 
@@ -26,14 +27,14 @@ type Coming<T> = watch::Receiver<Option<Result<T>>>;
 type Making<T> = watch::Sender<Option<Result<T>>>;
 
 /// The networks of the nodes, as they are made.
-type Networks = Vec<(networks::Wire, Coming<String>)>;
+type Networks = Vec<(Network, Coming<String>)>;
 
 /// The right to start a container now.
 type Turn = Option<OwnedSemaphorePermit>;
 
 /// What all the tasks of a lab know.
 struct Common {
-    backend: Arc<Shared>,
+    shared: Arc<Shared>,
     spec: LabSpec,
     image: Image,
     version: OnceLock<Version>,
@@ -42,7 +43,7 @@ struct Common {
 }
 
 /// The hosts of one drill in containers.
-pub struct DockerLab {
+pub(super) struct DockerLab {
     common: Arc<Common>,
     nodes: BTreeMap<String, Coming<Arc<DockerHost>>>,
     tasks: TaskTracker,
@@ -64,7 +65,7 @@ impl Common {
 
     /// Whether this machine has the bridge's own address (a daemon may listen here and run its containers in a virtual machine).
     async fn reach(&self, network: &str) -> Reach {
-        let daemon = &self.backend.daemon;
+        let daemon = &self.shared.daemon;
         let seen = daemon.call("looking at a network", ASK, daemon.docker.inspect_network(network, None)).await;
         let gateways = seen.ok().and_then(|seen| seen.ipam?.config).unwrap_or_default().into_iter();
         let is_here = |gateway: String| {
@@ -78,7 +79,7 @@ impl Common {
     }
 
     fn container(&self, node: &str, reach: Reach) -> ContainerSpec {
-        let mut labels = labels::of(&self.spec, &self.backend.options.owner);
+        let mut labels = labels::of(&self.spec, &self.shared.settings.owner);
         labels.insert(labels::NODE.to_owned(), node.to_owned());
         let mut volumes =
             vec![(self.named(&format!("data-{node}")), DATA.to_owned()), (self.named("shared"), SHARED.to_owned())];
@@ -87,7 +88,7 @@ impl Common {
         );
         ContainerSpec {
             node: node.to_owned(),
-            name: self.named(&format!("node-{node}")),
+            container: self.named(&format!("node-{node}")),
             image: self.image.clone(),
             major: self.spec.major,
             labels,
@@ -99,14 +100,14 @@ impl Common {
 
     async fn network(&self, what: &str, internal: bool, peers: bool) -> Result<String> {
         self.open()?;
-        let (daemon, name) = (&self.backend.daemon, self.named(what));
+        let (daemon, name) = (&self.shared.daemon, self.named(what));
         let options = [("com.docker.network.bridge.enable_icc".to_owned(), peers.to_string())];
         let request = NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".to_owned()),
             internal: Some(internal),
             options: Some(options.into()),
-            labels: Some(labels::of(&self.spec, &self.backend.options.owner)),
+            labels: Some(labels::of(&self.spec, &self.shared.settings.owner)),
             ..Default::default()
         };
         daemon.call(&format!("making the network {name}"), MAKE, daemon.docker.create_network(request)).await?;
@@ -114,24 +115,24 @@ impl Common {
     }
 
     /// Makes a node's container. `turn` is given back when it has started.
-    async fn node(&self, node: &str, reach: Reach, turn: Turn, wires: Networks) -> Result<Arc<DockerHost>> {
+    async fn node(&self, node: &str, reach: Reach, turn: Turn, networks: Networks) -> Result<Arc<DockerHost>> {
         self.open()?;
-        let daemon = &self.backend.daemon;
+        let daemon = &self.shared.daemon;
         let spec = self.container(node, reach);
         let facts = container::start(daemon, &spec).await?;
         drop(turn);
         let mut joined = vec![];
-        for (wire, mut coming) in wires {
-            if wire.nodes.iter().any(|other| other == node) {
+        for (network, mut coming) in networks {
+            if network.nodes.iter().any(|other| other == node) {
                 let network = come(&mut coming).await?;
                 self.open()?;
-                container::join(daemon, &spec, &network).await?;
+                networks::connect(daemon, &spec.container, node, &network).await?;
                 joined.push(network);
             }
         }
         self.version.get_or_init(|| facts.version);
-        self.backend.learn(&self.image.id, facts.version);
-        Ok(Arc::new(DockerHost::new(Arc::clone(&self.backend), spec, joined, facts)))
+        self.shared.learn(&self.image.id, facts.version);
+        Ok(Arc::new(DockerHost::new(Arc::clone(&self.shared), spec, joined, facts)))
     }
 }
 
@@ -145,9 +146,9 @@ async fn come<T: Clone>(coming: &mut Coming<T>) -> Result<T> {
 
 impl DockerLab {
     /// Begins to make everything, and returns at once.
-    pub(super) fn begin(backend: Arc<Shared>, spec: LabSpec, image: Image) -> Self {
+    pub(super) fn begin(shared: Arc<Shared>, spec: LabSpec, image: Image) -> Self {
         let tasks = TaskTracker::new();
-        let known = backend.known(&image.id).map_or_else(OnceLock::new, OnceLock::from);
+        let known = shared.known(&image.id).map_or_else(OnceLock::new, OnceLock::from);
         let closing = AtomicBool::new(false);
         let (mut nodes, mut makers) = (BTreeMap::new(), vec![]);
         for node in &spec.nodes {
@@ -155,32 +156,31 @@ impl DockerLab {
             nodes.insert(node.clone(), coming);
             makers.push((node.clone(), maker));
         }
-        let common = Arc::new(Common { backend, spec, image, version: known, closing });
+        let common = Arc::new(Common { shared, spec, image, version: known, closing });
         tasks.spawn(make_all(Arc::clone(&common), makers, tasks.clone()));
         DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) }
     }
 
     /// The network of a connection that can be cut, and the container and the node that is taken off it: the same one, whichever is
     /// named first.
-    fn wire(&self, a: &str, b: &str) -> Result<(String, String, String)> {
-        let wire = networks::of_cut(&self.common.spec, a, b);
-        let wire = wire.ok_or_else(|| HostError::new(format!("`{a}` and `{b}` have no network of their own")))?;
+    fn cut_at(&self, a: &str, b: &str) -> Result<(String, String, String)> {
+        let network = networks::of_cut(&self.common.spec, a, b);
+        let network = network.ok_or_else(|| HostError::new(format!("`{a}` and `{b}` have no network of their own")))?;
         let end = a.min(b);
-        Ok((self.common.named(&wire), self.common.named(&format!("node-{end}")), end.to_owned()))
+        Ok((self.common.named(&network), self.common.named(&format!("node-{end}")), end.to_owned()))
     }
 
     fn removal(&self) -> (Daemon, String, usize) {
-        (self.common.backend.daemon.clone(), self.common.spec.run.clone(), self.common.spec.drill)
+        (self.common.shared.daemon.clone(), self.common.spec.run.clone(), self.common.spec.drill)
     }
 }
 
 /// Makes the networks and then the containers, in the order of the nodes. A start keeps a processor busy for 200 ms and more:
 /// all of them at once would all be late, so each waits for its turn, and the first nodes are ready first.
 async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHost>>)>, tasks: TaskTracker) {
-    // On the one only drillyard talks to the nodes, on the other only they do to each other: a node that is cut off the wire
-    // finds no way around.
-    let manage = common.network("manage", false, false).await;
-    let manage = match manage {
+    // On this one only drillyard talks to the nodes, on the others only they do to each other: a node that is cut off its
+    // peers finds no way around.
+    let manage = match common.network("manage", false, false).await {
         Ok(manage) => manage,
         Err(error) => {
             for (_, maker) in makers {
@@ -189,19 +189,19 @@ async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHos
             return;
         }
     };
-    let wires = networks::all(&common.spec).into_iter().map(|wire| {
+    let peers = networks::all(&common.spec).into_iter().map(|network| {
         let (maker, coming) = watch::channel(None);
-        let (also, name) = (Arc::clone(&common), wire.name.clone());
+        let (also, name) = (Arc::clone(&common), network.name.clone());
         tasks.spawn(async move { maker.send_replace(Some(also.network(&name, true, true).await)) });
-        (wire, coming)
+        (network, coming)
     });
-    let wires: Networks = wires.collect();
+    let peers: Networks = peers.collect();
     let reach = common.reach(&manage).await;
     for (node, maker) in makers {
         // The semaphore is never closed.
-        let turn = Arc::clone(&common.backend.turns).acquire_owned().await.ok();
-        let (common, wires) = (Arc::clone(&common), wires.clone());
-        tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, wires).await)) });
+        let turn = Arc::clone(&common.shared.turns).acquire_owned().await.ok();
+        let (common, peers) = (Arc::clone(&common), peers.clone());
+        tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, peers).await)) });
     }
 }
 
@@ -227,13 +227,13 @@ impl Lab for DockerLab {
     }
 
     async fn cut(&self, a: &str, b: &str) -> Result<()> {
-        let (network, container, _) = self.wire(a, b)?;
-        lifecycle::disconnect(&self.common.backend.daemon, &container, &network).await
+        let (network, container, _) = self.cut_at(a, b)?;
+        networks::disconnect(&self.common.shared.daemon, &container, &network).await
     }
 
     async fn heal(&self, a: &str, b: &str) -> Result<()> {
-        let (network, container, node) = self.wire(a, b)?;
-        lifecycle::connect(&self.common.backend.daemon, &container, &node, &network).await
+        let (network, container, node) = self.cut_at(a, b)?;
+        networks::connect(&self.common.shared.daemon, &container, &node, &network).await
     }
 
     fn keep(&self) {
@@ -247,13 +247,13 @@ impl Lab for DockerLab {
         self.tasks.close();
         self.tasks.wait().await;
         let (daemon, run, drill) = self.removal();
-        let left = match labels::remove_drill(&daemon, &run, drill).await {
+        let left = match removal::remove_drill(&daemon, &run, drill).await {
             Ok(left) if left.is_empty() => return Ok(()),
             Ok(left) => format!("left are: {}", left.join(", ")),
             Err(error) => error.message,
         };
         let error = HostError::new(format!("drill {drill} of run {run} could not be removed from Docker; {left}"));
-        Err(error.help(format!("when the daemon is well again: {}", labels::by_hand(&run))))
+        Err(error.help(format!("when the daemon is well again: {}", removal::by_hand(&run))))
     }
 }
 
@@ -272,7 +272,7 @@ impl Drop for DockerLab {
             runtime.block_on(async {
                 // Connections belong to the runtime that opened them.
                 if let Ok(daemon) = Daemon::connect(Some(&address)).await {
-                    labels::remove_drill(&daemon, &run, drill).await.ok();
+                    removal::remove_drill(&daemon, &run, drill).await.ok();
                 }
             });
         });

@@ -1,13 +1,16 @@
 //! The networks by which the nodes of a drill reach each other.
 //!
-//! Where nothing is cut that is one, `wire`. A connection that will be cut has a network of its own, and no other network has both
+//! If nothing is cut that is one, `peers`. A connection that will be cut has a network of its own, and no other network has both
 //! of its ends: taking one end off it leaves every other connection as it is.
 
-use crate::host::LabSpec;
+use testcontainers::bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
+
+use super::daemon::{Daemon, MAKE};
+use crate::host::{LabSpec, Result};
 
 /// A network of nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wire {
+pub(super) struct Network {
     /// What it is called after the drill's prefix.
     pub name: String,
     /// The nodes on it.
@@ -21,10 +24,10 @@ pub(super) fn of_cut(spec: &LabSpec, a: &str, b: &str) -> Option<String> {
 }
 
 /// Every network of a drill.
-pub(super) fn all(spec: &LabSpec) -> Vec<Wire> {
+pub(super) fn all(spec: &LabSpec) -> Vec<Network> {
     let cuts = spec.cuts.iter().enumerate();
-    let mut wires: Vec<Wire> = cuts
-        .map(|(number, (a, b))| Wire { name: format!("cut-{number}"), nodes: vec![a.clone(), b.clone()] })
+    let mut networks: Vec<Network> = cuts
+        .map(|(number, (a, b))| Network { name: format!("cut-{number}"), nodes: vec![a.clone(), b.clone()] })
         .collect();
     let mut shared: Vec<Vec<String>> = vec![];
     for (place, a) in spec.nodes.iter().enumerate() {
@@ -43,14 +46,31 @@ pub(super) fn all(spec: &LabSpec) -> Vec<Wire> {
             shared.push(nodes);
         }
     }
-    if shared.is_empty() && wires.is_empty() {
+    if shared.is_empty() && networks.is_empty() {
         shared.push(spec.nodes.clone());
     }
-    wires.extend(shared.into_iter().enumerate().map(|(number, nodes)| {
-        let name = if number == 0 { "wire".to_owned() } else { format!("wire-{number}") };
-        Wire { name, nodes }
+    networks.extend(shared.into_iter().enumerate().map(|(number, nodes)| {
+        let name = if number == 0 { "peers".to_owned() } else { format!("peers-{number}") };
+        Network { name, nodes }
     }));
-    wires
+    networks
+}
+
+/// Takes a node's container off a network: what is sent to it there arrives nowhere.
+pub(super) async fn disconnect(daemon: &Daemon, container: &str, network: &str) -> Result<()> {
+    let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+    let doing = format!("taking {container} off the network {network}");
+    daemon.call(&doing, MAKE, daemon.docker.disconnect_network(network, request)).await
+}
+
+/// Puts it on again. Its name there is lost on the way and given anew.
+pub(super) async fn connect(daemon: &Daemon, container: &str, node: &str, network: &str) -> Result<()> {
+    let request = NetworkConnectRequest {
+        container: container.to_owned(),
+        endpoint_config: Some(EndpointSettings { aliases: Some(vec![node.to_owned()]), ..Default::default() }),
+    };
+    let doing = format!("joining {node} to the network {network}");
+    daemon.call(&doing, MAKE, daemon.docker.connect_network(network, request)).await
 }
 
 #[cfg(test)]
@@ -79,18 +99,18 @@ mod tests {
             (&["a", "b", "c", "d"], &[("a", "b"), ("a", "c"), ("c", "d")]),
         ] {
             let spec = spec(nodes, cuts);
-            let wires = all(&spec);
+            let networks = all(&spec);
             for (place, a) in spec.nodes.iter().enumerate() {
-                assert!(wires.iter().any(|wire| wire.nodes.contains(a)), "{wires:?}");
+                assert!(networks.iter().any(|network| network.nodes.contains(a)), "{networks:?}");
                 for b in &spec.nodes[place + 1..] {
-                    let both: Vec<&str> = wires
+                    let both: Vec<&str> = networks
                         .iter()
-                        .filter(|wire| wire.nodes.contains(a) && wire.nodes.contains(b))
-                        .map(|wire| wire.name.as_str())
+                        .filter(|network| network.nodes.contains(a) && network.nodes.contains(b))
+                        .map(|network| network.name.as_str())
                         .collect();
                     match of_cut(&spec, a, b) {
-                        Some(own) => assert_eq!(both, [own], "{a} {b}: {wires:?}"),
-                        None => assert!(!both.is_empty(), "{a} {b}: {wires:?}"),
+                        Some(own) => assert_eq!(both, [own], "{a} {b}: {networks:?}"),
+                        None => assert!(!both.is_empty(), "{a} {b}: {networks:?}"),
                     }
                 }
             }

@@ -1,5 +1,5 @@
-//! A shell that stands in a container and runs one program after another: the daemon takes 40 to 50 ms to start a program by
-//! an exec of its own, a shell that is there already a few.
+//! A shell that stays open in a container and runs one program after another: the daemon takes 40 to 50 ms to start a program by an
+//! exec of its own, an open shell a few.
 
 use std::pin::Pin;
 
@@ -14,9 +14,9 @@ use super::daemon::{ASK, Daemon};
 use super::exec::{self, EndOnDrop, QUIET, Setting};
 use crate::host::{HostError, Output, Program, Result, Seen};
 
-/// The standing shell of one container, opened when it is first needed.
+/// The open shell of one container. It is opened when it is first needed.
 #[derive(Default)]
-pub(super) struct StandingShell {
+pub(super) struct Shell {
     session: tokio::sync::Mutex<Option<Session>>,
 }
 
@@ -37,12 +37,12 @@ const NOTICE: std::time::Duration = std::time::Duration::from_secs(1);
 enum Broken {
     /// Nothing was sent: another way can be tried.
     Before,
-    /// Nobody knows how far it came.
+    /// Nobody knows how far it got.
     After(HostError),
 }
 
-impl StandingShell {
-    /// Forgets the shell that stands: its container has ended.
+impl Shell {
+    /// Forgets the open shell: its container has ended.
     pub(super) async fn forget(&self) {
         if let Some(mut session) = self.session.lock().await.take() {
             session.guard.arm(false);
@@ -164,7 +164,7 @@ async fn lost(daemon: &Daemon, doing: &str, container: &str) -> HostError {
         Ok(Seen::Off(why)) => HostError::new(format!("{doing}: {why}")),
         Ok(Seen::On | Seen::Frozen) => {
             HostError::new(format!("{doing}: the connection to the Docker daemon at {} was lost", daemon.address()))
-                .help("was it restarted? `docker info` tells whether it is there")
+                .help("was it restarted? `docker info` shows whether it is there")
         }
         Err(error) => error,
     }
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_programs_output_ends_where_its_own_line_stands() {
+    fn a_programs_output_ends_at_the_line_that_only_the_shell_writes() {
         let end = "\nE ";
         assert_eq!(finished(b"a\nb\n\nE 0\n", end), Some((&b"a\nb\n"[..], 0)));
         assert_eq!(finished(b"\nE 143\n", end), Some((&b""[..], 143)));

@@ -1,9 +1,14 @@
 //! Against a real daemon, with the image that ci/image makes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
-use crate::host::{Endpoint, Host, Program};
+use super::backend::DockerBackend;
+use super::daemon::Daemon;
+use super::image;
+use super::removal::{leftovers, remove_run};
+use super::shared::Settings;
+use crate::host::{Backend, Endpoint, Host, LabSpec, Program};
 use crate::pg::SystemId;
 
 const IMAGE: &str = "drillyard/postgres:15";
@@ -18,15 +23,15 @@ impl World {
     /// A backend, and the spec of a lab of its own run.
     async fn new(nodes: &[&str], repos: &[&str]) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let options = DockerOptions {
+        let settings = Settings {
             host: None,
             image: Some("drillyard/postgres:{version}".to_owned()),
             cache: dir.path().join("cache"),
             owner: format!("tests {}", std::process::id()),
         };
         let backend =
-            DockerBackend::connect(options).await.unwrap_or_else(|error| panic!("these tests need Docker: {error}"));
-        let found = image::find(backend.daemon(), IMAGE).await.unwrap();
+            DockerBackend::connect(settings).await.unwrap_or_else(|error| panic!("these tests need Docker: {error}"));
+        let found = image::find(&backend.shared.daemon, IMAGE).await.unwrap();
         assert!(found.is_some(), "these tests need the image {IMAGE}: run ci/image 15");
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let spec = LabSpec {
@@ -42,7 +47,7 @@ impl World {
     }
 
     async fn labelled(&self) -> Vec<String> {
-        let all = leftovers(self.backend.daemon()).await.unwrap();
+        let all = leftovers(&self.backend.shared.daemon).await.unwrap();
         all.into_iter().filter(|left| left.run == self.spec.run).flat_map(|left| left.what).collect()
     }
 }
@@ -182,13 +187,17 @@ async fn docker_a_kept_run_stays_until_its_label_is_removed() {
         lab.host(node).await.unwrap();
     }
     drop(lab);
-    let kept =
-        leftovers(world.backend.daemon()).await.unwrap().into_iter().find(|left| left.run == world.spec.run).unwrap();
+    let kept = leftovers(&world.backend.shared.daemon)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|left| left.run == world.spec.run)
+        .unwrap();
     assert_eq!((&kept.owner, &kept.dir), (&format!("tests {}", std::process::id()), &world.spec.dir));
     assert!(kept.what.contains(&format!("container drillyard-{}-0-node-one", world.spec.run)), "{kept:?}");
-    assert_eq!(remove_run(world.backend.daemon(), &world.spec.run).await.unwrap(), Vec::<String>::new());
+    assert_eq!(remove_run(&world.backend.shared.daemon, &world.spec.run).await.unwrap(), Vec::<String>::new());
     assert_eq!(world.labelled().await, Vec::<String>::new());
-    assert_eq!(remove_run(world.backend.daemon(), &world.spec.run).await.unwrap(), Vec::<String>::new());
+    assert_eq!(remove_run(&world.backend.shared.daemon, &world.spec.run).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,11 +241,11 @@ async fn a_daemon_that_goes_away_is_told() {
 async fn docker_an_image_that_is_not_here_is_told_with_what_to_do() {
     let mut world = World::new(&[], &[]).await;
     assert!(world.backend.installations().await.unwrap().iter().any(|found| found.place == IMAGE));
-    assert_eq!(world.backend.ensure(15).await.unwrap().place, IMAGE);
+    assert_eq!(world.backend.installation(15).await.unwrap().place, IMAGE);
     let shared = Arc::get_mut(&mut world.backend.shared).unwrap();
     // Port 1 of this machine is no registry.
-    shared.options.image = Some("127.0.0.1:1/none:{version}".to_owned());
-    let error = world.backend.ensure(15).await.unwrap_err();
+    shared.settings.image = Some("127.0.0.1:1/none:{version}".to_owned());
+    let error = world.backend.installation(15).await.unwrap_err();
     assert!(error.message.starts_with("the image 127.0.0.1:1/none:15 is not here"), "{error}");
     assert!(error.help.unwrap().starts_with("ci/image 15 "));
 }

@@ -8,32 +8,40 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{LocalHost, Owner, make_directory};
+use super::owner::Owner;
 use crate::host::identity::identify;
-use crate::host::{Host, HostError, Program, Result};
+use crate::host::{Host, HostError, Program, Result, STAGED_TEMPLATE};
 use crate::pg::{SystemId, Version};
 
-pub struct Template {
-    pub bin: PathBuf,
-    pub version: Version,
-    pub options: Vec<String>,
-    pub cache: PathBuf,
+/// A new cluster of some version, with some options, of some user.
+pub(super) struct Template {
+    bin: PathBuf,
+    version: Version,
+    options: Vec<String>,
+    owner: Owner,
 }
 
 /// One process makes a template at a time; the others wait for it and use it.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Template {
-    /// Copies the template into the host's PGDATA, making it first where it is not there; returns the superuser's password.
-    pub async fn fill(&self, host: &LocalHost, system: SystemId) -> Result<String> {
-        let template = self.directory(host.owner);
+    /// What initdb of the programs in `bin` makes with `options`.
+    pub(super) fn new(bin: &Path, version: Version, options: &[&str], owner: Owner) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Template { bin: bin.to_owned(), version, options, owner }
+    }
+
+    /// Copies the template into the PGDATA of a host, whose directory is `dir`, and makes it first if it is not in `cache`;
+    /// returns the superuser's password.
+    pub(super) async fn fill(&self, host: &dyn Host, dir: &Path, cache: &Path, system: SystemId) -> Result<String> {
+        let template = cache.join(self.name());
         {
             let _one_at_a_time = MAKING.lock().await;
             if !template.join("data").is_dir() {
-                self.make(host, &template).await?;
+                self.make(host, &dir.join("template"), cache, &template).await?;
             }
         }
-        let (from, to, owner) = (template.clone(), PathBuf::from(&host.paths.data), host.owner);
+        let (from, to, owner) = (template.clone(), PathBuf::from(&host.paths().data), self.owner);
         let copied = tokio::task::spawn_blocking(move || {
             copy(&from.join("data"), &to, owner)?;
             identify(&to, system)
@@ -42,25 +50,24 @@ impl Template {
             .await
             .map_err(std::io::Error::other)
             .and_then(|copied| copied)
-            .map_err(|e| HostError::new(format!("cannot copy {} to {}: {e}", template.display(), host.paths.data)))?;
+            .map_err(|e| HostError::new(format!("cannot copy {} to {}: {e}", template.display(), host.paths().data)))?;
         std::fs::read_to_string(template.join("password"))
             .map_err(|e| HostError::new(format!("cannot read {}/password: {e}", template.display())))
     }
 
-    fn directory(&self, owner: Owner) -> PathBuf {
+    fn name(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        (&self.bin, &self.options, matches!(owner, Owner::Me)).hash(&mut hasher);
-        self.cache.join(format!("local-{}-{:016x}", self.version, hasher.finish()))
+        (&self.bin, &self.options, matches!(self.owner, Owner::Me)).hash(&mut hasher);
+        format!("local-{}-{:016x}", self.version, hasher.finish())
     }
 
-    /// Runs initdb in the host's own directory (the cache need not be open to the servers' user), then moves the result into
-    /// the cache. Who finds one there already, made by another run, leaves it.
-    async fn make(&self, host: &LocalHost, template: &Path) -> Result<()> {
+    /// Runs initdb in `work`, a directory of the host (the cache need not be open to the servers' user), then moves the result
+    /// into the cache. One that another run has put there meanwhile stays.
+    async fn make(&self, host: &dyn Host, work: &Path, cache: &Path, template: &Path) -> Result<()> {
         let trouble =
             |what: &str, e: std::io::Error| HostError::new(format!("cannot {what} {}: {e}", template.display()));
         let password: String = std::iter::repeat_with(fastrand::alphanumeric).take(32).collect();
-        let work = host.dir.join("template");
-        make_directory(&work, host.owner)?;
+        self.owner.make_directory(work)?;
         let below = |part: &str| work.join(part).display().to_string();
         host.write(&below("password"), password.as_bytes()).await?;
         let fixed = [
@@ -79,15 +86,15 @@ impl Template {
         if !output.success() {
             return Err(HostError::new(format!("initdb failed: {}", output.stderr.trim())));
         }
-        std::fs::create_dir_all(&self.cache).map_err(|e| trouble("make the directory of", e))?;
+        std::fs::create_dir_all(cache).map_err(|e| trouble("make the directory of", e))?;
         let staged =
-            tempfile::Builder::new().prefix(".template-").tempdir_in(&self.cache).map_err(|e| trouble("make", e))?;
-        copy(&work, &staged.path().join("t"), Owner::Me).map_err(|e| trouble("write", e))?;
+            tempfile::Builder::new().prefix(STAGED_TEMPLATE).tempdir_in(cache).map_err(|e| trouble("make", e))?;
+        copy(work, &staged.path().join("t"), Owner::Me).map_err(|e| trouble("write", e))?;
         match std::fs::rename(staged.path().join("t"), template) {
             Err(e) if !template.join("data").is_dir() => return Err(trouble("make", e)),
             _ => {}
         }
-        std::fs::remove_dir_all(&work).map_err(|e| trouble("tidy up after", e))
+        std::fs::remove_dir_all(work).map_err(|e| trouble("tidy up after", e))
     }
 }
 

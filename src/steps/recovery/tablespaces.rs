@@ -72,10 +72,12 @@ async fn shared(node: &Node, places: &[Linked]) -> Result<Option<Linked>, Box<Fi
 
 fn conflict(node: &Node, owner: &Node, place: &Linked) -> Box<Finding> {
     let (name, other, dir) = (node.name(), owner.name(), &place.space.location);
+    let own =
+        node.host().ok().and_then(|host| host.own_file_system()).map(|how| format!(": {how}")).unwrap_or_default();
     Finding::errored(format!("`{name}` would use the directory of a tablespace of `{other}`: {dir}"))
         .label("the WAL says CREATE TABLESPACE with that path, and both servers see the same file system")
-        .help(
-            "give each server a file system of its own: `--backend docker`. Or let the tablespace be made within the data directory: \
+        .help(format!(
+            "give each server a file system of its own{own}. Or let the tablespace be made within the data directory: \
              `SET allow_in_place_tablespaces = on; CREATE TABLESPACE ... LOCATION ''`; or make it before the backup",
-        )
+        ))
 }

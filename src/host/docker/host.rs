@@ -1,7 +1,6 @@
-//! One container as the steps see it.
+//! A container as the host of one server.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,47 +10,43 @@ use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
 use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
 use super::daemon::ASK;
 use super::exec::Setting;
-use super::image::Image;
-use super::shell::StandingShell;
-use super::{Shared, archive, initdb};
-use crate::host::{Endpoint, Host, HostError, Output, Paths, Power, Program, Result, Seen};
+use super::initdb::{NewCluster, initdb};
+use super::shared::Shared;
+use super::shell::Shell;
+use super::{archive, lifecycle, networks};
+use crate::host::lifecycle::Lifecycle;
+use crate::host::{Endpoint, Host, HostError, Output, Paths, Program, Result, Seen, ShellCommand};
 use crate::pg::SystemId;
 
 /// A container that one server lives in.
-pub struct DockerHost {
-    pub(super) backend: Arc<Shared>,
-    pub(super) node: String,
+pub(super) struct DockerHost {
+    shared: Arc<Shared>,
     /// What its container is, by whose name it is found.
-    pub(super) spec: ContainerSpec,
+    spec: ContainerSpec,
     /// The networks of the nodes that it is on.
-    pub(super) wires: Vec<String>,
-    pub(super) power: Power,
+    networks: Vec<String>,
+    lifecycle: Lifecycle,
     /// Whether container and disk were removed.
-    pub(super) lost: AtomicBool,
-    pub(super) image: Image,
-    pub(super) cache: PathBuf,
+    lost: AtomicBool,
     paths: Paths,
     setting: Setting,
     facts: Facts,
     endpoint: Mutex<Option<Endpoint>>,
-    pub(super) shell: StandingShell,
+    shell: Shell,
 }
 
 impl DockerHost {
-    pub(super) fn new(backend: Arc<Shared>, spec: ContainerSpec, wires: Vec<String>, facts: Facts) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, spec: ContainerSpec, networks: Vec<String>, facts: Facts) -> Self {
         let env = vec![
             format!("PATH={}:{}", facts.bin, facts.path),
             format!("HOME={}", facts.home),
             "LANG=C.UTF-8".to_owned(),
         ];
         DockerHost {
-            cache: backend.options.cache.clone(),
-            backend,
-            node: spec.node.clone(),
-            image: spec.image.clone(),
+            shared,
             spec,
-            wires,
-            power: Power::default(),
+            networks,
+            lifecycle: Lifecycle::default(),
             lost: AtomicBool::new(false),
             paths: Paths {
                 data: format!("{DATA}/pgdata"),
@@ -62,21 +57,22 @@ impl DockerHost {
             setting: Setting { user: "postgres".to_owned(), env },
             facts,
             endpoint: Mutex::new(None),
-            shell: StandingShell::default(),
+            shell: Shell::default(),
         }
     }
 
-    /// Forgets how the server is reached. To be called by whatever starts the container again or joins it to a network:
-    /// its address and the published port may be others then.
-    pub fn moved(&self) {
+    /// Forgets how the server is reached: when the container is started again or joined to a network, its address and the published
+    /// port may change.
+    fn moved(&self) {
         *self.endpoint.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
     async fn look_up(&self) -> Result<Endpoint> {
-        let doing = format!("asking how {} is reached", self.node);
-        let daemon = &self.backend.daemon;
+        let doing = format!("asking how {} is reached", self.spec.node);
+        let daemon = &self.shared.daemon;
         let options = InspectContainerOptionsBuilder::new().build();
-        let seen = daemon.call(&doing, ASK, daemon.docker.inspect_container(&self.spec.name, Some(options))).await?;
+        let seen =
+            daemon.call(&doing, ASK, daemon.docker.inspect_container(&self.spec.container, Some(options))).await?;
         let network = seen.network_settings.unwrap_or_default();
         let own = network
             .networks
@@ -99,7 +95,7 @@ impl DockerHost {
 #[async_trait]
 impl Host for DockerHost {
     fn name(&self) -> &str {
-        &self.node
+        &self.spec.node
     }
 
     fn paths(&self) -> &Paths {
@@ -117,7 +113,7 @@ impl Host for DockerHost {
     }
 
     fn peer_endpoint(&self, _from: &str) -> Endpoint {
-        Endpoint::Tcp { host: self.node.clone(), port: PORT }
+        Endpoint::Tcp { host: self.spec.node.clone(), port: PORT }
     }
 
     fn settings(&self) -> Vec<(String, String)> {
@@ -141,10 +137,13 @@ impl Host for DockerHost {
     }
 
     async fn run(&self, program: Program) -> Result<Output> {
-        if !self.power.is_on() {
-            return Err(HostError::new(format!("nothing can be run for node `{}`: its host is not on", self.node)));
+        if !self.lifecycle.is_on() {
+            return Err(HostError::new(format!(
+                "nothing can be run for node `{}`: its host does not run",
+                self.spec.node
+            )));
         }
-        self.shell.run(&self.backend.daemon, &self.spec.name, &self.node, &self.setting, program).await
+        self.shell.run(&self.shared.daemon, &self.spec.container, &self.spec.node, &self.setting, program).await
     }
 
     async fn write(&self, path: &str, contents: &[u8]) -> Result<()> {
@@ -157,18 +156,18 @@ impl Host for DockerHost {
             let output = self.run(Program::script(script, [path, text])).await?;
             return match output.success() {
                 true => Ok(()),
-                false => Err(HostError::new(format!("writing {path} on {}: {}", self.node, output.stderr.trim()))),
+                false => Err(HostError::new(format!("writing {path} on {}: {}", self.spec.node, output.stderr.trim()))),
             };
         }
-        archive::write(&self.backend.daemon, &self.spec.name, &self.node, self.facts.ids, path, contents).await
+        archive::write(&self.shared.daemon, &self.spec.container, &self.spec.node, self.facts.ids, path, contents).await
     }
 
     async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>> {
-        if !self.power.is_on() {
+        if !self.lifecycle.is_on() {
             if self.lost.load(Ordering::SeqCst) {
                 return Ok(vec![]);
             }
-            let whole = archive::read(&self.backend.daemon, &self.spec.name, &self.node, path).await?;
+            let whole = archive::read(&self.shared.daemon, &self.spec.container, &self.spec.node, path).await?;
             return Ok(whole.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec());
         }
         // tail counts from 1.
@@ -177,52 +176,85 @@ impl Host for DockerHost {
         if output.success() {
             return Ok(output.stdout);
         }
-        Err(HostError::new(format!("reading {path} on {}: {}", self.node, output.stderr.trim())))
+        Err(HostError::new(format!("reading {path} on {}: {}", self.spec.node, output.stderr.trim())))
     }
 
     async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String> {
-        initdb::initdb(self, &self.cache, options, system).await
+        let new = NewCluster {
+            host: self,
+            container: &self.spec.container,
+            image: &self.spec.image.id,
+            shared: &self.shared,
+        };
+        initdb(&new, options, system).await
     }
 
-    fn shell(&self, program: &Program) -> Vec<String> {
-        let mut argv: Vec<String> = ["docker", "exec", "-it", "-u", "postgres", "-w", "/"].map(str::to_owned).into();
+    fn shell(&self, env: &[(String, String)]) -> ShellCommand {
         // Without a value docker takes that of its own environment, which nobody else can see.
-        let added = program.env.iter().map(|(key, _)| key.clone());
-        for entry in self.setting.env.iter().cloned().chain(added) {
-            argv.extend(["-e".to_owned(), entry]);
-        }
-        argv.push(self.spec.name.clone());
-        argv.push(program.name.clone());
-        argv.extend(program.args.iter().cloned());
-        argv
+        let added = env.iter().map(|(key, _)| key.clone());
+        let variables: Vec<String> =
+            self.setting.env.iter().cloned().chain(added).flat_map(|entry| ["-e".to_owned(), entry]).collect();
+        // docker refuses to connect a terminal if there is none.
+        let words = |terminal: &str| {
+            let exec = ["docker", "exec", terminal, "-u", &self.setting.user, "-w", "/"].map(str::to_owned);
+            exec.into_iter().chain(variables.iter().cloned()).chain([self.spec.container.clone()]).collect()
+        };
+        ShellCommand { interactive: words("-it"), piped: words("-i") }
     }
 
     fn is_on(&self) -> bool {
-        self.power.is_on()
+        self.lifecycle.is_on()
     }
 
     async fn look(&self) -> Result<Seen> {
-        let doing = format!("looking at the container of {}", self.node);
-        container::look(&self.backend.daemon, &doing, &self.spec.name).await
+        let doing = format!("looking at the container of {}", self.spec.node);
+        container::look(&self.shared.daemon, &doing, &self.spec.container).await
     }
 
     async fn kill(&self) -> Result<()> {
-        self.end().await
+        self.lifecycle.set_off();
+        self.moved();
+        lifecycle::kill(&self.shared.daemon, &self.spec.container).await?;
+        self.shell.forget().await;
+        lifecycle::gone(&self.shared.daemon, &self.spec.container).await
     }
 
     async fn lose(&self) -> Result<()> {
-        self.destroy().await
+        self.lifecycle.set_off();
+        self.moved();
+        lifecycle::remove(&self.shared.daemon, &self.spec.container).await?;
+        self.shell.forget().await;
+        lifecycle::remove_data(&self.shared.daemon, &self.spec).await?;
+        self.lost.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn boot(&self) -> Result<()> {
-        self.start_again().await
+        if !self.lifecycle.is_off() {
+            return Ok(());
+        }
+        let (daemon, spec) = (&self.shared.daemon, &self.spec);
+        if self.lost.swap(false, Ordering::SeqCst) {
+            container::start(daemon, spec).await?;
+            for network in &self.networks {
+                networks::connect(daemon, &spec.container, &spec.node, network).await?;
+            }
+        } else {
+            lifecycle::start(daemon, &spec.container).await?;
+        }
+        self.moved();
+        self.lifecycle.set_on();
+        Ok(())
     }
 
     async fn freeze(&self) -> Result<()> {
-        self.pause().await
+        self.lifecycle.set_frozen();
+        lifecycle::pause(&self.shared.daemon, &self.spec.container).await
     }
 
     async fn thaw(&self) -> Result<()> {
-        self.unpause().await
+        lifecycle::unpause(&self.shared.daemon, &self.spec.container).await?;
+        self.lifecycle.set_on();
+        Ok(())
     }
 }

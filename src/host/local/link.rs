@@ -1,8 +1,8 @@
-//! The wire between two local nodes whose connection a drill cuts: what one sends to the other goes through here.
+//! The link between two local nodes whose connection a drill cuts: what one sends to the other goes through here.
 //!
 //! Local servers have Unix sockets, which nothing can cut. So each of the two gets a socket of its own for the other, behind which
-//! bytes are passed on for as long as the wire is whole. While it is cut they stay where they are, and whoever waits for
-//! them waits, as with a network that loses every packet: nobody is told, and connections live on until their own timeouts.
+//! bytes are passed on for as long as the link is whole. While it is cut they stay where they are, and whoever waits for
+//! them waits, as with a network that loses every packet: neither side learns of it, and connections live on until their own timeouts.
 
 use std::path::{Path, PathBuf};
 
@@ -17,23 +17,23 @@ use crate::host::{HostError, Result};
 const BUFFER: usize = 64 << 10;
 
 /// The connection between two nodes, in both directions; gone when it is dropped.
-pub struct Wire {
+pub(super) struct Link {
     whole: watch::Sender<bool>,
     end: CancellationToken,
 }
 
-impl Wire {
+impl Link {
     /// Listens at each socket and passes on to the one beside it: `(listen, to)`. `give` hands the listening socket over to
     /// the servers' user.
-    pub fn new(ways: &[(PathBuf, PathBuf)], give: impl Fn(&Path) -> std::io::Result<()>) -> Result<Wire> {
+    pub(super) fn new(ways: &[(PathBuf, PathBuf)], give: impl Fn(&Path) -> std::io::Result<()>) -> Result<Link> {
         let (whole, watched) = watch::channel(true);
-        let wire = Wire { whole, end: CancellationToken::new() };
+        let link = Link { whole, end: CancellationToken::new() };
         for (listen, to) in ways {
             let listener = UnixListener::bind(listen).and_then(|listener| give(listen).map(|()| listener));
             let listener =
                 listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", listen.display())))?;
             let work = relay(listener, to.clone(), watched.clone());
-            let end = wire.end.clone();
+            let end = link.end.clone();
             tokio::spawn(async move {
                 tokio::select! {
                     () = end.cancelled() => {}
@@ -41,16 +41,16 @@ impl Wire {
                 }
             });
         }
-        Ok(wire)
+        Ok(link)
     }
 
     /// Cuts or mends it.
-    pub fn set_whole(&self, whole: bool) {
+    pub(super) fn set_whole(&self, whole: bool) {
         self.whole.send_replace(whole);
     }
 }
 
-impl Drop for Wire {
+impl Drop for Link {
     fn drop(&mut self) {
         self.end.cancel();
     }
@@ -60,7 +60,7 @@ async fn relay(listener: UnixListener, to: PathBuf, mut whole: watch::Receiver<b
     // Its connections end with it.
     let mut pumps = tokio::task::JoinSet::new();
     loop {
-        // Who comes while the wire is cut waits at the door.
+        // Whoever connects while the link is cut has to wait.
         if whole.wait_for(|whole| *whole).await.is_err() {
             return;
         }
@@ -69,7 +69,7 @@ async fn relay(listener: UnixListener, to: PathBuf, mut whole: watch::Receiver<b
                 let Ok((from, _)) = accepted else { continue };
                 let (to, whole) = (to.clone(), whole.clone());
                 pumps.spawn(async move {
-                    // Where no server listens, the one who asked is told so by the end of its connection.
+                    // If no server listens, the one who asked sees its connection end.
                     let Ok(to) = UnixStream::connect(&to).await else { return };
                     let ((from_read, from_write), (to_read, to_write)) = (from.into_split(), to.into_split());
                     tokio::join!(pump(from_read, to_write, whole.clone()), pump(to_read, from_write, whole));
@@ -81,7 +81,7 @@ async fn relay(listener: UnixListener, to: PathBuf, mut whole: watch::Receiver<b
     }
 }
 
-/// Passes on what comes for as long as the wire is whole; when one side ends, the other one is told as soon as it can be.
+/// Passes on what comes for as long as the link is whole; when one side ends, so does the other one as soon as it can.
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut whole: watch::Receiver<bool>) {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -103,11 +103,11 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test]
-    async fn nothing_passes_while_the_wire_is_cut_and_nothing_is_lost() {
+    async fn nothing_passes_while_the_link_is_cut_and_nothing_is_lost() {
         let dir = tempfile::tempdir().unwrap();
         let (listen, target) = (dir.path().join("a"), dir.path().join("b"));
         let server = UnixListener::bind(&target).unwrap();
-        let wire = Wire::new(&[(listen.clone(), target)], |_| Ok(())).unwrap();
+        let link = Link::new(&[(listen.clone(), target)], |_| Ok(())).unwrap();
         let mut client = UnixStream::connect(&listen).await.unwrap();
         let (mut served, _) = server.accept().await.unwrap();
         let mut seen = [0; 3];
@@ -115,7 +115,7 @@ mod tests {
         served.read_exact(&mut seen).await.unwrap();
         assert_eq!(&seen, b"one");
 
-        wire.set_whole(false);
+        link.set_whole(false);
         client.write_all(b"two").await.unwrap();
         let mut late = UnixStream::connect(&listen).await.unwrap();
         late.write_all(b"six").await.unwrap();
@@ -124,7 +124,7 @@ mod tests {
         let nobody = tokio::time::timeout(Duration::from_millis(50), server.accept()).await;
         assert!(nobody.is_err(), "{nobody:?}");
 
-        wire.set_whole(true);
+        link.set_whole(true);
         served.read_exact(&mut seen).await.unwrap();
         assert_eq!(&seen, b"two");
         let (mut second, _) = server.accept().await.unwrap();

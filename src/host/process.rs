@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use super::{HostError, Result};
+
 /// A process group that is killed when this is dropped before the group's leader ended.
-pub struct Group(Option<Pid>);
+pub(super) struct Group(Option<Pid>);
 
 impl Group {
     /// The group that a child with `process_group(0)` leads.
-    pub fn of(child: Option<u32>) -> Self {
+    pub(super) fn of(child: Option<u32>) -> Self {
         Group(child.and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
     }
 
     /// The leader has ended: there is nothing to kill any more.
-    pub fn ended(mut self) {
+    pub(super) fn ended(mut self) {
         self.0 = None;
     }
 }
@@ -35,7 +37,7 @@ impl Drop for Group {
 }
 
 /// The processes whose working directory is `dir` or lies below it, this one excepted.
-pub fn processes_under(dir: &Path) -> Vec<Pid> {
+pub(super) fn processes_under(dir: &Path) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return vec![] };
     let me = std::process::id().cast_signed();
     entries
@@ -49,7 +51,7 @@ pub fn processes_under(dir: &Path) -> Vec<Pid> {
 
 /// Ends every process below `dir`: PostgreSQL's by an immediate shutdown, so that shared memory is given back, and after
 /// a second whatever is left by SIGKILL.
-pub fn end_processes_under(dir: &Path) -> Result<(), String> {
+pub(super) fn end_processes_under(dir: &Path) -> Result<()> {
     let start = Instant::now();
     let mut asked = false;
     loop {
@@ -72,7 +74,7 @@ pub fn end_processes_under(dir: &Path) -> Result<(), String> {
         }
         if start.elapsed() > Duration::from_secs(4) {
             let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-            return Err(format!("processes {} in {} do not end", left.join(", "), dir.display()));
+            return Err(HostError::new(format!("processes {} in {} do not end", left.join(", "), dir.display())));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -81,7 +83,7 @@ pub fn end_processes_under(dir: &Path) -> Result<(), String> {
 }
 
 /// Kills every process below `dir`, without a word to any of them.
-pub fn kill_processes_under(dir: &Path) -> Result<(), String> {
+pub(super) fn kill_processes_under(dir: &Path) -> Result<()> {
     until_none_is_left(dir, "are not killed", |pid| {
         let _ = kill(pid, Signal::SIGKILL);
         true
@@ -89,7 +91,7 @@ pub fn kill_processes_under(dir: &Path) -> Result<(), String> {
 }
 
 /// Stops every process below `dir`: they are there and do nothing.
-pub fn freeze_processes_under(dir: &Path) -> Result<(), String> {
+pub(super) fn freeze_processes_under(dir: &Path) -> Result<()> {
     until_none_is_left(dir, "do not stop", |pid| {
         let stopped = state(pid).is_none_or(|state| matches!(state, 'T' | 'Z' | 'X'));
         if !stopped {
@@ -100,7 +102,7 @@ pub fn freeze_processes_under(dir: &Path) -> Result<(), String> {
 }
 
 /// Lets every process below `dir` go on.
-pub fn thaw_processes_under(dir: &Path) -> Result<(), String> {
+pub(super) fn thaw_processes_under(dir: &Path) -> Result<()> {
     until_none_is_left(dir, "do not go on", |pid| {
         let stopped = state(pid) == Some('T');
         if stopped {
@@ -112,7 +114,7 @@ pub fn thaw_processes_under(dir: &Path) -> Result<(), String> {
 
 /// Does something with the processes below `dir` until there are none to do it with; those that one of them starts
 /// meanwhile, too. `act` says whether there was anything to do.
-fn until_none_is_left(dir: &Path, problem: &str, act: impl Fn(Pid) -> bool) -> Result<(), String> {
+fn until_none_is_left(dir: &Path, problem: &str, act: impl Fn(Pid) -> bool) -> Result<()> {
     let start = Instant::now();
     loop {
         let left: Vec<Pid> = processes_under(dir).into_iter().filter(|pid| act(*pid)).collect();
@@ -121,7 +123,7 @@ fn until_none_is_left(dir: &Path, problem: &str, act: impl Fn(Pid) -> bool) -> R
         }
         if start.elapsed() > Duration::from_secs(4) {
             let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-            return Err(format!("processes {} in {} {problem}", left.join(", "), dir.display()));
+            return Err(HostError::new(format!("processes {} in {} {problem}", left.join(", "), dir.display())));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -135,7 +137,7 @@ fn state(pid: Pid) -> Option<char> {
 }
 
 /// A postmaster that was killed leaves its postmaster.pid, and in it the id of a System V segment that lives on.
-pub fn remove_shared_memory(dir: &Path) {
+pub(super) fn remove_shared_memory(dir: &Path) {
     // As seen from the run's directory, run/drill/node/data; initdb's own server works in run/drill/node/template/data.
     const DEPTH: usize = 4;
     let mut ids = Vec::new();
@@ -150,7 +152,7 @@ pub fn remove_shared_memory(dir: &Path) {
         row.into_iter().any(|row| row.get(1) == Some(&id.as_str()) && row.get(6) == Some(&"0"))
     };
     for id in ids.iter().filter(|id| free(id)) {
-        // Where the program is missing or the segment is gone, there is nothing more to do.
+        // If the program is missing or the segment is gone, there is nothing more to do.
         let _ = Command::new("ipcrm").args(["-m", id]).stderr(std::process::Stdio::null()).status();
     }
 }

@@ -1,0 +1,103 @@
+//! Containers on a Docker daemon.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use super::image::{self, Image};
+use super::lab::DockerLab;
+use super::shared::{Settings, Shared};
+use super::sweeper::{DockerSweeper, NAME};
+use crate::host::{Backend, HostError, Installation, Lab, LabSpec, Result, Sweeper};
+use crate::pg::SUPPORTED_MAJORS;
+
+/// Runs drills in containers.
+pub(super) struct DockerBackend {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl DockerBackend {
+    /// Connects to the daemon. Fails within 3 seconds if none answers, and says where it was looked for.
+    pub(super) async fn connect(settings: Settings) -> Result<Self> {
+        Ok(DockerBackend { shared: Arc::new(Shared::connect(settings).await?) })
+    }
+
+    /// Where the daemon listens.
+    pub(super) fn address(&self) -> &str {
+        self.shared.daemon.address()
+    }
+
+    /// The image of a major version, if it is on the daemon's machine.
+    async fn local(&self, major: u32) -> Result<Option<Image>> {
+        for name in image::candidates(self.shared.settings.image.as_deref(), major) {
+            match image::find(&self.shared.daemon, &name).await? {
+                // A name without `{version}` is the same for all; it says itself which it is.
+                Some(image) if image.version.is_none_or(|version| version.major == major) => return Ok(Some(image)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The image of a major version, which is pulled if it is not here. A registry that does not answer within 10 seconds is an
+    /// error that says what else can be done.
+    async fn image(&self, major: u32) -> Result<Image> {
+        if let Some(image) = self.local(major).await? {
+            return Ok(image);
+        }
+        // Nobody publishes the first of the two; ci/image makes it.
+        let names = image::candidates(self.shared.settings.image.as_deref(), major);
+        let name = names.last().ok_or_else(|| HostError::new(format!("no image is known for PostgreSQL {major}")))?;
+        let pulled = image::pull(&self.shared.daemon, name).await;
+        pulled.map_err(|error| HostError {
+            help: error.help.map(|help| help.replace("ci/image VERSION", &format!("ci/image {major}"))),
+            ..error
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for DockerBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn installations(&self) -> Result<Vec<Installation>> {
+        let mut looks = JoinSet::new();
+        for major in SUPPORTED_MAJORS {
+            let backend = DockerBackend { shared: Arc::clone(&self.shared) };
+            looks.spawn(async move {
+                let found = backend.local(major).await?;
+                Ok::<_, HostError>(found.map(|image| backend.shared.installation(&image, major)))
+            });
+        }
+        let mut found = vec![];
+        while let Some(look) = looks.join_next().await {
+            let look = look.map_err(|error| HostError::new(format!("looking for images: {error}")))?;
+            found.extend(look?);
+        }
+        found.sort_by_key(|installation| std::cmp::Reverse(installation.version));
+        Ok(found)
+    }
+
+    async fn installation(&self, major: u32) -> Result<Installation> {
+        let image = self.image(major).await?;
+        Ok(self.shared.installation(&image, major))
+    }
+
+    fn recommendation(&self, installations: &[Installation]) -> String {
+        let majors: Vec<String> = installations.iter().map(|one| one.version.major.to_string()).collect();
+        format!("a daemon answers, with images for {}", majors.join(", "))
+    }
+
+    async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>> {
+        let image = self.image(spec.major).await?;
+        Ok(Arc::new(DockerLab::begin(Arc::clone(&self.shared), spec, image)))
+    }
+
+    fn sweeper(&self) -> Option<Arc<dyn Sweeper>> {
+        let settings = &self.shared.settings;
+        Some(Arc::new(DockerSweeper { host: settings.host.clone(), owner: settings.owner.clone() }))
+    }
+}

@@ -1,0 +1,280 @@
+//! A directory of this machine as the host of one server: its programs are processes that work below it.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::io::AsyncReadExt;
+
+use super::layout::{PORT, RUN, endpoint, link_dir, node_dir, shared_dir};
+use super::owner::Owner;
+use super::template::Template;
+use crate::host::lifecycle::Lifecycle;
+use crate::host::process::{self, Group};
+use crate::host::{
+    Endpoint, Host, HostError, Installation, LabSpec, Output, Paths, Program, Result, Seen, ShellCommand,
+};
+use crate::pg::{SystemId, Version};
+
+/// What the hosts of a lab have in common.
+pub(super) struct Programs {
+    /// PostgreSQL's programs.
+    bin: PathBuf,
+    pub(super) version: Version,
+    /// As whom they run.
+    pub(super) owner: Owner,
+    /// Where templates of new clusters are kept.
+    cache: PathBuf,
+    /// PATH, PostgreSQL's programs first.
+    search_path: String,
+}
+
+impl Programs {
+    pub(super) fn new(installation: &Installation, path: &OsStr, owner: Owner, cache: PathBuf) -> Self {
+        Programs {
+            bin: PathBuf::from(&installation.place),
+            version: installation.version,
+            owner,
+            cache,
+            search_path: format!("{}:{}", installation.place, path.to_string_lossy()),
+        }
+    }
+
+    /// Where a program is: among PostgreSQL's own, or wherever PATH finds it.
+    fn resolve(&self, name: &str) -> PathBuf {
+        let own = self.bin.join(name);
+        if own.exists() { own } else { PathBuf::from(name) }
+    }
+}
+
+/// A directory that one server lives in.
+pub(super) struct LocalHost {
+    name: String,
+    dir: PathBuf,
+    programs: Arc<Programs>,
+    paths: Paths,
+    lifecycle: Lifecycle,
+    /// The nodes that reach this one by a link that can be cut, and where they find its end.
+    links: Vec<(String, PathBuf)>,
+}
+
+impl LocalHost {
+    pub(super) fn new(name: &str, lab: &Path, spec: &LabSpec, programs: Arc<Programs>) -> Self {
+        let dir = node_dir(lab, name);
+        let links = spec.cuts.iter().enumerate().filter_map(|(number, (a, b))| {
+            let from = [(a, b), (b, a)].into_iter().find(|(one, _)| *one == name)?.1;
+            Some((from.clone(), link_dir(lab, number, from)))
+        });
+        let below = |part: &str| dir.join(part).display().to_string();
+        LocalHost {
+            name: name.to_owned(),
+            paths: Paths {
+                data: below("data"),
+                log: below("log"),
+                sockets: below(RUN),
+                shared: shared_dir(lab).display().to_string(),
+            },
+            lifecycle: Lifecycle::default(),
+            links: links.collect(),
+            dir,
+            programs,
+        }
+    }
+
+    fn endpoint_here(&self) -> Endpoint {
+        endpoint(self.dir.join(RUN))
+    }
+
+    /// Makes its directories, empty.
+    pub(super) fn make_directories(&self) -> Result<()> {
+        self.programs.owner.make_directory(&self.dir)?;
+        self.programs.owner.make_directory(&self.dir.join(RUN))
+    }
+
+    /// Does something that takes the processes' time, off the thread that everything else waits on.
+    async fn blocking(&self, what: impl FnOnce(&Path) -> Result<()> + Send + 'static) -> Result<()> {
+        let dir = self.dir.clone();
+        let done = tokio::task::spawn_blocking(move || what(&dir)).await;
+        done.map_err(|e| HostError::new(e.to_string()))?
+    }
+
+    /// A program of the servers' user, in a process group of its own.
+    fn command(&self, program: &Program) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(self.programs.resolve(&program.name));
+        command.args(&program.args).env_clear();
+        command.env("PATH", &self.programs.search_path).env("HOME", &self.dir);
+        command.env("LC_ALL", "C").env("PGPASSFILE", "/dev/null");
+        command.envs(program.env.iter().map(|(k, v)| (k, v)));
+        command.current_dir(&self.dir).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Owner::Other(uid, gid) = self.programs.owner {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        command
+    }
+}
+
+#[async_trait]
+impl Host for LocalHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    async fn endpoint(&self) -> Result<Endpoint> {
+        Ok(self.endpoint_here())
+    }
+
+    fn peer_endpoint(&self, from: &str) -> Endpoint {
+        match self.links.iter().find(|(peer, _)| peer == from) {
+            Some((_, dir)) => endpoint(dir.clone()),
+            None => self.endpoint_here(),
+        }
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![
+            setting("listen_addresses", ""),
+            setting("port", &PORT.to_string()),
+            setting("unix_socket_directories", &self.paths.sockets),
+            setting("unix_socket_permissions", "0700"),
+            // Otherwise a killed server leaves its segments in /dev/shm.
+            setting("dynamic_shared_memory_type", "mmap"),
+        ]
+    }
+
+    fn hba(&self) -> Vec<String> {
+        ["local all all scram-sha-256", "local replication all scram-sha-256"].map(str::to_owned).to_vec()
+    }
+
+    async fn run(&self, program: Program) -> Result<Output> {
+        if !self.lifecycle.is_on() {
+            return Err(HostError::new(format!("nothing can be run for node `{}`: its host does not run", self.name)));
+        }
+        let trouble = |e: std::io::Error| {
+            let error = HostError::new(format!("cannot run `{}` for node `{}`: {e}", program.name, self.name));
+            match e.kind() {
+                std::io::ErrorKind::NotFound => error.help(format!(
+                    "it was looked for in {} and in PATH; `drillyard doctor` shows what is here",
+                    self.programs.bin.display()
+                )),
+                _ => error,
+            }
+        };
+        let mut child = self.command(&program).spawn().map_err(trouble)?;
+        let group = Group::of(child.id());
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let read_out =
+            async { if let Some(out) = &mut out { out.read_to_end(&mut stdout).await.map(drop) } else { Ok(()) } };
+        let read_err =
+            async { if let Some(err) = &mut err { err.read_to_end(&mut stderr).await.map(drop) } else { Ok(()) } };
+        let (status, out, err) = tokio::join!(child.wait(), read_out, read_err);
+        group.ended();
+        out.and(err).map_err(trouble)?;
+        let status = status.map_err(trouble)?;
+        let signal = status.signal();
+        Ok(Output {
+            status: status.code().map_or(128 + i64::from(signal.unwrap_or(0)), i64::from),
+            stdout,
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        })
+    }
+
+    async fn write(&self, path: &str, contents: &[u8]) -> Result<()> {
+        let path = Path::new(path);
+        let written = std::fs::write(path, contents)
+            .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)))
+            .and_then(|()| self.programs.owner.give(path));
+        written.map_err(|e| HostError::new(format!("cannot write {}: {e}", path.display())))
+    }
+
+    async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>> {
+        use std::io::{Read, Seek, SeekFrom};
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = std::fs::File::open(path)?;
+            file.seek(SeekFrom::Start(offset.min(file.metadata()?.size())))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => Ok(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+            Err(e) => Err(HostError::new(format!("cannot read {path}: {e}"))),
+        }
+    }
+
+    async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String> {
+        let template = Template::new(&self.programs.bin, self.programs.version, options, self.programs.owner);
+        template.fill(self, &self.dir, &self.programs.cache, system).await
+    }
+
+    fn shell(&self, _env: &[(String, String)]) -> ShellCommand {
+        let mut words = Vec::new();
+        if let Owner::Other(uid, gid) = self.programs.owner {
+            let user = ["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"];
+            words.extend(user.map(str::to_owned));
+        }
+        words.push("env".to_owned());
+        words.push(format!("HOME={}", self.dir.display()));
+        words.push(format!("PATH={}", self.programs.search_path));
+        ShellCommand { interactive: words.clone(), piped: words }
+    }
+
+    fn own_file_system(&self) -> Option<&'static str> {
+        Some("`--backend docker`")
+    }
+
+    fn is_on(&self) -> bool {
+        self.lifecycle.is_on()
+    }
+
+    async fn look(&self) -> Result<Seen> {
+        Ok(match (self.lifecycle.is_frozen(), self.lifecycle.is_off(), self.dir.is_dir()) {
+            (true, ..) => Seen::Frozen,
+            (_, true, _) => Seen::Off("it was taken away".to_owned()),
+            (_, _, false) => Seen::Off(format!("its directory {} is gone", self.dir.display())),
+            (_, _, true) => Seen::On,
+        })
+    }
+
+    async fn kill(&self) -> Result<()> {
+        self.lifecycle.set_off();
+        self.blocking(process::kill_processes_under).await
+    }
+
+    async fn lose(&self) -> Result<()> {
+        self.kill().await?;
+        self.blocking(|dir| {
+            process::remove_shared_memory(dir);
+            std::fs::remove_dir_all(dir).map_err(|e| HostError::new(format!("cannot remove {}: {e}", dir.display())))
+        })
+        .await
+    }
+
+    async fn boot(&self) -> Result<()> {
+        self.make_directories()?;
+        self.lifecycle.set_on();
+        Ok(())
+    }
+
+    async fn freeze(&self) -> Result<()> {
+        self.lifecycle.set_frozen();
+        self.blocking(process::freeze_processes_under).await
+    }
+
+    async fn thaw(&self) -> Result<()> {
+        self.blocking(process::thaw_processes_under).await?;
+        self.lifecycle.set_on();
+        Ok(())
+    }
+}
