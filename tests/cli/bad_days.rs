@@ -73,10 +73,10 @@ fn an_image_that_is_nowhere() {
 }
 
 #[test]
-fn a_version_that_is_not_at_hand() {
+fn a_version_that_is_not_installed() {
     let place = Place::new();
     let output = run_local(&place, &QUICK.replace("name: quick", "name: quick\npostgres: [14]"), &[]);
-    expect(&output, 4, &["PostgreSQL 14 is not at hand on this machine", "apt-get install postgresql-14"]);
+    expect(&output, 4, &["PostgreSQL 14 is not installed on this machine", "apt-get install postgresql-14"]);
 }
 
 #[test]
