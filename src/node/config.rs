@@ -3,7 +3,7 @@
 use crate::host::{Endpoint, Host};
 use crate::pg::{RecoveryTarget, TargetTimeline, quote_literal};
 
-use super::{DATABASE, SUPERUSER, Setup};
+use super::cluster::{DATABASE, SUPERUSER};
 
 /// The configuration of a server that drillyard makes, in the order in which it is written: later lines win.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,19 @@ pub struct Following {
     pub conninfo: String,
     /// `primary_slot_name`.
     pub slot: Option<String>,
+}
+
+/// How a server is set up before it starts.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Appended to postgresql.conf; pg_hba.conf is the host's.
+    pub lines: String,
+    /// `standby.signal`, `recovery.signal` or none of the two.
+    pub signal: Option<&'static str>,
+    /// A directory on the host that has to be there.
+    pub directory: Option<String>,
+    /// Its postgresql.auto.conf, where it cannot stay as it is.
+    pub auto: Option<String>,
 }
 
 impl Config {

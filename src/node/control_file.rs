@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Node;
+use super::server::Node;
 use crate::host::{HostError, Program};
-use crate::pg::{History, Lsn, SystemId, TimelineId};
+use crate::pg::{History, Lsn, Pattern, SystemId, TimelineId};
 
 /// The control file, as far as a recovery is told by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,43 +23,34 @@ pub struct ControlFile {
     pub segment_size: u64,
 }
 
-pattern!(SYSTEM, r"(?m)^Database system identifier:\s+(\d+)$");
-pattern!(STATE, r"(?m)^Database cluster state:\s+(.+)$");
-pattern!(CHECKPOINT, r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
-pattern!(TIMELINE, r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
-pattern!(MIN_RECOVERY, r"(?m)^Minimum recovery ending location:\s+([0-9A-F/]+)$");
-pattern!(MIN_TIMELINE, r"(?m)^Min recovery ending loc's timeline:\s+(\d+)$");
-pattern!(SEGMENT, r"(?m)^Bytes per WAL segment:\s+(\d+)$");
+static SYSTEM: Pattern = Pattern::new(r"(?m)^Database system identifier:\s+(\d+)$");
+static STATE: Pattern = Pattern::new(r"(?m)^Database cluster state:\s+(.+)$");
+static CHECKPOINT: Pattern = Pattern::new(r"(?m)^Latest checkpoint location:\s+([0-9A-F/]+)$");
+static TIMELINE: Pattern = Pattern::new(r"(?m)^Latest checkpoint's TimeLineID:\s+(\d+)$");
+static MIN_RECOVERY: Pattern = Pattern::new(r"(?m)^Minimum recovery ending location:\s+([0-9A-F/]+)$");
+static MIN_TIMELINE: Pattern = Pattern::new(r"(?m)^Min recovery ending loc's timeline:\s+(\d+)$");
+static SEGMENT: Pattern = Pattern::new(r"(?m)^Bytes per WAL segment:\s+(\d+)$");
 
 impl ControlFile {
     /// Reads what pg_controldata writes in English.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let group = |pattern: &std::sync::LazyLock<Option<regex::Regex>>| -> Option<String> {
-            Some(pattern.as_ref()?.captures(text)?.get(1)?.as_str().trim().to_owned())
-        };
         let min_recovery = || {
-            let at: Lsn = group(&MIN_RECOVERY)?.parse().ok()?;
-            Some((at, TimelineId(group(&MIN_TIMELINE)?.parse().ok()?))).filter(|(at, _)| at.0 > 0)
+            let at: Lsn = MIN_RECOVERY.first(text)?.parse().ok()?;
+            Some((at, TimelineId(MIN_TIMELINE.first(text)?.parse().ok()?))).filter(|(at, _)| at.0 > 0)
         };
         Some(ControlFile {
-            system: SystemId(group(&SYSTEM)?.parse().ok()?),
-            state: group(&STATE)?,
-            checkpoint: group(&CHECKPOINT)?.parse().ok()?,
-            timeline: TimelineId(group(&TIMELINE)?.parse().ok()?),
+            system: SystemId(SYSTEM.first(text)?.parse().ok()?),
+            state: STATE.first(text)?.to_owned(),
+            checkpoint: CHECKPOINT.first(text)?.parse().ok()?,
+            timeline: TimelineId(TIMELINE.first(text)?.parse().ok()?),
             min_recovery: min_recovery(),
-            segment_size: group(&SEGMENT)?.parse().ok()?,
+            segment_size: SEGMENT.first(text)?.parse().ok()?,
         })
     }
 }
 
-/// Prints the control file of the server in `$1`, and the history files in its pg_wal.
-const LOOK: &str = r#"LC_ALL=C pg_controldata -D "$1" || exit 1
-for file in "$1"/pg_wal/*.history; do
-  [ -f "$file" ] || continue
-  echo "history: ${file##*/}"
-  sed 's/^/ /' "$file"
-done
-exit 0"#;
+/// Prints the control file, and the history files.
+const LOOK: &str = include_str!("scripts/control_file.sh");
 
 /// The timelines that a server knows, by the history files in its pg_wal: its own, those that led to it, those that it has read in the
 /// archive, and what a backup has brought along.

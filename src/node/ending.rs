@@ -1,22 +1,12 @@
-//! How a server's processes fare, and by what a server has ended: by itself, or by somebody.
+//! By what a server has ended: by itself, or by somebody.
 
-use super::control::{LOG_PATIENCE, RUNS, STOPPED};
-use super::{Node, SOCKET_PORT};
+use super::log::LOG_PATIENCE;
+use super::server::Node;
 use crate::host::{HostError, Program};
+use crate::pg::Pattern;
 
-/// Succeeds when neither of the two files is in the directory `$1` that every cluster has.
+/// Succeeds if neither of the two files that every cluster has is in the directory `$1`.
 const LOST_DATA: &str = r#"[ ! -e "$1/PG_VERSION" ] && [ ! -e "$1/global/pg_control" ]"#;
-
-/// What a look at a server's postmaster shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Postmaster {
-    /// It runs.
-    Runs,
-    /// It is there and stopped in its tracks (SIGSTOP): it answers nobody.
-    Stopped,
-    /// There is none.
-    Gone,
-}
 
 /// By what a server has ended, as far as its log knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +20,6 @@ pub enum Ending {
 }
 
 impl Node {
-    /// A look at the postmaster.
-    pub async fn postmaster(&self) -> Result<Postmaster, HostError> {
-        let host = self.host()?;
-        let paths = host.paths();
-        let output = host.run(Program::script(RUNS, [&paths.data, &paths.sockets, SOCKET_PORT])).await?;
-        Ok(match output.status {
-            0 => Postmaster::Runs,
-            STOPPED => Postmaster::Stopped,
-            _ => Postmaster::Gone,
-        })
-    }
-
     /// Whether its data directory is gone, or was emptied, under it.
     pub async fn lost_data(&self) -> Result<bool, HostError> {
         let host = self.host()?;
@@ -51,15 +29,16 @@ impl Node {
 
     /// By what it has ended, since it was started last.
     pub async fn ending(&self) -> Ending {
-        Ending::read(&self.log_from(self.log_start()).await.unwrap_or_default())
+        Ending::read(&self.log_since_start().await)
     }
 
     /// That it has restarted itself after the crash of one of its processes, in its log's words; since `from` in its log.
     pub async fn crashed_process(&self, from: u64) -> Option<String> {
-        pattern!(CRASHED, r"(?m)LOG:\s+(.* \(PID \d+\) (?:was terminated by signal|exited with exit code [2-9]).*)$");
+        static CRASHED: Pattern =
+            Pattern::new(r"(?m)LOG:\s+(.* \(PID \d+\) (?:was terminated by signal|exited with exit code [2-9]).*)$");
         let log = tokio::time::timeout(LOG_PATIENCE, self.log_from(from)).await.ok()?.ok()?;
         let restarted = log.contains("reinitializing");
-        let found = CRASHED.as_ref()?.captures_iter(&log).next()?.get(1)?.as_str().trim().to_owned();
+        let found = CRASHED.first(&log)?.to_owned();
         restarted.then_some(found)
     }
 }
@@ -67,21 +46,16 @@ impl Node {
 impl Ending {
     /// Reads a server's log since its start.
     fn read(log: &str) -> Self {
-        pattern!(
-            ITSELF,
-            r"(?m)(?:LOG|FATAL|PANIC):\s+((?:shutting down|aborting startup) due to .*|shutdown at recovery target|shutting down because .*|performing immediate shutdown because .*)$"
+        static ITSELF: Pattern = Pattern::new(
+            r"(?m)(?:LOG|FATAL|PANIC):\s+((?:shutting down|aborting startup) due to .*|shutdown at recovery target|shutting down because .*|performing immediate shutdown because .*)$",
         );
-        pattern!(PANIC, r"(?m)PANIC:\s+(.*)$");
-        pattern!(ASKED, r"(?m)LOG:\s+(received (?:smart|fast|immediate) shutdown request)");
+        static PANIC: Pattern = Pattern::new(r"(?m)PANIC:\s+(.*)$");
+        static ASKED: Pattern = Pattern::new(r"(?m)LOG:\s+(received (?:smart|fast|immediate) shutdown request)");
         // What happened before it was last at work has not ended it.
         let log = log.rfind("database system is ready to accept").map_or(log, |at| &log[at..]);
-        let last = |pattern: &std::sync::LazyLock<Option<regex::Regex>>| {
-            let found = pattern.as_ref()?.captures_iter(log).last()?;
-            Some(found.get(1)?.as_str().trim().to_owned())
-        };
-        match (last(&ITSELF).or_else(|| last(&PANIC)), last(&ASKED)) {
-            (Some(why), _) => Ending::Itself(why),
-            (None, Some(asked)) => Ending::Asked(asked),
+        match (ITSELF.last(log).or_else(|| PANIC.last(log)), ASKED.last(log)) {
+            (Some(why), _) => Ending::Itself(why.to_owned()),
+            (None, Some(asked)) => Ending::Asked(asked.to_owned()),
             (None, None) => Ending::Silent,
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::host::{HostError, Program};
 
-use super::config::RESERVED;
-use super::{Config, Node, Setup};
+use super::config::{Config, RESERVED, Setup};
+use super::server::Node;
 
 /// Whose postgresql.auto.conf lies in a data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,30 +27,12 @@ pub struct AutoConf {
 }
 
 /// Prints the control file, a line to know it by, and postgresql.auto.conf.
-const LOOK: &str = r#"pg_controldata -D "$1" 2>/dev/null || :
-echo "$2"
-if [ -f "$1/postgresql.auto.conf" ]; then cat "$1/postgresql.auto.conf"; fi"#;
+const LOOK: &str = include_str!("scripts/auto_conf.sh");
 /// The line between the two.
 const DIVIDER: &str = "-- postgresql.auto.conf";
 
-/// Prints which of the files and libraries that are named in pairs after `$1`, the data directory, are not there. Where the
-/// libraries lie is not known everywhere: then none is missing.
-const MISSING: &str = r#"cd "$1"; shift
-bin=$(dirname "$(readlink -f "$(command -v postgres)")")
-lib=
-for dir in "$(pg_config --pkglibdir 2>/dev/null || :)" "$bin/../lib" "$bin/../lib/postgresql"; do
-  [ -n "$dir" ] && ls "$dir"/*.so >/dev/null 2>&1 && { lib=$dir; break; }
-done
-while [ $# -gt 1 ]; do
-  name=$2
-  case $1:$name in
-    file:*) [ -r "$name" ] || echo "$name" ;;
-    library:\$libdir/*) [ -z "$lib" ] || [ -e "$lib/${name#*/}.so" ] || [ -e "$lib/${name#*/}" ] || echo "$name" ;;
-    library:/*) [ -e "$name" ] || [ -e "$name.so" ] || echo "$name" ;;
-    library:*) [ -z "$lib" ] || [ -e "$lib/$name.so" ] || [ -e "$lib/$name" ] || echo "$name" ;;
-  esac
-  shift 2
-done"#;
+/// Prints which files and libraries are not there.
+const MISSING: &str = include_str!("scripts/missing_files.sh");
 
 /// What is told of a setting that drillyard needs for itself.
 const OURS: &str = "drillyard sets it itself";

@@ -1,13 +1,9 @@
 //! pg_rewind: what it is run on, and what it says.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use super::control_file::ControlFile;
+use super::server::Node;
 use crate::host::{HostError, Program};
-use crate::pg::{Lsn, Segment, SystemId, TimelineId};
-
-use super::{ControlFile, Node};
+use crate::pg::{Lsn, Pattern, Segment, SystemId, TimelineId};
 
 /// What stands in the control file of a server that does not run, and beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,52 +47,15 @@ pub struct Rewind<'a> {
     pub restore_command: Option<String>,
 }
 
-/// Reads the control file of the server in `$1`, and which segments wait to be archived.
-const LOOK: &str = r#"pg_controldata -D "$1"
-for file in "$1"/pg_wal/archive_status/*.ready; do
-  [ -e "$file" ] && file=${file##*/} && echo "ready: ${file%.ready}"
-done
-exit 0"#;
+/// Prints the control file, and which segments wait to be archived.
+const LOOK: &str = include_str!("scripts/resting.sh");
 
-/// Rewinds the server in `$1` onto the one at `$2`. `$3` is a restore_command or empty, `$4` where the two parted or empty, `$5` the
-/// timeline that is left there, `$6` the segment.
-///
-/// pg_rewind brings the source's postgresql.conf and postgresql.auto.conf: the server gets its own back. A server that was killed leaves a zombie, and
-/// processes that end a moment later: PostgreSQL waits for neither.
-const REWIND: &str = r#"
-if [ -n "$4" ] && [ -f "$1/pg_wal/$6" ]; then
-  echo "commits: $(pg_waldump -p "$1/pg_wal" -t "$5" -s "$4" -r Transaction 2>/dev/null | grep -c 'desc: COMMIT' || :)"
-fi
-for file in postgresql.conf postgresql.auto.conf; do cp -p "$1/$file" "$1-$file" || :; done
-if [ -n "$3" ]; then
-  printf "restore_command = '%s'\n" "$3" >>"$1/postgresql.conf"
-  set -- "$1" "$2" -c
-else
-  set -- "$1" "$2"
-fi
-data=$1 source=$2; shift 2
-left=60
-while :; do
-  rc=0
-  said=$(pg_rewind -D "$data" --source-server "$source" --no-sync "$@" 2>&1) || rc=$?
-  left=$((left - 1))
-  case $rc:$said in
-    0:*) break ;;
-    *"is still in use"*|*'lock file "postmaster.pid" already exists'*) [ $left -gt 0 ] || break; sleep 0.05 ;;
-    *) break ;;
-  esac
-done
-for file in postgresql.conf postgresql.auto.conf; do [ ! -f "$data-$file" ] || mv "$data-$file" "$data/$file"; done
-printf '%s\n' "$said"
-exit $rc"#;
+/// Rewinds a server.
+const REWIND: &str = include_str!("scripts/rewind.sh");
 
-pattern!(READY, r"(?m)^ready: ([0-9A-F]{24})$");
-pattern!(DIVERGED, r"servers diverged at WAL location ([0-9A-F/]+) on timeline");
-pattern!(COMMITS, r"(?m)^commits: (\d+)$");
-
-fn group<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<&'t str> {
-    Some(pattern.as_ref()?.captures(text)?.get(1)?.as_str())
-}
+static READY: Pattern = Pattern::new(r"(?m)^ready: ([0-9A-F]{24})$");
+static DIVERGED: Pattern = Pattern::new(r"servers diverged at WAL location ([0-9A-F/]+) on timeline");
+static COMMITS: Pattern = Pattern::new(r"(?m)^commits: (\d+)$");
 
 impl Resting {
     fn read(text: &str) -> Option<Self> {
@@ -107,11 +66,7 @@ impl Resting {
             checkpoint: control.checkpoint,
             segment_size: control.segment_size,
             crashed_standby: control.state == "in archive recovery",
-            unarchived: READY
-                .as_ref()?
-                .captures_iter(text)
-                .filter_map(|c| Some(c.get(1)?.as_str().to_owned()))
-                .collect(),
+            unarchived: READY.each(text).map(str::to_owned).collect(),
         })
     }
 }
@@ -147,10 +102,11 @@ impl Rewound {
         Rewound {
             status,
             said: said.join("\n").trim().to_owned(),
-            diverged: group(&DIVERGED, text)
+            diverged: DIVERGED
+                .first(text)
                 .filter(|_| !text.contains("no rewind required"))
                 .and_then(|at| at.parse().ok()),
-            commits: group(&COMMITS, text).and_then(|count| count.parse().ok()),
+            commits: COMMITS.first(text).and_then(|count| count.parse().ok()),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use tokio_postgres::Client;
 
-use super::{Node, SqlError};
+use super::server::Node;
+use super::sql_error::SqlError;
 
 /// Whether the server of this session is in recovery.
 pub async fn is_in_recovery(client: &Client) -> Result<bool, tokio_postgres::Error> {

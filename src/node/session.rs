@@ -4,48 +4,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use jiff::Timestamp;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
-use crate::host::{Endpoint, HostError, Login, POLL, Program};
-use crate::pg::{History, Lineage, Moment, SystemId, TimelineId, Version, error_message};
-
+use super::server::{Node, Place};
 use super::session_settings::{Purpose, external_options, options};
-use super::{Node, Place};
-
-/// Something that went wrong between drillyard and a server.
-#[derive(Debug, thiserror::Error)]
-pub enum SqlError {
-    /// The host could not be reached.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// The server said no, or the connection was lost.
-    #[error("{}", error_message(.0))]
-    Postgres(#[from] tokio_postgres::Error),
-    /// The server answered something that makes no sense.
-    #[error("{0}")]
-    Answer(String),
-}
-
-impl SqlError {
-    /// Whether the server is starting or shutting down, and takes no sessions just now.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, SqlError::Postgres(e) if e.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
-    }
-
-    /// Whether the server does not let this role in.
-    pub fn is_about_login(&self) -> bool {
-        let refused = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
-        matches!(self, SqlError::Postgres(e) if e.code().is_some_and(|code| refused.contains(code)))
-    }
-
-    /// Whether the server itself said no, as opposed to a lost connection.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())
-    }
-}
+use super::sql_error::SqlError;
+use crate::host::{Endpoint, HostError, Login, POLL, Program};
+use crate::pg::Version;
 
 impl Node {
     /// The session that drillyard's own questions go through within a step; opened when it is needed, and again when it was lost.
@@ -222,53 +188,6 @@ const BUSY: Duration = Duration::from_secs(5);
 fn is_busy(error: &tokio_postgres::Error) -> bool {
     let io = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|cause| cause.kind() == std::io::ErrorKind::WouldBlock)
-}
-
-/// The server's clock, WAL position and timeline. On a standby those of what it has replayed.
-pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
-    const POSITION: &str = "CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
-                                 ELSE pg_current_wal_insert_lsn() END::text";
-    let asked = Timestamp::now();
-    // In this order: what is committed before the clock is read is known by its LSN, and the other way round.
-    let query = format!(
-        "SELECT {POSITION}, clock_timestamp(), {POSITION},
-                CASE WHEN pg_is_in_recovery() THEN lpad(to_hex((SELECT timeline_id FROM pg_control_checkpoint())), 8, '0')
-                     ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END"
-    );
-    let row = client.query_one(&query, &[]).await?;
-    let lsn = |column: usize| row.get::<_, &str>(column).parse().map_err(|e| SqlError::Answer(format!("{e}")));
-    Ok(Moment {
-        asked,
-        floor: lsn(0)?,
-        at: row.get(1),
-        lsn: lsn(2)?,
-        timeline: timeline_of(row.get(3))?,
-        seen: Timestamp::now(),
-    })
-}
-
-/// The timeline in the name of a WAL file.
-fn timeline_of(file: &str) -> Result<TimelineId, SqlError> {
-    let timeline = file.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    timeline.map(TimelineId).ok_or_else(|| SqlError::Answer(format!("`{file}` is not a WAL file's name")))
-}
-
-/// Whose WAL a server writes, or replays: its cluster, and the timelines that led to its own.
-pub async fn lineage(client: &Client) -> Result<Lineage, SqlError> {
-    let row = client
-        .query_one(
-            "SELECT (SELECT system_identifier FROM pg_control_system()), name,
-                    convert_from(pg_read_binary_file('pg_wal/' || name || '.history', 0, 1000000, true), 'UTF8')
-             FROM (SELECT upper(lpad(CASE WHEN pg_is_in_recovery()
-                       THEN to_hex(greatest((SELECT timeline_id FROM pg_control_checkpoint()),
-                                            (SELECT received_tli FROM pg_stat_wal_receiver)))
-                       ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, 8, '0')) AS name) own",
-            &[],
-        )
-        .await?;
-    // The first timeline has no history.
-    let history = History::read(timeline_of(row.get(1))?, row.get::<_, Option<&str>>(2).unwrap_or_default());
-    Ok(Lineage { system: SystemId(row.get::<_, i64>(0).cast_unsigned()), history })
 }
 
 /// A parameter given as text, whatever its type is: the server's own input function reads it. `None` is NULL.

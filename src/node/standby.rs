@@ -4,29 +4,18 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::config::{DELAY, Following, peer_conninfo, quote_setting, with_password};
+use super::server::Node;
+use super::session_settings::Purpose;
+use super::sql_error::SqlError;
+use super::tablespaces::own_tablespaces;
 use crate::host::{HostError, Output, Program};
 use crate::pg::Lsn;
 
-use super::config::{DELAY, peer_conninfo, quote_setting, with_password};
-use super::{Following, Node, Purpose, SqlError, own_tablespaces};
-
-/// Ends whatever server still works in `$1`, or holds the socket in `$2`, and removes `$1`. A server whose files are gone goes on for
-/// up to a minute, and keeps its socket; one that was killed leaves it behind. It prints the process that it ended.
-const CLEAR: &str = r#"works() { case $(readlink "/proc/$1/cwd" 2>/dev/null) in "$data"|"$data (deleted)") ;; *) return 1 ;; esac; }
-data=$1
-for file in "$data/postmaster.pid" "$2"/.s.PGSQL.*.lock; do
-  pid=; { read -r pid <"$file"; } 2>/dev/null || [ -n "$pid" ] || continue
-  works "$pid" || continue
-  echo "$pid"
-  kill -s QUIT "$pid" 2>/dev/null || continue
-  left=1000
-  while works "$pid"; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || { kill -s KILL "$pid"; break; }
-    sleep 0.005
-  done
-done
-rm -rf "$data" "$data-tablespaces" "$2"/.s.PGSQL.*"#;
+/// Ends whatever server still works in a data directory, and removes that.
+const CLEAR: &str = include_str!("scripts/clear.sh");
+/// Fills a data directory from a running server.
+const BASE_BACKUP: &str = include_str!("scripts/base_backup.sh");
 
 /// A walsender, as its server tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,21 +114,8 @@ impl Node {
         let data = self.host()?.paths().data.clone();
         let places = own_tablespaces(&data);
         let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
-        // A half-made directory must not be taken for a server.
-        let script = r#"conninfo=$1 data=$2 places=$3; shift 3
-rm -rf "$places"
-pg_basebackup -d "$conninfo" -D "$data" -c fast -X stream --no-sync "$@" || { rc=$?; rm -rf "$data" "$places"; exit $rc; }"#;
-        let program = |conninfo: &str| Program::script(script, [conninfo, &data, &places]).with_args(mappings);
+        let program = |conninfo: &str| Program::script(BASE_BACKUP, [conninfo, &data, &places]).with_args(mappings);
         Ok(self.run_against(up, program).await?)
-    }
-
-    /// How far this server's WAL goes now: what it has written, or, as a standby, replayed.
-    pub async fn wal_end(&self) -> Result<Lsn, SqlError> {
-        let query = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                            ELSE pg_current_wal_flush_lsn() END::text";
-        let row = self.client().await?.query_one(query, &[]).await?;
-        let text: Option<&str> = row.get(0);
-        text.unwrap_or("0/0").parse().map_err(|e| SqlError::Answer(format!("{e}")))
     }
 
     /// What this server says of its standbys of that name.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::server::Node;
+use super::sql_error::SqlError;
 use crate::host::{HostError, Program};
-
-use super::{Node, SqlError};
 
 /// A tablespace with a directory outside of PGDATA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,24 +29,14 @@ pub fn own_tablespaces(data: &str) -> String {
     format!("{data}-tablespaces")
 }
 
-/// Prints the links in `$1/pg_tblspc` whose directory is there: its number, what identifies the directory on this machine, and its path.
-const LINKS: &str = r#"for link in "$1"/pg_tblspc/*; do
-  [ -L "$link" ] && [ -d "$link/." ] || continue
-  echo "${link##*/} $(stat -Lc %d:%i "$link") $(readlink "$link")"
-done"#;
+/// Prints the tablespaces of a data directory.
+const LINKS: &str = include_str!("scripts/tablespace_links.sh");
 
-/// Gives the server in `$1` a link to a directory of its own, below `$2`, for each of the tablespaces that follow and that it has not.
-const MAKE_ROOM: &str = r#"data=$1 places=$2; shift 2
-for oid; do
-  [ ! -e "$data/pg_tblspc/$oid" ] && [ ! -L "$data/pg_tblspc/$oid" ] || continue
-  mkdir -p "$places/$oid"; chmod 700 "$places" "$places/$oid"
-  ln -s "$places/$oid" "$data/pg_tblspc/$oid"
-done"#;
+/// Makes directories for tablespaces.
+const MAKE_ROOM: &str = include_str!("scripts/make_tablespaces.sh");
 
-/// For each directory that follows, what identifies it on this machine, or `none`: it is made where it can be.
-const SEE: &str = r#"for dir; do
-  if [ -d "$dir" ]; then stat -Lc %d:%i "$dir"; else mkdir -p "$dir" 2>/dev/null && chmod 700 "$dir" || :; echo none; fi
-done"#;
+/// Prints what identifies directories on their machine.
+const SEE: &str = include_str!("scripts/identify_directories.sh");
 
 /// A tablespace's directory, as a host sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

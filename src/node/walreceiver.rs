@@ -1,8 +1,6 @@
 //! Why a standby does not stream, by its own log: the error that its walreceiver got instead of WAL.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
+use crate::pg::Pattern;
 
 /// Why a standby gets no WAL from its upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,41 +39,38 @@ pub struct WalRefusal {
     pub times: usize,
 }
 
-pattern!(
-    SAID,
-    r"(?m)(?:FATAL|ERROR|LOG):\s+((?:could not (?:receive data from WAL stream|start WAL streaming|connect to the primary server|receive database system identifier|identify system|send data to WAL stream)|streaming replication receiver .* could not connect|highest timeline \d+ of the primary|database system identifier differs|new timeline \d+ forked off|terminating walreceiver).*)$"
+static MESSAGE: Pattern = Pattern::new(
+    r"(?m)(?:FATAL|ERROR|LOG):\s+((?:could not (?:receive data from WAL stream|start WAL streaming|connect to the primary server|receive database system identifier|identify system|send data to WAL stream)|streaming replication receiver .* could not connect|highest timeline \d+ of the primary|database system identifier differs|new timeline \d+ forked off|terminating walreceiver).*)$",
 );
-pattern!(REMOVED, r"requested WAL segment ([0-9A-F]{24}) has already been removed");
-pattern!(TIMELINE, r"highest timeline (\d+) of the primary is behind recovery timeline (\d+)");
-pattern!(DIVERGED, r"is not in this server's history|forked off current database system timeline");
-pattern!(SLOT, r#"replication slot "[^"]*" does not exist|can no longer (?:access|get changes from) replication slot"#);
+static REMOVED: Pattern = Pattern::new(r"requested WAL segment ([0-9A-F]{24}) has already been removed");
+static TIMELINE: Pattern = Pattern::new(r"highest timeline (\d+) of the primary is behind recovery timeline (\d+)");
+static DIVERGED: Pattern = Pattern::new(r"is not in this server's history|forked off current database system timeline");
+static SLOT: Pattern = Pattern::new(
+    r#"replication slot "[^"]*" does not exist|can no longer (?:access|get changes from) replication slot"#,
+);
 
 impl WalRefusal {
     /// Reads a standby's log.
     pub fn last(log: &str) -> Option<Self> {
-        let said: Vec<&str> =
-            SAID.as_ref()?.captures_iter(log).filter_map(|found| Some(found.get(1)?.as_str())).collect();
-        let last = (*said.last()?).trim();
-        let times = said.iter().filter(|said| said.trim() == last).count();
+        let last = MESSAGE.last(log)?;
+        let times = MESSAGE.each(log).filter(|message| *message == last).count();
         Some(WalRefusal { message: last.to_owned(), reason: reason(last), times })
     }
 }
 
 fn reason(message: &str) -> RefusalReason {
-    let found = |pattern: &'static LazyLock<Option<Regex>>| pattern.as_ref()?.captures(message);
-    let text = |found: &regex::Captures<'_>, group| found.get(group).map_or("", |group| group.as_str()).to_owned();
-    if let Some(found) = found(&REMOVED) {
-        return RefusalReason::Removed(text(&found, 1));
+    if let Some(segment) = REMOVED.first(message) {
+        return RefusalReason::Removed(segment.to_owned());
     }
-    if let Some(found) = found(&TIMELINE) {
-        let number = |group| text(&found, group).parse().unwrap_or(0);
+    if let Some(found) = TIMELINE.captures(message) {
+        let number = |group| found.get(group).and_then(|group| group.as_str().parse().ok()).unwrap_or(0);
         return RefusalReason::Timeline(number(1), number(2));
     }
     match () {
-        () if found(&DIVERGED).is_some() => RefusalReason::Diverged,
+        () if DIVERGED.is_match(message) => RefusalReason::Diverged,
         () if message.contains("is ahead of the WAL flush position") => RefusalReason::Ahead,
         () if message.contains("system identifier differs") => RefusalReason::OtherSystem,
-        () if found(&SLOT).is_some() => RefusalReason::Slot,
+        () if SLOT.is_match(message) => RefusalReason::Slot,
         () => RefusalReason::Other,
     }
 }

@@ -5,6 +5,7 @@ mod history;
 mod ident;
 mod lsn;
 mod mark;
+mod pattern;
 pub mod script;
 mod segment;
 mod server_error;
@@ -21,6 +22,7 @@ pub use ident::{
 };
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Mark, Moment, RestorePoint};
+pub use pattern::Pattern;
 pub use segment::{Segment, is_segment};
 pub use server_error::error_message;
 pub use settings::{is_any_setting, is_setting, setting_names};

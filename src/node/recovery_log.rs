@@ -1,17 +1,10 @@
 //! Reading where a recovery came out from the server's log: the log is the only witness of a target that was not reached.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
-use regex::Regex;
 use serde_json::json;
 
 use crate::journal::Facts;
-use crate::pg::{Lsn, RecoveryTarget, Segment, TimelineId, Xid};
-
-use super::Node;
-use super::config::{LOG_BEGINS, LOG_ENDS, RECOVERY_LOG};
-use crate::host::{HostError, Program};
+use crate::pg::{Lsn, Pattern, RecoveryTarget, Segment, TimelineId, Xid};
 
 /// Where a recovery came out, by its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,9 +40,9 @@ pub struct WalTrouble {
 
 impl WalTrouble {
     fn read(text: String) -> Self {
-        let captures = IN_SEGMENT.as_ref().and_then(|pattern| pattern.captures(&text));
+        let captures = IN_SEGMENT.captures(&text);
         let segment = captures.and_then(|c| Some((c.get(1)?.as_str().to_owned(), c.get(2)?.as_str().parse().ok()?)));
-        let at = last(&AT, &text).and_then(|lsn| lsn.parse().ok());
+        let at = AT.last(&text).and_then(|lsn| lsn.parse().ok());
         WalTrouble { text, at, segment }
     }
 
@@ -67,24 +60,22 @@ impl WalTrouble {
     }
 }
 
-pattern!(STOPPING, r"(?m)recovery stopping (.+)$");
-pattern!(
-    STOPPED_AT,
-    r"recovery stopping (?:before|after) (?:commit|abort|commit prepared|abort prepared) of (?:prepared )?transaction (\d+)"
+static STOPPING: Pattern = Pattern::new(r"(?m)recovery stopping (.+)$");
+static STOPPED_AT: Pattern = Pattern::new(
+    r"recovery stopping (?:before|after) (?:commit|abort|commit prepared|abort prepared) of (?:prepared )?transaction (\d+)",
 );
-pattern!(LAST_COMMIT, r"(?m)last completed transaction was at log time (.+)$");
-pattern!(REDO_END, r"redo done at ([0-9A-F]+/[0-9A-F]+)");
-pattern!(TIMELINE, r"selected new timeline ID: (\d+)");
-pattern!(SEGMENT, r#"restored log file "([0-9A-F]{24})" from archive"#);
+static LAST_COMMIT: Pattern = Pattern::new(r"(?m)last completed transaction was at log time (.+)$");
+static REDO_END: Pattern = Pattern::new(r"redo done at ([0-9A-F]+/[0-9A-F]+)");
+static TIMELINE: Pattern = Pattern::new(r"selected new timeline ID: (\d+)");
+static SEGMENT: Pattern = Pattern::new(r#"restored log file "([0-9A-F]{24})" from archive"#);
 // The messages of PostgreSQL's xlogreader.c and xlogrecovery.c.
-pattern!(
-    TROUBLE,
-    r"(?m)(?:LOG|WARNING):\s+(?:[0-9A-Z]{5}: )?(invalid (?:resource manager|record|magic|info bits|checkpoint|primary|page|contrecord|block_id|block length).*|incorrect resource manager.*|record (?:with incorrect prev-link|with invalid length|length \d).*|unexpected (?:pageaddr|timeline).*|out-of-(?:sequence timeline|order block_id).*|contrecord is.*|there is no contrecord.*|missing contrecord.*|BKP\w+ .*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*)$"
+static TROUBLE: Pattern = Pattern::new(
+    r"(?m)(?:LOG|WARNING):\s+(?:[0-9A-Z]{5}: )?(invalid (?:resource manager|record|magic|info bits|checkpoint|primary|page|contrecord|block_id|block length).*|incorrect resource manager.*|record (?:with incorrect prev-link|with invalid length|length \d).*|unexpected (?:pageaddr|timeline).*|out-of-(?:sequence timeline|order block_id).*|contrecord is.*|there is no contrecord.*|missing contrecord.*|BKP\w+ .*|WAL file is from different.*|archive file .* has wrong size.*|requested timeline .*)$",
 );
-pattern!(IN_SEGMENT, r"in (?:log|WAL) segment ([0-9A-F]{24}),.* offset (\d+)");
-pattern!(AT, r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");
+static IN_SEGMENT: Pattern = Pattern::new(r"in (?:log|WAL) segment ([0-9A-F]{24}),.* offset (\d+)");
+static AT: Pattern = Pattern::new(r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");
 
-pattern!(STOPPED_TIME, r"time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*)");
+static STOPPED_TIME: Pattern = Pattern::new(r"time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*)");
 
 /// A time as servers write it into their logs, with its offset: `2026-11-22 11:59:59.123456+00`. None without one.
 fn server_time(text: &str) -> Option<Timestamp> {
@@ -94,27 +85,19 @@ fn server_time(text: &str) -> Option<Timestamp> {
     format!("{text}{minutes}").parse().ok()
 }
 
-fn last(pattern: &LazyLock<Option<Regex>>, log: &str) -> Option<String> {
-    let found = pattern.as_ref()?.captures_iter(log).last()?;
-    Some(found.get(1)?.as_str().trim().to_owned())
-}
-
 impl RecoveryLog {
     /// Reads the log of a server's start.
     pub fn read(log: &str) -> Self {
-        let segments: Vec<String> = SEGMENT
-            .as_ref()
-            .map(|pattern| pattern.captures_iter(log).filter_map(|c| Some(c.get(1)?.as_str().to_owned())).collect())
-            .unwrap_or_default();
+        let last = |pattern: &Pattern| pattern.last(log).map(str::to_owned);
         RecoveryLog {
-            stopped: last(&STOPPING, log),
-            stopped_at: last(&STOPPED_AT, log).and_then(|xid| xid.parse().ok()).map(Xid),
-            last_commit: last(&LAST_COMMIT, log),
-            redo_end: last(&REDO_END, log),
-            new_timeline: last(&TIMELINE, log).and_then(|id| id.parse().ok()),
+            stopped: last(&STOPPING),
+            stopped_at: STOPPED_AT.last(log).and_then(|xid| xid.parse().ok()).map(Xid),
+            last_commit: last(&LAST_COMMIT),
+            redo_end: last(&REDO_END),
+            new_timeline: TIMELINE.last(log).and_then(|id| id.parse().ok()),
             consistent: log.contains("consistent recovery state reached"),
-            segments: segments.first().cloned().zip(segments.last().cloned()),
-            wal_trouble: last(&TROUBLE, log).map(WalTrouble::read),
+            segments: SEGMENT.first(log).map(str::to_owned).zip(last(&SEGMENT)),
+            wal_trouble: last(&TROUBLE).map(WalTrouble::read),
         }
     }
 
@@ -166,8 +149,7 @@ impl RecoveryLog {
 
     /// The time of the commit, abort or restore point that recovery stopped at, by the clock of the server that wrote it.
     pub fn stopped_time(&self) -> Option<Timestamp> {
-        let captures = STOPPED_TIME.as_ref()?.captures(self.stopped.as_deref()?)?;
-        server_time(captures.get(1)?.as_str())
+        server_time(STOPPED_TIME.first(self.stopped.as_deref()?)?)
     }
 
     /// Adds what is known to a step's facts.
@@ -187,59 +169,6 @@ impl RecoveryLog {
     }
 }
 
-/// Takes the lines between `$2` and `$3` out of the postgresql.conf in `$1`, and has the server read it again, where one of the settings
-/// `$4` is set elsewhere in it.
-const OWN_LOG_SETTINGS: &str = r#"cd "$1" || exit 1
-sed "/^$2\$/,/^$3\$/d" postgresql.conf >postgresql.conf.new || exit 1
-if grep -Eq "^[[:space:]]*($4)[[:space:]=]" postgresql.conf.new; then
-  cat postgresql.conf.new >postgresql.conf || exit 1
-  read -r pid <postmaster.pid 2>/dev/null && kill -HUP "$pid" 2>/dev/null || :
-fi
-rm -f postgresql.conf.new"#;
-
-impl Node {
-    /// Gives a server that has recovered its own settings for the log back (see [`Config::recovery_log`](super::Config)).
-    pub async fn own_log_settings(&self) -> Result<(), HostError> {
-        let names: Vec<&str> = RECOVERY_LOG.iter().map(|(name, _)| *name).collect();
-        let host = self.host()?;
-        let arguments = [host.paths().data.as_str(), LOG_BEGINS, LOG_ENDS, &names.join("|")];
-        let output = host.run(Program::script(OWN_LOG_SETTINGS, arguments)).await?;
-        match output.success() {
-            true => Ok(()),
-            false => {
-                let why = output.stderr.trim();
-                Err(HostError::new(format!("the settings of `{}` cannot be restored: {why}", self.name())))
-            }
-        }
-    }
-}
-
-/// The reason that a log gives for a server's end: its last FATAL or PANIC line, else its last ERROR, with what follows it.
-pub fn log_reason(log: &str) -> Option<String> {
-    let lines: Vec<&str> = log.lines().collect();
-    // "the database system is starting up" is what clients were told; a terminated child is the consequence of the reason.
-    let consequence = ["the database system is", "terminating connection", "aborting startup", "the standby was"];
-    let at = ["PANIC:", "FATAL:", "ERROR:", "pg_ctl:", "postgres:"].iter().find_map(|level| {
-        lines.iter().rposition(|line| line.contains(level) && !consequence.iter().any(|c| line.contains(c)))
-    })?;
-    let message = |line: &str| match line.find(": ").zip(line.find("] ")) {
-        Some((_, prefix)) => line[prefix + 2..].trim().to_owned(),
-        None => line.trim().to_owned(),
-    };
-    // What is wrong with it stands before that there is something wrong.
-    if lines[at].contains("configuration file") && lines[at].contains("contains errors") {
-        let before = lines[..at].iter().rev().take_while(|line| line.contains(" LOG:  ") || line.contains("HINT:  "));
-        let mut wrong: Vec<String> = before.map(|line| message(line).replace("LOG:  ", "")).collect();
-        wrong.reverse();
-        if !wrong.is_empty() {
-            return Some(wrong.join("; "));
-        }
-    }
-    let extra = lines[at + 1..].iter().take_while(|line| line.contains("DETAIL:") || line.contains("HINT:"));
-    let all: Vec<String> = std::iter::once(message(lines[at])).chain(extra.map(|line| message(line))).collect();
-    Some(all.join("; "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,22 +185,22 @@ mod tests {
 ";
 
     #[test]
-    fn an_arrival_is_read_and_judged() {
-        let arrival = RecoveryLog::read(LOG);
-        assert_eq!(arrival.stopped_at, Some(Xid(739)));
-        assert_eq!(arrival.new_timeline, Some(2));
-        assert!(arrival.consistent);
-        assert!(arrival.reached(&RecoveryTarget::Xid { xid: Xid(739), inclusive: false }).is_ok());
-        assert!(arrival.reached(&RecoveryTarget::Xid { xid: Xid(740), inclusive: false }).is_err());
-        assert!(arrival.reached(&RecoveryTarget::Latest).is_err());
-        assert!(arrival.reached(&RecoveryTarget::Name("x".to_owned())).is_err());
+    fn a_recovery_log_is_read() {
+        let recovery_log = RecoveryLog::read(LOG);
+        assert_eq!(recovery_log.stopped_at, Some(Xid(739)));
+        assert_eq!(recovery_log.new_timeline, Some(2));
+        assert!(recovery_log.consistent);
+        assert!(recovery_log.reached(&RecoveryTarget::Xid { xid: Xid(739), inclusive: false }).is_ok());
+        assert!(recovery_log.reached(&RecoveryTarget::Xid { xid: Xid(740), inclusive: false }).is_err());
+        assert!(recovery_log.reached(&RecoveryTarget::Latest).is_err());
+        assert!(recovery_log.reached(&RecoveryTarget::Name("x".to_owned())).is_err());
         assert!(RecoveryLog::read("").reached(&RecoveryTarget::EndOfBackup).is_err());
         let time = |text: &str| RecoveryTarget::Time { at: text.parse().expect("a time"), inclusive: true };
-        assert_eq!(arrival.reached(&time("2026-11-22T11:59:59.12Z")), Ok(()));
+        assert_eq!(recovery_log.reached(&time("2026-11-22T11:59:59.12Z")), Ok(()));
         // It was read as one of another zone, and there was something to tell it by.
-        let early = arrival.reached(&time("2026-11-22T12:59:59.12Z")).expect_err("too early");
+        let early = recovery_log.reached(&time("2026-11-22T12:59:59.12Z")).expect_err("too early");
         assert!(early.contains("stopped too early, before a commit of 2026-11-22T11:59:59.123456Z"), "{early}");
-        let late = arrival.reached(&time("2026-11-22T10:59:59.12Z")).expect_err("too late");
+        let late = recovery_log.reached(&time("2026-11-22T10:59:59.12Z")).expect_err("too late");
         assert!(late.contains("went past it, up to a commit of 2026-11-22T11:59:59.1Z"), "{late}");
         assert_eq!(server_time("2026-11-22 13:00:00.5+05:30"), "2026-11-22T07:30:00.5Z".parse().ok());
         assert_eq!(server_time("2026-11-22 13:00:00-03"), "2026-11-22T16:00:00Z".parse().ok());
@@ -302,21 +231,5 @@ mod tests {
             assert_eq!(place(text).as_deref(), Some("000000010000000000000005"), "{text}");
         }
         assert_eq!(place("requested timeline 2 is not a child of this server's history"), None);
-    }
-
-    #[test]
-    fn the_reason_is_the_last_fatal_line_that_is_not_a_consequence() {
-        let log = "\
-2026 UTC [10] FATAL:  recovery ended before configured recovery target was reached
-2026 UTC [10] DETAIL:  more
-2026 UTC [11] FATAL:  the database system is starting up
-2026 UTC [9] LOG:  startup process (PID 10) exited with exit code 1
-";
-        let reason = log_reason(log);
-        assert_eq!(
-            reason.as_deref(),
-            Some("FATAL:  recovery ended before configured recovery target was reached; DETAIL:  more")
-        );
-        assert_eq!(log_reason("LOG: fine"), None);
     }
 }

@@ -1,0 +1,196 @@
+//! A PostgreSQL server: who it is, where it lives, and what the drill has last done to it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_postgres::{CancelToken, Client};
+
+use super::cluster::{DATABASE, SOCKET_PORT, SUPERUSER};
+use super::config::quote_conninfo;
+use crate::host::{Host, HostError, Login};
+use crate::pg::Version;
+
+/// A PostgreSQL server. Made by drillyard on a [`Host`], or an external one that it only looks at.
+pub struct Node {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) version: Version,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) database: String,
+    /// Whether its user is known to be a superuser.
+    pub(super) superuser: bool,
+    pub(super) session: tokio::sync::Mutex<Option<Arc<Client>>>,
+    /// How the statements of this step's sessions are cancelled.
+    pub(super) cancels: Mutex<Vec<CancelToken>>,
+    /// The current way in, for the users, who cannot wait for a host's answer.
+    login: Mutex<Option<Login>>,
+    /// What the drill did last: whether the server should be running.
+    server_state: Mutex<ServerState>,
+    /// How long its log was when it was started last.
+    pub(super) log_start: AtomicU64,
+}
+
+/// What the drill has last done to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerState {
+    /// It should be running.
+    Up,
+    /// Its host is frozen.
+    Frozen,
+    /// It is not running, and why: `it was crashed`.
+    Down(&'static str),
+}
+
+/// Where a server is.
+pub(super) enum Place {
+    /// On a host of this drill.
+    Host(Arc<dyn Host>),
+    /// Somewhere else, under this connection string: never written to.
+    External(Box<tokio_postgres::Config>),
+}
+
+impl Node {
+    /// A server that lives, or will live, on `host`; `password` is its superuser's.
+    pub fn on(host: Arc<dyn Host>, version: Version, password: &str) -> Self {
+        let credentials = (SUPERUSER, password, DATABASE);
+        Node { superuser: true, ..Node::new(host.name().to_owned(), Place::Host(host), version, credentials) }
+    }
+
+    /// A standby of the external server `upstream`, on `host`: it has that server's roles and databases.
+    pub fn copy_of(upstream: &Node, host: Arc<dyn Host>, version: Version) -> Self {
+        let credentials = (upstream.user.as_str(), upstream.password.as_str(), upstream.database.as_str());
+        Node::new(host.name().to_owned(), Place::Host(host), version, credentials)
+    }
+
+    /// A server that drillyard did not make.
+    pub fn external(name: &str, config: tokio_postgres::Config, version: Version) -> Self {
+        let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
+        let user = config.get_user().unwrap_or(SUPERUSER).to_owned();
+        let database = config.get_dbname().unwrap_or(&user).to_owned();
+        Node::new(name.to_owned(), Place::External(Box::new(config)), version, (&user, &password, &database))
+    }
+
+    fn new(name: String, place: Place, version: Version, credentials: (&str, &str, &str)) -> Self {
+        let (user, password, database) = credentials;
+        Node {
+            name,
+            place,
+            version,
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.to_owned(),
+            superuser: false,
+            session: tokio::sync::Mutex::default(),
+            cancels: Mutex::default(),
+            login: Mutex::default(),
+            server_state: Mutex::new(ServerState::Down("it was not started")),
+            log_start: AtomicU64::new(0),
+        }
+    }
+
+    /// Its name in the scenario.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version that it runs.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The variables that set libpq's programs up for a session, from the node's own host.
+    pub fn session_env(&self) -> Result<Vec<(String, String)>, HostError> {
+        let (dir, port) = (self.host()?.paths().sockets.clone(), SOCKET_PORT);
+        let pairs = [
+            ("PGHOST", dir.as_str()),
+            ("PGPORT", port),
+            ("PGUSER", &self.user),
+            ("PGDATABASE", &self.database),
+            ("PGPASSWORD", &self.password),
+        ];
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+    }
+
+    /// Whether both have the same user, password and database.
+    pub fn has_login_of(&self, other: &Node) -> bool {
+        (&self.user, &self.password, &self.database) == (&other.user, &other.password, &other.database)
+    }
+
+    /// Its superuser's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Whether drillyard only looks at it.
+    pub fn is_external(&self) -> bool {
+        matches!(self.place, Place::External(_))
+    }
+
+    /// The host that it lives on; external servers have none.
+    pub fn host(&self) -> Result<&Arc<dyn Host>, HostError> {
+        match &self.place {
+            Place::Host(host) => Ok(host),
+            Place::External(_) => Err(HostError::new(format!(
+                "node `{}` is external: drillyard reads from it and does nothing else there",
+                self.name
+            ))),
+        }
+    }
+
+    /// How an external server is reached, without the password; `None` for servers of the drill.
+    pub(super) fn external_conninfo(&self, application_name: &str) -> Option<String> {
+        let Place::External(config) = &self.place else { return None };
+        let mut parts = Vec::new();
+        let mut add = |key: &str, value: &str| parts.push(format!("{key}={}", quote_conninfo(value)));
+        for host in config.get_hosts() {
+            match host {
+                tokio_postgres::config::Host::Tcp(host) => add("host", host),
+                tokio_postgres::config::Host::Unix(dir) => add("host", &dir.display().to_string()),
+            }
+        }
+        for port in config.get_ports() {
+            add("port", &port.to_string());
+        }
+        if let Some(user) = config.get_user() {
+            add("user", user);
+        }
+        add("application_name", application_name);
+        Some(parts.join(" "))
+    }
+
+    /// Notes that the server does not run any more, and why: `it was crashed`.
+    pub async fn went_down(&self, why: &'static str) {
+        self.set_server_state(ServerState::Down(why));
+        self.hang_up().await;
+    }
+
+    /// Notes what the drill has done to it.
+    pub fn set_server_state(&self, state: ServerState) {
+        *self.server_state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// What the drill has last done to it.
+    pub fn server_state(&self) -> ServerState {
+        self.server_state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the drill left it running, and not frozen.
+    pub fn is_up(&self) -> bool {
+        self.server_state() == ServerState::Up
+    }
+
+    /// Whether the drill left it so that it should answer: running, or not the drill's own.
+    pub fn should_answer(&self) -> bool {
+        self.is_up() || self.is_external()
+    }
+
+    /// The current way in, as far as it is known without asking.
+    pub fn login(&self) -> Option<Login> {
+        self.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_login(&self, login: Option<Login>) {
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong between drillyard and a server.
+
+use tokio_postgres::error::SqlState;
+
+use crate::host::HostError;
+use crate::pg::error_message;
+
+/// Something that went wrong between drillyard and a server.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// The host could not be reached.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The server said no, or the connection was lost.
+    #[error("{}", error_message(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// The server answered something that makes no sense.
+    #[error("{0}")]
+    Answer(String),
+}
+
+impl SqlError {
+    /// Whether the server is starting or shutting down, and takes no sessions just now.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, SqlError::Postgres(e) if e.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
+    }
+
+    /// Whether the server does not let this role in.
+    pub fn is_about_login(&self) -> bool {
+        let refused = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
+        matches!(self, SqlError::Postgres(e) if e.code().is_some_and(|code| refused.contains(code)))
+    }
+
+    /// Whether the server itself said no, as opposed to a lost connection.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())
+    }
+}
