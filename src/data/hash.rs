@@ -67,6 +67,13 @@ pub(super) fn hash_text_extended(text: &[u8]) -> i64 {
     (u64::from(b) << 32 | u64::from(c)) as i64
 }
 
+/// SplitMix64's finaliser: neighbours in, strangers out.
+pub(super) fn scramble(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

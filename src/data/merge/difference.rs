@@ -15,7 +15,7 @@ use tokio_postgres::{Client, CopyInSink};
 
 use super::shape::Shape;
 use super::{BAD, GOOD, Side};
-use crate::data::{DataError, Result};
+use crate::data::error::{DataError, Result};
 
 /// What was read and found.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::shape::Shape;
 use super::sql::{Case, Statements};
-use crate::data::{DataError, Result};
+use crate::data::error::{DataError, Result};
 use crate::pg::quote_identifier;
 
 /// Conditions on a row `t`: whether rows refer to it that would be deleted or changed with it, or would refer to nothing.

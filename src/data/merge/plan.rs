@@ -7,7 +7,7 @@ use super::obstacles::{self, Search};
 use super::report::{Conflict, told_obstacle};
 use super::sql::{Case, Statements, any, differs};
 use super::{FINAL, Merge, MergeError, Merged, OBSTACLES, OnConflict, PLAN, SHOWN, refused};
-use crate::data::DataError;
+use crate::data::error::DataError;
 use crate::pg::quote_identifier;
 
 /// More rounds than any plan takes: in each, something is taken out of it.

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::{MergeError, Misfit, Side};
-use crate::data::DataError;
+use crate::data::error::DataError;
 use crate::pg::{ColumnName, TableName, quote_identifier};
 use crate::source::{choices, did_you_mean};
 

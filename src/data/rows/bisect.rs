@@ -3,10 +3,11 @@
 
 use super::difference::{Line, RowDifference, differences};
 use super::layout::{Order, Range, parts};
-use crate::data::{Result, RowSum};
+use crate::data::error::Result;
+use crate::data::hash::RowSum;
 
 /// Into how many parts a part is divided.
-pub(super) const PARTS: usize = 512;
+pub(in crate::data) const PARTS: usize = 512;
 
 /// Up to how many rows a part is read.
 const SMALL: u64 = 500;
@@ -15,7 +16,7 @@ const SMALL: u64 = 500;
 const DIVISIONS: usize = 12;
 
 /// The rows of one of the two tables.
-pub(super) trait Side {
+pub(in crate::data) trait Side {
     /// Keys that divide each of the ranges, which are in order, in about equal parts; not those at which it begins.
     async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>>;
 
@@ -28,7 +29,7 @@ pub(super) trait Side {
 
 /// How much is read at most.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Limit {
+pub(in crate::data) enum Limit {
     /// So many rows; of a key that is there several times perhaps not all.
     Rows(u64),
     /// So many rows that differ from each other, however often each is there.
@@ -37,7 +38,7 @@ pub(super) enum Limit {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(in crate::data) struct Found {
     pub differences: Vec<RowDifference>,
     /// How many rows differ at least.
     pub rows: u64,
@@ -74,7 +75,7 @@ impl Differing {
 
 /// Finds the first rows, in the given order, in which two tables differ. `totals` are the numbers of their rows; `key` are the places of
 /// the columns that tell rows apart.
-pub(super) async fn bisect<A: Side, B: Side>(
+pub(in crate::data) async fn bisect<A: Side, B: Side>(
     (first, second): (&mut A, &mut B),
     order: &Order,
     (columns, key): (&[String], &[usize]),

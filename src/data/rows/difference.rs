@@ -10,7 +10,7 @@ use super::record::record;
 use crate::pg::{shown_record, shown_value, shown_values};
 
 /// What stands in the place of a long value begins with this: its length and hash, a blank, and how it begins.
-pub(super) const LONG_VALUE: char = '\u{10ffff}';
+pub(in crate::data) const LONG_VALUE: char = '\u{10ffff}';
 
 /// How many columns of a row are shown.
 const COLUMNS: usize = 20;
@@ -95,7 +95,7 @@ pub(in crate::data) struct Line {
 
 /// Finds the rows that differ between two lists of all the rows in some part of two tables. `columns` are those of the values, and
 /// `key` are the places of those that tell rows apart.
-pub(super) fn differences(
+pub(in crate::data) fn differences(
     first: Vec<Line>,
     second: Vec<Line>,
     order: &Order,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use tokio_postgres::Client;
 
-use crate::data::{DataError, Result};
+use crate::data::error::{DataError, Result};
 use crate::pg::{TableName, quote_identifier, quote_literal, shown_identifier};
 
 /// A column.
@@ -29,7 +29,7 @@ pub(in crate::data) struct Layout {
 
 /// A table in a session.
 #[derive(Debug, Clone)]
-pub(super) struct Relation {
+pub(in crate::data) struct Relation {
     /// Its name as SQL has it, with its schema.
     pub sql: String,
     pub layout: Layout,
@@ -162,6 +162,12 @@ impl Relation {
 }
 
 impl Layout {
+    /// The places of the key's columns among all of them.
+    pub(in crate::data) fn key_places(&self) -> Vec<usize> {
+        let names = self.names();
+        self.key.iter().filter_map(|key| names.iter().position(|name| name == key)).collect()
+    }
+
     /// The columns' names, in the table's order.
     pub fn names(&self) -> Vec<String> {
         self.columns.iter().map(|column| column.name.clone()).collect()
@@ -327,7 +333,7 @@ fn row(expressions: &[String]) -> String {
 }
 
 /// The hash of a text, in SQL.
-pub(super) fn hash(text: &str) -> String {
+pub(in crate::data) fn hash(text: &str) -> String {
     format!("pg_catalog.hashtextextended({text} collate \"C\", 0)")
 }
 
@@ -339,7 +345,7 @@ pub(in crate::data) struct Range {
 }
 
 /// The ranges that cuts make.
-pub(super) fn parts(cuts: &[Vec<String>]) -> Vec<Range> {
+pub(in crate::data) fn parts(cuts: &[Vec<String>]) -> Vec<Range> {
     let bounds = |at: usize| Range { from: at.checked_sub(1).map(|at| cuts[at].clone()), to: cuts.get(at).cloned() };
     (0..=cuts.len()).map(bounds).collect()
 }

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use super::layout::{Relation, hash};
 use super::table::STABLE;
-use crate::data::{DataError, Result};
+use crate::data::error::{DataError, Result};
 use crate::pg::{TableName, quote_identifier};
 
 /// So many rows are looked at before all are: most transactions have changed the first one.

@@ -1,15 +1,15 @@
 //! What a table held at some moment, in little room: sums of its parts, and of a small table the rows themselves.
 
-use std::fmt;
+use tokio_postgres::Client;
 
 use super::bisect::{Limit, Side};
+use super::comparison::{Comparison, PartDifference, Rest};
 use super::difference::{Line, RowChange, RowDifference, differences};
 use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
-use super::{Comparison, Rest, key_places};
-use crate::data::{Result, RowSum};
+use crate::data::error::Result;
+use crate::data::hash::RowSum;
 use crate::pg::{TableName, shown_identifier, shown_value};
-use tokio_postgres::Client;
 
 /// Up to how many rows are kept themselves.
 const FEW: u64 = 2000;
@@ -31,42 +31,6 @@ pub struct RowsSnapshot {
     lines: Option<Vec<Line>>,
 }
 
-/// A part of a table in which something is different.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartDifference {
-    /// `rows with id from 10 to before 20`, or `the table`.
-    part: String,
-    first: u64,
-    second: u64,
-    /// The columns whose values are not the same.
-    columns: Vec<String>,
-}
-
-impl fmt::Display for PartDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counted = |rows: u64| if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        match self.first == self.second {
-            true => write!(
-                f,
-                "~ {}: {}, of which some differ in {}",
-                self.part,
-                counted(self.first),
-                self.columns.join(", ")
-            ),
-            false if self.first > self.second => {
-                write!(f, "- {}: {} of {} missing", self.part, self.first - self.second, counted(self.first))
-            }
-            false => write!(
-                f,
-                "+ {}: {} more than the {} expected",
-                self.part,
-                self.second - self.first,
-                counted(self.first)
-            ),
-        }
-    }
-}
-
 impl RowsSnapshot {
     /// Reads a table, in one scan. The session must not be in a transaction.
     pub async fn take(client: &Client, name: &TableName) -> Result<RowsSnapshot> {
@@ -86,7 +50,7 @@ impl RowsSnapshot {
     }
 
     /// Compares the table with what is in the snapshot.
-    pub(super) async fn compare(&self, table: &mut Table<'_>, limit: usize) -> Result<Comparison> {
+    pub(in crate::data) async fn compare(&self, table: &mut Table<'_>, limit: usize) -> Result<Comparison> {
         let misfits = self.layout.misfits(&table.relation.layout);
         if !misfits.is_empty() {
             return Ok(Comparison { columns: misfits, ..Comparison::default() });
@@ -148,7 +112,7 @@ impl RowsSnapshot {
             let theirs = table.lines(&self.order, &ranges[*at..=*at], Limit::Lines(most)).await?;
             let whole = theirs.iter().map(|line| line.count).sum::<u64>() == now[*at].sum.rows;
             let mut differing =
-                differences(mine[*at].clone(), theirs, &self.order, &self.layout.names(), &key_places(&self.layout));
+                differences(mine[*at].clone(), theirs, &self.order, &self.layout.names(), &self.layout.key_places());
             if !whole {
                 // A row that was not read may be there all the same.
                 differing.retain(|difference| difference.change != RowChange::Missing);

@@ -6,7 +6,8 @@ use tokio_postgres::{Client, Row};
 use super::bisect::{Limit, PARTS, Side};
 use super::difference::{LONG_VALUE, Line};
 use super::layout::{Order, Range, Relation, hash};
-use crate::data::{DataError, Result, RowSum};
+use crate::data::error::{DataError, Result};
+use crate::data::hash::RowSum;
 use crate::pg::TableName;
 
 /// Settings under which every server writes the same value as the same text.
@@ -34,7 +35,7 @@ const SAMPLE: i64 = 1000;
 const LONG: usize = 8000;
 
 /// A table in a session that is in a transaction.
-pub(super) struct Table<'a> {
+pub(in crate::data) struct Table<'a> {
     client: &'a Client,
     name: &'a TableName,
     pub relation: Relation,
@@ -48,7 +49,7 @@ pub(super) struct Table<'a> {
 
 /// The number of rows of a part, their hashes' sum, and those of each column's values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Part {
+pub(in crate::data) struct Part {
     pub sum: RowSum,
     pub columns: Vec<i128>,
 }
@@ -250,4 +251,16 @@ impl Side for Table<'_> {
         };
         rows.iter().map(line).collect()
     }
+}
+
+/// Counts the rows of a table, its partitions' too, and sums their hashes, in the server.
+///
+/// The session must not be in a transaction.
+pub async fn row_sum(client: &Client, table: &TableName) -> Result<RowSum> {
+    let sum = match Table::open(client, table).await {
+        Ok(mut table) => table.sum().await,
+        Err(error) => Err(error),
+    };
+    Table::close(client).await;
+    sum
 }

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use crate::data::hash::scramble;
+
 /// A type that values can be made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::data) enum Kind {
     Smallint,
     Integer,
     Bigint,
@@ -23,7 +25,7 @@ pub(super) enum Kind {
 
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Column {
+pub(in crate::data) struct Column {
     pub name: String,
     /// The type as SQL has it.
     pub sql: String,
@@ -36,7 +38,7 @@ pub(super) struct Column {
 
 /// The columns of a table to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(pub(super) Vec<Column>);
+pub struct Columns(pub(in crate::data) Vec<Column>);
 
 /// What is wrong with a column of `create_data`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +95,7 @@ impl Columns {
     }
 
     /// The column that the primary key is made of.
-    pub(super) fn primary_key(&self) -> Option<&Column> {
+    pub(in crate::data) fn primary_key(&self) -> Option<&Column> {
         self.0.iter().find(|column| column.primary_key)
     }
 }
@@ -200,7 +202,7 @@ fn words(max: usize, bits: u64, buffer: &mut Vec<u8>) {
 
 impl Kind {
     /// Its name, if a primary key of this type counts the rows.
-    pub(super) fn counted(self) -> Option<&'static str> {
+    pub(in crate::data) fn counted(self) -> Option<&'static str> {
         match self {
             Kind::Smallint => Some("smallint"),
             Kind::Integer => Some("integer"),
@@ -210,7 +212,7 @@ impl Kind {
     }
 
     /// The value as `COPY ... (FORMAT binary)` has it, with its length; `count` is the row's number from 1 for a key.
-    pub(super) fn binary(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
+    pub(in crate::data) fn binary(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
         let at = out.len();
         out.extend_from_slice(&[0; 4]);
         match self {
@@ -237,7 +239,7 @@ impl Kind {
     }
 
     /// The value as the server shows it in UTC and the ISO style.
-    pub(super) fn text(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
+    pub(in crate::data) fn text(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
         match self {
             Kind::Smallint => put(out, format_args!("{}", count.unwrap_or(bits) as i16)),
             Kind::Integer => put(out, format_args!("{}", count.unwrap_or(bits) as i32)),
@@ -288,7 +290,7 @@ fn date(days: u64, out: &mut Vec<u8>) {
 }
 
 fn sixteen(bits: u64) -> [u8; 16] {
-    let other = super::generate::scramble(bits);
+    let other = scramble(bits);
     (u128::from(bits) << 64 | u128::from(other)).to_be_bytes()
 }
 

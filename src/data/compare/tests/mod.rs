@@ -4,9 +4,12 @@ mod kept;
 mod keys;
 mod values;
 
-use super::*;
-use crate::data::Columns;
+use tokio_postgres::Client;
+
+use crate::data::rows::Relation;
 use crate::data::testing::Server;
+use crate::data::{Columns, Comparison, Generator, Rest, RowsSnapshot, Wanted, compare, row_sum};
+use crate::pg::TableName;
 
 struct Two {
     _server: Server,

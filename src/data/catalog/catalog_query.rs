@@ -2,7 +2,8 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{DataError, Result, options};
+use super::options;
+use crate::data::error::{DataError, Result};
 use crate::pg::{TableName, quote_literal};
 
 /// Finds what a CASCADE takes; other queries go on from it.

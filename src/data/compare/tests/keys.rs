@@ -115,7 +115,7 @@ async fn one_row_of_many_is_found_by_reading_few() {
     assert_eq!(compared.rest, Rest::Exactly(1));
     assert!(compared.read < 2_500, "{} rows were read", compared.read);
     // Large tables are divided by a sample of their pages, those of their children too.
-    let relation = layout::Relation::read(&two.first, &"t".parse().expect("a name")).await.expect("a relation");
+    let relation = Relation::read(&two.first, &"t".parse().expect("a name")).await.expect("a relation");
     assert!(relation.sampled && relation.pages > 500, "{relation:?}");
     // Of very many the first ones are named, and as many are counted as can be without reading them.
     two.then("delete from t where id > 1000000; insert into t select -i, 'x' from generate_series(1, 30000) i").await;

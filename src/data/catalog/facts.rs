@@ -7,9 +7,11 @@ use regex::{Captures, Regex};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{
-    DataError, Difference, DifferenceKind, LargeObjects, Result, Sequence, catalog_query, large_objects, sequences,
-};
+use super::differences::{Difference, DifferenceKind};
+use super::large_objects::LargeObjects;
+use super::sequences::Sequence;
+use super::{catalog_query, large_objects, sequences};
+use crate::data::error::{DataError, Result};
 use crate::pg::TableName;
 
 const QUERY: &str = include_str!("catalog.sql");

@@ -1,15 +1,13 @@
 //! A table as the generator made it: no server has to be asked for its rows.
 
-use super::bisect::{Limit, PARTS, Side};
-use super::difference::Line;
-use super::layout::{Order, Range};
-use super::record::record;
-use crate::data::hash::hash_text_extended;
-use crate::data::{DataError, Generator, Result, RowSum};
+use super::generator::Generator;
+use crate::data::error::{DataError, Result};
+use crate::data::hash::{RowSum, hash_text_extended};
+use crate::data::rows::{Limit, Line, Order, PARTS, Range, Side, record};
 
 /// The rows of a generator. Its order is the number that its primary key counts, or a hash.
 #[derive(Clone)]
-pub(super) struct Generated(pub Generator);
+pub(in crate::data) struct Generated(pub Generator);
 
 impl Generated {
     /// Runs what takes its time for millions of rows on a thread that may block.

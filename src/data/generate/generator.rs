@@ -4,9 +4,10 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::Client;
 
-use super::columns::{Column, Columns};
-use super::rows::{ColumnLayout, Layout, quote_into};
-use super::{DataError, Result, RowSum};
+use super::columns::{Column, Columns, Kind};
+use crate::data::error::{DataError, Result};
+use crate::data::hash::{RowSum, scramble};
+use crate::data::rows::{ColumnLayout, Layout, quote_into};
 use crate::pg::{TableName, quote_identifier, quote_literal};
 
 /// How much is handed to the connection at once, in bytes.
@@ -24,17 +25,9 @@ pub struct Generator {
     seed: u64,
 }
 
-/// SplitMix64's finaliser: neighbours in, strangers out.
-pub(super) fn scramble(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 impl Generator {
     /// A generator of `rows` rows; an error where the primary key's type can't count so far.
     pub fn new(table: TableName, columns: Columns, rows: u64, seed: u64) -> Result<Generator> {
-        use super::columns::Kind;
         let most = match columns.primary_key().map(|key| key.kind) {
             Some(Kind::Smallint) => i16::MAX as u64,
             Some(Kind::Integer) => i32::MAX as u64,
@@ -56,7 +49,7 @@ impl Generator {
         &self.table
     }
 
-    /// What [`super::row_sum`] answers where the table holds exactly these rows. Computed on all the machine's processors,
+    /// What [`row_sum`](crate::data::row_sum) answers where the table holds exactly these rows. Computed on all the machine's processors,
     /// in a second or so for 5 million rows: to be called from a thread that may block.
     pub fn checksum(&self) -> RowSum {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(self.rows / 10_000 + 1);
@@ -179,7 +172,7 @@ impl Generator {
     }
 
     /// The columns of the table.
-    pub(super) fn layout(&self) -> Layout {
+    pub(in crate::data) fn layout(&self) -> Layout {
         let column = |column: &Column| ColumnLayout {
             name: column.name.clone(),
             kind: column.kind.counted().unwrap_or_default().to_owned(),
@@ -191,7 +184,7 @@ impl Generator {
     }
 
     /// The text of a value of a row, counted from 0; nothing for null.
-    pub(super) fn text(&self, row: u64, column: usize) -> Option<String> {
+    pub(in crate::data) fn text(&self, row: u64, column: usize) -> Option<String> {
         let of = self.columns.0.get(column)?;
         let (bits, count) = self.value(row, column, of)?;
         let mut text = Vec::new();
@@ -200,7 +193,7 @@ impl Generator {
     }
 
     /// Adds up the rows from one to before another, counted from 0.
-    pub(super) fn sum(&self, from: u64, to: u64) -> RowSum {
+    pub(in crate::data) fn sum(&self, from: u64, to: u64) -> RowSum {
         let mut sum = RowSum::default();
         let (mut text, mut value) = (Vec::new(), Vec::new());
         for row in from..to {
@@ -211,7 +204,7 @@ impl Generator {
     }
 
     /// Writes a row as `record_out` does. `value` is room for one value.
-    pub(super) fn write(&self, row: u64, text: &mut Vec<u8>, value: &mut Vec<u8>) {
+    pub(in crate::data) fn write(&self, row: u64, text: &mut Vec<u8>, value: &mut Vec<u8>) {
         text.clear();
         text.push(b'(');
         for (number, column) in self.columns.0.iter().enumerate() {

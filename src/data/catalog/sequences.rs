@@ -3,7 +3,9 @@
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Difference, DifferenceKind, Result, catalog_query};
+use super::catalog_query;
+use super::differences::{Difference, DifferenceKind};
+use crate::data::error::{DataError, Result};
 use crate::pg::quote_literal;
 
 const READING: &str = "reading the positions of sequences";

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Result, catalog_query};
+use super::catalog_query;
+use crate::data::error::{DataError, Result};
 use crate::pg::TableName;
 
 const QUERY: &str = include_str!("dependents.sql");

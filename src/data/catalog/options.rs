@@ -28,7 +28,7 @@ pub(super) fn settable() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::catalog_query;
+    use crate::data::catalog::catalog_query;
     use crate::data::testing::Server;
 
     #[tokio::test]

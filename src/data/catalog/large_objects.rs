@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{DataError, Difference, DifferenceKind, Result, catalog_query};
+use super::catalog_query;
+use super::differences::{Difference, DifferenceKind};
+use crate::data::error::{DataError, Result};
 
 const READING: &str = "reading the large objects that rows refer to";
 

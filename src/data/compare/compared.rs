@@ -1,0 +1,88 @@
+//! Comparing the rows of a table with what they should be.
+
+use tokio_postgres::Client;
+
+use crate::data::error::Result;
+use crate::data::generate::{Generated, Generator};
+use crate::data::hash::RowSum;
+use crate::data::rows::{Comparison, Layout, Order, Rest, RowsSnapshot, Side, Table, bisect};
+use crate::pg::TableName;
+
+/// What a table is compared with.
+pub enum Wanted<'a> {
+    /// The table of the same name on another server, or in another database.
+    Server(&'a Client),
+    /// The rows that a generator makes, and their sum.
+    Generated(&'a Generator, RowSum),
+    /// What was there at another time.
+    RowsSnapshot(&'a RowsSnapshot),
+}
+
+/// Compares the rows of a table with what they should be, and names the first `limit` that differ.
+///
+/// All that is read of a server is read in one transaction. The session must not be in one already.
+pub async fn compare(wanted: Wanted<'_>, client: &Client, table: &TableName, limit: usize) -> Result<Comparison> {
+    let compared = compared(&wanted, client, table, limit).await;
+    Table::close(client).await;
+    if let Wanted::Server(other) = wanted {
+        Table::close(other).await;
+    }
+    compared
+}
+
+async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit: usize) -> Result<Comparison> {
+    match wanted {
+        Wanted::Server(other) => {
+            let (mut first, mut second) = tokio::try_join!(Table::open(other, name), Table::open(client, name))?;
+            let misfits = first.relation.layout.misfits(&second.relation.layout);
+            if !misfits.is_empty() {
+                return Ok(Comparison { columns: misfits, ..Comparison::default() });
+            }
+            second.columns = first.columns.clone();
+            let (sum, other_sum) = tokio::try_join!(first.sum(), second.sum())?;
+            let layout = first.relation.layout.clone();
+            let mut comparison = named(&mut first, &mut second, &layout, (sum, other_sum), limit).await?;
+            comparison.read = first.read + second.read;
+            Ok(comparison)
+        }
+        Wanted::Generated(generator, sum) => {
+            let mut second = Table::open(client, name).await?;
+            let layout = generator.layout();
+            let misfits = layout.misfits(&second.relation.layout);
+            if !misfits.is_empty() {
+                return Ok(Comparison { columns: misfits, ..Comparison::default() });
+            }
+            second.columns = layout.names();
+            let now = second.sum().await?;
+            let mut first = Generated((*generator).clone());
+            let mut comparison = named(&mut first, &mut second, &layout, (*sum, now), limit).await?;
+            comparison.read = second.read;
+            Ok(comparison)
+        }
+        Wanted::RowsSnapshot(rows_snapshot) => {
+            let mut table = Table::open(client, name).await?;
+            let comparison = rows_snapshot.compare(&mut table, limit).await?;
+            Ok(Comparison { read: table.read, ..comparison })
+        }
+    }
+}
+
+/// Names the rows that differ where the sums do.
+async fn named<A: Side>(
+    first: &mut A,
+    second: &mut Table<'_>,
+    layout: &Layout,
+    sums: (RowSum, RowSum),
+    limit: usize,
+) -> Result<Comparison> {
+    let mut comparison = Comparison::of(sums.0, sums.1);
+    if !comparison.same {
+        let order = Order::of(layout, &second.relation.layout);
+        let (columns, key) = (layout.names(), layout.key_places());
+        let totals = (sums.0.rows, sums.1.rows);
+        let found = bisect((first, second), &order, (&columns, &key), totals, limit).await?;
+        comparison.differences = found.differences;
+        comparison.rest = if found.all { Rest::Exactly(found.rows) } else { Rest::AtLeast(found.rows) };
+    }
+    Ok(comparison)
+}

@@ -1,0 +1,9 @@
+//! Rows made from a seed: the same ones every time, without a server that has them.
+
+mod columns;
+mod generated;
+mod generator;
+
+pub use columns::{Columns, ColumnsError};
+pub(super) use generated::Generated;
+pub use generator::Generator;
