@@ -38,16 +38,6 @@ pub const CIRCLES: &[&str] = &[
     "src/harness/sequence_floor.rs",
     "src/harness/step.rs",
     "src/harness/until.rs",
-    "src/host/docker/container.rs",
-    "src/host/docker/initdb.rs",
-    "src/host/docker/lab.rs",
-    "src/host/docker/labels.rs",
-    "src/host/docker/lifecycle.rs",
-    "src/host/docker/mod.rs",
-    "src/host/docker/node.rs",
-    "src/host/docker/shell.rs",
-    "src/host/local/mod.rs",
-    "src/host/local/template.rs",
     "src/ledger/checker.rs",
     "src/ledger/live_mismatch.rs",
     "src/plan/breaks.rs",
@@ -85,7 +75,6 @@ pub const LONG_FILES: &[&str] = &[
     "src/data/merge/plan.rs",
     "src/harness/context.rs",
     "src/harness/scope.rs",
-    "src/host/local/mod.rs",
     "src/ledger/footprint.rs",
     "src/pg/script.rs",
     "src/plan/resolve.rs",
@@ -131,18 +120,7 @@ pub const LONG_FUNCTIONS: &[&str] = &[
 ];
 
 /// Files outside of `host` that name a backend.
-pub const BACKENDS: &[&str] = &[
-    "src/cli/args.rs",
-    "src/cli/check.rs",
-    "src/cli/dirs.rs",
-    "src/cli/doctor.rs",
-    "src/cli/reap.rs",
-    "src/cli/setup.rs",
-    "src/run/cleanup.rs",
-    "src/run/directory.rs",
-    "src/run/reaper.rs",
-    "src/steps/recovery/tablespaces.rs",
-];
+pub const BACKENDS: &[&str] = &[];
 
 /// Folders and files with comments beyond column 100.
 pub const LONG_COMMENTS: &[&str] = &[
