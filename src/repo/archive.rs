@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::pg::{History, Segment, TimelineId, is_segment};
 
-/// The WAL that lay in a repo when it was listed: which segments, with the sizes of their files, and which timelines' histories.
+/// The WAL that lay in a repo when it was listed: which segments, with the sizes of their files,
+/// and which timelines' histories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Archive {
     /// The sizes of the segments' files, by their names.
@@ -16,7 +17,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// An archive with these files of segments and their sizes, the one that was written last first, and these histories.
+    /// An archive with these files of segments and their sizes, the one that was written last
+    /// first, and these histories.
     pub fn new(segments: Vec<(String, u64)>, histories: Vec<History>) -> Self {
         let segments: Vec<(String, u64)> = segments.into_iter().filter(|(name, _)| is_segment(name)).collect();
         let newest = segments.first().map(|(name, _)| name.clone());
@@ -24,7 +26,8 @@ impl Archive {
         Archive { sizes: segments.into_iter().collect(), newest, histories }
     }
 
-    /// Reads what `ls -lnt` prints of a directory, with the lines of history files after it, as `scripts/list_wal.sh` has them.
+    /// Reads what `ls -lnt` prints of a directory, with the lines of history files after it, as
+    /// `scripts/list_wal.sh` has them.
     pub fn read(listing: &str) -> Self {
         let mut lines = listing.lines().peekable();
         let mut segments = Vec::new();
@@ -115,7 +118,8 @@ impl Archive {
         all.filter(move |segment| segment.timeline() == timeline)
     }
 
-    /// What there is, in words: `it has 3 segments, 000000010000000000000001 to 000000010000000000000003`.
+    /// What there is, in words: `it has 3 segments, 000000010000000000000001 to
+    /// 000000010000000000000003`.
     pub fn summary(&self) -> String {
         match (self.first(), self.last(), self.sizes.len()) {
             (Some(first), Some(last), count @ 2..) => format!("it has {count} segments, {first} to {last}"),

@@ -20,8 +20,8 @@ pub enum Broken {
 /// What every line begins with that a broken command writes to the server's log.
 const SAYS: &str = "drillyard: break_archive: archive_command";
 
-/// Where segments wait that come late: beside PGDATA, which is the working directory of an `archive_command`. On the host, so that
-/// they go with it.
+/// Where segments wait that come late: beside PGDATA, which is the working directory of an
+/// `archive_command`. On the host, so that they go with it.
 const LATE: &str = "../late-wal";
 
 impl Broken {
@@ -45,7 +45,8 @@ impl Broken {
         all.into_iter().find(|one| archive_command.contains(&one.says())).map(Broken::word)
     }
 
-    /// An `archive_command` for a repo that is broken so. It says what it does in the server's log, where its standard error goes.
+    /// An `archive_command` for a repo that is broken so. It says what it does in the server's log,
+    /// where its standard error goes.
     pub fn command(self, repo: &dyn Storage) -> String {
         let says = self.says();
         match self {
@@ -62,7 +63,8 @@ impl Broken {
     }
 }
 
-/// Archives every segment that waits on a host whose server has its data directory in `data`, and says how many there were.
+/// Archives every segment that waits on a host whose server has its data directory in `data`, and
+/// says how many there were.
 pub async fn bring_late_wal(repo: &dyn Storage, host: &dyn Host, data: &str) -> Result<usize> {
     let args = [format!("{data}/{LATE}"), repo.deliver(r#""$f""#)];
     let script = Program::script(include_str!("scripts/bring_late_wal.sh"), args);

@@ -183,7 +183,8 @@ impl Storage for Directory {
             Some(file) => file.to_owned(),
             None => self.largest_table(host, &dir).await?,
         };
-        // The second half of a table's first page, where its rows are; anything else is read from its beginning.
+        // The second half of a table's first page, where its rows are; anything else is read from
+        // its beginning.
         let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
         damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
     }

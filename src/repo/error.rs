@@ -54,7 +54,8 @@ pub enum Ability {
     Restore,
     /// Keeps the WAL that a server archives, and gives it back.
     Archive,
-    /// Says which backups and which WAL it has: for looking for something in the WAL, and for waiting for it.
+    /// Says which backups and which WAL it has: for looking for something in the WAL, and for
+    /// waiting for it.
     List,
     /// Compares a backup with what was taken.
     Verify,

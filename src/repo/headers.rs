@@ -31,7 +31,8 @@ impl SegmentHeader {
 }
 
 impl dyn Storage {
-    /// What stands at the beginning of segments; `None` for one that is too short, or not there any more.
+    /// What stands at the beginning of segments; `None` for one that is too short, or not there any
+    /// more.
     pub async fn headers(&self, host: &dyn Host, segments: &[Segment]) -> Result<Vec<Option<SegmentHeader>>> {
         if segments.is_empty() {
             return Ok(vec![]);

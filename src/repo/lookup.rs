@@ -1,4 +1,5 @@
-//! What a table was called on disk when a backup was taken: asked of the backup itself, since after a DROP nobody else knows.
+//! What a table was called on disk when a backup was taken: asked of the backup itself, since after
+//! a DROP nobody else knows.
 
 use super::error::Result;
 use super::storage::{Label, Storage};
@@ -69,8 +70,8 @@ impl LookUp<'_> {
     }
 }
 
-/// The question to a copy: the table, its partitions, and where the catalog of tables lies; or, if there is no such table,
-/// which ones there are.
+/// The question to a copy: the table, its partitions, and where the catalog of tables lies; or, if
+/// there is no such table, which ones there are.
 fn question(table: &TableName) -> String {
     // On one line: the server for one user ends a statement at an empty one.
     format!(
@@ -94,7 +95,8 @@ fn question(table: &TableName) -> String {
 pub struct Relation {
     /// Where its row lies in pg_class: `block,offset`.
     pub place: String,
-    /// Its file as WAL records name it, `tablespace/database/file`; empty if it has none of its own.
+    /// Its file as WAL records name it, `tablespace/database/file`; empty if it has none of its
+    /// own.
     pub file: String,
     /// Its file's path in the data directory.
     pub path: String,

@@ -1,7 +1,8 @@
-//! What repos do: they take base backups and give them back, keep WAL, verify and copy what they have, and can be damaged.
+//! What repos do: they take base backups and give them back, keep WAL, verify and copy what they
+//! have, and can be damaged.
 //!
-//! A kind of repo is a file in this room that implements [`Storage`] and [`RepoKind`], and a line in `registry.rs`. Nobody
-//! else knows what lies in a repo, and where.
+//! A kind of repo is a file in this room that implements [`Storage`] and [`RepoKind`], and a line
+//! in `registry.rs`. Nobody else knows what lies in a repo, and where.
 
 mod archive;
 mod broken;
@@ -14,6 +15,9 @@ mod lookup;
 mod reach;
 mod registry;
 mod storage;
+#[cfg(test)]
+#[path = "../../tests/toys/repo.rs"]
+mod toy;
 mod wal_search;
 
 pub use archive::Archive;

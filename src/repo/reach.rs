@@ -29,7 +29,8 @@ pub struct Reach {
 const USUAL_SIZE: u64 = 16 << 20;
 
 impl Archive {
-    /// The newest timeline that a server at `at` on `timeline` can come to, as `recovery_target_timeline = latest` finds it.
+    /// The newest timeline that a server at `at` on `timeline` can come to, as
+    /// `recovery_target_timeline = latest` finds it.
     pub fn newest_from(&self, timeline: TimelineId, at: Lsn) -> TimelineId {
         let left = |history: &History| history.switches.iter().any(|one| one.timeline == timeline && one.at >= at);
         let later = self.histories().filter(|history| history.timeline > timeline && left(history));
@@ -48,7 +49,8 @@ impl Archive {
         let mut from = from;
         for (at, (timeline, left)) in path.iter().enumerate() {
             let there = |number: u64| self.holds(Segment::at(Lsn(number * size), *timeline, size));
-            // The segment in which a timeline ends lies in the archive under the next one's name, too, and may lie there alone.
+            // The segment in which a timeline ends lies in the archive under the next one's name,
+            // too, and may lie there alone.
             let last = left.map(|left| left.0 / size);
             let start = number;
             while there(number) && last.is_none_or(|last| number < last) {

@@ -1,11 +1,15 @@
 //! The kinds of repos.
 
-use super::directory::Directory;
 use super::kind::{Kind, Repo};
 use super::storage::Place;
 
-/// Every kind of repo, the one place of registration. The first is what a repo is that does not say.
-pub const KINDS: &[Kind] = &[Kind::of::<Directory>()];
+/// Every kind of repo, the one place of registration. The first is what a repo is that does not
+/// say.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<super::directory::Directory>(),
+    #[cfg(test)]
+    Kind::of::<super::toy::Toy>(),
+];
 
 /// The kind of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -71,11 +71,13 @@ pub enum Verified {
     Damaged(Vec<String>),
 }
 
-/// A repo of some kind: all that differs from kind to kind. Its programs run on the hosts of the drill; whichever host a method is given will do.
+/// A repo of some kind: all that differs from kind to kind. Its programs run on the hosts of the
+/// drill; whichever host a method is given will do.
 ///
-/// What a kind cannot do is listed in [`RepoKind::CANNOT`](super::RepoKind::CANNOT), so that a scenario that asks for it is an
-/// error before anything starts; its methods need not be written then. What a tool needs of its own (a configuration, a stanza) it
-/// makes where it is first used: each method is given a host, and a backup its server.
+/// What a kind cannot do is listed in [`RepoKind::CANNOT`](super::RepoKind::CANNOT), so that a
+/// scenario that asks for it is an error before anything starts; its methods need not be written
+/// then. What a tool needs of its own (a configuration, a stanza) it makes where it is first used:
+/// each method is given a host, and a backup its server.
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Its name, and the directory that the drill has made for it.
@@ -99,19 +101,22 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Err(RepoError::NotPossible(Ability::List))
     }
 
-    /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces go to places of the new server's own
-    /// ([`own_tablespaces`](crate::node::own_tablespaces)), never to those of the server that was backed up.
+    /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces
+    /// go to places of the new server's own ([`own_tablespaces`](crate::node::own_tablespaces)),
+    /// never to those of the server that was backed up.
     async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<()> {
         Err(RepoError::NotPossible(Ability::Restore))
     }
 
-    /// `archive_command`. The same segment may come twice, as it does after a crash; another one of the same name is refused (manual,
-    /// 26.3.1 "Setting Up WAL Archiving"). A repo without WAL takes none.
+    /// `archive_command`. The same segment may come twice, as it does after a crash; another one of
+    /// the same name is refused (manual, 26.3.1 "Setting Up WAL Archiving"). A repo without WAL
+    /// takes none.
     fn archive_command(&self) -> String {
         "false".to_owned()
     }
 
-    /// `restore_command`: another status than 0 if the file is not there. A repo without WAL has none.
+    /// `restore_command`: another status than 0 if the file is not there. A repo without WAL has
+    /// none.
     fn restore_command(&self) -> String {
         "false".to_owned()
     }
@@ -121,13 +126,14 @@ pub trait Storage: Send + Sync + fmt::Debug {
         self.place().path.clone()
     }
 
-    /// An archive_command that runs `otherwise` for a segment that is not archived yet. Tools whose archive_command may run twice for
-    /// the same segment need no more than that.
+    /// An archive_command that runs `otherwise` for a segment that is not archived yet. Tools whose
+    /// archive_command may run twice for the same segment need no more than that.
     fn unless_archived(&self, otherwise: &str) -> String {
         otherwise.to_owned()
     }
 
-    /// A shell command that archives `file` in the working directory and removes it. It may run twice at a time for the same file.
+    /// A shell command that archives `file` in the working directory and removes it. It may run
+    /// twice at a time for the same file.
     fn deliver(&self, file: &str) -> String {
         let command = self.archive_command().replace("%p", file).replace("%f", file);
         format!("{{ {command}; }} && rm -f {file}")
@@ -143,8 +149,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(self.archive(host).await?.has_file(file))
     }
 
-    /// A directory in which these segments lie as files, for whoever only reads them; those that are not there are missing. `scratch` is
-    /// where it may be made: then the caller removes it.
+    /// A directory in which these segments lie as files, for whoever only reads them; those that
+    /// are not there are missing. `scratch` is where it may be made: then the caller removes it.
     async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {
         let restore = self.restore_command();
         let fetch = |segment: &Segment| {
@@ -156,8 +162,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(scratch.to_owned())
     }
 
-    /// A directory in which a backup lies as pg_basebackup writes it, for whoever only reads it; none if there is no such backup.
-    /// `scratch` is where it may be made: then the caller removes it.
+    /// A directory in which a backup lies as pg_basebackup writes it, for whoever only reads it;
+    /// none if there is no such backup. `scratch` is where it may be made: then the caller removes
+    /// it.
     async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
         if !self.backups(host).await?.contains(backup) {
             return Ok(None);
@@ -176,7 +183,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Err(RepoError::NotPossible(Ability::Verify))
     }
 
-    /// Brings it up to date from the original that it is a copy of, which is of the same kind. What is there stays as it is.
+    /// Brings it up to date from the original that it is a copy of, which is of the same kind. What
+    /// is there stays as it is.
     async fn copy_from(&self, _: &dyn Host, _: &Place) -> Result<()> {
         Err(RepoError::NotPossible(Ability::Copy))
     }

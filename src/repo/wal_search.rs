@@ -1,4 +1,9 @@
-//! Looking for what became of a table, in archived WAL: pg_waldump prints it, and a filter on the same host keeps what counts.
+//! Looking for what became of a table, in archived WAL: pg_waldump prints it, and a filter on the
+//! same host keeps what counts.
+//!
+//! The filter is awk, and not Rust, so that the text stays where it is. Of 686 MB of WAL, all of it
+//! updates, pg_waldump and grep print 650 MB: in a container they take 3.4 s, 5.5 s with awk behind
+//! them, and 8.3 s if the text is moved to this program instead.
 
 use jiff::Timestamp;
 
@@ -81,7 +86,8 @@ pub struct Deed {
     pub end: Lsn,
     /// When it was committed, by the server's clock.
     pub at: Timestamp,
-    /// The table's place among those searched for: 0 is the table itself, the rest are its partitions.
+    /// The table's place among those searched for: 0 is the table itself, the rest are its
+    /// partitions.
     pub table: usize,
     /// How many rows it updated and deleted, if they were counted.
     pub rows: u64,
@@ -92,7 +98,8 @@ pub struct Deed {
 pub struct Found {
     /// Transactions that dropped the table or a partition, in their order.
     pub dropped: Vec<Deed>,
-    /// Transactions that dropped anything else that stands in pg_class, a table that was made later, say; and where each first wrote there.
+    /// Transactions that dropped anything else that stands in pg_class, such as a table that was
+    /// made later; and where each first wrote there.
     pub others: Vec<(Deed, Lsn)>,
     /// Transactions that truncated it.
     pub truncated: Vec<Deed>,

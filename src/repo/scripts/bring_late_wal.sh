@@ -1,4 +1,5 @@
-# Brings every segment that is late in the directory $1 into the archive by the command $2, in which $f is its file, and prints its name.
+# Brings every segment that is late in the directory $1 into the archive by the command $2, in which
+# $f is its file, and prints its name.
 cd "$1" 2>/dev/null || exit 0
 for f in *; do
   [ -e "$f" ] || continue

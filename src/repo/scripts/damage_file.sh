@@ -1,6 +1,7 @@
-# Overwrites 512 bytes of the file $1 at the offset $2, and prints offset and length; at its beginning if it is shorter. With `wal` for
-# an offset it is in the second page of a WAL segment, or in the first if the WAL in it ends there. The second byte is for a place that
-# is already full of the first.
+# Overwrites 512 bytes of the file $1 at the offset $2, and prints offset and length; at its
+# beginning if it is shorter. With `wal` for an offset it is in the second page of a WAL segment, or
+# in the first if the WAL in it ends there. The second byte is for a place that is already full of
+# the first.
 f=$1 at=$2 len=512
 [ -f "$f" ] || { echo "there is no file $f" >&2; exit 3; }
 size=$(wc -c <"$f")

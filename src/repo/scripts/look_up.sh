@@ -1,10 +1,13 @@
-# Recovers a copy of the backup $1 in the directory $2, with a server for one user and no connections (`postgres --single`), to the end of
-# the WAL that the backup brings along, or to just before the LSN $5 with the restore_command $6 on the timeline $7, asks it $3 in the
-# database $4, prints the answer and what its log says of the WAL, and removes the copy. Status 3 if there is no such backup.
+# Recovers a copy of the backup $1 in the directory $2, with a server for one user and no
+# connections (`postgres --single`), to the end of the WAL that the backup brings along, or to just
+# before the LSN $5 with the restore_command $6 on the timeline $7, asks it $3 in the database $4,
+# prints the answer and what its log says of the WAL, and removes the copy. Status 3 if there is no
+# such backup.
 #
-# `hot_standby` is off: in 17 and later a server for one user cannot have it. Of large tables nothing is copied, as long as that does: their
-# pages are not asked for, and WAL for pages that are not there is passed over (`ignore_invalid_pages`). What would take the server out
-# of its directory (tablespaces, settings) is left behind. $8 is a directory to be removed, too, or empty.
+# `hot_standby` is off: in 17 and later a server for one user cannot have it. Of large tables
+# nothing is copied, as long as that does: their pages are not asked for, and WAL for pages that are
+# not there is passed over (`ignore_invalid_pages`). What would take the server out of its directory
+# (tablespaces, settings) is left behind. $8 is a directory to be removed, too, or empty.
 trap 'rm -rf "$2"; [ -z "$8" ] || rm -rf "$8"' EXIT
 [ -f "$1/PG_VERSION" ] || exit 3
 umask 077

@@ -1,4 +1,5 @@
-# Compares the backup $1 with its manifest, and reads the WAL that it needs: its own, or that in $2 if it brings none along.
+# Compares the backup $1 with its manifest, and reads the WAL that it needs: its own, or that in $2
+# if it brings none along.
 [ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
 for segment in "$1"/pg_wal/????????????????????????; do
   [ ! -f "$segment" ] || exec pg_verifybackup --quiet "$1"

@@ -1,12 +1,15 @@
 # Reads what pg_waldump prints, and follows a table and its partitions through it.
 #
-# A table is followed by the place of its row in pg_class: an UPDATE of that row by a transaction that commits gives the next place, a
-# DELETE of it is the DROP of the table. A commit that removes the table's file, after such an UPDATE, has given it another one:
-# TRUNCATE makes an empty file just before it updates the row; what copies the rows (VACUUM FULL, CLUSTER, ALTER TABLE) makes a new row
-# in pg_class with a new file, and swaps the files of the two rows, first the table's and at once the other one's.
+# A table is followed by the place of its row in pg_class: an UPDATE of that row by a transaction
+# that commits gives the next place, a DELETE of it is the DROP of the table. A commit that removes
+# the table's file, after such an UPDATE, has given it another one: TRUNCATE makes an empty file
+# just before it updates the row; what copies the rows (VACUUM FULL, CLUSTER, ALTER TABLE) makes a
+# new row in pg_class with a new file, and swaps the files of the two rows, first the table's and at
+# once the other one's.
 #
-# Variables: `class` is pg_class (tablespace/database/file); `tables` lists place, path and file of each, with `;` between them; `known`
-# is the LSN up to which all is known; `since` the one from which changes of rows count, where they are counted (`count`).
+# Variables: `class` is pg_class (tablespace/database/file); `tables` lists place, path and file of
+# each, with `;` between them; `known` is the LSN up to which all is known; `since` the one from
+# which changes of rows count, where they are counted (`count`).
 
 BEGIN {
     OFS = "\t"
