@@ -136,7 +136,6 @@ pub const LONG_COMMENTS: &[&str] = &[
     "src/pg/",
     "src/plan/",
     "src/prove/",
-    "src/repo/",
     "src/report/",
     "src/run/",
     "src/scenario/",

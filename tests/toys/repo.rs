@@ -102,11 +102,13 @@ done"#;
 }
 
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::sync::Arc;
 
-    use crate::host::Backend;
-    use crate::host::local::{LocalBackend, ROOTS, remove_directory};
+    use clap::Command;
+
+    use crate::host::local::Local;
+    use crate::host::{BackendKind, Surroundings, remove_directory};
     use crate::journal::{Event, Heard, Journal, Outcome, Redactor};
     use crate::run::{Change, Drill, Env, Keep, Named, Order, RunDirectory, run_all};
 
@@ -145,14 +147,18 @@ steps:
         let plan = Arc::new(crate::plan::resolve(scenario).expect("a plan"));
         let named = Named::below(Path::new("/tmp"));
         let directory = RunDirectory::make(&named).expect("a directory");
-        let roots = ROOTS.iter().map(PathBuf::from).collect();
-        let path = "/usr/local/bin:/usr/bin:/bin".into();
-        let backend = LocalBackend::new(vec![], roots, directory.path().join("cache"), path).expect("a backend");
+        let surroundings = Surroundings {
+            cache: directory.path().join("cache"),
+            owner: "toy".to_owned(),
+            variable: |name| std::env::var_os(name),
+        };
+        let options = Local.options(Command::new("toy")).get_matches_from(["toy"]);
+        let backend = Local.open(&options, &surroundings).await.expect("a backend");
         let installed = backend.installations().await.expect("installations");
         let major = installed.first().expect("PostgreSQL on this machine").version.major;
         let heard = Heard::default();
         let env = Env {
-            backend: Arc::new(backend),
+            backend,
             run: named.run().to_owned(),
             dir: directory.path().to_owned(),
             records: directory.path().to_owned(),

@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Brings every segment that is late in the directory $1 into the archive by the command $2, in which
 # $f is its file, and prints its name.
 cd "$1" 2>/dev/null || exit 0

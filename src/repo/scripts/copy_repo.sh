@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Copies from the repo $1 to the repo $2 whatever is not there yet. WAL and tablespaces first: a
 # backup must not arrive before what it needs.
 for part in wal tablespaces backups; do

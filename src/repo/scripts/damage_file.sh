@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Overwrites 512 bytes of the file $1 at the offset $2, and prints offset and length; at its
 # beginning if it is shorter. With `wal` for an offset it is in the second page of a WAL segment, or
 # in the first if the WAL in it ends there. The second byte is for a place that is already full of

@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Prints the archive in $1: the files with their sizes, the one that was written last first; then
 # the history files of timelines, each with its lines behind a space. Nothing for an archive that is
 # not there.

@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Recovers a copy of the backup $1 in the directory $2, with a server for one user and no
 # connections (`postgres --single`), to the end of the WAL that the backup brings along, or to just
 # before the LSN $5 with the restore_command $6 on the timeline $7, asks it $3 in the database $4,

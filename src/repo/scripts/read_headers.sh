@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Prints the first $2 bytes of each of the files $4, $5 ... in the directory $1: one line for each,
 # which is empty where the file is too short or not there. $3 is a directory to be removed
 # afterwards, or empty.

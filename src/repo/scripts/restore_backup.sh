@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Copies the backup $1 to the data directory $2; what lies there is removed. Its tablespaces go
 # below $3.
 [ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }

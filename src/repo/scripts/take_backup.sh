@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Takes a backup to $2, which lies in $1, and its tablespaces to $3; what follows are options for
 # pg_basebackup. Its links to the tablespaces are relative, so that the repo can be copied.
 dir=$1 backup=$2 spaces=$3; shift 3

@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # Compares the backup $1 with its manifest, and reads the WAL that it needs: its own, or that in $2
 # if it brings none along.
 [ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
