@@ -96,7 +96,7 @@ pub const LONG_FUNCTIONS: &[&str] = &[
     "src/cli/plan.rs shown",
     "src/cli/prove.rs prove_in",
     "src/cli/run.rs run_in",
-    "src/data/large_objects.rs script",
+    "src/data/catalog/large_objects.rs script",
     "src/data/merge/constraints.rs read",
     "src/data/merge/shape.rs read",
     "src/ledger/checker.rs verdict",
