@@ -3,12 +3,13 @@
 //! Every file of fixtures/bad has its snapshot beside it. Snapshots are reviewed like code: the caret under the exact token,
 //! "did you mean" where something is near, and what to do.
 
-mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
-use common::{drillyard, said};
+use program::{drillyard, said};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -37,6 +38,12 @@ fn snapshot(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
+/// What is wrong, as standard error says it before the program ends with this code.
+fn errors(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{}", said(output));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
 fn every_bad_file_is_told_what_is_wrong_with_it() {
     let files: Vec<PathBuf> =
@@ -47,8 +54,7 @@ fn every_bad_file_is_told_what_is_wrong_with_it() {
         let mut command = drillyard(Path::new(PROJECT));
         command.args(["check", &shown]).env("DRILLYARD_SECRET_PASSWORD", SECRET).env_remove("NO_SUCH_URL");
         let output = command.output().expect("the program runs");
-        let (code, text) = said(&output);
-        assert_eq!(code, Some(3), "{shown}: {text}");
+        let text = errors(&output, 3);
         assert!(!text.contains(SECRET), "{shown}: {text}");
         snapshot(&stem(&file), &text);
     }
@@ -72,8 +78,7 @@ fn several_bad_files_are_told_in_one_go() {
     let mut command = drillyard(Path::new(PROJECT));
     command.args(["check", "scenarios", "fixtures/bad/unknown-step.yaml", "fixtures/bad/empty.yaml"]);
     let output = command.output().expect("the program runs");
-    let (code, text) = said(&output);
-    assert_eq!(code, Some(3), "{text}");
+    let text = errors(&output, 3);
     let counted = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(counted.trim_end().ends_with("scenarios checked: 2 with errors"), "{counted}");
     snapshot("several-files", &text);
@@ -85,7 +90,7 @@ fn a_byte_order_mark_is_no_error() {
     let text = "\u{feff}drillyard: 1\nnodes: { master: {} }\nsteps:\n  - assert_primary: {}\n";
     std::fs::write(dir.path().join("bom.yaml"), text).expect("a file");
     let output = drillyard(dir.path()).args(["check", "bom.yaml"]).output().expect("the program runs");
-    assert_eq!(said(&output), (Some(0), String::new()));
+    assert_eq!(errors(&output, 0), "");
 }
 
 #[test]
@@ -97,8 +102,7 @@ fn a_version_that_is_not_available_is_reported_with_its_place() {
     let mut command = drillyard(dir.path());
     command.args(["check", "--backend", "local", "--pg-bin", ".", "new.yaml"]);
     command.env("DRILLYARD_CACHE_DIR", dir.path().join("cache"));
-    let (code, text) = said(&command.output().expect("the program runs"));
-    assert_eq!(code, Some(4), "{text}");
+    let text = errors(&command.output().expect("the program runs"), 4);
     if text.contains("there is no PostgreSQL on this machine") {
         return;
     }
@@ -121,8 +125,7 @@ fn check_large(name: &str, text: &[u8]) {
         env!("CARGO_BIN_EXE_drillyard"),
         &file,
     ]);
-    let (code, text) = said(&command.output().expect("sh runs"));
-    assert_eq!(code, Some(3), "{name}: {text}");
+    let text = errors(&command.output().expect("sh runs"), 3);
     snapshot(name, &text);
 }
 

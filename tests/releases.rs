@@ -1,6 +1,7 @@
 //! The servers that the tests run on are those that drillyard says it was tested with.
 
-mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -58,19 +59,19 @@ fn a_newer_release_is_warned_of_in_the_first_line_and_by_doctor() {
     let newer = format!("PostgreSQL {major}.99 is newer than {major}.");
     let pg_bin = bin.display().to_string();
     let run = |args: &[&str]| {
-        let mut command = common::drillyard(dir.path());
+        let mut command = program::drillyard(dir.path());
         command.args(args).args(["--backend", "local", "--pg-bin", &pg_bin]);
         command
             .env("DRILLYARD_STATE_DIR", dir.path().join("state"))
             .env("DRILLYARD_CACHE_DIR", dir.path().join("cache"));
         let output = command.output().expect("drillyard runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        (String::from_utf8_lossy(&output.stdout).into_owned(), common::said(&output).1)
+        assert!(output.status.success(), "{}", program::said(&output));
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     };
-    let (out, err) = run(&["run", "one.yaml"]);
+    let [out, err] = run(&["run", "one.yaml"]);
     let first = err.lines().chain(out.lines()).next().unwrap_or_default().to_owned();
     assert!(first.starts_with("run ") && first.contains(&newer), "{out}{err}");
-    let (out, _) = run(&["doctor"]);
+    let [out, _] = run(&["doctor"]);
     assert!(out.contains(&format!("  warning  {newer}")), "{out}");
 }
 

@@ -1,11 +1,8 @@
 //! The command line when it is used wrongly: a clear message, and the exit code that docs/reports.md promises.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 use std::path::Path;
 
-use common::{drillyard, said};
+use crate::program::{drillyard, said};
 
 /// A scenario that is right.
 const GOOD: &str = "drillyard: 1\nparams: { rows: 5 }\nnodes: { master: {} }\nsteps:\n  - id: state\n    name: a step\n    create_data: { table: items, rows: \"${params.rows}\" }\n  - assert_primary: {}\n";
@@ -24,7 +21,8 @@ fn folder() -> tempfile::TempDir {
 fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = drillyard(dir);
     command.env("DRILLYARD_STATE_DIR", dir.join("state")).env("DRILLYARD_CACHE_DIR", dir.join("cache"));
-    said(&command.args(args).output().expect("the program runs"))
+    let output = command.args(args).output().expect("the program runs");
+    (output.status.code(), said(&output))
 }
 
 /// Each line of arguments ends with this code, and says this.

@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::place::{Place, QUICK, Run, text};
+use crate::cli_runner::CliRunner;
+use crate::program::said;
+use crate::running::{QUICK, Run};
 
-fn begin(place: &Place, scenario: &str, options: &[&str]) -> Run {
-    let scenario = place.scenario("drill", scenario);
-    place.begin_with(&scenario, "local", |command| {
+fn begin(runner: &CliRunner, scenario: &str, options: &[&str]) -> Run {
+    let scenario = runner.write("drill.yaml", scenario);
+    runner.begin_with(&scenario, "local", |command| {
         command.stdin(Stdio::piped()).args(options);
     })
 }
@@ -19,25 +21,25 @@ fn say(run: &mut Run, words: &str) {
 #[test]
 fn q_and_the_end_of_input_interrupt_the_run_and_fail_nothing() {
     for words in ["q\n", ""] {
-        let place = Place::new();
-        let mut run = begin(&place, QUICK, &["--step"]);
+        let runner = CliRunner::new();
+        let mut run = begin(&runner, QUICK, &["--step"]);
         run.wait_said("> ", 1);
         say(&mut run, words);
         drop(run.child.stdin.take());
         assert_eq!(run.exit_code(), Some(130), "{}", run.said());
-        let report = place.report();
+        let report = runner.report();
         assert_eq!((&report["exit_code"], &report["outcome"]), (&130.into(), &"errored".into()));
         assert_eq!(report["drills"][0]["outcome"], "errored");
         assert_eq!(report["drills"][0]["steps"][0]["outcome"], "skipped", "nothing was run");
         assert!(!run.said().contains("FAIL"), "{}", run.said());
-        assert_eq!(place.left(&run.id), Vec::<String>::new());
+        assert_eq!(runner.left(&run.id), Vec::<String>::new());
     }
 }
 
 #[test]
 fn anything_but_an_answer_explains_itself_and_runs_nothing() {
-    let place = Place::new();
-    let mut run = begin(&place, QUICK, &["--step"]);
+    let runner = CliRunner::new();
+    let mut run = begin(&runner, QUICK, &["--step"]);
     for (times, words) in ["drop table\n", "?\n", "r\n", "s nosuch\n"].iter().enumerate() {
         run.wait_said("> ", times + 1);
         say(&mut run, words);
@@ -62,41 +64,46 @@ fn anything_but_an_answer_explains_itself_and_runs_nothing() {
 
 #[test]
 fn a_live_run_is_called_running_and_its_nodes_are_reached_and_a_failed_step_is_tried_again() {
-    let place = Place::new();
-    let mut run = begin(&place, &QUICK.replace("[[1]]", "[[1], [2]]"), &["--break", "1"]);
+    let runner = CliRunner::new();
+    let mut run = begin(&runner, &QUICK.replace("[[1]]", "[[1], [2]]"), &["--break", "1"]);
     run.wait_said("> ", 1);
-    let runs = text(&place.output(["runs"]));
+    let runs = said(&runner.output(["runs"]));
     assert!(runs.lines().any(|line| line.starts_with(&run.id) && line.contains("  running  ")), "{runs}");
     say(&mut run, "\n");
     run.wait_said("did not pass", 1);
     let shell = format!("{}/master", run.id);
-    let output = place.output(["shell", &shell, "--", "psql", "-qc", "INSERT INTO t VALUES (2)"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = runner.output(["shell", &shell, "--", "psql", "-qc", "INSERT INTO t VALUES (2)"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     say(&mut run, "r\n");
     assert_eq!(run.exit_code(), Some(0), "{}", run.said());
-    let report = place.report();
+    let report = runner.report();
     assert_eq!(report["drills"][0]["steps"][1]["facts"]["tries"], 2, "{report:#}");
     assert!(report["drills"][0]["warnings"].to_string().contains("tried 2 times by hand"), "{report:#}");
-    let runs = text(&place.output(["runs"]));
+    let runs = said(&runner.output(["runs"]));
     assert!(runs.lines().any(|line| line.starts_with(&run.id) && line.contains("  passed ")), "{runs}");
 }
 
 /// On a terminal: psql has it until it ends, and Ctrl-C at the prompt ends the run.
 #[test]
 fn a_shell_has_the_terminal_and_ctrl_c_ends_the_run() {
-    let place = Place::new();
-    let scenario = place.scenario("drill", QUICK).display().to_string();
-    let command = format!("{} run --backend local --step {scenario}", env!("CARGO_BIN_EXE_drillyard"));
+    let runner = CliRunner::new();
+    let scenario = runner.write("drill.yaml", QUICK).display().to_string();
+    let program = runner.drillyard::<&str>([]);
+    let command = format!("{} run --backend local --step {scenario}", program.get_program().display());
     let mut script = std::process::Command::new("script");
-    script.args(["-qefc", &command, "/dev/null"]).env("TMPDIR", place.work()).env("TERM", "dumb");
-    script.env("DRILLYARD_STATE_DIR", place.path().join("state")).env("PAGER", "cat");
-    script.env("DRILLYARD_CACHE_DIR", std::env::temp_dir().join("drillyard-test-cache"));
-    let said = place.path().join("said");
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    script.args(["-qefc", &command, "/dev/null"]).env("TERM", "dumb").env("PAGER", "cat");
+    let said = runner.path().join("said");
     let file = std::fs::File::create(&said).expect("a file");
     let Ok(mut child) = script.stdin(Stdio::piped()).stdout(file).spawn() else { return };
     let mut keys = child.stdin.take().expect("a pipe");
     let mut after = |words: &str, times: usize, press: &str| {
-        let seen = crate::place::poll(crate::place::PATIENCE, || {
+        let seen = crate::running::poll(crate::running::PATIENCE, || {
             let text = String::from_utf8_lossy(&std::fs::read(&said).unwrap_or_default()).into_owned();
             if text.matches(words).count() >= times { Ok(()) } else { Err(text) }
         });
@@ -109,7 +116,7 @@ fn a_shell_has_the_terminal_and_ctrl_c_ends_the_run() {
     after("42", 1, "\u{3}");
     after("postgres=#", 3, "\\q\n");
     after("explains > ", 2, "\u{3}");
-    let ended = crate::place::poll(crate::place::PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
+    let ended = crate::running::poll(crate::running::PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
     assert_eq!(
         ended.expect("in time").code(),
         Some(130),

@@ -4,8 +4,12 @@ mod arguments;
 mod bad_days;
 mod by_hand;
 mod cleanup;
+#[path = "../common/cli_runner.rs"]
+mod cli_runner;
 mod output;
 mod outputs;
-mod place;
+#[path = "../common/program.rs"]
+mod program;
 mod relay;
+mod running;
 mod secrets;

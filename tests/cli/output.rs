@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::place::{Place, QUICK, backends, text};
+use crate::cli_runner::CliRunner;
+use crate::program::said;
+use crate::running::{QUICK, backends};
 
 fn failing() -> String {
     QUICK.replace("name: quick", "name: afailing").replace("[[1]]", "[[2]]")
@@ -10,10 +12,10 @@ fn failing() -> String {
 
 #[test]
 fn events_on_stdout_are_json_and_nothing_else() {
-    let place = Place::new();
-    let scenario = place.scenario("quick", QUICK).display().to_string();
-    let output = place.output(["run", "--backend", "local", "--events", "-", &scenario]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let runner = CliRunner::new();
+    let scenario = runner.write("quick.yaml", QUICK).display().to_string();
+    let output = runner.output(["run", "--backend", "local", "--events", "-", &scenario]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let stdout = String::from_utf8_lossy(&output.stdout);
     let parsed: Result<Vec<serde_json::Value>, _> = stdout.lines().map(serde_json::from_str).collect();
     let events = parsed.expect("every line is JSON");
@@ -24,19 +26,19 @@ fn events_on_stdout_are_json_and_nothing_else() {
 
 #[test]
 fn reports_agree_and_show_drills_that_were_not_begun() {
-    let place = Place::new();
-    let folder = place.path().join("drills");
+    let runner = CliRunner::new();
+    let folder = runner.path().join("drills");
     std::fs::create_dir(&folder).expect("a directory");
     std::fs::write(folder.join("a.yaml"), failing()).expect("a scenario");
     std::fs::write(folder.join("b.yaml"), QUICK).expect("a scenario");
-    let file = |name: &str| place.path().join(name);
-    let mut command = place.drillyard(["run", "--backend", "local", "--fail-fast"]);
+    let file = |name: &str| runner.path().join(name);
+    let mut command = runner.drillyard(["run", "--backend", "local", "--fail-fast"]);
     command.arg(&folder).arg("--report-json").arg(file("report.json")).arg("--report-junit").arg(file("r.xml"));
     command.arg("--report-md").arg(file("r.md")).arg("--report-html").arg(file("html"));
     let output = command.output().expect("drillyard runs");
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(!String::from_utf8_lossy(&output.stdout).contains('\u{1b}'), "no colours where there is no terminal");
-    let report = place.report();
+    let report = runner.report();
     assert_eq!((&report["exit_code"], &report["outcome"]), (&1.into(), &"failed".into()));
     let outcomes: Vec<_> = report["drills"].as_array().expect("drills").iter().map(|d| d["outcome"].clone()).collect();
     assert_eq!(outcomes, ["failed", "skipped"]);
@@ -46,77 +48,77 @@ fn reports_agree_and_show_drills_that_were_not_begun() {
     }
     let junit = std::fs::read_to_string(file("r.xml")).expect("a report");
     assert!(junit.contains("an earlier drill did not pass (--fail-fast)"), "{junit}");
-    let again = place.output(["runs"]);
-    assert!(text(&again).contains("0 passed, 1 failed, 0 errored, 1 skipped"), "{}", text(&again));
+    let again = runner.output(["runs"]);
+    assert!(said(&again).contains("0 passed, 1 failed, 0 errored, 1 skipped"), "{}", said(&again));
     let run = report["run"].as_str().expect("a run");
-    let shown = place.output(["runs", "show", run]);
-    assert!(text(&shown).contains("FAIL") && text(&shown).contains("servers' logs"), "{}", text(&shown));
+    let shown = runner.output(["runs", "show", run]);
+    assert!(said(&shown).contains("FAIL") && said(&shown).contains("servers' logs"), "{}", said(&shown));
 }
 
 #[test]
 fn versions_that_no_drill_is_meant_for_select_nothing() {
-    let place = Place::new();
+    let runner = CliRunner::new();
     let meant = QUICK.replace("name: quick", "name: newer\npostgres: [17]");
-    let scenario = place.scenario("newer", &meant).display().to_string();
-    let json = place.path().join("report.json").display().to_string();
-    let output = place.output(["run", "--backend", "local", "--postgres", "15", "--report-json", &json, &scenario]);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    assert!(text(&output).contains("newer: meant for PostgreSQL 17"), "{}", text(&output));
-    assert_eq!(place.report()["exit_code"], 5);
-    let output = place.output(["run", "--backend", "local", "--tag", "nosuch", "--report-json", &json, &scenario]);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    assert_eq!(place.report()["exit_code"], 5);
+    let scenario = runner.write("newer.yaml", &meant).display().to_string();
+    let json = runner.path().join("report.json").display().to_string();
+    let output = runner.output(["run", "--backend", "local", "--postgres", "15", "--report-json", &json, &scenario]);
+    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+    assert!(said(&output).contains("newer: meant for PostgreSQL 17"), "{}", said(&output));
+    assert_eq!(runner.report()["exit_code"], 5);
+    let output = runner.output(["run", "--backend", "local", "--tag", "nosuch", "--report-json", &json, &scenario]);
+    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+    assert_eq!(runner.report()["exit_code"], 5);
 }
 
 #[test]
 fn kept_servers_are_opened_by_the_printed_line_and_go_with_clean() {
     for backend in backends() {
-        let place = Place::new();
-        let scenario = place.scenario("quick", QUICK).display().to_string();
-        let output = place.output(["run", "--backend", backend, "--keep", "always", &scenario]);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-        let said = text(&output);
-        let line = said.lines().find_map(|line| line.split_once("drillyard shell ")).expect("a line to copy").1;
+        let runner = CliRunner::new();
+        let scenario = runner.write("quick.yaml", QUICK).display().to_string();
+        let output = runner.output(["run", "--backend", backend, "--keep", "always", &scenario]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let printed = said(&output);
+        let line = printed.lines().find_map(|line| line.split_once("drillyard shell ")).expect("a line to copy").1;
         let (run, _) = line.split_once('/').expect("RUN/NODE");
         for (command, word) in
             [(vec!["psql", "-Atc", "SELECT a + 41 FROM t"], "42"), (vec!["pg_controldata"], "in production")]
         {
-            let shell = place.output(["shell", line, "--"].into_iter().chain(command));
-            assert_eq!(shell.status.code(), Some(0), "{backend}: {}", text(&shell));
-            assert!(text(&shell).contains(word), "{backend}: {}", text(&shell));
+            let shell = runner.output(["shell", line, "--"].into_iter().chain(command));
+            assert_eq!(shell.status.code(), Some(0), "{backend}: {}", said(&shell));
+            assert!(said(&shell).contains(word), "{backend}: {}", said(&shell));
         }
-        let clean = place.output(["clean", run]);
-        assert_eq!(clean.status.code(), Some(0), "{}", text(&clean));
-        assert_eq!(place.left(run), Vec::<String>::new(), "{backend}");
-        let shell = place.output(["shell", line]);
-        assert_eq!(shell.status.code(), Some(2), "{}", text(&shell));
+        let clean = runner.output(["clean", run]);
+        assert_eq!(clean.status.code(), Some(0), "{}", said(&clean));
+        assert_eq!(runner.left(run), Vec::<String>::new(), "{backend}");
+        let shell = runner.output(["shell", line]);
+        assert_eq!(shell.status.code(), Some(2), "{}", said(&shell));
     }
 }
 
 #[test]
 fn what_new_writes_passes() {
-    let place = Place::new();
+    let runner = CliRunner::new();
     for args in [&["new", "first"][..], &["new", "second", "--from", "first.yaml"]] {
-        let output = place.output(args);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let output = runner.output(args);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     }
-    let output = place.output(["new", "first"]);
-    assert_eq!(output.status.code(), Some(2), "what is there is left alone: {}", text(&output));
-    let output = place.output(["run", "--backend", "local", "-j", "2", "first.yaml", "second.yaml"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    assert!(text(&output).contains("2 passed"), "{}", text(&output));
+    let output = runner.output(["new", "first"]);
+    assert_eq!(output.status.code(), Some(2), "what is there is left alone: {}", said(&output));
+    let output = runner.output(["run", "--backend", "local", "-j", "2", "first.yaml", "second.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("2 passed"), "{}", said(&output));
 }
 
 /// A socket's path has at most 107 bytes, and a conninfo wants no quotes.
 #[test]
 fn temporary_directories_that_are_long_or_have_spaces_do_no_harm() {
-    let place = Place::new();
-    let scenario = place.scenario("quick", QUICK);
+    let runner = CliRunner::new();
+    let scenario = runner.write("quick.yaml", QUICK);
     for name in ["with a space", &"long".repeat(40)] {
-        let dir: PathBuf = place.path().join(name);
+        let dir: PathBuf = runner.path().join(name);
         std::fs::create_dir(&dir).expect("a directory");
-        let mut command = place.drillyard(["run", "--backend", "local"]);
+        let mut command = runner.drillyard(["run", "--backend", "local"]);
         let output = command.arg(&scenario).env("TMPDIR", &dir).env_remove("HOME").output().expect("drillyard runs");
-        assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output));
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::place::{Place, Run};
+use crate::cli_runner::CliRunner;
+use crate::running::Run;
 
 /// What a client meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +86,9 @@ impl Relay {
     }
 
     /// Begins a run that finds its daemon here.
-    pub fn begin(&self, place: &Place, scenario: &str) -> Run {
-        let scenario = place.scenario("drill", scenario);
-        place.begin_with(&scenario, "docker", |command| {
+    pub fn begin(&self, runner: &CliRunner, scenario: &str) -> Run {
+        let scenario = runner.write("drill.yaml", scenario);
+        runner.begin_with(&scenario, "docker", |command| {
             command.env("DOCKER_HOST", format!("unix://{}", self.path.display())).args(["--postgres", "15", "-v"]);
         })
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::place::{Place, text};
+use crate::cli_runner::CliRunner;
+use crate::program::said;
 
 const DRILL: &str = r#"
 drillyard: 1
@@ -28,10 +29,10 @@ fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
 fn none_is_printed_or_kept() {
     let password = "p@ss/w#rd gr\u{fc}n \"7";
     for (year, other) in [("2026", "step"), ("passed", "fail")] {
-        let place = Place::new();
-        let scenario = place.scenario("secret", DRILL).display().to_string();
+        let runner = CliRunner::new();
+        let scenario = runner.write("secret.yaml", DRILL).display().to_string();
         let outputs =
-            ["r.json", "r.xml", "html", "r.md", "events.jsonl"].map(|name| place.path().join("state").join(name));
+            ["r.json", "r.xml", "html", "r.md", "events.jsonl"].map(|name| runner.path().join("state").join(name));
         let [json, xml, html, md, events] = outputs.map(|path| path.display().to_string());
         let run = [
             &["run", "--backend", "local", "-v", "--report-json", &json, "--report-junit", &xml][..],
@@ -46,14 +47,14 @@ fn none_is_printed_or_kept() {
             (vec!["runs"], 0),
             (vec!["runs", "show", ""], 0),
         ] {
-            let mut command = place.drillyard(&args);
+            let mut command = runner.drillyard(&args);
             command.env("DRILLYARD_SECRET_PW", password).env("DRILLYARD_SECRET_KEY", KEY);
             command.env("DRILLYARD_SECRET_YEAR", year).env("DRILLYARD_SECRET_OTHER", other);
             let output = command.output().expect("drillyard runs");
-            assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
-            printed += &text(&output);
+            assert_eq!(output.status.code(), Some(code), "{args:?}: {}", said(&output));
+            printed += &said(&output);
         }
-        let kept = files_below(&place.path().join("state"));
+        let kept = files_below(&runner.path().join("state"));
         let read =
             |path: &std::path::PathBuf| (path.display().to_string(), std::fs::read_to_string(path).expect("text"));
         let all = kept.iter().map(read).chain([("what is printed".to_owned(), printed)]);
@@ -65,7 +66,7 @@ fn none_is_printed_or_kept() {
             }
         }
         assert_eq!(logs, 1, "the server's log is kept: {kept:?}");
-        let report = place.path().join("state/r.json");
+        let report = runner.path().join("state/r.json");
         let report: serde_json::Value =
             serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON");
         assert_eq!(

@@ -2,18 +2,21 @@
 
 mod language;
 mod links;
+#[path = "../common/program.rs"]
+mod program;
 mod reports;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use drillyard::harness::manual;
 use drillyard::scenario::NOT_BUILT;
 use drillyard::scenario::{Values, load};
 use drillyard::source::Source;
 use drillyard::steps::{self, KINDS};
+use program::said;
 use regex::Regex;
 
 /// Every step of the language, version 1, built or not.
@@ -80,27 +83,9 @@ fn wrong_with(dir: &Path, text: &str) -> Vec<String> {
     resolved.err().unwrap_or_default().iter().map(|problem| drillyard::report::render(problem, false)).collect()
 }
 
-/// `drillyard`, with a state and a cache of its own; NO_COLOR, since the caller may have asked for colours.
+/// The program's answer, as it is where a terminal has 100 columns.
 fn drillyard(dir: &Path, args: &[&str]) -> Output {
-    let inherited = std::env::vars().filter(|(name, _)| name.starts_with("DRILLYARD_")).map(|(name, _)| name);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_drillyard"));
-    inherited.for_each(|name| {
-        command.env_remove(name);
-    });
-    command
-        .args(args)
-        .current_dir(dir)
-        .env("NO_COLOR", "1")
-        .env("COLUMNS", "100")
-        .env("DRILLYARD_STATE_DIR", dir.join(".state"))
-        .env("DRILLYARD_CACHE_DIR", dir.join(".cache"))
-        .env_remove("GITHUB_ACTIONS")
-        .output()
-        .expect("drillyard starts")
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+    program::drillyard(dir).args(args).env("COLUMNS", "100").output().expect("drillyard starts")
 }
 
 /// What differs from run to run and from machine to machine, put out of sight.

@@ -1,7 +1,8 @@
 //! Backups, archives and what becomes of them: damage that is found and named, archive commands that do not archive, WAL that is
 //! lost, data that is overwritten and wiped, on real servers as local processes; and the drills that ship about it.
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {
@@ -450,7 +451,7 @@ steps:
     let id = kept.report["run"].as_str().expect("a run's id").to_owned();
     let node = format!("{id}/prod");
     let ask = |sql: &str| {
-        let output = outside.drillyard(&["shell", &node, "--", "psql", "-XAtc", sql]).output().expect("drillyard runs");
+        let output = outside.output(&["shell", &node, "--", "psql", "-XAtc", sql]);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let dir = ask("SHOW unix_socket_directories");
@@ -464,10 +465,10 @@ steps:
     let installed = ask("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'");
     for database in ["postgres", "template1"] {
         let install = ["shell", &node, "--", "psql", "-XAtd", database, "-c", "CREATE EXTENSION amcheck"];
-        assert!(outside.drillyard(&install).output().expect("drillyard runs").status.success());
+        assert!(outside.output(&install).status.success());
     }
     let with = drill_at(&runner, &judge);
-    let cleaned = outside.drillyard(&["clean", &id]).output().expect("drillyard runs").status.success();
+    let cleaned = outside.output(&["clean", &id]).status.success();
     errored(&without, &["`prod` cannot be judged: a drill only reads from an external server"]);
     assert_eq!(installed, "0");
     let with = with.passed();

@@ -1,7 +1,8 @@
 //! The ledger on real servers: inserts, updates, deletes and transactions over several tables, through outages and a change of the
 //! timeline; and damage that was planted is found, counted and named.
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 
 /// A shop with everything that users can do, on a primary with a standby.
 const SHOP: &str = r#"

@@ -1,6 +1,7 @@
 //! Mistakes, finding them in the WAL, and taking them back: small drills on real servers, with what fails and how it is told.
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 use serde_json::Value;
 
 /// Runs one scenario; what the file begins with is added.

@@ -1,6 +1,7 @@
 //! Outages: what is done to servers, hosts, networks and sites, on real ones.
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 
 /// A primary with two standbys, and users who go to whichever accepts writes.
 const SHOP: &str = r#"

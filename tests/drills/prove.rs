@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cli_runner::CliRunner;
+use crate::program::said;
 
 /// What came of proving.
 struct Proof {
@@ -24,10 +25,9 @@ impl Proof {
             .chain(args)
             .copied()
             .collect();
-        let output = runner.drillyard(&all).output().expect("drillyard runs");
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        let output = runner.output(&all);
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
-        Proof { code: output.status.code().unwrap_or(-1), said, report: report.unwrap_or_default() }
+        Proof { code: output.status.code().unwrap_or(-1), said: said(&output), report: report.unwrap_or_default() }
     }
 
     /// What came of the drill's breaks: their names and verdicts.
@@ -57,7 +57,8 @@ fn prove(yaml: &str, args: &[&str]) -> Proof {
     let path = runner.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
     let all: Vec<&str> = std::iter::once(path.as_str()).chain(args.iter().copied()).collect();
     let proof = Proof::of(&runner, &all);
-    let left: Vec<_> = std::fs::read_dir("/tmp").expect("/tmp").flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(runner.work()).expect("a directory").flatten().map(|e| e.file_name()).collect();
     let run = proof.report["run"].as_str().filter(|run| !run.is_empty()).unwrap_or("none");
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(run)), "left behind: {run}\n{}", proof.said);
     proof
@@ -211,9 +212,10 @@ fn an_incident_that_never_happened_is_noticed_by_what_is_judged() {
     assert_eq!(proof.verdict("no-incident accident"), "noticed");
 }
 
-/// What carries a run's id: files under /tmp, and processes.
-fn remains(run: &str) -> Vec<String> {
-    let files = std::fs::read_dir("/tmp").expect("/tmp").flatten().map(|entry| entry.path().display().to_string());
+/// What carries a run's id: its files, and processes.
+fn remains(runner: &CliRunner, run: &str) -> Vec<String> {
+    let files = std::fs::read_dir(runner.work()).expect("a directory").flatten();
+    let files = files.map(|entry| entry.path().display().to_string());
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
         let line = std::fs::read(entry.path().join("cmdline")).ok()?;
         Some(String::from_utf8_lossy(&line).replace('\0', " "))
@@ -238,12 +240,12 @@ fn a_proof_that_is_killed_in_the_middle_of_a_branch_leaves_nothing_behind() {
     let until = |what: &str, seconds, holds: &dyn Fn() -> bool| {
         let begun = Instant::now();
         while !holds() {
-            assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: {:?}", remains(&run));
+            assert!(begun.elapsed() < Duration::from_secs(seconds), "{what}: {:?}", remains(&runner, &run));
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    until("a server of a branch", 120, &|| remains(&run).iter().any(|text| text.contains("rescue.broken")));
+    until("a server of a branch", 120, &|| remains(&runner, &run).iter().any(|text| text.contains("rescue.broken")));
     killed.kill().expect("a signal");
     killed.wait().expect("its end");
-    until("nothing is left", 30, &|| remains(&run).is_empty());
+    until("nothing is left", 30, &|| remains(&runner, &run).is_empty());
 }

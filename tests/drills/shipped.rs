@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 
 fn docker(args: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(args).output().ok()?;

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::cli_runner::{CliRunner, Run};
+use crate::cli_runner::CliRunner;
+use crate::run::Run;
 use serde_json::Value;
 
 fn drill(yaml: &str) -> Run {

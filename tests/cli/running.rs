@@ -1,11 +1,13 @@
-//! What the tests of bad days share: the real binary with a state and cache of its own, and a look at all that a run may leave.
+//! Runs at work, and a look at all that a run may leave behind.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::cli_runner::CliRunner;
 
 /// Long enough for the slowest of machines; what is waited for is polled.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,11 +46,6 @@ steps:
   - assert_traffic: { traffic: users, node: master, lost: 0 }
 ";
 
-/// A directory of a test's own, removed at its end.
-pub struct Place {
-    dir: tempfile::TempDir,
-}
-
 /// A run at work.
 pub struct Run {
     pub child: Child,
@@ -57,54 +54,7 @@ pub struct Run {
     said: PathBuf,
 }
 
-impl Place {
-    pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("dy").rand_bytes(4).tempdir_in("/tmp").expect("a directory");
-        // Servers of another user work below it.
-        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("permissions");
-        for part in ["w", "state"] {
-            std::fs::create_dir(dir.path().join(part)).expect("a directory");
-            std::fs::set_permissions(dir.path().join(part), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-                .expect("permissions");
-        }
-        Place { dir }
-    }
-
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Where runs make their work directories.
-    pub fn work(&self) -> PathBuf {
-        self.path().join("w")
-    }
-
-    pub fn scenario(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(format!("{name}.yaml"));
-        std::fs::write(&path, text).expect("a scenario");
-        path
-    }
-
-    /// The program, with nothing of this machine's settings for it.
-    pub fn drillyard<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_drillyard"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DRILLYARD_") {
-                command.env_remove(&name);
-            }
-        }
-        command.env_remove("CI").env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS");
-        command.env("TMPDIR", self.work()).env("DRILLYARD_STATE_DIR", self.path().join("state"));
-        // Templates are worth sharing: making one takes a second.
-        command.env("DRILLYARD_CACHE_DIR", std::env::temp_dir().join("drillyard-test-cache"));
-        command.args(args).stdin(Stdio::null()).current_dir(self.path());
-        command
-    }
-
-    pub fn output<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
-        self.drillyard(args).output().expect("drillyard runs")
-    }
-
+impl CliRunner {
     /// Begins a run and waits until its first event has told its id.
     pub fn begin(&self, scenario: &Path, backend: &str) -> Run {
         self.begin_with(scenario, backend, |_| {})
@@ -277,8 +227,4 @@ pub fn docker_answers() -> bool {
 /// The backends to test on.
 pub fn backends() -> Vec<&'static str> {
     if docker_answers() { vec!["local", "docker"] } else { vec!["local"] }
-}
-
-pub fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
