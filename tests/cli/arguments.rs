@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{drillyard, said};
+use crate::program::drillyard;
 
 /// A scenario that is right.
 const GOOD: &str = "drillyard: 1\nparams: { rows: 5 }\nnodes: { master: {} }\nsteps:\n  - id: state\n    name: a step\n    create_data: { table: items, rows: \"${params.rows}\" }\n  - assert_primary: {}\n";
@@ -17,12 +17,12 @@ fn folder() -> tempfile::TempDir {
     dir
 }
 
-/// Runs the program in `dir`.
+/// Runs the program in `dir`; gives its exit code, and what it wrote to standard error.
 fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = drillyard(dir);
     command.env("DRILLYARD_STATE_DIR", dir.join("state")).env("DRILLYARD_CACHE_DIR", dir.join("cache"));
     let output = command.args(args).output().expect("the program runs");
-    (output.status.code(), said(&output))
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Each line of arguments ends with this code, and says this.
@@ -83,7 +83,7 @@ fn values_of_options_are_checked() {
         (&["run", "--postgres", "new"], 2, "write major versions, as in 15,17"),
         (&["run", "--postgres", "9"], 2, "major versions are 13 to"),
         (&["run", "--timeout", "5"], 2, "write `5s` for seconds"),
-        (&["run", "--jobs", "0"], 2, "write a number from 1 on, or `auto`"),
+        (&["run", "--jobs", "0"], 2, "write a number from 1, or `auto`"),
         (&["run", "--break", "stat"], 2, "did you mean `state`?"),
         (&["run", "--break", "17"], 2, "no step has this id or number"),
         (&["run", "--backend", "local", "--pg-bin", "nosuch"], 2, "there is no such directory"),
