@@ -451,7 +451,7 @@ steps:
     let id = kept.report["run"].as_str().expect("a run's id").to_owned();
     let node = format!("{id}/prod");
     let ask = |sql: &str| {
-        let output = outside.output(&["shell", &node, "--", "psql", "-XAtc", sql]);
+        let output = outside.output(["shell", &node, "--", "psql", "-XAtc", sql]);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let dir = ask("SHOW unix_socket_directories");
@@ -465,10 +465,10 @@ steps:
     let installed = ask("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'");
     for database in ["postgres", "template1"] {
         let install = ["shell", &node, "--", "psql", "-XAtd", database, "-c", "CREATE EXTENSION amcheck"];
-        assert!(outside.output(&install).status.success());
+        assert!(outside.output(install).status.success());
     }
     let with = drill_at(&runner, &judge);
-    let cleaned = outside.output(&["clean", &id]).status.success();
+    let cleaned = outside.output(["clean", &id]).status.success();
     errored(&without, &["`prod` cannot be judged: a drill only reads from an external server"]);
     assert_eq!(installed, "0");
     let with = with.passed();

@@ -651,7 +651,7 @@ steps:
     let kept = outside.drill(made, &["--keep", "always"]).passed();
     let id = kept.report["run"].as_str().expect("a run's id").to_owned();
     let ask = |sql: &str| {
-        let output = outside.output(&["shell", &format!("{id}/prod"), "--", "psql", "-XAtc", sql]);
+        let output = outside.output(["shell", &format!("{id}/prod"), "--", "psql", "-XAtc", sql]);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let dir = ask("SHOW unix_socket_directories");
@@ -672,7 +672,7 @@ steps:
 "#;
     let looked = runner.drill(&format!("{head}{reads}"), &[]);
     let rows = ask("SELECT count(*) FROM t");
-    let cleaned = outside.output(&["clean"]).status.success();
+    let cleaned = outside.output(["clean"]).status.success();
     looked.passed();
     assert_eq!(rows, "50");
     assert!(cleaned);

@@ -25,7 +25,7 @@ impl Proof {
             .chain(args)
             .copied()
             .collect();
-        let output = runner.output(&all);
+        let output = runner.output(all);
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
         Proof { code: output.status.code().unwrap_or(-1), said: said(&output), report: report.unwrap_or_default() }
     }
@@ -228,7 +228,7 @@ fn a_proof_that_is_killed_in_the_middle_of_a_branch_leaves_nothing_behind() {
     let runner = CliRunner::new();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/human-error/dropped-table.yaml");
     let mut killed = runner
-        .drillyard(&["prove", "--backend", "local", "--color", "never", &file.display().to_string()])
+        .drillyard(["prove", "--backend", "local", "--color", "never", &file.display().to_string()])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
         .spawn()
