@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 
-use super::backend::{BackendChoice, BackendOptions};
+use super::backend::{BackendArgs, BackendChoice, BackendOptions};
 use crate::report::{FORMATS, Format};
 
 /// The world where PostgreSQL recoveries are practised.
@@ -106,16 +106,6 @@ pub struct Selection {
     /// Give a param another value
     #[arg(long, value_name = "K=V", env = "DRILLYARD_SET", value_parser = key_value)]
     pub set: Vec<(String, String)>,
-}
-
-/// Where servers are run.
-#[derive(Debug, Clone, clap::Args)]
-pub struct BackendArgs {
-    /// Where to run servers
-    #[arg(long, value_parser = BackendChoice::parser(), default_value = "auto", env = "DRILLYARD_BACKEND", help_heading = "Where")]
-    pub backend: BackendChoice,
-    #[command(flatten)]
-    pub options: BackendOptions,
 }
 
 /// What running and proving drills have in common.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::args::BackendArgs;
 use super::{Result, Stop, dirs};
 use crate::host::docker::Docker;
 use crate::host::local::Local;
@@ -74,6 +73,16 @@ impl Args for BackendOptions {
     }
 }
 
+/// Where servers are run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BackendArgs {
+    /// Where to run servers
+    #[arg(long, value_parser = BackendChoice::parser(), default_value = "auto", env = "DRILLYARD_BACKEND", help_heading = "Where")]
+    pub backend: BackendChoice,
+    #[command(flatten)]
+    pub options: BackendOptions,
+}
+
 /// A backend, and why it is this one.
 pub struct Chosen {
     pub backend: Arc<dyn Backend>,
@@ -82,7 +91,8 @@ pub struct Chosen {
     pub installations: Vec<Installation>,
 }
 
-/// The version that is fetched if none is installed and none was asked for: the newest stable one at this writing.
+/// The version that is fetched if none is installed and none was asked for: the newest stable one
+/// at this writing.
 const FETCHED: u32 = 18;
 
 /// Chooses. `wanted` are the major versions that will be asked for; none: any.

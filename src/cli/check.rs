@@ -1,7 +1,8 @@
 //! `drillyard check`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
 
-use super::args::{BackendArgs, CheckArgs, color_of_stderr};
+use super::args::{CheckArgs, color_of_stderr};
+use super::backend::BackendArgs;
 use super::files::{self, Loaded};
 use super::{Result, backend, block_on};
 use crate::journal::{ExitCode, Problem};

@@ -6,7 +6,8 @@ use super::{Result, block_on, dirs};
 use crate::journal::ExitCode;
 use crate::run::{Which, sweep, sweep_cache};
 
-/// Removes what is kept or was left behind, of all runs or of those that are named; with `all`, templates and records, too.
+/// Removes what is kept or was left behind, of all runs or of those that are named; with `all`,
+/// templates and records, too.
 pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
     let swept = block_on(async {

@@ -29,8 +29,8 @@ fn absolute(dir: PathBuf) -> PathBuf {
     std::path::absolute(&dir).unwrap_or(dir)
 }
 
-/// The directory in which runs make their work directories. A socket's path has at most 107 bytes, so that a long TMPDIR cannot
-/// be used.
+/// The directory in which runs make their work directories. A socket's path has at most 107 bytes,
+/// so that a long TMPDIR cannot be used.
 pub fn work() -> PathBuf {
     const LONGEST: usize = 30;
     let dir = absolute(std::env::temp_dir());
@@ -48,9 +48,10 @@ pub fn all_work() -> Vec<PathBuf> {
     dirs
 }
 
-/// Who made what is found outside the work directories: this machine, and the process namespace in it, so that a container that uses its
-/// host's daemon never takes the host's runs for its own. A name that repeats on another machine with the same id and without
-/// access to the work directory would be the same owner: there is no such machine but a copy of this one.
+/// Whose what is found outside the work directories is: this machine's and this process
+/// namespace's, so that a container that uses its host's daemon never takes the host's runs for its
+/// own. Another machine with the same name and id would be the same owner: only a copy of this
+/// machine is one.
 fn owner() -> String {
     let read = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -9,7 +9,8 @@ use crate::host::{Recipe, Sweeper, remove_directory};
 use crate::journal::ExitCode;
 use crate::run::{Task, reap as wait_for_the_end, staged};
 
-/// How often it looks again outside the run's directory: what the run had just asked for may still appear.
+/// How often it looks again outside the run's directory: what the run had just asked for may still
+/// appear.
 const LOOKS: u32 = 3;
 
 /// Waits for the run's end; if it died, removes all that carries its id.

@@ -13,16 +13,20 @@ pub trait Backend: Send + Sync {
     /// The name of its kind, as reports have it.
     fn name(&self) -> &'static str;
 
-    /// The versions that are installed, newest first, and where each was found (an image, a directory of programs).
+    /// The versions that are installed, newest first, and where each was found (an image, a
+    /// directory of programs).
     async fn installations(&self) -> Result<Vec<Installation>>;
 
-    /// The programs of a major version, fetched if they can be; the error says what is installed instead.
+    /// The programs of a major version, fetched if they can be; the error says what is installed
+    /// instead.
     async fn installation(&self, major: u32) -> Result<Installation>;
 
-    /// Why a run may choose it, with these installations: `a daemon answers, with images for 17, 15`.
+    /// Why a run may choose it, with these installations: `a daemon answers, with images for 17,
+    /// 15`.
     fn recommendation(&self, installations: &[Installation]) -> String;
 
-    /// Makes the hosts of a drill. Those that take time are made in the background; [`Lab::host`] waits for them.
+    /// Makes the hosts of a drill. Those that take time are made in the background; [`Lab::host`]
+    /// waits for them.
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>>;
 
     /// What removes all that runs leave outside their directories; None if there is no such thing.
@@ -41,7 +45,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Its version as far as it is known: `17.2`, or `17` for an image that does not say its minor version.
+    /// Its version as far as it is known: `17.2`, or `17` for an image that does not say its minor
+    /// version.
     pub fn known_version(&self) -> String {
         match self.version.minor {
             0 => self.version.major.to_string(),

@@ -9,7 +9,8 @@ use super::{HostError, Result};
 /// How long a wait sleeps before it looks again.
 pub const POLL: Duration = Duration::from_millis(3);
 
-/// What the name of a template begins with while it is made, in the cache: what a dead run has left there is known by it.
+/// What the name of a template begins with while it is made, in the cache: what a dead run has left
+/// there is known by it.
 pub const STAGED_TEMPLATE: &str = ".template-";
 
 /// Ends every process that works below `dir`, then removes it. Nothing to do is no error.
@@ -26,10 +27,11 @@ pub fn remove_directory(dir: &Path) -> Result<()> {
     std::fs::remove_dir_all(dir).map_err(|e| HostError::new(format!("cannot remove {}: {e}", dir.display())))
 }
 
-/// Tells the file system that the subdirectories of `dir` are independent of each other (`chattr +T`). ext4 then puts each of them into
-/// a block group of its own: a server's thousand files are made in 40 ms. In the group in which another server's thousand files have
-/// just been deleted it takes 300 ms and more if there is no journal (`recently_deleted` in the kernel's fs/ext4/ialloc.c). Other
-/// file systems refuse, and need no such hint.
+/// Tells the file system that the subdirectories of `dir` are independent of each other (`chattr
+/// +T`). ext4 then puts each of them into a block group of its own: a server's thousand files are
+/// made in 40 ms. In the group in which another server's thousand files have just been deleted it
+/// takes 300 ms and more if there is no journal (`recently_deleted` in the kernel's
+/// fs/ext4/ialloc.c). Other file systems refuse, and need no such hint.
 pub fn spread(dir: &Path) {
     use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
     if let Ok(dir) = std::fs::File::open(dir)

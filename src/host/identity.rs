@@ -1,8 +1,10 @@
-//! A cluster's identity: the system identifier that initdb gives it. Clusters that are copied from one template would all have the same,
-//! and PostgreSQL would take the WAL, the backups and the standbys of one for those of another.
+//! A cluster's identity: the system identifier that initdb gives it. Clusters that are copied from
+//! one template would all have the same one, and PostgreSQL would take the WAL, the backups and the
+//! standbys of one for those of another.
 //!
-//! The identifier stands in the control file, which has a checksum, and on the first page of each WAL segment, which has none. A new
-//! cluster has no other places (pg_createsubscriber does the same to a copy that has a history, with pg_resetwal).
+//! The identifier is in the control file, which has a checksum, and on the first page of each WAL
+//! segment, which has none. A new cluster has it nowhere else (pg_createsubscriber does the same to
+//! a copy that has a history, with pg_resetwal).
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
@@ -13,7 +15,7 @@ use crate::pg::{SystemId, is_segment};
 
 /// The control file, in PGDATA.
 const CONTROL: &str = "global/pg_control";
-/// Where the identifier stands in a WAL segment: `xlp_sysid` of `XLogLongPageHeaderData`.
+/// Where the identifier is in a WAL segment: `xlp_sysid` of `XLogLongPageHeaderData`.
 const IN_SEGMENT: u64 = 24;
 /// More than any version's `ControlFileData`, which ends with its checksum.
 const CONTROL_SIZE: usize = 512;
@@ -27,7 +29,8 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)))
 }
 
-/// Gives the control file `bytes` another identifier. None where its checksum is not found: every version has it at another place.
+/// Gives the control file `bytes` another identifier. None if its checksum is not found: it is at
+/// another offset in every version.
 fn give(mut bytes: Vec<u8>, system: SystemId) -> Option<Vec<u8>> {
     let checksum =
         |bytes: &[u8], at: usize| bytes.get(at..at + 4).map(|four| four == crc32c(&bytes[..at]).to_ne_bytes());

@@ -1,5 +1,5 @@
-//! A kind of backend, as the command line's list has it: its options, how it is opened, how `doctor` examines it, and how its
-//! remains are found.
+//! A kind of backend, as the command line's list has it: its options, how it is opened, how
+//! `doctor` examines it, and how its remains are found.
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -36,7 +36,8 @@ pub trait BackendKind: Debug + Send + Sync {
     /// Looks for all that it needs, for `drillyard doctor`.
     async fn examine(&self, options: &ArgMatches, surroundings: &Surroundings) -> Checkup;
 
-    /// What removes the remains of earlier runs; None if this kind leaves nothing outside the runs' directories.
+    /// What removes the remains of earlier runs; None if this kind leaves nothing outside the runs'
+    /// directories.
     fn sweeper(&self, _surroundings: &Surroundings) -> Option<Arc<dyn Sweeper>> {
         None
     }
@@ -50,9 +51,11 @@ pub trait BackendKind: Debug + Send + Sync {
 /// What a backend may know of the machine and of the user.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// A directory where templates of new clusters are kept from run to run. It is made when it is needed.
+    /// A directory where templates of new clusters are kept from run to run. It is made when it is
+    /// needed.
     pub cache: PathBuf,
-    /// Whose what it makes is: this user of this machine. What another owner has made is never touched.
+    /// Whose what it makes is: this user of this machine. What another owner has made is never
+    /// touched.
     pub owner: String,
     /// A variable of the environment, if it is set and not empty.
     pub variable: fn(&str) -> Option<OsString>,

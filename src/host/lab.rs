@@ -20,7 +20,8 @@ pub trait Lab: Send + Sync {
     /// The directory of a repo, as every host sees it. It exists and belongs to the server's user.
     fn repo(&self, repo: &str) -> String;
 
-    /// Cuts the network between two nodes, one of [`LabSpec::cuts`]: what is sent does not arrive, and nobody is told.
+    /// Cuts the network between two nodes, one of [`LabSpec::cuts`]: what is sent does not arrive,
+    /// and neither side learns of it.
     async fn cut(&self, a: &str, b: &str) -> Result<()>;
 
     /// Undoes [`Lab::cut`].

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Endpoint, Output, Program, Result};
 use crate::pg::SystemId;
 
-/// Where things lie on a host, as its own programs see them. Absolute; no spaces or quotes in them.
+/// The paths of a server's files, as its host's programs see them. Absolute, without spaces and
+/// quotes.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// PGDATA. Not there until something makes it; its parent is, and belongs to the server's user.
@@ -25,67 +26,75 @@ pub trait Host: Send + Sync {
     /// The node's name.
     fn name(&self) -> &str;
 
-    /// Where things lie.
+    /// The paths of the server's files.
     fn paths(&self) -> &Paths;
 
-    /// How drillyard reaches the server. For containers this may change when they are started again.
+    /// How drillyard reaches the server. For containers this may change when they are started
+    /// again.
     async fn endpoint(&self) -> Result<Endpoint>;
 
     /// How the server is reached from the host of another node of the drill, `from`.
     fn peer_endpoint(&self, from: &str) -> Endpoint;
 
-    /// The settings that the server needs to live here: `listen_addresses`, `port`, `unix_socket_directories`.
+    /// The settings that the server needs to live here: `listen_addresses`, `port`,
+    /// `unix_socket_directories`.
     fn settings(&self) -> Vec<(String, String)>;
 
-    /// The lines of pg_hba.conf under which drillyard and the other nodes get in, all of them with scram-sha-256.
+    /// The lines of pg_hba.conf under which drillyard and the other nodes get in, all of them with
+    /// scram-sha-256.
     fn hba(&self) -> Vec<String>;
 
-    /// Runs a program to its end. An exit status other than 0 is a result, not an error. When the future is dropped, the
-    /// program is killed if that is possible.
+    /// Runs a program to its end. An exit status other than 0 is a result, not an error. When the
+    /// future is dropped, the program is killed if that is possible.
     async fn run(&self, program: Program) -> Result<Output>;
 
-    /// Writes a file that belongs to the server's user, readable by it alone, in a directory that exists.
+    /// Writes a file that belongs to the server's user, readable by it alone, in a directory that
+    /// exists.
     async fn write(&self, path: &str, contents: &[u8]) -> Result<()>;
 
     /// The contents of a file from `offset` on; empty if there is no such file.
     async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>>;
 
-    /// Fills PGDATA with a new cluster as `initdb` makes it with `options`, with the superuser `postgres`, and returns that
-    /// user's password. The work is done once for a version and options, and copied from then on. The cluster's identifier is `system`.
+    /// Fills PGDATA with a new cluster as `initdb` makes it with `options`, with the superuser
+    /// `postgres`, and returns that user's password. The work is done once for a version and
+    /// options, and copied from then on. The cluster's system identifier is `system`.
     async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String>;
 
-    /// What runs a person's commands on it with these variables. Their values are not in the words: there is a password among them.
+    /// What runs a person's commands on it with these variables. Their values are not in the
+    /// words: one of them is a password.
     fn shell(&self, env: &[(String, String)]) -> ShellCommand;
 
-    /// How each server can get a file system of its own, if this one shares its with those of other nodes.
+    /// How each server can get a file system of its own, if this one shares its with those of other
+    /// nodes.
     fn own_file_system(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether it runs, by what was done to it: not killed, lost or frozen. Programs can be run on it then.
+    /// Whether it runs, by what was done to it: not killed, lost or frozen. Programs can be run on
+    /// it then.
     fn is_on(&self) -> bool;
 
-    /// A look at it: whether it is as the drill has left it.
+    /// Looks at it: whether it is as the drill has left it.
     async fn look(&self) -> Result<Seen>;
 
-    /// Everything that runs on it ends at once, as when its power fails; its disk stays.
+    /// Everything that runs on it ends at once, as in a power failure; its disk stays.
     async fn kill(&self) -> Result<()>;
 
     /// The same, and its disk is gone.
     async fn lose(&self) -> Result<()>;
 
-    /// Brings it back after [`Host::kill`], with its disk, or after [`Host::lose`], with an empty one. If it runs there is
-    /// nothing to do.
+    /// Brings it back after [`Host::kill`], with its disk, or after [`Host::lose`], with an empty
+    /// one. If it runs there is nothing to do.
     async fn boot(&self) -> Result<()>;
 
-    /// Stops everything on it in its tracks: nothing ends, and nothing answers.
+    /// Suspends everything on it: nothing ends, and nothing answers.
     async fn freeze(&self) -> Result<()>;
 
     /// Lets it go on after [`Host::freeze`].
     async fn thaw(&self) -> Result<()>;
 }
 
-/// What a look at a host shows.
+/// What [`Host::look`] shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// It runs.

@@ -1,4 +1,5 @@
-//! Where one server lives: a directory and processes on this machine, or a container. The steps know neither.
+//! Where one server lives: a directory and processes on this machine, or a container. The steps
+//! know neither.
 
 mod backend;
 mod directory;

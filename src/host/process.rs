@@ -1,7 +1,8 @@
 //! Finding and ending processes by the directory that they work in.
 //!
-//! Every process of a PostgreSQL server works in PGDATA (`ChangeToDataDir`), and everything else that drillyard runs works
-//! in the node's directory: the working directory is the label that survives whatever happens to drillyard.
+//! Every process of a PostgreSQL server works in PGDATA (`ChangeToDataDir`), and everything else
+//! that drillyard runs works in the node's directory: the working directory is the label that
+//! survives whatever happens to drillyard.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,8 +50,8 @@ pub(super) fn processes_under(dir: &Path) -> Vec<Pid> {
         .collect()
 }
 
-/// Ends every process below `dir`: PostgreSQL's by an immediate shutdown, so that shared memory is given back, and after
-/// a second whatever is left by SIGKILL.
+/// Ends every process below `dir`: PostgreSQL's by an immediate shutdown, so that shared memory is
+/// given back, and after a second whatever is left by SIGKILL.
 pub(super) fn end_processes_under(dir: &Path) -> Result<()> {
     let start = Instant::now();
     let mut asked = false;
@@ -82,7 +83,7 @@ pub(super) fn end_processes_under(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Kills every process below `dir`, without a word to any of them.
+/// Kills every process below `dir` with SIGKILL.
 pub(super) fn kill_processes_under(dir: &Path) -> Result<()> {
     until_none_is_left(dir, "are not killed", |pid| {
         let _ = kill(pid, Signal::SIGKILL);
@@ -112,8 +113,8 @@ pub(super) fn thaw_processes_under(dir: &Path) -> Result<()> {
     })
 }
 
-/// Does something with the processes below `dir` until there are none to do it with; those that one of them starts
-/// meanwhile, too. `act` says whether there was anything to do.
+/// Does something with the processes below `dir` until there are none to do it with; those that one
+/// of them starts meanwhile, too. `act` says whether there was anything to do.
 fn until_none_is_left(dir: &Path, problem: &str, act: impl Fn(Pid) -> bool) -> Result<()> {
     let start = Instant::now();
     loop {
@@ -136,16 +137,19 @@ fn state(pid: Pid) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// A postmaster that was killed leaves its postmaster.pid, and in it the id of a System V segment that lives on.
+/// A postmaster that was killed leaves its postmaster.pid, and in it the id of a System V segment
+/// that lives on.
 pub(super) fn remove_shared_memory(dir: &Path) {
-    // As seen from the run's directory, run/drill/node/data; initdb's own server works in run/drill/node/template/data.
+    // As seen from the run's directory, run/drill/node/data; initdb's own server works in
+    // run/drill/node/template/data.
     const DEPTH: usize = 4;
     let mut ids = Vec::new();
     segments_of(dir, DEPTH, &mut ids);
     if ids.is_empty() {
         return;
     }
-    // A segment that somebody is attached to is another server's, which was given the same number after ours had gone.
+    // A segment that somebody is attached to is another server's, which was given the same number
+    // after ours had gone.
     let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     let free = |id: &String| {
         let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -160,7 +164,8 @@ pub(super) fn remove_shared_memory(dir: &Path) {
 /// The segments named in the postmaster.pid of every data directory below `dir`.
 fn segments_of(dir: &Path, depth: usize, ids: &mut Vec<String>) {
     if let Ok(pid_file) = std::fs::read_to_string(dir.join("postmaster.pid")) {
-        // The seventh line (`LOCK_FILE_LINE_SHMEM_KEY` in PostgreSQL's pidfile.h): the key and the id.
+        // The seventh line (`LOCK_FILE_LINE_SHMEM_KEY` in PostgreSQL's pidfile.h): the key and the
+        // id.
         ids.extend(pid_file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).map(str::to_owned));
     }
     if depth == 0 || dir.join("PG_VERSION").exists() {

@@ -3,7 +3,8 @@
 /// A program to run on a host, as the operating system's user that owns the server.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
-    /// A name that is looked for among PostgreSQL's programs first and then in PATH: `pg_dump`, `sh`.
+    /// A name that is looked for among PostgreSQL's programs first and then in PATH: `pg_dump`,
+    /// `sh`.
     pub name: String,
     /// Its arguments.
     pub args: Vec<String>,
@@ -17,7 +18,8 @@ impl Program {
         Program { name: name.to_owned(), args: args.into_iter().map(Into::into).collect(), env: vec![] }
     }
 
-    /// A shell script, run by `sh -eu`; PostgreSQL's programs come first in its PATH, `args` are `$1`, `$2` ...
+    /// A shell script, run by `sh -eu`; PostgreSQL's programs come first in its PATH, `args` are
+    /// `$1`, `$2` ...
     pub fn script<S: Into<String>>(script: &str, args: impl IntoIterator<Item = S>) -> Self {
         let fixed = ["-euc".to_owned(), script.to_owned(), "drillyard".to_owned()];
         Program::new("sh", fixed.into_iter().chain(args.into_iter().map(Into::into)))

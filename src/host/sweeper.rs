@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{HostError, Result};
 
-/// Removes what a backend made for runs outside their directories: containers, say. It needs no memory of what was made, so that
-/// any process can clean up after any other one.
+/// Removes what a backend made for runs outside their directories: containers, say. It needs no
+/// memory of what was made, so that any process can clean up after any other one.
 #[async_trait]
 pub trait Sweeper: Send + Sync {
-    /// All that is there and belongs to this owner, of live runs, too. Nothing if the place where it would be cannot be reached.
+    /// All that is there and belongs to this owner, of live runs, too. Nothing if the place where
+    /// it would be cannot be reached.
     async fn remains(&self) -> Result<Vec<Remains>>;
 
-    /// Removes everything of a run, and waits a while for a place that cannot be reached. The error says what is left, and how to
-    /// remove it by hand. Nothing to do is no error.
+    /// Removes everything of a run, and waits a while for a place that cannot be reached. The error
+    /// says what is left, and how to remove it by hand. Nothing to do is no error.
     async fn remove(&self, run: &str) -> Result<()>;
 
     /// What another process needs in order to do the same.

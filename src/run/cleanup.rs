@@ -37,8 +37,8 @@ impl Which {
     }
 }
 
-/// Removes what runs left in these directories, and elsewhere. A run that is alive is never touched, nor is anything of another
-/// owner.
+/// Removes what runs left in these directories, and elsewhere. A run that is alive is never
+/// touched, nor is anything of another owner.
 pub async fn sweep(parents: &[PathBuf], sweepers: &[Arc<dyn Sweeper>], which: &Which) -> Leftovers {
     let mut result = Leftovers::default();
     // Before the directories, since these say which runs are alive.
@@ -91,7 +91,8 @@ pub fn sweep_cache(cache: &Path) {
         let old = modified.is_ok_and(|since| since.elapsed().is_ok_and(|age| age > HALF_MADE));
         if staged && old {
             let path = entry.path();
-            // One that cannot be removed costs disk space and nothing else; the next run tries again.
+            // One that cannot be removed costs disk space and nothing else; the next run tries
+            // again.
             let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         }
     }

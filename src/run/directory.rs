@@ -1,4 +1,5 @@
-//! A run's work directory, which shows other runs whether it is alive: its lock is held as long as the run lives.
+//! A run's work directory, which shows other runs whether the run is alive: its lock is held as
+//! long as it is.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use crate::host::{HostError, Result};
 /// What run directories' names begin with.
 const PREFIX: &str = "drillyard-";
 
-/// How old a directory must be that has not got its name and its lock, before it counts as left behind: making one takes less
-/// than a millisecond.
+/// How old a directory without its final name and its lock must be before it counts as left behind:
+/// making one takes less than a millisecond.
 const HALF_MADE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The work directory of the run that this process is.
@@ -73,7 +74,7 @@ impl RunDirectory {
         let (path, run) = (named.path(), named.run.clone());
         let trouble = |e: std::io::Error| {
             HostError::new(format!("cannot make the work directory {}: {e}", path.display()))
-                .help("set TMPDIR to a directory with room")
+                .help("set TMPDIR to a directory with free space")
         };
         let staged = named.staged();
         std::fs::create_dir(&staged).map_err(trouble)?;
@@ -112,8 +113,8 @@ pub fn state(path: &Path) -> RunState {
     }
 }
 
-/// The run directories below `parent`, with their runs' ids and states. Those of other users are left out: they are not ours
-/// to look after.
+/// The run directories below `parent`, with their runs' ids and states. Those of other users are
+/// left out: they are not ours to look after.
 pub fn run_directories(parent: &Path) -> Vec<(String, PathBuf, RunState)> {
     use std::os::unix::fs::MetadataExt;
     let me = nix::unistd::Uid::effective().as_raw();

@@ -1,4 +1,4 @@
-//! Disks that are full: they say nothing about the recovery, whatever they made fail.
+//! Full disks: whatever fails because of one says nothing about the recovery.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::host::{Program, Seen};
 use crate::journal::{Cause, Outcome, Problem};
 
 /// What can be done about it.
-const HELP: &str =
-    "the disk is full, which says nothing about the recovery: make room, or set TMPDIR to a directory with room";
+const HELP: &str = "the disk is full, which says nothing about the recovery: free some space, or set TMPDIR to a directory on another disk";
 /// With less than that, nothing can be written.
 const NOTHING: u64 = 128 << 10;
-/// A server cannot write where there is no room for a WAL segment; one that could not gives back what it had of it.
+/// A server cannot write if there is no space for a WAL segment; one that tried has given back
+/// what it had of it.
 const SEGMENT: u64 = 17 << 20;
 
 /// A file system, in bytes.
@@ -40,7 +40,8 @@ impl std::fmt::Display for Disk {
     }
 }
 
-/// Whether a program, a server or a daemon says that a disk is full: programs have nothing but their words to say it by.
+/// Whether a program, a server or a daemon says that a disk is full: programs have nothing but
+/// their words to say it by.
 fn says_full(text: &str) -> bool {
     [
         "No space left on device",
@@ -53,7 +54,8 @@ fn says_full(text: &str) -> bool {
     .any(|words| text.contains(words))
 }
 
-/// A problem that a full disk has caused, known by its text alone: there is no drill yet to look at.
+/// A problem that a full disk has caused, known by its text alone: there is no drill yet to look
+/// at.
 pub fn full(problem: Problem) -> Problem {
     match says_full(&problem.text()) {
         true => problem.because(Cause::DiskFull).help(HELP),
@@ -61,7 +63,8 @@ pub fn full(problem: Problem) -> Problem {
     }
 }
 
-/// Puts a full disk first, if there is one; `broken` is whether a server is not as the drill has left it.
+/// Puts a full disk first, if there is one; `broken` is whether a server is not as the drill has
+/// left it.
 pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Box<Finding> {
     let text = finding.problem(&scene.world.source, scene.step.action).text();
     let said = finding.cause == Cause::DiskFull || says_full(&text);
@@ -114,7 +117,8 @@ async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
     disks
 }
 
-/// A line of `df -Pk`: the device, its size, what is used, what is free, the percentage, where it is mounted.
+/// A line of `df -Pk`: the device, its size, what is used, what is free, the percentage, where it
+/// is mounted.
 fn parse(line: &str) -> Option<Disk> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [.., size, _, free, percent, mount] = words.as_slice() else { return None };

@@ -23,7 +23,8 @@ pub struct KeptNode {
     pub node: String,
     /// What runs a command on it, set up for a session there.
     pub shell: ShellCommand,
-    /// The environment of these words: passwords are not in the words themselves, which every user of the machine can see.
+    /// The environment of these words: passwords are not in the words themselves, which every user
+    /// of the machine can see.
     pub env: Vec<(String, String)>,
 }
 
@@ -48,7 +49,8 @@ impl Kept {
         if read_one(&path).is_some_and(|known| known == nodes) {
             return Ok(());
         }
-        // There is a password in it: a temporary file is for its owner alone, and it is read whole or not at all.
+        // There is a password in it: a temporary file is for its owner alone, and it is read whole
+        // or not at all.
         let mut written = tempfile::Builder::new().prefix(".nodes-").tempfile_in(run_directory)?;
         written.write_all(&serde_json::to_vec_pretty(nodes)?)?;
         written.persist(path).map_err(|error| error.error)?;

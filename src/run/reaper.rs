@@ -1,7 +1,9 @@
-//! What cleans up when nobody else can: a process of its own, that outlives the run by the time it needs.
+//! What cleans up when nobody else can: a process of its own, that outlives the run by the time it
+//! needs.
 //!
-//! Nothing in a killed process runs its destructors. So the program starts itself again as a reaper, in a process group of its
-//! own, which holds the reading end of a pipe: when the run's end of it closes without a word, the run has died.
+//! Nothing in a killed process runs its destructors. So the program starts itself again as a
+//! reaper, in a process group of its own, which holds the reading end of a pipe: when the run's end
+//! of it closes without a word, the run has died.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -77,7 +79,8 @@ pub fn reap() -> Task {
 fn task(lines: &str) -> Task {
     match lines.lines().last() {
         Some(DONE) => Task::Nothing,
-        // A line that is not complete was being written when the run died: it had made nothing there yet.
+        // A line that is not complete was being written when the run died: it had made nothing
+        // there yet.
         _ => Task::CleanUp(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
     }
 }

@@ -128,7 +128,6 @@ pub const LONG_COMMENTS: &[&str] = &[
     "src/cli/",
     "src/data/",
     "src/harness/",
-    "src/host/",
     "src/journal/",
     "src/ledger/",
     "src/lib.rs",

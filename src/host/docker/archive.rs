@@ -1,4 +1,5 @@
-//! Files into and out of containers as tar archives, which needs no exec and works on a stopped container too.
+//! Files into and out of containers as tar archives, which needs no exec and works on a stopped
+//! container too.
 
 use std::path::Path;
 

@@ -18,7 +18,8 @@ pub(super) struct DockerBackend {
 }
 
 impl DockerBackend {
-    /// Connects to the daemon. Fails within 3 seconds if none answers, and says where it was looked for.
+    /// Connects to the daemon. Fails within 3 seconds if none answers, and says where it was looked
+    /// for.
     pub(super) async fn connect(settings: Settings) -> Result<Self> {
         Ok(DockerBackend { shared: Arc::new(Shared::connect(settings).await?) })
     }
@@ -40,8 +41,8 @@ impl DockerBackend {
         Ok(None)
     }
 
-    /// The image of a major version, which is pulled if it is not here. A registry that does not answer within 10 seconds is an
-    /// error that says what else can be done.
+    /// The image of a major version, which is pulled if it is not here. A registry that does not
+    /// answer within 10 seconds is an error that says what else can be done.
     async fn image(&self, major: u32) -> Result<Image> {
         if let Some(image) = self.local(major).await? {
             return Ok(image);

@@ -1,4 +1,4 @@
-//! A node's container: made by testcontainers, and what its image turned out to hold.
+//! A node's container: made by testcontainers, and what was found in its image.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,7 +13,7 @@ use super::image::Image;
 use crate::host::{HostError, Result, Seen};
 use crate::pg::Version;
 
-/// Where things lie in a container.
+/// The directories of a container.
 pub(super) const DATA: &str = "/drillyard/data";
 pub(super) const REPOS: &str = "/drillyard/repos";
 pub(super) const SHARED: &str = "/drillyard/shared";
@@ -52,7 +52,8 @@ pub(super) struct Facts {
 pub(super) enum Reach {
     /// By its address: the network's bridge is on this machine.
     Address,
-    /// By a port that the daemon publishes on 127.0.0.1, which costs a proxy and rules of the firewall for each container.
+    /// By a port that the daemon publishes on 127.0.0.1, which costs a proxy and rules of the
+    /// firewall for each container.
     PublishedPort,
 }
 
@@ -74,7 +75,8 @@ pub(super) struct ContainerSpec {
     pub volumes: Vec<(String, String)>,
 }
 
-/// Makes and starts a container, and waits until it has prepared itself. It goes by its name from then on.
+/// Makes and starts a container, and waits until it has prepared itself. It is found by its name
+/// from then on.
 pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts> {
     let doing = format!("starting a container of {} for {}", spec.image.name, spec.node);
     let (name, tag) = spec.image.name.rsplit_once(':').unwrap_or((&spec.image.name, "latest"));
@@ -109,7 +111,7 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
         .map_err(|_| HostError::new(format!("{doing}: not done after {} seconds", MAKE.as_secs())))?;
     let container = started.map_err(|error| daemon.explain_container(&doing, &error))?;
     let printed = container.stdout_to_vec().await;
-    // The labels decide when it goes. Its Drop would block, and panic where no runtime is.
+    // The labels decide when it is removed. Its Drop would block, and panic without a runtime.
     mem::forget(container);
     let printed = printed.map_err(|error| daemon.explain_container(&doing, &error))?;
     read_facts(&String::from_utf8_lossy(&printed), spec)
@@ -159,7 +161,7 @@ fn read_facts(printed: &str, spec: &ContainerSpec) -> Result<Facts> {
     let all: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("drillyard: ")).collect();
     if let Some(lack) = all.iter().rev().find(|line| line.starts_with("lacks ")) {
         return Err(HostError::new(format!("the image {image} {lack}"))
-            .help("any image with PostgreSQL's programs and a user postgres serves: ci/image VERSION makes one"));
+            .help("any image with PostgreSQL's programs and a user postgres will do: ci/image VERSION makes one"));
     }
     let value = |key: &str| all.iter().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     let unclear =
@@ -168,7 +170,7 @@ fn read_facts(printed: &str, spec: &ContainerSpec) -> Result<Facts> {
     let version: Version = value("version").and_then(|text| text.parse().ok()).ok_or_else(unclear)?;
     if version.major != spec.major {
         return Err(HostError::new(format!("the image {image} holds PostgreSQL {version}, not {}", spec.major))
-            .help("put {version} into --image, where the major version belongs"));
+            .help("put {version} into --image for the major version"));
     }
     Ok(Facts {
         bin: value("bin").ok_or_else(unclear)?.to_owned(),

@@ -1,4 +1,5 @@
-//! The connection to the daemon: every call has a deadline, and every error says what was tried and what to do.
+//! The connection to the daemon: every call has a deadline, and every error says what was tried and
+//! what to do.
 
 use std::future::Future;
 use std::time::Duration;
@@ -36,8 +37,8 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Connects to the daemon at `host`, which must be what DOCKER_HOST says (testcontainers looks there too), and waits at
-    /// most 3 seconds for it to answer.
+    /// Connects to the daemon at `host`, which must be what DOCKER_HOST says (testcontainers looks
+    /// there too), and waits at most 3 seconds for it to answer.
     pub(super) async fn connect(host: Option<&str>) -> Result<Self> {
         let address = host.unwrap_or(DEFAULT_HOST).to_owned();
         let absent = |why: String| {
@@ -80,7 +81,8 @@ impl Daemon {
         &self.address
     }
 
-    /// Awaits one of the daemon's answers; `doing` is what an error says was tried: `starting the container X`.
+    /// Awaits one of the daemon's answers; `doing` is what an error says was tried: `starting the
+    /// container X`.
     pub(super) async fn call<T>(
         &self,
         doing: &str,
@@ -94,7 +96,7 @@ impl Daemon {
         }
     }
 
-    /// What an error of the daemon means to people.
+    /// An error of the daemon, with what was being done.
     pub(super) fn explain(&self, doing: &str, error: &ApiError) -> HostError {
         match error {
             ApiError::DockerResponseServerError { message, .. } => said(doing, message),
@@ -139,7 +141,7 @@ pub(super) fn is_missing(error: &ApiError) -> bool {
     matches!(error, ApiError::DockerResponseServerError { status_code: 404, .. })
 }
 
-/// The daemon's own words, and what to do about those that people meet.
+/// The daemon's own message, and what to do about it if it is a frequent one.
 fn said(doing: &str, message: &str) -> HostError {
     let message = message.trim();
     let error = HostError::new(format!("{doing}: {message}"));
@@ -158,7 +160,8 @@ fn said(doing: &str, message: &str) -> HostError {
     error.help(help)
 }
 
-/// The last of an error's causes: `Permission denied (os error 13)` where the first says `client error (Connect)`.
+/// The last of an error's causes: `Permission denied (os error 13)` where the first says `client
+/// error (Connect)`.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -1,4 +1,5 @@
-//! Programs in a container, through the daemon's exec: it takes 40 to 50 ms, so nothing is run twice.
+//! Programs in a container, through the daemon's exec: it takes 40 to 50 ms, so nothing is run
+//! twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -61,8 +61,8 @@ impl DockerHost {
         }
     }
 
-    /// Forgets how the server is reached: when the container is started again or joined to a network, its address and the published
-    /// port may change.
+    /// Forgets how the server is reached: when the container is started again or joined to a
+    /// network, its address and the published port may change.
     fn moved(&self) {
         *self.endpoint.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }

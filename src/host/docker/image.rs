@@ -1,4 +1,4 @@
-//! Which image serves which version.
+//! Finding and pulling the image of a version.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub(super) struct Image {
     pub name: String,
     /// The first 16 digits of its id.
     pub id: String,
-    /// What it says itself, in PG_VERSION or PG_MAJOR, as the official ones do; the minor version is 0 if it doesn't.
+    /// What it says itself, in PG_VERSION or PG_MAJOR, as the official ones do; the minor version
+    /// is 0 if it doesn't.
     pub version: Option<Version>,
 }
 

@@ -1,8 +1,8 @@
-//! New clusters: `initdb` runs once for an image and options, and its result is kept as a tar archive that later containers
-//! unpack.
+//! New clusters: `initdb` runs once for an image and options, and its result is kept as a tar
+//! archive that later containers unpack.
 //!
-//! One file holds all of it, the password first, so that runs side by side can't mix the parts of two clusters: it is written
-//! under another name and renamed.
+//! One file holds all of it, the password first, so that runs side by side can't mix the parts of
+//! two clusters: it is written under another name and renamed.
 
 use std::io::{ErrorKind, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +22,7 @@ use crate::host::identity::{apply, archive_patches};
 use crate::host::{Host, HostError, Program, Result, STAGED_TEMPLATE};
 use crate::pg::SystemId;
 
-/// The length of a password, and with a line's end of what stands before the archive in the file.
+/// The length of a password. In the file it is followed by a newline, and that by the archive.
 const PASSWORD: usize = 24;
 
 /// How much of the file is read at once.
@@ -33,7 +33,8 @@ const INITDB: &str = include_str!("scripts/initdb.sh");
 
 /// Where the cluster of an image and options is kept.
 fn kept_at(cache: &Path, image: &str, options: &[&str]) -> PathBuf {
-    // FNV-1a: the name must be the same in every build of the program, which the standard library's hash does not promise.
+    // FNV-1a: the name must be the same in every build of the program, which the standard library's
+    // hash does not promise.
     let hash = options
         .join("\0")
         .bytes()
@@ -70,7 +71,8 @@ pub(super) async fn initdb(new: &NewCluster<'_>, options: &[&str], system: Syste
         return Err(HostError::new(format!("initdb failed on {}: {}", host.name(), output.stderr.trim())));
     }
     if keep(new, &path, &password).await? || path.exists() {
-        // It has initdb's identifier. Or another run was quicker: all of this run's clusters must be copies of the same one.
+        // It has initdb's identifier. Or another run was quicker: all of this run's clusters must
+        // be copies of the same one.
         host.run(Program::script(r#"rm -rf "$1""#, [host.paths().data.clone()])).await?;
         if let Some(password) = unpack(new, &path, system).await? {
             return Ok(password);
@@ -123,14 +125,15 @@ async fn unpack(new: &NewCluster<'_>, path: &Path, system: SystemId) -> Result<O
     Ok(Some(password))
 }
 
-/// Keeps the cluster that initdb has just made, and says whether it is the one that is kept now. If the cache can't be written
-/// the next one is made from scratch.
+/// Keeps the cluster that initdb has just made, and says whether it is the one that is kept now. If
+/// the cache can't be written the next one is made from scratch.
 async fn keep(cluster: &NewCluster<'_>, path: &Path, password: &str) -> Result<bool> {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let new = path.with_file_name(format!("{STAGED_TEMPLATE}{}-{number}", std::process::id()));
     let written = write_archive(cluster, &new, password).await;
-    // Linked and not renamed: a cluster that another run has put there meanwhile stays, since others may have copies of it.
+    // Linked and not renamed: a cluster that another run has put there meanwhile stays, since
+    // others may have copies of it.
     let kept = match written {
         Ok(()) => tokio::fs::hard_link(&new, path).await.is_ok(),
         Err(_) => false,

@@ -20,7 +20,7 @@ use super::{labels, removal};
 use crate::host::{Host, HostError, Lab, LabSpec, Result};
 use crate::pg::Version;
 
-/// A value that a task is making; every reader gets it.
+/// A value that a task is making; all readers get it.
 type Coming<T> = watch::Receiver<Option<Result<T>>>;
 
 /// Where the task puts it.
@@ -63,7 +63,8 @@ impl Common {
         Ok(())
     }
 
-    /// Whether this machine has the bridge's own address (a daemon may listen here and run its containers in a virtual machine).
+    /// Whether this machine has the bridge's own address (a daemon may listen here and run its
+    /// containers in a virtual machine).
     async fn reach(&self, network: &str) -> Reach {
         let daemon = &self.shared.daemon;
         let seen = daemon.call("looking at a network", ASK, daemon.docker.inspect_network(network, None)).await;
@@ -161,8 +162,8 @@ impl DockerLab {
         DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) }
     }
 
-    /// The network of a connection that can be cut, and the container and the node that is taken off it: the same one, whichever is
-    /// named first.
+    /// The network of a connection that can be cut, and the container and the node that is taken
+    /// off it: the same one, whichever is named first.
     fn cut_at(&self, a: &str, b: &str) -> Result<(String, String, String)> {
         let network = networks::of_cut(&self.common.spec, a, b);
         let network = network.ok_or_else(|| HostError::new(format!("`{a}` and `{b}` have no network of their own")))?;
@@ -175,11 +176,12 @@ impl DockerLab {
     }
 }
 
-/// Makes the networks and then the containers, in the order of the nodes. A start keeps a processor busy for 200 ms and more:
-/// all of them at once would all be late, so each waits for its turn, and the first nodes are ready first.
+/// Makes the networks and then the containers, in the order of the nodes. A start keeps a processor
+/// busy for 200 ms and more: all of them at once would all be late, so each waits for its turn, and
+/// the first nodes are ready first.
 async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHost>>)>, tasks: TaskTracker) {
-    // On this one only drillyard talks to the nodes, on the others only they do to each other: a node that is cut off its
-    // peers finds no way around.
+    // On this one only drillyard talks to the nodes, on the others only they do to each other: a
+    // node that is cut off its peers finds no way around.
     let manage = match common.network("manage", false, false).await {
         Ok(manage) => manage,
         Err(error) => {
@@ -243,7 +245,7 @@ impl Lab for DockerLab {
     async fn destroy(&self) -> Result<()> {
         self.common.closing.store(true, Ordering::Release);
         self.destroyed.store(true, Ordering::Release);
-        // What is half made must be there before it can be found by its labels.
+        // What is being made must be there before it can be found by its labels.
         self.tasks.close();
         self.tasks.wait().await;
         let (daemon, run, drill) = self.removal();
@@ -253,12 +255,13 @@ impl Lab for DockerLab {
             Err(error) => error.message,
         };
         let error = HostError::new(format!("drill {drill} of run {run} could not be removed from Docker; {left}"));
-        Err(error.help(format!("when the daemon is well again: {}", removal::by_hand(&run))))
+        Err(error.help(format!("when the daemon works again: {}", removal::by_hand(&run))))
     }
 }
 
 impl Drop for DockerLab {
-    /// The last resort, for a lab that nobody destroyed or kept (a panic): a thread of its own removes what is there.
+    /// The last resort, for a lab that nobody destroyed or kept (a panic): a thread of its own
+    /// removes what is there.
     fn drop(&mut self) {
         if self.destroyed.load(Ordering::Acquire) {
             return;

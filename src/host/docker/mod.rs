@@ -1,7 +1,9 @@
-//! Containers: one for each node, on any image that has PostgreSQL's programs and a user `postgres`.
+//! Containers: one for each node, on any image that has PostgreSQL's programs and a user
+//! `postgres`.
 //!
-//! A container sleeps; servers are started and stopped in it by exec, like those on a machine. Two networks join it, one for
-//! drillyard and one for its peers; volumes hold its data, the repos, and what the drill shares.
+//! A container sleeps; servers are started and stopped in it by exec, like those on a machine. Two
+//! networks join it, one for drillyard and one for its peers; volumes hold its data, the repos, and
+//! what the drill shares.
 
 mod archive;
 mod backend;

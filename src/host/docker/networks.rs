@@ -1,7 +1,8 @@
 //! The networks by which the nodes of a drill reach each other.
 //!
-//! If nothing is cut that is one, `peers`. A connection that will be cut has a network of its own, and no other network has both
-//! of its ends: taking one end off it leaves every other connection as it is.
+//! If nothing is cut that is one, `peers`. A connection that will be cut has a network of its own,
+//! and no other network has both of its ends: taking one end off it leaves every other connection
+//! as it is.
 
 use testcontainers::bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 
@@ -56,14 +57,14 @@ pub(super) fn all(spec: &LabSpec) -> Vec<Network> {
     networks
 }
 
-/// Takes a node's container off a network: what is sent to it there arrives nowhere.
+/// Takes a node's container off a network: what is sent to it there is lost.
 pub(super) async fn disconnect(daemon: &Daemon, container: &str, network: &str) -> Result<()> {
     let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
     let doing = format!("taking {container} off the network {network}");
     daemon.call(&doing, MAKE, daemon.docker.disconnect_network(network, request)).await
 }
 
-/// Puts it on again. Its name there is lost on the way and given anew.
+/// Joins a container to a network, where it has its node's name.
 pub(super) async fn connect(daemon: &Daemon, container: &str, node: &str, network: &str) -> Result<()> {
     let request = NetworkConnectRequest {
         container: container.to_owned(),

@@ -18,8 +18,9 @@ use super::labels::{DIR, DRILL, OWNER, RUN};
 use super::networks;
 use crate::host::{HostError, Result};
 
-/// How long the daemon is asked again when it refuses although no container is left: it was seen to count an endpoint of a network that no
-/// container had, and to refuse to remove that network until it was restarted.
+/// How long the daemon is asked again when it refuses although no container is left: it was seen to
+/// count an endpoint of a network that no container had, and to refuse to remove that network until
+/// it was restarted.
 const REFUSED: Duration = Duration::from_secs(5);
 
 /// How long a second look waits for what the daemon was still making when its client died.
@@ -66,7 +67,8 @@ impl Object {
     }
 }
 
-/// Everything of a run on this daemon's machine is removed; returns what is left of it after a minute, and why.
+/// Everything of a run on this daemon's machine is removed; returns what is left of it after a
+/// minute, and why.
 pub(super) async fn remove_run(daemon: &Daemon, run: &str) -> Result<Vec<String>> {
     let filter = [format!("{RUN}={run}")];
     let left = remove(daemon, &filter).await?;
@@ -116,8 +118,8 @@ struct Refusal {
     in_use: bool,
 }
 
-/// Removes what carries all of the labels until nothing is there, or patience ends; returns what is left, with the reasons. A daemon
-/// that is away or out of order for a while is waited for.
+/// Removes what carries all of the labels until nothing is there, or patience ends; returns what is
+/// left, with the reasons. A daemon that is away or out of order for a while is waited for.
 async fn remove(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
     let end = Instant::now() + CLEAN_UP;
     let mut refused_since = None;
@@ -146,7 +148,8 @@ async fn remove(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
     }
 }
 
-/// Tries to remove what is there once: containers, or when there are none everything else. None if nothing was there.
+/// Tries to remove what is there once: containers, or when there are none everything else. None if
+/// nothing was there.
 async fn round(daemon: &Daemon, labels: &[String]) -> Result<Option<Vec<Refusal>>> {
     let objects = list(daemon, labels).await?;
     let Some(first) = objects.iter().map(|object| object.kind).min() else { return Ok(None) };

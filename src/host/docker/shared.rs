@@ -11,16 +11,17 @@ use super::image::Image;
 use crate::host::{Installation, Result};
 use crate::pg::Version;
 
-/// What is known of the daemon and the images before either is looked at.
+/// Which daemon, which image, and for whom.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     /// Where the daemon listens, as DOCKER_HOST has it; None is the default socket.
     pub host: Option<String>,
-    /// The image, with `{version}` where the major version belongs; None is `drillyard/postgres:N`, else `postgres:N`.
+    /// The image, with `{version}` for the major version; None is `drillyard/postgres:N`, else
+    /// `postgres:N`.
     pub image: Option<String>,
-    /// A directory where new clusters are kept for the next time. It is made when it is needed.
+    /// Where templates of new clusters are kept from run to run. It is made when it is needed.
     pub cache: PathBuf,
-    /// Who makes all this, in the caller's own words; they come back in the leftovers.
+    /// Who makes all this: a label.
     pub owner: String,
 }
 
@@ -30,14 +31,15 @@ pub(super) struct Shared {
     pub settings: Settings,
     /// The versions that images turned out to hold, by their ids.
     versions: Mutex<HashMap<String, Version>>,
-    /// Held while a new cluster is made that is not kept yet.
+    /// Held while the template of a new cluster is made.
     pub initdb: tokio::sync::Mutex<()>,
     /// How many containers may start at once, in all labs.
     pub turns: Arc<Semaphore>,
 }
 
 impl Shared {
-    /// Connects to the daemon. Fails within 3 seconds if none answers, and says where it was looked for.
+    /// Connects to the daemon. Fails within 3 seconds if none answers, and says where it was looked
+    /// for.
     pub(super) async fn connect(settings: Settings) -> Result<Self> {
         let daemon = Daemon::connect(settings.host.as_deref()).await?;
         let turns = std::thread::available_parallelism().map_or(2, usize::from).max(2);

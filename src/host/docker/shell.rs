@@ -1,5 +1,5 @@
-//! A shell that stays open in a container and runs one program after another: the daemon takes 40 to 50 ms to start a program by an
-//! exec of its own, an open shell a few.
+//! A shell that stays open in a container and runs one program after another: the daemon takes 40
+//! to 50 ms to start a program by an exec of its own, an open shell a few.
 
 use std::pin::Pin;
 
@@ -61,7 +61,8 @@ impl Shell {
         let Ok(mut place) = self.session.try_lock() else {
             return exec::run(daemon, container, node, setting, program).await;
         };
-        // Taken out of its place: when this future is dropped the session goes with it, and its guard ends what it runs.
+        // Taken out of its place: when this future is dropped the session goes with it, and its
+        // guard ends what it runs.
         let mut session = match place.take() {
             Some(session) => session,
             None => Session::open(daemon, container, node, setting).await?,
@@ -180,7 +181,7 @@ fn finished<'o>(stdout: &'o [u8], end: &str) -> Option<(&'o [u8], i64)> {
     Some((&body[..at], status))
 }
 
-/// A word for the shell.
+/// A word, quoted for the shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

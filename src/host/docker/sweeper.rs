@@ -48,7 +48,7 @@ impl Sweeper for DockerSweeper {
             Ok(left) => left.join(", "),
             Err(error) => error.message,
         };
-        Err(HostError::new(format!("{left}; when the daemon is well again: {}", by_hand(run))))
+        Err(HostError::new(format!("{left}; when the daemon works again: {}", by_hand(run))))
     }
 
     fn recipe(&self) -> Recipe {

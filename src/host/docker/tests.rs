@@ -210,7 +210,7 @@ async fn docker_a_lab_that_nobody_destroyed_removes_itself() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_not_there_is_told_with_its_address() {
+async fn a_daemon_that_is_not_there_is_reported_with_its_address() {
     let connect = async |host: &str| Daemon::connect(Some(host)).await.unwrap_err();
     let error = connect("unix:///nonexistent/docker.sock").await;
     assert!(error.message.starts_with("no Docker daemon answers at unix:///nonexistent/docker.sock: "), "{error}");
@@ -220,7 +220,7 @@ async fn a_daemon_that_is_not_there_is_told_with_its_address() {
 
 /// A daemon that takes connections and then says nothing, or goes away.
 #[tokio::test]
-async fn a_daemon_that_goes_away_is_told() {
+async fn a_daemon_that_goes_away_is_reported() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("docker.sock");
@@ -238,7 +238,7 @@ async fn a_daemon_that_goes_away_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn docker_an_image_that_is_not_here_is_told_with_what_to_do() {
+async fn docker_an_image_that_is_not_here_is_reported_with_what_to_do() {
     let mut world = World::new(&[], &[]).await;
     assert!(world.backend.installations().await.unwrap().iter().any(|found| found.place == IMAGE));
     assert_eq!(world.backend.installation(15).await.unwrap().place, IMAGE);

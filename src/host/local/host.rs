@@ -1,4 +1,5 @@
-//! A directory of this machine as the host of one server: its programs are processes that work below it.
+//! A directory of this machine as the host of one server: its programs are processes that work
+//! below it.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -241,7 +242,7 @@ impl Host for LocalHost {
     async fn look(&self) -> Result<Seen> {
         Ok(match (self.lifecycle.is_frozen(), self.lifecycle.is_off(), self.dir.is_dir()) {
             (true, ..) => Seen::Frozen,
-            (_, true, _) => Seen::Off("it was taken away".to_owned()),
+            (_, true, _) => Seen::Off("it was stopped".to_owned()),
             (_, _, false) => Seen::Off(format!("its directory {} is gone", self.dir.display())),
             (_, _, true) => Seen::On,
         })

@@ -15,8 +15,9 @@ const NEEDED: &[&str] = &["postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_d
 /// Where distributions and people put installations.
 pub(super) const ROOTS: [&str; 5] = ["/usr/lib/postgresql", "/usr/local", "/opt", "/opt/homebrew/opt", "/usr"];
 
-/// All complete installations, the newest first, one for each major version: `named` directories win over those found in
-/// PATH, those over those below `roots`; if there is none, the one that `pg_config` names.
+/// All complete installations, the newest first, one for each major version: `named` directories
+/// win over those found in PATH, those over those below `roots`; if there is none, the one that
+/// `pg_config` names.
 pub(super) async fn find(named: &[PathBuf], roots: &[PathBuf], path: &OsStr) -> Vec<Installation> {
     let found = complete(candidates(named, roots, path)).await;
     if !found.is_empty() {

@@ -1,10 +1,11 @@
-//! Where things lie in a lab's directory.
+//! The files in a lab's directory.
 
 use std::path::{Path, PathBuf};
 
 use crate::host::Endpoint;
 
-/// The number in the sockets' names; each server has a directory of its own, so that one number does for all.
+/// The number in the sockets' names; each server has a directory of its own, so that one number
+/// does for all.
 pub(super) const PORT: u16 = 5432;
 
 /// The socket's name, with [`PORT`].

@@ -1,8 +1,10 @@
-//! The link between two local nodes whose connection a drill cuts: what one sends to the other goes through here.
+//! The link between two local nodes whose connection a drill cuts: what one sends to the other goes
+//! through here.
 //!
-//! Local servers have Unix sockets, which nothing can cut. So each of the two gets a socket of its own for the other, behind which
-//! bytes are passed on for as long as the link is whole. While it is cut they stay where they are, and whoever waits for
-//! them waits, as with a network that loses every packet: neither side learns of it, and connections live on until their own timeouts.
+//! Local servers have Unix sockets, which nothing can cut. So each of the two gets a socket of its
+//! own for the other, behind which bytes are passed on for as long as the link is whole. While it
+//! is cut they stay where they are, and whoever expects them waits, as with a network that loses
+//! every packet: neither side learns of it, and connections live on until their own timeouts.
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +25,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Listens at each socket and passes on to the one beside it: `(listen, to)`. `give` hands the listening socket over to
-    /// the servers' user.
+    /// Listens at each socket and passes on to the one beside it: `(listen, to)`. `give` hands the
+    /// listening socket over to the servers' user.
     pub(super) fn new(ways: &[(PathBuf, PathBuf)], give: impl Fn(&Path) -> std::io::Result<()>) -> Result<Link> {
         let (whole, watched) = watch::channel(true);
         let link = Link { whole, end: CancellationToken::new() };
@@ -81,7 +83,8 @@ async fn relay(listener: UnixListener, to: PathBuf, mut whole: watch::Receiver<b
     }
 }
 
-/// Passes on what comes for as long as the link is whole; when one side ends, so does the other one as soon as it can.
+/// Passes on what comes for as long as the link is whole; when one side ends, so does the other one
+/// as soon as it can.
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut whole: watch::Receiver<bool>) {
     let mut buffer = vec![0; BUFFER];
     loop {

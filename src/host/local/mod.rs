@@ -1,6 +1,8 @@
-//! Servers as processes of this machine, each in a directory of its own, reached by a Unix socket there.
+//! Servers as processes of this machine, each in a directory of its own, reached by a Unix socket
+//! there.
 //!
-//! There is no TCP port to run out of or to collide on, and nobody but the servers' user and root gets at the socket.
+//! There is no TCP port to run out of or to collide on, and nobody but the servers' user and root
+//! gets at the socket.
 
 mod backend;
 mod host;

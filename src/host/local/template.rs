@@ -1,7 +1,8 @@
 //! New clusters, made once by initdb and copied from then on.
 //!
-//! initdb takes 0.5 to 0.9 s, a copy some hundredths. Each copy is given the system identifier of the cluster that it is to be, or to
-//! follow: a standby begins as a copy of the template instead of as a base backup.
+//! initdb takes 0.5 to 0.9 s, a copy some hundredths. Each copy is given the system identifier of
+//! the cluster that it is to be, or to follow: a standby begins as a copy of the template instead
+//! of as a base backup.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,8 +32,8 @@ impl Template {
         Template { bin: bin.to_owned(), version, options, owner }
     }
 
-    /// Copies the template into the PGDATA of a host, whose directory is `dir`, and makes it first if it is not in `cache`;
-    /// returns the superuser's password.
+    /// Copies the template into the PGDATA of a host, whose directory is `dir`, and makes it first
+    /// if it is not in `cache`; returns the superuser's password.
     pub(super) async fn fill(&self, host: &dyn Host, dir: &Path, cache: &Path, system: SystemId) -> Result<String> {
         let template = cache.join(self.name());
         {
@@ -61,8 +62,9 @@ impl Template {
         format!("local-{}-{:016x}", self.version, hasher.finish())
     }
 
-    /// Runs initdb in `work`, a directory of the host (the cache need not be open to the servers' user), then moves the result
-    /// into the cache. One that another run has put there meanwhile stays.
+    /// Runs initdb in `work`, a directory of the host (the cache need not be open to the servers'
+    /// user), then moves the result into the cache. One that another run has put there meanwhile
+    /// stays.
     async fn make(&self, host: &dyn Host, work: &Path, cache: &Path, template: &Path) -> Result<()> {
         let trouble =
             |what: &str, e: std::io::Error| HostError::new(format!("cannot {what} {}: {e}", template.display()));

@@ -1,4 +1,5 @@
-# A new cluster. $1 is PGDATA, the rest are options of initdb. An image without the locale C.UTF-8 gets C, with the same encoding.
+# A new cluster. $1 is PGDATA, the rest are options of initdb. An image without the locale C.UTF-8
+# gets C, with the same encoding.
 data=$1; shift; umask 077
 printf %s "$DRILLYARD_PASSWORD" >"$data.password"
 make() { locale=$1; shift; initdb -D "$data" -U postgres -E UTF8 --locale="$locale" --auth=scram-sha-256 \

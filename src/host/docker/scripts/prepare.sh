@@ -1,5 +1,5 @@
-# What a container does at every start, before it sleeps: it finds PostgreSQL's programs, reports what it has found, and makes
-# the directories belong to the server's user. $1 is the major version.
+# What a container does at every start, before it sleeps: it finds PostgreSQL's programs, reports
+# what it has found, and makes the directories belong to the server's user. $1 is the major version.
 report() { printf 'drillyard: %s\n' "$1"; }
 bin=
 for dir in "/usr/lib/postgresql/$1/bin" "$(dirname "$(command -v postgres || echo /none/postgres)")" /usr/local/bin \
