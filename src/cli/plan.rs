@@ -55,7 +55,7 @@ fn shown(plan: &Plan) -> String {
         text.push('\n');
     }
     for name in &plan.made {
-        let maker = plan.steps.iter().find(|step| step.step.makes_node().is_some_and(|node| node.as_str() == name));
+        let maker = plan.steps.iter().find(|step| step.makes.as_ref() == Some(name));
         let maker = maker.map(|step| format!("made by step {}", step.head.index)).unwrap_or_default();
         text.push_str(&format!("  node {name}  {maker}\n"));
     }
@@ -84,7 +84,7 @@ fn shown(plan: &Plan) -> String {
             }
             text.push_str(")\n");
             if !step.refers.is_empty() {
-                let mut refers = step.refers.clone();
+                let mut refers: Vec<String> = step.refers.iter().map(ToString::to_string).collect();
                 refers.dedup();
                 text.push_str(&format!("{indent}      refers to {}\n", refers.join(", ")));
             }

@@ -1,4 +1,58 @@
-//! What `drillyard prove` has to know of a step to break a drill at it.
+//! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds the ways to break it, and
+//! follows what would come of it without the step.
+
+use super::{Link, NodeId, StepId};
+use crate::pg::TableName;
+
+/// What a step does. The default is a step that may do anything, and nothing that could be said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Effects {
+    /// What it changes.
+    pub writes: Writes,
+    /// The nodes between which it cuts the network: the lab has to be laid out for it.
+    pub cuts: Option<Link>,
+    /// The rows that it brings into a node, for `prove`, which damages them.
+    pub brings: Option<Brings>,
+    /// What it checks, for `prove`, which takes it away.
+    pub checks: Option<Checks>,
+}
+
+/// What a step changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Writes {
+    /// It may change anything: servers, repos, what users do.
+    #[default]
+    Anything,
+    /// These nodes and nothing else; without any, it only reads.
+    Nodes(Vec<NodeId>),
+}
+
+impl Effects {
+    /// Those of a step that only reads.
+    pub fn reads() -> Self {
+        Effects { writes: Writes::Nodes(vec![]), ..Effects::default() }
+    }
+
+    /// Those of a step that changes this node and nothing else.
+    pub fn writes(node: &NodeId) -> Self {
+        Effects { writes: Writes::Nodes(vec![node.clone()]), ..Effects::default() }
+    }
+
+    /// Those of a step that may change anything.
+    pub fn anything() -> Self {
+        Effects::default()
+    }
+
+    /// The same step, which brings rows into a node.
+    pub fn brings(self, into: &NodeId, what: Brought) -> Self {
+        Effects { brings: Some(Brings { into: into.clone(), what }), ..self }
+    }
+
+    /// The same step, which checks something that can be taken away.
+    pub fn checks(self, what: Checks) -> Self {
+        Effects { checks: Some(what), ..self }
+    }
+}
 
 /// How the target of a recovery is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,50 +63,39 @@ pub enum Shift {
     Later,
 }
 
-/// What a step that does not judge leaves alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aside {
-    /// Nobody can say.
-    Never,
-    /// Everything: it changes no server, no repo and no users.
-    Reads,
-    /// Everything but the nodes that it names.
-    OnItsNode,
-}
-
 /// The rows that a step brings into a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Brings<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brings {
     /// The node.
-    pub into: &'a str,
+    pub into: NodeId,
     /// Which rows.
-    pub what: Brought<'a>,
+    pub what: Brought,
 }
 
 /// Which rows a step brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Brought<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
     /// Those of the dump with this id.
-    Dump(&'a str),
+    Dump(StepId),
     /// Those of this table.
-    Table(&'a crate::pg::TableName),
+    Table(TableName),
 }
 
-/// What a judgement looks at, where `prove` can take it away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judges<'a> {
+/// What an assertion looks at, if `prove` can take it away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checks {
     /// The transactions of these users on this node.
     Traffic {
-        /// The traffic step's id.
-        traffic: &'a str,
+        /// The traffic step.
+        traffic: StepId,
         /// The node.
-        node: &'a str,
+        node: NodeId,
     },
     /// That this standby streams.
     Streaming {
         /// The standby.
-        standby: &'a str,
+        standby: NodeId,
         /// The server that it streams from.
-        primary: &'a str,
+        primary: NodeId,
     },
 }

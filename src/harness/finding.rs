@@ -62,9 +62,9 @@ impl Finding {
         self
     }
 
-    /// The token that did not hold.
-    pub fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
-        self.at = Some(span);
+    /// The token that did not hold; a name that was left out stands nowhere.
+    pub fn at(mut self: Box<Self>, span: impl Into<Option<Span>>) -> Box<Self> {
+        self.at = span.into().or(self.at);
         self
     }
 

@@ -1,39 +1,55 @@
-//! Two nodes and what is between them, for the steps that cut and heal.
+//! Two nodes, and the network between them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::Scope;
-use crate::source::{Name, Span, Spanned};
+use super::NodeId;
+use crate::source::{Name, Spanned};
 
-/// `[a, b]`
+/// `[a, b]`: two nodes, as a step's fields name them.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct Link(Spanned<Name>, Spanned<Name>);
+pub struct LinkField(pub Spanned<Name>, pub Spanned<Name>);
+
+/// Two nodes, in the order in which they were named; two links are the same whichever node comes first.
+#[derive(Debug, Clone)]
+pub struct Link {
+    a: NodeId,
+    b: NodeId,
+}
 
 impl Link {
-    /// The two names.
-    pub fn names(&self) -> (&str, &str) {
-        (self.0.as_str(), self.1.as_str())
+    /// What is between these two.
+    pub fn new(a: NodeId, b: NodeId) -> Self {
+        Link { a, b }
     }
 
-    /// The same for both orders.
-    pub fn key(&self) -> (String, String) {
-        let (a, b) = self.names();
-        if a < b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) }
+    /// The two nodes.
+    pub fn ends(&self) -> (&NodeId, &NodeId) {
+        (&self.a, &self.b)
     }
 
-    /// Checks that they are two nodes of the drill's own.
-    pub fn resolve(&self, scope: &mut Scope<'_>, entry: Span) {
-        for name in [&self.0, &self.1] {
-            if let Some(info) = scope.named_node(name)
-                && info.external
-            {
-                let title = format!("`{}` is external: a drill does nothing to its network", name.value);
-                scope.error_related(name.span, title, "not drillyard's", (info.span, "external".to_owned()));
-            }
-        }
-        if self.0.value == self.1.value {
-            scope.error(entry, "a node has no network to itself", "name two nodes");
-        }
+    /// The two nodes, in the order of their names.
+    fn ordered(&self) -> (&NodeId, &NodeId) {
+        if self.a < self.b { (&self.a, &self.b) } else { (&self.b, &self.a) }
+    }
+}
+
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        self.ordered() == other.ordered()
+    }
+}
+
+impl Eq for Link {}
+
+impl PartialOrd for Link {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Link {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.ordered().cmp(&other.ordered())
     }
 }

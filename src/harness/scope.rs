@@ -8,27 +8,49 @@ use serde::Deserialize;
 
 use crate::journal::Problem;
 use crate::repo::Kind as RepoKind;
-use crate::source::{Name, Source, Span, Spanned, did_you_mean};
+use crate::source::{Name, Source, Span, Spanned, choices, did_you_mean};
 
-use crate::harness::Kind;
+use super::{
+    Kind, Link, LinkField, MarkKind, NodeId, NodeRef, Output, Reference, RepoId, RepoRef, Role, StepId, StepRef,
+};
 
-/// A node, as a step names it. Where it was left out, `resolve` fills it in.
+/// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-pub struct NodeRef(Option<Spanned<Name>>);
+pub struct NodeField(Option<Spanned<Name>>);
 
-impl NodeRef {
-    /// The node's name; empty before `resolve`.
-    pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("", |name| name.as_str())
-    }
-
-    /// Where it was written; `None` where it was filled in.
+impl NodeField {
+    /// Where it is written; `None` if it was left out.
     pub fn span(&self) -> Option<Span> {
         self.0.as_ref().map(|name| name.entry).filter(|span| span.end > 0)
     }
+
+    /// Looks itself up.
+    pub fn look_up(&mut self, scope: &mut Scope<'_>) -> Option<NodeInfo> {
+        let node = scope.node(self)?;
+        self.fill(node, scope)
+    }
+
+    /// Looks itself up, as a node that drillyard made.
+    pub fn look_up_own(&mut self, scope: &mut Scope<'_>) -> Option<NodeInfo> {
+        let node = scope.own_node(self)?;
+        self.fill(node, scope)
+    }
+
+    fn fill(&mut self, node: NodeRef, scope: &Scope<'_>) -> Option<NodeInfo> {
+        if self.0.is_none() {
+            let value = Name::new(&node.id).ok()?;
+            self.0 = Some(Spanned { value, span: Span::default(), entry: Span::default() });
+        }
+        scope.node_info(&node.id).cloned()
+    }
+
+    /// The node's name; empty before it was filled in.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("", |name| name.as_str())
+    }
 }
 
-impl std::fmt::Display for NodeRef {
+impl std::fmt::Display for NodeField {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
@@ -51,11 +73,11 @@ pub struct NodeInfo {
     /// Who makes it.
     pub maker: Maker,
     /// The node that it follows.
-    pub follows: Option<String>,
+    pub follows: Option<NodeId>,
     /// The repo that it archives to.
-    pub archive_to: Option<String>,
+    pub archive_to: Option<RepoId>,
     /// The repo that it was recovered from last.
-    pub recovers_from: Option<String>,
+    pub recovers_from: Option<RepoId>,
     /// Where it is.
     pub site: Option<Spanned<Name>>,
     /// Whether drillyard only looks at it.
@@ -75,7 +97,7 @@ pub struct RepoInfo {
     /// What it is.
     pub kind: &'static RepoKind,
     /// The repo that it is a copy of.
-    pub copy_of: Option<String>,
+    pub copy_of: Option<RepoId>,
     /// Where it is.
     pub site: Option<Spanned<Name>>,
     /// Whether its fields could be decoded.
@@ -93,19 +115,19 @@ pub struct IdInfo {
     pub span: Span,
     /// The step's place in the drill.
     pub index: usize,
-    /// The repo of a backup, the node of a recover, the tables of a snapshot: what later checks ask for.
-    pub detail: Option<String>,
+    /// The repo of a backup.
+    pub repo: Option<RepoId>,
 }
 
 /// The names that a step can use, and what is wrong with those that it does use.
 pub struct Scope<'a> {
     source: &'a Source,
     /// All nodes, those made later too.
-    pub nodes: BTreeMap<String, NodeInfo>,
+    pub nodes: BTreeMap<NodeId, NodeInfo>,
     /// All repos.
-    pub repos: BTreeMap<String, RepoInfo>,
+    pub repos: BTreeMap<RepoId, RepoInfo>,
     /// All ids of the file.
-    pub ids: BTreeMap<String, IdInfo>,
+    pub ids: BTreeMap<StepId, IdInfo>,
     /// Whether there may be more nodes than these: an unknown one is then no error.
     pub more_nodes: bool,
     /// The same for repos.
@@ -113,25 +135,26 @@ pub struct Scope<'a> {
     /// The index of the step being resolved.
     pub index: usize,
     /// The id of the step being resolved.
-    pub id: Option<String>,
+    pub id: Option<StepId>,
     /// Where the action of the step being resolved stands.
     pub action: Span,
     /// Where files are looked for.
     pub file_roots: Vec<PathBuf>,
-    /// What refers to what, for `plan`.
-    pub refers: Vec<String>,
+    /// What the step being resolved refers to.
+    pub refers: Vec<Reference>,
+    kinds: &'static [Kind],
     /// The transactions of each traffic step, by its id, that may write and have no ledger.
-    unchecked: BTreeMap<String, Vec<(Span, String)>>,
+    unchecked: BTreeMap<StepId, Vec<(Span, String)>>,
     /// The traffic steps that an assertion is about.
-    pub asserted: BTreeSet<String>,
-    cut: BTreeSet<(String, String)>,
+    pub asserted: BTreeSet<StepId>,
+    cut: BTreeSet<Link>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 impl<'a> Scope<'a> {
-    /// A scope without names.
-    pub fn new(source: &'a Source, file_roots: Vec<PathBuf>) -> Self {
+    /// A scope without names; `kinds` are all kinds of steps.
+    pub fn new(source: &'a Source, kinds: &'static [Kind], file_roots: Vec<PathBuf>) -> Self {
         Scope {
             source,
             nodes: BTreeMap::new(),
@@ -144,6 +167,7 @@ impl<'a> Scope<'a> {
             action: Span::default(),
             file_roots,
             refers: vec![],
+            kinds,
             unchecked: BTreeMap::new(),
             asserted: BTreeSet::new(),
             cut: BTreeSet::new(),
@@ -170,7 +194,7 @@ impl<'a> Scope<'a> {
 
     /// Warns of the transactions that nobody can look for, where an assertion or a budget is about them. `budgeted` is the traffic step
     /// that a budget of loss is about, all of it.
-    pub fn warn_of_unchecked(&mut self, budgeted: Option<&str>) {
+    pub fn warn_of_unchecked(&mut self, budgeted: Option<&StepId>) {
         for (traffic, transactions) in std::mem::take(&mut self.unchecked) {
             let label = match budgeted == Some(&traffic) {
                 true => "counted as not checked, on which the `rpo` budget fails",
@@ -218,15 +242,15 @@ impl<'a> Scope<'a> {
         *problem = problem.clone().at(place);
     }
 
-    /// Notes what later checks ask of the step being resolved: the repo of a backup.
-    pub fn detail(&mut self, detail: Option<String>) {
+    /// Notes the repo of the backup that the step being resolved takes.
+    pub fn backs_up_to(&mut self, repo: Option<RepoId>) {
         if let Some(info) = self.id.as_ref().and_then(|id| self.ids.get_mut(id)) {
-            info.detail = detail;
+            info.repo = repo;
         }
     }
 
     /// Notes the repo that a node is recovered from.
-    pub fn recovers_from(&mut self, node: &str, repo: Option<String>) {
+    pub fn recovers_from(&mut self, node: &str, repo: Option<RepoId>) {
         if let Some(info) = self.nodes.get_mut(node) {
             info.recovers_from = repo;
         }
@@ -240,49 +264,53 @@ impl<'a> Scope<'a> {
     }
 
     /// Notes the repo that a node archives to from now on.
-    pub fn archives_to(&mut self, node: &str, repo: Option<String>) {
+    pub fn archives_to(&mut self, node: &str, repo: Option<RepoId>) {
         if let Some(info) = self.nodes.get_mut(node) {
             info.archive_to = repo;
         }
     }
 
     /// A node that exists at this step.
-    pub fn node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
-        if node.0.is_none() {
-            node.0 = Some(self.default_node()?);
+    pub fn node(&mut self, field: &NodeField) -> Option<NodeRef> {
+        match &field.0 {
+            Some(name) => self.named_node(name),
+            None => self.default_node(),
         }
-        let name = node.0.clone()?;
-        self.named_node(&name)
     }
 
     /// A node that drillyard made, to which the step may write.
-    pub fn own_node(&mut self, node: &mut NodeRef) -> Option<NodeInfo> {
-        let info = self.node(node)?;
-        self.own(info, node.as_str(), node.span().unwrap_or(self.action))
+    pub fn own_node(&mut self, field: &NodeField) -> Option<NodeRef> {
+        let node = self.node(field)?;
+        self.own(node)
     }
 
     /// The same for a name that cannot be left out.
-    pub fn own_named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
-        let info = self.named_node(name)?;
-        self.own(info, name.as_str(), name.entry)
+    pub fn own_named_node(&mut self, name: &Spanned<Name>) -> Option<NodeRef> {
+        let node = self.named_node(name)?;
+        self.own(node)
     }
 
-    fn own(&mut self, info: NodeInfo, name: &str, span: Span) -> Option<NodeInfo> {
-        if info.external {
-            self.error_related(
-                span,
-                format!("`{name}` is external: a drill only reads from it"),
-                "this step would write there, or needs its host",
-                (info.span, "declared external here".to_owned()),
-            );
-            return None;
-        }
-        Some(info)
+    fn own(&mut self, node: NodeRef) -> Option<NodeRef> {
+        let declared = self.nodes.get(&node.id).filter(|info| info.external).map(|info| info.span);
+        let Some(declared) = declared else { return Some(node) };
+        self.error_related(
+            node.entry().unwrap_or(self.action),
+            format!("`{node}` is external: a drill only reads from it"),
+            "this step would write there, or needs its host",
+            (declared, "declared external here".to_owned()),
+        );
+        None
+    }
+
+    /// What is known of a node that was looked up.
+    pub fn node_info(&self, node: &NodeId) -> Option<&NodeInfo> {
+        self.nodes.get(node)
     }
 
     /// A node that exists at this step, by a name that cannot be left out.
-    pub fn named_node(&mut self, name: &Spanned<Name>) -> Option<NodeInfo> {
-        self.refers.push(format!("node {}", name.value));
+    pub fn named_node(&mut self, name: &Spanned<Name>) -> Option<NodeRef> {
+        let node = NodeRef::written(name);
+        self.refers.push(Reference::Node(node.id.clone()));
         match self.nodes.get(name.as_str()).cloned() {
             Some(info) if !info.decoded => None,
             Some(info) => match info.maker {
@@ -291,11 +319,11 @@ impl<'a> Scope<'a> {
                     self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
                     None
                 }
-                _ => Some(info),
+                _ => Some(node),
             },
             None if self.more_nodes => None,
             None => {
-                let names: Vec<String> = self.nodes.keys().cloned().collect();
+                let names: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
                 self.unknown(
                     "node",
                     name,
@@ -307,19 +335,19 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn default_node(&mut self) -> Option<Spanned<Name>> {
+    fn default_node(&mut self) -> Option<NodeRef> {
         if self.more_nodes || self.nodes.values().any(|info| !info.decoded && info.maker == Maker::Start) {
             return None;
         }
         let declared = self.nodes.iter().filter(|(_, info)| info.maker == Maker::Start);
-        let could_be: Vec<String> = declared
+        let could_be: Vec<NodeId> = declared
             .filter(|(_, info)| info.follows.is_none() && !info.external)
             .map(|(name, _)| name.clone())
             .collect();
         match could_be.as_slice() {
             [one] => {
-                let value = Name::new(one).ok()?;
-                Some(Spanned { value, span: Span::default(), entry: Span::default() })
+                self.refers.push(Reference::Node(one.clone()));
+                Some(NodeRef::left_out(one.clone()))
             }
             [] => {
                 self.error_help(
@@ -331,7 +359,8 @@ impl<'a> Scope<'a> {
                 None
             }
             many => {
-                let help = format!("it could be {}: write `node: {}`", many.join(" or "), many[0]);
+                let names: Vec<&str> = many.iter().map(NodeId::as_str).collect();
+                let help = format!("it could be {}: write `node: {}`", names.join(" or "), names[0]);
                 self.error_help(self.action, "`node` is missing", "on which node?", help);
                 None
             }
@@ -340,7 +369,7 @@ impl<'a> Scope<'a> {
 
     /// A file that must be there.
     pub fn file(&mut self, file: &Spanned<String>) {
-        self.refers.push(format!("file {}", file.value));
+        self.refers.push(Reference::File(file.value.clone()));
         if !self.file_roots.iter().any(|root| root.join(&file.value).is_file()) {
             let looked: Vec<String> = self.file_roots.iter().map(|root| root.display().to_string()).collect();
             let help = format!("looked in {}", looked.join(", "));
@@ -349,29 +378,45 @@ impl<'a> Scope<'a> {
     }
 
     /// A repo.
-    pub fn repo(&mut self, name: &Spanned<Name>) -> Option<RepoInfo> {
-        self.refers.push(format!("repo {}", name.value));
-        let found = self.repos.get(name.as_str()).cloned();
-        if found.is_none() && !self.more_repos {
-            let names: Vec<String> = self.repos.keys().cloned().collect();
+    pub fn repo(&mut self, name: &Spanned<Name>) -> Option<RepoRef> {
+        let repo = RepoRef::written(name);
+        self.refers.push(Reference::Repo(repo.id.clone()));
+        let decoded = self.repos.get(name.as_str()).map(|info| info.decoded);
+        if decoded.is_none() && !self.more_repos {
+            let names: Vec<String> = self.repos.keys().map(ToString::to_string).collect();
             self.unknown("repo", name, &names, "repos are listed under `repos:`");
         }
-        found.filter(|info| info.decoded)
+        (decoded == Some(true)).then_some(repo)
+    }
+
+    /// A repo, or the only one there is.
+    pub fn repo_or_default(&mut self, name: Option<&Spanned<Name>>) -> Option<RepoRef> {
+        match name {
+            Some(name) => self.repo(name),
+            None => self.default_repo(),
+        }
+    }
+
+    /// What is known of a repo that was looked up.
+    pub fn repo_info(&self, repo: &RepoId) -> Option<&RepoInfo> {
+        self.repos.get(repo)
     }
 
     /// A repo that a server may archive into.
-    pub fn archive_to(&mut self, name: &Spanned<Name>) {
-        if let Some(info) = self.repo(name)
-            && let Some(original) = info.copy_of
+    pub fn archive_to(&mut self, name: &Spanned<Name>) -> Option<RepoRef> {
+        let repo = self.repo(name)?;
+        if let Some((info, original)) =
+            self.repos.get(&repo.id).and_then(|info| Some((info.span, info.copy_of.clone()?)))
         {
             let title = format!("repo `{}` holds only what `sync` has copied", name.value);
-            let related = (info.span, format!("a copy of `{original}`"));
-            self.error_related(name.span, title, "archive to the original", related);
+            self.error_related(name.span, title, "archive to the original", (info, format!("a copy of `{original}`")));
+            return None;
         }
+        Some(repo)
     }
 
     /// The repo that the servers above a standby archive to.
-    pub fn archive_above(&self, node: &str) -> Option<String> {
+    pub fn archive_above(&self, node: &str) -> Option<RepoId> {
         let mut at = self.nodes.get(node)?;
         // As many as there are: nodes that follow each other in a circle are an error of their own.
         for _ in 0..self.nodes.len() {
@@ -384,64 +429,86 @@ impl<'a> Scope<'a> {
     }
 
     /// The only repo there is, for steps that leave theirs out.
-    pub fn default_repo(&mut self) -> Option<Name> {
+    fn default_repo(&mut self) -> Option<RepoRef> {
         if self.more_repos || self.repos.values().any(|info| !info.decoded) {
             return None;
         }
-        let originals: Vec<String> =
+        let originals: Vec<RepoId> =
             self.repos.iter().filter(|(_, info)| info.copy_of.is_none()).map(|(name, _)| name.clone()).collect();
         match originals.as_slice() {
-            [one] => Name::new(one).ok(),
+            [one] => Some(RepoRef::left_out(one.clone())),
             [] => {
                 let help = "list one at the top of the file: `repos: { onsite: {} }`";
                 self.error_help(self.action, "there is no repo", "this step needs one", help);
                 None
             }
             many => {
-                let help = format!("it could be {}: write `repo: {}`", many.join(" or "), many[0]);
+                let names: Vec<&str> = many.iter().map(RepoId::as_str).collect();
+                let help = format!("it could be {}: write `repo: {}`", names.join(" or "), names[0]);
                 self.error_help(self.action, "`repo` is missing", "which repo?", help);
                 None
             }
         }
     }
 
-    /// The id of an earlier step of one of these kinds.
-    pub fn step(&mut self, name: &Spanned<Name>, kinds: &[&str]) -> Option<IdInfo> {
-        let wanted = kinds.join(" or ");
-        self.step_that(name, &format!("a {wanted} step"), &wanted, |kind| kinds.contains(&kind.name))
+    /// An earlier step that has left one of these under its id.
+    pub fn step_with(&mut self, name: &Spanned<Name>, outputs: &[Output]) -> Option<StepRef> {
+        let has = |kind: &Kind| kind.output.is_some_and(|output| outputs.contains(&output));
+        let kinds = self.kinds;
+        let of = |output: Output| kinds.iter().filter(move |kind| kind.output == Some(output));
+        let names: Vec<&str> = outputs.iter().flat_map(|output| of(*output)).map(|kind| kind.name).collect();
+        let wanted = names.join(" or ");
+        self.step_that(name, &format!("a {wanted} step"), &wanted, has)
     }
 
-    /// The id of any earlier step.
-    pub fn any_step(&mut self, name: &Spanned<Name>) -> Option<IdInfo> {
+    /// Any earlier step with this id.
+    pub fn any_step(&mut self, name: &Spanned<Name>) -> Option<StepRef> {
         self.step_that(name, "a step", "", |_| true)
     }
 
-    /// The id of an earlier step that is a mark.
-    pub fn mark(&mut self, name: &Spanned<Name>) -> Option<IdInfo> {
+    /// An earlier step that has made a restore point.
+    pub fn restore_point(&mut self, name: &Spanned<Name>) -> Option<StepRef> {
+        let has = |kind: &Kind| kind.mark == MarkKind::RestorePoint;
+        let names: Vec<&str> = self.kinds.iter().filter(|kind| has(kind)).map(|kind| kind.name).collect();
+        let wanted = names.join(" or ");
+        self.step_that(name, &format!("a {wanted} step"), &wanted, has)
+    }
+
+    /// An earlier step that is a mark.
+    pub fn mark(&mut self, name: &Spanned<Name>) -> Option<StepRef> {
         if let Some((id, kind)) = self.ids.get(name.as_str()).and_then(|id| Some((id.clone(), id.kind?)))
-            && !kind.role.is_mark()
+            && !kind.is_mark()
         {
             let title = format!("`{}` is not a mark", name.value);
             let related = (id.span, format!("it is the id of this {} step", kind.name));
-            let label = "marks are incidents and `sql`, `exec`, `backup`, `promote`, `mark` and `find_in_wal` steps with an `id`";
+            let others = self.kinds.iter().filter(|kind| kind.is_mark() && kind.role != Role::Incident);
+            let others = choices(others.map(|kind| kind.name), "and");
+            let label = format!("marks are incidents and {others} steps with an `id`");
             self.error_related(name.span, title, label, related);
             return None;
         }
-        self.step_that(name, "a mark", "mark", |kind| kind.role.is_mark())
+        self.step_that(name, "a mark", "mark", Kind::is_mark)
     }
 
-    /// The id of an earlier step whose kind is a wanted one; `a_wanted` and `wanted` say which.
+    /// What is known of a step that was looked up.
+    pub fn step_info(&self, step: &StepId) -> Option<&IdInfo> {
+        self.ids.get(step)
+    }
+
+    /// An earlier step whose kind is a wanted one; `a_wanted` and `wanted` say which.
     fn step_that(
         &mut self,
         name: &Spanned<Name>,
         a_wanted: &str,
         wanted: &str,
         is_wanted: impl Fn(&Kind) -> bool,
-    ) -> Option<IdInfo> {
-        self.refers.push(format!("step {}", name.value));
+    ) -> Option<StepRef> {
+        let step = StepRef::written(name);
+        self.refers.push(Reference::Step(step.id.clone()));
         let Some(info) = self.ids.get(name.as_str()).cloned() else {
             let has = |id: &&IdInfo| id.kind.is_some_and(&is_wanted);
-            let names: Vec<String> = self.ids.iter().filter(|(_, id)| has(id)).map(|(n, _)| n.clone()).collect();
+            let names: Vec<String> =
+                self.ids.iter().filter(|(_, id)| has(id)).map(|(name, _)| name.to_string()).collect();
             let help = match names.is_empty() {
                 true => format!("no {wanted} step has an `id`"),
                 false => format!("steps of that kind with an id: {}", names.join(", ")),
@@ -464,16 +531,16 @@ impl<'a> Scope<'a> {
             self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
             return None;
         }
-        Some(info)
+        Some(step)
     }
 
     /// The nodes and the repos at a site.
-    pub fn site(&mut self, site: &Spanned<Name>) -> (Vec<String>, Vec<String>) {
-        self.refers.push(format!("site {}", site.value));
+    pub fn site(&mut self, site: &Spanned<Name>) -> (Vec<NodeId>, Vec<RepoId>) {
+        self.refers.push(Reference::Site(site.value.to_string()));
         let there = |at: &Option<Spanned<Name>>| at.as_ref().is_some_and(|at| at.value == site.value);
-        let nodes: Vec<String> =
+        let nodes: Vec<NodeId> =
             self.nodes.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
-        let repos: Vec<String> =
+        let repos: Vec<RepoId> =
             self.repos.iter().filter(|(_, info)| there(&info.site)).map(|(name, _)| name.clone()).collect();
         // Of those that could not be decoded nobody knows where they are.
         let complete = !self.more_nodes && !self.more_repos;
@@ -488,18 +555,40 @@ impl<'a> Scope<'a> {
         (nodes, repos)
     }
 
-    /// Notes that a step cuts the network between two nodes.
-    pub fn cuts(&mut self, pair: (String, String)) {
-        self.cut.insert(pair);
+    /// Two nodes of the drill's own, and what is between them.
+    pub fn link(&mut self, pair: &Spanned<LinkField>) -> Option<Link> {
+        let LinkField(a, b) = &pair.value;
+        let ends = [a, b].map(|name| {
+            let node = self.named_node(name)?;
+            let info = self.nodes.get(&node.id)?;
+            if info.external {
+                let title = format!("`{node}` is external: a drill does nothing to its network");
+                let declared = (info.span, "external".to_owned());
+                self.error_related(name.span, title, "not drillyard's", declared);
+                return None;
+            }
+            Some(node.id)
+        });
+        if a.value == b.value {
+            self.error(pair.entry, "a node has no network to itself", "name two nodes");
+            return None;
+        }
+        let [a, b] = ends;
+        Some(Link::new(a?, b?))
     }
 
-    /// Two nodes that an earlier step has cut off from each other.
-    pub fn earlier_cut(&mut self, pair: &Spanned<crate::harness::Link>) {
-        if !self.cut.contains(&pair.value.key()) {
-            let (a, b) = pair.value.names();
+    /// Notes that a step cuts the network between two nodes.
+    pub fn cuts(&mut self, link: &Link) {
+        self.cut.insert(link.clone());
+    }
+
+    /// Demands that an earlier step has cut the network between two nodes.
+    pub fn earlier_cut(&mut self, link: &Link, span: Span) {
+        if !self.cut.contains(link) {
+            let (a, b) = link.ends();
             let title = format!("no earlier step cuts the network between `{a}` and `{b}`");
             let help = format!("`cut: {{ between: [{a}, {b}] }}` does");
-            self.error_help(pair.span, title, "there is nothing to heal", help);
+            self.error_help(span, title, "there is nothing to heal", help);
         }
     }
 

@@ -6,22 +6,11 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::{Context, SequenceFloor, World};
 use crate::data::{Catalog, last_numbers};
-use crate::harness::{Context, World};
 use crate::journal::Event;
 use crate::node::{Node, is_in_recovery};
 use crate::pg::Lsn;
-
-/// The sequences of a snapshot's tables, as they were seen later.
-#[derive(Debug, Clone)]
-pub struct SequenceFloor {
-    /// The server.
-    node: String,
-    /// When: `` at `accident` ``.
-    when: String,
-    /// Their names, and the last number of each.
-    numbers: Vec<(String, i128)>,
-}
 
 /// For how long an incident may be put off for a note.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -42,7 +31,7 @@ impl Context<'_> {
             let names: Vec<String> = names.into_iter().collect();
             let why = match tokio::time::timeout(patience, read(node, database.as_deref(), &names)).await {
                 Ok(Ok(numbers)) => {
-                    let seen = SequenceFloor { node: node.name().to_owned(), when: when.to_owned(), numbers };
+                    let seen = SequenceFloor { node: node.name().into(), when: when.to_owned(), numbers };
                     let mut state = self.world.outputs();
                     let here = state.snapshots.values_mut().filter(|snapshot| snapshot.database == database);
                     here.for_each(|snapshot| snapshot.sequence_floors.push(seen.clone()));
@@ -58,7 +47,7 @@ impl Context<'_> {
 
     /// What a step is called in such a note.
     pub(crate) fn when(&self) -> String {
-        format!("at `{}`", self.id.unwrap_or(self.kind.name))
+        format!("at `{}`", self.id.map_or(self.kind.name, |id| id.as_str()))
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Scope, Shift};
+use super::{Context, Finding, MarkKind, Scope, Shift};
 use crate::pg::{Mark, RecoveryTarget, Xid};
 use crate::source::{Duration, Name, Span, Spanned, Time};
 
@@ -66,7 +66,7 @@ impl Until {
             scope.mark(mark);
         }
         if let Some(mark) = &self.mark {
-            scope.step(mark, &["mark"]);
+            scope.restore_point(mark);
         }
         if let Some(lsn) = &self.lsn
             && lsn.value.parse::<crate::pg::Lsn>().is_err()
@@ -94,10 +94,9 @@ impl Until {
         };
         let Some(info) = scope.ids.get(mark.as_str()).cloned() else { return };
         let Some(kind) = info.kind else { return };
-        let transaction = !matches!(kind.name, "mark" | "backup" | "exec" | "promote");
         let wrong = match by.value {
-            By::Name if kind.name != "mark" => "only `mark` steps make a restore point with a name",
-            By::Xid if !transaction => "this step is no transaction: use `lsn` or `time`",
+            By::Name if kind.mark != MarkKind::RestorePoint => "only `mark` steps make a restore point with a name",
+            By::Xid if kind.mark != MarkKind::Transaction => "this step is no transaction: use `lsn` or `time`",
             By::Xid | By::Lsn | By::Time if self.mark.is_some() => {
                 "`{ mark: ... }` is a restore point, found by its name: use `before` or `after`"
             }

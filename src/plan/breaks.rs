@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::PlannedStep;
-use crate::harness::{Brought, Judges, NodeSpec, Role, Shift};
+use crate::harness::{Brought, Checks, NodeId, NodeSpec, Recovers, Role, Shift, StepId};
 
 /// One way of breaking a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,20 +17,20 @@ pub enum Break {
     /// A recovery's target is moved.
     Moved(usize, Shift),
     /// What the step has brought into this node is damaged.
-    Damaged(Damage, usize, String),
+    Damaged(Damage, usize, NodeId),
     /// A transaction that these users were told is committed is gone from this node.
     TransactionLost {
         /// The traffic step's id.
-        traffic: String,
+        traffic: StepId,
         /// The node.
-        node: String,
+        node: NodeId,
     },
     /// A standby is stopped before it is judged.
     StandbyStopped {
         /// The standby.
-        standby: String,
+        standby: NodeId,
         /// The server that it streams from.
-        primary: String,
+        primary: NodeId,
     },
 }
 
@@ -127,13 +127,13 @@ impl fmt::Display for NamedBreak {
 
 /// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is a judgement, and left alone;
 /// what the drill does in `finally` is no part of it.
-pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<NamedBreak> {
+pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<NamedBreak> {
     let mut found: Vec<Break> = vec![];
     let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
-    let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && !step.kind.recovers;
+    let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never;
     let inject = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
     let judged =
-        steps.iter().filter(|step| !step.finally && step.kind.role == Role::Judge).map(|step| step.head.index).max();
+        steps.iter().filter(|step| !step.finally && step.kind.role == Role::Check).map(|step| step.head.index).max();
     for step in steps.iter().filter(|step| !step.finally) {
         let index = step.head.index;
         // One that is a part of the recovery (a start, say) is left out for good.
@@ -142,18 +142,26 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
         }
         // What no step kind knows may be done by hand.
         let between = inject.is_some_and(|inject| inject < index) && judged.is_some_and(|judged| index < judged);
-        if (step.kind.recovers || step.kind.may_recover && between) && step.fails.is_none() {
+        let recovers = match step.kind.recovers {
+            Recovers::Never => false,
+            Recovers::Always => true,
+            Recovers::BehindIncident => between,
+        };
+        if recovers && step.fails.is_none() {
             found.push(Break::LeftOut(index));
             for shift in [Shift::Earlier, Shift::Later] {
                 found.extend(step.step.moved(shift).map(|_| Break::Moved(index, shift)));
             }
         }
-        if let Some(brings) = step.step.brings().filter(|_| step.fails.is_none()) {
+        if let Some(brings) = step.effects.brings.as_ref().filter(|_| step.fails.is_none()) {
             // A copy on which the import is rehearsed is not the drill's result.
-            let own = nodes.get(brings.into).is_some_and(|spec| spec.external.is_none());
+            let own = nodes.get(&brings.into).is_some_and(|spec| spec.external.is_none());
             let is_last = !steps.iter().any(|other| {
-                let same =
-                    other.step.brings().is_some_and(|also| also.into == brings.into && !differ(also.what, brings.what));
+                let same = other
+                    .effects
+                    .brings
+                    .as_ref()
+                    .is_some_and(|also| also.into == brings.into && !differ(&also.what, &brings.what));
                 same && !other.finally && other.fails.is_none() && other.head.index > index
             });
             if own && is_last {
@@ -162,18 +170,18 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
                     Brought::Dump(_) => &Damage::ALL[..],
                     Brought::Table(_) => &Damage::ALL[..3],
                 };
-                found.extend(damages.iter().map(|damage| Break::Damaged(*damage, index, brings.into.to_owned())));
+                found.extend(damages.iter().map(|damage| Break::Damaged(*damage, index, brings.into.clone())));
             }
         }
         // What is expected to find losses finds one more, and a line of an `all` that is to fail too.
         let fails = |step: &PlannedStep| step.fails.is_some();
         let to_fail = fails(step) || step.group.and_then(|group| steps.get(group)).is_some_and(fails);
-        let judged = match step.step.judges().filter(|_| !to_fail) {
-            Some(Judges::Traffic { traffic, node }) if !is_external(nodes, node) => {
-                Some(Break::TransactionLost { traffic: traffic.to_owned(), node: node.to_owned() })
+        let judged = match step.effects.checks.as_ref().filter(|_| !to_fail) {
+            Some(Checks::Traffic { traffic, node }) if !is_external(nodes, node) => {
+                Some(Break::TransactionLost { traffic: traffic.clone(), node: node.clone() })
             }
-            Some(Judges::Streaming { standby, primary }) if !is_external(nodes, standby) => {
-                Some(Break::StandbyStopped { standby: standby.to_owned(), primary: primary.to_owned() })
+            Some(Checks::Streaming { standby, primary }) if !is_external(nodes, standby) => {
+                Some(Break::StandbyStopped { standby: standby.clone(), primary: primary.clone() })
             }
             _ => None,
         };
@@ -187,11 +195,11 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<String, NodeSpec>) -> Vec<
 }
 
 /// Whether what was brought once is certainly not what was brought the other time.
-fn differ(one: Brought<'_>, other: Brought<'_>) -> bool {
+fn differ(one: &Brought, other: &Brought) -> bool {
     matches!((one, other), (Brought::Table(one), Brought::Table(other)) if one != other)
 }
 
-fn is_external(nodes: &BTreeMap<String, NodeSpec>, node: &str) -> bool {
+fn is_external(nodes: &BTreeMap<NodeId, NodeSpec>, node: &str) -> bool {
     nodes.get(node).is_some_and(|spec| spec.external.is_some())
 }
 
@@ -202,7 +210,7 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
         let of = match (&what, what.step().and_then(|index| steps.get(index))) {
             (_, Some(step)) => step.head.id.clone().unwrap_or_else(|| by_kind_and_node(step)),
             (Break::TransactionLost { traffic, node }, _) => format!("{traffic}:{node}"),
-            (Break::StandbyStopped { standby, .. }, _) => standby.clone(),
+            (Break::StandbyStopped { standby, .. }, _) => standby.to_string(),
             _ => String::new(),
         };
         let plain = format!("{} {of}", what.word());
@@ -219,9 +227,7 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
 }
 
 fn by_kind_and_node(step: &PlannedStep) -> String {
-    let made = step.step.makes_node().map(|node| node.value.to_string());
-    let node = made.or_else(|| step.refers.iter().find_map(|name| name.strip_prefix("node ")).map(str::to_owned));
-    match node {
+    match step.makes.as_ref().or_else(|| step.nodes().next()) {
         Some(node) => format!("{}:{node}", step.kind.name),
         None => step.kind.name.to_owned(),
     }

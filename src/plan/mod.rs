@@ -1,13 +1,16 @@
 //! A scenario resolved: names, order, deadlines, what it needs of the backend. Pure: no server is asked.
 
 mod breaks;
+mod budgets;
+mod declared;
+mod lines;
 mod resolve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::harness::{Kind, NodeSpec, Step};
+use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
 use crate::journal::{Problem, StepHead};
 use crate::repo;
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
@@ -22,7 +25,7 @@ pub struct RepoSpec {
     /// What it is.
     pub kind: &'static repo::Kind,
     /// What it is a copy of.
-    pub copy_of: Option<String>,
+    pub copy_of: Option<RepoId>,
 }
 
 /// What a drill will do.
@@ -43,11 +46,11 @@ pub struct Plan {
     /// How long the whole drill may take.
     pub timeout: Duration,
     /// The repos.
-    pub repos: BTreeMap<String, RepoSpec>,
+    pub repos: BTreeMap<RepoId, RepoSpec>,
     /// The nodes that are running before the first step.
-    pub nodes: BTreeMap<String, NodeSpec>,
+    pub nodes: BTreeMap<NodeId, NodeSpec>,
     /// The nodes that steps make.
-    pub made: Vec<String>,
+    pub made: Vec<NodeId>,
     /// The steps, those of `all` and `finally` in line.
     pub steps: Vec<PlannedStep>,
     /// Recovery time.
@@ -71,14 +74,18 @@ pub struct Plan {
 pub struct PlannedStep {
     /// As reports tell it.
     pub head: StepHead,
+    /// What later steps call it.
+    pub id: Option<StepId>,
     /// Its kind.
     pub kind: &'static Kind,
     /// What it does.
     pub step: Box<dyn Step>,
+    /// What that does to the rest of the drill.
+    pub effects: Effects,
+    /// The node that it makes.
+    pub makes: Option<NodeId>,
     /// Where its action stands.
     pub action: Span,
-    /// Where its id stands.
-    pub id_span: Option<Span>,
     /// How long it may take.
     pub deadline: Duration,
     /// What its failure must match, where it must fail.
@@ -90,14 +97,22 @@ pub struct PlannedStep {
     /// Whether it stands in `finally`.
     pub finally: bool,
     /// What it refers to.
-    pub refers: Vec<String>,
+    pub refers: Vec<Reference>,
 }
 
 impl PlannedStep {
     /// The nodes that it refers to, and the one that it makes.
-    pub fn nodes(&self) -> impl Iterator<Item = &str> {
-        let named = self.refers.iter().filter_map(|name| name.strip_prefix("node "));
-        named.chain(self.step.makes_node().map(|node| node.as_str()))
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        let named = self.refers.iter().filter_map(|reference| match reference {
+            Reference::Node(node) => Some(node),
+            _ => None,
+        });
+        named.chain(&self.makes)
+    }
+
+    /// Whether it does nothing but check, alone or as a group.
+    pub fn is_check(&self) -> bool {
+        matches!(self.kind.role, Role::Check | Role::Group)
     }
 }
 
@@ -118,7 +133,7 @@ pub struct RtoBudget {
 #[derive(Debug, Clone)]
 pub struct RpoBudget {
     /// The id of the traffic step.
-    pub traffic: String,
+    pub traffic: StepId,
     /// The most transactions that may be lost.
     pub max_lost: Option<u64>,
     /// The most work that may be lost, as a time.
@@ -135,21 +150,18 @@ impl Plan {
         self.made.is_empty() && self.nodes.values().all(|spec| spec.external.is_some())
     }
 
-    /// The pairs of nodes between which a step cuts the network, each once.
-    pub fn cuts(&self) -> Vec<(String, String)> {
-        let mut pairs: Vec<(String, String)> = vec![];
-        for (a, b) in self.steps.iter().filter_map(|step| step.step.cuts()) {
-            if !pairs.iter().any(|(one, other)| (one == a && other == b) || (one == b && other == a)) {
-                pairs.push((a.to_owned(), b.to_owned()));
-            }
-        }
-        pairs
+    /// The links that a step cuts, each once.
+    pub fn cuts(&self) -> Vec<Link> {
+        let mut links: Vec<Link> = self.steps.iter().filter_map(|step| step.effects.cuts.clone()).collect();
+        links.sort();
+        links.dedup();
+        links
     }
 
     /// Whether anything in it judges.
     pub fn judges(&self) -> bool {
         self.rto.is_some()
             || self.rpo.is_some()
-            || self.steps.iter().any(|step| step.kind.role == crate::harness::Role::Judge || step.fails.is_some())
+            || self.steps.iter().any(|step| step.kind.role == Role::Check || step.fails.is_some())
     }
 }

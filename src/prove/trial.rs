@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::damage::{self, Done};
 use super::verdict::{Verdict, of_steps};
-use crate::harness::Judges;
+use crate::harness::Checks;
 use crate::journal::Problem;
 use crate::plan::{Break, NamedBreak};
 use crate::run::{Block, Change, Fork, Trial};
@@ -119,11 +119,15 @@ impl Trials {
 
 /// Whether a block comes after the damage's cause and judges at all what it damages.
 fn concerns(block: &Block<'_>, what: &Break) -> bool {
-    let judges = |wanted: Judges<'_>| block.lines().any(|line| line.step.judges() == Some(wanted));
+    let checks = |wanted: Checks| block.lines().any(|line| line.effects.checks.as_ref() == Some(&wanted));
     match what {
         Break::Damaged(_, step, _) => block.first() > *step,
-        Break::TransactionLost { traffic, node } => judges(Judges::Traffic { traffic, node }),
-        Break::StandbyStopped { standby, primary } => judges(Judges::Streaming { standby, primary }),
+        Break::TransactionLost { traffic, node } => {
+            checks(Checks::Traffic { traffic: traffic.clone(), node: node.clone() })
+        }
+        Break::StandbyStopped { standby, primary } => {
+            checks(Checks::Streaming { standby: standby.clone(), primary: primary.clone() })
+        }
         Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) => false,
     }
 }

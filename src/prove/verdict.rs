@@ -66,7 +66,7 @@ pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
         let Event::StepFinished { index, outcome, problem, message, .. } = event else { continue };
         if let Some(step) = plan.steps.get(*index)
             && *outcome == Outcome::Passed
-            && step.kind.role == Role::Judge
+            && step.kind.role == Role::Check
             && step.head.index >= from
         {
             passed.push(format!("{} ({})", step.head.name, place(plan, step.head.line)));

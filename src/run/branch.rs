@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::change::{Change, is_judgement};
+use super::change::Change;
 use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
-use crate::harness::{Aside, World};
+use crate::harness::{NodeId, World, Writes};
 use crate::host::{Host, HostError, Lab, Program};
 use crate::journal::{Cause, Event, Heard};
 use crate::pg::{ShutdownMode, Version};
@@ -23,7 +23,7 @@ const ELSEWHERE: &str = ".broken";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The hosts that branches of a drill need, for the nodes that its steps make.
-pub(super) fn hosts(made: &[String]) -> impl Iterator<Item = String> {
+pub(super) fn hosts(made: &[NodeId]) -> impl Iterator<Item = String> {
     made.iter().map(|name| format!("{name}{ELSEWHERE}"))
 }
 
@@ -52,8 +52,8 @@ impl Fork<'_> {
     /// # Errors
     /// Where the branch's servers could not be removed.
     pub async fn go_on(&self, change: Change) -> Result<Option<Vec<Event>>, HostError> {
-        let there: Vec<String> = self.world.outputs().nodes.keys().cloned().collect();
-        let made: Vec<String> = self.plan().made.iter().filter(|name| !there.contains(name)).cloned().collect();
+        let there: Vec<NodeId> = self.world.outputs().nodes.keys().cloned().collect();
+        let made: Vec<NodeId> = self.plan().made.iter().filter(|name| !there.contains(name)).cloned().collect();
         let heard = Heard::default();
         let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);
         let lab = Arc::new(Elsewhere { lab: self.world.lab.clone(), made: made.clone() });
@@ -88,10 +88,12 @@ impl Fork<'_> {
     }
 
     /// Whether a step did not pass before the drill itself would have been touched.
-    async fn follow(&self, work: &Work<'_>, world: &World, made: &[String]) -> bool {
+    async fn follow(&self, work: &Work<'_>, world: &World, made: &[NodeId]) -> bool {
         let mut tally = Tally::default();
         for step in self.steps {
-            if !work.drill.change.leaves_out(step) && !stays_aside(work.drill.change.step(step).aside(), step, made) {
+            if !work.drill.change.leaves_out(step)
+                && !stays_aside(&work.drill.change.step(step).effects().writes, step, made)
+            {
                 return false;
             }
             let run = StepRun { work, world, step, deadline: work.ends(), lenient: false };
@@ -103,16 +105,12 @@ impl Fork<'_> {
     }
 }
 
-/// Whether a step leaves alone what the drill itself still needs.
-fn stays_aside(aside: Aside, step: &PlannedStep, made: &[String]) -> bool {
-    match aside {
-        _ if is_judgement(step) => true,
-        Aside::Never => false,
-        Aside::Reads => true,
-        Aside::OnItsNode => {
-            let mut nodes = step.nodes().peekable();
-            nodes.peek().is_some() && nodes.all(|node| made.iter().any(|name| name == node))
-        }
+/// Whether a step leaves alone what the drill itself still needs: it changes only nodes that the drill has not made yet.
+fn stays_aside(writes: &Writes, step: &PlannedStep, made: &[NodeId]) -> bool {
+    match writes {
+        _ if step.is_check() => true,
+        Writes::Anything => false,
+        Writes::Nodes(nodes) => nodes.iter().all(|node| made.contains(node)),
     }
 }
 
@@ -122,7 +120,7 @@ fn is_late(event: &Event) -> bool {
 }
 
 /// Removes the servers that a branch has made, so that the next one finds their hosts empty.
-async fn remove(world: &World, made: &[String]) -> Result<(), HostError> {
+async fn remove(world: &World, made: &[NodeId]) -> Result<(), HostError> {
     for name in made {
         let node = world.outputs().nodes.get(name).cloned();
         let host = world.lab.host(name).await?;
@@ -153,7 +151,7 @@ rm -rf "$1" "$1-tablespaces" "$2""#;
 /// The drill's lab, with other hosts for the nodes that are not made yet.
 struct Elsewhere {
     lab: Arc<dyn Lab>,
-    made: Vec<String>,
+    made: Vec<NodeId>,
 }
 
 #[async_trait]
@@ -163,7 +161,7 @@ impl Lab for Elsewhere {
     }
 
     async fn host(&self, node: &str) -> Result<Arc<dyn Host>, HostError> {
-        match self.made.iter().any(|name| name == node) {
+        match self.made.iter().any(|name| name.as_str() == node) {
             true => self.lab.host(&format!("{node}{ELSEWHERE}")).await,
             false => self.lab.host(node).await,
         }

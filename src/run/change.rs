@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::branch::Fork;
 use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
-use crate::harness::{Role, Step, World};
+use crate::harness::{Step, World};
 use crate::journal::{Event, Heard, Problem};
 use crate::plan::PlannedStep;
 
@@ -74,11 +74,6 @@ pub struct Block<'a> {
     pub world: &'a World,
     /// The steps, without the lines of an `all`.
     pub steps: Vec<&'a PlannedStep>,
-}
-
-/// Whether a step does nothing but judge.
-pub(super) fn is_judgement(step: &PlannedStep) -> bool {
-    step.kind.role == Role::Judge || step.kind.name == "all"
 }
 
 impl Block<'_> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::disk;
-use crate::harness::{Awaited, Finding, Role, World};
+use crate::harness::{Awaited, Finding, Link, NodeId, Role, World};
 use crate::host::{HostError, Seen};
 use crate::journal::{Cause, Outcome};
 use crate::node::{Ending, Holdup, HoldupKind, Node, Postmaster, ServerState};
@@ -27,7 +27,7 @@ pub struct Scene<'a> {
     /// The run's work directory.
     pub dir: &'a Path,
     /// What it has said that it waits for.
-    pub awaits: Arc<Mutex<Vec<(Awaited, String)>>>,
+    pub awaits: Arc<Mutex<Vec<(Awaited, NodeId)>>>,
 }
 
 /// How a server is that the drill has left running.
@@ -59,7 +59,7 @@ impl Scene<'_> {
         self.awaited(|(awaited, _)| *awaited == Awaited::Command)
     }
 
-    fn awaited(&self, is_it: impl Fn(&(Awaited, String)) -> bool) -> bool {
+    fn awaited(&self, is_it: impl Fn(&(Awaited, NodeId)) -> bool) -> bool {
         self.awaits.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_it)
     }
 
@@ -101,7 +101,7 @@ impl Scene<'_> {
 
     /// The server that the step makes, where somebody has frozen its host before it was there: no step can pause what is not there.
     async fn frozen_in_the_making(&self) -> Option<&str> {
-        let name = self.step.step.makes_node()?.as_str();
+        let name = self.step.makes.as_ref()?.as_str();
         if self.world.outputs().nodes.contains_key(name) {
             return None;
         }
@@ -242,7 +242,8 @@ impl Scene<'_> {
             });
         }
         let cut: Vec<_> = self.world.outputs().cut.iter().cloned().collect();
-        for (a, b) in cut.iter().filter(|(a, b)| self.refers_to(a) && self.refers_to(b)) {
+        let ends = cut.iter().map(Link::ends).filter(|(a, b)| self.refers_to(a) && self.refers_to(b));
+        for (a, b) in ends {
             let what = format!("the network between `{a}` and `{b}` is cut, by an earlier step");
             let help = Some(format!("`heal: {{ between: [{a}, {b}] }}` mends it"));
             found.push(Holdup { kind: HoldupKind::Receiver, what, more: vec![], help, endless: true });
@@ -307,10 +308,7 @@ impl Scene<'_> {
     /// Whether a server that runs could be the synchronous standby of a primary.
     fn has_standby(&self, primary: &Node, names: &str) -> bool {
         let state = self.world.outputs();
-        let cut = |node: &Node| {
-            let pair = |a: &String, b: &String| a == primary.name() && b == node.name();
-            state.cut.iter().any(|(a, b)| pair(a, b) || pair(b, a))
-        };
+        let cut = |node: &Node| state.cut.contains(&Link::new(primary.name().into(), node.name().into()));
         let fits = |node: &Node| names.contains('*') || names.contains(node.name());
         state.nodes.values().any(|node| node.name() != primary.name() && node.is_up() && fits(node) && !cut(node))
     }
@@ -330,7 +328,7 @@ impl Scene<'_> {
 
     /// Whether it judges.
     pub fn judges(&self) -> bool {
-        self.step.kind.role == Role::Judge
+        self.step.kind.role == Role::Check
     }
 }
 
@@ -345,7 +343,7 @@ pub async fn note_felled(world: &World) {
     for node in lately {
         let look = tokio::time::timeout(PATIENCE, node.postmaster()).await;
         if matches!(look, Ok(Ok(Postmaster::Gone))) {
-            world.outputs().felled.insert(node.name().to_owned());
+            world.outputs().felled.insert(node.name().into());
         }
     }
 }

@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::branch::{self, Fork};
 use super::budget;
-use super::change::{Block, Change, is_judgement};
+use super::change::{Block, Change};
 use super::disk;
 use super::gate::Gate;
 use super::keep::{Kept, KeptNode};
 use super::start::{Starter, external};
 use super::step::{Ran, StepRun, failed_users};
-use crate::harness::{Finding, Outputs, World};
+use crate::harness::{Finding, NodeId, Outputs, RepoId, StepId, World};
 use crate::host::{Backend, HostError, Lab, LabSpec};
 use crate::journal::{Cause, Event, Journal, Outcome, Problem};
 use crate::node::{ServerState, StartError};
@@ -241,7 +241,7 @@ impl Work<'_> {
 
     async fn make_lab(&self) -> Result<Arc<dyn Lab>, HostError> {
         let plan = &self.drill.plan;
-        let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name.clone());
+        let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
         let branches = self.drill.change.trial.as_ref().is_some_and(|trial| trial.branches());
         let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
         let spec = LabSpec {
@@ -249,9 +249,9 @@ impl Work<'_> {
             drill: self.index,
             dir: self.env.dir.clone(),
             major: self.drill.major,
-            nodes: own.chain(plan.made.iter().cloned()).chain(elsewhere).collect(),
-            repos: plan.repos.keys().cloned().collect(),
-            cuts: plan.cuts(),
+            nodes: own.chain(&plan.made).map(ToString::to_string).chain(elsewhere).collect(),
+            repos: plan.repos.keys().map(ToString::to_string).collect(),
+            cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
         };
         tokio::select! {
             biased;
@@ -319,8 +319,8 @@ impl Work<'_> {
 
     fn world(&self, lab: &Arc<dyn Lab>) -> World {
         let plan = &self.drill.plan;
-        let repo = |(name, spec): (&String, &RepoSpec)| {
-            let place = Place { name: name.clone(), path: lab.repo(name) };
+        let repo = |(name, spec): (&RepoId, &RepoSpec)| {
+            let place = Place { name: name.to_string(), path: lab.repo(name) };
             (name.clone(), spec.kind.at(place))
         };
         World {
@@ -381,12 +381,12 @@ impl Work<'_> {
         let steps: Vec<_> = self.drill.plan.steps.iter().filter(|step| !step.finally && step.group.is_none()).collect();
         let mut judging = false;
         for (at, step) in steps.iter().enumerate() {
-            let begins = is_judgement(step) && !judging;
-            judging = is_judgement(step);
+            let begins = step.is_check() && !judging;
+            judging = step.is_check();
             if let Some(trial) = &self.drill.change.trial {
                 let began = Instant::now();
                 let tried = if begins {
-                    let steps = steps[at..].iter().take_while(|step| is_judgement(step)).copied().collect();
+                    let steps = steps[at..].iter().take_while(|step| step.is_check()).copied().collect();
                     trial.before(&Block { work: self, world, steps }).await
                 } else {
                     trial.at(&Fork { work: self, world, steps: &steps[at..] }).await
@@ -422,7 +422,7 @@ impl Work<'_> {
         // The world lives in this frame; what the task needs of it is shared.
         let state = world.shared_users();
         let task = tokio::spawn(async move {
-            let mut before: BTreeMap<String, u64> = BTreeMap::new();
+            let mut before: BTreeMap<StepId, u64> = BTreeMap::new();
             let mut last = Instant::now();
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -481,7 +481,7 @@ impl Work<'_> {
         // Those of servers that did not come up, too: so by their hosts, not by what the drill knows to be there.
         let plan = &self.drill.plan;
         let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
-        let there: Vec<String> = world.outputs().nodes.keys().cloned().collect();
+        let there: Vec<NodeId> = world.outputs().nodes.keys().cloned().collect();
         let names = own.chain(plan.made.iter().filter(|name| there.contains(name)));
         let logs = names.map(|name| async {
             let log = async {
@@ -503,7 +503,7 @@ impl Work<'_> {
             (name.clone(), log.await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         });
         let logs = tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(logs)).await;
-        let keep = |(name, log): (String, Result<String, HostError>)| {
+        let keep = |(name, log): (NodeId, Result<String, HostError>)| {
             let text = log.unwrap_or_else(|e| format!("the log could not be read: {e}\n"));
             std::fs::write(dir.join(format!("{name}.log")), self.env.journal.redact(&text))
         };

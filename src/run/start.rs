@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::harness::NodeSpec;
+use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Starter<'a> {
     pub plan: &'a Plan,
     pub lab: &'a Arc<dyn Lab>,
-    pub repos: &'a BTreeMap<String, Repo>,
+    pub repos: &'a BTreeMap<RepoId, Repo>,
     pub password: &'a str,
     pub journal: &'a Journal,
     pub drill: usize,
@@ -35,7 +35,7 @@ type Ready = watch::Receiver<Option<Arc<Node>>>;
 
 impl Starter<'_> {
     /// Makes and starts all the nodes that are listed in the scenario; those that follow another one are streaming.
-    pub async fn start(&self) -> Result<BTreeMap<String, Arc<Node>>, StartError> {
+    pub async fn start(&self) -> Result<BTreeMap<NodeId, Arc<Node>>, StartError> {
         let channels: BTreeMap<&str, _> =
             self.plan.nodes.keys().map(|name| (name.as_str(), watch::channel(None))).collect();
         let systems = self.systems();
@@ -47,7 +47,7 @@ impl Starter<'_> {
                 let began = Instant::now();
                 let node = self.start_one(name, spec, system, upstream).await?;
                 let duration_ms = began.elapsed().as_millis() as u64;
-                self.journal.write(Event::NodeReady { drill: self.drill, node: name.clone(), duration_ms });
+                self.journal.write(Event::NodeReady { drill: self.drill, node: name.to_string(), duration_ms });
                 ready.send_replace(Some(node.clone()));
                 Ok::<_, StartError>((name.clone(), node))
             }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use super::diagnosis::{PATIENCE, Scene, note_felled};
 use super::drill::{StepTime, Tally, Work, worst};
 use super::watch::watch;
-use crate::harness::{Context, Finding, Role, StepResult, UserPace, World};
+use crate::harness::{Context, Finding, NodeId, Role, StepId, StepResult, UserPace, World};
 use crate::journal::{Cause, Event, Facts, Outcome, Problem};
 use crate::node::{Holdup, HoldupKind};
 use crate::pg::Version;
@@ -202,7 +202,7 @@ impl StepRun<'_> {
     fn context(&self, deadline: Instant) -> Context<'_> {
         Context {
             world: self.world,
-            id: self.step.head.id.as_deref(),
+            id: self.step.id.as_ref(),
             kind: self.step.kind,
             index: self.step.head.index,
             deadline,
@@ -221,7 +221,7 @@ impl StepRun<'_> {
         if self.step.kind.role != Role::Incident || self.step.head.id.is_none() {
             return;
         }
-        let named = self.step.nodes().next();
+        let named = self.step.nodes().next().map(NodeId::as_str);
         let nodes: Vec<_> = self.world.outputs().nodes.values().filter(|node| node.is_up()).cloned().collect();
         let node = nodes.iter().find(|node| Some(node.name()) == named).or(nodes.first());
         if let Some(node) = node {
@@ -301,7 +301,7 @@ impl StepRun<'_> {
         let result = self.blame_users(result);
         let mut foreign = leave.foreign || (!failed && result.is_err());
         let end = match result {
-            Ok(()) => End { judged: self.step.kind.role == Role::Judge, ..End::new(Outcome::Passed) },
+            Ok(()) => End { judged: self.step.kind.role == Role::Check, ..End::new(Outcome::Passed) },
             Err(mut finding) => {
                 if finding.cause == Cause::NeverCame && leave.drill_over && self.work.ends() <= Instant::now() {
                     foreign = true;
@@ -311,7 +311,7 @@ impl StepRun<'_> {
                     finding = scene.diagnose(finding).await;
                 }
                 let problem = self.at_setting(&finding, finding.problem(&self.world.source, self.step.action));
-                let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Judge;
+                let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Check;
                 End { judged, ..End::of_problem(finding.outcome, problem) }
             }
         };
@@ -407,7 +407,7 @@ async fn passed(deadline: Instant, tells: &AtomicBool) {
 /// Users of whom one has met an error that nobody tolerates, or who are no more.
 pub struct FailedUsers {
     /// Their step's id.
-    id: String,
+    id: StepId,
     /// Where it stands.
     at: Option<Span>,
     failure: Failure,
@@ -423,7 +423,7 @@ pub fn failed_users(work: &Work<'_>, world: &World) -> Option<FailedUsers> {
             Some(state) => format!("{} ({state})", failure.message),
             None => failure.message.clone(),
         };
-        let traffic = work.drill.plan.steps.iter().find(|step| step.head.id.as_deref() == Some(&id));
+        let traffic = work.drill.plan.steps.iter().find(|step| step.id.as_ref() == Some(&id));
         Some(FailedUsers { id, at: traffic.map(|step| step.action), failure, said })
     })
 }

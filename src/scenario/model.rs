@@ -11,7 +11,7 @@ use super::not_built::{NOT_BUILT, is_later_key, today};
 use super::remedy;
 use super::repo_kind::RepoKind;
 use super::values::Values;
-use crate::harness::{Decode, Kind, Role, Step};
+use crate::harness::{Decode, Kind, Role, Spec};
 use crate::journal::Problem;
 use crate::source::{
     ConnectionString, Duration, Name, Ordered, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq, choices,
@@ -104,7 +104,7 @@ pub struct StepItem {
 #[derive(Debug)]
 pub enum Body {
     /// One thing.
-    Step(Box<dyn Step>),
+    Step(Box<dyn Spec>),
     /// Every one of these: `all`.
     All(Vec<StepLine>),
 }
@@ -492,19 +492,19 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
         StepLine::Undecoded(Undecoded { kind, id, makes })
     };
     let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged()) };
-    let body = match kind.name {
-        "all" if place == Place::All => {
+    let body = match kind.role {
+        Role::Group if place == Place::All => {
             let problem =
                 decoder.problem(action.key.span, "`all` does not stand in `all`", "list the judgements directly");
             decoder.tell(problem);
             None
         }
-        "all" => Some(Body::All(decode_steps(decoder, action, Place::All))),
-        name => steps::decode(name, Fields { decoder, action }).map(Body::Step),
+        Role::Group => Some(Body::All(decode_steps(decoder, action, Place::All))),
+        _ => steps::decode(kind.name, Fields { decoder, action }).map(Body::Step),
     };
-    if place == Place::All && kind.role != Role::Judge && kind.name != "all" {
+    if place == Place::All && !matches!(kind.role, Role::Check | Role::Group) {
         let problem = decoder.problem(action.key.span, "`all` holds judgements", format!("`{}` is none", kind.name));
-        let judges = KINDS.iter().filter(|kind| kind.role == Role::Judge).map(|kind| kind.name);
+        let judges = KINDS.iter().filter(|kind| kind.role == Role::Check).map(|kind| kind.name);
         decoder.tell(problem.help(format!("judgements are {}", choices(judges, "and"))));
     }
     let common = match common {

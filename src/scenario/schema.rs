@@ -67,9 +67,9 @@ fn step(generator: &mut SchemaGenerator) -> Value {
     properties.insert("when".to_owned(), json!(generator.subschema_for::<When>()));
     let common = properties.len();
     for kind in KINDS {
-        let value = match kind.name {
-            "all" => {
-                let judges: Vec<&str> = KINDS.iter().filter(|k| k.role == Role::Judge).map(|k| k.name).collect();
+        let value = match kind.role {
+            Role::Group => {
+                let judges: Vec<&str> = KINDS.iter().filter(|k| k.role == Role::Check).map(|k| k.name).collect();
                 json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1,
                         "description": format!("Runs every one of these judgements: {}", judges.join(", ")) })
             }

@@ -8,11 +8,11 @@ mod judgement;
 mod protection;
 mod recovery;
 
-pub use judgement::all::All;
+pub use judgement::all::AllSpec;
 pub use judgement::assert_traffic::look_again;
 pub use judgement::loss_notes::thousands;
 
-use crate::harness::{Decode, Kind, Step, StepKind};
+use crate::harness::{Decode, Kind, Spec, StepKind};
 
 /// Declares the step kinds, the one place of registration: `ward::module::Type`.
 macro_rules! step_kinds {
@@ -21,10 +21,10 @@ macro_rules! step_kinds {
         pub const KINDS: &[Kind] = &[$(Kind::of::<$ward::$module::$kind>()),*];
 
         /// Decodes the fields of a step of the kind `name`. `None` if there is no such kind or the fields are wrong.
-        pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Step>> {
+        pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Spec>> {
             match name {
                 $(<$ward::$module::$kind as StepKind>::NAME => {
-                    decoder.decode::<$ward::$module::$kind>().map(|step| Box::new(step) as Box<dyn Step>)
+                    decoder.decode::<$ward::$module::$kind>().map(|step| Box::new(step) as Box<dyn Spec>)
                 })*
                 _ => None,
             }
@@ -39,50 +39,50 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 
 step_kinds! {
     data::create_data::CreateData,
-    data::sql::Sql,
+    data::sql::SqlSpec,
     data::traffic::Traffic,
-    data::stop_traffic::StopTraffic,
+    data::stop_traffic::StopTrafficSpec,
     data::wait_for::WaitFor,
-    incident::drop_table::DropTable,
-    incident::truncate_table::TruncateTable,
-    incident::crash::Crash,
-    incident::kill_host::KillHost,
-    incident::lose_host::LoseHost,
-    incident::lose_site::LoseSite,
-    incident::stop::Stop,
-    incident::start::Start,
-    incident::restart::Restart,
-    incident::pause::Pause,
-    incident::unpause::Unpause,
-    incident::cut::Cut,
-    incident::heal::Heal,
-    incident::overwrite::Overwrite,
-    incident::wipe::Wipe,
+    incident::drop_table::DropTableSpec,
+    incident::truncate_table::TruncateTableSpec,
+    incident::crash::CrashSpec,
+    incident::kill_host::KillHostSpec,
+    incident::lose_host::LoseHostSpec,
+    incident::lose_site::LoseSiteSpec,
+    incident::stop::StopSpec,
+    incident::start::StartSpec,
+    incident::restart::RestartSpec,
+    incident::pause::PauseSpec,
+    incident::unpause::UnpauseSpec,
+    incident::cut::CutSpec,
+    incident::heal::HealSpec,
+    incident::overwrite::OverwriteSpec,
+    incident::wipe::WipeSpec,
     incident::corrupt::Corrupt,
-    incident::lose_wal::LoseWal,
-    incident::break_archive::BreakArchive,
-    incident::mend_archive::MendArchive,
-    protection::backup::TakeBackup,
-    protection::mark::SetMark,
-    protection::wait_archived::WaitArchived,
-    protection::sync::Sync,
+    incident::lose_wal::LoseWalSpec,
+    incident::break_archive::BreakArchiveSpec,
+    incident::mend_archive::MendArchiveSpec,
+    protection::backup::TakeBackupSpec,
+    protection::mark::SetMarkSpec,
+    protection::wait_archived::WaitArchivedSpec,
+    protection::sync::SyncSpec,
     recovery::recover::Recover,
-    recovery::promote::Promote,
-    recovery::rewind::Rewind,
-    recovery::rebuild::Rebuild,
-    recovery::dump::TakeDump,
-    recovery::reimport::Reimport,
-    recovery::exec::Exec,
-    recovery::reconcile::Reconcile,
-    recovery::find_in_wal::FindInWal,
-    judgement::snapshot::TakeSnapshot,
+    recovery::promote::PromoteSpec,
+    recovery::rewind::RewindSpec,
+    recovery::rebuild::RebuildSpec,
+    recovery::dump::TakeDumpSpec,
+    recovery::reimport::ReimportSpec,
+    recovery::exec::ExecSpec,
+    recovery::reconcile::ReconcileSpec,
+    recovery::find_in_wal::FindInWalSpec,
+    judgement::snapshot::TakeSnapshotSpec,
     judgement::assert_rows::AssertRows,
-    judgement::assert_catalog::AssertCatalog,
-    judgement::assert_traffic::AssertTraffic,
-    judgement::assert_streaming::AssertStreaming,
+    judgement::assert_catalog::AssertCatalogSpec,
+    judgement::assert_traffic::AssertTrafficSpec,
+    judgement::assert_streaming::AssertStreamingSpec,
     judgement::assert_intact::AssertIntact,
-    judgement::assert_in_recovery::AssertInRecovery,
-    judgement::assert_primary::AssertPrimary,
-    judgement::assert_log::AssertLog,
-    judgement::all::All,
+    judgement::assert_in_recovery::AssertInRecoverySpec,
+    judgement::assert_primary::AssertPrimarySpec,
+    judgement::assert_log::AssertLogSpec,
+    judgement::all::AllSpec,
 }

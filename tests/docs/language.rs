@@ -102,7 +102,7 @@ fn every_step_is_in_its_wards_table_with_its_fields_and_its_deadline() {
     );
     for kind in KINDS {
         let (_, row) = told.iter().find(|(name, _)| name == kind.name).expect("it is there");
-        assert_eq!(row[0].contains("**M**"), kind.role.is_mark(), "{}: is it a mark?", kind.name);
+        assert_eq!(row[0].contains("**M**"), kind.is_mark(), "{}: is it a mark?", kind.name);
         let object = Value::from((kind.schema)(&mut SchemaGenerator::default()));
         if object.get("properties").is_some_and(|fields| fields.as_object().is_some_and(|fields| !fields.is_empty())) {
             assert_eq!(sorted(quoted(&row[1])), sorted(fields(&object)), "the fields of `{}`", kind.name);

@@ -160,8 +160,8 @@ impl Session {
 
 /// The tables that a step has brought, by their OIDs.
 async fn tables(block: &Block<'_>, step: usize, session: &Session) -> Result<Vec<u32>> {
-    let brings = block.plan().steps.get(step).and_then(|step| step.step.brings());
-    let (names, schemas) = match brings.map(|brings| brings.what) {
+    let brings = block.plan().steps.get(step).and_then(|step| step.effects.brings.as_ref());
+    let (names, schemas) = match brings.map(|brings| &brings.what) {
         Some(Brought::Table(table)) => (vec![table.quoted()], vec![]),
         Some(Brought::Dump(id)) => match block.world.outputs().dumps.get(id) {
             Some(dump) => (dump.tables.iter().map(crate::pg::TableName::quoted).collect(), dump.schemas.clone()),

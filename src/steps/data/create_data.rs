@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::data::{Columns, ColumnsError, DataError, Generator};
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
+};
 use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
 use crate::source::{Ordered, Spanned};
@@ -44,7 +46,7 @@ use crate::steps::data::load::FileRun;
 pub struct CreateData {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The table to make.
     #[serde(default)]
     table: Option<Spanned<TableName>>,
@@ -60,10 +62,55 @@ pub struct CreateData {
 }
 
 impl StepKind for CreateData {
+    type Step = Self;
+
     const NAME: &'static str = "create_data";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const OUTPUT: Option<Output> = Some(Output::Data);
     const USERS: UserPace = UserPace::Full;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
+}
+
+impl CreateData {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
+        self.node.look_up_own(scope);
+        match (&self.table, &self.file) {
+            (None, None) => scope.error_help(
+                scope.action,
+                "`table` or `file` is missing",
+                "create what?",
+                "write `table: NAME, rows: N` or `file: PATH`",
+            ),
+            (Some(_), Some(file)) => {
+                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
+            }
+            (Some(table), None) if self.rows.is_none() => {
+                scope.error(table.entry, "`rows` is missing", "how many rows?");
+            }
+            (None, Some(file)) => {
+                scope.file(file);
+                for (entry, field) in
+                    [(self.rows.as_ref().map(|r| r.entry), "rows"), (self.columns.as_ref().map(|c| c.entry), "columns")]
+                {
+                    if let Some(entry) = entry {
+                        scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(rows) = &self.rows
+            && rows.value == 0
+        {
+            scope.error(rows.span, "a table without rows proves nothing", "at least 1");
+        }
+        self.check_columns(scope);
+    }
 }
 
 /// From how many rows on two sessions fill a table.
@@ -106,47 +153,16 @@ impl CreateData {
 
 #[async_trait(?Send)]
 impl Step for CreateData {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-        match (&self.table, &self.file) {
-            (None, None) => scope.error_help(
-                scope.action,
-                "`table` or `file` is missing",
-                "create what?",
-                "write `table: NAME, rows: N` or `file: PATH`",
-            ),
-            (Some(_), Some(file)) => {
-                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
-            }
-            (Some(table), None) if self.rows.is_none() => {
-                scope.error(table.entry, "`rows` is missing", "how many rows?");
-            }
-            (None, Some(file)) => {
-                scope.file(file);
-                for (entry, field) in
-                    [(self.rows.as_ref().map(|r| r.entry), "rows"), (self.columns.as_ref().map(|c| c.entry), "columns")]
-                {
-                    if let Some(entry) = entry {
-                        scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
-                    }
-                }
-            }
-            _ => {}
-        }
-        if let Some(rows) = &self.rows
-            && rows.value == 0
-        {
-            scope.error(rows.span, "a table without rows proves nothing", "at least 1");
-        }
-        self.check_columns(scope);
-    }
-
     fn title(&self) -> String {
         match (&self.file, &self.table, &self.rows) {
             (Some(file), ..) => format!("load {} into {}", file.value, self.node),
             (None, Some(table), Some(rows)) => format!("{} rows in {} on {}", rows.value, table.value, self.node),
             _ => "create data".to_owned(),
         }
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

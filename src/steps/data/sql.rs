@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 
-use crate::harness::{Aside, Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{
+    Awaited, Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind,
+    StepResult, UserPace,
+};
 use crate::node::{Node, Purpose, Text, discard};
 use crate::pg::error_message;
 use crate::pg::sql::split_statements;
@@ -33,10 +36,10 @@ use crate::steps::data::load::{FileRun, user_help};
 /// It passes when the transaction was committed. It fails with the server's own message when it was not.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sql {
+pub struct SqlSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The SQL.
     #[serde(default)]
     query: Option<Spanned<SqlText>>,
@@ -48,17 +51,30 @@ pub struct Sql {
     args: Vec<Scalar>,
 }
 
-impl StepKind for Sql {
-    const NAME: &'static str = "sql";
-    const DEADLINE: Duration = Duration::from_secs(300);
-    const ROLE: Role = Role::Mark;
-    const USERS: UserPace = UserPace::Full;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Sql {
+    /// The server.
+    node: NodeRef,
+    /// The SQL.
+    query: Option<Spanned<SqlText>>,
+    /// A file with SQL.
+    file: Option<Spanned<String>>,
+    /// Bound as `$1`, `$2` ...
+    args: Vec<Scalar>,
 }
 
-#[async_trait(?Send)]
-impl Step for Sql {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+impl StepKind for SqlSpec {
+    type Step = Sql;
+
+    const NAME: &'static str = "sql";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Transaction;
+    const USERS: UserPace = UserPace::Full;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Sql> {
+        let node = scope.own_node(&self.node);
         match (&self.query, &self.file) {
             (None, None) => {
                 scope.error_help(scope.action, "`query` or `file` is missing", "run what?", "write `query: ...`");
@@ -85,8 +101,12 @@ impl Step for Sql {
         if let Some(file) = &self.file {
             scope.file(file);
         }
+        Some(Sql { node: node?, query: self.query, file: self.file, args: self.args })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for Sql {
     fn title(&self) -> String {
         match (&self.file, &self.query) {
             (Some(file), _) => format!("run {} on {}", file.value, self.node),
@@ -95,8 +115,8 @@ impl Step for Sql {
         }
     }
 
-    fn aside(&self) -> Aside {
-        Aside::OnItsNode
+    fn effects(&self) -> Effects {
+        Effects::writes(&self.node)
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace};
 use crate::journal::Event;
 use crate::source::{Name, Spanned};
 
@@ -20,26 +20,40 @@ use crate::source::{Name, Spanned};
 /// deadline, and when a user had met an error that `tolerate` does not name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
+pub struct StopTrafficSpec {
+    /// The id of the traffic step.
+    traffic: Spanned<Name>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
 pub struct StopTraffic {
     /// The id of the traffic step.
     traffic: Spanned<Name>,
 }
 
-impl StepKind for StopTraffic {
+impl StepKind for StopTrafficSpec {
+    type Step = StopTraffic;
+
     const NAME: &'static str = "stop_traffic";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
     const USERS: UserPace = UserPace::Full;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<StopTraffic> {
+        scope.step_with(&self.traffic, &[Output::Traffic]);
+        Some(StopTraffic { traffic: self.traffic })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for StopTraffic {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.step(&self.traffic, &["traffic"]);
-    }
-
     fn title(&self) -> String {
         format!("stop {}", self.traffic.value)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace, Users};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace, Users,
+};
 use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
 use crate::pg::TableName;
@@ -92,7 +94,7 @@ use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
 pub struct Traffic {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// Servers, of which one accepts writes.
     #[serde(default)]
     nodes: Option<Spanned<Vec<Spanned<Name>>>>,
@@ -146,23 +148,25 @@ impl Ledger {
 }
 
 impl StepKind for Traffic {
+    type Step = Self;
+
     const NAME: &'static str = "traffic";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Act;
+    const OUTPUT: Option<Output> = Some(Output::Traffic);
     const USERS: UserPace = UserPace::Full;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
 }
 
-const MOST_CLIENTS: u32 = 1000;
-
-/// How long a server has to say which columns it has.
-const ANSWERS: Duration = Duration::from_secs(3);
-
-#[async_trait(?Send)]
-impl Step for Traffic {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
+impl Traffic {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
         match &self.nodes {
             None => {
-                scope.own_node(&mut self.node);
+                self.node.look_up_own(scope);
             }
             Some(nodes) => {
                 if let Some(span) = self.node.span() {
@@ -172,8 +176,8 @@ impl Step for Traffic {
                     scope.error(nodes.span, "`nodes` is empty", "users need a server to go to");
                 }
                 for name in &nodes.value {
-                    if let Some(info) = scope.named_node(name)
-                        && info.external
+                    if let Some(node) = scope.named_node(name)
+                        && let Some(info) = scope.node_info(&node).filter(|info| info.external)
                     {
                         let title = format!("`{}` is external: a drill only reads from it", name.value);
                         let related = (info.span, "declared external here".to_owned());
@@ -253,7 +257,15 @@ impl Step for Traffic {
             scope.error_help(span, refused.title, "so it cannot be judged here", refused.help);
         }
     }
+}
 
+const MOST_CLIENTS: u32 = 1000;
+
+/// How long a server has to say which columns it has.
+const ANSWERS: Duration = Duration::from_secs(3);
+
+#[async_trait(?Send)]
+impl Step for Traffic {
     fn title(&self) -> String {
         let clients = self.clients.as_ref().map_or(DEFAULT_CLIENTS, |c| c.value);
         let nodes = match &self.nodes {
@@ -261,6 +273,10 @@ impl Step for Traffic {
             None => self.node.to_string(),
         };
         format!("{clients} users on {nodes}")
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -273,7 +289,7 @@ impl Step for Traffic {
             let node = cx.world.node(&name)?;
             logins.push((name, Arc::new(move || node.login())));
         }
-        let id = cx.id.unwrap_or_default();
+        let id = cx.id.ok_or_else(|| Finding::errored("`traffic` has no `id`"))?;
         // `$client` is unique to a user of the whole drill: several traffic steps may write to the same table.
         let earlier: usize = cx.world.outputs().users.values().map(|users| users.workload.clients).sum();
         let workload = self.workload(cx.world.seed, 1 + earlier as u64);
@@ -285,9 +301,14 @@ impl Step for Traffic {
         self.resolve_ledgers(cx, &names).await?;
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
-        let users =
-            Arc::new(Users { pool, workload, nodes: names, judged: Mutex::new(None), measured: Mutex::new(None) });
-        cx.world.outputs().users.insert(id.to_owned(), users);
+        let users = Arc::new(Users {
+            pool,
+            workload,
+            nodes: names.iter().map(|name| name.as_str().into()).collect(),
+            judged: Mutex::new(None),
+            measured: Mutex::new(None),
+        });
+        cx.world.outputs().users.insert(id.clone(), users);
         Ok(())
     }
 }

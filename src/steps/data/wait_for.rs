@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::harness::{Aside, Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{
+    Awaited, Context, Effects, Finding, NodeField, NodeId, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
+    UserPace,
+};
 use crate::node::{Node, SqlError};
 use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 use crate::steps::data::sql::shorten;
@@ -45,7 +48,7 @@ pub struct WaitFor {
     since: Option<Spanned<Name>>,
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// A query whose first row's first column counts.
     #[serde(default)]
     query: Option<Spanned<Sql>>,
@@ -124,18 +127,24 @@ impl<'de> Visitor<'de> for OneValue {
 }
 
 impl StepKind for WaitFor {
+    type Step = Self;
+
     const NAME: &'static str = "wait_for";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
     const USERS: UserPace = UserPace::Full;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
 }
 
-#[async_trait(?Send)]
-impl Step for WaitFor {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
+impl WaitFor {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
         match (&self.traffic, &self.query, &self.log) {
             (Some(traffic), None, None) => {
-                scope.step(traffic, &["traffic"]);
+                scope.step_with(traffic, &[Output::Traffic]);
                 if self.acked.is_none() {
                     scope.error(traffic.entry, "`acked` is missing", "how many transactions?");
                 }
@@ -144,13 +153,13 @@ impl Step for WaitFor {
                 }
             }
             (None, Some(query), None) => {
-                scope.node(&mut self.node);
+                self.node.look_up(scope);
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "what should it be?");
                 }
             }
             (None, None, Some(_)) => {
-                scope.own_node(&mut self.node);
+                self.node.look_up_own(scope);
             }
             (None, None, None) => scope.error_help(
                 scope.action,
@@ -176,7 +185,10 @@ impl Step for WaitFor {
             }
         }
     }
+}
 
+#[async_trait(?Send)]
+impl Step for WaitFor {
     fn title(&self) -> String {
         match (&self.traffic, &self.query, &self.log) {
             (Some(traffic), ..) => {
@@ -190,8 +202,8 @@ impl Step for WaitFor {
         }
     }
 
-    fn aside(&self) -> Aside {
-        Aside::Reads
+    fn effects(&self) -> Effects {
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -218,7 +230,7 @@ impl WaitFor {
         };
         let span = self.acked.as_ref().map_or(traffic.span, |acked| acked.entry);
         let (world, hopeless) = (cx.world, cx.hopeless.clone());
-        let there = |name: &String| world.node(name).is_ok_and(|node| node.should_answer());
+        let there = |name: &NodeId| world.node(name).is_ok_and(|node| node.should_answer());
         let reached = cx.until(&what, async |seen| {
             let now = match &since {
                 Some(mark) => users.pool.acknowledged_since(mark.after.seen),

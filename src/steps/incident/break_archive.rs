@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::is_in_recovery;
 use crate::pg::quote_literal;
 use crate::repo::Broken;
@@ -34,18 +36,28 @@ use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, fi
 /// in recovery, which archives nothing. With an `id` the step is a mark. `mend_archive` undoes it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BreakArchive {
+pub struct BreakArchiveSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// What is wrong with it.
     how: Spanned<How>,
     /// With `lags`: how late.
     #[serde(default)]
     by: Option<Spanned<Span>>,
-    /// Where it archives to.
-    #[serde(skip)]
-    repo: Option<String>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct BreakArchive {
+    /// The server.
+    node: NodeRef,
+    /// What is wrong with it.
+    how: Spanned<How>,
+    /// With `lags`: how late.
+    by: Option<Spanned<Span>>,
+    /// The repo that the node archives to.
+    repo: RepoId,
 }
 
 /// What an archive_command does instead of archiving.
@@ -60,11 +72,27 @@ enum How {
     Lags,
 }
 
-impl StepKind for BreakArchive {
+impl StepKind for BreakArchiveSpec {
+    type Step = BreakArchive;
+
     const NAME: &'static str = "break_archive";
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<BreakArchive> {
+        let archive = archive_of(scope, &self.node, "there is no archive_command to break");
+        if let Some(by) = &self.by {
+            if self.how.value != How::Lags {
+                scope.error(by.entry, "`by` goes with `how: lags`", "how late which segments?");
+            } else if by.value.0.is_zero() {
+                scope.error(by.span, "a segment that comes at once is not late", "longer than nothing");
+            }
+        }
+        let (node, repo) = archive?;
+        Some(BreakArchive { node, how: self.how, by: self.by, repo })
+    }
 }
 
 /// How late a segment comes where the scenario does not say.
@@ -72,18 +100,12 @@ const LATE: Duration = Duration::from_secs(3);
 
 #[async_trait(?Send)]
 impl Step for BreakArchive {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.repo = archive_of(scope, &mut self.node, "there is no archive_command to break");
-        let Some(by) = &self.by else { return };
-        if self.how.value != How::Lags {
-            scope.error(by.entry, "`by` goes with `how: lags`", "how late which segments?");
-        } else if by.value.0.is_zero() {
-            scope.error(by.span, "a segment that comes at once is not late", "longer than nothing");
-        }
-    }
-
     fn title(&self) -> String {
         format!("archive_command of {} {}", self.node, self.broken().word())
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -101,7 +123,7 @@ impl Step for BreakArchive {
             return Err(Finding::failed("the incident did nothing")
                 .label(format!("`{}` is in recovery, and archives nothing", self.node)));
         }
-        let command = broken.command(&**cx.world.repo(self.repo.as_deref().unwrap_or_default())?);
+        let command = broken.command(&**cx.world.repo(&self.repo)?);
         let log = node.log_size().await?;
         cx.marked(&node, async |client, cx| {
             client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;
@@ -123,7 +145,7 @@ impl Step for BreakArchive {
             Ok(None)
         })
         .await?;
-        cx.world.outputs().broken_archives.entry(self.node.as_str().to_owned()).or_insert(log);
+        cx.world.outputs().broken_archives.entry(self.node.id.clone()).or_insert(log);
         Ok(())
     }
 }

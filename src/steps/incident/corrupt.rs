@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeId, Output, RepoId, Resolved, Role, Scope, Step, StepKind,
+    StepResult,
+};
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
 use crate::repo::{Damaged, Where, damage_file};
 use crate::source::{Name, Spanned, WhichWal};
-use crate::steps::incident::repo_damage::{
-    archivers, find_segment, marked_by, resolve_below, resolve_repo, resolve_wal,
-};
+use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_below, resolve_wal};
 
 /// Damages a page of a table, a WAL segment in an archive, or a file of a backup.
 ///
@@ -43,7 +44,7 @@ use crate::steps::incident::repo_damage::{
 pub struct Corrupt {
     /// The server, for a table or an index.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The table.
     #[serde(default)]
     table: Option<Spanned<TableName>>,
@@ -67,32 +68,28 @@ pub struct Corrupt {
     file: Option<Spanned<String>>,
     /// The repo, resolved.
     #[serde(skip)]
-    of: String,
+    of: Option<RepoId>,
     /// Whose mark the step is.
     #[serde(skip)]
-    archivers: Vec<String>,
+    archivers: Vec<NodeId>,
 }
 
 impl StepKind for Corrupt {
+    type Step = Self;
+
     const NAME: &'static str = "corrupt";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
 }
 
-/// A relation whose file is to be damaged.
-struct Relation {
-    /// In words: `toast table of notes`.
-    what: String,
-    /// Its file, below the data directory.
-    file: String,
-    /// The page.
-    block: u64,
-    block_size: u64,
-}
-
-#[async_trait(?Send)]
-impl Step for Corrupt {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
+impl Corrupt {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
         let targets = [
             self.table.as_ref().map(|target| target.entry),
             self.index.as_ref().map(|target| target.entry),
@@ -137,7 +134,7 @@ impl Step for Corrupt {
             }
         }
         if in_server && !in_repo {
-            scope.own_node(&mut self.node);
+            self.node.look_up_own(scope);
         }
         if let Some(file) = &self.file {
             resolve_below(scope, file, "the backup");
@@ -145,30 +142,51 @@ impl Step for Corrupt {
         if let Some(which) = &self.wal {
             resolve_wal(scope, which);
         }
-        let taken_to = self.backup.as_ref().and_then(|backup| scope.step(backup, &["backup"])?.detail);
+        let taken_to = self.backup.as_ref().and_then(|backup| {
+            let made = scope.step_with(backup, &[Output::Backup])?;
+            scope.step_info(&made)?.repo.clone()
+        });
         if in_repo {
             let repo = match (&self.repo, taken_to) {
                 (None, Some(repo)) => Some(repo),
                 // Of a backup that is not known nothing more is said.
                 (None, None) if self.backup.is_some() => None,
-                (repo, _) => resolve_repo(scope, repo.as_ref()),
+                (repo, _) => scope.repo_or_default(repo.as_ref()).map(|repo| repo.id),
             };
             if let Some(repo) = repo {
                 self.archivers = archivers(scope, &repo);
-                self.of = repo;
+                self.of = Some(repo);
             }
         }
     }
+}
 
+/// A relation whose file is to be damaged.
+struct Relation {
+    /// In words: `toast table of notes`.
+    what: String,
+    /// Its file, below the data directory.
+    file: String,
+    /// The page.
+    block: u64,
+    block_size: u64,
+}
+
+#[async_trait(?Send)]
+impl Step for Corrupt {
     fn title(&self) -> String {
         let toast = if self.wants_toast() { "the toast table of " } else { "" };
         match (&self.table, &self.index, &self.wal, &self.backup) {
             (Some(table), ..) => format!("damage {toast}{} on {}", table.value, self.node),
             (_, Some(index), ..) => format!("damage index {} on {}", index.value, self.node),
-            (_, _, Some(which), _) => format!("damage {} of repo {}", which.value, self.of),
-            (.., Some(backup)) => format!("damage backup {} in repo {}", backup.value, self.of),
+            (_, _, Some(which), _) => format!("damage {} of repo {}", which.value, self.of()),
+            (.., Some(backup)) => format!("damage backup {} in repo {}", backup.value, self.of()),
             _ => "damage".to_owned(),
         }
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -181,6 +199,10 @@ impl Step for Corrupt {
 }
 
 impl Corrupt {
+    fn of(&self) -> &str {
+        self.of.as_deref().unwrap_or_default()
+    }
+
     fn wants_toast(&self) -> bool {
         self.toast.as_ref().is_some_and(|toast| toast.value)
     }
@@ -251,7 +273,7 @@ impl Corrupt {
     }
 
     async fn run_wal(&self, cx: &mut Context<'_>, which: &Spanned<WhichWal>) -> StepResult {
-        let repo = cx.world.repo(&self.of)?.clone();
+        let repo = cx.world.repo(self.of())?.clone();
         let node = cx.world.any_host()?;
         let host = node.host()?.as_ref();
         let archive = repo.archive(host).await?;
@@ -264,7 +286,7 @@ impl Corrupt {
     }
 
     async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        let repo = cx.world.repo(&self.of)?.clone();
+        let repo = cx.world.repo(self.of())?.clone();
         let label = cx.world.label(backup.as_str());
         let node = cx.world.any_host()?;
         let file = self.file.as_ref().map(|file| file.value.as_str());

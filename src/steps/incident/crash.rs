@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 
 /// Kills the postmaster of `$1` and waits until it is gone; a zombie is.
 const KILL: &str = r#"read -r pid <"$1/postmaster.pid"
@@ -29,26 +31,41 @@ done"#;
 /// It passes when the server is gone. It fails when none was running: a crash of a stopped server is no incident.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Crash {
+pub struct CrashSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Crash {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for Crash {
+impl StepKind for CrashSpec {
+    type Step = Crash;
+
     const NAME: &'static str = "crash";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Crash> {
+        let node = scope.own_node(&self.node);
+        Some(Crash { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Crash {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("crash {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

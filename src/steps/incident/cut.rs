@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Link, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, Link, LinkField, MarkKind, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use std::sync::Arc;
 
 use crate::node::Node;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 /// Cuts the network between two nodes: what one sends to the other does not arrive, and nobody is told.
 ///
@@ -26,39 +28,52 @@ use crate::source::Spanned;
 /// deadline: where nothing is connected nothing can be cut.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Cut {
+pub struct CutSpec {
     /// The two nodes.
-    between: Spanned<Link>,
+    between: Spanned<LinkField>,
 }
 
-impl StepKind for Cut {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Cut {
+    /// The two nodes.
+    link: Link,
+    /// Where the two are named.
+    entry: Span,
+}
+
+impl StepKind for CutSpec {
+    type Step = Cut;
+
     const NAME: &'static str = "cut";
     const DEADLINE: Duration = Duration::from_secs(15);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Cut> {
+        let link = scope.link(&self.between)?;
+        scope.cuts(&link);
+        Some(Cut { link, entry: self.between.entry })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Cut {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.between.value.resolve(scope, self.between.entry);
-        scope.cuts(self.between.value.key());
-    }
-
     fn title(&self) -> String {
-        let (a, b) = self.between.value.names();
+        let (a, b) = self.link.ends();
         format!("cut the network between {a} and {b}")
     }
 
-    fn cuts(&self) -> Option<(&str, &str)> {
-        Some(self.between.value.names())
+    fn effects(&self) -> Effects {
+        Effects { cuts: Some(self.link.clone()), ..Effects::anything() }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (a, b) = self.between.value.names();
+        let (a, b) = self.link.ends();
         let nodes = (cx.world.node(a)?, cx.world.node(b)?);
-        if cx.world.outputs().cut.contains(&self.between.value.key()) {
+        if cx.world.outputs().cut.contains(&self.link) {
             return Err(Finding::failed(format!("`{a}` and `{b}` are cut off from each other already"))
-                .at(self.between.entry)
+                .at(self.entry)
                 .label("an earlier step has done so"));
         }
         // A standby that lost its primary a moment ago comes back by itself.
@@ -69,11 +84,11 @@ impl Step for Cut {
         });
         let primary = connected.await.map_err(|finding| {
             let why = "there is nothing to cut between nodes of which neither streams from the other";
-            finding.at(self.between.entry).help(why)
+            finding.at(self.entry).help(why)
         })?;
         cx.inject(&primary, async |cx| {
             cx.world.lab.cut(a, b).await?;
-            cx.world.outputs().cut.insert(self.between.value.key());
+            cx.world.outputs().cut.insert(self.link.clone());
             Ok(())
         })
         .await

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::pg::TableName;
 use crate::source::Spanned;
 
@@ -24,10 +26,10 @@ use crate::source::Spanned;
 /// nothing happened proves nothing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DropTable {
+pub struct DropTableSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The table, as in SQL.
     table: Spanned<TableName>,
     /// Drops what depends on it, too.
@@ -35,21 +37,40 @@ pub struct DropTable {
     cascade: bool,
 }
 
-impl StepKind for DropTable {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct DropTable {
+    /// The server.
+    node: NodeRef,
+    /// The table, as in SQL.
+    table: Spanned<TableName>,
+    /// Drops what depends on it, too.
+    cascade: bool,
+}
+
+impl StepKind for DropTableSpec {
+    type Step = DropTable;
+
     const NAME: &'static str = "drop_table";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Transaction;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropTable> {
+        let node = scope.own_node(&self.node);
+        Some(DropTable { node: node?, table: self.table, cascade: self.cascade })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for DropTable {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         let cascade = if self.cascade { " cascade" } else { "" };
         format!("drop table {} on {}{cascade}", self.table.value, self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

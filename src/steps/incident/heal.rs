@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Link, Role, Scope, Step, StepKind, StepResult};
-use crate::source::Spanned;
+use crate::harness::{
+    Context, Effects, Finding, Link, LinkField, MarkKind, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
+use crate::source::{Span, Spanned};
 
 /// Mends the network between two nodes that `cut` has cut.
 ///
@@ -21,41 +23,58 @@ use crate::source::Spanned;
 /// it was not cut.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Heal {
+pub struct HealSpec {
     /// The two nodes.
-    between: Spanned<Link>,
+    between: Spanned<LinkField>,
 }
 
-impl StepKind for Heal {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Heal {
+    /// The two nodes.
+    link: Link,
+    /// Where the two are named.
+    entry: Span,
+}
+
+impl StepKind for HealSpec {
+    type Step = Heal;
+
     const NAME: &'static str = "heal";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
-    const RECOVERS: bool = true;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Heal> {
+        let link = scope.link(&self.between)?;
+        scope.earlier_cut(&link, self.between.span);
+        Some(Heal { link, entry: self.between.entry })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Heal {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.between.value.resolve(scope, self.between.entry);
-        scope.earlier_cut(&self.between);
-    }
-
     fn title(&self) -> String {
-        let (a, b) = self.between.value.names();
+        let (a, b) = self.link.ends();
         format!("heal the network between {a} and {b}")
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything()
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (a, b) = self.between.value.names();
+        let (a, b) = self.link.ends();
         let node = cx.world.node(a)?;
-        if !cx.world.outputs().cut.contains(&self.between.value.key()) {
+        if !cx.world.outputs().cut.contains(&self.link) {
             return Err(Finding::failed(format!("`{a}` and `{b}` are not cut off from each other"))
-                .at(self.between.entry)
+                .at(self.entry)
                 .label("there is nothing to heal"));
         }
         cx.inject(&node, async |cx| {
             cx.world.lab.heal(a, b).await?;
-            cx.world.outputs().cut.remove(&self.between.value.key());
+            cx.world.outputs().cut.remove(&self.link);
             Ok(())
         })
         .await

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 
 /// Takes a node's whole host down at once: the server, and everything else that runs there. Its disk stays.
 ///
@@ -22,26 +24,41 @@ use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
 /// It passes when the host is down. It fails when it was down before.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KillHost {
+pub struct KillHostSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct KillHost {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for KillHost {
+impl StepKind for KillHostSpec {
+    type Step = KillHost;
+
     const NAME: &'static str = "kill_host";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<KillHost> {
+        let node = scope.own_node(&self.node);
+        Some(KillHost { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for KillHost {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("kill the host of {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

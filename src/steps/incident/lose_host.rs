@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 
 /// Takes a node's host and its disk away for good, as a fire would.
 ///
@@ -21,26 +23,41 @@ use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
 /// It passes when nothing is left of host and disk. It fails when the host was lost or killed before.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LoseHost {
+pub struct LoseHostSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct LoseHost {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for LoseHost {
+impl StepKind for LoseHostSpec {
+    type Step = LoseHost;
+
     const NAME: &'static str = "lose_host";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseHost> {
+        let node = scope.own_node(&self.node);
+        Some(LoseHost { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for LoseHost {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("lose the host of {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

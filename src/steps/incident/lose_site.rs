@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeId, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use std::sync::Arc;
 
 use crate::node::Node;
@@ -30,31 +32,44 @@ use crate::source::{Name, Spanned};
 /// It passes when nothing is left of the site. It fails when nothing of it was there any more.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct LoseSiteSpec {
+    /// The site.
+    site: Spanned<Name>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
 pub struct LoseSite {
     /// The site.
     site: Spanned<Name>,
-    /// The nodes there, resolved.
-    #[serde(skip)]
-    nodes: Vec<String>,
-    /// The repos there, resolved.
-    #[serde(skip)]
-    repos: Vec<String>,
+    /// The nodes there.
+    nodes: Vec<NodeId>,
+    /// The repos there.
+    repos: Vec<RepoId>,
 }
 
-impl StepKind for LoseSite {
+impl StepKind for LoseSiteSpec {
+    type Step = LoseSite;
+
     const NAME: &'static str = "lose_site";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseSite> {
+        let (nodes, repos) = scope.site(&self.site);
+        Some(LoseSite { site: self.site, nodes, repos })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for LoseSite {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        (self.nodes, self.repos) = scope.site(&self.site);
-    }
-
     fn title(&self) -> String {
         format!("lose site {}", self.site.value)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -78,7 +93,7 @@ impl Step for LoseSite {
             let all = hosts.iter().map(|node| cx.world.lose(node));
             let host = node.host()?.as_ref();
             futures_util::future::try_join_all(repos.iter().map(|repo| repo.wipe(host))).await?;
-            cx.world.outputs().lost_repos.extend(repos.iter().map(|repo| repo.name.clone()));
+            cx.world.outputs().lost_repos.extend(repos.iter().map(|repo| RepoId::from(repo.name.as_str())));
             futures_util::future::try_join_all(all).await.map(drop)
         };
         match witness {

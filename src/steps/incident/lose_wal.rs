@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned, WhichWal};
-use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_repo, resolve_wal};
+use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
 
 /// Removes a WAL segment from an archive.
 ///
@@ -24,42 +24,52 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// It passes when the segment is gone. It fails when it was not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LoseWal {
+pub struct LoseWalSpec {
     /// The repo; may be left out where there is just one.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
     /// Which segment.
     which: Spanned<WhichWal>,
-    /// The repo, resolved.
-    #[serde(skip)]
-    from: String,
-    /// Whose mark the step is.
-    #[serde(skip)]
-    archivers: Vec<String>,
 }
 
-impl StepKind for LoseWal {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct LoseWal {
+    /// Which segment.
+    which: Spanned<WhichWal>,
+    /// The repo.
+    repo: RepoRef,
+    /// Whose mark the step is.
+    archivers: Vec<NodeId>,
+}
+
+impl StepKind for LoseWalSpec {
+    type Step = LoseWal;
+
     const NAME: &'static str = "lose_wal";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseWal> {
+        resolve_wal(scope, &self.which);
+        let repo = scope.repo_or_default(self.repo.as_ref())?;
+        Some(LoseWal { which: self.which, archivers: archivers(scope, &repo), repo })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for LoseWal {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        resolve_wal(scope, &self.which);
-        if let Some(repo) = resolve_repo(scope, self.repo.as_ref()) {
-            self.archivers = archivers(scope, &repo);
-            self.from = repo;
-        }
+    fn title(&self) -> String {
+        format!("lose {} of repo {}", self.which.value, self.repo)
     }
 
-    fn title(&self) -> String {
-        format!("lose {} of repo {}", self.which.value, self.from)
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let repo = cx.world.repo(&self.from)?.clone();
+        let repo = cx.world.repo(&self.repo)?.clone();
         let node = cx.world.any_host()?;
         let archive = repo.archive(node.host()?.as_ref()).await?;
         let segment = find_segment(cx, &repo, &archive, &self.which)?;

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::repo::{Broken, bring_late_wal};
 use crate::steps::incident::break_archive::{archive_command, reload};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
@@ -25,34 +27,48 @@ use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, fi
 /// archive does not work in spite of it. With an `id` the step is a mark.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MendArchive {
+pub struct MendArchiveSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
-    /// Where it archives to.
-    #[serde(skip)]
-    repo: Option<String>,
+    node: NodeField,
 }
 
-impl StepKind for MendArchive {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct MendArchive {
+    /// The server.
+    node: NodeRef,
+    /// The repo that the node archives to.
+    repo: RepoId,
+}
+
+impl StepKind for MendArchiveSpec {
+    type Step = MendArchive;
+
     const NAME: &'static str = "mend_archive";
     const DEADLINE: Duration = Duration::from_secs(90);
-    const ROLE: Role = Role::Mark;
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<MendArchive> {
+        let (node, repo) = archive_of(scope, &self.node, "there is no archive_command to mend")?;
+        Some(MendArchive { node, repo })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for MendArchive {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.repo = archive_of(scope, &mut self.node, "there is no archive_command to mend");
-    }
-
     fn title(&self) -> String {
         format!("mend archive_command of {}", self.node)
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything()
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
-        let repo = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.clone();
+        let repo = cx.world.repo(&self.repo)?.clone();
         let client = cx.client(&node).await?;
         if Broken::of(&archive_command(&client).await?).is_none() {
             return Err(Finding::failed("there is nothing to mend")

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::data::{DataError, Written, rewrote_the_same};
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::pg::Xid;
 use crate::pg::error_message;
 use crate::pg::sql::{first_words, split_statements};
@@ -30,24 +32,33 @@ use crate::steps::data::sql::shorten;
 /// were given the values that they had before: an accident in which nothing happened proves nothing. Then it is undone.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Overwrite {
+pub struct OverwriteSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+    /// The statement.
+    query: Spanned<Sql>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Overwrite {
+    /// The server.
     node: NodeRef,
     /// The statement.
     query: Spanned<Sql>,
 }
 
-impl StepKind for Overwrite {
+impl StepKind for OverwriteSpec {
+    type Step = Overwrite;
+
     const NAME: &'static str = "overwrite";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Incident;
-}
+    const MARK: MarkKind = MarkKind::Transaction;
 
-#[async_trait(?Send)]
-impl Step for Overwrite {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Overwrite> {
+        let node = scope.own_node(&self.node);
         let statements = split_statements(self.query.as_str());
         let title = "`overwrite` takes one UPDATE or DELETE";
         match statements.as_slice() {
@@ -66,10 +77,18 @@ impl Step for Overwrite {
                 scope.error(self.query.span, title, format!("these are {} statements", many.len()));
             }
         }
+        Some(Overwrite { node: node?, query: self.query })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for Overwrite {
     fn title(&self) -> String {
         format!("{} on {}", shorten(self.query.as_str()), self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

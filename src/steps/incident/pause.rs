@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::ServerState;
 
 /// Freezes a node's host: everything there stands still, nothing ends, and nothing answers.
@@ -22,26 +24,41 @@ use crate::node::ServerState;
 /// would be frozen.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Pause {
+pub struct PauseSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Pause {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for Pause {
+impl StepKind for PauseSpec {
+    type Step = Pause;
+
     const NAME: &'static str = "pause";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Pause> {
+        let node = scope.own_node(&self.node);
+        Some(Pause { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Pause {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("pause {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -55,7 +55,7 @@ impl World {
     /// Takes a node's host and disk away; what its server had logged is kept as the drill's evidence.
     pub(crate) async fn lose(&self, node: &Arc<Node>) -> StepResult {
         let log = node.log_from(0).await?;
-        self.outputs().lost_logs.entry(node.name().to_owned()).or_default().push_str(&log);
+        self.outputs().lost_logs.entry(node.name().into()).or_default().push_str(&log);
         node.host()?.lose().await?;
         node.went_down("its host was lost").await;
         Ok(())

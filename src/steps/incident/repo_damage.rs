@@ -1,9 +1,9 @@
 //! What the incidents share that happen to a repo: which segment, whose mark, and what the scenario says of it.
 
-use crate::harness::{Context, Finding, Scope, StepResult};
+use crate::harness::{Context, Finding, NodeId, RepoId, Scope, StepResult};
 use crate::pg::{Segment, TimelineId};
 use crate::repo::{Archive, Repo};
-use crate::source::{Name, Spanned, WhichWal};
+use crate::source::{Spanned, WhichWal};
 
 /// Checks which segment is meant.
 pub(crate) fn resolve_wal(scope: &mut Scope<'_>, which: &Spanned<WhichWal>) {
@@ -13,9 +13,9 @@ pub(crate) fn resolve_wal(scope: &mut Scope<'_>, which: &Spanned<WhichWal>) {
 }
 
 /// The nodes whose marks tell when something happened to a repo: those that archive to it, or to what it is a copy of.
-pub(crate) fn archivers(scope: &Scope<'_>, repo: &str) -> Vec<String> {
-    let original = scope.repos.get(repo).and_then(|info| info.copy_of.as_deref()).unwrap_or(repo);
-    let archives = |to: &Option<String>| to.as_deref().is_some_and(|to| to == repo || to == original);
+pub(crate) fn archivers(scope: &Scope<'_>, repo: &RepoId) -> Vec<NodeId> {
+    let original = scope.repo_info(repo).and_then(|info| info.copy_of.as_ref()).unwrap_or(repo);
+    let archives = |to: &Option<RepoId>| to.as_ref().is_some_and(|to| to == repo || to == original);
     scope.nodes.iter().filter(|(_, info)| archives(&info.archive_to)).map(|(name, _)| name.clone()).collect()
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn archivers(scope: &Scope<'_>, repo: &str) -> Vec<String> {
 /// a primary and answers; where there is none, it is no mark.
 pub(crate) async fn marked_by(
     cx: &mut Context<'_>,
-    archivers: &[String],
+    archivers: &[NodeId],
     deed: impl AsyncFnOnce(&mut Context<'_>) -> StepResult,
 ) -> StepResult {
     let up: Vec<_> = archivers.iter().filter_map(|name| cx.world.node(name).ok()).filter(|node| node.is_up()).collect();
@@ -84,12 +84,4 @@ pub(crate) fn resolve_below(scope: &mut Scope<'_>, path: &Spanned<String>, below
         _ => return,
     };
     scope.error_help(path.span, format!("`{text}` is not a path below {below}"), wrong, "such as `base/1`");
-}
-
-/// A repo whose incident it is, where it can be left out.
-pub(crate) fn resolve_repo(scope: &mut Scope<'_>, repo: Option<&Spanned<Name>>) -> Option<String> {
-    match repo {
-        Some(repo) => scope.repo(repo).map(|_| repo.value.to_string()),
-        None => scope.default_repo().map(|name| name.to_string()),
-    }
 }

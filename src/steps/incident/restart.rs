@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::pg::ShutdownMode;
 
 /// Stops a server and starts it again.
@@ -21,29 +23,46 @@ use crate::pg::ShutdownMode;
 /// come back.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Restart {
+pub struct RestartSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// How it is stopped: `smart`, `fast` or `immediate`.
     #[serde(default)]
     mode: ShutdownMode,
 }
 
-impl StepKind for Restart {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Restart {
+    /// The server.
+    node: NodeRef,
+    /// How it is stopped: `smart`, `fast` or `immediate`.
+    mode: ShutdownMode,
+}
+
+impl StepKind for RestartSpec {
+    type Step = Restart;
+
     const NAME: &'static str = "restart";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Restart> {
+        let node = scope.own_node(&self.node);
+        Some(Restart { node: node?, mode: self.mode })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Restart {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("restart {} ({})", self.node, self.mode)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

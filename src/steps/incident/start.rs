@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 
 /// Starts a server that was stopped, has crashed, or whose host was killed.
 ///
@@ -21,27 +23,42 @@ use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
 /// when the server gives up; its log says why.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Start {
+pub struct StartSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Start {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for Start {
+impl StepKind for StartSpec {
+    type Step = Start;
+
     const NAME: &'static str = "start";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
-    const RECOVERS: bool = true;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Start> {
+        let node = scope.own_node(&self.node);
+        Some(Start { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Start {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("start {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::pg::ShutdownMode;
 
 /// Stops a server as an administrator does.
@@ -21,29 +23,46 @@ use crate::pg::ShutdownMode;
 /// It passes when the server has ended. It fails when none was running, and when it does not end before the deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stop {
+pub struct StopSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// How: `smart`, `fast` or `immediate`.
     #[serde(default)]
     mode: ShutdownMode,
 }
 
-impl StepKind for Stop {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Stop {
+    /// The server.
+    node: NodeRef,
+    /// How: `smart`, `fast` or `immediate`.
+    mode: ShutdownMode,
+}
+
+impl StepKind for StopSpec {
+    type Step = Stop;
+
     const NAME: &'static str = "stop";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Stop> {
+        let node = scope.own_node(&self.node);
+        Some(Stop { node: node?, mode: self.mode })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Stop {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("stop {} ({})", self.node, self.mode)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

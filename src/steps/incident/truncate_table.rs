@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::pg::TableName;
 use crate::source::Spanned;
 use crate::steps::incident::drop_table::blame_table;
@@ -24,10 +26,10 @@ use crate::steps::incident::drop_table::blame_table;
 /// accident in which nothing happened proves nothing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TruncateTable {
+pub struct TruncateTableSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The table, as in SQL.
     table: Spanned<TableName>,
     /// Empties what refers to it, too.
@@ -35,21 +37,40 @@ pub struct TruncateTable {
     cascade: bool,
 }
 
-impl StepKind for TruncateTable {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct TruncateTable {
+    /// The server.
+    node: NodeRef,
+    /// The table, as in SQL.
+    table: Spanned<TableName>,
+    /// Empties what refers to it, too.
+    cascade: bool,
+}
+
+impl StepKind for TruncateTableSpec {
+    type Step = TruncateTable;
+
     const NAME: &'static str = "truncate_table";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Transaction;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<TruncateTable> {
+        let node = scope.own_node(&self.node);
+        Some(TruncateTable { node: node?, table: self.table, cascade: self.cascade })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for TruncateTable {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         let cascade = if self.cascade { " cascade" } else { "" };
         format!("truncate {} on {}{cascade}", self.table.value, self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::ServerState;
 
 /// Lets a host go on that `pause` has frozen.
@@ -20,27 +22,42 @@ use crate::node::ServerState;
 /// It passes when the server answers again. It fails when the host was not frozen.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Unpause {
+pub struct UnpauseSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Unpause {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for Unpause {
+impl StepKind for UnpauseSpec {
+    type Step = Unpause;
+
     const NAME: &'static str = "unpause";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
-    const RECOVERS: bool = true;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Unpause> {
+        let node = scope.own_node(&self.node);
+        Some(Unpause { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Unpause {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("unpause {}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

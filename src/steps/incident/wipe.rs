@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::host::Program;
 use crate::source::Spanned;
 use crate::steps::incident::repo_damage::resolve_below;
@@ -28,19 +30,39 @@ use crate::steps::incident::repo_damage::resolve_below;
 /// It passes when the files are gone. It fails when there were none.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wipe {
+pub struct WipeSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// What is removed, as seen from the data directory.
     #[serde(default)]
     path: Option<Spanned<String>>,
 }
 
-impl StepKind for Wipe {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Wipe {
+    /// The server.
+    node: NodeRef,
+    /// What is removed, as seen from the data directory.
+    path: Option<Spanned<String>>,
+}
+
+impl StepKind for WipeSpec {
+    type Step = Wipe;
+
     const NAME: &'static str = "wipe";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const MARK: MarkKind = MarkKind::Moment;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Wipe> {
+        let node = scope.own_node(&self.node);
+        if let Some(path) = &self.path {
+            resolve_below(scope, path, "the data directory");
+        }
+        Some(Wipe { node: node?, path: self.path })
+    }
 }
 
 /// Removes `$2` below the directory `$1`, or all that is in it; prints how many files there were. The server may put a file where one
@@ -68,13 +90,6 @@ echo "$count""#;
 
 #[async_trait(?Send)]
 impl Step for Wipe {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
-        if let Some(path) = &self.path {
-            resolve_below(scope, path, "the data directory");
-        }
-    }
-
     fn title(&self) -> String {
         match &self.path {
             Some(path) => format!("rm -rf {} on {}", path.value, self.node),
@@ -82,12 +97,16 @@ impl Step for Wipe {
         }
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything()
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
         let path = self.path.as_ref().map(|path| path.value.trim_end_matches('/')).unwrap_or_default();
         cx.inject(&node, async |cx| {
             let host = node.host()?;
-            cx.world.outputs().wiped.insert(node.name().to_owned());
+            cx.world.outputs().wiped.insert(node.name().into());
             let output = host.run(Program::script(WIPE, [host.paths().data.as_str(), path])).await?;
             if !output.success() {
                 let finding = Finding::failed("the incident did nothing").label(output.stderr.trim());

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, Resolved, Role, Scope, Step, StepKind, StepResult};
 
 /// Runs a list of judgements, every one of them, however many fail.
 ///
@@ -20,21 +20,33 @@ use crate::harness::{Context, Role, Scope, Step, StepKind, StepResult};
 ///
 /// It holds when all of them do. A list without judgements is an error.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct All {}
+pub struct AllSpec {}
 
-impl StepKind for All {
+/// The step.
+#[derive(Debug)]
+pub struct All;
+
+impl StepKind for AllSpec {
+    type Step = All;
+
     const NAME: &'static str = "all";
     const DEADLINE: Duration = Duration::from_secs(600);
-    const ROLE: Role = Role::Act;
+    const ROLE: Role = Role::Group;
+
+    fn resolve(self, _: &mut Scope<'_>) -> Resolved<All> {
+        Some(All)
+    }
 }
 
 /// The lines are steps of their own in the plan, and the executor runs them: there is nothing left to do here.
 #[async_trait(?Send)]
 impl Step for All {
-    fn resolve(&mut self, _: &mut Scope<'_>) {}
-
     fn title(&self) -> String {
         "all of these".to_owned()
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, _: &mut Context<'_>) -> StepResult {

@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use crate::data::{Catalog, told};
 use crate::harness::demanded;
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::journal::Event;
 use crate::source::{Name, Spanned};
 
@@ -35,10 +37,10 @@ use crate::source::{Name, Spanned};
 /// It holds when nothing is missing, changed or added. What differs is listed as a diff, 50 lines of it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertCatalog {
+pub struct AssertCatalogSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The id of a snapshot step.
     same_as: Spanned<Name>,
     /// The database that the tables are in, if that is not the node's own one.
@@ -46,10 +48,29 @@ pub struct AssertCatalog {
     database: Option<Spanned<String>>,
 }
 
-impl StepKind for AssertCatalog {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertCatalog {
+    /// The server.
+    node: NodeRef,
+    /// The id of a snapshot step.
+    same_as: Spanned<Name>,
+    /// The database that the tables are in, if that is not the node's own one.
+    database: Option<Spanned<String>>,
+}
+
+impl StepKind for AssertCatalogSpec {
+    type Step = AssertCatalog;
+
     const NAME: &'static str = "assert_catalog";
     const DEADLINE: Duration = Duration::from_secs(60);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertCatalog> {
+        let node = scope.node(&self.node);
+        scope.step_with(&self.same_as, &[Output::Snapshot]);
+        Some(AssertCatalog { node: node?, same_as: self.same_as, database: self.database })
+    }
 }
 
 impl Context<'_> {
@@ -73,13 +94,12 @@ const MOST: usize = 50;
 
 #[async_trait(?Send)]
 impl Step for AssertCatalog {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.node);
-        scope.step(&self.same_as, &["snapshot"]);
-    }
-
     fn title(&self) -> String {
         format!("catalog of {} as in {}", self.node, self.same_as.value)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

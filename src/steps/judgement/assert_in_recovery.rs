@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::is_in_recovery;
 
 /// Judges whether a server is in recovery: a standby, or one that paused at its target.
@@ -18,26 +20,40 @@ use crate::node::is_in_recovery;
 /// It holds when `pg_is_in_recovery()` is true. A server that does not answer fails it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertInRecovery {
+pub struct AssertInRecoverySpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertInRecovery {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for AssertInRecovery {
+impl StepKind for AssertInRecoverySpec {
+    type Step = AssertInRecovery;
+
     const NAME: &'static str = "assert_in_recovery";
     const DEADLINE: Duration = Duration::from_secs(30);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertInRecovery> {
+        let node = scope.node(&self.node);
+        Some(AssertInRecovery { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for AssertInRecovery {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("{} is in recovery", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -9,12 +9,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
 use crate::repo::Verified;
 use crate::source::{Name, Spanned};
-use crate::steps::incident::repo_damage::resolve_repo;
 use crate::steps::judgement::checksums::read_checksums;
 
 /// Judges whether a server's data, or a backup, is intact.
@@ -43,7 +44,7 @@ use crate::steps::judgement::checksums::read_checksums;
 pub struct AssertIntact {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// A backup instead.
     #[serde(default)]
     backup: Option<Spanned<Name>>,
@@ -52,13 +53,43 @@ pub struct AssertIntact {
     repo: Option<Spanned<Name>>,
     /// The repo, resolved.
     #[serde(skip)]
-    of: String,
+    of: Option<RepoId>,
 }
 
 impl StepKind for AssertIntact {
+    type Step = Self;
+
     const NAME: &'static str = "assert_intact";
     const DEADLINE: Duration = Duration::from_secs(600);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
+}
+
+impl AssertIntact {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
+        match (&self.backup, self.node.span()) {
+            (Some(backup), node) => {
+                if let Some(span) = node {
+                    scope.error(span, "`node` and `backup` exclude each other", "one of the two");
+                }
+                let made = scope.step_with(backup, &[Output::Backup]);
+                self.of = match &self.repo {
+                    Some(repo) => scope.repo(repo).map(|repo| repo.id),
+                    None => made.and_then(|made| scope.step_info(&made)?.repo.clone()),
+                };
+            }
+            (None, _) => {
+                if let Some(repo) = &self.repo {
+                    scope.error(repo.entry, "`repo` goes with `backup`", "which backup in it?");
+                }
+                self.node.look_up(scope);
+            }
+        }
+    }
 }
 
 /// How many damages are shown.
@@ -66,33 +97,17 @@ const MOST: usize = 20;
 
 #[async_trait(?Send)]
 impl Step for AssertIntact {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        match (&self.backup, self.node.span()) {
-            (Some(backup), node) => {
-                if let Some(span) = node {
-                    scope.error(span, "`node` and `backup` exclude each other", "one of the two");
-                }
-                let taken_to = scope.step(backup, &["backup"]).and_then(|made| made.detail);
-                if let Some(repo) = &self.repo {
-                    self.of = resolve_repo(scope, Some(repo)).unwrap_or_default();
-                } else {
-                    self.of = taken_to.unwrap_or_default();
-                }
+    fn title(&self) -> String {
+        match &self.backup {
+            Some(backup) => {
+                format!("backup {} in repo {} is intact", backup.value, self.of.as_deref().unwrap_or_default())
             }
-            (None, _) => {
-                if let Some(repo) = &self.repo {
-                    scope.error(repo.entry, "`repo` goes with `backup`", "which backup in it?");
-                }
-                scope.node(&mut self.node);
-            }
+            None => format!("{} is intact", self.node),
         }
     }
 
-    fn title(&self) -> String {
-        match &self.backup {
-            Some(backup) => format!("backup {} in repo {} is intact", backup.value, self.of),
-            None => format!("{} is intact", self.node),
-        }
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -105,7 +120,7 @@ impl Step for AssertIntact {
 
 impl AssertIntact {
     async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        let repo = cx.world.repo(&self.of)?.clone();
+        let repo = cx.world.repo(self.of.as_deref().unwrap_or_default())?.clone();
         let node = cx.world.any_host()?;
         cx.wait(repo.verify_program());
         let label = cx.world.label(backup.as_str());

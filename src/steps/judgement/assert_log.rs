@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::source::{Name, Regex, Spanned};
 
 /// Judges a server's log.
@@ -22,10 +24,10 @@ use crate::source::{Name, Regex, Spanned};
 /// It holds when a line matches `has`, and none matches `lacks`. An empty log fails it, `lacks` too: nothing was judged.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertLog {
+pub struct AssertLogSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// A line must match this.
     #[serde(default)]
     has: Option<Spanned<Regex>>,
@@ -37,16 +39,28 @@ pub struct AssertLog {
     since: Option<Spanned<Name>>,
 }
 
-impl StepKind for AssertLog {
-    const NAME: &'static str = "assert_log";
-    const DEADLINE: Duration = Duration::from_secs(30);
-    const ROLE: Role = Role::Judge;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertLog {
+    /// The server.
+    node: NodeRef,
+    /// A line must match this.
+    has: Option<Spanned<Regex>>,
+    /// No line may match this.
+    lacks: Option<Spanned<Regex>>,
+    /// Since this mark.
+    since: Option<Spanned<Name>>,
 }
 
-#[async_trait(?Send)]
-impl Step for AssertLog {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+impl StepKind for AssertLogSpec {
+    type Step = AssertLog;
+
+    const NAME: &'static str = "assert_log";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertLog> {
+        let node = scope.own_node(&self.node);
         if self.has.is_none() && self.lacks.is_none() {
             scope.error_help(scope.action, "`has` or `lacks` is missing", "what about the log?", "write `has: REGEX`");
         }
@@ -56,12 +70,20 @@ impl Step for AssertLog {
         if let Some(mark) = &self.since {
             scope.mark(mark);
         }
+        Some(AssertLog { node: node?, has: self.has, lacks: self.lacks, since: self.since })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for AssertLog {
     fn title(&self) -> String {
         let has = self.has.as_ref().map(|p| format!(" has /{}/", p.value)).unwrap_or_default();
         let lacks = self.lacks.as_ref().map(|p| format!(" lacks /{}/", p.value)).unwrap_or_default();
         format!("log of {}{has}{lacks}", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::steps::judgement::assert_in_recovery::judge;
 
 /// Judges whether a server is a primary: out of recovery, and ready for writes.
@@ -18,26 +18,40 @@ use crate::steps::judgement::assert_in_recovery::judge;
 /// It holds when `pg_is_in_recovery()` is false. A server that does not answer fails it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertPrimary {
+pub struct AssertPrimarySpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertPrimary {
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for AssertPrimary {
+impl StepKind for AssertPrimarySpec {
+    type Step = AssertPrimary;
+
     const NAME: &'static str = "assert_primary";
     const DEADLINE: Duration = Duration::from_secs(30);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertPrimary> {
+        let node = scope.node(&self.node);
+        Some(AssertPrimary { node: node? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for AssertPrimary {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.node);
-    }
-
     fn title(&self) -> String {
         format!("{} is a primary", self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::data::{Comparison, Rest, Wanted, compare};
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, Finding, NodeField, Output, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::Text;
 use crate::pg::{TableName, quote_identifier, shown_value};
 use crate::source::{Name, Scalar, Spanned, Sql};
@@ -35,7 +35,7 @@ use crate::steps::data::sql::shorten;
 pub struct AssertRows {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// A query.
     #[serde(default)]
     query: Option<Spanned<Sql>>,
@@ -63,18 +63,21 @@ pub struct AssertRows {
 }
 
 impl StepKind for AssertRows {
+    type Step = Self;
+
     const NAME: &'static str = "assert_rows";
     const DEADLINE: Duration = Duration::from_secs(300);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
 }
 
-/// How many differing rows are shown.
-const SHOWN: usize = 10;
-
-#[async_trait(?Send)]
-impl Step for AssertRows {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.node);
+impl AssertRows {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
+        self.node.look_up(scope);
         let forms = "`query, equals`, `table, count` or `table, same_as`";
         match (&self.query, &self.table) {
             (Some(query), None) => {
@@ -143,11 +146,17 @@ impl Step for AssertRows {
                     );
                 }
             } else {
-                scope.step(same_as, &["snapshot", "create_data"]);
+                scope.step_with(same_as, &[Output::Snapshot, Output::Data]);
             }
         }
     }
+}
 
+/// How many differing rows are shown.
+const SHOWN: usize = 10;
+
+#[async_trait(?Send)]
+impl Step for AssertRows {
     fn title(&self) -> String {
         match (&self.query, &self.table, &self.count, &self.same_as) {
             (Some(query), ..) => format!("{} on {}", shorten(query.as_str()), self.node),
@@ -155,6 +164,10 @@ impl Step for AssertRows {
             (_, Some(table), _, Some(same)) => format!("{} on {} same as {}", table.value, self.node, same.value),
             _ => "rows".to_owned(),
         }
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

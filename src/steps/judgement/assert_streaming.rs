@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Awaited, Context, Judges, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Awaited, Checks, Context, Effects, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Node, apply_delay, is_in_recovery};
 use crate::pg::error_message;
 use crate::source::{Name, Spanned};
@@ -25,44 +25,56 @@ use tokio_postgres::error::SqlState;
 /// WAL late on purpose (`recovery_min_apply_delay`) has to have received it; its facts say so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertStreaming {
+pub struct AssertStreamingSpec {
     /// The standby.
     standby: Spanned<Name>,
     /// The server that it streams from.
     primary: Spanned<Name>,
 }
 
-impl StepKind for AssertStreaming {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertStreaming {
+    /// The standby.
+    standby: NodeRef,
+    /// The server that it streams from.
+    primary: NodeRef,
+}
+
+impl StepKind for AssertStreamingSpec {
+    type Step = AssertStreaming;
+
     const NAME: &'static str = "assert_streaming";
     const DEADLINE: Duration = Duration::from_secs(30);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertStreaming> {
+        let (standby, primary) = (scope.named_node(&self.standby), scope.named_node(&self.primary));
+        if self.standby.value == self.primary.value {
+            scope.error(self.primary.span, "a server does not stream from itself", "name its primary");
+        }
+        Some(AssertStreaming { standby: standby?, primary: primary? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for AssertStreaming {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.named_node(&self.standby);
-        scope.named_node(&self.primary);
-        if self.standby.value == self.primary.value {
-            scope.error(self.primary.span, "a server does not stream from itself", "name its primary");
-        }
-    }
-
     fn title(&self) -> String {
-        format!("{} streams from {}", self.standby.value, self.primary.value)
+        format!("{} streams from {}", self.standby, self.primary)
     }
 
-    fn judges(&self) -> Option<Judges<'_>> {
-        Some(Judges::Streaming { standby: self.standby.as_str(), primary: self.primary.as_str() })
+    fn effects(&self) -> Effects {
+        Effects::reads()
+            .checks(Checks::Streaming { standby: self.standby.id.clone(), primary: self.primary.id.clone() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (standby, primary) = (cx.world.node(self.standby.as_str())?, cx.world.node(self.primary.as_str())?);
+        let (standby, primary) = (cx.world.node(&self.standby)?, cx.world.node(&self.primary)?);
         let on_primary = cx.client(&primary).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
-        let name = self.standby.value.to_string();
-        let what = format!("`{name}` to stream from `{}`", self.primary.value);
+        let name = self.standby.to_string();
+        let what = format!("`{name}` to stream from `{}`", self.primary);
         let streaming = cx.until(&what, async |seen| {
             let rows = on_primary.query("SELECT application_name, state FROM pg_stat_replication", &[]).await?;
             let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -75,7 +87,7 @@ impl Step for AssertStreaming {
             Ok(None)
         });
         if let Err(finding) = streaming.await {
-            return Err(finding.at(self.standby.entry).note("log", standby.log_tail().await));
+            return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
         }
         let in_recovery = is_in_recovery(&on_primary).await?;
         if let Some(delay) = apply_delay(&on_standby).await? {
@@ -92,7 +104,7 @@ impl Step for AssertStreaming {
                 *seen = format!("replayed up to {at}");
                 Ok((at >= end).then_some(()))
             });
-            return arrived.await.map_err(|finding| finding.at(self.standby.entry));
+            return arrived.await.map_err(|finding| finding.at(self.standby.entry()));
         }
         let write = "CREATE SCHEMA IF NOT EXISTS drillyard; CREATE TABLE IF NOT EXISTS drillyard.probe (at timestamptz); \
                      INSERT INTO drillyard.probe VALUES (clock_timestamp())";
@@ -127,7 +139,7 @@ impl Step for AssertStreaming {
         });
         let arrived = arrived.await;
         cx.in_transaction(&on_primary, "DROP SCHEMA drillyard CASCADE").await?;
-        arrived.map_err(|finding| finding.at(self.standby.entry))
+        arrived.map_err(|finding| finding.at(self.standby.entry()))
     }
 }
 
@@ -136,14 +148,14 @@ impl AssertStreaming {
     /// its delay is over.
     async fn received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
         let end = primary.wal_end().await?;
-        let what = format!("`{}` to receive the WAL up to {end}", self.standby.value);
+        let what = format!("`{}` to receive the WAL up to {end}", self.standby);
         let arrived = cx.until(&what, async |seen| {
             let senders = primary.senders_to(self.standby.as_str()).await?;
             let flushed = senders.iter().filter_map(|sender| sender.flushed).max();
             *seen = flushed.map_or_else(|| "no answer".to_owned(), |at| format!("received up to {at}"));
             Ok((flushed >= Some(end)).then_some(()))
         });
-        arrived.await.map_err(|finding| finding.at(self.standby.entry))?;
+        arrived.await.map_err(|finding| finding.at(self.standby.entry()))?;
         let delay = humantime::format_duration(delay);
         cx.fact(
             "late_on_purpose",

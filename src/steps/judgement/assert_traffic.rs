@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, Judged, Judges, NodeRef, Role, Scope, Step, StepKind, StepResult, Users, World,
+    Checks, Context, Effects, Finding, Judged, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepId,
+    StepKind, StepRef, StepResult, Users, World, if_given,
 };
 use crate::journal::Event;
 use crate::ledger::{Asked, KindVerdict, Sample, Verdict};
@@ -43,12 +44,12 @@ use crate::traffic::check;
 /// An assertion over zero transactions fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertTraffic {
+pub struct AssertTrafficSpec {
     /// The id of a traffic step.
     traffic: Spanned<Name>,
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// How many may be lost.
     #[serde(default)]
     lost: Option<Spanned<u64>>,
@@ -63,40 +64,65 @@ pub struct AssertTraffic {
     allow_empty: bool,
 }
 
-impl StepKind for AssertTraffic {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertTraffic {
+    /// The traffic step.
+    traffic: StepRef,
+    /// The server.
+    node: NodeRef,
+    /// How many may be lost.
+    lost: Option<Spanned<u64>>,
+    /// How many may be there more than once.
+    duplicated: Option<Spanned<u64>>,
+    /// Only what was acknowledged before this mark.
+    before: Option<StepRef>,
+    /// Zero transactions are right, too.
+    allow_empty: bool,
+}
+
+impl StepKind for AssertTrafficSpec {
+    type Step = AssertTraffic;
+
     const NAME: &'static str = "assert_traffic";
     const DEADLINE: Duration = Duration::from_secs(300);
-    const ROLE: Role = Role::Judge;
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertTraffic> {
+        let traffic = scope.step_with(&self.traffic, &[Output::Traffic]);
+        let node = scope.node(&self.node);
+        scope.asserted.insert(StepId::from(&self.traffic.value));
+        let before = if_given(self.before.as_ref(), |mark| scope.mark(mark));
+        Some(AssertTraffic {
+            traffic: traffic?,
+            node: node?,
+            lost: self.lost,
+            duplicated: self.duplicated,
+            before: before?,
+            allow_empty: self.allow_empty,
+        })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for AssertTraffic {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.step(&self.traffic, &["traffic"]);
-        scope.node(&mut self.node);
-        scope.asserted.insert(self.traffic.as_str().to_owned());
-        if let Some(mark) = &self.before {
-            scope.mark(mark);
-        }
-    }
-
     fn title(&self) -> String {
-        let before = self.before.as_ref().map(|mark| format!(" before {}", mark.value)).unwrap_or_default();
+        let before = self.before.as_ref().map(|mark| format!(" before {mark}")).unwrap_or_default();
         let lost = match self.lost.as_ref().map_or(0, |lost| lost.value) {
             0 => "nothing lost".to_owned(),
             most => format!("at most {most} lost"),
         };
-        format!("{lost} of {}{before} on {}", self.traffic.value, self.node)
+        format!("{lost} of {}{before} on {}", self.traffic, self.node)
     }
 
-    fn judges(&self) -> Option<Judges<'_>> {
-        Some(Judges::Traffic { traffic: self.traffic.as_str(), node: self.node.as_str() })
+    fn effects(&self) -> Effects {
+        Effects::reads().checks(Checks::Traffic { traffic: self.traffic.id.clone(), node: self.node.id.clone() })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let users = cx.world.users(self.traffic.as_str())?;
-        let node = cx.world.node(self.node.as_str())?;
-        let before = self.before.as_ref().map(|mark| cx.world.mark(mark.as_str())).transpose()?;
+        let users = cx.world.users(&self.traffic)?;
+        let node = cx.world.node(&self.node)?;
+        let before = self.before.as_ref().map(|mark| cx.world.mark(mark)).transpose()?;
         let client = cx.client(&node).await?;
         let origin = Origin::find(cx, self.node.as_str());
         let target = origin.as_ref().and_then(|origin| origin.target);
@@ -107,7 +133,7 @@ impl Step for AssertTraffic {
         let verdict =
             verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
         let lost_work_ms = lost_work_ms(cx.world, &verdict);
-        let judged = Judged::new(self.node.as_str(), asked, ledger.acknowledged(), &verdict, lost_work_ms);
+        let judged = Judged::new(&self.node, asked, ledger.acknowledged(), &verdict, lost_work_ms);
         self.report(cx, &verdict, &judged);
         users.keep(judged);
         let count = users.count(self.traffic.as_str());
@@ -141,7 +167,7 @@ pub async fn look_again(world: &World, users: &Users) -> bool {
 struct Sort<'a> {
     title: &'static str,
     /// The field that allows some.
-    span: Span,
+    span: Option<Span>,
     label: String,
     /// What it is called where it is not the first.
     whose: &'static str,
@@ -210,7 +236,7 @@ impl AssertTraffic {
             let kinds = verdict.kinds.iter().filter(|kind| kind.tally.unresolved > 0);
             let kinds: Vec<String> = kinds.map(|kind| format!("`{}`", kind.kind)).collect();
             let label = format!("none of {} was found, not even right after its commit", kinds.join(", "));
-            let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry);
+            let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry());
             let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a generated \
                         column writes there";
             return notes(finding.label(label).help(help));
@@ -221,7 +247,8 @@ impl AssertTraffic {
                 (some, 0) => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
                 (_, some) => format!("{} acknowledged, and none of them wrote a row", thousands(some)),
             };
-            let finding = Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry);
+            let finding =
+                Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry());
             return notes(finding.label(label).help("if that is really what is right, say `allow_empty: true`"));
         }
         let sorts = self.sorts(verdict);
@@ -230,7 +257,7 @@ impl AssertTraffic {
                 return Ok(());
             }
             let label = format!("{} wrote over rows that could not be read just before", thousands(verdict.unread));
-            let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry).label(label);
+            let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry()).label(label);
             return notes(finding.help("may the users' role SELECT from the tables of their `ledger`?"));
         };
         let mut finding = Finding::failed(worst.title).at(worst.span).label(&worst.label);
@@ -275,7 +302,7 @@ impl AssertTraffic {
         let total = verdict.total;
         let of = format!("of {} acknowledged commits", thousands(total.checked));
         let most = |field: &Option<Spanned<u64>>| field.as_ref().map_or(0, |most| most.value);
-        let span = |field: &Option<Spanned<u64>>| field.as_ref().map_or(self.traffic.entry, |most| most.entry);
+        let span = |field: &Option<Spanned<u64>>| field.as_ref().map(|most| most.entry).or(self.traffic.entry());
         let mut sorts = vec![];
         if total.lost > most(&self.lost) {
             sorts.push(Sort {
@@ -289,7 +316,7 @@ impl AssertTraffic {
         if total.halves > 0 {
             sorts.push(Sort {
                 title: "transactions are there in part",
-                span: self.traffic.entry,
+                span: self.traffic.entry(),
                 label: format!(
                     "{} {} there in part: one part is there and another is not",
                     thousands(total.halves),
@@ -312,7 +339,7 @@ impl AssertTraffic {
             let (count, are) = (thousands(total.resurrected), are(total.resurrected));
             sorts.push(Sort {
                 title: "rejected transactions are there",
-                span: self.traffic.entry,
+                span: self.traffic.entry(),
                 label: format!("{count} that the server rejected {are} there all the same"),
                 whose: " resurrected",
                 sample: Some(&verdict.resurrected),
@@ -323,7 +350,7 @@ impl AssertTraffic {
             let count = thousands(total.unexpected);
             sorts.push(Sort {
                 title: "there are rows that nobody wrote",
-                span: self.traffic.entry,
+                span: self.traffic.entry(),
                 label: format!("{count} {rows} numbered as one of these users would, who never tried them"),
                 whose: " unexpected",
                 sample: None,

@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::harness::{Context, Finding, LossWindow, World};
+use crate::harness::{Context, Finding, LossWindow, NodeId, World};
 use crate::ledger::{Found, Sample, Side, Sides, Stray, Target, Verdict};
 use crate::pg::Mark;
 
 /// The recovery that brought a node's rows.
 pub struct Origin {
     /// The node that was recovered.
-    node: String,
+    node: NodeId,
     recovered: LossWindow,
     /// Where it stopped, where that is known as a time.
     pub target: Option<Target>,
@@ -20,7 +20,7 @@ impl Origin {
     pub fn find(cx: &Context<'_>, node: &str) -> Option<Self> {
         let state = cx.world.outputs();
         let imported = state.imported.get(node).and_then(|nodes| nodes.last()).cloned();
-        let name = imported.clone().unwrap_or_else(|| node.to_owned());
+        let name = imported.clone().unwrap_or_else(|| node.into());
         let recovered = state.recovered.get(&name).cloned()?;
         let target = recovered.target(imported.is_some());
         Some(Origin { node: name, recovered, target })
@@ -112,8 +112,10 @@ pub fn lost_work(world: &World, verdict: &Verdict) -> SignedDuration {
 fn nearest_mark(cx: &Context<'_>, at: Timestamp) -> Option<String> {
     let state = cx.world.outputs();
     let incidents = state.marks.values().any(|mark| mark.incident);
-    let marks =
-        state.marks.values().filter(|mark| mark.incident || !(incidents || state.backups.contains_key(&mark.id)));
+    let marks = state
+        .marks
+        .values()
+        .filter(|mark| mark.incident || !(incidents || state.backups.contains_key(mark.id.as_str())));
     let distance = |mark: &&Mark| {
         let (before, after) = (mark.before.seen.duration_since(at), at.duration_since(mark.after.seen));
         before.max(after)

@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::data::{Catalog, RowsSnapshot};
-use crate::harness::{Aside, Context, Finding, NodeRef, Role, Scope, Snapshot, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Snapshot, Step, StepId, StepKind,
+    StepResult,
+};
 use crate::pg::TableName;
 use crate::source::Spanned;
 
@@ -28,10 +31,10 @@ use crate::source::Spanned;
 /// that is not, or that is an index, say: there would be nothing to compare with.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TakeSnapshot {
+pub struct TakeSnapshotSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The tables.
     tables: Spanned<Vec<Spanned<TableName>>>,
     /// The database that they are in.
@@ -42,16 +45,31 @@ pub struct TakeSnapshot {
     catalog_only: bool,
 }
 
-impl StepKind for TakeSnapshot {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct TakeSnapshot {
+    /// Its id.
+    id: StepId,
+    /// The server.
+    node: NodeRef,
+    /// The tables.
+    tables: Spanned<Vec<Spanned<TableName>>>,
+    /// The database that they are in.
+    database: Option<Spanned<String>>,
+    /// Leaves the rows out.
+    catalog_only: bool,
+}
+
+impl StepKind for TakeSnapshotSpec {
+    type Step = TakeSnapshot;
+
     const NAME: &'static str = "snapshot";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
-}
+    const OUTPUT: Option<Output> = Some(Output::Snapshot);
 
-#[async_trait(?Send)]
-impl Step for TakeSnapshot {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.node);
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<TakeSnapshot> {
+        let node = scope.node(&self.node);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,
@@ -63,15 +81,25 @@ impl Step for TakeSnapshot {
         if self.tables.value.is_empty() {
             scope.error(self.tables.span, "`tables` is empty", "of which tables?");
         }
+        Some(TakeSnapshot {
+            id: scope.id.clone()?,
+            node: node?,
+            tables: self.tables,
+            database: self.database,
+            catalog_only: self.catalog_only,
+        })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for TakeSnapshot {
     fn title(&self) -> String {
         let tables: Vec<String> = self.tables.value.iter().map(|table| table.value.to_string()).collect();
         format!("snapshot of {} on {}", tables.join(", "), self.node)
     }
 
-    fn aside(&self) -> Aside {
-        Aside::Reads
+    fn effects(&self) -> Effects {
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -101,7 +129,7 @@ impl Step for TakeSnapshot {
             }
         }
         let database = self.database.as_ref().map(|database| database.value.clone());
-        let id = cx.id.unwrap_or_default().to_owned();
+        let id = self.id.clone();
         cx.world.outputs().snapshots.insert(id, Snapshot { rows, catalog, tables, sequence_floors: vec![], database });
         Ok(())
     }

@@ -4,22 +4,24 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use crate::harness::{Finding, NodeRef, Scope};
+use crate::harness::{Finding, NodeField, NodeRef, RepoId, Scope};
 use crate::node::{Node, moment};
 use crate::pg::Segment;
 
-/// The repo that a node archives to, by the scenario; an error where it archives nothing, and `so` what that comes to.
-pub(crate) fn archive_of(scope: &mut Scope<'_>, node: &mut NodeRef, so: &str) -> Option<String> {
-    let info = scope.own_node(node)?;
-    if info.archive_to.is_none() {
+/// The node and the repo that it archives to, by the scenario; an error if it archives nothing, and `so` what that comes to.
+pub(crate) fn archive_of(scope: &mut Scope<'_>, node: &NodeField, so: &str) -> Option<(NodeRef, RepoId)> {
+    let node = scope.own_node(node)?;
+    let info = scope.node_info(&node)?;
+    let (made, archive) = (info.span, info.archive_to.clone());
+    if archive.is_none() {
         scope.error_related(
-            node.span().unwrap_or(scope.action),
+            node.entry().unwrap_or(scope.action),
             format!("node `{node}` archives nothing"),
             so,
-            (info.span, "it has no `archive_to: REPO`".to_owned()),
+            (made, "it has no `archive_to: REPO`".to_owned()),
         );
     }
-    info.archive_to
+    Some((node, archive?))
 }
 
 /// Finishes the WAL segment that is being written, so that it is archived, with a commit in it: a recovery to a time ends with an

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Backup, Context, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Backup, Context, Effects, MarkKind, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepId,
+    StepKind, StepResult,
+};
 use crate::repo::{BackupOrder, Checkpoint};
 use crate::source::{Name, Spanned};
 use crate::steps::protection::backup_source::Source;
@@ -28,31 +31,40 @@ use crate::steps::protection::backup_source::Source;
 /// though pg_basebackup itself leaves its directory.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TakeBackup {
+pub struct TakeBackupSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The repo that it goes to.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
     /// An earlier backup: not built yet.
     #[serde(default)]
     incremental_to: Option<Spanned<Name>>,
-    /// The repo, resolved.
-    #[serde(skip)]
-    to: Option<Name>,
 }
 
-impl StepKind for TakeBackup {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct TakeBackup {
+    /// The backup's name.
+    id: StepId,
+    /// The server.
+    node: NodeRef,
+    /// The repo that it goes to.
+    repo: RepoId,
+}
+
+impl StepKind for TakeBackupSpec {
+    type Step = TakeBackup;
+
     const NAME: &'static str = "backup";
     const DEADLINE: Duration = Duration::from_secs(600);
-    const ROLE: Role = Role::Mark;
-}
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
+    const OUTPUT: Option<Output> = Some(Output::Backup);
 
-#[async_trait(?Send)]
-impl Step for TakeBackup {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        let info = scope.own_node(&mut self.node);
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<TakeBackup> {
+        let node = scope.own_node(&self.node);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,
@@ -61,21 +73,6 @@ impl Step for TakeBackup {
                 "write `id: nightly` beside `backup:`",
             );
         }
-        self.to = match (&self.repo, info.and_then(|info| info.archive_to)) {
-            (Some(repo), _) => {
-                if let Some(info) = scope.repo(repo)
-                    && let Some(original) = info.copy_of
-                {
-                    let title = format!("repo `{}` holds only what `sync` has copied", repo.value);
-                    let related = (info.span, format!("a copy of `{original}`"));
-                    scope.error_related(repo.span, title, "back up to the original", related);
-                }
-                Some(repo.value.clone())
-            }
-            (None, Some(archive)) => Name::new(&archive).ok(),
-            (None, None) => scope.default_repo(),
-        };
-        scope.detail(self.to.as_ref().map(ToString::to_string));
         if let Some(base) = &self.incremental_to {
             scope.error_help(
                 base.entry,
@@ -84,29 +81,55 @@ impl Step for TakeBackup {
                 "leave it out",
             );
         }
+        let archive = node.as_ref().and_then(|node| scope.node_info(node)?.archive_to.clone());
+        let repo = match (&self.repo, archive) {
+            (Some(repo), _) => original(scope, repo),
+            (None, Some(archive)) => Some(archive),
+            (None, None) => scope.repo_or_default(None).map(|repo| repo.id),
+        };
+        scope.backs_up_to(repo.clone());
+        Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo? })
+    }
+}
+
+/// A repo that backups can be taken to: none that is only a copy.
+fn original(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<RepoId> {
+    let repo = scope.repo(name)?;
+    let info = scope.repo_info(&repo)?;
+    if let (made, Some(original)) = (info.span, info.copy_of.clone()) {
+        let title = format!("repo `{repo}` holds only what `sync` has copied");
+        let related = (made, format!("a copy of `{original}`"));
+        scope.error_related(name.span, title, "back up to the original", related);
+    }
+    Some(repo.id)
+}
+
+#[async_trait(?Send)]
+impl Step for TakeBackup {
+    fn title(&self) -> String {
+        format!("back up {} to {}", self.node, self.repo)
     }
 
-    fn title(&self) -> String {
-        format!("back up {} to {}", self.node, self.to.as_ref().map_or("its repo", |to| to.as_str()))
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
-        let id = cx.id.unwrap_or_default().to_owned();
-        let repo = cx.world.repo(self.to.as_ref().map_or("", |to| to.as_str()))?.clone();
+        let repo = cx.world.repo(&self.repo)?.clone();
         let source = Source::of(cx, &node).await?;
         source.catch_up(cx, &node).await?;
         cx.wait(repo.backup_program());
         let mut label = None;
         cx.marked(&node, async |_, cx| {
-            let order = BackupOrder { id: &id, checkpoint: Checkpoint::Fast, options: &[] };
+            let order = BackupOrder { id: &self.id, checkpoint: Checkpoint::Fast, options: &[] };
             label = Some(repo.back_up(&node, &order).await?);
             cx.fact("repo", repo.name.clone());
             Ok(None)
         })
         .await?;
         if let Some(label) = label {
-            cx.world.outputs().backups.insert(id, Backup { repo: repo.name.clone(), label });
+            cx.world.outputs().backups.insert(self.id.clone(), Backup { repo: self.repo.clone(), label });
         }
         source.archived(cx, &node, &repo).await
     }

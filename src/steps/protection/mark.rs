@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepId, StepKind, StepResult,
+    UserPace,
+};
 use crate::node::is_in_recovery;
 use crate::pg::{RestorePoint, quote_literal};
 
@@ -21,23 +24,32 @@ use crate::pg::{RestorePoint, quote_literal};
 /// The restore point's name is the step's id. It passes when the restore point is in the WAL.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetMark {
+pub struct SetMarkSpec {
     /// The server.
     #[serde(default)]
+    node: NodeField,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct SetMark {
+    /// Its id.
+    id: StepId,
+    /// The server.
     node: NodeRef,
 }
 
-impl StepKind for SetMark {
+impl StepKind for SetMarkSpec {
+    type Step = SetMark;
+
     const NAME: &'static str = "mark";
     const DEADLINE: Duration = Duration::from_secs(30);
-    const ROLE: Role = Role::Mark;
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::RestorePoint;
     const USERS: UserPace = UserPace::Full;
-}
 
-#[async_trait(?Send)]
-impl Step for SetMark {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<SetMark> {
+        let node = scope.own_node(&self.node);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,
@@ -46,15 +58,23 @@ impl Step for SetMark {
                 "write `id: release` beside `mark:`",
             );
         }
+        Some(SetMark { id: scope.id.clone()?, node: node? })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for SetMark {
     fn title(&self) -> String {
         format!("restore point on {}", self.node)
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything()
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
-        let id = cx.id.unwrap_or_default();
+        let id = &self.id;
         if is_in_recovery(&*cx.client(&node).await?).await? {
             let name = node.name();
             return Err(Finding::failed(format!("no restore point can be made on `{name}`: it is in recovery"))
@@ -69,7 +89,7 @@ impl Step for SetMark {
         })
         .await?;
         if let (Some(mark), Some(lsn)) = (cx.world.outputs().marks.get_mut(id), lsn) {
-            mark.restore_point = Some(RestorePoint { name: id.to_owned(), lsn });
+            mark.restore_point = Some(RestorePoint { name: id.to_string(), lsn });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, RepoId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::source::{Name, Spanned};
 
 /// Brings a repo that is a copy of another one up to date.
@@ -22,40 +22,52 @@ use crate::source::{Name, Spanned};
 /// It passes when the copy is complete. It fails when the original cannot be read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sync {
+pub struct SyncSpec {
     /// The copy.
     repo: Spanned<Name>,
-    /// What it is a copy of.
-    #[serde(skip)]
-    original: String,
 }
 
-impl StepKind for Sync {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Sync {
+    /// The copy.
+    repo: RepoRef,
+    /// What it is a copy of.
+    original: RepoId,
+}
+
+impl StepKind for SyncSpec {
+    type Step = Sync;
+
     const NAME: &'static str = "sync";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Sync> {
+        let repo = scope.repo(&self.repo)?;
+        let info = scope.repo_info(&repo)?;
+        let (made, original) = (info.span, info.copy_of.clone());
+        if original.is_none() {
+            let title = format!("repo `{repo}` is not a copy of another one");
+            let related = (made, "made here, without `copy_of`".to_owned());
+            scope.error_related(self.repo.span, title, "nothing to bring it up to date from", related);
+        }
+        Some(Sync { repo, original: original? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Sync {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        let Some(info) = scope.repo(&self.repo) else { return };
-        match info.copy_of {
-            Some(original) => self.original = original,
-            None => {
-                let title = format!("repo `{}` is not a copy of another one", self.repo.value);
-                let related = (info.span, "made here, without `copy_of`".to_owned());
-                scope.error_related(self.repo.span, title, "nothing to bring it up to date from", related);
-            }
-        }
+    fn title(&self) -> String {
+        format!("sync {} from {}", self.repo, self.original)
     }
 
-    fn title(&self) -> String {
-        format!("sync {} from {}", self.repo.value, self.original)
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (from, to) = (cx.world.repo(&self.original)?, cx.world.repo(self.repo.as_str())?);
+        let (from, to) = (cx.world.repo(&self.original)?, cx.world.repo(&self.repo)?);
         let node = cx.world.any_host()?;
         Ok(to.copy_from(node.host()?.as_ref(), from.place()).await?)
     }

@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use crate::harness::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Awaited, Context, Effects, Finding, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
+    StepResult, if_given,
+};
 use crate::host::Host;
 use crate::node::{Node, is_in_recovery, lineage};
 use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
@@ -34,43 +37,57 @@ use crate::steps::recovery::follow::upstream_of;
 /// archiver and which segment is not there; at once where one is missing that cannot come any more, or is another cluster's.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WaitArchived {
+pub struct WaitArchivedSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// A mark.
     #[serde(default)]
     through: Option<Spanned<Name>>,
-    /// Where it archives to.
-    #[serde(skip)]
-    repo: Option<String>,
 }
 
-impl StepKind for WaitArchived {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct WaitArchived {
+    /// The server.
+    node: NodeRef,
+    /// A mark.
+    through: Option<StepRef>,
+    /// The repo that the node archives to.
+    repo: RepoId,
+}
+
+impl StepKind for WaitArchivedSpec {
+    type Step = WaitArchived;
+
     const NAME: &'static str = "wait_archived";
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Act;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<WaitArchived> {
+        let archive = archive_of(scope, &self.node, "this would wait for ever");
+        let through = if_given(self.through.as_ref(), |mark| scope.mark(mark));
+        let (node, repo) = archive?;
+        Some(WaitArchived { node, through: through?, repo })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for WaitArchived {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.repo = archive_of(scope, &mut self.node, "this would wait for ever");
-        if let Some(mark) = &self.through {
-            scope.mark(mark);
-        }
+    fn title(&self) -> String {
+        let through = self.through.as_ref().map(|mark| format!(" through {mark}")).unwrap_or_default();
+        format!("wait for the archive of {}{through}", self.node)
     }
 
-    fn title(&self) -> String {
-        let through = self.through.as_ref().map(|mark| format!(" through {}", mark.value)).unwrap_or_default();
-        format!("wait for the archive of {}{through}", self.node)
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
         let client = cx.client(&node).await?;
-        let repo = cx.world.repo(self.repo.as_deref().unwrap_or_default())?.clone();
+        let repo = cx.world.repo(&self.repo)?.clone();
         let writer = self.writer(cx, &node, &client).await?;
         // Everything up to now, and so up to any mark, with the commit that a target time needs after it.
         let segment = finish_segment(&writer).await?;
@@ -81,7 +98,7 @@ impl Step for WaitArchived {
             writer.batch_execute("SELECT pg_current_xact_id()").await?;
         }
         cx.fact("segment", segment.to_string());
-        let span = self.through.as_ref().map(|mark| mark.entry);
+        let span = self.through.as_ref().and_then(StepRef::entry);
         let host = node.host()?.clone();
         // What this archive_command has acknowledged is there: what is not there does not come any more.
         let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
@@ -217,7 +234,7 @@ impl WaitArchived {
             ),
         };
         Err(Finding::failed(format!("`{}` is not in the WAL of `{}`", mark.id, self.node))
-            .at(through.entry)
+            .at(through.entry())
             .label(label)
             .help("wait for the archive of the server on which the mark was made"))
     }
@@ -315,7 +332,7 @@ impl Way<'_> {
 /// is lost, and of no more use.
 fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
     let state = cx.world.outputs();
-    let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name);
+    let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name.as_str());
     let marks = backups.filter_map(|(id, _)| state.marks.get(id));
     let own = |mark: &&Mark| {
         mark.lineage.system == whose.system && whose.history.shares(&mark.lineage.history, mark.after.lsn)

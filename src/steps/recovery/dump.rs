@@ -8,7 +8,10 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::data::{Catalog, Dependents};
-use crate::harness::{Aside, Context, Dump, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Dump, Effects, Finding, NodeField, NodeRef, Output, Recovers, Resolved, Role, Scope, Step, StepId,
+    StepKind, StepResult,
+};
 use crate::journal::Event;
 use crate::node::{Node, Purpose};
 use crate::pg::TableName;
@@ -35,10 +38,10 @@ use crate::steps::data::load::client_program;
 /// holds the lock, and why. A recovery that is paused before the commit of a DROP TABLE holds that table's lock for ever.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TakeDump {
+pub struct TakeDumpSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The tables.
     #[serde(default)]
     tables: Option<Spanned<Vec<Spanned<TableName>>>>,
@@ -50,17 +53,32 @@ pub struct TakeDump {
     dependents: Option<Spanned<bool>>,
 }
 
-impl StepKind for TakeDump {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct TakeDump {
+    /// Its id.
+    id: StepId,
+    /// The server.
+    node: NodeRef,
+    /// The tables.
+    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
+    /// Whole schemas instead.
+    schemas: Option<Spanned<Vec<String>>>,
+    /// Adds what depends on the tables or schemas.
+    dependents: Option<Spanned<bool>>,
+}
+
+impl StepKind for TakeDumpSpec {
+    type Step = TakeDump;
+
     const NAME: &'static str = "dump";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
-    const RECOVERS: bool = true;
-}
+    const OUTPUT: Option<Output> = Some(Output::Dump);
+    const RECOVERS: Recovers = Recovers::Always;
 
-#[async_trait(?Send)]
-impl Step for TakeDump {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<TakeDump> {
+        let node = scope.own_node(&self.node);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,
@@ -89,8 +107,18 @@ impl Step for TakeDump {
             }
             _ => {}
         }
+        Some(TakeDump {
+            id: scope.id.clone()?,
+            node: node?,
+            tables: self.tables,
+            schemas: self.schemas,
+            dependents: self.dependents,
+        })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for TakeDump {
     fn title(&self) -> String {
         let what = match (&self.tables, &self.schemas) {
             (Some(tables), _) => tables.value.iter().map(|t| t.value.to_string()).collect::<Vec<_>>().join(", "),
@@ -100,13 +128,13 @@ impl Step for TakeDump {
         format!("dump {what} of {}", self.node)
     }
 
-    fn aside(&self) -> Aside {
-        Aside::Reads
+    fn effects(&self) -> Effects {
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(self.node.as_str())?;
-        let id = cx.id.unwrap_or_default().to_owned();
+        let id = self.id.clone();
         let path = format!("{}/dump-{id}.sql", node.host()?.paths().shared);
         let wanted = self.dependents.as_ref().is_some_and(|d| d.value);
         let dependents = match wanted || self.schemas.is_some() {
@@ -149,7 +177,7 @@ impl Step for TakeDump {
             id,
             Dump {
                 files,
-                node: self.node.as_str().to_owned(),
+                node: self.node.id.clone(),
                 tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
                 schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
             },

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Awaited, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Awaited, Context, Effects, Finding, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
+    StepResult,
+};
 use crate::host::Program;
 use crate::node::Node;
 use crate::source::{Ordered, Scalar, Shell, Spanned};
@@ -33,10 +36,10 @@ use crate::steps::recovery::tablespaces::{mentions_tablespace, standbys_apart};
 /// It passes when the command ends with 0. It fails with what the command wrote when it ends otherwise, or is not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Exec {
+pub struct ExecSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
     /// The program and its arguments.
     run: Spanned<Vec<Shell>>,
     /// Added to its environment.
@@ -44,26 +47,45 @@ pub struct Exec {
     env: Option<Ordered<String, Scalar>>,
 }
 
-impl StepKind for Exec {
-    const NAME: &'static str = "exec";
-    const DEADLINE: Duration = Duration::from_secs(300);
-    const ROLE: Role = Role::Mark;
-    const MAY_RECOVER: bool = true;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Exec {
+    /// The server.
+    node: NodeRef,
+    /// The program and its arguments.
+    run: Spanned<Vec<Shell>>,
+    /// Added to its environment.
+    env: Option<Ordered<String, Scalar>>,
 }
 
-#[async_trait(?Send)]
-impl Step for Exec {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.own_node(&mut self.node);
+impl StepKind for ExecSpec {
+    type Step = Exec;
+
+    const NAME: &'static str = "exec";
+    const DEADLINE: Duration = Duration::from_secs(300);
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::BehindIncident;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Exec> {
+        let node = scope.own_node(&self.node);
         if self.run.value.first().is_none_or(|program| program.0.trim().is_empty()) {
             let help = "a list: the program and its arguments, such as `[psql, -c, VACUUM]`";
             scope.error_help(self.run.span, "`run` is empty", "run what?", help);
         }
+        Some(Exec { node: node?, run: self.run, env: self.env })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for Exec {
     fn title(&self) -> String {
         let words: Vec<&str> = self.run.value.iter().map(|word| word.0.as_str()).collect();
         format!("run {} on {}", words.first().unwrap_or(&""), self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

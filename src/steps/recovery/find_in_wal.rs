@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Aside, Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, IdInfo, MarkKind, NodeId, Output, Recovers, RepoRef, Resolved, Role, Scope, Step,
+    StepId, StepKind, StepRef, StepResult, if_given,
+};
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
 use crate::repo::{Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
-use crate::source::{Name, Span, Spanned, did_you_mean};
+use crate::source::{Name, Spanned, did_you_mean};
 use crate::steps::recovery::recreated::Reader;
 
 /// Finds a mistake in the archived WAL, as one must when nobody took a note.
@@ -50,7 +53,7 @@ use crate::steps::recovery::recreated::Reader;
 /// cover, and where the archive has a gap.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FindInWal {
+pub struct FindInWalSpec {
     /// The repo with the archived WAL, and a backup.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
@@ -66,16 +69,61 @@ pub struct FindInWal {
     /// The table whose rows were updated or deleted.
     #[serde(default)]
     changed: Option<Spanned<TableName>>,
-    /// The repo, resolved.
-    #[serde(skip)]
-    from: Option<Name>,
 }
 
-impl StepKind for FindInWal {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct FindInWal {
+    /// The repo with the archived WAL, and a backup.
+    repo: RepoRef,
+    /// Look no earlier than this mark.
+    since: Option<StepRef>,
+    /// What is looked for.
+    mistake: Mistake,
+    /// The table that it happened to.
+    table: Spanned<TableName>,
+}
+
+impl StepKind for FindInWalSpec {
+    type Step = FindInWal;
+
     const NAME: &'static str = "find_in_wal";
     const DEADLINE: Duration = Duration::from_secs(600);
-    const ROLE: Role = Role::Mark;
-    const RECOVERS: bool = true;
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Transaction;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FindInWal> {
+        let repo = scope.repo_or_default(self.repo.as_ref());
+        let since = if_given(self.since.as_ref(), |since| scope.mark(since));
+        let given =
+            [(Mistake::Dropped, self.dropped), (Mistake::Truncated, self.truncated), (Mistake::Changed, self.changed)];
+        let mut given = given.into_iter().filter_map(|(mistake, table)| Some((mistake, table?)));
+        let (first, second) = (given.next(), given.next());
+        if first.is_none() {
+            scope.error_help(
+                scope.action,
+                "`dropped`, `truncated` or `changed` is missing",
+                "find what?",
+                "write `dropped: shop.orders`, with the name of the table",
+            );
+        }
+        if let Some((_, second)) = second {
+            scope.error(second.entry, "one mistake is looked for at a time", "this is the second one");
+        }
+        let is_backup = |id: &&IdInfo| id.kind.is_some_and(|kind| kind.output == Some(Output::Backup));
+        let mut backups = scope.ids.values().filter(|id| is_backup(id) || !id.decoded);
+        if !backups.any(|id| id.index < scope.index) {
+            scope.error_help(
+                scope.action,
+                "there is no backup to look the table up in",
+                "WAL does not know it by its name",
+                "take one with a `backup` step before",
+            );
+        }
+        let (mistake, table) = first?;
+        Some(FindInWal { repo: repo?, since: since?, mistake, table })
+    }
 }
 
 /// What is looked for.
@@ -110,58 +158,23 @@ struct Start {
 
 #[async_trait(?Send)]
 impl Step for FindInWal {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        self.from = match &self.repo {
-            Some(repo) => scope.repo(repo).map(|_| repo.value.clone()),
-            None => scope.default_repo(),
-        };
-        if let Some(since) = &self.since {
-            scope.mark(since);
-        }
-        let given = [&self.dropped, &self.truncated, &self.changed];
-        let given: Vec<Span> = given.into_iter().flatten().map(|table| table.entry).collect();
-        match given.as_slice() {
-            [_] => {}
-            [] => scope.error_help(
-                scope.action,
-                "`dropped`, `truncated` or `changed` is missing",
-                "find what?",
-                "write `dropped: shop.orders`, with the name of the table",
-            ),
-            [_, second, ..] => {
-                scope.error(*second, "one mistake is looked for at a time", "this is the second one");
-            }
-        }
-        let backups = scope.ids.values().filter(|id| id.kind.is_some_and(|kind| kind.name == "backup") || !id.decoded);
-        if !backups.into_iter().any(|id| id.index < scope.index) {
-            scope.error_help(
-                scope.action,
-                "there is no backup to look the table up in",
-                "WAL does not know it by its name",
-                "take one with a `backup` step before",
-            );
-        }
-    }
-
     fn title(&self) -> String {
-        let what = match self.mistake() {
-            Some((Mistake::Dropped, table)) => format!("the DROP of {}", table.value),
-            Some((Mistake::Truncated, table)) => format!("the TRUNCATE of {}", table.value),
-            Some((Mistake::Changed, table)) => format!("what changed {}", table.value),
-            None => "a mistake".to_owned(),
+        let table = &self.table.value;
+        let what = match self.mistake {
+            Mistake::Dropped => format!("the DROP of {table}"),
+            Mistake::Truncated => format!("the TRUNCATE of {table}"),
+            Mistake::Changed => format!("what changed {table}"),
         };
-        format!("find {what} in the WAL of {}", self.from.as_ref().map_or("its repo", |repo| repo.as_str()))
+        format!("find {what} in the WAL of {}", self.repo)
     }
 
-    fn aside(&self) -> Aside {
-        Aside::Reads
+    fn effects(&self) -> Effects {
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let Some((mistake, table)) = self.mistake() else {
-            return Err(Finding::errored("there is nothing to look for"));
-        };
-        let repo = cx.world.repo(self.from.as_ref().map_or("", |repo| repo.as_str()))?.clone();
+        let (mistake, table) = (self.mistake, &self.table);
+        let repo = cx.world.repo(&self.repo)?.clone();
         let node = reader(cx, &repo)?;
         let start = self.start(cx, &node, &repo, table).await?;
         cx.fact("backup", start.backup.clone());
@@ -214,13 +227,6 @@ impl Step for FindInWal {
 }
 
 impl FindInWal {
-    fn mistake(&self) -> Option<(Mistake, &Spanned<TableName>)> {
-        let dropped = self.dropped.as_ref().map(|table| (Mistake::Dropped, table));
-        let truncated = || self.truncated.as_ref().map(|table| (Mistake::Truncated, table));
-        let changed = || self.changed.as_ref().map(|table| (Mistake::Changed, table));
-        dropped.or_else(truncated).or_else(changed)
-    }
-
     /// Fails where a segment that is to be read is another cluster's.
     async fn judge_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
         let segments = start.archive.all_segments(&start.reach);
@@ -238,12 +244,14 @@ impl FindInWal {
     }
 
     /// The backups that may know the table, the newest first, with their marks.
-    fn backups(&self, cx: &Context<'_>) -> Result<Vec<(String, Mark)>, Box<Finding>> {
-        let since = self.since.as_ref().map(|since| cx.world.mark(since.as_str())).transpose()?;
+    fn backups(&self, cx: &Context<'_>) -> Result<Vec<(StepId, Mark)>, Box<Finding>> {
+        let since = self.since.as_ref().map(|since| cx.world.mark(since)).transpose()?;
         let state = cx.world.outputs();
         let marks = state.backups.keys().filter_map(|id| Some((id.clone(), state.marks.get(id)?.clone())));
-        let mut backups: Vec<(String, Mark)> = match &since {
-            Some(since) if state.backups.contains_key(&since.id) => marks.filter(|(id, _)| *id == since.id).collect(),
+        let mut backups: Vec<(StepId, Mark)> = match &since {
+            Some(since) if state.backups.contains_key(since.id.as_str()) => {
+                marks.filter(|(id, _)| *id == since.id.as_str()).collect()
+            }
             Some(since) => marks.filter(|(_, mark)| mark.after.seen <= since.before.seen).collect(),
             None => marks.collect(),
         };
@@ -251,7 +259,7 @@ impl FindInWal {
         match backups.is_empty() {
             false => Ok(backups),
             true => Err(Finding::failed("there is no backup to look the table up in")
-                .at(self.since.as_ref().map_or(Span::default(), |since| since.entry))
+                .at(self.since.as_ref().and_then(StepRef::entry))
                 .label("none was taken before this")),
         }
     }
@@ -300,14 +308,22 @@ impl FindInWal {
             let timeline = mark.after.timeline;
             let newest = archive.newest_from(timeline, known.until);
             let reach = archive.reach(known.until, timeline, newest);
-            let since = self.since.as_ref().map(|since| cx.world.mark(since.as_str())).transpose()?;
+            let since = self.since.as_ref().map(|since| cx.world.mark(since)).transpose()?;
             let since = since.map_or(Lsn(0), |since| since.before.lsn);
-            let start = Start { backup, system: mark.lineage.system, known, archive, reach, timeline: newest, since };
+            let start = Start {
+                backup: backup.to_string(),
+                system: mark.lineage.system,
+                known,
+                archive,
+                reach,
+                timeline: newest,
+                since,
+            };
             return if start.reach.stretches.is_empty() { Err(nothing_to_read(repo, &start)) } else { Ok(start) };
         }
         if asked.is_empty() {
             return Err(Finding::failed(format!("repo `{}` has no backup to look the table up in", repo.name))
-                .at(self.repo.as_ref().map_or(table.span, |repo| repo.span))
+                .at(self.repo.span().unwrap_or(table.span))
                 .label("WAL does not know tables by their names"));
         }
         let name = table.value.to_string();
@@ -365,7 +381,7 @@ fn reader(cx: &Context<'_>, repo: &Repo) -> Result<Arc<Node>, Box<Finding>> {
     let state = cx.world.outputs();
     let archives =
         |name: &str| cx.world.specs.get(name).is_some_and(|spec| spec.archive_to.as_deref() == Some(&repo.name));
-    let mut nodes: Vec<(&String, &Arc<Node>)> = state.nodes.iter().filter(|(_, node)| node.host().is_ok()).collect();
+    let mut nodes: Vec<(&NodeId, &Arc<Node>)> = state.nodes.iter().filter(|(_, node)| node.host().is_ok()).collect();
     nodes.sort_by_key(|(name, node)| (!node.is_up(), !archives(name)));
     let node = nodes.first().map(|(_, node)| (*node).clone());
     node.ok_or_else(|| Finding::errored("there is no host to read the archive on: every node is external"))
@@ -434,7 +450,7 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
         let lineage = Lineage { system: start.system, history: start.archive.history(timeline) };
         let (before, after) = (moment(deed.commit), moment(deed.end));
         let mark = Mark {
-            id: id.to_owned(),
+            id: id.to_string(),
             lineage,
             before,
             xid: Some(deed.xid),
@@ -442,6 +458,6 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
             incident: true,
             restore_point: None,
         };
-        cx.world.outputs().marks.insert(id.to_owned(), mark);
+        cx.world.outputs().marks.insert(id.clone(), mark);
     }
 }

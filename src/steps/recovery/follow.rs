@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Context, Finding, StepResult};
+use crate::harness::{Context, Finding, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{
     Config, Node, Origin, RecoveryLog, RefusalReason, SqlError, StartError, Started, WalRefusal, create_slot,
@@ -20,7 +20,7 @@ pub(crate) struct Archive {
     /// Where it lies.
     pub repo: Repo,
     /// The repo that it is a copy of: it is as new as the last `sync`.
-    pub copy_of: Option<String>,
+    pub copy_of: Option<RepoId>,
     /// Whether the standby has a restore_command for it.
     pub read: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Standby {
     /// Where WAL can be had that its upstream has no more.
     pub archive: Option<Archive>,
     /// Where the scenario asks for it.
-    pub at: Span,
+    pub at: Option<Span>,
 }
 
 /// How long the start may take before the server's log is looked at: one that waits for WAL stays in it for ever.
@@ -164,7 +164,7 @@ impl Standby {
 
     /// Adds to a finding what the log says, and what can be done about it.
     async fn explained(&self, cx: &mut Context<'_>, finding: Box<Finding>) -> Box<Finding> {
-        let at = finding.at.unwrap_or(self.at);
+        let at = finding.at.or(self.at);
         let finding = finding.at(at);
         let log = self.node.log_from(self.node.log_start()).await.unwrap_or_default();
         if finding.notes.iter().any(|note| note.kind == "log") {

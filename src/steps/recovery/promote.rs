@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use crate::harness::{Aside, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, Maker, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
+    StepResult,
+};
 use crate::node::{Node, is_in_recovery, moment};
 
 /// Promotes a standby, or a server that paused in recovery.
@@ -22,40 +25,52 @@ use crate::node::{Node, is_in_recovery, moment};
 /// promotion is not done within the deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Promote {
+pub struct PromoteSpec {
     /// The server.
     #[serde(default)]
-    node: NodeRef,
+    node: NodeField,
 }
 
-impl StepKind for Promote {
+impl StepKind for PromoteSpec {
+    type Step = Promote;
+
     const NAME: &'static str = "promote";
     const DEADLINE: Duration = Duration::from_secs(60);
-    const ROLE: Role = Role::Mark;
-    const RECOVERS: bool = true;
+    const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Promote> {
+        if self.node.span().is_none() {
+            scope.error(scope.action, "`node` is missing", "which standby?");
+            return None;
+        }
+        let node = scope.own_node(&self.node)?;
+        let info = scope.node_info(&node)?;
+        if info.maker == Maker::Start && info.follows.is_none() && !info.remade {
+            let (title, made) = (format!("node `{node}` is a primary already"), info.span);
+            let span = node.entry().unwrap_or(scope.action);
+            scope.error_related(span, title, "nothing to promote", (made, "it follows no node".to_owned()));
+        }
+        Some(Promote { node })
+    }
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Promote {
+    /// The standby.
+    node: NodeRef,
 }
 
 #[async_trait(?Send)]
 impl Step for Promote {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        if self.node.span().is_none() {
-            scope.error(scope.action, "`node` is missing", "which standby?");
-            return;
-        }
-        let Some(info) = scope.own_node(&mut self.node) else { return };
-        if info.maker == crate::harness::Maker::Start && info.follows.is_none() && !info.remade {
-            let title = format!("node `{}` is a primary already", self.node);
-            let span = self.node.span().unwrap_or(scope.action);
-            scope.error_related(span, title, "nothing to promote", (info.span, "it follows no node".to_owned()));
-        }
-    }
-
     fn title(&self) -> String {
         format!("promote {}", self.node)
     }
 
-    fn aside(&self) -> Aside {
-        Aside::OnItsNode
+    fn effects(&self) -> Effects {
+        Effects::writes(&self.node)
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

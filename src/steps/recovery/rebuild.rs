@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Maker, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, Maker, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
+    StepRef, StepResult, if_given,
+};
 use crate::node::{Config, Node, Origin};
 use crate::source::{Name, Spanned};
 use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
@@ -30,7 +33,7 @@ use crate::steps::recovery::restore::restore;
 /// copy fails, and when the standby cannot stream: it names the missing WAL segment, or what else its log tells, and what to do.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rebuild {
+pub struct RebuildSpec {
     /// The standby to be made, or made anew.
     node: Spanned<Name>,
     /// The server that it is to follow.
@@ -38,51 +41,70 @@ pub struct Rebuild {
     /// The backup that it is made from; the server that it follows where this is left out.
     #[serde(default)]
     from: Option<Spanned<Name>>,
-    /// The backup's repo.
-    #[serde(skip)]
-    repo: Option<String>,
 }
 
-impl StepKind for Rebuild {
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Rebuild {
+    /// The server.
+    node: NodeRef,
+    /// Its primary from then on.
+    follows: NodeRef,
+    /// The backup that it is made from, and its repo; a base backup of the primary if there is none.
+    from: Option<(StepRef, RepoId)>,
+}
+
+impl StepKind for RebuildSpec {
+    type Step = Rebuild;
+
     const NAME: &'static str = "rebuild";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
-    const RECOVERS: bool = true;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn makes(&self) -> Option<&Spanned<Name>> {
+        Some(&self.node)
+    }
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rebuild> {
+        let made_here = scope.nodes.get(self.node.as_str()).is_some_and(|info| info.maker == Maker::Step(scope.index));
+        let node = if made_here { Some(NodeRef::written(&self.node)) } else { scope.own_named_node(&self.node) };
+        let follows = if self.follows.value == self.node.value {
+            scope.error(self.follows.span, "a server cannot follow itself", "name its primary");
+            None
+        } else {
+            scope.named_node(&self.follows)
+        };
+        let from = if_given(self.from.as_ref(), |from| {
+            let backup = scope.step_with(from, &[Output::Backup])?;
+            let repo = scope.step_info(&backup)?.repo.clone()?;
+            Some((backup, repo))
+        });
+        let repo = from.as_ref().and_then(|from| from.as_ref().map(|(_, repo)| repo.clone()));
+        scope.recovers_from(self.node.as_str(), repo);
+        if from.is_some() {
+            scope.remade(self.node.as_str());
+        }
+        Some(Rebuild { node: node?, follows: follows?, from: from? })
+    }
 }
 
 #[async_trait(?Send)]
 impl Step for Rebuild {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        if scope.nodes.get(self.node.as_str()).is_none_or(|info| info.maker != Maker::Step(scope.index)) {
-            scope.own_named_node(&self.node);
-        }
-        if self.follows.value == self.node.value {
-            scope.error(self.follows.span, "a server cannot follow itself", "name its primary");
-        } else {
-            scope.named_node(&self.follows);
-        }
-        let made = self.from.as_ref().map(|from| scope.step(from, &["backup"]));
-        self.repo = made.as_ref().and_then(|made| made.as_ref()?.detail.clone());
-        scope.recovers_from(self.node.as_str(), self.repo.clone());
-        if made.is_none_or(|made| made.is_some()) {
-            scope.remade(self.node.as_str());
-        }
-    }
-
-    fn makes_node(&self) -> Option<&Spanned<Name>> {
-        Some(&self.node)
-    }
-
     fn title(&self) -> String {
-        let from = self.from.as_ref().unwrap_or(&self.follows);
-        format!("rebuild {} from {}, to follow {}", self.node.value, from.value, self.follows.value)
+        let from = self.from.as_ref().map_or(self.follows.as_str(), |(backup, _)| backup.as_str());
+        format!("rebuild {} from {from}, to follow {}", self.node, self.follows)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let up = cx.world.node(self.follows.as_str())?;
+        let up = cx.world.node(&self.follows)?;
         let started = Instant::now();
         let node = self.node(cx, &up).await?;
-        node.must_not_be_paused(Some(self.node.entry))?;
+        node.must_not_be_paused(self.node.entry())?;
         // A host that was killed is switched on again; one that was lost is another one in its place.
         node.host()?.boot().await?;
         self.judge_upstream(cx, &node, &up).await?;
@@ -120,7 +142,7 @@ impl Rebuild {
 
     /// Nothing may be removed before it is certain that there is a server to follow, and not one that depends on what is removed.
     async fn judge_upstream(&self, cx: &mut Context<'_>, node: &Node, up: &Arc<Node>) -> StepResult {
-        cx.client(up).await.map_err(|finding| finding.at(self.follows.entry))?;
+        cx.client(up).await.map_err(|finding| finding.at(self.follows.entry()))?;
         let mut at = up.clone();
         let most = cx.world.outputs().nodes.len();
         for _ in 0..most {
@@ -128,7 +150,7 @@ impl Rebuild {
                 Some((above, _)) if above.name() == node.name() => {
                     let (node, up) = (node.name(), up.name());
                     return Err(Finding::failed(format!("`{up}` is itself a standby of `{node}`"))
-                        .at(self.follows.entry)
+                        .at(self.follows.entry())
                         .label(format!("`{node}` would be removed, and nothing would be left to follow"))
                         .help(format!("make a primary of it first: `promote: {{ node: {up} }}`")));
                 }
@@ -149,14 +171,14 @@ impl Rebuild {
     ) -> Result<Standby, Box<Finding>> {
         let copying = Instant::now();
         let mut config = cx.world.spec(node.name()).config(&cx.world.repos);
-        let archive = match (&self.from, &self.repo) {
-            (Some(from), Some(repo)) => {
+        let archive = match &self.from {
+            Some((from, repo)) => {
                 let repo = cx.world.repo(repo)?.clone();
                 restore(cx, node, from, &repo).await?;
                 config.restore_command = Some(repo.restore_command());
                 Some(Archive { repo, copy_of: None, read: true })
             }
-            _ => {
+            None => {
                 cx.wait(format!("pg_basebackup of `{}`", up.name()));
                 let output = node.base_backup(up).await?;
                 if !output.success() {
@@ -167,9 +189,9 @@ impl Rebuild {
             }
         };
         cx.fact("copy_ms", copying.elapsed().as_millis() as u64);
-        cx.world.outputs().nodes.insert(node.name().to_owned(), node.clone());
+        cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
-        let (node, up, at) = (node.clone(), up.clone(), self.follows.entry);
+        let (node, up, at) = (node.clone(), up.clone(), self.follows.entry());
         Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Copied, archive, at })
     }
 }

@@ -9,10 +9,13 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
-use crate::harness::{Brings, Brought, Context, Finding, NodeRef, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Brought, Context, Effects, Finding, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
+    StepResult, if_given,
+};
 use crate::journal::Cause;
 use crate::pg::{ColumnName, TableName};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 /// Takes back what a mistake did to a table, and leaves what users wrote since: a three-way merge by key, column by column.
 ///
@@ -58,6 +61,25 @@ use crate::source::Spanned;
 /// refuses; and when `good` and `bad` do not differ (without `bad`: when `into` lacks nothing of `good`): there would be no mistake.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct ReconcileSpec {
+    /// The table, on all of them.
+    table: Spanned<TableName>,
+    /// The column, or the columns, that tell a row from all others.
+    key: Spanned<Key>,
+    /// The server as it was just before the mistake.
+    good: NodeField,
+    /// The server as it was just after the mistake.
+    #[serde(default)]
+    bad: Option<NodeField>,
+    /// The live server.
+    into: NodeField,
+    /// What becomes of values that both the mistake and users have changed.
+    #[serde(default)]
+    on_conflict: Option<Spanned<OnConflict>>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
 pub struct Reconcile {
     /// The table, on all of them.
     table: Spanned<TableName>,
@@ -66,13 +88,13 @@ pub struct Reconcile {
     /// The server as it was just before the mistake.
     good: NodeRef,
     /// The server as it was just after the mistake.
-    #[serde(default)]
     bad: Option<NodeRef>,
     /// The live server.
     into: NodeRef,
     /// What becomes of values that both the mistake and users have changed.
-    #[serde(default)]
-    on_conflict: Option<Spanned<OnConflict>>,
+    on_conflict: OnConflict,
+    /// Where that is said.
+    on_conflict_at: Option<Span>,
 }
 
 /// What becomes of conflicts.
@@ -133,40 +155,21 @@ impl<'de> Visitor<'de> for OneOrMore {
     }
 }
 
-impl StepKind for Reconcile {
+impl StepKind for ReconcileSpec {
+    type Step = Reconcile;
+
     const NAME: &'static str = "reconcile";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
-    const RECOVERS: bool = true;
-}
+    const RECOVERS: Recovers = Recovers::Always;
 
-#[async_trait(?Send)]
-impl Step for Reconcile {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
-        scope.node(&mut self.good);
-        if let Some(bad) = &mut self.bad {
-            scope.node(bad);
-        }
-        scope.own_node(&mut self.into);
-        let same = |a: &NodeRef, b: &NodeRef| a.as_str() == b.as_str();
-        if same(&self.good, &self.into) {
-            let span = self.good.span().unwrap_or(scope.action);
-            let help = "recover a server to just before the mistake: `recover: { node: rescue, backup: ..., until: { before: ... }, then: promote }`";
-            scope.error_help(span, "`good` and `into` are the same server", "it has lived through the mistake", help);
-        }
-        if let Some(bad) = &self.bad {
-            let span = bad.span().unwrap_or(scope.action);
-            if same(bad, &self.good) {
-                scope.error(span, "`bad` and `good` are the same server", "there would be no mistake between them");
-            } else if same(bad, &self.into) {
-                let help = "recover one with `until: { after: ... }`; or leave `bad` out, and every value that differs is a conflict";
-                scope.error_help(
-                    span,
-                    "`bad` and `into` are the same server",
-                    "what users wrote since would be taken for the mistake",
-                    help,
-                );
-            }
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reconcile> {
+        let good = scope.node(&self.good);
+        let bad = if_given(self.bad.as_ref(), |bad| scope.node(bad));
+        let into = scope.own_node(&self.into);
+        if let (Some(good), Some(into)) = (&good, &into) {
+            let bad = bad.as_ref().and_then(Option::as_ref);
+            three_servers(good, bad, into, scope);
         }
         if self.key.value.0.is_empty() {
             scope.error(self.key.span, "`key` is empty", "which columns tell a row from all others?");
@@ -176,19 +179,54 @@ impl Step for Reconcile {
                 scope.error(self.key.span, format!("`key` names {column} twice"), "once is enough");
             }
         }
+        let (on_conflict, on_conflict_at) = match self.on_conflict {
+            Some(on_conflict) => (on_conflict.value, Some(on_conflict.entry)),
+            None => (OnConflict::Fail, None),
+        };
+        Some(Reconcile {
+            table: self.table,
+            key: self.key,
+            good: good?,
+            bad: bad?,
+            into: into?,
+            on_conflict,
+            on_conflict_at,
+        })
     }
+}
 
-    fn brings(&self) -> Option<Brings<'_>> {
-        Some(Brings { into: self.into.as_str(), what: Brought::Table(&self.table.value) })
+/// The three must be different servers.
+fn three_servers(good: &NodeRef, bad: Option<&NodeRef>, into: &NodeRef, scope: &mut Scope<'_>) {
+    if good.id == into.id {
+        let span = good.entry().unwrap_or(scope.action);
+        let help = "recover a server to just before the mistake: `recover: { node: rescue, backup: ..., until: { before: ... }, then: promote }`";
+        scope.error_help(span, "`good` and `into` are the same server", "it has lived through the mistake", help);
     }
+    let Some(bad) = bad else { return };
+    let span = bad.entry().unwrap_or(scope.action);
+    if bad.id == good.id {
+        scope.error(span, "`bad` and `good` are the same server", "there would be no mistake between them");
+    } else if bad.id == into.id {
+        let help =
+            "recover one with `until: { after: ... }`; or leave `bad` out, and every value that differs is a conflict";
+        let label = "what users wrote since would be taken for the mistake";
+        scope.error_help(span, "`bad` and `into` are the same server", label, help);
+    }
+}
 
+#[async_trait(?Send)]
+impl Step for Reconcile {
     fn title(&self) -> String {
         let bad = self.bad.as_ref().map(|bad| format!(" and {bad}")).unwrap_or_default();
         format!("reconcile {} on {} with {}{bad}", self.table.value, self.into, self.good)
     }
 
+    fn effects(&self) -> Effects {
+        Effects::writes(&self.into).brings(&self.into, Brought::Table(self.table.value.clone()))
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let find = |node: &NodeRef| cx.world.node(node.as_str());
+        let find = |node: &NodeRef| cx.world.node(node);
         let (good, into) = (find(&self.good)?, find(&self.into)?);
         let compared = self.bad.as_ref().map(find).transpose()?.unwrap_or_else(|| into.clone());
         // Asked first, since this knows why a server does not answer.
@@ -199,7 +237,7 @@ impl Step for Reconcile {
         let (good_session, compared_session, session) =
             (good.connect().await?, compared.connect().await?, into.connect().await?);
         let side = Side { name: compared.name(), client: &compared_session };
-        let on_conflict = self.on_conflict.as_ref().map_or(OnConflict::Fail, |on_conflict| on_conflict.value);
+        let on_conflict = self.on_conflict;
         let merge = Merge {
             table: &self.table.value,
             key: &self.key.value.0,
@@ -292,7 +330,7 @@ impl Reconcile {
                         .help("recover `good` to just before the mistake and `bad` to just after it")
                 }
                 None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
-                    .at(self.good.span().unwrap_or(self.table.span))
+                    .at(self.good.entry().unwrap_or(self.table.span))
                     .label(format!("its {rows} rows are all there, with the same values"))
                     .help("is `good` from before the mistake?"),
             },
@@ -325,7 +363,7 @@ impl Reconcile {
         if merged.conflicts > lines.len() as u64 {
             lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));
         }
-        let span = self.on_conflict.as_ref().map_or(self.table.span, |on_conflict| on_conflict.entry);
+        let span = self.on_conflict_at.unwrap_or(self.table.span);
         Finding::failed(title)
             .at(span)
             .label(format!("{values} in {rows}; nothing was changed"))

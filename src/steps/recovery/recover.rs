@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Aside, By, Context, Finding, LossWindow, Role, Scope, Shift, Step, StepKind, StepResult, Then, Until, UntilWord,
+    By, Context, Effects, Finding, LossWindow, NodeId, Output, Recovers, RepoId, Resolved, Role, Scope, Shift, Step,
+    StepKind, StepRef, StepResult, Then, Until, UntilWord,
 };
 use crate::node::{Config, Node, Origin, RecoveryLog, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
@@ -106,10 +107,10 @@ pub struct Recover {
     archive_to: Option<Spanned<Name>>,
     /// The repo, resolved.
     #[serde(skip)]
-    from: Option<String>,
+    from: Option<RepoId>,
     /// What that repo is a copy of.
     #[serde(skip)]
-    copy_of: Option<String>,
+    copy_of: Option<RepoId>,
 }
 
 /// The only thing to be said of a restore_command: drillyard has one for each repo.
@@ -129,15 +130,25 @@ enum WrongSignal {
 }
 
 impl StepKind for Recover {
+    type Step = Self;
+
     const NAME: &'static str = "recover";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
-    const RECOVERS: bool = true;
+    const RECOVERS: Recovers = Recovers::Always;
+
+    fn makes(&self) -> Option<&Spanned<Name>> {
+        self.backup.as_ref().map(|_| &self.node)
+    }
+
+    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
+        self.look_up(scope);
+        Some(self)
+    }
 }
 
-#[async_trait(?Send)]
-impl Step for Recover {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
+impl Recover {
+    fn look_up(&mut self, scope: &mut Scope<'_>) {
         self.resolve_backup(scope);
         self.until.value.resolve(scope, self.until.span, self.by.as_ref());
         if let (Some(word), Then::Pause | Then::Shutdown) = (&self.until.value.word, &self.then.value)
@@ -159,11 +170,10 @@ impl Step for Recover {
             }
         }
     }
+}
 
-    fn makes_node(&self) -> Option<&Spanned<Name>> {
-        self.backup.as_ref().map(|_| &self.node)
-    }
-
+#[async_trait(?Send)]
+impl Step for Recover {
     fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
         if self.is_latest() && matches!(self.then.value, Then::Follow(_)) {
             // A standby streams on from wherever it began.
@@ -186,10 +196,10 @@ impl Step for Recover {
         format!("recover {}{from} until {}, then {then}", self.node.value, self.until.value.text())
     }
 
-    fn aside(&self) -> Aside {
+    fn effects(&self) -> Effects {
         match (&self.archive_to, &self.then.value) {
-            (Some(_), _) | (_, Then::Follow(_)) => Aside::Never,
-            _ => Aside::OnItsNode,
+            (Some(_), _) | (_, Then::Follow(_)) => Effects::anything(),
+            _ => Effects::writes(&NodeId::from(&self.node.value)),
         }
     }
 
@@ -212,7 +222,7 @@ impl Step for Recover {
         self.replay(cx, &node, &target).await?;
         cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
         let recovered = LossWindow::new(&self.until.value, by, &target, self.named_mark(cx).as_ref(), backup);
-        cx.world.outputs().recovered.insert(self.node.value.to_string(), recovered);
+        cx.world.outputs().recovered.insert(NodeId::from(&self.node.value), recovered);
         Ok(())
     }
 }
@@ -231,8 +241,8 @@ impl Recover {
                     let label = "`recover` with a `backup` makes a new server";
                     scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
                 }
-                if let Some(made) = scope.step(backup, &["backup"]) {
-                    self.from = made.detail;
+                if let Some(made) = scope.step_with(backup, &[Output::Backup]) {
+                    self.from = scope.step_info(&made).and_then(|made| made.repo.clone());
                 }
             }
             (None, None) if scope.more_nodes => {}
@@ -258,7 +268,7 @@ impl Recover {
         if let Some(repo) = &self.repo
             && scope.repo(repo).is_some()
         {
-            self.from = Some(repo.value.to_string());
+            self.from = Some(RepoId::from(&repo.value));
         }
         self.copy_of = self.from.as_ref().and_then(|from| scope.repos.get(from)?.copy_of.clone());
         scope.recovers_from(self.node.as_str(), self.from.clone());
@@ -278,7 +288,7 @@ impl Recover {
             scope.error_help(repo.entry, "`archive_to` goes with `then: promote`", label, "leave it out");
         }
         scope.archive_to(repo);
-        scope.archives_to(self.node.as_str(), Some(repo.value.to_string()));
+        scope.archives_to(self.node.as_str(), Some(RepoId::from(&repo.value)));
     }
 
     /// The mark that the target is given by; the backup's where the target is its end.
@@ -315,8 +325,8 @@ impl Recover {
         let repo = cx.world.repo(self.from.as_deref().unwrap_or_default())?;
         let host = cx.world.lab.host(self.node.as_str()).await?;
         let node = Arc::new(Node::on(host, cx.world.lab.version(), &cx.world.password));
-        restore(cx, &node, backup, repo).await?;
-        cx.world.outputs().nodes.insert(self.node.value.to_string(), node.clone());
+        restore(cx, &node, &StepRef::written(backup), repo).await?;
+        cx.world.outputs().nodes.insert(NodeId::from(&self.node.value), node.clone());
         Ok(node)
     }
 
@@ -565,7 +575,7 @@ impl Recover {
         };
         let archive = Some(Archive { repo, copy_of: self.copy_of.clone(), read });
         let origin = self.origin();
-        Standby { node: node.clone(), up, config, signal, origin, archive, at: self.then.entry }.follow(cx).await
+        Standby { node: node.clone(), up, config, signal, origin, archive, at: Some(self.then.entry) }.follow(cx).await
     }
 
     /// Where it reads WAL. A standby may have no more than its own.

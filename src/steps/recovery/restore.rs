@@ -1,27 +1,25 @@
 //! Servers that steps make or start again: what they are made from, and why they do not come up.
 
-use crate::harness::{Context, Finding};
+use crate::harness::{Context, Finding, StepRef};
 use crate::node::{Config, Node, Origin, Setup, StartError, log_reason};
 use crate::repo::Repo;
-use crate::source::{Name, Span, Spanned};
+use crate::source::Span;
 use crate::steps::recovery::tablespaces::keep_apart;
 
 /// Copies a backup from a repo to PGDATA of a node; what lies there is removed.
 pub(crate) async fn restore(
     cx: &mut Context<'_>,
     node: &Node,
-    backup: &Spanned<Name>,
+    backup: &StepRef,
     repo: &Repo,
 ) -> Result<(), Box<Finding>> {
     let host = node.host()?;
-    cx.wait(format!("the restore of {} from repo `{}`", backup.value, repo.name));
-    let restored = repo.restore(host.as_ref(), &cx.world.label(backup.as_str()), &host.paths().data).await;
+    cx.wait(format!("the restore of {backup} from repo `{}`", repo.name));
+    let restored = repo.restore(host.as_ref(), &cx.world.label(backup), &host.paths().data).await;
     restored.map_err(|error| match error.said() {
-        Some(said) => {
-            Finding::failed(format!("backup `{}` cannot be restored from repo `{}`", backup.value, repo.name))
-                .at(backup.span)
-                .label(said)
-        }
+        Some(said) => Finding::failed(format!("backup `{backup}` cannot be restored from repo `{}`", repo.name))
+            .at(backup.span())
+            .label(said),
         None => error.into(),
     })
 }
@@ -43,13 +41,13 @@ pub(crate) async fn set_up(
 }
 
 /// What is told of a server that does not come up; `at` is where the scenario asks for it.
-pub(crate) fn not_started(error: StartError, at: Span) -> Box<Finding> {
+pub(crate) fn not_started(error: StartError, at: impl Into<Option<Span>>) -> Box<Finding> {
     let mut finding: Box<Finding> = error.into();
     if finding.outcome == crate::journal::Outcome::Failed {
         if let Some(help) = remedy(&finding.title) {
             finding = finding.help(help);
         }
-        finding.at = Some(at);
+        finding.at = at.into();
     }
     finding
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, Finding, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
@@ -31,6 +31,15 @@ use crate::steps::recovery::restore::not_started;
 /// afterwards. What pg_rewind has begun and not ended can only be made anew, by `rebuild`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct RewindSpec {
+    /// The old master.
+    node: Spanned<Name>,
+    /// The new one.
+    to: Spanned<Name>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
 pub struct Rewind {
     /// The old master.
     node: Spanned<Name>,
@@ -38,16 +47,15 @@ pub struct Rewind {
     to: Spanned<Name>,
 }
 
-impl StepKind for Rewind {
+impl StepKind for RewindSpec {
+    type Step = Rewind;
+
     const NAME: &'static str = "rewind";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
-    const RECOVERS: bool = true;
-}
+    const RECOVERS: Recovers = Recovers::Always;
 
-#[async_trait(?Send)]
-impl Step for Rewind {
-    fn resolve(&mut self, scope: &mut Scope<'_>) {
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rewind> {
         scope.own_named_node(&self.node);
         if self.to.value == self.node.value {
             scope.error(self.to.span, "a server cannot be rewound onto itself", "name the new primary");
@@ -55,10 +63,18 @@ impl Step for Rewind {
             scope.own_named_node(&self.to);
         }
         scope.remade(self.node.as_str());
+        Some(Rewind { node: self.node, to: self.to })
     }
+}
 
+#[async_trait(?Send)]
+impl Step for Rewind {
     fn title(&self) -> String {
         format!("rewind {} onto {}", self.node.value, self.to.value)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -135,7 +151,7 @@ impl Rewind {
         let rewound = node.rewind(&rewinding).await?;
         self.tell(cx, node, resting, &rewound)?;
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(&cx.world.repos) };
-        let (node, up, at) = (node.clone(), up.clone(), self.to.entry);
+        let (node, up, at) = (node.clone(), up.clone(), Some(self.to.entry));
         Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Own, archive: None, at })
     }
 

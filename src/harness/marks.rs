@@ -1,0 +1,123 @@
+//! How a step becomes a mark: time, position and timeline are noted before and after what it does.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_postgres::Client;
+
+use super::{Context, Finding, Role};
+use crate::node::{Node, is_in_recovery, lineage, moment};
+use crate::pg::{Lineage, Mark, Moment, Xid};
+
+impl Context<'_> {
+    /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.
+    pub async fn marked(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
+        let client = self.client(node).await?;
+        if self.kind.role == Role::Incident {
+            self.note_sequence_floors(node, &self.when()).await;
+        }
+        let Some((before, whose)) = self.moment_before(node, &client).await? else {
+            return deed(&client, self).await.map(drop);
+        };
+        match deed(&client, self).await {
+            Ok(xid) => {
+                let after = moment(&client).await?;
+                let whose = if after.timeline == before.timeline { whose } else { lineage(&client).await? };
+                self.remember(whose, before, xid, after);
+                Ok(())
+            }
+            Err(finding) => {
+                // A step that is expected to fail is a mark like any other: nothing happened between its two moments.
+                let now = || (before.moved_to(Timestamp::now()), whose.clone());
+                let (after, whose) = self.moment_of(node).await.unwrap_or_else(now);
+                self.remember(whose, before, None, after);
+                Err(finding)
+            }
+        }
+    }
+
+    /// The moment before a deed. None for a step on a standby that is to be no mark: it only asks.
+    async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<(Moment, Lineage)>, Box<Finding>> {
+        // With an id it is a mark all the same, by what the standby has replayed.
+        if is_in_recovery(client).await? && self.id.is_none() {
+            return Ok(None);
+        }
+        // First what takes its time: the moment before the deed must be as near to it as can be.
+        if let (Some(id), false) = (self.id, node.is_external()) {
+            // Asked of the server itself, which takes a fraction of a program in its container.
+            let log = &node.host()?.paths().log;
+            let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[log]).await?;
+            let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
+            self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), offset);
+        }
+        let whose = lineage(client).await?;
+        Ok(Some((moment(client).await?, whose)))
+    }
+
+    /// Runs the deed of an incident that the server may not outlive, or of a step that may do anything. With an `id` the step is a mark all the same: what cannot be
+    /// asked before or after is what could be asked on the other side.
+    pub async fn inject(
+        &mut self,
+        node: &Node,
+        deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
+        if self.kind.role == Role::Incident {
+            self.note_sequence_floors(node, &self.when()).await;
+        }
+        let before = self.moment_of(node).await;
+        if let Some(id) = self.id {
+            let nodes: Vec<_> = self.world.outputs().nodes.values().cloned().collect();
+            for node in nodes.iter().filter(|node| node.host().is_ok_and(|host| host.is_on())) {
+                let offset = node.log_size().await?;
+                self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), offset);
+            }
+        }
+        let began = Timestamp::now();
+        let done = deed(self).await;
+        let ended = Timestamp::now();
+        let after = self.moment_of(node).await;
+        let (before, after) = match (before, after) {
+            (Some((before, _)), Some(after)) => (before, after),
+            (Some((before, whose)), None) => (before, (before.moved_to(ended), whose)),
+            (None, Some((after, whose))) => (after.moved_to(began), (after, whose)),
+            (None, None) => return done,
+        };
+        let (after, whose) = after;
+        self.remember(whose, before, None, after);
+        done
+    }
+
+    /// What a server says of itself now, where it can be asked.
+    async fn moment_of(&self, node: &Node) -> Option<(Moment, Lineage)> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if !node.should_answer() {
+            return None;
+        }
+        let ask = async {
+            let client = node.client().await.ok()?;
+            let whose = lineage(&client).await.ok()?;
+            Some((moment(&client).await.ok()?, whose))
+        };
+        tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
+    }
+
+    /// Reports what a mark knows, and keeps it under the step's id.
+    fn remember(&mut self, lineage: Lineage, before: Moment, xid: Option<Xid>, after: Moment) {
+        self.fact("before", before.lsn.to_string());
+        self.fact("lsn", after.lsn.to_string());
+        self.fact("timeline", after.timeline.0);
+        self.fact("at", after.at.to_string());
+        if let Some(xid) = xid {
+            self.fact("xid", xid.0);
+        }
+        if let Some(id) = self.id {
+            let incident = self.kind.role == Role::Incident;
+            let mark = Mark { id: id.to_string(), lineage, before, xid, after, incident, restore_point: None };
+            self.world.outputs().marks.insert(id.clone(), mark);
+        }
+    }
+}

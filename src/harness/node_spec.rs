@@ -1,0 +1,58 @@
+//! A node as the scenario describes it.
+
+use std::collections::BTreeMap;
+
+use super::{NodeId, RepoId};
+use crate::node::Config;
+use crate::repo::Repo;
+use crate::source::Span;
+
+/// A node as the scenario describes it.
+#[derive(Debug, Clone, Default)]
+pub struct NodeSpec {
+    /// The repo that it archives to.
+    pub archive_to: Option<RepoId>,
+    /// The node that it follows.
+    pub follows: Option<NodeId>,
+    /// Lines for postgresql.conf.
+    pub settings: Vec<(String, String)>,
+    /// Where the name of each of them stands.
+    pub setting_places: Vec<Span>,
+    /// Where its name stands.
+    pub place: Span,
+    /// The connection string of a server that drillyard did not make.
+    pub external: Option<String>,
+}
+
+impl NodeSpec {
+    /// Its configuration, as far as the scenario says.
+    pub fn config(&self, repos: &BTreeMap<RepoId, Repo>) -> Config {
+        let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
+        Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+    }
+
+    /// The setting that a server's complaint names first, and where it stands.
+    pub fn blamed(&self, complaint: &str) -> Option<(&str, Span)> {
+        let complaint = complaint.to_lowercase();
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let named = |name: &str| {
+            let all = complaint.match_indices(name);
+            let whole = |at: usize| {
+                let before = complaint[..at].chars().next_back();
+                let after = complaint[at + name.len()..].chars().next();
+                !before.is_some_and(is_word) && !after.is_some_and(|c| is_word(c) && c != '.')
+            };
+            all.map(|(at, _)| at).find(|at| whole(*at))
+        };
+        let found = self.settings.iter().zip(&self.setting_places);
+        let found = found.filter_map(|((name, _), place)| Some((named(&name.to_lowercase())?, name.as_str(), *place)));
+        found.min_by_key(|(at, ..)| *at).map(|(_, name, place)| (name, place))
+    }
+
+    /// How late it is to apply what it has received, where it is to be late on purpose.
+    pub fn delay(&self) -> Option<&str> {
+        let delays = self.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("recovery_min_apply_delay"));
+        let zero = |value: &str| value.trim_matches(|c: char| c.is_alphabetic() || c == ' ') == "0";
+        delays.map(|(_, value)| value.as_str()).next_back().filter(|value| !zero(value))
+    }
+}

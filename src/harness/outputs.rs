@@ -1,0 +1,101 @@
+//! What earlier steps of the drill left for later ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::users::Users;
+use super::{Link, LossWindow, NodeId, RepoId, StepId};
+use crate::data::{Catalog, Generator, RowSum, RowsSnapshot};
+use crate::node::Node;
+use crate::pg::{Mark, TableName};
+use crate::repo::Label;
+
+/// What earlier steps of the drill left.
+#[derive(Default, Clone)]
+pub struct Outputs {
+    /// The servers that exist.
+    pub nodes: BTreeMap<NodeId, Arc<Node>>,
+    /// Marks, by the id of their step.
+    pub marks: BTreeMap<StepId, Mark>,
+    /// Base backups.
+    pub backups: BTreeMap<StepId, Backup>,
+    /// Dumps.
+    pub dumps: BTreeMap<StepId, Dump>,
+    /// Snapshots.
+    pub snapshots: BTreeMap<StepId, Snapshot>,
+    /// What `create_data` steps generated, with the sum of its rows.
+    pub generated: BTreeMap<StepId, (Generator, RowSum)>,
+    /// How far nodes were recovered, by their name.
+    pub recovered: BTreeMap<NodeId, LossWindow>,
+    /// The nodes whose dumps were imported, by the node that they were imported into.
+    pub imported: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Users, by the id of their step.
+    pub users: BTreeMap<StepId, Arc<Users>>,
+    /// How long the server's log was when a mark was made: (mark, node) to bytes.
+    pub log_offsets: BTreeMap<(StepId, NodeId), u64>,
+    /// The logs of servers whose disks were lost, by their nodes' names: evidence of the drill, not of the servers.
+    pub lost_logs: BTreeMap<NodeId, String>,
+    /// The pairs of nodes that are cut off from each other.
+    pub cut: BTreeSet<Link>,
+    /// The repos that were lost with their site.
+    pub lost_repos: Vec<RepoId>,
+    /// When a command of the drill's ran last on a node's host: it may do there what it likes.
+    pub commands: BTreeMap<NodeId, Instant>,
+    /// The servers that were gone soon after such a command: as far as anybody can tell it has stopped them.
+    pub felled: BTreeSet<NodeId>,
+    /// The servers whose files a step has removed.
+    pub wiped: BTreeSet<NodeId>,
+    /// How long the server's log was when its archive_command was broken, by the node.
+    pub broken_archives: BTreeMap<NodeId, u64>,
+    /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.
+    pub not_compared: BTreeSet<String>,
+}
+
+/// A base backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The repo that it was taken to.
+    pub repo: RepoId,
+    /// What the repo calls it.
+    pub label: Label,
+}
+
+/// A dump, in the directory that all hosts share.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    /// The SQL files, in the order in which they are run, as every host sees them.
+    pub files: Vec<String>,
+    /// The node that it was made of.
+    pub node: NodeId,
+    /// The tables that were asked for.
+    pub tables: Vec<TableName>,
+    /// The schemas that were asked for.
+    pub schemas: Vec<String>,
+}
+
+/// What a `snapshot` step remembers.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The rows of each table; none with `catalog_only`.
+    pub rows: Vec<(TableName, Arc<RowsSnapshot>)>,
+    /// What the tables looked like.
+    pub catalog: Catalog,
+    /// The tables, in the step's order.
+    pub tables: Vec<TableName>,
+    /// How far their sequences had come when something happened later.
+    pub sequence_floors: Vec<SequenceFloor>,
+    /// The database that they are in, where it is not the node's own one.
+    pub database: Option<String>,
+}
+
+/// The sequences of a snapshot's tables, as they were seen later.
+#[derive(Debug, Clone)]
+pub struct SequenceFloor {
+    /// The server.
+    pub node: NodeId,
+    /// When: `` at `accident` ``.
+    pub when: String,
+    /// Their names, and the last number of each.
+    pub numbers: Vec<(String, i128)>,
+}
