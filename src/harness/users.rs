@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::NodeId;
 use crate::journal::TrafficCount;
-use crate::ledger::{Asked, Tally, Verdict};
+use crate::ledger::{CheckScope, Tally, Verdict};
 use crate::traffic::{Pool, Reason, Workload};
 
 /// The users of a `traffic` step.
@@ -27,7 +27,7 @@ pub struct Judged {
     /// The node that was looked at.
     pub node: NodeId,
     /// What was asked.
-    pub asked: Asked,
+    pub scope: CheckScope,
     /// How many were acknowledged by then.
     pub acknowledged: u64,
     /// The numbers.
@@ -40,11 +40,11 @@ pub struct Judged {
 
 impl Judged {
     /// What a verdict comes to.
-    pub fn new(node: &NodeId, asked: Asked, acknowledged: u64, verdict: &Verdict, lost_work_ms: u64) -> Self {
+    pub fn new(node: &NodeId, scope: CheckScope, acknowledged: u64, verdict: &Verdict, lost_work_ms: u64) -> Self {
         let unchecked = verdict.kinds.iter();
         let unchecked = unchecked.map(|kind| (kind.kind.clone(), kind.tally.without_ledger + kind.tally.unresolved));
         let unchecked = unchecked.filter(|(_, number)| *number > 0).collect();
-        Judged { node: node.clone(), asked, acknowledged, total: verdict.total, unchecked, lost_work_ms }
+        Judged { node: node.clone(), scope, acknowledged, total: verdict.total, unchecked, lost_work_ms }
     }
 
     /// How many of so many acknowledged transactions nobody has looked for.
@@ -54,7 +54,7 @@ impl Judged {
 
     /// What budgets count as lost: acknowledged, and not there, in whole or in part.
     pub fn lost(&self) -> u64 {
-        self.total.lost + self.total.acknowledged_halves
+        self.total.lost + self.total.acknowledged_partial
     }
 }
 
@@ -71,7 +71,7 @@ impl Users {
 
     /// Keeps what an assertion has found.
     pub fn keep(&self, judged: Judged) {
-        if judged.asked.before.is_none() {
+        if judged.scope.before.is_none() {
             *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged.clone());
         }
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
@@ -122,9 +122,9 @@ impl Users {
             wrote_nothing,
             lost: total.filter(|total| total.checked > 0).map(|total| total.lost),
             duplicated: total.map(|total| total.duplicated),
-            halves: total.map(|total| total.halves),
+            partial: total.map(|total| total.partial),
             unexpected: total.map(|total| total.unexpected),
-            resurrected: total.map(|total| total.resurrected),
+            rejected_present: total.map(|total| total.rejected_present),
             lost_work_ms: judged.as_ref().map(|judged| judged.lost_work_ms),
             rejections: rejections.map(|(reason, count)| (code(reason), count)).collect(),
         }

@@ -104,14 +104,14 @@ pub struct TrafficCount {
     /// Present more than once, in the last assertion that looked; `None` where nothing looked.
     pub duplicated: Option<u64>,
     /// There in part, in the last assertion that looked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub halves: Option<u64>,
+    #[serde(rename = "halves", default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<u64>,
     /// Rows that nobody wrote, in the last assertion that looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unexpected: Option<u64>,
     /// Rejected and there, in the last assertion that looked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resurrected: Option<u64>,
+    #[serde(rename = "resurrected", default, skip_serializing_if = "Option::is_none")]
+    pub rejected_present: Option<u64>,
     /// How many milliseconds of acknowledged work are lost, in the last assertion that looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_work_ms: Option<u64>,

@@ -12,7 +12,18 @@ pub(crate) fn column(text: &str) -> String {
     }
 }
 
+/// A column's name without quotes; None for an expression.
+pub(super) fn plain_column(column: &str) -> Option<String> {
+    let name = column.parse::<TableName>().ok().filter(|name| name.schema.is_none()).map(|name| name.name);
+    name.or_else(|| (!is_expression(column)).then(|| column.to_owned()))
+}
+
+/// A column's name without quotes; an expression as it is.
+pub(super) fn folded(column: &str) -> String {
+    plain_column(column).unwrap_or_else(|| column.to_owned())
+}
+
 /// Whether this is no column's name but something made of columns: `(data->>'seq')::int`.
-pub(crate) fn is_expression(text: &str) -> bool {
+fn is_expression(text: &str) -> bool {
     text.contains(['(', '>', ':', '|', '+', '\''])
 }

@@ -1,14 +1,15 @@
 //! The client-side ledger: eight bytes for each transaction that was tried.
 //!
-//! A user's transactions follow one another, so its book is append-only and only the last entry ever changes. Full chunks
-//! are sealed and shared with every [`Ledger`]; nothing is copied when the book grows.
+//! A user's transactions follow one another, so its history is append-only, and only the last entry
+//! ever changes. Full chunks are sealed and shared with every [`Ledger`]; nothing is copied when
+//! the history grows.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::footprint::{Deletes, Footprint, MOST_PARTS, WriteSite};
-use super::{Kind, LedgerColumns};
+use super::footprint::MOST_SITES;
+use super::layout::Layout;
 
 /// Entries in a chunk: 8 kB.
 const CHUNK: usize = 1024;
@@ -20,38 +21,39 @@ pub(crate) enum CommitStatus {
     Pending,
     /// The server acknowledged its commit.
     Acknowledged,
-    /// Nobody knows whether it was committed.
-    InDoubt,
-    /// The server refused it.
+    /// In doubt: whether it was committed is not known.
+    Unknown,
+    /// The server rejected it.
     Rejected,
 }
 
-/// Microseconds since the start (46 bits: two years), which parts wrote nothing (8 bits), kind (8 bits), fate (2 bits).
+/// Microseconds since the start (46 bits: two years), which sites wrote nothing (8 bits), kind
+/// (8 bits), status (2 bits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry(u64);
 
-/// The last moment that an entry can tell.
+/// The last moment that an entry can hold.
 const LAST: u64 = (1 << 46) - 1;
 
-// One bit for each part.
-const _: () = assert!(MOST_PARTS == 8);
+// One bit for each site.
+const _: () = assert!(MOST_SITES == 8);
 
 impl Entry {
-    pub(crate) fn new(micros: u64, kind: u8, fate: CommitStatus) -> Self {
-        Entry(micros.min(LAST) << 18 | u64::from(kind) << 2 | fate as u64)
+    pub(crate) fn new(micros: u64, kind: u8, status: CommitStatus) -> Self {
+        Entry(micros.min(LAST) << 18 | u64::from(kind) << 2 | status as u64)
     }
 
-    /// The same, with the parts of the transaction of which the server said that they wrote no row.
-    pub(crate) fn hollow(self, parts: u8) -> Self {
-        Entry(self.0 | u64::from(parts) << 10)
+    /// The same, with the sites of the transaction at which the server wrote no row, as it said.
+    pub(crate) fn with_empty_sites(self, sites: u8) -> Self {
+        Entry(self.0 | u64::from(sites) << 10)
     }
 
     pub(crate) fn micros(self) -> u64 {
         self.0 >> 18
     }
 
-    /// The parts that wrote no row, a bit for each.
-    pub(crate) fn hollow_parts(self) -> u8 {
+    /// The sites at which no row was written, a bit for each.
+    pub(crate) fn empty_sites(self) -> u8 {
         (self.0 >> 10 & 0xFF) as u8
     }
 
@@ -59,11 +61,11 @@ impl Entry {
         (self.0 >> 2 & 0xFF) as u8
     }
 
-    pub(crate) fn fate(self) -> CommitStatus {
+    pub(crate) fn status(self) -> CommitStatus {
         match self.0 & 3 {
             0 => CommitStatus::Pending,
             1 => CommitStatus::Acknowledged,
-            2 => CommitStatus::InDoubt,
+            2 => CommitStatus::Unknown,
             _ => CommitStatus::Rejected,
         }
     }
@@ -71,7 +73,7 @@ impl Entry {
 
 /// How many of `entries` were acknowledged at `micros` or later.
 fn acknowledged(entries: &[Entry], micros: u64) -> u64 {
-    entries.iter().filter(|e| e.fate() == CommitStatus::Acknowledged && e.micros() >= micros).count() as u64
+    entries.iter().filter(|e| e.status() == CommitStatus::Acknowledged && e.micros() >= micros).count() as u64
 }
 
 /// A full chunk, none of whose entries is pending.
@@ -81,15 +83,17 @@ struct Sealed {
     acknowledged: u64,
 }
 
-/// What a user found otherwise than its book says, just before the transaction `at` wrote over it.
+/// What a user found otherwise than its history says, just before the transaction `at` wrote over
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// The user's one row showed this `$seq`, 0 where there was none, and not the last acknowledged one.
+    /// The user's one row showed this `$seq`, 0 if there was none, and not the last acknowledged
+    /// one.
     Shown { place: usize, at: u64, shown: u64 },
     /// This row was acknowledged and not there.
     Missing { place: usize, at: u64, seq: u64 },
     /// This row was there though its deletion was acknowledged.
-    Back { place: usize, at: u64, seq: u64 },
+    Reappeared { place: usize, at: u64, seq: u64 },
     /// It could not be read.
     Unread { place: usize, at: u64 },
 }
@@ -99,9 +103,9 @@ pub(crate) enum Mismatch {
 pub(crate) struct ClientHistory {
     sealed: Vec<Arc<Sealed>>,
     tail: Vec<Entry>,
-    gaps: Vec<Mismatch>,
-    /// Whether a part of any transaction wrote nothing.
-    hollow: bool,
+    mismatches: Vec<Mismatch>,
+    /// Whether any transaction wrote no row at one of its sites.
+    has_empty_sites: bool,
 }
 
 impl ClientHistory {
@@ -118,27 +122,27 @@ impl ClientHistory {
         self.tried()
     }
 
-    /// Notes what became of the last one, and which of its parts wrote no row.
-    pub(crate) fn resolve(&mut self, fate: CommitStatus, micros: u64, hollow: u8) {
+    /// Notes what became of the last one, and at which of its sites no row was written.
+    pub(crate) fn resolve(&mut self, status: CommitStatus, micros: u64, empty_sites: u8) {
         if let Some(last) = self.tail.last_mut() {
-            *last = Entry::new(micros, last.kind(), fate).hollow(hollow);
-            self.hollow |= hollow != 0;
+            *last = Entry::new(micros, last.kind(), status).with_empty_sites(empty_sites);
+            self.has_empty_sites |= empty_sites != 0;
         }
     }
 
     /// Notes what was found otherwise than it should be.
-    pub(crate) fn note(&mut self, gap: Mismatch) {
-        self.gaps.push(gap);
+    pub(crate) fn note(&mut self, mismatch: Mismatch) {
+        self.mismatches.push(mismatch);
     }
 
     /// What was found otherwise than it should be, in the order of the transactions that found it.
-    pub(crate) fn gaps(&self) -> &[Mismatch] {
-        &self.gaps
+    pub(crate) fn mismatches(&self) -> &[Mismatch] {
+        &self.mismatches
     }
 
-    /// Whether the last one's fate is not known yet.
+    /// Whether the last one's answer has not come yet.
     pub(crate) fn pending(&self) -> bool {
-        self.tail.last().is_some_and(|last| last.fate() == CommitStatus::Pending)
+        self.tail.last().is_some_and(|last| last.status() == CommitStatus::Pending)
     }
 
     /// The last `$seq`.
@@ -155,9 +159,9 @@ impl ClientHistory {
         }
     }
 
-    /// Whether a part of any transaction wrote nothing.
-    pub(crate) fn hollow(&self) -> bool {
-        self.hollow
+    /// Whether any transaction wrote no row at one of its sites.
+    pub(crate) fn has_empty_sites(&self) -> bool {
+        self.has_empty_sites
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
@@ -177,103 +181,37 @@ impl ClientHistory {
     }
 }
 
-/// What the ledger needs to know of a kind.
-#[derive(Debug, Clone)]
-pub(crate) struct KindInfo {
-    pub(crate) name: String,
-    /// What it leaves, and in which of the places.
-    pub(crate) parts: Vec<(usize, Footprint)>,
-    /// For each of these, how many rows.
-    pub(crate) rows: Vec<u8>,
-    /// Whether its SQL writes nothing, so that there is nothing to lose.
-    pub(crate) only_reads: bool,
-}
-
-/// A place to look in: several kinds may share it.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) columns: LedgerColumns,
-    /// Whether each user has one row there, which shows its last transaction.
-    pub(crate) last: bool,
-    /// The most rows that a transaction leaves there.
-    pub(crate) most_rows: u8,
-    /// For each kind, whether a row there with its `$seq` is none of its doing.
-    pub(crate) strange: Vec<bool>,
-    /// For each kind, which rows it deletes there.
-    pub(crate) gone: Vec<Option<Deletes>>,
-}
-
-/// What users do, as far as it concerns their ledger.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Layout {
-    pub(crate) kinds: Vec<KindInfo>,
-    pub(crate) places: Vec<Place>,
-}
-
-impl Layout {
-    pub(crate) fn new(kinds: &[Kind], parts: &[Vec<WriteSite>]) -> Self {
-        let mut places: Vec<Place> = vec![];
-        let mut infos = vec![];
-        for (kind, parts) in kinds.iter().zip(parts) {
-            let rows = parts.iter().map(|part| part.rows).collect();
-            let parts = parts.iter().map(|part| {
-                let known = places.iter().position(|place| place.columns.is_at(&part.columns));
-                let at = known.unwrap_or_else(|| {
-                    let (columns, last) = (part.columns.clone(), part.footprint == Footprint::Last);
-                    places.push(Place { columns, last, most_rows: 1, strange: vec![], gone: vec![] });
-                    places.len() - 1
-                });
-                places[at].most_rows = places[at].most_rows.max(part.rows);
-                (at, part.footprint)
-            });
-            let (name, parts) = (kind.name.clone(), parts.collect());
-            infos.push(KindInfo { name, parts, rows, only_reads: kind.only_reads() });
-        }
-        for (at, place) in places.iter_mut().enumerate() {
-            for (kind, info) in kinds.iter().zip(&infos) {
-                let mut here = info.parts.iter().filter(|(place, _)| *place == at).map(|(_, footprint)| *footprint);
-                let writes = here.clone().any(|footprint| matches!(footprint, Footprint::Row | Footprint::Last));
-                // What has no ledger, or may write there without naming it, is given the benefit of the doubt.
-                place.strange.push(!writes && !kind.ledger.is_empty() && !kind.may_insert(&place.columns.table));
-                place.gone.push(
-                    here.find_map(|footprint| if let Footprint::Deletes(gone) = footprint { Some(gone) } else { None }),
-                );
-            }
-        }
-        Layout { kinds: infos, places }
-    }
-}
-
-/// The books of all users, in the order of their numbers.
+/// The histories of all users, in the order of their numbers.
 #[derive(Debug)]
 pub(crate) struct Histories {
     start: Timestamp,
     pub(crate) layout: Layout,
     /// The number of the first user.
     pub(crate) first_client: u64,
-    books: Vec<Mutex<ClientHistory>>,
+    histories: Vec<Mutex<ClientHistory>>,
 }
 
 impl Histories {
     pub(crate) fn new(layout: Layout, first_client: u64, clients: usize, start: Timestamp) -> Self {
-        Histories { start, layout, first_client, books: (0..clients).map(|_| Mutex::default()).collect() }
+        Histories { start, layout, first_client, histories: (0..clients).map(|_| Mutex::default()).collect() }
     }
 
-    /// The book of the user at `index`. A book is whole after every call, so a panic elsewhere does not spoil it.
-    pub(crate) fn book(&self, index: usize) -> Option<MutexGuard<'_, ClientHistory>> {
-        self.books.get(index).map(|book| book.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The history of the user at `index`. It is whole after every call, so a panic elsewhere does
+    /// not corrupt it.
+    pub(crate) fn history(&self, index: usize) -> Option<MutexGuard<'_, ClientHistory>> {
+        self.histories.get(index).map(|history| history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn clients(&self) -> usize {
-        self.books.len()
+        self.histories.len()
     }
 
     pub(crate) fn acknowledged_since(&self, since: Timestamp) -> u64 {
         let micros = self.micros(since);
-        (0..self.clients()).filter_map(|index| Some(self.book(index)?.acknowledged_since(micros))).sum()
+        (0..self.clients()).filter_map(|index| Some(self.history(index)?.acknowledged_since(micros))).sum()
     }
 
-    /// The ledger's time for a moment; 0 for those before the start.
+    /// The ledger's time of a moment; 0 for those before the start.
     fn micros(&self, at: Timestamp) -> u64 {
         u64::try_from(at.duration_since(self.start).as_micros()).unwrap_or(0)
     }
@@ -284,8 +222,8 @@ impl Histories {
     }
 
     pub(crate) fn snapshot(self: &Arc<Self>) -> Ledger {
-        let books = (0..self.clients()).filter_map(|index| Some(self.book(index)?.clone())).collect();
-        Ledger { books, live: Arc::clone(self) }
+        let histories = (0..self.clients()).filter_map(|index| Some(self.history(index)?.clone())).collect();
+        Ledger { histories, live: Arc::clone(self) }
     }
 }
 
@@ -294,7 +232,7 @@ impl Histories {
 /// Cheap to take and to clone: it shares its memory with the pool, which it outlives.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    books: Vec<ClientHistory>,
+    histories: Vec<ClientHistory>,
     live: Arc<Histories>,
 }
 
@@ -313,13 +251,13 @@ impl Ledger {
         self.live.first_client
     }
 
-    pub(crate) fn books(&self) -> &[ClientHistory] {
-        &self.books
+    pub(crate) fn histories(&self) -> &[ClientHistory] {
+        &self.histories
     }
 
     /// The last `$seq` of a user by now, not when this ledger was taken.
     pub(crate) fn tried_by_now(&self, index: usize) -> u64 {
-        self.live.book(index).map_or(0, |book| book.tried())
+        self.live.history(index).map_or(0, |history| history.tried())
     }
 
     pub(crate) fn timestamp(&self, micros: u64) -> Timestamp {
@@ -332,6 +270,6 @@ impl Ledger {
 
     /// How many transactions were acknowledged.
     pub fn acknowledged(&self) -> u64 {
-        self.books.iter().map(|book| book.acknowledged_since(0)).sum()
+        self.histories.iter().map(|history| history.acknowledged_since(0)).sum()
     }
 }

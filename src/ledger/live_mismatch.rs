@@ -1,29 +1,32 @@
-//! What users found of their own earlier transactions before they wrote over them, made ready for the judge. Pure.
+//! What users found of their own earlier transactions before they wrote over them, made ready for
+//! the checker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checker::Asked;
 use super::history::{CommitStatus, Ledger, Mismatch};
 use super::observed::Observed;
+use super::scope::CheckScope;
 use super::verdict::Side;
 
-/// The gaps that hold for the server whose rows are judged.
+/// The mismatches that hold for the server whose rows are checked.
 #[derive(Debug, Default)]
 pub(crate) struct LiveMismatches {
     users: BTreeMap<(usize, usize), OfUser>,
-    /// Acknowledged transactions that wrote over what nobody could read.
+    /// Acknowledged transactions that wrote over what could not be read.
     pub(crate) unread: u64,
 }
 
 /// Those of one user in one place.
 #[derive(Debug, Default)]
 struct OfUser {
-    /// For transactions up to the first: the least `$seq` that the row has shown when any of them was to be there.
+    /// For transactions up to the first: the least `$seq` that the row has shown when any of them
+    /// was to be there.
     shown: Vec<(u64, u64)>,
     missing: BTreeSet<u64>,
-    /// For transactions up to the first: the least `$seq` of the rows that any of them has found back.
-    back: Vec<(u64, u64)>,
-    /// Rows that were back, and the last transaction that found them.
+    /// For transactions up to the first: the least `$seq` of the rows that any of them saw
+    /// reappear.
+    reappeared: Vec<(u64, u64)>,
+    /// Rows that had reappeared, and the last transaction that found them.
     found_by: BTreeMap<u64, u64>,
 }
 
@@ -42,49 +45,54 @@ fn least_after(pairs: &[(u64, u64)], seq: u64) -> u64 {
 }
 
 impl LiveMismatches {
-    /// Those that hold where `seen` was read. A transaction that found something has covered it only where it happened itself.
-    pub(crate) fn new(by_now: &Ledger, seen: &[Option<Observed<'_>>], asked: Asked) -> Self {
-        let before = asked.before.map_or(u64::MAX, |at| by_now.micros(at));
-        let mut gaps = LiveMismatches::default();
-        for (index, book) in by_now.books().iter().enumerate() {
-            for gap in book.gaps() {
+    /// Those that hold on the server whose rows these are. A transaction that found something has
+    /// covered it only if it happened there itself.
+    pub(crate) fn new(by_now: &Ledger, observed: &[Option<Observed<'_>>], scope: CheckScope) -> Self {
+        let before = scope.before.map_or(u64::MAX, |at| by_now.micros(at));
+        let mut mismatches = LiveMismatches::default();
+        for (index, history) in by_now.histories().iter().enumerate() {
+            for mismatch in history.mismatches() {
                 let (Mismatch::Shown { place, at, .. }
                 | Mismatch::Missing { place, at, .. }
-                | Mismatch::Back { place, at, .. }
-                | Mismatch::Unread { place, at }) = *gap;
-                let Some(entry) = book.entry(at).filter(|entry| entry.micros() < before) else { continue };
-                let side = asked.target.map(|target| target.side(by_now.timestamp(entry.micros())));
-                let Some(rows) = seen.get(place).and_then(Option::as_ref).filter(|_| side != Some(Side::After)) else {
+                | Mismatch::Reappeared { place, at, .. }
+                | Mismatch::Unread { place, at }) = *mismatch;
+                let Some(entry) = history.entry(at).filter(|entry| entry.micros() < before) else { continue };
+                let side = scope.target.map(|target| target.side(by_now.timestamp(entry.micros())));
+                let Some(rows) = observed.get(place).and_then(Option::as_ref).filter(|_| side != Some(Side::After))
+                else {
                     continue;
                 };
-                let of_user = gaps.users.entry((place, index)).or_default();
-                match *gap {
+                let of_user = mismatches.users.entry((place, index)).or_default();
+                match *mismatch {
                     Mismatch::Shown { shown, .. } => {
                         if u64::try_from(rows.shown(index).seq).is_ok_and(|now| now >= at) {
                             of_user.shown.push((at, shown));
                         }
                     }
                     Mismatch::Missing { seq, .. } => drop(of_user.missing.insert(seq)),
-                    Mismatch::Back { seq, .. } => {
-                        of_user.back.push((at, seq));
+                    Mismatch::Reappeared { seq, .. } => {
+                        of_user.reappeared.push((at, seq));
                         of_user.found_by.insert(seq, at);
                     }
-                    Mismatch::Unread { .. } => gaps.unread += u64::from(entry.fate() == CommitStatus::Acknowledged),
+                    Mismatch::Unread { .. } => {
+                        mismatches.unread += u64::from(entry.status() == CommitStatus::Acknowledged)
+                    }
                 }
             }
         }
-        for of_user in gaps.users.values_mut() {
+        for of_user in mismatches.users.values_mut() {
             least_from_here(&mut of_user.shown);
-            least_from_here(&mut of_user.back);
+            least_from_here(&mut of_user.reappeared);
         }
-        gaps
+        mismatches
     }
 
     fn of(&self, place: usize, index: usize) -> Option<&OfUser> {
         if self.users.is_empty() { None } else { self.users.get(&(place, index)) }
     }
 
-    /// Whether what a transaction wrote into the user's one row was gone when a later one wrote over it.
+    /// Whether what a transaction wrote into the user's one row was gone when a later one wrote
+    /// over it.
     pub(crate) fn was_gone(&self, place: usize, index: usize, seq: u64) -> bool {
         self.of(place, index).is_some_and(|of_user| least_after(&of_user.shown, seq) < seq)
     }
@@ -94,13 +102,13 @@ impl LiveMismatches {
         self.of(place, index).is_some_and(|of_user| of_user.missing.contains(&seq))
     }
 
-    /// Whether any row up to `reach` was back after the transaction `by` had deleted it.
-    pub(crate) fn any_was_back(&self, place: usize, index: usize, by: u64, reach: u64) -> bool {
-        self.of(place, index).is_some_and(|of_user| least_after(&of_user.back, by) <= reach)
+    /// Whether any row up to `reach` was there again after the transaction `by` had deleted it.
+    pub(crate) fn any_reappeared(&self, place: usize, index: usize, by: u64, reach: u64) -> bool {
+        self.of(place, index).is_some_and(|of_user| least_after(&of_user.reappeared, by) <= reach)
     }
 
-    /// Whether the row `seq` was back after the transaction `by` had deleted it.
-    pub(crate) fn was_back(&self, place: usize, index: usize, by: u64, seq: u64) -> bool {
+    /// Whether the row `seq` was there again after the transaction `by` had deleted it.
+    pub(crate) fn reappeared(&self, place: usize, index: usize, by: u64, seq: u64) -> bool {
         self.of(place, index).is_some_and(|of_user| of_user.found_by.get(&seq).is_some_and(|at| *at > by))
     }
 }

@@ -1,22 +1,24 @@
-//! What was seen in the rows of one place: two bits for each transaction (eight, where it leaves several rows), or a number for each
-//! user. Pure.
+//! What was observed in the rows of one place: two bits for each transaction (eight, if it leaves
+//! several rows), or a number for each user.
 
-use super::history::{Ledger, Place};
+use super::history::Ledger;
+use super::layout::Place;
 use super::verdict::SHOWN;
 
 /// The rows of one place.
 pub(crate) struct Observed<'a> {
     ledger: &'a Ledger,
-    /// For each kind, whether a row with its `$seq` is none of its doing. Empty where no kind is such.
-    strange: &'a [bool],
+    /// For each kind, whether it certainly writes no row here. Empty if all may.
+    never_written_by: &'a [bool],
     rows: Rows,
-    strays: Vec<(u64, i64)>,
+    /// Rows that no user wrote: some of them, and how many there are.
+    shown: Vec<(u64, i64)>,
     unexpected: u64,
 }
 
 /// For each user.
 enum Rows {
-    /// How often each transaction was seen, up to once more than it should be.
+    /// How often each transaction was observed, up to once more than it should be.
     Each(Vec<Counters>),
     /// The one row that shows the last.
     Last(Vec<Shown>),
@@ -34,9 +36,9 @@ struct Counters {
 /// A user's one row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shown {
-    /// How many rows there are where there should be one.
+    /// How many rows there are; there should be one.
     pub(crate) rows: u64,
-    /// The greatest `$seq` in them; 0 where it is null.
+    /// The greatest `$seq` in them; 0 if it is null.
     pub(crate) seq: i64,
 }
 
@@ -66,16 +68,20 @@ impl Counters {
 
 impl<'a> Observed<'a> {
     pub(crate) fn new(ledger: &'a Ledger, place: &'a Place) -> Self {
-        let books = ledger.books();
+        let histories = ledger.histories();
         let rows = match place.last {
-            true => Rows::Last(vec![Shown::default(); books.len()]),
-            false => Rows::Each(books.iter().map(|book| Counters::new(book.tried(), place.most_rows)).collect()),
+            true => Rows::Last(vec![Shown::default(); histories.len()]),
+            false => {
+                Rows::Each(histories.iter().map(|history| Counters::new(history.tried(), place.most_rows)).collect())
+            }
         };
-        let strange = if place.strange.contains(&true) { place.strange.as_slice() } else { &[] };
-        Observed { ledger, strange, rows, strays: vec![], unexpected: 0 }
+        let never = place.never_written_by.as_slice();
+        let never_written_by = if never.contains(&true) { never } else { &[] };
+        Observed { ledger, never_written_by, rows, shown: vec![], unexpected: 0 }
     }
 
-    /// A row; None for what is no whole number. Those whose client is none of ours are somebody else's.
+    /// Takes a row; None for what is no whole number. Those whose client is none of ours are
+    /// others'.
     pub(crate) fn row(&mut self, client: Option<i64>, seq: Option<i64>) {
         let place = client.and_then(|client| u64::try_from(client).ok()?.checked_sub(self.ledger.first_client()));
         let Some(index) = place.and_then(|index| usize::try_from(index).ok()) else { return };
@@ -94,25 +100,26 @@ impl<'a> Observed<'a> {
         if !(1..=counters.len).contains(&number) {
             // What was tried after the ledger was taken is neither lost nor unexpected.
             if number == 0 || number > self.ledger.tried_by_now(index) {
-                self.stray(index, seq);
+                self.add_unexpected(index, seq);
             }
             return;
         }
-        if !self.strange.is_empty() && is_strange(self.ledger, self.strange, index, number) {
-            self.stray(index, seq);
+        if !self.never_written_by.is_empty() && is_unexpected(self.ledger, self.never_written_by, index, number) {
+            self.add_unexpected(index, seq);
             return;
         }
         counters.add(number);
     }
 
-    fn stray(&mut self, index: usize, seq: i64) {
+    fn add_unexpected(&mut self, index: usize, seq: i64) {
         self.unexpected += 1;
-        if self.strays.len() < SHOWN {
-            self.strays.push((index as u64 + self.ledger.first_client(), seq));
+        if self.shown.len() < SHOWN {
+            self.shown.push((index as u64 + self.ledger.first_client(), seq));
         }
     }
 
-    /// How often a transaction was seen, up to once more than it should be. In a place where each user has one row: 0.
+    /// How often a transaction was observed, up to once more than it should be. 0 in a place where
+    /// each user has one row.
     pub(crate) fn count(&self, index: usize, seq: u64) -> u64 {
         let Rows::Each(counters) = &self.rows else { return 0 };
         counters
@@ -129,28 +136,29 @@ impl<'a> Observed<'a> {
         }
     }
 
-    /// Rows that nobody wrote: how many, and at most [`SHOWN`] of them.
-    pub(crate) fn strays(&self) -> (u64, Vec<(u64, i64)>) {
-        let (mut count, mut strays) = (self.unexpected, self.strays.clone());
-        let Rows::Last(shown) = &self.rows else { return (count, strays) };
-        for (index, shown) in shown.iter().enumerate() {
+    /// Rows that no user wrote: how many, and at most [`SHOWN`] of them.
+    pub(crate) fn unexpected_rows(&self) -> (u64, Vec<(u64, i64)>) {
+        let (mut count, mut unexpected) = (self.unexpected, self.shown.clone());
+        let Rows::Last(of_users) = &self.rows else { return (count, unexpected) };
+        for (index, shown) in of_users.iter().enumerate() {
             // 0 or below is what was there before the first.
             let Some(seq) = u64::try_from(shown.seq).ok().filter(|seq| *seq > 0) else { continue };
-            let strange = match self.ledger.books().get(index).and_then(|book| book.entry(seq)) {
-                Some(_) => is_strange(self.ledger, self.strange, index, seq),
+            let is_one = match self.ledger.histories().get(index).and_then(|history| history.entry(seq)) {
+                Some(_) => is_unexpected(self.ledger, self.never_written_by, index, seq),
                 None => seq > self.ledger.tried_by_now(index),
             };
-            if strange {
+            if is_one {
                 count += 1;
-                strays.push((index as u64 + self.ledger.first_client(), shown.seq));
+                unexpected.push((index as u64 + self.ledger.first_client(), shown.seq));
             }
         }
-        strays.truncate(SHOWN);
-        (count, strays)
+        unexpected.truncate(SHOWN);
+        (count, unexpected)
     }
 }
 
-fn is_strange(ledger: &Ledger, strange: &[bool], index: usize, seq: u64) -> bool {
-    let entry = ledger.books().get(index).and_then(|book| book.entry(seq));
-    entry.is_some_and(|entry| strange.get(usize::from(entry.kind())).copied().unwrap_or(false))
+/// Whether the transaction with this `$seq` certainly wrote no row here.
+fn is_unexpected(ledger: &Ledger, never_written_by: &[bool], index: usize, seq: u64) -> bool {
+    let entry = ledger.histories().get(index).and_then(|history| history.entry(seq));
+    entry.is_some_and(|entry| never_written_by.get(usize::from(entry.kind())).copied().unwrap_or(false))
 }

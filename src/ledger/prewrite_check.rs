@@ -1,89 +1,90 @@
-//! What a user finds of its own earlier transactions just before it writes over their footprints.
+//! What a user finds of its own earlier transactions just before it writes over what they left.
 //!
-//! A lost UPDATE of a user's own row cannot be told any more once a later one has written the row, nor a lost row once it was to be
-//! deleted. So a user looks first, in the same round trip: what is not as its own book says is noted in the book, and the judge
-//! holds it against every server on which the later transaction happened. Without a recovery or a failover in between nothing is
-//! ever noted.
+//! Once a later UPDATE has written a user's own row, the loss of an earlier one can no longer be
+//! seen there, nor the loss of a row once it was to be deleted. So a user reads first, in the same
+//! round trip: what is not as its own history says is noted there, and the checker holds it against
+//! every server on which the later transaction happened. Without a recovery or a failover in
+//! between nothing is ever noted.
 
 use super::footprint::{Deletes, Footprint};
-use super::history::{ClientHistory, CommitStatus, Layout, Mismatch};
+use super::history::{ClientHistory, CommitStatus, Mismatch};
+use super::layout::Layout;
 
-/// What was read of one part of a transaction before it was done.
+/// What was read at one site of a transaction before it was done.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct PrewriteRow {
-    /// The `$seq` of each of the user's rows that the transaction was to write over or to delete; 0 for what is no number.
+pub(crate) struct PrewriteRows {
+    /// The `$seq` of each of the user's rows that the transaction was to write over or to delete; 0
+    /// for what is no number.
     pub(crate) rows: Vec<u64>,
     /// Whether the server answered.
-    pub(crate) whole: bool,
+    pub(crate) answered: bool,
 }
 
 /// What a user knows of its rows in one place.
 #[derive(Debug, Default, Clone, Copy)]
-struct Watch {
+struct Known {
     /// The last acknowledged transaction that wrote the user's one row.
     last: u64,
     /// Rows up to this one are deleted.
-    cleared: u64,
+    deleted: u64,
     /// Rows up to this one may be deleted.
-    doubtful: u64,
+    may_be_deleted: u64,
 }
 
 /// What a user knows of its rows.
 #[derive(Debug)]
 pub(crate) struct PrewriteCheck {
-    places: Vec<Watch>,
+    places: Vec<Known>,
 }
 
 impl PrewriteCheck {
     pub(crate) fn new(layout: &Layout) -> Self {
-        PrewriteCheck { places: vec![Watch::default(); layout.places.len()] }
+        PrewriteCheck { places: vec![Known::default(); layout.places.len()] }
     }
 
-    /// Compares what was read before the transaction `seq` with the book, and notes in the book what differs. The transaction's
-    /// fate is in the book by now. `readings` are those of its parts that need one, in their order.
+    /// Compares what was read before the transaction `seq` with the user's history, and notes there
+    /// what differs. The transaction's status is in the history by now. `read` is for those of its
+    /// sites that need it, in their order.
     pub(crate) fn compare(
         &mut self,
-        book: &mut ClientHistory,
+        history: &mut ClientHistory,
         layout: &Layout,
         seq: u64,
-        readings: &mut [PrewriteRow],
+        read: &mut [PrewriteRows],
     ) {
-        let Some(entry) = book.entry(seq) else { return };
+        let Some(entry) = history.entry(seq) else { return };
         let Some(kind) = layout.kinds.get(usize::from(entry.kind())) else { return };
-        let fate = entry.fate();
-        if fate == CommitStatus::Rejected {
+        let status = entry.status();
+        if status == CommitStatus::Rejected {
             return;
         }
-        let mut readings = readings.iter_mut();
-        for (at, (place, footprint)) in kind.parts.iter().enumerate() {
-            if !footprint.hides() {
-                continue;
+        let hiding = kind.sites.iter().enumerate().filter(|(_, site)| site.footprint.hides());
+        for ((at, site), read) in hiding.zip(read) {
+            let place = site.place;
+            if !read.answered {
+                history.note(Mismatch::Unread { place, at: seq });
             }
-            let Some(reading) = readings.next() else { return };
-            if !reading.whole {
-                book.note(Mismatch::Unread { place: *place, at: seq });
-            }
-            let watch = &mut self.places[*place];
-            match footprint {
+            let known = &mut self.places[place];
+            match site.footprint {
                 Footprint::Row => {}
                 Footprint::Last => {
-                    let shown = reading.rows.iter().copied().max().unwrap_or(0);
-                    if reading.whole && shown < watch.last {
-                        book.note(Mismatch::Shown { place: *place, at: seq, shown });
+                    let shown = read.rows.iter().copied().max().unwrap_or(0);
+                    if read.answered && shown < known.last {
+                        history.note(Mismatch::Shown { place, at: seq, shown });
                     }
-                    if fate == CommitStatus::Acknowledged && entry.hollow_parts() >> at & 1 == 0 {
-                        watch.last = seq;
+                    if status == CommitStatus::Acknowledged && entry.empty_sites() >> at & 1 == 0 {
+                        known.last = seq;
                     }
                 }
-                Footprint::Deletes(gone) => {
-                    let expected = Expected { book, layout, place: *place, watch: *watch, seq };
-                    let gaps = if reading.whole { expected.gaps(*gone, &mut reading.rows) } else { vec![] };
-                    gaps.into_iter().for_each(|gap| book.note(gap));
-                    if let Deletes::UpTo(back) = gone {
-                        let reach = seq.saturating_sub(*back);
-                        match fate {
-                            CommitStatus::Acknowledged => watch.cleared = watch.cleared.max(reach),
-                            _ => watch.doubtful = watch.doubtful.max(reach),
+                Footprint::Deletes(deletes) => {
+                    let expected = Expected { history, layout, place, known: *known, seq };
+                    let found = if read.answered { expected.mismatches(deletes, &mut read.rows) } else { vec![] };
+                    found.into_iter().for_each(|mismatch| history.note(mismatch));
+                    if let Deletes::UpTo(back) = deletes {
+                        let reach = seq.saturating_sub(back);
+                        match status {
+                            CommitStatus::Acknowledged => known.deleted = known.deleted.max(reach),
+                            _ => known.may_be_deleted = known.may_be_deleted.max(reach),
                         }
                     }
                 }
@@ -94,55 +95,54 @@ impl PrewriteCheck {
 
 /// Which rows a DELETE should have found.
 struct Expected<'a> {
-    book: &'a ClientHistory,
+    history: &'a ClientHistory,
     layout: &'a Layout,
     place: usize,
-    watch: Watch,
+    known: Known,
     seq: u64,
 }
 
 impl Expected<'_> {
-    fn gaps(&self, gone: Deletes, found: &mut [u64]) -> Vec<Mismatch> {
+    fn mismatches(&self, deletes: Deletes, found: &mut [u64]) -> Vec<Mismatch> {
         found.sort_unstable();
         let (place, at) = (self.place, self.seq);
-        let (from, to) = match gone {
-            Deletes::UpTo(back) => (self.watch.cleared + 1, at.saturating_sub(back)),
+        let (from, to) = match deletes {
+            Deletes::UpTo(back) => (self.known.deleted + 1, at.saturating_sub(back)),
             Deletes::Just(back) => (at.saturating_sub(back), at.saturating_sub(back)),
         };
         let missing = (from..=to).filter(|seq| self.surely_there(*seq) && found.binary_search(seq).is_err());
         let missing = missing.map(|seq| Mismatch::Missing { place, at, seq });
-        let back =
-            found.iter().copied().filter(|seq| self.surely_gone(*seq)).map(|seq| Mismatch::Back { place, at, seq });
-        missing.chain(back).collect()
+        let reappeared = found.iter().copied().filter(|seq| self.surely_deleted(*seq));
+        missing.chain(reappeared.map(|seq| Mismatch::Reappeared { place, at, seq })).collect()
     }
 
     /// Whether the row was acknowledged and nothing that was tried since could have deleted it.
     fn surely_there(&self, seq: u64) -> bool {
-        let Some(entry) = self.book.entry(seq).filter(|entry| entry.fate() == CommitStatus::Acknowledged) else {
+        let Some(entry) = self.history.entry(seq).filter(|entry| entry.status() == CommitStatus::Acknowledged) else {
             return false;
         };
         let Some(kind) = self.layout.kinds.get(usize::from(entry.kind())) else { return false };
-        let mut parts = kind.parts.iter().enumerate();
-        let written =
-            parts.any(|(at, part)| *part == (self.place, Footprint::Row) && entry.hollow_parts() >> at & 1 == 0);
-        written && seq > self.watch.cleared.max(self.watch.doubtful) && self.deleted_alone(seq).is_none()
+        let written = kind.sites.iter().enumerate().any(|(at, site)| {
+            site.place == self.place && site.footprint == Footprint::Row && entry.empty_sites() >> at & 1 == 0
+        });
+        written && seq > self.known.deleted.max(self.known.may_be_deleted) && self.deleted_alone(seq).is_none()
     }
 
     /// Whether an acknowledged transaction has deleted the row.
-    fn surely_gone(&self, seq: u64) -> bool {
-        seq > 0 && (seq <= self.watch.cleared || self.deleted_alone(seq) == Some(CommitStatus::Acknowledged))
+    fn surely_deleted(&self, seq: u64) -> bool {
+        seq > 0 && (seq <= self.known.deleted || self.deleted_alone(seq) == Some(CommitStatus::Acknowledged))
     }
 
-    /// What became of a transaction that was to delete just this row, before this one.
+    /// The status of a transaction before this one that was to delete just this row.
     fn deleted_alone(&self, seq: u64) -> Option<CommitStatus> {
-        let gone = &self.layout.places[self.place].gone;
-        let fates = gone.iter().enumerate().filter_map(|(kind, gone)| {
-            let Some(Deletes::Just(back)) = gone else { return None };
+        let deletes = &self.layout.places[self.place].deletes;
+        let statuses = deletes.iter().enumerate().filter_map(|(kind, deletes)| {
+            let Some(Deletes::Just(back)) = deletes else { return None };
             let by = seq.checked_add(*back).filter(|by| *by < self.seq)?;
-            let entry = self.book.entry(by).filter(|entry| usize::from(entry.kind()) == kind)?;
-            Some(entry.fate()).filter(|fate| *fate != CommitStatus::Rejected)
+            let entry = self.history.entry(by).filter(|entry| usize::from(entry.kind()) == kind)?;
+            Some(entry.status()).filter(|status| *status != CommitStatus::Rejected)
         });
         // The surest of them.
-        fates.max_by_key(|fate| *fate == CommitStatus::Acknowledged)
+        statuses.max_by_key(|status| *status == CommitStatus::Acknowledged)
     }
 }

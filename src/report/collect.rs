@@ -249,9 +249,9 @@ impl DrillRecord {
                     not_checked: count.acknowledged.saturating_sub(checked + wrote_nothing),
                     lost: count.lost.or(known.lost),
                     duplicated: count.duplicated.or(known.duplicated),
-                    halves: count.halves.or(known.halves),
+                    partial: count.partial.or(known.partial),
                     unexpected: count.unexpected.or(known.unexpected),
-                    resurrected: count.resurrected.or(known.resurrected),
+                    rejected_present: count.rejected_present.or(known.rejected_present),
                     lost_work_ms: count.lost_work_ms.or(known.lost_work_ms),
                     ..count
                 };

@@ -68,7 +68,7 @@ pub(super) fn measured_of(budget: &Budget) -> (Option<String>, Option<String>) {
 pub(super) fn explain_traffic(count: &TrafficCount) -> String {
     let told = |number: Option<u64>, word: &str| number.map(|number| format!("{} {word}", thousands(number)));
     let bad = |number: Option<u64>, word: &str| told(number.filter(|number| *number > 0), word);
-    let work = count.lost_work_ms.filter(|_| count.lost > Some(0) || count.halves > Some(0));
+    let work = count.lost_work_ms.filter(|_| count.lost > Some(0) || count.partial > Some(0));
     let work = work.map(|ms| format!(" ({} of work)", duration(ms))).unwrap_or_default();
     let parts = [
         told(Some(count.acknowledged), "acknowledged"),
@@ -77,9 +77,9 @@ pub(super) fn explain_traffic(count: &TrafficCount) -> String {
         bad(Some(count.wrote_nothing), "wrote nothing"),
         told(count.lost, "lost").map(|lost| lost + &work),
         told(count.duplicated, "duplicated"),
-        bad(count.halves, "in part"),
+        bad(count.partial, "partial"),
         bad(count.unexpected, "unexpected"),
-        bad(count.resurrected, "rejected and there"),
+        bad(count.rejected_present, "rejected but present"),
         told(Some(count.in_doubt), "in doubt").map(|told| told + &unconfirmed(count)),
         told(Some(count.rejected), "rejected").map(|told| told + &rejections(count)),
     ];

@@ -148,7 +148,7 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
         );
     }
     for users in &drill.traffic {
-        let bad = [users.lost, users.duplicated, users.halves, users.unexpected, users.resurrected];
+        let bad = [users.lost, users.duplicated, users.partial, users.unexpected, users.rejected_present];
         let bad = bad.into_iter().flatten().any(|number| number > 0);
         let found = |number: Option<u64>| number.map_or_else(|| "not checked".to_owned(), thousands);
         let _ = writeln!(
@@ -169,9 +169,9 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
         let more = [
             ("wrote nothing", Some(users.wrote_nothing).filter(|number| *number > 0).map(thousands)),
             ("work lost", users.lost_work_ms.filter(|ms| *ms > 0).map(duration)),
-            ("in part", users.halves.filter(|number| *number > 0).map(thousands)),
+            ("partial", users.partial.filter(|number| *number > 0).map(thousands)),
             ("unexpected", users.unexpected.filter(|number| *number > 0).map(thousands)),
-            ("rejected and there", users.resurrected.filter(|number| *number > 0).map(thousands)),
+            ("rejected but present", users.rejected_present.filter(|number| *number > 0).map(thousands)),
         ];
         let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
         for (name, value) in rows.into_iter().chain(more) {

@@ -434,7 +434,7 @@ impl FailedUsers {
         let (failure, at) = (self.failure, self.at.unwrap_or(action));
         if failure.kind.is_empty() {
             // The users themselves are no more: what was to be seen by them cannot be judged.
-            return Finding::errored("the users broke down").because(Cause::Panic).at(at).label(self.said);
+            return Finding::errored("the load generator panicked").because(Cause::Panic).at(at).label(self.said);
         }
         Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
             .because(Cause::UsersFailed)

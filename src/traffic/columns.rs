@@ -1,4 +1,5 @@
-//! Whether the columns of ledgers are there, and can hold the numbers of transactions: asked when users start.
+//! Whether the columns of ledgers are there, and can hold the numbers of transactions: asked when
+//! users start.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -16,7 +17,8 @@ pub struct Unresolved {
     pub help: String,
 }
 
-/// What is wrong with a ledger's columns on a server, if anything. A table that is not there may be made later.
+/// What is wrong with a ledger's columns on a server, if anything. A table that is not there may be
+/// made later.
 pub async fn unresolved(columns: &LedgerColumns, client: &Client) -> Option<Unresolved> {
     let (table, quoted) = (&columns.table, columns.table.quoted());
     let names = [(&columns.client, "$client"), (&columns.seq, "$seq")];
@@ -45,7 +47,8 @@ pub async fn unresolved(columns: &LedgerColumns, client: &Client) -> Option<Unre
     None
 }
 
-/// Whether every `$client` and `$seq` is read back from it as it was written. A real has too few digits.
+/// Whether every `$client` and `$seq` is read back from it as it was written. A real has too few
+/// digits.
 fn holds_numbers(of: &Type) -> bool {
     [
         Type::INT2, Type::INT4, Type::INT8, Type::NUMERIC, Type::FLOAT8, Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME,

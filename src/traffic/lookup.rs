@@ -1,26 +1,28 @@
-//! Whether transactions can be found again by their ledgers: tried on the first of each kind, right after the commit, and now and then on
-//! later ones. What cannot be found although nothing has happened to it yet would count as lost otherwise.
+//! Whether transactions can be found again by their ledgers: tried on the first of each kind, right
+//! after the commit, and now and then on later ones. What cannot be found although nothing has
+//! happened to it yet would count as lost otherwise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::protocol::{Connection, WireError};
-use crate::ledger::footprint::Footprint;
-use crate::ledger::history::{KindInfo, Layout};
-use crate::ledger::{LedgerColumns, Proven, column};
+use super::protocol::{Connection, SessionError};
+use crate::ledger::{Footprint, KindInfo, Layout, LedgerColumns, LookupSummary, column};
 
-/// After so many in a row that are not found it is no coincidence: somebody may have deleted one of them.
+/// After so many in a row that are not found it is no coincidence: somebody may have deleted one of
+/// them.
 const COINCIDENCES: u64 = 3;
 
-/// How long the server works on a query, which may wait for a lock or read a large table that has no index.
+/// How long the server works on a query, which may wait for a lock or read a large table that has
+/// no index.
 const QUERY: Duration = Duration::from_secs(1);
 
-/// How long a user waits for the answer. A server that was cut off or frozen does not end the query itself.
+/// How long a user waits for the answer. A server that was cut off or frozen does not end the query
+/// itself.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is known of the ledger of one kind of transactions.
 #[derive(Debug)]
-pub(crate) struct Lookup {
+pub(super) struct Lookup {
     /// Where the rows are to be found, and how many there are.
     rows: Vec<(usize, LedgerColumns, u8)>,
     acknowledged: AtomicU64,
@@ -35,24 +37,20 @@ pub(crate) struct Lookup {
 
 /// What a look for a transaction that has just been acknowledged comes to.
 #[derive(Debug)]
-pub(crate) enum LookedUp {
-    /// It is there, or nobody can say.
+pub(super) enum LookedUp {
+    /// It is there, or that cannot be found out.
     Fine,
     /// It is not there, as its last few were not: why, and what is there.
     Missing(String),
     /// The session is over.
-    Lost(WireError),
+    Disconnected(SessionError),
 }
 
 impl Lookup {
-    pub(crate) fn new(layout: &Layout, kind: &KindInfo) -> Self {
-        let parts = kind
-            .parts
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, footprint))| matches!(footprint, Footprint::Row | Footprint::Last));
-        let rows = parts
-            .filter_map(|(at, (place, _))| Some((at, layout.places.get(*place)?.columns.clone(), *kind.rows.get(at)?)));
+    pub(super) fn new(layout: &Layout, kind: &KindInfo) -> Self {
+        let sites = kind.sites.iter().enumerate();
+        let sites = sites.filter(|(_, site)| matches!(site.footprint, Footprint::Row | Footprint::Last));
+        let rows = sites.filter_map(|(at, site)| Some((at, layout.places.get(site.place)?.columns.clone(), site.rows)));
         Lookup {
             rows: rows.collect(),
             acknowledged: AtomicU64::new(0),
@@ -63,14 +61,14 @@ impl Lookup {
         }
     }
 
-    pub(crate) fn proven(&self) -> Proven {
+    pub(super) fn summary(&self) -> LookupSummary {
         let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        Proven { never_found: of(&self.missed) > 0 && of(&self.found) == 0, most_rows: of(&self.most_rows) }
+        LookupSummary { never_found: of(&self.missed) > 0 && of(&self.found) == 0, most_rows: of(&self.most_rows) }
     }
 
-    /// Counts an acknowledged transaction, and says whether it is to be looked for: each of the first few, then ever fewer, and the next
-    /// one after one that was not found.
-    pub(crate) fn is_due(&self) -> bool {
+    /// Counts an acknowledged transaction, and says whether it is to be looked for: each of the
+    /// first few, then ever fewer, and the next one after one that was not found.
+    pub(super) fn is_due(&self) -> bool {
         if self.rows.is_empty() {
             return false;
         }
@@ -82,10 +80,10 @@ impl Lookup {
         true
     }
 
-    /// Looks for a transaction. `hollow` are its parts that wrote nothing.
-    pub(crate) async fn look(&self, connection: &mut Connection, id: (u64, u64), hollow: u8) -> LookedUp {
-        let answer = self.look_in_each(connection, id, hollow).await;
-        if matches!(answer, Err(Unanswered::Late | Unanswered::Lost(_))) {
+    /// Looks for a transaction, but not at the sites where it wrote no row.
+    pub(super) async fn look(&self, connection: &mut Connection, id: (u64, u64), empty_sites: u8) -> LookedUp {
+        let answer = self.look_in_each(connection, id, empty_sites).await;
+        if matches!(answer, Err(Unanswered::Late | Unanswered::Disconnected(_))) {
             // Users are here to work: what takes so long is tried again when twice as much is done.
             self.next.store(2 * self.acknowledged.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -93,7 +91,7 @@ impl Lookup {
             Ok(looked_up) => looked_up,
             // The table may be gone, or the role may not read it: that is for others to report.
             Err(Unanswered::Refused | Unanswered::Late) => LookedUp::Fine,
-            Err(Unanswered::Lost(error)) => LookedUp::Lost(error),
+            Err(Unanswered::Disconnected(error)) => LookedUp::Disconnected(error),
         }
     }
 
@@ -101,9 +99,9 @@ impl Lookup {
         &self,
         connection: &mut Connection,
         id: (u64, u64),
-        hollow: u8,
+        empty_sites: u8,
     ) -> Result<LookedUp, Unanswered> {
-        for (_, columns, rows) in self.rows.iter().filter(|(at, ..)| hollow >> at & 1 == 0) {
+        for (_, columns, rows) in self.rows.iter().filter(|(at, ..)| empty_sites >> at & 1 == 0) {
             let found = count(connection, columns, id).await?;
             self.most_rows.fetch_max(found, Ordering::Relaxed);
             if found > 0 || *rows == 0 {
@@ -133,7 +131,7 @@ enum Unanswered {
     /// The server has ended it, since it took too long. The session goes on.
     Late,
     /// The session is over.
-    Lost(WireError),
+    Disconnected(SessionError),
 }
 
 /// The answer to a query. None if it has no row, or NULL.
@@ -142,12 +140,14 @@ async fn ask(connection: &mut Connection, sql: &str) -> Result<Option<String>, U
     let sql = format!("SET LOCAL statement_timeout = {}; {sql}", QUERY.as_millis());
     match tokio::time::timeout(ANSWER, connection.query(&sql)).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(WireError::Server(error))) if !error.fatal => Err(match error.state {
+        Ok(Err(SessionError::Server(error))) if !error.fatal => Err(match error.state {
             Some(state) if state.code() == "57014" => Unanswered::Late,
             _ => Unanswered::Refused,
         }),
-        Ok(Err(lost)) => Err(Unanswered::Lost(lost)),
-        Err(_) => Err(Unanswered::Lost(WireError::Protocol(format!("no answer within {} s", ANSWER.as_secs())))),
+        Ok(Err(lost)) => Err(Unanswered::Disconnected(lost)),
+        Err(_) => {
+            Err(Unanswered::Disconnected(SessionError::Protocol(format!("no answer within {} s", ANSWER.as_secs()))))
+        }
     }
 }
 
@@ -176,7 +176,8 @@ async fn count(
     ask(connection, &sql).await?.and_then(|found| found.parse().ok()).ok_or(Unanswered::Refused)
 }
 
-/// What the newest row of a table has in the ledger's columns; None if that cannot be read, or there is none.
+/// What the newest row of a table has in the ledger's columns; None if that cannot be read, or
+/// there is none.
 async fn newest(connection: &mut Connection, columns: &LedgerColumns) -> Result<Option<String>, Unanswered> {
     let (of_client, of_seq) = (column(&columns.client), column(&columns.seq));
     let shown =

@@ -1,7 +1,8 @@
-//! A lean client: PostgreSQL's frontend/backend protocol 3.0 (manual, chapter 55) without anything that users don't need.
+//! A lean client: PostgreSQL's frontend/backend protocol 3.0 (manual, chapter 55) without anything
+//! that users do not need.
 //!
-//! It takes the users' share of two processors that makes the difference: one write, one read and no allocation for each
-//! transaction.
+//! On a small machine the users' own share of the processors makes the difference: one write, one
+//! read and no allocation for each transaction.
 
 use std::io;
 
@@ -16,21 +17,25 @@ use crate::pg::SqlState;
 
 /// What a server said was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ServerError {
+pub(super) struct ServerError {
     /// FATAL or PANIC: the session is over.
-    pub(crate) fatal: bool,
-    pub(crate) panic: bool,
-    pub(crate) state: Option<SqlState>,
-    /// The message, and the detail where there is one.
-    pub(crate) message: String,
+    pub(super) fatal: bool,
+    pub(super) panic: bool,
+    pub(super) state: Option<SqlState>,
+    /// The message, and the detail if there is one.
+    pub(super) message: String,
     /// The routine of the server's source that it comes from.
-    pub(crate) routine: String,
+    pub(super) routine: String,
 }
 
 impl ServerError {
+    /// An error that no server has reported.
+    pub(super) fn own(message: String) -> Self {
+        ServerError { fatal: false, panic: false, state: None, message, routine: String::new() }
+    }
+
     fn read(body: &[u8]) -> Self {
-        let mut error =
-            ServerError { fatal: false, panic: false, state: None, message: String::new(), routine: String::new() };
+        let mut error = ServerError::own(String::new());
         let mut detail = String::new();
         for field in body.split(|b| *b == 0) {
             let Some((kind, value)) = field.split_first() else { continue };
@@ -53,7 +58,7 @@ impl ServerError {
 
 /// Why a session could not be opened, or is no more.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WireError {
+pub(super) enum SessionError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{}", .0.message)]
@@ -70,38 +75,39 @@ enum Stream {
 
 /// A session.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(super) struct Connection {
     stream: Stream,
     /// What is to be sent.
-    pub(crate) out: BytesMut,
-    /// What came and was not looked at: `buffer[start..end]`.
+    pub(super) out: BytesMut,
+    /// What came and was not read yet: `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The server's process for this session; 0 where it did not say.
-    pub(crate) pid: u32,
+    /// The server's process for this session; 0 if it did not say.
+    pub(super) pid: u32,
 }
 
 /// A message of the server.
-pub(crate) struct Message<'a> {
-    pub(crate) tag: u8,
-    pub(crate) body: &'a [u8],
+pub(super) struct Message<'a> {
+    pub(super) tag: u8,
+    pub(super) body: &'a [u8],
 }
 
 impl Message<'_> {
     /// Of an ErrorResponse.
-    pub(crate) fn error(&self) -> ServerError {
+    pub(super) fn error(&self) -> ServerError {
         ServerError::read(self.body)
     }
 
-    /// Of a NoticeResponse: whether a commit has stopped waiting for the synchronous standbys ("canceling wait for synchronous
-    /// replication": told by the routine of the server's source, which no language changes).
-    pub(crate) fn is_cancelled_wait(&self) -> bool {
+    /// Of a NoticeResponse: whether a commit has stopped waiting for the synchronous standbys
+    /// ("canceling wait for synchronous replication": known by the routine of the server's source,
+    /// which is the same in every language).
+    pub(super) fn is_cancelled_wait(&self) -> bool {
         self.body.split(|b| *b == 0).any(|field| field == b"RSyncRepWaitForLSN")
     }
 
     /// The transaction's status in a ReadyForQuery.
-    pub(crate) fn status(&self) -> u8 {
+    pub(super) fn status(&self) -> u8 {
         self.body.first().copied().unwrap_or(b'I')
     }
 }
@@ -114,7 +120,7 @@ const LONGEST: usize = 1 << 30;
 
 impl Connection {
     /// Opens a session. The caller bounds its time.
-    pub(crate) async fn open(login: &Login) -> Result<Self, WireError> {
+    pub(super) async fn open(login: &Login) -> Result<Self, SessionError> {
         let stream = match &login.endpoint {
             Endpoint::Socket { dir, port } => {
                 Stream::Unix(UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?)
@@ -131,7 +137,7 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn log_in(&mut self, login: &Login) -> Result<(), WireError> {
+    async fn log_in(&mut self, login: &Login) -> Result<(), SessionError> {
         let parameters = [
             ("user", login.user.as_str()),
             ("database", login.database.as_str()),
@@ -145,7 +151,7 @@ impl Connection {
             let message = self.receive().await?;
             let (tag, body) = (message.tag, message.body);
             match tag {
-                b'E' => return Err(WireError::Server(message.error())),
+                b'E' => return Err(SessionError::Server(message.error())),
                 b'Z' => return Ok(()),
                 b'R' => {
                     let mut answer = BytesMut::new();
@@ -164,7 +170,7 @@ impl Connection {
     }
 
     /// Sends all of `out`.
-    pub(crate) async fn send(&mut self) -> io::Result<()> {
+    pub(super) async fn send(&mut self) -> io::Result<()> {
         match &mut self.stream {
             Stream::Unix(stream) => stream.write_all(&self.out).await?,
             Stream::Tcp(stream) => stream.write_all(&self.out).await?,
@@ -174,7 +180,7 @@ impl Connection {
     }
 
     /// The next message.
-    pub(crate) async fn receive(&mut self) -> io::Result<Message<'_>> {
+    pub(super) async fn receive(&mut self) -> io::Result<Message<'_>> {
         loop {
             if let Some(len) = self.whole()? {
                 let at = self.start;
@@ -221,8 +227,9 @@ impl Connection {
         }
     }
 
-    /// Whether the server has ended the session meanwhile: asked after a pause, so that what is sent next is not in doubt.
-    pub(crate) fn ended(&mut self) -> Option<WireError> {
+    /// Whether the server has ended the session meanwhile: asked after a pause, so that what is
+    /// sent next is not in doubt.
+    pub(super) fn ended(&mut self) -> Option<SessionError> {
         loop {
             self.make_room();
             let room = &mut self.buffer[self.end..];
@@ -231,24 +238,24 @@ impl Connection {
                 Stream::Tcp(stream) => stream.try_read(room),
             };
             match read {
-                Ok(0) => return Some(WireError::Io(closed())),
+                Ok(0) => return Some(SessionError::Io(closed())),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(error) => return Some(WireError::Io(error)),
+                Err(error) => return Some(SessionError::Io(error)),
             }
             // Notices and parameters may come at any time.
             while let Ok(Some(len)) = self.whole() {
                 let at = self.start;
                 self.start += len;
                 if self.buffer[at] == b'E' {
-                    return Some(WireError::Server(ServerError::read(&self.buffer[at + 5..at + len])));
+                    return Some(SessionError::Server(ServerError::read(&self.buffer[at + 5..at + len])));
                 }
             }
         }
     }
 
     /// Runs a query whose answer is one value, or none.
-    pub(crate) async fn query(&mut self, sql: &str) -> Result<Option<String>, WireError> {
+    pub(super) async fn query(&mut self, sql: &str) -> Result<Option<String>, SessionError> {
         frontend::query(sql, &mut self.out)?;
         self.send().await?;
         let (mut value, mut error) = (None, None);
@@ -258,20 +265,20 @@ impl Connection {
                 // One column: a count, a length, the value.
                 b'D' => value = message.body.get(6..).map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
                 b'E' => {
-                    let told = message.error();
-                    if told.fatal {
-                        return Err(WireError::Server(told));
+                    let reported = message.error();
+                    if reported.fatal {
+                        return Err(SessionError::Server(reported));
                     }
-                    error = Some(told);
+                    error = Some(reported);
                 }
-                b'Z' => return error.map_or(Ok(value), |error| Err(WireError::Server(error))),
+                b'Z' => return error.map_or(Ok(value), |error| Err(SessionError::Server(error))),
                 _ => {}
             }
         }
     }
 
-    /// Takes leave.
-    pub(crate) async fn close(mut self) {
+    /// Ends the session.
+    pub(super) async fn close(mut self) {
         self.out.clear();
         frontend::terminate(&mut self.out);
         // The session ends with the socket in any case.
@@ -289,8 +296,8 @@ fn authenticate(
     scram: &mut Option<sasl::ScramSha256>,
     body: &[u8],
     answer: &mut BytesMut,
-) -> Result<(), WireError> {
-    let garbled = || WireError::Protocol("the server's request for authentication is garbled".to_owned());
+) -> Result<(), SessionError> {
+    let garbled = || SessionError::Protocol("the server's request for authentication is garbled".to_owned());
     let (kind, data) = body.split_first_chunk().ok_or_else(garbled)?;
     let password = login.password.as_bytes();
     match (u32::from_be_bytes(*kind), scram.as_mut()) {
@@ -302,7 +309,7 @@ fn authenticate(
         }
         (10, _) => {
             if !data.split(|b| *b == 0).any(|name| name == sasl::SCRAM_SHA_256.as_bytes()) {
-                return Err(WireError::Protocol("the server offers no scram-sha-256 without TLS".to_owned()));
+                return Err(SessionError::Protocol("the server offers no scram-sha-256 without TLS".to_owned()));
             }
             let client = sasl::ScramSha256::new(password, sasl::ChannelBinding::unsupported());
             frontend::sasl_initial_response(sasl::SCRAM_SHA_256, client.message(), answer)?;
@@ -314,7 +321,7 @@ fn authenticate(
         }
         (12, Some(client)) => client.finish(data)?,
         (other, _) => {
-            return Err(WireError::Protocol(format!(
+            return Err(SessionError::Protocol(format!(
                 "the server wants authentication of kind {other}; users know trust, password, md5 and scram-sha-256"
             )));
         }
@@ -323,7 +330,7 @@ fn authenticate(
 }
 
 /// Appends a number in decimal.
-pub(crate) fn put_number(mut number: u64, out: &mut BytesMut) {
+pub(super) fn put_number(mut number: u64, out: &mut BytesMut) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {

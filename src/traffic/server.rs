@@ -79,7 +79,8 @@ impl Server {
         command.status().expect("started").success()
     }
 
-    /// Starts it. After a crash it may take a while until the last process of the old server has gone.
+    /// Starts it. After a crash it may take a while until the last process of the old server has
+    /// gone.
     pub(crate) fn start(&self) {
         let log = self.path().join("log").display().to_string();
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::server::{Server, source};
 use super::{Pool, Workload, check};
-use crate::ledger::{Asked, Kind, LedgerColumns, Verdict};
+use crate::ledger::{CheckScope, Kind, LedgerColumns, Verdict};
 use crate::pg::TableName;
 
 const ORDER: &str = "INSERT INTO orders (client, seq, amount) VALUES ($client, $seq, 42)";
@@ -49,8 +49,8 @@ async fn acknowledged(pool: &Pool, count: u64) {
     until("acknowledged", pool, |pool| pool.counts().acknowledged >= all).await;
 }
 
-async fn judge(pool: &Pool, server: &Server) -> Verdict {
-    check(&pool.ledger(), &pool.proven(), &server.connect().await, Asked::default()).await.expect("judged")
+async fn checked(pool: &Pool, server: &Server) -> Verdict {
+    check(&pool.ledger(), &pool.lookups(), &server.connect().await, CheckScope::default()).await.expect("checked")
 }
 
 #[tokio::test]
@@ -68,14 +68,14 @@ async fn every_acknowledged_transaction_is_a_row() {
         acknowledged(&pool, 500).await;
         let half = Timestamp::now();
         acknowledged(&pool, 500).await;
-        let live = judge(&pool, &server).await;
+        let live = checked(&pool, &server).await;
         assert_eq!((live.total.lost, live.total.unexpected), (0, 0), "{live:?}");
         pool.stop().await;
         let counts = pool.counts();
         assert_eq!((counts.in_doubt, counts.rejected, pool.failure()), (0, 0, None));
         let rows = "SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM visits)";
         assert_eq!(server.count(rows).await - before, counts.acknowledged);
-        let verdict = judge(&pool, &server).await;
+        let verdict = checked(&pool, &server).await;
         assert_eq!((verdict.total.checked, verdict.total.lost), (counts.acknowledged, 0));
         assert!(pool.acknowledged_since(half) >= 500);
         assert!(pool.acknowledged_since(half) <= counts.acknowledged - 500);
@@ -100,11 +100,11 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
     acknowledged(&pool, 500).await;
     pool.stop().await;
     assert_eq!(pool.failure(), None);
-    let (verdict, counts) = (judge(&pool, &server).await, pool.counts());
+    let (verdict, counts) = (checked(&pool, &server).await, pool.counts());
     assert_eq!((verdict.total.checked, verdict.total.lost), (counts.acknowledged, 0));
     assert!(counts.in_doubt > 0, "every user had a transaction under way: {counts:?}");
     assert_eq!(verdict.total.in_doubt_present + verdict.total.in_doubt_absent, counts.in_doubt);
-    assert_eq!((verdict.total.duplicated, verdict.total.unexpected, verdict.total.resurrected), (0, 0, 0));
+    assert_eq!((verdict.total.duplicated, verdict.total.unexpected, verdict.total.rejected_present), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -121,17 +121,17 @@ async fn what_is_deleted_or_doubled_or_forged_is_told() {
              INSERT INTO visits (client, seq) VALUES (1, 1000000), (2, -1), (0, 1), (77, 1);",
         )
         .await;
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     assert_eq!((verdict.total.lost, verdict.total.duplicated, verdict.total.unexpected), (2, 3, 2));
     assert_eq!(verdict.kinds[1].tally.lost, 2);
     assert_eq!(verdict.lost.first().map(|found| found.kind.as_str()), Some("visit"));
     assert_eq!(
-        verdict.strays.iter().map(|stray| (stray.client, stray.seq)).collect::<Vec<_>>(),
+        verdict.unexpected.iter().map(|unexpected_row| (unexpected_row.client, unexpected_row.seq)).collect::<Vec<_>>(),
         [(1, 1_000_000), (2, -1)]
     );
     server.sql("DROP TABLE visits; ALTER TABLE orders ALTER client TYPE text, ALTER seq TYPE numeric(12, 2)").await;
     server.sql("INSERT INTO orders (client, seq) VALUES ('nobody', 1), ('1', 0.5)").await;
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     assert_eq!((verdict.kinds[0].tally.lost, verdict.kinds[0].tally.duplicated), (0, 3));
     assert_eq!(verdict.kinds[1].tally.lost, verdict.kinds[1].tally.checked);
     assert_eq!(verdict.notes, ["table visits does not exist here"]);
@@ -148,7 +148,8 @@ async fn a_rejection_is_raised_unless_it_is_tolerated() {
     until("rejected", &pool, |pool| pool.counts().rejected >= 100).await;
     acknowledged(&pool, 100).await;
     assert_eq!(pool.failure(), None);
-    // A table that comes back is used again, also by sessions that were opened while it was not there.
+    // A table that comes back is used again, also by sessions that were opened while it was not
+    // there.
     server
         .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'drillyard users'")
         .await;
@@ -182,10 +183,13 @@ async fn several_statements_are_one_transaction() {
         let pool = start(&server, workload(vec![both], 3));
         acknowledged(&pool, 200).await;
         pool.stop().await;
-        let (counts, verdict) = (pool.counts(), judge(&pool, &server).await);
+        let (counts, verdict) = (pool.counts(), checked(&pool, &server).await);
         assert_eq!(pool.failure(), None);
         assert!(counts.rejected >= 90, "{counts:?}");
-        assert_eq!((verdict.total.checked, verdict.total.lost, verdict.total.resurrected), (counts.acknowledged, 0, 0));
+        assert_eq!(
+            (verdict.total.checked, verdict.total.lost, verdict.total.rejected_present),
+            (counts.acknowledged, 0, 0)
+        );
         assert_eq!(server.count("SELECT count(*) FROM visits").await, counts.acknowledged);
         assert_eq!(server.count("SELECT count(*) FROM orders").await, counts.acknowledged);
     }
@@ -205,7 +209,7 @@ async fn commits_that_fail_at_the_very_end_are_rejections() {
         until("rejected", &pool, |pool| pool.counts().rejected >= 20).await;
         pool.stop().await;
         assert_eq!((pool.counts().acknowledged, pool.counts().in_doubt, pool.failure()), (1, 0, None), "{sql}");
-        assert_eq!(judge(&pool, &server).await.total.lost, 0);
+        assert_eq!(checked(&pool, &server).await.total.lost, 0);
     }
 }
 
@@ -233,7 +237,7 @@ async fn a_plan_whose_result_changes_is_made_anew() {
     acknowledged(&pool, 20).await;
     pool.stop().await;
     assert_eq!((pool.failure(), pool.counts().rejected), (None, 1));
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     assert_eq!((verdict.total.checked, verdict.total.wrote_nothing), (0, pool.counts().acknowledged));
 }
 
@@ -244,7 +248,8 @@ async fn users_keep_to_the_rate() {
     let pool = start(&server, Workload { rate: Some(200.0), ..usual() });
     until("acknowledged", &pool, |pool| pool.counts().acknowledged >= 100).await;
     let (count, time) = (pool.counts().acknowledged as f64, began.elapsed().as_secs_f64());
-    // However slow the machine is, there can't be more than the rate allows, and what is made up for.
+    // However slow the machine is, there can't be more than the rate allows, and what is made up
+    // for.
     assert!(count <= 200.0 * (time + 0.02) + 2.0, "{count} in {time} s");
     pool.stop().await;
 }
@@ -367,7 +372,7 @@ async fn what_a_user_left_unanswered_is_ended_before_it_goes_on_there() {
     lock.batch_execute("ROLLBACK").await.expect("unlocked");
     acknowledged(&pool, 100).await;
     pool.stop().await;
-    let verdict = judge(&pool, &a).await;
+    let verdict = checked(&pool, &a).await;
     assert_eq!((pool.failure(), verdict.total.in_doubt_present), (None, 0), "{verdict:?}");
     assert!(verdict.total.in_doubt_absent >= 4, "{verdict:?}");
 }
@@ -376,13 +381,12 @@ async fn what_a_user_left_unanswered_is_ended_before_it_goes_on_there() {
 async fn a_look_up_that_is_not_answered_holds_up_its_user_for_a_moment_only() {
     use super::lookup::{LookedUp, Lookup};
     use super::protocol::Connection;
-    use crate::ledger::footprints;
-    use crate::ledger::history::Layout;
+    use crate::ledger::{Layout, footprints};
     use nix::sys::signal::{Signal, kill};
 
     let server = Server::new().await;
     let kinds = usual().kinds;
-    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").parts);
+    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").sites);
     let lookup = Lookup::new(&layout, &layout.kinds[1]);
     let mut connection = Connection::open(&server.login()).await.expect("connected");
     let lock = server.connect().await;
@@ -393,19 +397,19 @@ async fn a_look_up_that_is_not_answered_holds_up_its_user_for_a_moment_only() {
     assert!(matches!(looked_up, LookedUp::Fine), "{looked_up:?}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     // Nothing was learned, and the next look-up is a while away.
-    assert!(!lookup.proven().never_found);
+    assert!(!lookup.summary().never_found);
     assert_eq!((0..10).position(|_| lookup.is_due()), Some(7));
     lock.batch_execute("ROLLBACK").await.expect("unlocked");
     server.sql("INSERT INTO visits VALUES (1, 1)").await;
     assert!(matches!(lookup.look(&mut connection, (1, 1), 0).await, LookedUp::Fine));
-    assert_eq!(lookup.proven().most_rows, 1);
+    assert_eq!(lookup.summary().most_rows, 1);
     // A server that is frozen ends no query.
     let backend = nix::unistd::Pid::from_raw(connection.pid.cast_signed());
     kill(backend, Signal::SIGSTOP).expect("frozen");
     let began = Instant::now();
     let looked_up = lookup.look(&mut connection, (1, 1), 0).await;
     kill(backend, Signal::SIGCONT).expect("running");
-    assert!(matches!(looked_up, LookedUp::Lost(_)), "{looked_up:?}");
+    assert!(matches!(looked_up, LookedUp::Disconnected(_)), "{looked_up:?}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
@@ -420,8 +424,8 @@ async fn users_who_break_down_have_failed() {
     };
     let pool = Pool::start("users", usual(), vec![("master".into(), std::sync::Arc::new(way_in))]).expect("started");
     until("broken", &pool, |pool| pool.failure().is_some()).await;
-    let failure = pool.failure().expect("told");
-    assert!(failure.kind.is_empty() && failure.message.contains("a user broke down"), "{failure:?}");
+    let failure = pool.failure().expect("reported");
+    assert!(failure.kind.is_empty() && failure.message.contains("a user panicked"), "{failure:?}");
     pool.stop().await;
 }
 
@@ -470,19 +474,19 @@ async fn updates_upserts_deletes_and_several_tables_are_found_again() {
     until("cannot connect", &pool, |pool| pool.last_trouble().is_some()).await;
     server.start();
     acknowledged(&pool, 500).await;
-    let live = judge(&pool, &server).await;
+    let live = checked(&pool, &server).await;
     assert_eq!(
-        (live.total.lost, live.total.halves, live.total.unexpected, live.total.duplicated),
+        (live.total.lost, live.total.partial, live.total.unexpected, live.total.duplicated),
         (0, 0, 0, 0),
         "{live:?}"
     );
     acknowledged(&pool, 500).await;
     pool.stop().await;
     assert_eq!(pool.failure(), None);
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     let total = verdict.total;
     assert_eq!(
-        (total.lost, total.halves, total.duplicated, total.unexpected, total.resurrected),
+        (total.lost, total.partial, total.duplicated, total.unexpected, total.rejected_present),
         (0, 0, 0, 0, 0),
         "{verdict:?}"
     );
@@ -492,7 +496,7 @@ async fn updates_upserts_deletes_and_several_tables_are_found_again() {
         "{verdict:?}"
     );
     server.sql("UPDATE jobs SET seq = NULL WHERE n = 5; UPDATE last SET seq = 0 WHERE client = '2'").await;
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     assert_eq!((verdict.kinds[4].tally.lost, verdict.kinds[0].tally.lost), (1, 0));
     assert!(verdict.kinds[1].tally.lost > 1, "all of one user's: {verdict:?}");
 }
@@ -517,7 +521,8 @@ async fn what_was_lost_is_told_though_it_was_written_over_since() {
     ];
     let pool = start(&server, workload(kinds, 3));
     acknowledged(&pool, 500).await;
-    // As a failover would leave them: an earlier state of one user's account, rows gone, a deleted row back.
+    // As a failover would leave them: an earlier state of one user's account, rows gone, a deleted
+    // row back.
     server
         .sql(
             "BEGIN; LOCK accounts, carts, notes; UPDATE accounts SET seq = 1 WHERE client = 1;
@@ -528,10 +533,10 @@ async fn what_was_lost_is_told_though_it_was_written_over_since() {
     pool.stop().await;
     assert_eq!(pool.failure(), None);
     assert_eq!(server.count("SELECT count(*) FROM notes WHERE client = 3 AND seq = 1").await, 0);
-    let verdict = judge(&pool, &server).await;
+    let verdict = checked(&pool, &server).await;
     let lost: Vec<u64> = verdict.kinds.iter().map(|kind| kind.tally.lost).collect();
     assert!(lost[0] > 10 && lost[1] > 0 && lost[2] == 0 && lost[3] == 0, "{lost:?}");
-    // The row that was put back may never have been one of notes; then nobody had deleted it.
+    // The row that was put back may never have been one of notes; then no user had deleted it.
     let of_client =
         |kind: &str| verdict.lost.earliest.iter().filter(|lost| lost.kind == kind).map(|lost| lost.client).collect();
     let users: [std::collections::BTreeSet<u64>; 2] = [of_client("pay"), of_client("fill")];
@@ -577,25 +582,24 @@ async fn measure() {
     }
 }
 
-/// Not a test: ten million acknowledged transactions, judged, and the same rows just copied to /dev/null, in turn. `ci/bench judge`
-/// runs it, and reads the lines that it writes.
+/// Not a test: ten million acknowledged transactions, checked, and the same rows just copied to
+/// /dev/null, in turn. `ci/bench judge` runs it, and reads the lines that it writes.
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn measure_judge() {
     use std::io::Write;
     use std::sync::Arc;
 
-    use crate::ledger::footprints;
-    use crate::ledger::history::{CommitStatus, Histories, Layout};
+    use crate::ledger::{CommitStatus, Histories, Layout, footprints};
     let server = Server::new().await;
     let kinds = [kind("visit", "visits", VISIT, 1)];
-    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").parts);
-    let books = Arc::new(Histories::new(layout, 1, 8, Timestamp::now()));
+    let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").sites);
+    let histories = Arc::new(Histories::new(layout, 1, 8, Timestamp::now()));
     for client in 0..8 {
-        let mut book = books.book(client).expect("a book");
+        let mut history = histories.history(client).expect("a history");
         for micros in 0..1_250_000 {
-            book.attempt(0, micros);
-            book.resolve(CommitStatus::Acknowledged, micros, 0);
+            history.attempt(0, micros);
+            history.resolve(CommitStatus::Acknowledged, micros, 0);
         }
     }
     server
@@ -618,7 +622,7 @@ async fn measure_judge() {
         assert!(server.run("psql", &["-h", &dir, "-p", &port, "-U", "postgres", "-c", copy, "-o", "/dev/null"]));
         let plain = began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let verdict = check(&books.snapshot(), &[], &client, Asked::default()).await.expect("judged");
+        let verdict = check(&histories.snapshot(), &[], &client, CheckScope::default()).await.expect("checked");
         let ours = began.elapsed().as_secs_f64();
         assert_eq!((verdict.total.checked, verdict.total.lost), (10_000_000, 0));
         let _ = writeln!(std::io::stderr(), "judge: {ours:.3} s, copy: {plain:.3} s, peak: {:.1} MiB", peak());

@@ -159,19 +159,19 @@ fn planted_damage_is_found_counted_and_named() {
   - id: half
     sql: { node: a, query: "DELETE FROM payments WHERE (client, seq) = (SELECT client, seq FROM payments ORDER BY 1, 2 LIMIT 1)" }
   - assert_traffic: { traffic: users, node: a, lost: 1 }
-    expect: { fails: "(?s)transactions are there in part.*1 is there in part: one part is there and another is not.*first: pair client 1 seq [0-9]+, (acknowledged|in doubt) .*: in orders, not in payments" }
+    expect: { fails: "(?s)transactions are partial.*1 is partial: of several rows or tables one has it and another does not.*first: pair client 1 seq [0-9]+, (acknowledged|in doubt) .*: in orders, not in payments" }
   - id: double
     sql: { node: a, query: "INSERT INTO payments SELECT client, seq FROM payments ORDER BY client DESC, seq DESC LIMIT 1" }
   - assert_traffic: { traffic: users, node: a, lost: 1, duplicated: 0 }
-    expect: { fails: "(?s)in part.*and: 1 of [0-9,]+ acknowledged commits is there more than once.*first duplicate: pair client 4 seq" }
+    expect: { fails: "(?s)partial.*and: 1 of [0-9,]+ acknowledged commits is there more than once.*first duplicate: pair client 4 seq" }
   - id: phantom
     sql: { node: a, query: "INSERT INTO orders VALUES (3, 1000000); INSERT INTO orders SELECT client, seq FROM purchases ORDER BY 1, 2 LIMIT 1" }
   - assert_traffic: { traffic: users, node: a }
-    expect: { fails: "(?s)1 of [0-9,]+ acknowledged commits is gone.*in part.*more than once.*and: 2 rows are numbered as one of these users would.*first unexpected: orders client 1 seq [0-9]+: that was a `buy`, whose ledger does not name orders.*last unexpected: orders client 3 seq 1000000" }
+    expect: { fails: "(?s)1 of [0-9,]+ acknowledged commits is gone.*partial.*more than once.*and: 2 rows are numbered as one of these users would.*first unexpected: orders client 1 seq [0-9]+: that was a `buy`, whose ledger does not name orders.*last unexpected: orders client 3 seq 1000000" }
   - id: stale
     sql: { node: a, query: "UPDATE accounts SET seq = (SELECT max(seq) FROM purchases WHERE client = 2 AND seq < accounts.seq) WHERE client = 2" }
   - assert_traffic: { traffic: users, node: a, lost: 1, duplicated: 1 }
-    expect: { fails: "(?s)2 are there in part.*: in purchases, accounts does not show it, nor a later one" }
+    expect: { fails: "(?s)2 are partial.*: in purchases, accounts does not show it, nor a later one" }
   - id: forgotten
     sql: { node: a, query: "DELETE FROM basket WHERE client = 3" }
   - id: many
@@ -183,14 +183,14 @@ fn planted_damage_is_found_counted_and_named() {
     sql: { node: a, query: "ALTER TABLE strict DROP CONSTRAINT strict_seq_check; INSERT INTO strict VALUES (5, 14)" }
   - id: resurrected
     assert_traffic: { traffic: picky, node: a }
-    expect: { fails: "(?s)rejected transactions are there.*1 that the server rejected is there all the same.*first: strict client 5 seq 14, rejected [0-9:.]+Z" }
+    expect: { fails: "(?s)rejected transactions are present.*1 that the server rejected is present all the same.*first: strict client 5 seq 14, rejected [0-9:.]+Z" }
 "#;
     let run = CliRunner::new().drill(&format!("{SHOP}{steps}"), &[]).passed();
     let traffic = run.report["drills"][0]["traffic"].as_array().expect("traffic").clone();
     let picky = traffic.iter().find(|one| one["id"] == "picky").expect("picky");
     assert_eq!(picky["rejections"]["23514"], picky["rejected"], "{picky}");
     assert!(picky["rejected"].as_u64() > Some(0) && picky["resurrected"] == 1, "{picky}");
-    run.says(&["rejected (check_violation)", "rejected and there"]);
+    run.says(&["rejected (check_violation)", "rejected but present"]);
 }
 
 #[test]

@@ -46,8 +46,13 @@ fn words(code: TokenStream) -> Vec<Word> {
 
 /// Where the program, outside of tests and of `rooms`, has these words one after the other.
 fn outside(tree: &Tree, rooms: &[&str], phrases: &[&[&str]]) -> Vec<String> {
+    places(tree, |room| !rooms.contains(&room), phrases)
+}
+
+/// Where the program, outside of tests, has these words one after the other in some rooms.
+fn places(tree: &Tree, is_in: impl Fn(&str) -> bool, phrases: &[&[&str]]) -> Vec<String> {
     let mut found = vec![];
-    for file in tree.program().filter(|file| !rooms.contains(&file.room.as_str())) {
+    for file in tree.program().filter(|file| is_in(&file.room)) {
         let words = words(file.program.to_token_stream());
         for (at, word) in words.iter().enumerate() {
             let here = |phrase: &&&[&str]| {
@@ -82,6 +87,25 @@ const PRINTS: &[&[&str]] = &[
 ];
 
 const ALLOWS: &[&[&str]] = &[&["#", "allow"], &["#", "!", "allow"], &["unsafe"]];
+
+/// What waits, or asks the system for anything.
+const IMPURE: &[&[&str]] = &[
+    &["async"],
+    &["await"],
+    &["tokio"],
+    &["tokio_postgres"],
+    &["std", ":", ":", "fs"],
+    &["std", ":", ":", "net"],
+    &["std", ":", ":", "process"],
+    &["std", ":", ":", "thread"],
+    &["Instant"],
+];
+
+#[test]
+fn the_ledger_is_pure() {
+    let found = places(&Tree::read(), |room| room == "ledger", IMPURE);
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
 
 #[test]
 fn only_the_command_line_reads_the_environment() {

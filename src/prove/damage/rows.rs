@@ -4,7 +4,7 @@
 
 use super::{Done, Result, Session, Undo};
 use crate::harness::World;
-use crate::ledger::{Ledger, Picked};
+use crate::ledger::{Ledger, SampledRow};
 use crate::pg::error_message;
 
 /// A row in its place.
@@ -185,9 +185,9 @@ async fn not_theirs(session: &Session, world: &World, table: u32) -> Result<Stri
 }
 
 /// The row of the first of these transactions that is there.
-async fn find(session: &Session, picked: &[Picked]) -> Result<Option<Row>> {
-    let mut rest = picked;
-    while let Some(Picked { table, columns: [client, seq], .. }) = rest.first() {
+async fn find(session: &Session, sampled: &[SampledRow]) -> Result<Option<Row>> {
+    let mut rest = sampled;
+    while let Some(SampledRow { table, columns: [client, seq], .. }) = rest.first() {
         // Those that follow one another in a table are looked for at once.
         let same =
             rest.iter().take_while(|other| other.table == *table && other.columns == [client.clone(), seq.clone()]);

@@ -254,7 +254,7 @@ impl Traffic {
             }
             let ledger = transaction.ledger.as_ref().and_then(|ledger| ledger.0.get(refused.ledger));
             let span = ledger.map_or(transaction.sql.span, |ledger| ledger.entry);
-            scope.error_help(span, refused.title, "so it cannot be judged here", refused.help);
+            scope.error_help(span, refused.title, "so it cannot be checked here", refused.help);
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::harness::{
     StepKind, StepRef, StepResult, Users, World, if_given,
 };
 use crate::journal::Event;
-use crate::ledger::{Asked, KindVerdict, Sample, Verdict};
+use crate::ledger::{CheckScope, KindVerdict, Sample, Verdict};
 use crate::source::{Name, Span, Spanned};
-use crate::steps::judgement::loss_notes::{Origin, are, lost_work, short, tell, tell_strays, thousands};
+use crate::steps::judgement::loss_notes::{Origin, are, lost_work, short, tell, tell_unexpected, thousands};
 use crate::traffic::check;
 
 /// Judges whether every acknowledged commit is there, exactly once.
@@ -27,9 +27,9 @@ use crate::traffic::check;
 /// The users' ledger is compared with the rows of a node, of all tables at one moment. What may be found:
 ///
 /// - *lost*: acknowledged, looked for, and not there;
-/// - *in part*: of a transaction over several tables one part is there and another is not, acknowledged or in doubt;
+/// - *partial*: of several rows or tables one has it and another does not, acknowledged or in doubt;
 /// - *duplicated*: there more than once;
-/// - *rejected and there*: the server had said no;
+/// - *rejected but present*: the server had reported an error;
 /// - *unexpected*: a row numbered as one of these users would, who never tried it there.
 ///
 /// `lost` and `duplicated` are how many there may be, 0 where they are left out; of the others there may be none. A transaction in doubt
@@ -128,12 +128,12 @@ impl Step for AssertTraffic {
         let target = origin.as_ref().and_then(|origin| origin.target);
         let ledger = users.pool.ledger();
         cx.wait("the comparison of ledger and rows");
-        let asked = Asked { before: before.map(|mark| mark.before.seen), target };
-        let verdict = check(&ledger, &users.pool.proven(), &client, asked).await;
+        let scope = CheckScope { before: before.map(|mark| mark.before.seen), target };
+        let verdict = check(&ledger, &users.pool.lookups(), &client, scope).await;
         let verdict =
             verdict.map_err(|e| Finding::failed("the rows cannot be compared with the ledger").label(e.to_string()))?;
         let lost_work_ms = lost_work_ms(cx.world, &verdict);
-        let judged = Judged::new(&self.node, asked, ledger.acknowledged(), &verdict, lost_work_ms);
+        let judged = Judged::new(&self.node, scope, ledger.acknowledged(), &verdict, lost_work_ms);
         self.report(cx, &verdict, &judged);
         users.keep(judged);
         let count = users.count(self.traffic.as_str());
@@ -157,9 +157,9 @@ pub async fn look_again(world: &World, users: &Users) -> bool {
     }
     let Ok(node) = world.node(&last.node) else { return false };
     let Ok(client) = node.client().await else { return false };
-    let Ok(verdict) = check(&ledger, &users.pool.proven(), &client, last.asked).await else { return false };
+    let Ok(verdict) = check(&ledger, &users.pool.lookups(), &client, last.scope).await else { return false };
     let lost_work_ms = lost_work_ms(world, &verdict);
-    users.keep(Judged::new(&last.node, last.asked, ledger.acknowledged(), &verdict, lost_work_ms));
+    users.keep(Judged::new(&last.node, last.scope, ledger.acknowledged(), &verdict, lost_work_ms));
     true
 }
 
@@ -192,8 +192,8 @@ impl AssertTraffic {
         for (name, value) in [
             ("duplicated", total.duplicated),
             ("unexpected", total.unexpected),
-            ("resurrected", total.resurrected),
-            ("halves", total.halves),
+            ("resurrected", total.rejected_present),
+            ("halves", total.partial),
             ("in_doubt_present", total.in_doubt_present),
             ("in_doubt_absent", total.in_doubt_absent),
         ] {
@@ -210,7 +210,7 @@ impl AssertTraffic {
                 cx.fact(name, value);
             }
         }
-        if verdict.gone.is_some() {
+        if verdict.lost_between.is_some() {
             cx.fact("lost_work_ms", judged.lost_work_ms);
         }
         if let Some(sides) = verdict.lost.sides.filter(|_| total.lost > 0) {
@@ -268,7 +268,7 @@ impl AssertTraffic {
             }
             finding = match sort.sample {
                 Some(sample) => tell(cx, origin, finding, whose, sample),
-                None => tell_strays(finding, whose, &verdict.strays),
+                None => tell_unexpected(finding, whose, &verdict.unexpected),
             };
         }
         for kind in verdict.kinds.iter().filter(|kind| kind.tally.duplicated > 1) {
@@ -313,17 +313,17 @@ impl AssertTraffic {
                 sample: Some(&verdict.lost),
             });
         }
-        if total.halves > 0 {
+        if total.partial > 0 {
             sorts.push(Sort {
-                title: "transactions are there in part",
+                title: "transactions are partial",
                 span: self.traffic.entry(),
                 label: format!(
-                    "{} {} there in part: one part is there and another is not",
-                    thousands(total.halves),
-                    are(total.halves)
+                    "{} {} partial: of several rows or tables one has it and another does not",
+                    thousands(total.partial),
+                    are(total.partial)
                 ),
-                whose: " half",
-                sample: Some(&verdict.halves),
+                whose: " partial",
+                sample: Some(&verdict.partial),
             });
         }
         if total.duplicated > most(&self.duplicated) {
@@ -335,14 +335,14 @@ impl AssertTraffic {
                 sample: Some(&verdict.duplicated),
             });
         }
-        if total.resurrected > 0 {
-            let (count, are) = (thousands(total.resurrected), are(total.resurrected));
+        if total.rejected_present > 0 {
+            let (count, are) = (thousands(total.rejected_present), are(total.rejected_present));
             sorts.push(Sort {
-                title: "rejected transactions are there",
+                title: "rejected transactions are present",
                 span: self.traffic.entry(),
-                label: format!("{count} that the server rejected {are} there all the same"),
-                whose: " resurrected",
-                sample: Some(&verdict.resurrected),
+                label: format!("{count} that the server rejected {are} present all the same"),
+                whose: " rejected but present",
+                sample: Some(&verdict.rejected_present),
             });
         }
         if total.unexpected > 0 {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::{Context, Finding, LossWindow, NodeId, World};
-use crate::ledger::{Found, Sample, Side, Sides, Stray, Target, Verdict};
+use crate::ledger::{Sample, SampledTransaction, Side, Sides, Target, UnexpectedRow, Verdict};
 use crate::pg::Mark;
 
 /// The recovery that brought a node's rows.
@@ -55,7 +55,7 @@ pub fn tell(
     whose: &str,
     sample: &Sample,
 ) -> Box<Finding> {
-    let describe = |found: &Found| {
+    let describe = |found: &SampledTransaction| {
         let at = found.at.strftime("%H:%M:%S%.3fZ");
         let place = nearest_mark(cx, found.at).map(|place| format!(", {place}")).unwrap_or_default();
         let target = origin.and_then(|origin| Some((&origin.node, origin.target?.side(found.at))));
@@ -67,7 +67,10 @@ pub fn tell(
         });
         let detail = if found.detail.is_empty() { String::new() } else { format!(": {}", found.detail) };
         let target = target.unwrap_or_default();
-        format!("{} client {} seq {}, {} {at}{place}{target}{detail}", found.kind, found.client, found.seq, found.fate)
+        format!(
+            "{} client {} seq {}, {} {at}{place}{target}{detail}",
+            found.kind, found.client, found.seq, found.status
+        )
     };
     let finding = match sample.first() {
         Some(first) => finding.note(&format!("first{whose}"), describe(first)),
@@ -79,20 +82,20 @@ pub fn tell(
     }
 }
 
-/// Adds the first and the last of the rows that nobody wrote.
-pub fn tell_strays(finding: Box<Finding>, whose: &str, strays: &[Stray]) -> Box<Finding> {
-    let describe = |stray: &Stray| {
-        let other = match &stray.other {
-            Some(kind) => format!(": that was a `{kind}`, whose ledger does not name {}", stray.table),
+/// Adds the first and the last of the rows that no user wrote.
+pub fn tell_unexpected(finding: Box<Finding>, whose: &str, rows: &[UnexpectedRow]) -> Box<Finding> {
+    let describe = |row: &UnexpectedRow| {
+        let other = match &row.other {
+            Some(kind) => format!(": that was a `{kind}`, whose ledger does not name {}", row.table),
             None => String::new(),
         };
-        format!("{} client {} seq {}{other}", stray.table, stray.client, stray.seq)
+        format!("{} client {} seq {}{other}", row.table, row.client, row.seq)
     };
-    let finding = match strays.first() {
+    let finding = match rows.first() {
         Some(first) => finding.note(&format!("first{whose}"), describe(first)),
         None => finding,
     };
-    match strays {
+    match rows {
         [_, .., last] => finding.note(&format!("last{whose}"), describe(last)),
         _ => finding,
     }
@@ -101,7 +104,7 @@ pub fn tell_strays(finding: Box<Finding>, whose: &str, strays: &[Stray]) -> Box<
 /// How much acknowledged work is lost, as a time: from the first acknowledgement that is lost to the incident after it, or to the
 /// last one that is lost, whichever is later.
 pub fn lost_work(world: &World, verdict: &Verdict) -> SignedDuration {
-    let Some((first, last)) = verdict.gone else { return SignedDuration::ZERO };
+    let Some((first, last)) = verdict.lost_between else { return SignedDuration::ZERO };
     let state = world.outputs();
     let incidents = state.marks.values().filter(|mark| mark.incident).map(|mark| mark.before.seen);
     let incident = incidents.filter(|at| *at >= first).min();

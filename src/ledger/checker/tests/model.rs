@@ -1,11 +1,11 @@
-//! The judge against a model: users do all that users do to a database of plain lists, it is damaged here and there, and the judge must
-//! find that damage and nothing else.
+//! The checker against a model: users do all that users do to a database of plain lists, it is
+//! damaged here and there, and the checker must find that damage and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::footprint::{Deletes, Footprint};
+use super::super::super::prewrite_check::{PrewriteCheck, PrewriteRows};
 use super::*;
-use crate::ledger::prewrite_check::{PrewriteCheck, PrewriteRow};
 
 const CLIENTS: usize = 3;
 
@@ -83,7 +83,8 @@ impl Done {
     }
 }
 
-/// The tables: orders, payments and carts have a row for each transaction, accounts one for each user.
+/// The tables: orders, payments and carts have a row for each transaction, accounts one for each
+/// user.
 #[derive(Debug, Clone, Default)]
 struct Database {
     orders: Vec<(u64, i64)>,
@@ -121,7 +122,7 @@ impl Database {
         self.accounts.iter().find(|(of, _)| *of == client).map_or(0, |(_, seq)| *seq)
     }
 
-    fn judged(&self, ledger: &Ledger, before: Option<Timestamp>) -> Verdict {
+    fn checked(&self, ledger: &Ledger, before: Option<Timestamp>) -> Verdict {
         let tables: BTreeMap<&str, &Vec<(u64, i64)>> = BTreeMap::from([
             ("orders", &self.orders),
             ("payments", &self.payments),
@@ -142,20 +143,20 @@ fn remove(rows: &mut Vec<(u64, i64)>, id: (u64, u64)) {
 }
 
 /// What a user sees of its rows before it writes over them.
-fn look(database: &Database, layout: &Layout, kind: u8, client: u64, seq: u64) -> Vec<PrewriteRow> {
-    let parts = layout.kinds[usize::from(kind)].parts.iter().filter(|(_, footprint)| footprint.hides());
-    let readings = parts.map(|(_, footprint)| {
-        let (rows, most, least) = match footprint {
-            Footprint::Deletes(Deletes::UpTo(back)) => (&database.carts, seq.saturating_sub(*back), 0),
+fn look(database: &Database, layout: &Layout, kind: u8, client: u64, seq: u64) -> Vec<PrewriteRows> {
+    let sites = layout.kinds[usize::from(kind)].sites.iter().filter(|site| site.footprint.hides());
+    let prewrite_rows = sites.map(|site| {
+        let (rows, most, least) = match site.footprint {
+            Footprint::Deletes(Deletes::UpTo(back)) => (&database.carts, seq.saturating_sub(back), 0),
             Footprint::Deletes(Deletes::Just(back)) => {
-                (&database.carts, seq.saturating_sub(*back), seq.saturating_sub(*back))
+                (&database.carts, seq.saturating_sub(back), seq.saturating_sub(back))
             }
             Footprint::Row | Footprint::Last => (&database.accounts, u64::MAX, 0),
         };
         let rows = rows.iter().filter(|(of, _)| *of == client).map(|(_, seq)| *seq as u64);
-        PrewriteRow { rows: rows.filter(|seq| (least..=most).contains(seq)).collect(), whole: true }
+        PrewriteRows { rows: rows.filter(|seq| (least..=most).contains(seq)).collect(), answered: true }
     });
-    readings.collect()
+    prewrite_rows.collect()
 }
 
 /// What users do, and a server that forgets the last few of all that it had done: a failover.
@@ -175,28 +176,28 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// A history, and the ledger of it.
-fn history() -> impl Strategy<Value = (Vec<Done>, Arc<Histories>)> {
+fn transactions() -> impl Strategy<Value = (Vec<Done>, Arc<Histories>)> {
     let end = prop_oneof![
         8 => Just(End::Acknowledged), 1 => Just(End::DoubtfulDone), 1 => Just(End::DoubtfulNotDone), 1 => Just(End::Rejected)
     ];
     let step = (0..CLIENTS, 0..KINDS.len() as u8, end, 0..5_u64);
     proptest::collection::vec(step, 0..150).prop_map(|steps| {
         let kinds: Vec<Kind> = KINDS.iter().map(|(name, sql, tables)| kind(name, sql, tables)).collect();
-        let books = books_of(&kinds, CLIENTS);
+        let histories = histories_of(&kinds, CLIENTS);
         let mut at = 0;
         let done = steps.into_iter().map(|(client, kind, end, time)| {
             at += time;
-            let mut book = books.book(client).expect("a book");
-            let seq = book.attempt(kind, at);
-            let fate = match end {
+            let mut history = histories.history(client).expect("a history");
+            let seq = history.attempt(kind, at);
+            let status = match end {
                 End::Acknowledged => CommitStatus::Acknowledged,
-                End::DoubtfulDone | End::DoubtfulNotDone => CommitStatus::InDoubt,
+                End::DoubtfulDone | End::DoubtfulNotDone => CommitStatus::Unknown,
                 End::Rejected => CommitStatus::Rejected,
             };
-            book.resolve(fate, at, 0);
+            history.resolve(status, at, 0);
             Done { client: client as u64 + 1, seq, kind, end, at }
         });
-        (done.collect(), books)
+        (done.collect(), histories)
     })
 }
 
@@ -206,13 +207,14 @@ enum Damage {
     /// All that a transaction left is gone.
     Lose(usize),
     /// One of the two things that it left is gone.
-    Halve(usize),
+    MakePartial(usize),
     /// A row is there so many times more.
     Double(usize, u8),
-    /// A row that nobody wrote: in orders, with a number that was never tried, or with one of a transaction that wrote elsewhere.
+    /// A row that no user wrote: in orders, with a number that was never tried, or with one of a
+    /// transaction that wrote elsewhere.
     Phantom(usize),
     /// A rejected transaction is there.
-    Resurrect(usize),
+    Restore(usize),
     /// A row is back that was deleted.
     Undelete(usize),
     /// An account shows an earlier transaction, or is gone.
@@ -223,28 +225,28 @@ fn damages() -> impl Strategy<Value = Vec<Damage>> {
     let any = 0..1000_usize;
     let one = prop_oneof![
         any.clone().prop_map(Damage::Lose),
-        any.clone().prop_map(Damage::Halve),
+        any.clone().prop_map(Damage::MakePartial),
         (any.clone(), 1..5_u8).prop_map(|(which, times)| Damage::Double(which, times)),
         any.clone().prop_map(Damage::Phantom),
-        any.clone().prop_map(Damage::Resurrect),
+        any.clone().prop_map(Damage::Restore),
         any.clone().prop_map(Damage::Undelete),
         any.prop_map(Damage::RollBack),
     ];
     proptest::collection::vec(one, 0..12)
 }
 
-/// What the judge is to find.
+/// What the checker is to find.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     lost: BTreeSet<(u64, u64)>,
-    halves: BTreeSet<(u64, u64)>,
+    partial: BTreeSet<(u64, u64)>,
     duplicated: BTreeSet<(u64, u64)>,
-    resurrected: BTreeSet<(u64, u64)>,
+    rejected_present: BTreeSet<(u64, u64)>,
     unexpected: BTreeSet<(u64, i64)>,
 }
 
 /// A database that is being damaged. Nobody is met twice, so that what is to be found stays plain.
-struct Vandal<'a> {
+struct Damager<'a> {
     done: &'a [Done],
     database: Database,
     met: BTreeSet<(u64, u64)>,
@@ -253,7 +255,7 @@ struct Vandal<'a> {
     expected: Expected,
 }
 
-impl Vandal<'_> {
+impl Damager<'_> {
     /// One of those that fit.
     fn choose(&self, which: usize, fits: impl Fn(&Done) -> bool) -> Option<Done> {
         let fitting: Vec<&Done> = self.done.iter().filter(|one| !self.met.contains(&one.id()) && fits(one)).collect();
@@ -278,10 +280,10 @@ impl Vandal<'_> {
     fn damage(&mut self, damage: Damage) {
         match damage {
             Damage::Lose(which) => self.lose(which),
-            Damage::Halve(which) => self.halve(which),
+            Damage::MakePartial(which) => self.make_partial(which),
             Damage::Double(which, times) => self.double(which, times),
             Damage::Phantom(which) => self.phantom(which),
-            Damage::Resurrect(which) => self.resurrect(which),
+            Damage::Restore(which) => self.restore(which),
             Damage::Undelete(which) => self.undelete(which),
             Damage::RollBack(which) => self.roll_back(which),
         }
@@ -317,7 +319,7 @@ impl Vandal<'_> {
         self.expected.lost.insert(one.id());
     }
 
-    fn halve(&mut self, which: usize) {
+    fn make_partial(&mut self, which: usize) {
         let found = self.choose(which, |one| {
             let buy = one.kind == BUY && self.is_shown(one) && !self.met_accounts.contains(&one.client);
             one.end.done() && (one.kind == PAIR || buy)
@@ -327,7 +329,7 @@ impl Vandal<'_> {
         self.met_accounts.insert(one.client);
         let payment = one.kind == PAIR && which.is_multiple_of(2);
         remove(if payment { &mut self.database.payments } else { &mut self.database.orders }, one.id());
-        self.expected.halves.insert(one.id());
+        self.expected.partial.insert(one.id());
     }
 
     fn double(&mut self, which: usize, times: u8) {
@@ -371,7 +373,7 @@ impl Vandal<'_> {
         }
     }
 
-    fn resurrect(&mut self, which: usize) {
+    fn restore(&mut self, which: usize) {
         let found = self.choose(which, |one| {
             let pay = one.kind == PAY
                 && one.seq as i64 > self.database.account(one.client)
@@ -387,7 +389,7 @@ impl Vandal<'_> {
             _ => {}
         }
         self.database.take(&one);
-        self.expected.resurrected.insert(one.id());
+        self.expected.rejected_present.insert(one.id());
     }
 
     fn undelete(&mut self, which: usize) {
@@ -408,7 +410,7 @@ impl Vandal<'_> {
         for later in deletes.filter(|later| later.end == End::Acknowledged) {
             // What came with the delete is there or was itself deleted; the delete is not.
             let half = later.kind == REFILL && self.database.carts.contains(&(later.client, later.seq as i64));
-            let set = if half { &mut self.expected.halves } else { &mut self.expected.lost };
+            let set = if half { &mut self.expected.partial } else { &mut self.expected.lost };
             set.insert(later.id());
         }
     }
@@ -429,7 +431,7 @@ impl Vandal<'_> {
         for one in updates().filter(|one| one.seq as i64 > to) {
             match (one.kind, one.end) {
                 // Its order is there.
-                (BUY, _) => drop(self.expected.halves.insert(one.id())),
+                (BUY, _) => drop(self.expected.partial.insert(one.id())),
                 (_, End::Acknowledged) => drop(self.expected.lost.insert(one.id())),
                 _ => {}
             }
@@ -444,28 +446,31 @@ impl Vandal<'_> {
 }
 
 fn found(verdict: &Verdict) -> Expected {
-    let ids =
-        |sample: &super::super::super::Sample| sample.earliest.iter().map(|found| (found.client, found.seq)).collect();
+    let ids = |sample: &Sample| sample.earliest.iter().map(|found| (found.client, found.seq)).collect();
     Expected {
         lost: ids(&verdict.lost),
-        halves: ids(&verdict.halves),
+        partial: ids(&verdict.partial),
         duplicated: ids(&verdict.duplicated),
-        resurrected: ids(&verdict.resurrected),
-        unexpected: verdict.strays.iter().map(|stray| (stray.client, stray.seq)).collect(),
+        rejected_present: ids(&verdict.rejected_present),
+        unexpected: verdict
+            .unexpected
+            .iter()
+            .map(|unexpected_row| (unexpected_row.client, unexpected_row.seq))
+            .collect(),
     }
 }
 
 fn counts(expected: &Expected) -> [u64; 5] {
-    let Expected { lost, halves, duplicated, resurrected, unexpected } = expected;
-    [lost.len(), halves.len(), duplicated.len(), resurrected.len(), unexpected.len()].map(|count| count as u64)
+    let Expected { lost, partial, duplicated, rejected_present, unexpected } = expected;
+    [lost.len(), partial.len(), duplicated.len(), rejected_present.len(), unexpected.len()].map(|count| count as u64)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_database_that_nothing_befell_is_as_the_ledger_says((done, books) in history()) {
-        let verdict = Database::of(done.iter()).judged(&books.snapshot(), None);
+    fn a_database_that_nothing_befell_is_as_the_ledger_says((done, histories) in transactions()) {
+        let verdict = Database::of(done.iter()).checked(&histories.snapshot(), None);
         prop_assert_eq!(found(&verdict), Expected::default());
         let of = |end: End| done.iter().filter(|one| one.end == end && one.kind != 8).count() as u64;
         let total = verdict.total;
@@ -477,47 +482,49 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_found_and_nothing_else((done, books) in history(), damages in damages()) {
+    fn damage_is_found_and_nothing_else((done, histories) in transactions(), damages in damages()) {
         let database = Database::of(done.iter());
         let (met, met_carts, met_accounts) = Default::default();
-        let mut vandal = Vandal { done: &done, database, met, met_carts, met_accounts, expected: Expected::default() };
-        damages.into_iter().for_each(|damage| vandal.damage(damage));
-        let verdict = vandal.database.judged(&books.snapshot(), None);
-        prop_assert_eq!(found(&verdict), vandal.expected);
+        let mut damager = Damager { done: &done, database, met, met_carts, met_accounts, expected: Expected::default() };
+        damages.into_iter().for_each(|damage| damager.damage(damage));
+        let verdict = damager.database.checked(&histories.snapshot(), None);
+        prop_assert_eq!(found(&verdict), damager.expected);
         let total = verdict.total;
-        let told = [total.lost, total.halves, total.duplicated, total.resurrected, total.unexpected];
+        let told = [total.lost, total.partial, total.duplicated, total.rejected_present, total.unexpected];
         prop_assert_eq!(told, counts(&found(&verdict)));
     }
 
     #[test]
-    fn a_recovery_to_a_moment_loses_what_came_after_and_nothing_else((done, books) in history(), stop in 0..150_usize) {
+    fn a_recovery_to_a_moment_loses_what_came_after_and_nothing_else((done, histories) in transactions(), stop in 0..150_usize) {
         let stop = stop.min(done.len());
         let (kept, given_up) = done.split_at(stop);
         let database = Database::of(kept.iter());
-        let verdict = database.judged(&books.snapshot(), None);
+        let verdict = database.checked(&histories.snapshot(), None);
         let expected = found(&verdict);
         prop_assert_eq!(counts(&expected)[1..].to_vec(), vec![0; 4], "{:?}", &expected);
         let lost: BTreeSet<(u64, u64)> = given_up.iter().filter(|one| one.end == End::Acknowledged).map(Done::id).collect();
         prop_assert!(expected.lost.is_subset(&lost), "{:?}", &expected.lost);
-        // All whose footprints no later one covers are told.
+        // All whose footprints no later one covers are found.
         let plain = given_up.iter().filter(|one| one.end == End::Acknowledged && matches!(one.kind, ORDER | PAIR | PAY | BUY));
         for one in plain {
             prop_assert!(expected.lost.contains(&one.id()), "{:?}", one);
         }
-        // Judged up to there, nothing is lost, and what was deleted after that is not held against it.
+        // Judged up to there, nothing is lost, and what was deleted after that is not held against
+        // it.
         let Some(first) = given_up.first() else { return Ok(()) };
         let before = Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(first.at as i64)).ok();
-        let verdict = database.judged(&books.snapshot(), before);
+        let verdict = database.checked(&histories.snapshot(), before);
         prop_assert_eq!(found(&verdict), Expected::default());
     }
 
     #[test]
     fn what_a_server_forgot_is_told_though_users_have_written_over_it(events in events()) {
         let kinds: Vec<Kind> = KINDS.iter().map(|(name, sql, tables)| kind(name, sql, tables)).collect();
-        let books = books_of(&kinds, CLIENTS);
-        let mut witnesses: Vec<PrewriteCheck> = (0..CLIENTS).map(|_| PrewriteCheck::new(&books.layout)).collect();
+        let histories = histories_of(&kinds, CLIENTS);
+        let mut prewrite_checks: Vec<PrewriteCheck> = (0..CLIENTS).map(|_| PrewriteCheck::new(&histories.layout)).collect();
         let (mut kept, mut all, mut lost): (Vec<Done>, Vec<Done>, Vec<Done>) = Default::default();
-        // Those of which nothing can be seen: what a later one had deleted before both were forgotten.
+        // Those of which nothing can be seen: what a later one had deleted before both were
+        // forgotten.
         let mut invisible: BTreeSet<(u64, u64)> = BTreeSet::new();
         for (at, event) in events.into_iter().enumerate() {
             let (client, kind, end) = match event {
@@ -533,23 +540,23 @@ proptest! {
                 }
             };
             let number = client as u64 + 1;
-            let mut book = books.book(client).expect("a book");
-            let seq = book.attempt(kind, at as u64);
-            let mut seen = look(&Database::of(kept.iter()), &books.layout, kind, number, seq);
-            let fate = match end {
+            let mut history = histories.history(client).expect("a history");
+            let seq = history.attempt(kind, at as u64);
+            let mut observed = look(&Database::of(kept.iter()), &histories.layout, kind, number, seq);
+            let status = match end {
                 End::Acknowledged => CommitStatus::Acknowledged,
-                End::DoubtfulDone | End::DoubtfulNotDone => CommitStatus::InDoubt,
+                End::DoubtfulDone | End::DoubtfulNotDone => CommitStatus::Unknown,
                 End::Rejected => CommitStatus::Rejected,
             };
-            book.resolve(fate, at as u64, 0);
-            witnesses[client].compare(&mut book, &books.layout, seq, &mut seen);
+            history.resolve(status, at as u64, 0);
+            prewrite_checks[client].compare(&mut history, &histories.layout, seq, &mut observed);
             let done = Done { client: number, seq, kind, end, at: at as u64 };
             all.push(done);
             if end.done() {
                 kept.push(done);
             }
         }
-        let verdict = Database::of(kept.iter()).judged(&books.snapshot(), None);
+        let verdict = Database::of(kept.iter()).checked(&histories.snapshot(), None);
         let found = found(&verdict);
         let truly: BTreeSet<(u64, u64)> = lost.iter().map(Done::id).collect();
         prop_assert!(found.lost.is_subset(&truly), "{:?} are not lost", found.lost.difference(&truly));

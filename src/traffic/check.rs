@@ -1,15 +1,12 @@
-//! Looks for a ledger's transactions on a server.
+//! Compares a ledger with the rows of a server.
 
 use bytes::Buf;
 use futures_util::TryStreamExt;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::ledger::checker::{Asked, compare};
-use crate::ledger::history::Ledger;
-use crate::ledger::observed::Observed;
-use crate::ledger::verdict::Verdict;
-use crate::ledger::{LedgerColumns, Proven, column};
+use super::values::{Values, field, number};
+use crate::ledger::{CheckScope, Ledger, LedgerColumns, LookupSummary, Observed, Verdict, column, compare};
 use crate::pg::TableName;
 
 /// Rows that could not be read.
@@ -39,23 +36,29 @@ fn said(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |db| db.to_string())
 }
 
-/// Looks for every acknowledged transaction of `ledger` in its tables and judges what is there.
+/// Looks for every acknowledged transaction of `ledger` in its tables, and compares.
 ///
-/// Right while the users still run, as long as the ledger was taken before the call: all tables are read at one moment. A
-/// table that does not exist holds no rows; a note says so.
-pub async fn check(ledger: &Ledger, proven: &[Proven], client: &Client, asked: Asked) -> Result<Verdict, CheckError> {
+/// Right while the users still run, as long as the ledger was taken before the call: all tables are
+/// read at one moment. A table that does not exist holds no rows; a note says so.
+pub async fn check(
+    ledger: &Ledger,
+    lookups: &[LookupSummary],
+    client: &Client,
+    scope: CheckScope,
+) -> Result<Verdict, CheckError> {
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(CheckError::Session)?;
-    let seen = read_all(ledger, client).await;
-    // Nothing was written. A session that is lost has ended its transaction, too, and the error is in `seen`.
+    let observed = read_all(ledger, client).await;
+    // Nothing was written. A session that is lost has ended its transaction, too, and the error is
+    // in `observed`.
     let ended = client.batch_execute("ROLLBACK").await;
-    let seen = seen?;
+    let observed = observed?;
     ended.map_err(CheckError::Session)?;
-    Ok(compare(ledger, &ledger.by_now(), &seen, proven, asked))
+    Ok(compare(ledger, &ledger.by_now(), &observed, lookups, scope))
 }
 
-/// The rows of each place; None where there is no such table.
+/// The rows of each place; None if there is no such table.
 async fn read_all<'a>(ledger: &'a Ledger, client: &Client) -> Result<Vec<Option<Observed<'a>>>, CheckError> {
-    let mut seen = Vec::new();
+    let mut observed = Vec::new();
     for place in &ledger.layout().places {
         let table = &place.columns.table;
         let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
@@ -65,16 +68,9 @@ async fn read_all<'a>(ledger: &'a Ledger, client: &Client) -> Result<Vec<Option<
         if row.get(0) {
             read(&place.columns, client, rows.insert(Observed::new(ledger, place))).await?;
         }
-        seen.push(rows);
+        observed.push(rows);
     }
-    Ok(seen)
-}
-
-/// How a column's values come.
-#[derive(Clone, Copy)]
-pub(crate) enum Values {
-    Integer,
-    Text,
+    Ok(observed)
 }
 
 async fn read(columns: &LedgerColumns, client: &Client, rows: &mut Observed<'_>) -> Result<(), CheckError> {
@@ -105,7 +101,8 @@ async fn read(columns: &LedgerColumns, client: &Client, rows: &mut Observed<'_>)
     Ok(())
 }
 
-/// What follows the header of COPY's binary format: eleven bytes of signature, flags, the length of an extension.
+/// What follows the header of COPY's binary format: eleven bytes of signature, flags, the length of
+/// an extension.
 fn after_header(data: &[u8]) -> Option<&[u8]> {
     let mut rest = data.strip_prefix(b"PGCOPY\n\xff\r\n\0")?;
     rest.try_get_i32().ok()?;
@@ -126,31 +123,4 @@ fn take_rows(mut data: &[u8], values: [Values; 2], rows: &mut Observed<'_>) -> O
         rows.row(client, seq);
     }
     Some(())
-}
-
-/// A field's bytes; None within for NULL.
-pub(crate) fn field<'a>(data: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let Ok(len) = usize::try_from(data.try_get_i32().ok()?) else { return Some(None) };
-    let (field, rest) = data.split_at_checked(len)?;
-    *data = rest;
-    Some(Some(field))
-}
-
-/// The whole number in a field; None where it is something else and thus not ours.
-pub(crate) fn number(field: Option<&[u8]>, values: Values) -> Option<i64> {
-    let bytes = field?;
-    match values {
-        Values::Integer => match bytes.len() {
-            2 => Some(i16::from_be_bytes(bytes.try_into().ok()?).into()),
-            4 => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
-            8 => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
-            _ => None,
-        },
-        Values::Text => {
-            // char(n) is padded with spaces, numeric(10, 2) has a fraction of zeros.
-            let text = std::str::from_utf8(bytes).ok()?.trim();
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-            whole.parse().ok().filter(|_| fraction.bytes().all(|b| b == b'0'))
-        }
-    }
 }
