@@ -32,7 +32,7 @@ pub struct Until {
     /// At this transaction.
     #[serde(default)]
     pub xid: Option<Spanned<u32>>,
-    /// With `before`: so much earlier, as a time, as people guess it.
+    /// With `before`: this much earlier, as a time; how people guess.
     #[serde(default)]
     pub minus: Option<Spanned<Duration>>,
 }
@@ -187,17 +187,17 @@ impl Until {
     }
 }
 
-/// The targets that need no more than a word.
+/// The targets that are a single word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UntilWord {
-    /// At the end of the WAL that can be had.
+    /// At the end of the archived WAL.
     Latest,
     /// As soon as the backup is consistent.
     EndOfBackup,
 }
 
-/// How a mark is handed to PostgreSQL.
+/// Which kind of recovery target a mark becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -217,7 +217,7 @@ pub enum By {
 pub enum Then {
     /// The server becomes a primary on a new timeline.
     Promote,
-    /// It stays in recovery, and answers questions.
+    /// It stays in recovery and answers queries.
     Pause,
     /// It is shut down; a later `recover` can go on from there.
     Shutdown,

@@ -194,7 +194,7 @@ pub struct RepoFields {
     /// It holds only what `sync` steps have copied from this repo.
     #[serde(default)]
     pub copy_of: Option<Spanned<Name>>,
-    /// Where it is: `lose_site` takes all that is there.
+    /// Where it is: `lose_site` takes everything there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,
 }
@@ -212,10 +212,10 @@ pub struct NodeFields {
     /// Lines for postgresql.conf.
     #[serde(default)]
     pub settings: Option<Ordered<String, Setting>>,
-    /// Where it is: `lose_site` takes all that is there.
+    /// Where it is: `lose_site` takes everything there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,
-    /// A server that drillyard did not make: only looked at.
+    /// A server that drillyard did not make: it is only read from.
     #[serde(default)]
     pub external: Option<Spanned<External>>,
 }
@@ -224,12 +224,13 @@ pub struct NodeFields {
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct External {
-    /// Its connection string: `postgresql://user@host/db`. A secret in it, as in `postgresql://user:${secrets.pw}@host/db`, is
-    /// percent-encoded by drillyard; one that is all of it is taken as it is.
+    /// Its connection string: `postgresql://user@host/db`. A secret that is a part of it, as in
+    /// `postgresql://user:${secrets.pw}@host/db`, is percent-encoded by drillyard; one that is the
+    /// whole URL is taken as it is.
     pub url: Spanned<ConnectionString>,
 }
 
-/// What a drill must keep to.
+/// Limits that the drill must meet.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budgets {
@@ -249,7 +250,7 @@ pub struct Rto {
     pub from: Spanned<Name>,
     /// To the end of this one.
     pub to: Spanned<Name>,
-    /// The most that it may take.
+    /// The longest that it may take.
     pub max: Spanned<Duration>,
 }
 
@@ -265,8 +266,8 @@ pub struct Rpo {
     /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement to the incident.
     #[serde(default)]
     pub max_time: Option<Spanned<Duration>>,
-    /// Which transactions it is about: all that were `acknowledged`, so that it fails where some could not be checked, or those that
-    /// were `checked`. The first where it is left out.
+    /// Which transactions it is about: `acknowledged` (the default), so that it fails if some could
+    /// not be checked, or only those that were `checked`.
     #[serde(default)]
     pub of: Option<Spanned<LossOf>>,
 }
@@ -286,19 +287,19 @@ pub enum LossOf {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prove {
-    /// The breaks that make no difference by nature.
+    /// Breaks that make no difference to this drill.
     #[serde(default)]
     pub ignore: Vec<Ignore>,
 }
 
-/// A break that makes no difference by nature.
+/// A break that makes no difference to this drill.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ignore {
-    /// Its name, as `drillyard prove` tells it: `too-late recover:rehearsal`.
+    /// Its name, as `drillyard prove` shows it: `too-late recover:rehearsal`.
     #[serde(rename = "break")]
     pub name: Spanned<String>,
-    /// Why it makes none.
+    /// Why it makes no difference.
     pub because: Spanned<String>,
 }
 

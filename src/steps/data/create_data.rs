@@ -28,19 +28,24 @@ use crate::steps::data::load::FileRun;
 /// - create_data: { node: master, file: fixtures/shop.sql }
 /// ```
 ///
-/// The same seed makes the same rows on any machine, and drillyard knows their number and their checksum without asking the
-/// server: `assert_rows: { table: ..., same_as: data }` compares with those, and names the rows that differ. Types of columns: smallint, integer, bigint,
-/// numeric, real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb, bytea, each with
-/// `not null` or `primary key`. An integer that is the primary key counts from 1. Without `columns`: id, amount, note, at.
+/// The same seed makes the same rows on any machine. drillyard knows their number and their
+/// checksum without asking the server: `assert_rows: { table: ..., same_as: data }` compares with
+/// those, and names the rows that differ. Column types are smallint, integer, bigint, numeric,
+/// real, double precision, text, varchar(n), boolean, uuid, date, timestamp, timestamptz, jsonb and
+/// bytea, each with `not null` or `primary key` behind it. An integer that is the primary key
+/// counts from 1. Without `columns` the table has id, amount, note and at.
 ///
-/// A file is looked for beside the scenario, then in the directories above it. psql runs it, so that it may have `COPY ... FROM stdin` and
-/// psql's commands; what `\i`, `\ir` and `\copy` name is looked for beside the file and comes along. All of it is one transaction,
-/// unless the file begins or ends some itself. The server's timeouts do not hold for it, and the first error ends it, whatever the file
-/// says of ON_ERROR_STOP. What it SETs holds for this step alone.
+/// A file is looked for beside the scenario, then in the directories above it. psql runs it, so it
+/// may contain `COPY ... FROM stdin` and psql's commands; files that `\i`, `\ir` and `\copy` name
+/// are looked for beside the file and come along. Everything runs in one transaction, unless the
+/// file begins or ends some itself. The server's timeouts do not apply, and the first error ends
+/// it, whatever the file says about ON_ERROR_STOP. Settings that it changes apply to this step
+/// only.
 ///
-/// It passes when all is there and committed. It fails, with the file's line, when the server refuses, as it does when the table exists
-/// already; when the file is cut off, is not UTF-8 and does not say what it is, rolls back what it did, or has no statement; when it
-/// would run a program (`\!`) or load into another server (`\connect`).
+/// It passes if everything is there and committed. It fails, with the file's line, if the server
+/// refuses (the table exists already, say); if the file is truncated, is not UTF-8 and does not say
+/// what it is, rolls back what it did, or has no statement; and if it would run a program (`\!`) or
+/// load into another server (`\connect`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateData {

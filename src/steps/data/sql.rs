@@ -25,15 +25,16 @@ use crate::steps::data::load::{FileRun, user_help};
 ///   sql: { node: master, file: fixtures/migration.sql }
 /// ```
 ///
-/// Each step has a session of its own, with the settings that the server has for users (postgresql.conf, ALTER DATABASE, ALTER ROLE): its
-/// timeouts, too. What the step SETs holds for the step alone. A file is run by psql, as `create_data` does; it may not begin or end
-/// transactions.
+/// Each step has a session of its own, with the settings that the server has for users
+/// (postgresql.conf, ALTER DATABASE, ALTER ROLE), including its timeouts. Settings that the step
+/// changes apply to this step only. psql runs a file, as in `create_data`; the file may not begin
+/// or end transactions.
 ///
-/// `query` or `file`, not both. `args` are bound as `$1`, `$2` ...; with them the query is one statement. `${...}` is not
-/// substituted inside SQL. With an `id` the step is a mark: it knows the server's time, LSN and timeline before and after, and
-/// its transaction's id.
+/// Give `query` or `file`, not both. `args` are bound as `$1`, `$2` ...; with them the query is one
+/// statement. `${...}` is not substituted in SQL. With an `id` the step is a mark: it records the
+/// server's time, LSN and timeline before and after, and its transaction id.
 ///
-/// It passes when the transaction was committed. It fails with the server's own message when it was not.
+/// It passes if the transaction was committed. Otherwise it fails with the server's own message.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlSpec {

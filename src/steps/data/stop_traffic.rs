@@ -16,8 +16,8 @@ use crate::source::{Name, Spanned};
 /// - stop_traffic: users
 /// ```
 ///
-/// It passes when every user has its answer or knows that there will be none. It fails when an answer does not come within the
-/// deadline, and when a user had met an error that `tolerate` does not name.
+/// It passes if every user has its answer, or knows that there will be none. It fails if an answer
+/// does not come within the deadline, and if a user has met an error that `tolerate` does not list.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StopTrafficSpec {

@@ -32,34 +32,44 @@ use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
 ///         tolerate: [undefined_table]
 /// ```
 ///
-/// Every commit that the server acknowledged is kept in a ledger on this side, with its time. One whose acknowledgement never
-/// came is in doubt: neither lost nor kept; and so is one that the server committed by itself, since its wait for the synchronous standbys was
-/// cancelled. `$client` and `$seq` together are unique to each transaction of the drill, and
-/// `ledger` says in which columns they can be found again. Statements separated by `;` are one transaction. `tolerate` names errors, by condition
-/// name or SQLSTATE, that are counted and not raised; any other error of a statement fails the drill.
+/// drillyard keeps a ledger of every commit that the server acknowledged, with its time. A commit
+/// whose acknowledgement never came is in doubt: neither lost nor kept. So is one that was
+/// committed locally only, because its wait for the synchronous standbys was cancelled. `$client`
+/// and `$seq` together are unique to each transaction of the drill, and `ledger` says in which
+/// columns they can be found again. Statements separated by `;` are one transaction. `tolerate`
+/// lists errors, by condition name or SQLSTATE, that are counted as rejected; any other error of a
+/// statement fails the drill.
 ///
 /// What a transaction leaves in the table of its `ledger` is read from its SQL:
 ///
 /// - INSERT: a row of its own, once.
-/// - UPDATE of the user's own row (`SET seq = $seq WHERE client = $client`), and an upsert of it (`ON CONFLICT (client) DO UPDATE SET seq =
-///   excluded.seq`): each user has one row, 0 or null before the first, which shows the last transaction that wrote it. Lost is what
-///   is later than the row shows, and what was gone from it when the user wrote it again.
-/// - UPDATE that marks a row once (`SET client = $client, seq = $seq WHERE seq IS NULL AND ...`): like an INSERT.
-/// - DELETE of the user's earlier rows by their marks (`WHERE client = $client AND seq < $seq`; `seq <= $seq - 10`, `seq = $seq - 1`), which
-///   another transaction of the same users inserts: they are gone, and were there until then.
+/// - UPDATE of the user's own row (`SET seq = $seq WHERE client = $client`), or an upsert of it
+///   (`ON CONFLICT (client) DO UPDATE SET seq = excluded.seq`): each user has one row, 0 or null
+///   before the first transaction, which shows the last one that wrote it. Transactions later than
+///   the row shows are lost, and so are those that were missing from it when the user wrote it
+///   again.
+/// - UPDATE that marks a row once (`SET client = $client, seq = $seq WHERE seq IS NULL AND ...`):
+///   like an INSERT.
+/// - DELETE of the user's earlier rows by their marks (`WHERE client = $client AND seq < $seq`;
+///   `seq <= $seq - 10`, `seq = $seq - 1`), which another transaction of the same users inserts:
+///   they are gone, and were there until then.
 /// - Anything else that does not write to the table by name (a function): a row of its own, once.
 ///
-/// Before an UPDATE, upsert or DELETE like these a user reads, in the same round trip, the marks of the rows that it is about to write over:
-/// what a failover lost is told even where nobody can see it afterwards.
+/// Before such an UPDATE, upsert or DELETE a user reads, in the same round trip, the marks of the
+/// rows that it is about to write over. So losses in a failover are reported even if nobody can see
+/// them afterwards.
 ///
-/// An INSERT that writes something else than `$client` and `$seq` to the ledger's columns is an error: it could not be found again. What the SQL does
-/// not show is tried: the columns when the users start, and the first transactions of each kind, and some of the later ones, right
-/// after their commit. In the place of a column an expression may stand, such as `(data->>'seq')`.
+/// An INSERT that writes anything but `$client` and `$seq` to the ledger's columns is an error: it
+/// could not be found again. What the SQL does not show is tried out: the columns when the users
+/// start, and the first transactions of each kind, and some of the later ones, right after their
+/// commit. Instead of a column an expression may be given, such as `(data->>'seq')`.
 ///
-/// A transaction that leaves several rows with its mark is there if all of them are, and in part if some are. How many is read from its INSERTs, or
-/// said: `ledger: { table: lines, client: client, seq: seq, rows: 3 }`.
+/// A transaction that leaves several rows with its mark is there if all of them are, and partial if
+/// only some are. Their number is read from its INSERTs, or given: `ledger: { table: lines, client:
+/// client, seq: seq, rows: 3 }`.
 ///
-/// What could hide a loss is an error. A transaction that writes to several tables has a list, and is there wholly or not at all:
+/// Whatever could hide a loss is an error. A transaction that writes to several tables has a list
+/// of ledgers, and must be there completely or not at all:
 ///
 /// ```yaml
 /// - id: shoppers
@@ -81,14 +91,16 @@ use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
 ///         ledger: { table: shop.carts, client: client, seq: seq }
 /// ```
 ///
-/// An UPDATE that finds no row (`UPDATE 0`) is acknowledged all the same, and is told apart: there is nothing to look for. Users who lose their
-/// connection try again until they are stopped. With `nodes: [a, b]` they go to whichever accepts writes. `clients` is 4 where it
-/// is left out; `rate` is in transactions a second, of all users together.
-/// Without it users do as much as they can, but hold back to 1000 a second while a step backs up, recovers, dumps, imports or judges:
-/// what is to be measured there is not the load. What the server says is not there or not allowed a user leaves alone for 50 ms.
+/// An UPDATE that finds no row (`UPDATE 0`) is acknowledged all the same, and is counted
+/// separately: there is nothing to look for. Users who lose their connection try again until they
+/// are stopped. With `nodes: [a, b]` they go to whichever accepts writes. The default of `clients`
+/// is 4. `rate` is in transactions a second, of all users together. Without it users do as much as
+/// they can, but at most 1000 transactions a second while a step backs up, recovers, dumps, imports
+/// or checks: the drill is not meant to measure the load. After an error that says that something
+/// does not exist or is not allowed, a user waits 50 ms.
 ///
-/// The step passes when the users are there; what they did is judged by `assert_traffic`. Users who are never stopped are stopped
-/// at the drill's end.
+/// The step passes if the users are at work; `assert_traffic` checks what they did. Users who are
+/// never stopped are stopped at the end of the drill.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Traffic {
@@ -114,13 +126,13 @@ pub struct Traffic {
 struct Transaction {
     /// The statements.
     sql: Spanned<Sql>,
-    /// How often, against the others. 1 where it is left out.
+    /// How often it is chosen, compared with the others. Default: 1.
     #[serde(default)]
     weight: Option<Spanned<u32>>,
-    /// Where it can be found again; a list where it writes to several tables.
+    /// Where it can be found again; a list if it writes to several tables.
     #[serde(default)]
     ledger: Option<Several<Spanned<Ledger>>>,
-    /// Errors that are counted and not raised.
+    /// Errors that are counted as rejected.
     #[serde(default)]
     tolerate: Vec<SqlState>,
 }
@@ -135,7 +147,8 @@ struct Ledger {
     client: String,
     /// The column that holds `$seq`.
     seq: String,
-    /// How many rows with its mark a transaction leaves there. Where it is left out, as many as its INSERTs say, or 1.
+    /// How many rows with its mark a transaction leaves there. Default: as many as its INSERTs say,
+    /// or 1.
     #[serde(default)]
     rows: Option<Spanned<u8>>,
 }

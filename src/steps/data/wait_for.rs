@@ -17,7 +17,7 @@ use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 use crate::steps::data::sql::shorten;
 use crate::steps::judgement::assert_rows::is_same;
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 ///
 /// ```yaml
 /// - wait_for: { traffic: users, acked: 2000 }
@@ -26,14 +26,17 @@ use crate::steps::judgement::assert_rows::is_same;
 /// - wait_for: { node: standby, log: "started streaming WAL" }
 /// ```
 ///
-/// Until users have had so many acknowledged transactions, in all or since a mark; until a query's first value is the given one,
-/// `5` or `[[5]]` (an error of the query is something seen and not the end of the wait, except one that no time makes right: a syntax error, a
-/// name that does not exist, a right that is missing; on a standby a name may still arrive); until a line of the server's log matches a regular
-/// expression.
+/// There are three conditions:
 ///
-/// It passes when it is so. It fails when `within` runs out, and says what it saw last and what holds it up: who holds which lock, a
-/// replay that is paused, commits that wait for a synchronous standby, a server that does not answer. It fails at once when it would
-/// wait in vain.
+/// - users have had `acked` acknowledged transactions, in all or `since` a mark;
+/// - the first value that `query` returns is `equals`, written as `5` or `[[5]]`. While it waits,
+///   errors of the query do not end the step, except those that time does not cure: a syntax error,
+///   a missing name, a missing privilege. On a standby a name may still arrive;
+/// - a line of the server's log matches the regular expression `log`.
+///
+/// It passes as soon as the condition holds. It fails if `within` runs out, and reports what it saw
+/// last and what holds it up: who holds which lock, a paused replay, commits that wait for a
+/// synchronous standby, a server that does not answer. It fails at once if waiting is pointless.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitFor {

@@ -24,16 +24,19 @@ use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, fi
 /// - break_archive: { node: master, how: lags, by: 2s }
 /// ```
 ///
-/// With `fails` it exits with 1: WAL piles up on the server, which tries again and again. With `lies` it exits with 0 and keeps
-/// nothing: the server takes the segment for archived, and removes it. With `lags` it exits with 0 at once, and the segment is in the
-/// repo only `by` later (3s where it does not say), as with an archive that is copied in the background; until then it lies on
-/// the server's host, and is lost if that is. Each call leaves a line in the server's log that begins with `drillyard:
-/// break_archive`.
+/// With `fails` it exits with 1: WAL piles up on the server, which tries again and again. With
+/// `lies` it exits with 0 and keeps nothing: the server takes the segment for archived, and removes
+/// it. With `lags` it exits with 0 at once, and the segment reaches the repo only `by` later
+/// (default: 3s), as with an archive that is copied in the background. Until then it is on the
+/// server's host, and is lost if the host is. Each call leaves a line in the server's log that
+/// begins with `drillyard: break_archive`.
 ///
-/// It is done with ALTER SYSTEM, so that it outlasts a restart. Then the WAL segment that is being written is finished, so that the
-/// broken command is called for it, with all that was written to it before: `wait_archived` first, if that must not be lost. The
-/// step passes when the archiver has called the broken command. It fails when the command is broken so already, and on a server
-/// in recovery, which archives nothing. With an `id` the step is a mark. `mend_archive` undoes it.
+/// The command is set with ALTER SYSTEM, so it survives a restart. Then the current WAL segment is
+/// finished, so that the broken command is called for it, with everything that was written to it
+/// before. If that must not be lost, `wait_archived` first. The step passes if the archiver has
+/// called the broken command. It fails if the command is broken in this way already, and on a
+/// server in recovery, which archives nothing. With an `id` the step is a mark. `mend_archive`
+/// undoes it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BreakArchiveSpec {

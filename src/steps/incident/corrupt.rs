@@ -27,18 +27,21 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// - corrupt: { repo: onsite, backup: nightly, file: global/pg_control }
 /// ```
 ///
-/// 512 bytes, a disk's sector, are overwritten with nonsense. With `table` it is in the first page of the table, with `toast: true` of
-/// its toast table; with `index` in the first page after the index's metapage. So that the damage is on disk and nowhere else, the
-/// server is stopped (`fast`), the file damaged, and the server started again, which then reads the page from there: users lose their
-/// sessions for a moment.
+/// 512 bytes, a disk's sector, are overwritten with nonsense. With `table` they are in the first
+/// page of the table, with `toast: true` of its toast table; with `index` in the first page after
+/// the index's metapage. So that the damage is on disk and nowhere else, the server is stopped
+/// (`fast`), the file damaged, and the server started again, which then reads the page from disk:
+/// users lose their sessions for a moment.
 ///
-/// With `wal` it is in the second page of a segment in the repo (in the first, where the WAL in it ends there): `first`, `last`, a
-/// segment's name, or a mark's id, as `lose_wal` has them. With `backup` it is in the backup's largest table, or in `file`, relative
-/// to the backup's directory; `repo` is where that copy of the backup lies, by default where it was taken to. With an `id` the step is a
-/// mark; for a repo, by the clock of the server that archives there.
+/// With `wal` they are in the second page of a segment in the repo (in the first, if the WAL in it
+/// ends there): `first`, `last`, a segment's name, or a mark's id, as in `lose_wal`. With `backup`
+/// they are in the backup's largest table, or in `file`, relative to the backup's directory; `repo`
+/// is where that copy of the backup is, by default where it was taken to. With an `id` the step is
+/// a mark; for a repo, by the clock of the server that archives there.
 ///
-/// It passes when the file is another than before, and reports which, and where it is damaged. It fails when there is nothing to
-/// damage: an empty table, an index without entries, a segment that is not there.
+/// It passes if the file has changed, and reports which file and where it is damaged. It fails if
+/// there is nothing to damage: an empty table, an index without entries, a segment that does not
+/// exist.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Corrupt {

@@ -18,17 +18,19 @@ while kill -0 "$pid" 2>/dev/null; do
   sleep 0.002
 done"#;
 
-/// Kills the postmaster: SIGKILL, as a crash of the server or the kernel's out-of-memory killer would.
+/// Kills the postmaster with SIGKILL, as a crash of the server or the kernel's out-of-memory killer
+/// would.
 ///
 /// ```yaml
 /// - id: accident
 ///   crash: { node: master }
 /// ```
 ///
-/// What the server had written stays, in the operating system's cache, too: nothing that was acknowledged is lost by it, and `start`
-/// brings the server back. With an `id` the step is a mark.
+/// What the server had written stays, also in the operating system's cache: no acknowledged commit
+/// is lost by it, and `start` brings the server back. With an `id` the step is a mark.
 ///
-/// It passes when the server is gone. It fails when none was running: a crash of a stopped server is no incident.
+/// It passes if the server is gone. It fails if none was running: the crash of a stopped server is
+/// no incident.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrashSpec {

@@ -14,18 +14,19 @@ use std::sync::Arc;
 use crate::node::Node;
 use crate::source::{Span, Spanned};
 
-/// Cuts the network between two nodes: what one sends to the other does not arrive, and nobody is told.
+/// Cuts the network between two nodes: what one sends to the other does not arrive, and no
+/// connection is closed.
 ///
 /// ```yaml
 /// - cut: { between: [master, standby] }
 /// ```
 ///
-/// Everybody else still reaches both, drillyard and the users, too. Servers notice after `wal_sender_timeout` and
-/// `wal_receiver_timeout`, which are 5 s in a drill where `settings` do not say otherwise. `heal` undoes it. With an `id` the step is a
-/// mark.
+/// Everybody else still reaches both, including drillyard and the users. Servers notice after
+/// `wal_sender_timeout` and `wal_receiver_timeout`, which are 5 s in a drill unless `settings` say
+/// otherwise. `heal` undoes it. With an `id` the step is a mark.
 ///
-/// It passes when the connection is cut. It fails when it was cut before, and when neither of the two streams from the other before the
-/// deadline: where nothing is connected nothing can be cut.
+/// It passes if the connection is cut. It fails if it was cut before, and if neither of the two
+/// streams from the other before the deadline: without a connection there is nothing to cut.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CutSpec {

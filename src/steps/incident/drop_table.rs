@@ -12,18 +12,18 @@ use crate::harness::{
 use crate::pg::TableName;
 use crate::source::Spanned;
 
-/// Drops a table: the mistake that a standby does not help against.
+/// Drops a table: the mistake that a standby does not protect against.
 ///
 /// ```yaml
 /// - id: accident
 ///   drop_table: { node: master, table: shop.orders, cascade: true }
 /// ```
 ///
-/// `cascade: true` takes everything that depends on the table with it: foreign keys that point at it, views, publication
-/// membership. With an `id` the step is a mark.
+/// `cascade: true` also drops everything that depends on the table: foreign keys that refer to it,
+/// views, publication membership. With an `id` the step is a mark.
 ///
-/// It passes when the table is gone. It fails when the server refuses, and when there was no such table: an accident in which
-/// nothing happened proves nothing.
+/// It passes if the table is gone. It fails if the server refuses, and if there was no such table:
+/// an incident in which nothing happened proves nothing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DropTableSpec {

@@ -11,16 +11,17 @@ use crate::harness::{
 };
 use crate::source::{Span, Spanned};
 
-/// Mends the network between two nodes that `cut` has cut.
+/// Restores the network between two nodes after a `cut`.
 ///
 /// ```yaml
 /// - heal: { between: [master, standby] }
 /// ```
 ///
-/// A standby connects again by itself, within its `wal_retrieve_retry_interval`. With an `id` the step is a mark.
+/// A standby connects again by itself, within its `wal_retrieve_retry_interval`. With an `id` the
+/// step is a mark.
 ///
-/// It passes when the connection is there again; whether a standby streams is for `assert_streaming` to judge. It fails when
-/// it was not cut.
+/// It passes if the connection is there again; whether a standby streams is for `assert_streaming`
+/// to check. It fails if the network was not cut.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealSpec {

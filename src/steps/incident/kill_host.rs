@@ -10,18 +10,20 @@ use crate::harness::{
     Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 
-/// Takes a node's whole host down at once: the server, and everything else that runs there. Its disk stays.
+/// Takes a node's host down at once: the server and everything else that runs there. Its disk
+/// stays.
 ///
 /// ```yaml
 /// - id: accident
 ///   kill_host: { node: master }
 /// ```
 ///
-/// In a container that is the container's end, on local processes the end of every process of the node. What was written is still
-/// in this machine's page cache: it is the crash of a host that loses no fsync. `start` brings the host and the server back; `rewind`
-/// and `rebuild` bring it back as a standby. With an `id` the step is a mark.
+/// On Docker the container is killed; locally, every process of the node. What was written is still
+/// in this machine's page cache: it is the crash of a host that loses no fsync. `start` brings the
+/// host and the server back; `rewind` and `rebuild` bring it back as a standby. With an `id` the
+/// step is a mark.
 ///
-/// It passes when the host is down. It fails when it was down before.
+/// It passes if the host is down. It fails if it was down before.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KillHostSpec {

@@ -17,10 +17,11 @@ use crate::harness::{
 ///   lose_host: { node: master }
 /// ```
 ///
-/// Repos are elsewhere and stay (`lose_site` takes those, too). A new machine in its place is what `rebuild` makes. With an `id` the step
-/// is a mark.
+/// Repos are elsewhere and stay (`lose_site` takes those as well). `rebuild` makes a new machine in
+/// its place. With an `id` the step is a mark.
 ///
-/// It passes when nothing is left of host and disk. It fails when the host was lost or killed before.
+/// It passes if nothing is left of the host and its disk. It fails if the host was lost or killed
+/// before.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoseHostSpec {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::node::Node;
 use crate::source::{Name, Spanned};
 
-/// Takes away everything that is at one site, hosts with their disks and repos, all at once.
+/// Takes away everything at a site at once: hosts with their disks, and repos.
 ///
 /// ```yaml
 /// repos: { onsite: { site: oslo }, offsite: { copy_of: onsite, site: bergen } }
@@ -26,10 +26,11 @@ use crate::source::{Name, Spanned};
 ///     lose_site: { site: oslo }
 /// ```
 ///
-/// A node or a repo is at the site that its `site:` names; one without is at none. Nodes that `recover` and `rebuild` make afterwards are
-/// new servers somewhere else. With an `id` the step is a mark, of the primary that was there.
+/// A node or a repo is at the site that its `site:` names; without one it is at none. Nodes that
+/// `recover` and `rebuild` make later are new servers somewhere else. With an `id` the step is a
+/// mark, of the primary that was there.
 ///
-/// It passes when nothing is left of the site. It fails when nothing of it was there any more.
+/// It passes if nothing is left of the site. It fails if there was nothing left to lose.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoseSiteSpec {

@@ -18,14 +18,15 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// - lose_wal: { repo: offsite, which: "000000010000000000000003" }
 /// ```
 ///
-/// `which` is `first`, `last`, a segment's name, or the id of a mark: the segment in which that step began, or of a `backup` the first
-/// segment that it does not bring along itself. With an `id` the step is a mark, by the clock of the server that archives there.
+/// `which` is `first`, `last`, a segment's name, or the id of a mark: the segment in which that
+/// step began, or of a `backup` the first segment that it does not contain itself. With an `id` the
+/// step is a mark, by the clock of the server that archives there.
 ///
-/// It passes when the segment is gone. It fails when it was not there.
+/// It passes if the segment is gone. It fails if it was not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoseWalSpec {
-    /// The repo; may be left out where there is just one.
+    /// The repo; may be left out if there is only one.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
     /// Which segment.

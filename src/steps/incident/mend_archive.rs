@@ -13,18 +13,19 @@ use crate::repo::{Broken, bring_late_wal};
 use crate::steps::incident::break_archive::{archive_command, reload};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 
-/// Mends an archive_command that `break_archive` has broken.
+/// Restores an archive_command that `break_archive` has broken.
 ///
 /// ```yaml
 /// - mend_archive: { node: master }
 /// ```
 ///
-/// The server has its own archive_command again. What it could not archive (`how: fails`) it archives now; segments that would
-/// have come late (`how: lags`) are moved into the repo at once; what it was told to be archived (`how: lies`) is gone, and a new
-/// base backup is needed.
+/// The server has its own archive_command again. What it could not archive (`how: fails`) it
+/// archives now; segments that would have come late (`how: lags`) are moved into the repo at once;
+/// what a lying command dropped (`how: lies`) is gone, and a new base backup is needed.
 ///
-/// It finishes a WAL segment, and passes when that lies in the repo. It fails when archive_command was not broken, and when the
-/// archive does not work in spite of it. With an `id` the step is a mark.
+/// It finishes a WAL segment, and passes if that segment is in the repo. It fails if
+/// archive_command was not broken, and if the archive still does not work. With an `id` the step is
+/// a mark.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MendArchiveSpec {

@@ -25,11 +25,12 @@ use crate::steps::data::sql::shorten;
 /// - overwrite: { node: master, query: DELETE FROM shop.orders }
 /// ```
 ///
-/// It is one statement, in a transaction of its own: an UPDATE, a DELETE or a MERGE, which may begin with a WITH. With an `id` the
-/// step is a mark.
+/// It is one statement in a transaction of its own: an UPDATE, a DELETE or a MERGE, which may begin
+/// with a WITH. With an `id` the step is a mark.
 ///
-/// It passes when rows were changed, and reports how many. It fails when the server refuses, when no row was changed, and when all rows
-/// were given the values that they had before: an accident in which nothing happened proves nothing. Then it is undone.
+/// It passes if rows were changed, and reports how many. It fails if the server refuses, if no row
+/// was changed, and if all rows were given the values that they had: then it is undone, since an
+/// incident in which nothing happened proves nothing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverwriteSpec {

@@ -11,17 +11,17 @@ use crate::harness::{
 };
 use crate::node::ServerState;
 
-/// Freezes a node's host: everything there stands still, nothing ends, and nothing answers.
+/// Freezes a node's host: everything on it stands still, nothing ends, and nothing answers.
 ///
 /// ```yaml
 /// - pause: { node: master }
 /// ```
 ///
-/// So a machine looks whose disk hangs, or a virtual machine while it is moved. Sessions stay open and wait. `unpause` lets it go on.
-/// With an `id` the step is a mark.
+/// A machine with a hanging disk looks like this, or a virtual machine while it is moved. Sessions
+/// stay open and wait. `unpause` lets it go on. With an `id` the step is a mark.
 ///
-/// It passes when the host stands still. It fails when it does so already or is down, and when no server runs there: nothing
-/// would be frozen.
+/// It passes if the host is frozen. It fails if the host is frozen already or down, and if no
+/// server runs there: there would be nothing to freeze.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseSpec {

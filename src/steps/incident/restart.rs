@@ -17,10 +17,11 @@ use crate::pg::ShutdownMode;
 /// - restart: { node: master, mode: immediate }
 /// ```
 ///
-/// `mode` says how it is stopped: `fast` (the default), `smart` or `immediate`. With an `id` the step is a mark.
+/// `mode` says how it is stopped: `fast` (the default), `smart` or `immediate`. With an `id` the
+/// step is a mark.
 ///
-/// It passes when the server answers again. It fails when none was running, when it does not end before the deadline, and when it does not
-/// come back.
+/// It passes if the server answers again. It fails if none was running, if the server does not end
+/// before the deadline, and if it does not come back.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestartSpec {

@@ -16,11 +16,11 @@ use crate::harness::{
 /// - start: { node: master }
 /// ```
 ///
-/// A host that was killed is brought back first. After a crash the server recovers from its own WAL before it answers. With an `id`
-/// the step is a mark.
+/// A host that was killed is brought back first. After a crash the server recovers from its own WAL
+/// before it answers. With an `id` the step is a mark.
 ///
-/// It passes when the server answers. It fails when it runs already, when there is no data directory to start (after `lose_host`), and
-/// when the server gives up; its log says why.
+/// It passes if the server answers. It fails if it is running already, if there is no data
+/// directory to start (after `lose_host`), and if the server gives up; its log says why.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartSpec {

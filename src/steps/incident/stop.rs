@@ -17,10 +17,12 @@ use crate::pg::ShutdownMode;
 /// - stop: { node: master, mode: immediate }
 /// ```
 ///
-/// `mode` is `fast` (the default: sessions are ended, a checkpoint is written), `smart` (waits until every session has ended by itself)
-/// or `immediate` (no checkpoint: the next start recovers). `start` brings it back. With an `id` the step is a mark.
+/// `mode` is `fast` (the default: sessions are ended, a checkpoint is written), `smart` (waits
+/// until every session has ended by itself) or `immediate` (no checkpoint: the next start
+/// recovers). `start` brings it back. With an `id` the step is a mark.
 ///
-/// It passes when the server has ended. It fails when none was running, and when it does not end before the deadline.
+/// It passes if the server has ended. It fails if none was running, and if the server does not end
+/// before the deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopSpec {

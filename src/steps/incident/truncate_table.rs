@@ -20,10 +20,11 @@ use crate::steps::incident::drop_table::blame_table;
 ///   truncate_table: { node: master, table: shop.orders, cascade: true }
 /// ```
 ///
-/// `cascade: true` empties the tables with foreign keys into it, too. With an `id` the step is a mark.
+/// `cascade: true` also empties the tables with foreign keys to it. With an `id` the step is a
+/// mark.
 ///
-/// It passes when the table had rows and has none. It fails when the server refuses, and when the table was empty before: an
-/// accident in which nothing happened proves nothing.
+/// It passes if the table had rows and has none. It fails if the server refuses, and if the table
+/// was empty before: an incident in which nothing happened proves nothing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TruncateTableSpec {

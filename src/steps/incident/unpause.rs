@@ -19,7 +19,7 @@ use crate::node::ServerState;
 ///
 /// With an `id` the step is a mark.
 ///
-/// It passes when the server answers again. It fails when the host was not frozen.
+/// It passes if the server answers again. It fails if the host was not frozen.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnpauseSpec {

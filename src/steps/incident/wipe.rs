@@ -22,12 +22,13 @@ use crate::steps::incident::repo_damage::resolve_below;
 /// - wipe: { node: master, path: pg_wal/000000010000000000000003 }
 /// ```
 ///
-/// `path` is relative to the data directory, a file or a directory; without it everything there is removed, and the empty directory
-/// is left. Links are removed, what they lead to is not. The server is not told: it goes on with the files that it has open until it
-/// misses one, and ends when it notices that its postmaster.pid is gone. Name what users meet then in `tolerate` (`undefined_file`,
-/// say). With an `id` the step is a mark.
+/// `path` is relative to the data directory, a file or a directory; without it everything there is
+/// removed, and the empty directory is left. Symbolic links are removed, not what they lead to. The
+/// server is not informed: it goes on with the files that it has open until it misses one, and ends
+/// when it notices that its postmaster.pid is gone. List the errors that users will meet in
+/// `tolerate` (`undefined_file`, say). With an `id` the step is a mark.
 ///
-/// It passes when the files are gone. It fails when there were none.
+/// It passes if the files are gone. It fails if there were none.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WipeSpec {

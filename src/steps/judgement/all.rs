@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Resolved, Role, Scope, Step, StepKind, StepResult};
 
-/// Runs a list of judgements, every one of them, however many fail.
+/// Runs a list of checks: every one of them, however many fail.
 ///
 /// ```yaml
 /// - all:
@@ -16,9 +16,9 @@ use crate::harness::{Context, Effects, Resolved, Role, Scope, Step, StepKind, St
 ///     - assert_catalog: { node: master, same_as: before }
 /// ```
 ///
-/// Each line is told with its own outcome.
+/// Each check is reported with its own outcome.
 ///
-/// It holds when all of them do. A list without judgements is an error.
+/// It passes if all of them do. An empty list is an error.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct AllSpec {}
 

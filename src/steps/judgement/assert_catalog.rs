@@ -14,27 +14,32 @@ use crate::harness::{
 use crate::journal::Event;
 use crate::source::{Name, Spanned};
 
-/// Judges whether tables look as they did in a snapshot.
+/// Checks whether tables are defined as they were in a snapshot.
 ///
 /// ```yaml
 /// - assert_catalog: { node: master, same_as: before }
 /// ```
 ///
-/// Compared are the tables, their partitions and children, and all that a `DROP TABLE ... CASCADE` takes with them: columns (type,
-/// collation, default, identity, storage) and their types (with those that these are made of), constraints and inbound foreign keys with
-/// their validity and their triggers' enabled state, in each partition too, indexes, triggers and rules with their enabled state, the bodies
-/// of the functions that triggers, checks, defaults and policies call, row security and policies, views and materialized views, grants,
-/// owners, comments, security labels, sequences, publications with their options, statistics objects, partitions, inheritance, options of the
-/// table; and the owner and the grants of the tables' schemas.
+/// It compares the tables, their partitions and children, and everything that a `DROP TABLE ...
+/// CASCADE` takes with them: columns (type, collation, default, identity, storage) and their types
+/// (with those that these consist of), constraints and inbound foreign keys with their validity and
+/// their triggers' enabled state, in each partition too, indexes, triggers and rules with their
+/// enabled state, the bodies of the functions that triggers, checks, defaults and policies call,
+/// row-level security and policies, views and materialized views, grants, owners, comments,
+/// security labels, sequences, publications with their options, statistics objects, partitions,
+/// inheritance, options of the table; and the owner and the grants of the tables' schemas.
 ///
-/// A sequence that went on is no difference. One is that would hand out a number again: it was set back since the snapshot, or since an
-/// incident or the users' end on that server, or on one whose place it has taken (that one is down, or a standby); or a column that gets
-/// its numbers from it goes further, and did not so in the snapshot. A sequence that cycles has no position.
+/// A sequence that has advanced is no difference. A sequence that would hand out a number again is
+/// one: it was set back since the snapshot, or since an incident or the users' end on that server,
+/// or on a server whose place it has taken (one that is down, or a standby); or a column that gets
+/// its numbers from it is ahead of it, and was not in the snapshot. A sequence that cycles has no
+/// position.
 ///
-/// An option of a column, table, view or index that PostgreSQL's manual lets nobody set is kept by the server for itself, and pg_dump leaves
-/// it out: it is reported once, and not compared.
+/// Options of a column, table, view or index that, by PostgreSQL's manual, nobody can set belong to
+/// the server itself, and pg_dump leaves them out: they are reported once, and not compared.
 ///
-/// It holds when nothing is missing, changed or added. What differs is listed as a diff, 50 lines of it.
+/// It passes if nothing is missing, changed or added. Differences are listed as a diff of at most
+/// 50 lines.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertCatalogSpec {

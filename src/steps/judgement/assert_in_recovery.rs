@@ -11,13 +11,13 @@ use crate::harness::{
 };
 use crate::node::is_in_recovery;
 
-/// Judges whether a server is in recovery: a standby, or one that paused at its target.
+/// Checks whether a server is in recovery: a standby, or one that paused at its target.
 ///
 /// ```yaml
 /// - assert_in_recovery: { node: rescue }
 /// ```
 ///
-/// It holds when `pg_is_in_recovery()` is true. A server that does not answer fails it.
+/// It passes if `pg_is_in_recovery()` is true. A server that does not answer fails it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertInRecoverySpec {

@@ -18,7 +18,7 @@ use crate::repo::Verified;
 use crate::source::{Name, Spanned};
 use crate::steps::judgement::checksums::read_checksums;
 
-/// Judges whether a server's data, or a backup, is intact.
+/// Checks whether a server's data, or a backup, is undamaged.
 ///
 /// ```yaml
 /// - assert_intact: { node: master }
@@ -26,19 +26,23 @@ use crate::steps::judgement::checksums::read_checksums;
 /// - assert_intact: { backup: nightly, repo: offsite }
 /// ```
 ///
-/// Of a server every page of every relation of every database is read from the disk for its checksum (by a base backup that is thrown
-/// away, so the server makes a checkpoint and switches to a new WAL segment). Beside that the extension amcheck looks at all tables,
-/// toast tables and B-tree indexes of every database that takes sessions: each row with what it has in toast tables, the order in each
-/// index, and whether each row is in it (`heapallindexed`). It is installed where it is missing; for a standby on its primary. Not
-/// looked at: what indexes of other kinds mean, and WAL. Before PostgreSQL 14 amcheck knows no tables, and they are read instead. An external
-/// server is only asked what amcheck says, which must be installed there.
+/// For a server, the checksum of every page of every relation in every database is read from disk
+/// (by a base backup that is discarded, so the server makes a checkpoint and switches to a new WAL
+/// segment). In addition, the extension amcheck checks all tables, toast tables and B-tree indexes
+/// of every database that accepts connections: each row with its toasted values, the order of each
+/// index, and whether each row is in it (`heapallindexed`). amcheck is installed if it is missing;
+/// for a standby, on its primary. The contents of other kinds of indexes and WAL are not checked.
+/// Before PostgreSQL 14 amcheck cannot check tables, and they are read instead. On an external
+/// server only amcheck is used, and it must be installed there.
 ///
-/// Of a backup pg_verifybackup compares every file with the manifest, and reads the WAL that the backup needs, in the backup or, where it
-/// brings none along, in the repo. It knows no pages: a page that was damaged before the backup is as it was then.
+/// For a backup, pg_verifybackup compares every file with the manifest, and reads the WAL that the
+/// backup needs, from the backup or, if it contains none, from the repo. It does not look into
+/// pages: damage from before the backup is not found.
 ///
-/// It holds when nothing is damaged. It fails with the table, index, block or file that is, and says what to do: an index is rebuilt
-/// with REINDEX if nothing but indexes is corrupted, a table has to be restored. A server in recovery without amcheck and
-/// without a primary to install it on cannot be judged.
+/// It passes if nothing is damaged. It fails with the damaged table, index, block or file, and says
+/// what to do: an index is rebuilt with REINDEX if only indexes are corrupted, a table has to be
+/// restored. A server in recovery without amcheck and without a primary to install it on cannot be
+/// checked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertIntact {
@@ -48,7 +52,7 @@ pub struct AssertIntact {
     /// A backup instead.
     #[serde(default)]
     backup: Option<Spanned<Name>>,
-    /// The repo in which that copy of the backup lies.
+    /// The repo with that copy of the backup.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
     /// The repo, resolved.

@@ -11,17 +11,18 @@ use crate::harness::{
 };
 use crate::source::{Name, Regex, Spanned};
 
-/// Judges a server's log.
+/// Checks a server's log.
 ///
 /// ```yaml
 /// - assert_log: { node: rescue, has: "recovery stopping before commit", lacks: "PANIC" }
 /// - assert_log: { node: master, lacks: "FATAL", since: accident }
 /// ```
 ///
-/// `has` and `lacks` are regular expressions for a line. `since` looks only at what was written since that mark, where the mark
-/// was made on this node; otherwise the whole log counts.
+/// `has` and `lacks` are regular expressions for a line. `since` looks only at what was written
+/// since that mark, if the mark was made on this node; otherwise the whole log counts.
 ///
-/// It holds when a line matches `has`, and none matches `lacks`. An empty log fails it, `lacks` too: nothing was judged.
+/// It passes if a line matches `has`, and none matches `lacks`. An empty log fails it, also with
+/// `lacks` only: nothing was checked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertLogSpec {

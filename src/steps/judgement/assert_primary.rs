@@ -9,13 +9,13 @@ use serde::Deserialize;
 use crate::harness::{Context, Effects, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::steps::judgement::assert_in_recovery::judge;
 
-/// Judges whether a server is a primary: out of recovery, and ready for writes.
+/// Checks whether a server is a primary: out of recovery, and ready for writes.
 ///
 /// ```yaml
 /// - assert_primary: { node: rescue }
 /// ```
 ///
-/// It holds when `pg_is_in_recovery()` is false. A server that does not answer fails it.
+/// It passes if `pg_is_in_recovery()` is false. A server that does not answer fails it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertPrimarySpec {

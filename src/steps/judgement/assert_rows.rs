@@ -15,7 +15,7 @@ use crate::pg::{TableName, quote_identifier, shown_value};
 use crate::source::{Name, Scalar, Spanned, Sql};
 use crate::steps::data::sql::shorten;
 
-/// Judges rows.
+/// Checks rows.
 ///
 /// ```yaml
 /// - assert_rows: { node: master, query: "SELECT count(*) FROM shop.orders WHERE amount < 0", equals: [[0]] }
@@ -23,13 +23,16 @@ use crate::steps::data::sql::shorten;
 /// - assert_rows: { node: rescue, table: shop.orders, same_as: before }
 /// ```
 ///
-/// A query's rows are compared with `equals` in their order, each value with its text; numbers as numbers. `count` is the number
-/// of a table's rows. `same_as` is the id of a `snapshot` or `create_data` step, or another node, whose table of the same name is
-/// meant; whole tables are compared by a checksum that does not depend on the order of the rows, and column by column where it
-/// differs: the first rows that do are named. A snapshot of more than 2,000 rows knows in which part of the table they are, and in which
-/// columns. Columns have to have the same names, in whatever order. `database` is where the table is, if that is not the node's own one.
+/// A query's rows are compared with `equals` in their order: numbers as numbers, everything else as
+/// text. `count` is the number of a table's rows. `same_as` is the id of a `snapshot` or
+/// `create_data` step, or another node with a table of the same name. Whole tables are compared by
+/// a checksum that does not depend on the order of the rows. If it differs, the first rows that
+/// differ are named, column by column. A snapshot of more than 2,000 rows can only say in which
+/// part of the table they are, and in which columns. Columns must have the same names, in whatever
+/// order. `database` is where the table is, if that is not the node's own one.
 ///
-/// It holds when the rows are those. An assertion over zero rows fails unless it says `allow_empty: true`.
+/// It passes if the rows are the same. An assertion over zero rows fails unless it says
+/// `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertRows {
@@ -57,7 +60,7 @@ pub struct AssertRows {
     /// The database to look in, also on the node that is `same_as`.
     #[serde(default)]
     database: Option<Spanned<String>>,
-    /// Zero rows are right, too.
+    /// Allows zero rows.
     #[serde(default)]
     allow_empty: bool,
 }

@@ -12,17 +12,19 @@ use crate::pg::error_message;
 use crate::source::{Name, Spanned};
 use tokio_postgres::error::SqlState;
 
-/// Judges whether a standby streams from its primary, and whether a row written now arrives.
+/// Checks whether a standby streams from its primary, and whether a row written now arrives.
 ///
 /// ```yaml
 /// - assert_streaming: { standby: standby, primary: master }
 /// ```
 ///
-/// The row is written to a table in a schema `drillyard`, which is removed again. On an external primary, and on one that is a standby
-/// itself, nothing is written: what its WAL ends with now must arrive.
+/// The row is written to a table in a schema `drillyard`, which is removed again. On an external
+/// primary, and on one that is a standby itself, nothing is written: the current end of its WAL
+/// must arrive.
 ///
-/// It holds when the primary says `streaming` of this standby and the row is read there before the deadline. A standby that applies its
-/// WAL late on purpose (`recovery_min_apply_delay`) has to have received it; its facts say so.
+/// It passes if the primary reports `streaming` for this standby and the row can be read there
+/// before the deadline. A standby that is delayed on purpose (`recovery_min_apply_delay`) must have
+/// received it; its facts say so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertStreamingSpec {

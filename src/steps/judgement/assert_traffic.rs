@@ -17,31 +17,35 @@ use crate::source::{Name, Span, Spanned};
 use crate::steps::judgement::loss_notes::{Origin, are, lost_work, short, tell, tell_unexpected, thousands};
 use crate::traffic::check;
 
-/// Judges whether every acknowledged commit is there, exactly once.
+/// Checks whether every acknowledged commit is there, exactly once.
 ///
 /// ```yaml
 /// - assert_traffic: { traffic: users, node: master, lost: 0, duplicated: 0 }
 /// - assert_traffic: { traffic: users, node: rescue, before: accident }
 /// ```
 ///
-/// The users' ledger is compared with the rows of a node, of all tables at one moment. What may be found:
+/// The users' ledger is compared with the rows of a node, all tables in one snapshot. It may find
+/// transactions that are
 ///
 /// - *lost*: acknowledged, looked for, and not there;
 /// - *partial*: of several rows or tables one has it and another does not, acknowledged or in doubt;
 /// - *duplicated*: there more than once;
-/// - *rejected but present*: the server had reported an error;
-/// - *unexpected*: a row numbered as one of these users would, who never tried it there.
+/// - *rejected but present*: the server had refused them;
+/// - *unexpected*: rows numbered as those of these users, who never wrote them there.
 ///
-/// `lost` and `duplicated` are how many there may be, 0 where they are left out; of the others there may be none. A transaction in doubt
-/// may be there or not. `before` judges only what was acknowledged before that mark. What each transaction leaves behind, and what
-/// cannot be told from it, is in `drillyard explain traffic`.
+/// `lost` and `duplicated` are how many there may be, 0 by default; of the others there may be
+/// none. A transaction in doubt may be there or not. `before` checks only what was acknowledged
+/// before that mark. What each transaction leaves behind, and what cannot be seen from it, is in
+/// `drillyard explain traffic`.
 ///
-/// It holds when there is no more than that. Everything found is told with its number, the first and the last, their times, how far from
-/// the nearest mark they lie, and on which side of the target of the recovery that the rows came from: what lies after it was given up by
-/// choice. Of what is lost, the time is told, too: from the first lost acknowledgement to the incident after it, or to the last.
-/// A transaction without a `ledger` cannot be looked for: it is *not checked*, and never counted as kept. The report says how many were
-/// acknowledged, checked, not checked and lost; one that wrote nothing (a SELECT, `UPDATE 0`) has nothing to lose.
-/// An assertion over zero transactions fails unless it says `allow_empty: true`.
+/// It passes if there are no more than that. Each finding is reported with its number, the first
+/// and the last, their times, their distance from the nearest mark, and the side of the recovery
+/// target on which they are: what comes after the target was given up on purpose. The loss is
+/// reported as a time, too: from the first lost acknowledgement to the incident after it, or to the
+/// last one. A transaction without a `ledger` cannot be looked for: it is *not checked*, and never
+/// counted as kept. The report says how many were acknowledged, checked, not checked and lost; one
+/// that wrote nothing (a SELECT, `UPDATE 0`) has nothing to lose. An assertion over zero
+/// transactions fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertTrafficSpec {
@@ -59,7 +63,7 @@ pub struct AssertTrafficSpec {
     /// Only what was acknowledged before this mark.
     #[serde(default)]
     before: Option<Spanned<Name>>,
-    /// Zero transactions are right, too.
+    /// Allows zero transactions.
     #[serde(default)]
     allow_empty: bool,
 }
@@ -77,7 +81,7 @@ pub struct AssertTraffic {
     duplicated: Option<Spanned<u64>>,
     /// Only what was acknowledged before this mark.
     before: Option<StepRef>,
-    /// Zero transactions are right, too.
+    /// Allows zero transactions.
     allow_empty: bool,
 }
 

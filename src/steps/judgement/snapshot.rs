@@ -15,20 +15,23 @@ use crate::harness::{
 use crate::pg::TableName;
 use crate::source::Spanned;
 
-/// Remembers what tables hold and what they look like, for later assertions.
+/// Remembers the rows and the definitions of tables, for later assertions.
 ///
 /// ```yaml
 /// - id: before
 ///   snapshot: { node: master, tables: [shop.orders] }
 /// ```
 ///
-/// Rows are remembered as order-independent checksums of the parts of a table and of its columns, computed by the server in one scan; those
-/// of tables of up to 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that differs.
-/// `catalog_only: true` leaves them out. `assert_rows` and `assert_catalog` compare with it by `same_as: before`. `database` is where the
-/// tables are, if that is not the node's own one.
+/// Rows are remembered as checksums of the parts of a table and of its columns, which do not depend
+/// on the order of the rows; the server computes them in one scan. The rows of tables of up to
+/// 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that
+/// differs. `catalog_only: true` leaves the rows out. `assert_rows` and `assert_catalog` compare
+/// with the snapshot by `same_as: before`. `database` is where the tables are, if that is not the
+/// node's own one.
 ///
-/// Partitioned tables, views, materialized views and sequences are tables here. It passes when every table is there. It fails for one
-/// that is not, or that is an index, say: there would be nothing to compare with.
+/// Partitioned tables, views, materialized views and sequences are tables here. It passes if every
+/// table exists. It fails for a table that does not exist, or that is something else, such as an
+/// index: there would be nothing to compare with.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeSnapshotSpec {
@@ -40,7 +43,7 @@ pub struct TakeSnapshotSpec {
     /// The database that they are in.
     #[serde(default)]
     database: Option<Spanned<String>>,
-    /// Leaves the rows out.
+    /// Leaves out the rows.
     #[serde(default)]
     catalog_only: bool,
 }
@@ -56,7 +59,7 @@ pub struct TakeSnapshot {
     tables: Spanned<Vec<Spanned<TableName>>>,
     /// The database that they are in.
     database: Option<Spanned<String>>,
-    /// Leaves the rows out.
+    /// Leaves out the rows.
     catalog_only: bool,
 }
 

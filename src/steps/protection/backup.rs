@@ -21,14 +21,17 @@ use crate::steps::protection::backup_source::Source;
 ///   backup: { node: master, repo: onsite }
 /// ```
 ///
-/// `repo` may be left out where the node archives to one, or where there is just one. The backup carries the WAL that it
-/// needs to become consistent, its tablespaces, and a manifest with checksums. With its `id` the step is a mark, too.
+/// `repo` may be left out if the node archives to one, or if there is only one. The backup contains
+/// the WAL that it needs to become consistent, its tablespaces, and a manifest with checksums. With
+/// its `id` the step is also a mark.
 ///
-/// `node` may be a standby. Then the backup has what the standby had replayed; one that streams, and is not late on purpose, is waited
-/// for. The WAL segment in which the backup ends comes into the archive by way of its primary: the step has it finished and waits for it.
+/// `node` may be a standby. Then the backup has what the standby had replayed; if the standby
+/// streams and is not delayed on purpose, the step first lets it catch up. The WAL segment in which
+/// the backup ends reaches the archive through its primary: the step has it finished and waits for
+/// it.
 ///
-/// It passes when pg_basebackup ended with 0. It fails when it did not (a corrupt page, say), and then leaves no backup behind,
-/// though pg_basebackup itself leaves its directory.
+/// It passes if pg_basebackup exits with 0. It fails if it does not (because of a corrupt page,
+/// say), and then leaves no backup behind, although pg_basebackup itself leaves its directory.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBackupSpec {

@@ -21,7 +21,7 @@ use crate::pg::{RestorePoint, quote_literal};
 /// - recover: { node: rescue, backup: nightly, until: { mark: release }, then: promote }
 /// ```
 ///
-/// The restore point's name is the step's id. It passes when the restore point is in the WAL.
+/// The restore point's name is the step's id. It passes if the restore point is in the WAL.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetMarkSpec {

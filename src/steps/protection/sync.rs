@@ -17,9 +17,10 @@ use crate::source::{Name, Spanned};
 ///   - sync: { repo: offsite }
 /// ```
 ///
-/// Backups and WAL segments that are not there yet are copied; what is there is left as it is, and nothing is removed.
+/// Backups and WAL segments that are not there yet are copied. Existing ones are left as they are,
+/// and nothing is removed.
 ///
-/// It passes when the copy is complete. It fails when the original cannot be read.
+/// It passes if the copy is complete. It fails if the original cannot be read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncSpec {

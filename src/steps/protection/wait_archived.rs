@@ -26,15 +26,18 @@ use crate::steps::recovery::follow::upstream_of;
 /// - wait_archived: { node: master, through: accident }
 /// ```
 ///
-/// It commits an empty transaction and switches to a new WAL segment: what is in an unfinished segment is not in the archive, and
-/// a recovery to a time ends with an error when no commit comes after that time.
+/// It commits an empty transaction and switches to a new WAL segment: what is in an unfinished
+/// segment is not in the archive, and a recovery to a time ends with an error if no commit comes
+/// after that time.
 ///
-/// Of a standby that archives (`archive_mode: always`) the primary that it follows finishes the segment.
+/// For a standby that archives (`archive_mode: always`), its primary finishes the segment.
 ///
-/// It passes when all segments up to that one lie in the repo, from the end of the last backup in it, or else from the first one
-/// there, on every timeline on the way, with the history files; when each is whole and, by its first page, this cluster's: the server's word
-/// for it is not enough, since an archive_command can lie. It fails when `within` runs out, and tells what the server says of its
-/// archiver and which segment is not there; at once where one is missing that cannot come any more, or is another cluster's.
+/// It passes if all segments up to that one are in the repo, on every timeline on the way, with the
+/// history files: from the end of the last backup in the repo, or else from the first segment
+/// there. Each must be complete and, according to its first page, from this cluster. The server's
+/// word is not enough, since an archive_command can lie. It fails if `within` runs out, and reports
+/// what the server says of its archiver and which segment is missing. It fails at once if a segment
+/// is missing that cannot come any more, or is another cluster's.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitArchivedSpec {

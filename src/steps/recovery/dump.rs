@@ -27,15 +27,19 @@ use crate::steps::data::load::client_program;
 ///   dump: { node: rescue, schemas: [shop] }
 /// ```
 ///
-/// `dependents: true` adds what a DROP ... CASCADE took with the tables or schemas and `pg_dump --table` or `--schema` leaves out: inbound
-/// foreign keys, views, publication membership, statistics objects, partitions before 16. What depends on them and is not understood fails
-/// the step: it is never left out silently. A dump of schemas without it warns of what stays outside.
+/// `dependents: true` adds what a DROP ... CASCADE took with the tables or schemas and `pg_dump
+/// --table` or `--schema` leaves out: inbound foreign keys, views, publication membership,
+/// statistics objects, and partitions before 16. A dependent object that drillyard does not
+/// understand fails the step; nothing is left out silently. Without it, a dump of schemas warns of
+/// what stays outside.
 ///
-/// The large objects that rows refer to (by columns of type `oid`, or of a domain over it as `lo`) come along with their owners, grants and
-/// comments. `reimport` leaves those alone that are there with the same contents, and fails where a number is taken by other contents.
+/// Large objects that the rows refer to (by columns of type `oid`, or of a domain over it such as
+/// `lo`) are included with their owners, grants and comments. `reimport` leaves existing ones with
+/// the same contents alone, and fails if a number is taken by other contents.
 ///
-/// It passes when the dump is complete. It fails when pg_dump does; blocked by a lock it fails within its deadline and names who
-/// holds the lock, and why. A recovery that is paused before the commit of a DROP TABLE holds that table's lock for ever.
+/// It passes if the dump is complete. It fails if pg_dump does. Blocked by a lock, it fails within
+/// its deadline and reports who holds the lock, and why. A recovery that is paused before the
+/// commit of a DROP TABLE holds that table's lock for ever.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeDumpSpec {

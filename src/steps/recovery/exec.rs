@@ -25,15 +25,18 @@ use crate::steps::recovery::tablespaces::{mentions_tablespace, standbys_apart};
 ///     env: { PGOPTIONS: -c statement_timeout=5s }
 /// ```
 ///
-/// `run` is the program and its arguments; no shell reads them unless it is the program. PostgreSQL's programs come first in PATH; PGHOST,
-/// PGPORT, PGUSER, PGDATABASE and PGPASSWORD are set so that `psql` and the like reach the node's server, and PGDATA is its data directory.
-/// `${...}` is not substituted in `run`: hand values over in `env`.
+/// `run` is the program and its arguments; no shell interprets them unless it is the program.
+/// PostgreSQL's programs come first in PATH. PGHOST, PGPORT, PGUSER, PGDATABASE and PGPASSWORD are
+/// set so that `psql` and the like reach the node's server, and PGDATA is its data directory.
+/// `${...}` is not substituted in `run`: pass values in `env`.
 ///
-/// What it writes to its standard output and standard error is kept in the report, at most the last 2,000 characters of each.
+/// The report keeps its standard output and standard error, at most the last 2,000 characters of
+/// each.
 ///
-/// With an `id` the step is a mark, where the server answers before or after it.
+/// With an `id` the step is a mark, if the server answers before or after it.
 ///
-/// It passes when the command ends with 0. It fails with what the command wrote when it ends otherwise, or is not there.
+/// It passes if the command exits with 0. Otherwise, and if there is no such command, it fails with
+/// what the command wrote.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecSpec {

@@ -17,7 +17,7 @@ use crate::repo::{Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
 use crate::source::{Name, Spanned, did_you_mean};
 use crate::steps::recovery::recreated::Reader;
 
-/// Finds a mistake in the archived WAL, as one must when nobody took a note.
+/// Finds a mistake in the archived WAL, for when nobody knows when it happened.
 ///
 /// ```yaml
 /// - id: accident
@@ -28,36 +28,44 @@ use crate::steps::recovery::recreated::Reader;
 ///   find_in_wal: { repo: onsite, changed: shop.orders }
 /// ```
 ///
-/// With its `id` the step is a mark: `recover` with `until: { before: accident }` stops just before the transaction that was found.
+/// With an `id` the step is a mark: `recover` with `until: { before: accident }` stops just before
+/// the transaction that was found.
 ///
-/// WAL does not know tables by their names. What the table was called on disk is asked of the newest base backup in the repo that has it:
-/// a copy is recovered to the backup's end with a server for one user, beside the archive, and removed again. From there on pg_waldump
-/// reads the archived segments, on the host of a node that runs, and the table is followed through them. `since` is a backup, or
-/// another mark: then the newest backup before it is asked, and what was done before the mark does not count.
+/// WAL does not contain the names of tables. So the newest base backup in the repo that has the
+/// table is asked what the table was called on disk: a copy is recovered to the backup's end with a
+/// single-user server, beside the archive, and removed again. From there on pg_waldump reads the
+/// archived segments, on the host of a running node, and the table is followed through them.
+/// `since` is a backup, or another mark: then the newest backup before it is asked, and what was
+/// done before the mark does not count.
 ///
-/// - `dropped`: the transaction that dropped the table. It is followed by its row in pg_class, so that a TRUNCATE, VACUUM FULL or ALTER TABLE
-///   in between does not hide it, and a DROP of another table is not taken for it. Where it was made anew under its name (a migration drops
-///   the predecessor) and dropped again, the last DROP is taken, and a warning says so.
-/// - `truncated`: the last TRUNCATE of the table; of a partitioned one, the last that emptied the most partitions.
-/// - `changed`: of all transactions that updated or deleted rows of the table the one with the most. What a TRUNCATE took is not counted,
-///   nor are inserts. Where two have as many nobody can say which it was, and the step fails.
+/// - `dropped`: the transaction that dropped the table. It is followed by its row in pg_class, so
+///   that a TRUNCATE, VACUUM FULL or ALTER TABLE in between does not hide it, and a DROP of another
+///   table is not mistaken for it. If it was created again under its name (a migration drops the
+///   predecessor) and dropped again, the last DROP counts, and a warning says so.
+/// - `truncated`: the last TRUNCATE of the table; of a partitioned one, the last that emptied the
+///   most partitions.
+/// - `changed`: of all transactions that updated or deleted rows of the table, the one with the
+///   most rows. Rows that a TRUNCATE took are not counted, nor are inserts. If two have equally
+///   many, nobody can say which it was, and the step fails.
 ///
-/// What it cannot do: find a table that was made after the backup, where there was none of that name (its name is not in the WAL), and one
-/// that went with its whole database; count rows in a file that the same transaction made; follow a table when pg_class itself was
-/// rewritten (VACUUM FULL pg_class).
+/// It cannot find a table that was created after the backup, if there was none of that name (its
+/// name is not in the WAL), or one that went with its whole database. It cannot count rows in a
+/// file that the same transaction created, or follow a table if pg_class itself was rewritten
+/// (VACUUM FULL pg_class).
 ///
-/// Several timelines: the newest one that comes from the backup's is followed, as `recover` does; the facts say which. Times are the
-/// server's; the users' ledger is kept by drillyard's clock, and the two are taken to agree.
+/// With several timelines, the newest one that descends from the backup's is followed, as in
+/// `recover`; the facts say which. Times are the server's. The users' ledger has drillyard's times,
+/// and the two clocks are assumed to agree.
 ///
-/// It passes when the transaction was found. It fails when it was not, and tells what was read: which segments, the times that they
-/// cover, and where the archive has a gap.
+/// It passes if the transaction was found. Otherwise it fails, and reports what was read: which
+/// segments, the times that they cover, and where the archive has a gap.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindInWalSpec {
     /// The repo with the archived WAL, and a backup.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
-    /// A backup, or another mark: look no earlier.
+    /// A backup, or another mark: nothing earlier counts.
     #[serde(default)]
     since: Option<Spanned<Name>>,
     /// The table that was dropped.

@@ -19,10 +19,10 @@ use crate::node::{Node, is_in_recovery, moment};
 /// - promote: { node: standby }
 /// ```
 ///
-/// With an `id` the step is a mark: it knows where the old timeline was left.
+/// With an `id` the step is a mark, which records where the old timeline ended.
 ///
-/// It passes when the server accepts writes on a new timeline. It fails when the server is a primary already, and when the
-/// promotion is not done within the deadline.
+/// It passes if the server accepts writes on a new timeline. It fails if the server is a primary
+/// already, and if the promotion is not complete within the deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromoteSpec {

@@ -16,7 +16,7 @@ use crate::source::{Name, Spanned};
 use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
 use crate::steps::recovery::restore::restore;
 
-/// Makes a standby anew, from its primary or from a backup in a repo.
+/// Builds a standby from scratch, from its primary or from a backup in a repo.
 ///
 /// ```yaml
 /// - rebuild: { node: standby, follows: master }                  # a pg_basebackup of the master
@@ -24,21 +24,23 @@ use crate::steps::recovery::restore::restore;
 /// - rebuild: { node: spare, follows: master }                    # a new server
 /// ```
 ///
-/// `node` may exist: its server is ended where it still runs, however broken it is, and its data directory is removed. A name that
-/// is not known yet is a new server. Without `from` the data come from `follows`, by pg_basebackup. With `from`, the id of a `backup`
-/// step, they come from that backup, and the standby has the restore_command of its repo. In both cases it has a replication
-/// slot of its own on the server that it follows, as the standbys listed under `nodes` do.
+/// `node` may exist: its server is ended if it is still running, however broken it is, and its data
+/// directory is removed. An unknown name is a new server. Without `from` the data come from
+/// `follows`, by pg_basebackup. With `from`, the id of a `backup` step, they come from that backup,
+/// and the standby has the restore_command of its repo. In both cases it has a replication slot on
+/// the server that it follows, as the standbys listed under `nodes` do.
 ///
-/// It passes when the server that it follows says that it streams, and it has all that was written there before. It fails when the
-/// copy fails, and when the standby cannot stream: it names the missing WAL segment, or what else its log tells, and what to do.
+/// It passes if the server that it follows reports that it streams, and it has everything that was
+/// written there before. It fails if the copy fails, and if the standby cannot stream: it names the
+/// missing WAL segment, or whatever else the log shows, and what to do.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RebuildSpec {
-    /// The standby to be made, or made anew.
+    /// The standby to build or rebuild.
     node: Spanned<Name>,
     /// The server that it is to follow.
     follows: Spanned<Name>,
-    /// The backup that it is made from; the server that it follows where this is left out.
+    /// The backup that it is made from. Default: a copy of the server that it follows.
     #[serde(default)]
     from: Option<Spanned<Name>>,
 }

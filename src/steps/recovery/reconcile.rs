@@ -17,54 +17,67 @@ use crate::journal::Cause;
 use crate::pg::{ColumnName, TableName};
 use crate::source::{Span, Spanned};
 
-/// Takes back what a mistake did to a table, and leaves what users wrote since: a three-way merge by key, column by column.
+/// Takes back what a mistake did to a table, and keeps what users wrote since: a three-way merge by
+/// key, column by column.
 ///
 /// ```yaml
 /// - reconcile: { table: shop.orders, key: id, good: rescue, bad: spoilt, into: master, on_conflict: keep }
 /// - reconcile: { table: shop.orders, key: [client, seq], good: rescue, into: master }
 /// ```
 ///
-/// `good` is a server recovered to just before the mistake, `bad` one recovered to just after it, `into` the live server. Whatever
-/// differs between `good` and `bad` is the mistake: recover both as near to it as can be (`before` and `after` the same mark), since what
-/// others committed in between is taken for a part of it. In `into`,
+/// `good` is a server recovered to just before the mistake, `bad` one recovered to just after it,
+/// `into` the live server. Whatever differs between `good` and `bad` counts as the mistake. Recover
+/// both as near to it as possible (`before` and `after` the same mark), since what others committed
+/// in between counts as part of it. In `into`,
 ///
-/// - a value that the mistake changed, and that is still what the mistake made it, becomes the good one again; the row's other
-///   columns stay as they are;
-/// - a row that the mistake deleted is put back; one that it inserted, and nobody has changed since, is removed;
+/// - a value that the mistake changed, and that is still what the mistake made it, becomes the good
+///   one again; the row's other columns stay as they are;
+/// - a row that the mistake deleted is restored; one that it inserted, and nobody has changed
+///   since, is removed;
 /// - what the mistake did not touch stays as users have written it, and so do rows that came later.
 ///
-/// What both the mistake and users have changed is a *conflict*: a value that is neither the good nor the bad one; a row that the mistake
-/// changed and users deleted, or that it deleted and users wrote anew with other values, or that it inserted and users changed, or that
-/// other rows refer to by a foreign key. So is what the server would refuse: a row whose unique value another row has got since, that
-/// refers to a row which users have deleted since, or that does not satisfy a check or an exclusion constraint any more.
+/// What both the mistake and users have changed is a *conflict*: a value that is neither the good
+/// nor the bad one; a row that the mistake changed and users deleted, or that it deleted and users
+/// inserted again with other values, or that it inserted and users changed, or that other rows
+/// refer to by a foreign key. So is what the server would refuse: a row whose unique value another
+/// row has by now, that refers to a row which users have deleted since, or that no longer satisfies
+/// a check or an exclusion constraint.
 ///
-/// `on_conflict: fail` (the default) changes nothing at all, and lists the conflicts row by row. `keep` leaves the live rows as users have
-/// them: the row is not put back or not removed, and of a row that is there the columns in conflict stay as they are. `take` makes the rows
-/// what they were in `good`: a row that users changed gets its good values, one that the mistake inserted goes (with rows that refer to it, where
-/// their foreign key has ON DELETE CASCADE or SET NULL), and so does a row that has got a unique value of a good one. What would leave rows
-/// that refer to nothing, or break a check, cannot be taken: then nothing is changed. Unique values that were exchanged are exchanged back.
+/// `on_conflict: fail` (the default) changes nothing at all, and lists the conflicts row by row.
+/// `keep` leaves the live rows as users have them: the row is not restored or not removed, and in
+/// an existing row the columns in conflict stay as they are. `take` makes the rows what they were
+/// in `good`: a row that users changed gets its good values, one that the mistake inserted is
+/// removed (with rows that refer to it, if their foreign key has ON DELETE CASCADE or SET NULL),
+/// and so is a row that has taken a unique value of a good one. If that would leave rows that refer
+/// to nothing, or violate a check, nothing is changed. Unique values that were exchanged are
+/// exchanged back.
 ///
-/// Without `bad` nobody can tell the mistake from what users did since. Then rows of `good` that are missing in `into` are put back
-/// (also those that users have deleted since), and every value that differs is a conflict: this is for DELETE and TRUNCATE.
+/// Without `bad` nobody can tell the mistake from what users did since. Then rows of `good` that
+/// are missing in `into` are restored (also those that users have deleted since), and every value
+/// that differs is a conflict. Use it for DELETE and TRUNCATE.
 ///
-/// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on columns that are `not null`. Two
-/// rows with the same key are the same row, so that a mistake that changed keys has deleted rows and inserted others. Values are compared
-/// exactly, as text where `=` does not see all: json, numeric's `1.0` and `1.00`, citext's `Ann` and `ann`, those of the key, too, which
-/// becomes what it was. Columns that the server computes are left to it.
+/// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on
+/// columns that are `not null`. Two rows with the same key are the same row, so a mistake that
+/// changed keys has deleted rows and inserted others. Values are compared exactly, as text if `=`
+/// does not see every difference: json, numeric's `1.0` and `1.00`, citext's `Ann` and `ann`. This
+/// holds for the key, too, which becomes what it was. Generated columns are left to the server.
 ///
-/// All of it is one transaction under a lock that lets others read the table and not write to it (SHARE ROW EXCLUSIVE); the rows that
-/// differ are found before it is taken. The first error undoes it all. The table's triggers do not fire, so that rows become
-/// what they were; foreign keys are checked, and act on UPDATE CASCADE. Rows that the mistake took away and that others refer to come back first:
-/// it fails where a row refers to one that is missing on `bad`, too. Sequences stay as they are.
+/// Everything happens in one transaction, under a lock that lets others read the table and not
+/// write to it (SHARE ROW EXCLUSIVE). The rows that differ are found before it is taken. The first
+/// error undoes everything. The table's triggers do not fire, so that rows become what they were;
+/// foreign keys are checked, including ON UPDATE CASCADE. Rows that the mistake removed and that
+/// others refer to come back first. The step fails if a row refers to one that is missing on `bad`,
+/// too. Sequences stay as they are.
 ///
-/// It passes when everything is merged, also where nothing was left to do. It fails for conflicts, as said above; when the server
-/// refuses; and when `good` and `bad` do not differ (without `bad`: when `into` lacks nothing of `good`): there would be no mistake.
+/// It passes if everything is merged, even if nothing was left to do. It fails because of
+/// conflicts, as above; if the server refuses; and if `good` and `bad` do not differ (without
+/// `bad`: if `into` lacks nothing of `good`), since there would be no mistake.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReconcileSpec {
     /// The table, on all of them.
     table: Spanned<TableName>,
-    /// The column, or the columns, that tell a row from all others.
+    /// The column or columns that identify a row.
     key: Spanned<Key>,
     /// The server as it was just before the mistake.
     good: NodeField,
@@ -73,7 +86,8 @@ pub struct ReconcileSpec {
     bad: Option<NodeField>,
     /// The live server.
     into: NodeField,
-    /// What becomes of values that both the mistake and users have changed.
+    /// What happens to values that both the mistake and users have changed: `fail`, `keep` or
+    /// `take`.
     #[serde(default)]
     on_conflict: Option<Spanned<OnConflict>>,
 }
@@ -83,7 +97,7 @@ pub struct ReconcileSpec {
 pub struct Reconcile {
     /// The table, on all of them.
     table: Spanned<TableName>,
-    /// The column, or the columns, that tell a row from all others.
+    /// The column or columns that identify a row.
     key: Spanned<Key>,
     /// The server as it was just before the mistake.
     good: NodeRef,
@@ -91,17 +105,18 @@ pub struct Reconcile {
     bad: Option<NodeRef>,
     /// The live server.
     into: NodeRef,
-    /// What becomes of values that both the mistake and users have changed.
+    /// What happens to values that both the mistake and users have changed: `fail`, `keep` or
+    /// `take`.
     on_conflict: OnConflict,
     /// Where that is said.
     on_conflict_at: Option<Span>,
 }
 
-/// What becomes of conflicts.
+/// What happens to conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnConflict {
-    /// Nothing at all is changed, and they are told.
+    /// Nothing at all is changed, and they are listed.
     Fail,
     /// They stay as users have them.
     Keep,

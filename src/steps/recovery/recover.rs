@@ -21,37 +21,41 @@ use crate::steps::recovery::position::{Goal, Position};
 use crate::steps::recovery::restore::{NOT_REACHED, not_started, restore, set_up};
 use crate::steps::recovery::wait_for_target::{End, Recovering, followed};
 
-/// Recovers: a new server from a backup and the archive, or the same server to a later target.
+/// Recovers: a new server from a backup and the archive, or an existing server to a later target.
 ///
 /// ```yaml
 /// - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
 /// - recover: { node: rescue, until: latest, then: promote }        # goes on with the same server
-/// - recover: { node: delayed, until: { before: accident }, then: promote }   # a standby that is late on purpose
+/// - recover: { node: delayed, until: { before: accident }, then: promote }   # a delayed standby
 /// - recover: { node: tonight, backup: nightly, until: latest, then: { follow: master } }
 /// ```
 ///
-/// With `backup` the node is a new server, restored from that backup; WAL comes from the backup's repo, or from `repo`, which
-/// must hold the backup, too. Without, the server of an earlier `recover` that paused or was shut down is stopped, gets the later
-/// target and is started again: resuming a paused recovery would end it. A standby can be taken to a target in the same way, one that
-/// is late on purpose (`recovery_min_apply_delay`) to one that it has not applied yet. It reads the WAL that it has received, and the
-/// archive of its primary; its delay does not count any more.
+/// With `backup` the node is a new server, restored from that backup; WAL comes from the backup's
+/// repo, or from `repo`, which must have the backup, too. Without `backup`, the server of an
+/// earlier `recover` that paused or was shut down is stopped, gets the later target and is started
+/// again: resuming a paused recovery would end it. A standby can be taken to a target in the same
+/// way, and a delayed one (`recovery_min_apply_delay`) to a target that it has not applied yet. It
+/// reads the WAL that it has received, and the archive of its primary; its delay no longer applies.
 ///
-/// `until` is `latest`, `end_of_backup`, `{ before: MARK }`, `{ before: MARK, minus: 1s }` (a time), `{ after: MARK }`,
-/// `{ mark: MARK }` (a restore point), `{ time: T }`, `{ lsn: L }` or `{ xid: X }`. `by` says how a mark is handed to PostgreSQL:
-/// `xid` (the exact one, and the default for marks that are transactions), `lsn` (the default for others), `time` or `name`.
-/// `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause` or `shutdown` the server is
-/// stopped from promoting by `standby.signal`, and is at its target when the archive has no more to give. With `follow` the server
-/// has a restore_command and no replication slot: what its primary has no more it reads from the archive.
+/// `until` is `latest`, `end_of_backup`, `{ before: MARK }`, `{ before: MARK, minus: 1s }` (a
+/// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ lsn: L }` or `{
+/// xid: X }`. `by` says which kind of target a mark becomes: `xid` (exact, and the default for
+/// marks that are transactions), `lsn` (the default for others), `time` or `name`. `then` is
+/// `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause` or
+/// `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at the
+/// end of the archive. With `follow` the server has a restore_command and no replication slot: what
+/// its primary has removed it reads from the archive.
 ///
-/// `timeline` is which timeline is followed: `latest` (the default, as PostgreSQL has it: the one with the highest number in the archive),
-/// `current` (the backup's own) or a number. A server that was recovered and archives into the same repo begins a new timeline there,
-/// and from then on the old one has to be asked for:
+/// `timeline` is the timeline to follow: `latest` (the default, as in PostgreSQL: the one with the
+/// highest number in the archive), `current` (the backup's own) or a number. A server that was
+/// recovered and archives into the same repo begins a new timeline there. From then on the old one
+/// has to be named:
 ///
 /// ```yaml
 /// - recover: { node: rescue, backup: nightly, until: { before: accident }, timeline: current, then: promote }
 /// ```
 ///
-/// Three fields are there to drill what people do wrong, and are of no other use:
+/// Three fields reproduce common mistakes, and have no other use:
 ///
 /// ```yaml
 /// - recover: { node: tonight, backup: nightly, until: latest, then: { follow: master }, restore_command: none }
@@ -59,26 +63,31 @@ use crate::steps::recovery::wait_for_target::{End, Recovering, followed};
 /// - recover: { node: test, backup: nightly, until: latest, then: promote, archive_to: onsite }
 /// ```
 ///
-/// `restore_command: none` forgets the restore_command, so that nothing reads the archive. `signal: recovery.signal` takes the
-/// wrong one of the two files for a server that is to follow another one. `archive_to` leaves archiving on in the new server, as
-/// the copied configuration of a primary does: promoted, it archives its own timeline into that repo.
+/// `restore_command: none` forgets the restore_command, so that nothing reads the archive. `signal:
+/// recovery.signal` uses the wrong one of the two files for a server that is to follow another one.
+/// `archive_to` leaves archiving on in the new server, as a primary's copied configuration does:
+/// once promoted, it archives its own timeline into that repo.
 ///
-/// Told are `time`, `lsn` and `timeline` that it has attained (the commit time of the last transaction that was replayed), and `xid`, the
-/// transaction at whose commit it stopped; they come from the server's log and its control file.
+/// It reports the `time`, `lsn` and `timeline` that were reached (`time` is that of the last
+/// replayed commit), and `xid`, the transaction at whose commit recovery stopped. They come from
+/// the server's log and its control file.
 ///
-/// It passes when the server's log, its control file and its timelines' history prove that the target was reached, and the server is what
-/// `then` says; with `follow`, when the primary says that it streams. With a mark the server has to be of the mark's cluster and on its
-/// timelines, at the mark's own place in the WAL: the number of a transaction, the name of a restore point, an LSN and a time may be found
-/// elsewhere, too. With `latest` the newest WAL in the archive has to be among what was read.
+/// It passes if the server's log, its control file and its timeline history prove that the target
+/// was reached, and the server is what `then` says; with `follow`, if the primary reports that it
+/// streams. For a mark, the server must belong to the mark's cluster, and be on its timelines and
+/// at its place in the WAL: a transaction id, the name of a restore point, an LSN or a time may
+/// occur elsewhere, too. With `latest`, the newest WAL in the archive must have been read.
 ///
-/// It fails when recovery ended before the target, stopped elsewhere, or silently promoted at a gap, and when the server cannot stream: it
-/// names both timelines and where they part, the missing WAL segment, or what else its log tells, and what to do.
+/// It fails if recovery ended before the target, stopped elsewhere, or silently promoted at a gap,
+/// and if the server cannot stream. It names both timelines and where they diverge, the missing WAL
+/// segment, or whatever else the log shows, and what to do.
 ///
-/// While it recovers, the server writes its log as drillyard has to read it (`log_min_messages`); then its own settings hold again.
+/// During recovery the server logs what drillyard has to read (`log_min_messages`); afterwards it
+/// has its own settings again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recover {
-    /// The server to be made, or to go on with.
+    /// The server to make, or to go on with.
     node: Spanned<Name>,
     /// The backup that it is restored from.
     #[serde(default)]
@@ -88,7 +97,7 @@ pub struct Recover {
     repo: Option<Spanned<Name>>,
     /// Where it stops.
     until: Spanned<Until>,
-    /// How a mark is handed over.
+    /// Which kind of target a mark becomes: `xid`, `lsn`, `time` or `name`.
     #[serde(default)]
     by: Option<Spanned<By>>,
     /// Which timeline it follows: `latest`, `current` (the backup's own), or a number.
@@ -113,7 +122,7 @@ pub struct Recover {
     copy_of: Option<RepoId>,
 }
 
-/// The only thing to be said of a restore_command: drillyard has one for each repo.
+/// The only value: drillyard has a restore_command for each repo.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Forgotten {
@@ -121,7 +130,7 @@ enum Forgotten {
     None,
 }
 
-/// The only signal file to be asked for: the right one is there without asking.
+/// The only value: the right file is there by default.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 enum WrongSignal {
     /// Ends recovery where the archive ends.

@@ -21,7 +21,7 @@ use crate::steps::data::load::{client_program, plain_errors};
 ///   reimport: { dump: orders, node: master }
 /// ```
 ///
-/// It passes when all of it is committed. The first error undoes it all and is shown.
+/// It passes if everything is committed. The first error undoes all of it and is reported.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReimportSpec {

@@ -14,25 +14,28 @@ use crate::source::{Name, Spanned};
 use crate::steps::recovery::follow::{Standby, drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::restore::not_started;
 
-/// Makes an old master the standby of the new one, with pg_rewind.
+/// Makes an old primary the standby of the new one, with pg_rewind.
 ///
 /// ```yaml
 /// - rewind: { node: master, to: standby }
 /// ```
 ///
-/// The old master may have crashed or been stopped. If it still runs, on its own since its standby was promoted, it is stopped fast
-/// first: pg_rewind needs a server that does not run. What it wrote after the two parted is thrown away, and the facts say how
-/// many commits that was, and which WAL segments had not been archived. Where it is only behind, nothing is. It keeps its own
-/// postgresql.conf and postgresql.auto.conf, gets a replication slot on the new primary, and follows it. Where it archives, pg_rewind reads from the archive what
-/// it needs of the old master's WAL and is not in its pg_wal any more.
+/// The old primary may have crashed or been stopped. If it is still running, on its own since its
+/// standby was promoted, it is stopped first (`fast`): pg_rewind needs a server that is not
+/// running. What it wrote after the divergence is discarded, and the facts report how many commits
+/// that was, and which WAL segments had not been archived. If it is only behind, nothing is
+/// discarded. It keeps its own postgresql.conf and postgresql.auto.conf, gets a replication slot on
+/// the new primary, and follows it. If it archives, pg_rewind reads from the archive what is
+/// missing from its pg_wal.
 ///
-/// It passes when the new primary says that it streams, and it has all that was written there before. It fails when `to` is not a
-/// primary, when the two have no common history, when pg_rewind fails (its words are told), and when the server cannot stream
-/// afterwards. What pg_rewind has begun and not ended can only be made anew, by `rebuild`.
+/// It passes if the new primary reports that it streams, and it has everything that was written
+/// there before. It fails if `to` is not a primary, if the two have no common history, if pg_rewind
+/// fails (its output is reported), and if the server cannot stream afterwards. If pg_rewind fails
+/// half-way, only `rebuild` can repair the server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RewindSpec {
-    /// The old master.
+    /// The old primary.
     node: Spanned<Name>,
     /// The new one.
     to: Spanned<Name>,
@@ -41,7 +44,7 @@ pub struct RewindSpec {
 /// The step, every name in it looked up.
 #[derive(Debug)]
 pub struct Rewind {
-    /// The old master.
+    /// The old primary.
     node: Spanned<Name>,
     /// The new one.
     to: Spanned<Name>,
