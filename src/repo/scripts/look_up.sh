@@ -9,7 +9,7 @@
 # nothing is copied, as long as that does: their pages are not asked for, and WAL for pages that are
 # not there is passed over (`ignore_invalid_pages`). What would take the server out of its directory
 # (tablespaces, settings) is left behind. $8 is a directory to be removed, too, or empty.
-trap 'rm -rf "$2"; [ -z "$8" ] || rm -rf "$8"' EXIT
+trap 'rm -rf "$2"; [ -z "$8" ] || rm -rf "$8" "$8-tablespaces"' EXIT
 [ -f "$1/PG_VERSION" ] || exit 3
 umask 077
 ask() {
