@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::journal::Problem;
-use crate::repo::Kind as RepoKind;
+use crate::repo::{Ability, Kind as RepoKind};
 use crate::source::{Name, Source, Span, Spanned, choices, did_you_mean};
 
 use super::{
@@ -402,6 +402,14 @@ impl<'a> Scope<'a> {
         self.repos.get(repo)
     }
 
+    /// What the step being resolved asks of a repo; an error if no repo of its kind can. `at` is where the step names the repo.
+    pub fn repo_can(&mut self, repo: &RepoId, ability: Ability, at: Option<Span>) {
+        let Some(info) = self.repos.get(repo) else { return };
+        let (made, Err(not)) = (info.span, info.kind.can(ability)) else { return };
+        let title = format!("a repo of kind `{}` cannot {ability}", not.kind);
+        self.error_related(at.unwrap_or(self.action), title, not.why, (made, format!("`{repo}` is one")));
+    }
+
     /// A repo that a server may archive into.
     pub fn archive_to(&mut self, name: &Spanned<Name>) -> Option<RepoRef> {
         let repo = self.repo(name)?;
@@ -412,6 +420,7 @@ impl<'a> Scope<'a> {
             self.error_related(name.span, title, "archive to the original", (info, format!("a copy of `{original}`")));
             return None;
         }
+        self.repo_can(&repo, Ability::Archive, repo.span());
         Some(repo)
     }
 

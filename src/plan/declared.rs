@@ -6,7 +6,7 @@ use super::RepoSpec;
 use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, RepoId, RepoInfo, Scope};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
-use crate::repo::{KINDS, Kind, default_kind};
+use crate::repo::{Ability, KINDS, Kind, default_kind};
 use crate::scenario::{NodeFields, RepoFields, Scenario};
 use crate::source::{Name, Spanned, choices};
 
@@ -51,6 +51,7 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
     }
     for (name, fields) in &scenario.repos.listed {
         let Some(original) = fields.as_ref().and_then(|fields| fields.copy_of.as_ref()) else { continue };
+        scope.repo_can(&RepoId::from(&name.value), Ability::Copy, Some(original.span));
         if original.value == name.value {
             scope.error(original.span, "a repo cannot be a copy of itself", "name another one");
         } else if let Some(repo) = scope.repo(original)

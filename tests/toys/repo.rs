@@ -140,6 +140,23 @@ steps:
     expect: { fails: lost with its site }
 "#;
 
+    /// What no toy can: an error before anything starts.
+    #[test]
+    fn what_a_kind_cannot_do_is_an_error() {
+        let text = "drillyard: 1\nrepos: { onsite: { kind: toy } }\nnodes: { primary: { archive_to: onsite } }\nsteps:\n  \
+                    - id: nightly\n    backup: {}\n  - corrupt: { repo: onsite, wal: last }\n  - assert_intact: { backup: nightly }\n";
+        let source = crate::source::Source::new("toy.yaml", text);
+        let scenario = crate::scenario::load(source, crate::scenario::Values::none(), &[]).expect("a scenario");
+        let problems = crate::plan::resolve(scenario).expect_err("two things that cannot be done");
+        let told: Vec<(&str, &str)> =
+            problems.iter().map(|problem| (problem.title.as_str(), problem.places[0].label.as_str())).collect();
+        let expected = [
+            ("a repo of kind `toy` cannot have a WAL segment damaged", "nobody writes in a gz file"),
+            ("a repo of kind `toy` cannot verify a backup", "nobody reads in a tar file"),
+        ];
+        assert_eq!(told, expected);
+    }
+
     #[tokio::test]
     async fn a_drill_with_a_repo_of_its_own_kind() {
         let source = crate::source::Source::new("toy.yaml", SCENARIO);

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::node::is_in_recovery;
 use crate::pg::quote_literal;
-use crate::repo::Broken;
+use crate::repo::{Ability, Broken};
 use crate::source::{Duration as Span, Spanned};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 
@@ -94,6 +94,7 @@ impl StepKind for BreakArchiveSpec {
             }
         }
         let (node, repo) = archive?;
+        scope.repo_can(&repo, Ability::BreakArchive, None);
         Some(BreakArchive { node, how: self.how, by: self.by, repo })
     }
 }

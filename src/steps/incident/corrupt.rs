@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
-use crate::repo::{Damaged, Where, damage_file};
+use crate::repo::{Ability, Damaged, Where, damage_file};
 use crate::source::{Name, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_below, resolve_wal};
 
@@ -157,6 +157,8 @@ impl Corrupt {
                 (repo, _) => scope.repo_or_default(repo.as_ref()).map(|repo| repo.id),
             };
             if let Some(repo) = repo {
+                let ability = if self.wal.is_some() { Ability::DamageWal } else { Ability::DamageBackup };
+                scope.repo_can(&repo, ability, self.repo.as_ref().map(|repo| repo.span));
                 self.archivers = archivers(scope, &repo);
                 self.of = Some(repo);
             }

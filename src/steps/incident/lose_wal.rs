@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::repo::Ability;
 use crate::source::{Name, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
 
@@ -55,6 +56,7 @@ impl StepKind for LoseWalSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseWal> {
         resolve_wal(scope, &self.which);
         let repo = scope.repo_or_default(self.repo.as_ref())?;
+        scope.repo_can(&repo, Ability::LoseWal, repo.span());
         Some(LoseWal { which: self.which, archivers: archivers(scope, &repo), repo })
     }
 }

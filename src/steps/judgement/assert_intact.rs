@@ -14,7 +14,7 @@ use crate::harness::{
 };
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
-use crate::repo::Verified;
+use crate::repo::{Ability, Verified};
 use crate::source::{Name, Spanned};
 use crate::steps::judgement::checksums::read_checksums;
 
@@ -85,6 +85,9 @@ impl AssertIntact {
                     Some(repo) => scope.repo(repo).map(|repo| repo.id),
                     None => made.and_then(|made| scope.step_info(&made)?.repo.clone()),
                 };
+                if let Some(of) = &self.of {
+                    scope.repo_can(of, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
+                }
             }
             (None, _) => {
                 if let Some(repo) = &self.repo {

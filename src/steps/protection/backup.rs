@@ -10,7 +10,7 @@ use crate::harness::{
     Backup, Context, Effects, MarkKind, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepId,
     StepKind, StepResult,
 };
-use crate::repo::{BackupOrder, Checkpoint};
+use crate::repo::{Ability, BackupOrder, Checkpoint};
 use crate::source::{Name, Spanned};
 use crate::steps::protection::backup_source::Source;
 
@@ -90,6 +90,9 @@ impl StepKind for TakeBackupSpec {
             (None, Some(archive)) => Some(archive),
             (None, None) => scope.repo_or_default(None).map(|repo| repo.id),
         };
+        if let Some(repo) = &repo {
+            scope.repo_can(repo, Ability::BackUp, self.repo.as_ref().map(|repo| repo.span));
+        }
         scope.backs_up_to(repo.clone());
         Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo? })
     }

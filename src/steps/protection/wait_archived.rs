@@ -15,7 +15,7 @@ use crate::harness::{
 use crate::host::Host;
 use crate::node::{Node, is_in_recovery, lineage};
 use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
-use crate::repo::{Archive, Repo, SegmentHeader};
+use crate::repo::{Ability, Archive, Repo, SegmentHeader};
 use crate::source::{Name, Spanned};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 use crate::steps::recovery::follow::upstream_of;
@@ -72,6 +72,7 @@ impl StepKind for WaitArchivedSpec {
         let archive = archive_of(scope, &self.node, "this would wait for ever");
         let through = if_given(self.through.as_ref(), |mark| scope.mark(mark));
         let (node, repo) = archive?;
+        scope.repo_can(&repo, Ability::List, None);
         Some(WaitArchived { node, through: through?, repo })
     }
 }

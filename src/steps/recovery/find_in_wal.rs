@@ -13,7 +13,7 @@ use crate::harness::{
 };
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
-use crate::repo::{Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
+use crate::repo::{Ability, Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
 use crate::source::{Name, Spanned, did_you_mean};
 use crate::steps::recovery::recreated::Reader;
 
@@ -103,6 +103,9 @@ impl StepKind for FindInWalSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FindInWal> {
         let repo = scope.repo_or_default(self.repo.as_ref());
+        if let Some(repo) = &repo {
+            scope.repo_can(repo, Ability::List, repo.span());
+        }
         let since = if_given(self.since.as_ref(), |since| scope.mark(since));
         let given =
             [(Mistake::Dropped, self.dropped), (Mistake::Truncated, self.truncated), (Mistake::Changed, self.changed)];

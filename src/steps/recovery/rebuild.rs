@@ -12,6 +12,7 @@ use crate::harness::{
     StepRef, StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin};
+use crate::repo::Ability;
 use crate::source::{Name, Spanned};
 use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
 use crate::steps::recovery::restore::restore;
@@ -80,6 +81,7 @@ impl StepKind for RebuildSpec {
         let from = if_given(self.from.as_ref(), |from| {
             let backup = scope.step_with(from, &[Output::Backup])?;
             let repo = scope.step_info(&backup)?.repo.clone()?;
+            scope.repo_can(&repo, Ability::Restore, Some(from.span));
             Some((backup, repo))
         });
         let repo = from.as_ref().and_then(|from| from.as_ref().map(|(_, repo)| repo.clone()));

@@ -13,7 +13,7 @@ use crate::harness::{
 };
 use crate::node::{Config, Node, Origin, RecoveryLog, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
-use crate::repo::{Repo, nowhere};
+use crate::repo::{Ability, Repo, nowhere};
 use crate::source::{Name, Spanned, Timeline};
 use crate::steps::recovery::archive_end::ArchiveEnd;
 use crate::steps::recovery::follow::{Archive, Standby, receive};
@@ -278,6 +278,13 @@ impl Recover {
             && scope.repo(repo).is_some()
         {
             self.from = Some(RepoId::from(&repo.value));
+        }
+        if let Some(from) = &self.from {
+            let (ability, backup) = match &self.backup {
+                Some(backup) => (Ability::Restore, Some(backup.span)),
+                None => (Ability::Archive, None),
+            };
+            scope.repo_can(from, ability, self.repo.as_ref().map(|repo| repo.span).or(backup));
         }
         self.copy_of = self.from.as_ref().and_then(|from| scope.repos.get(from)?.copy_of.clone());
         scope.recovers_from(self.node.as_str(), self.from.clone());
