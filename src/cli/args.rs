@@ -167,22 +167,6 @@ pub struct ProveArgs {
     pub jobs: usize,
 }
 
-impl ProveArgs {
-    /// The same selection as a run's.
-    pub fn as_run(&self) -> RunArgs {
-        RunArgs {
-            drills: self.drills.clone(),
-            partition: None,
-            jobs: self.jobs,
-            fail_fast: false,
-            repeat: 1,
-            keep: KeepChoice::Never,
-            step: false,
-            break_at: None,
-        }
-    }
-}
-
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
     #[command(flatten)]

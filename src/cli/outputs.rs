@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::{GithubChoice, OutArgs, RunArgs, color_of_stderr, color_of_stdout};
+use super::args::{GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 use super::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Written};
 use crate::report::{
@@ -22,7 +22,11 @@ const SILENCE: Duration = Duration::from_millis(500);
 /// What the terminal, or what stands in its place, is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToTerminal {
-    Run,
+    /// The run, with live lines if it is a terminal.
+    Live,
+    /// The run, in lines that stay.
+    Lines,
+    /// Nothing: somebody else says what is wrong.
     Nothing,
 }
 
@@ -42,13 +46,13 @@ pub(super) struct Outputs {
 /// # Errors
 /// Where one of them cannot be written, or where the run is interrupted while nobody reads a pipe.
 pub(super) async fn open(
-    args: &RunArgs,
+    out: &OutArgs,
     records: Option<&Path>,
     to_terminal: ToTerminal,
     cancel: &CancellationToken,
 ) -> Result<Outputs> {
-    let pipes = pipes(&args.drills.out, cancel).await?;
-    let reports = options(args, to_terminal, pipes).open().map_err(|e| Stop::usage(e.to_string()))?;
+    let pipes = pipes(out, cancel).await?;
+    let reports = options(out, to_terminal, pipes).open().map_err(|e| Stop::usage(e.to_string()))?;
     let mut outputs = Outputs {
         listeners: reports.listeners,
         failures: reports.failures,
@@ -107,12 +111,10 @@ async fn pipes(out: &OutArgs, cancel: &CancellationToken) -> Result<Vec<(PathBuf
     Ok(opened)
 }
 
-/// The same without the pipes that nobody reads: for a run that has no time to wait.
-pub(super) fn without_unread(args: &RunArgs) -> RunArgs {
-    let mut args = args.clone();
+/// Drops the pipes that nobody reads: for a run that has no time to wait.
+pub(super) fn drop_unread(out: &mut OutArgs) {
     let is_unread = |path: &Path| is_pipe(path) && !matches!(open_pipe(path), Ok(Some(_)));
-    args.drills.out.reports.0.retain(|(format, named)| !is_unread(&format.file(named)));
-    args
+    out.reports.0.retain(|(format, named)| !is_unread(&format.file(named)));
 }
 
 /// What the journal's listeners could not write, as it is told.
@@ -176,8 +178,7 @@ fn finished(journal: &Journal, code: ExitCode) -> Event {
 }
 
 /// What the arguments ask for.
-fn options(args: &RunArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs::File)>) -> ReportOptions {
-    let out = &args.drills.out;
+fn options(out: &OutArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs::File)>) -> ReportOptions {
     let to_stdout = out.reports.0.iter().any(|(format, named)| format.is_stdout(named));
     let verbosity = match (out.quiet, out.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -185,14 +186,14 @@ fn options(args: &RunArgs, to_terminal: ToTerminal, pipes: Vec<(PathBuf, std::fs
         _ => Verbosity::Normal,
     };
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let progress = std::io::stderr().is_terminal() && !in_ci && !out.quiet && !args.step && args.break_at.is_none();
+    let progress = std::io::stderr().is_terminal() && !in_ci && !out.quiet && to_terminal == ToTerminal::Live;
     let (writer, color): (Box<dyn Write + Send>, bool) = match to_stdout {
         true => (Box::new(std::io::stderr()), color_of_stderr(Some(out.color))),
         false => (Box::new(std::io::stdout()), color_of_stdout(Some(out.color))),
     };
     let github = out.github == GithubChoice::Auto && std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
     ReportOptions {
-        terminal: (to_terminal == ToTerminal::Run)
+        terminal: (to_terminal != ToTerminal::Nothing)
             .then(|| (TerminalOptions { color, progress, verbosity, width: width() }, writer)),
         files: out.reports.0.clone(),
         github: github.then(|| GithubOptions {

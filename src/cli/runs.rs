@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{RunsCommand, color_of_stdout};
 use super::{Result, Stop, dirs};
-use crate::journal::{Entry, Event, ExitCode, Listener};
+use crate::journal::{Command, Entry, Event, ExitCode, Listener};
 use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
@@ -43,9 +43,13 @@ fn list() -> Result<ExitCode> {
         }
         let Some(started) = record.started else { continue };
         let drills: Vec<&str> = record.drills.values().map(|drill| drill.name.as_str()).take(3).collect();
+        let what = match record.command {
+            Command::Run => "",
+            Command::Prove => "proof of ",
+        };
         let more = if record.drills.len() > 3 { ", ..." } else { "" };
         text.push_str(&format!(
-            "{}  {}  {:7}  {}  {}{more}\n",
+            "{}  {}  {:7}  {}  {what}{}{more}\n",
             record.run,
             started.strftime("%Y-%m-%d %H:%M:%SZ"),
             match record.finished {

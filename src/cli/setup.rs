@@ -1,35 +1,230 @@
-//! What a run stands in, whether drills are run or proved: its backend, its directory, its reaper, and the end of all that.
+//! What running and proving drills have in common, from the arguments to the exit code.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::RunArgs;
+use super::args::DrillArgs;
 use super::backend::{self, Chosen};
-use super::files::Loaded;
-use super::signals::Interruption;
-use super::{Result, Stop, dirs};
+use super::early::Early;
+use super::files::{self, Partition};
+use super::outputs::{self, ToTerminal, Unwritten};
+use super::select::{self, Drills, Selected};
+use super::signals::{self, Interruption};
+use super::{Result, Stop, block_on, dirs};
 use crate::host::Backend;
-use crate::journal::{Event, ExitCode, Journal, Problem};
-use crate::run::{Finished, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
+use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
+use crate::plan::Plan;
+use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
+
+/// How many past runs' records are kept.
+const RECORDS: usize = 50;
+
+/// What is done with drills: they are run, or proved.
+pub trait Job {
+    /// As events call it.
+    const COMMAND: Command;
+
+    /// What was asked for.
+    fn drills(&self) -> &DrillArgs;
+
+    /// The part of the drills that was asked for.
+    fn part(&self) -> Option<Partition> {
+        None
+    }
+
+    /// How many times everything is run.
+    fn repeat(&self) -> u32 {
+        1
+    }
+
+    /// Whether somebody is asked on the way, who needs the terminal.
+    fn asks(&self) -> bool {
+        false
+    }
+
+    /// Checks what it alone knows, before anything is started.
+    fn check(&self, selected: &Selected) -> Result<()>;
+
+    /// Does it. `first` is the number of the first drill.
+    async fn work(&self, stage: Stage<'_>, drills: Vec<Drill>, first: usize) -> Finished;
+}
+
+/// What a job works with.
+pub struct Stage<'a> {
+    /// What all drills share: no server is kept, and nobody is asked.
+    pub env: Env,
+    /// How the run was interrupted, if it was.
+    pub interruption: &'a Interruption,
+}
+
+/// Does a job, from reading the scenarios to the exit code.
+pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
+    let selected = select::load(job.drills(), job.part())?;
+    block_on(with_selected(job, &selected))
+}
+
+/// Nothing is started before everything that can be wrong with the scenarios and the arguments has been told.
+async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode> {
+    let cancel = CancellationToken::new();
+    let interruption =
+        signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
+    let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel };
+    let (invalid, count) = (selected.invalid(), selected.loaded.len());
+    if !invalid.is_empty() {
+        return early.refuse(&invalid).await;
+    }
+    if count == 0 && selected.meant == 0 {
+        return Err(early.not_begun("", 0, files::nothing_selected(selected.found)).await);
+    }
+    if count > 0
+        && let Err(stop) = job.check(selected)
+    {
+        return Err(early.not_begun("", count, stop).await);
+    }
+    let (directory, mut reaper) = match begin() {
+        Ok(begun) => begun,
+        Err(stop) => return Err(early.not_begun("", count, stop).await),
+    };
+    match in_directory(job, selected, &directory, &mut reaper, &cancel, &interruption).await {
+        Ok(ended) => {
+            if !ended.left_behind {
+                reaper.dismiss();
+            }
+            Ok(ended.code)
+        }
+        Err(mut stop) => {
+            stop.code = interruption.exit_code().unwrap_or(stop.code);
+            let _ = std::fs::remove_dir_all(directory.path());
+            reaper.dismiss();
+            Err(early.not_begun(directory.run(), count, stop).await)
+        }
+    }
+}
+
+/// How a run ended.
+struct Ended {
+    code: ExitCode,
+    /// Whether there is something left for the reaper.
+    left_behind: bool,
+}
+
+/// From the choice of a backend to the last word of the reports.
+async fn in_directory<J: Job>(
+    job: &J,
+    selected: &Selected,
+    directory: &RunDirectory,
+    reaper: &mut Reaper,
+    cancel: &CancellationToken,
+    interruption: &Interruption,
+) -> Result<Ended> {
+    let args = job.drills();
+    let chosen = choose(args, selected, cancel, interruption).await?;
+    tell_reaper(reaper, &chosen)?;
+    let drills = selected.drills(args, J::COMMAND, job.repeat(), &chosen);
+    let empty_part = selected.empty_part(&drills);
+    if drills.drills.is_empty() && empty_part.is_none() {
+        return Err(drills.none());
+    }
+    let records = dirs::records().join(directory.run());
+    let to_terminal = if job.asks() { ToTerminal::Lines } else { ToTerminal::Live };
+    let outputs = outputs::open(&args.out, Some(&records), to_terminal, cancel).await?;
+    dirs::prune_records(&dirs::records(), RECORDS);
+    let unwritten = Unwritten::of(&outputs);
+    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
+    let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
+    journal.write(Event::RunStarted {
+        run: directory.run().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: J::COMMAND,
+        drills: drills.drills.len() + drills.skipped.len(),
+        backend: chosen.backend.name().to_owned(),
+        backend_reason: with_untested(&chosen, &drills),
+        seed: args.seed,
+    });
+    for message in outputs.warning.into_iter().chain(empty_part) {
+        journal.write(Event::Warned { drill: None, message });
+    }
+    for (drill, (plan, reason)) in drills.skipped.iter().enumerate() {
+        skip(&journal, drill, plan, reason, args.seed);
+    }
+    let sweeping = tokio::spawn(sweep_earlier(chosen.backend.clone()));
+    let env = Env {
+        backend: chosen.backend,
+        run: directory.run().to_owned(),
+        dir: directory.path().to_owned(),
+        records,
+        journal: journal.clone(),
+        keep: Keep::Never,
+        gate: None,
+        cancel: cancel.clone(),
+    };
+    let mut finished = job.work(Stage { env, interruption }, drills.drills, drills.skipped.len()).await;
+    clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
+    // Asked once: a signal that comes later changes neither the reports nor the exit code.
+    let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
+    Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
+}
+
+/// Why this backend; and which of the releases that the drills run on are newer than what drillyard was tested with.
+fn with_untested(chosen: &Chosen, drills: &Drills) -> String {
+    let is_used = |major: u32| drills.drills.iter().any(|drill| drill.major == major);
+    let used = chosen.installations.iter().filter(|one| is_used(one.version.major));
+    let untested = used.filter_map(|one| one.version.untested()).map(|why| format!("; WARNING: {why}"));
+    format!("{}{}", chosen.reason, untested.collect::<String>())
+}
+
+/// Tells of a drill that is not meant for the versions that were asked for.
+fn skip(journal: &Journal, drill: usize, plan: &Plan, reason: &str, seed: u64) {
+    journal.write(Event::DrillStarted {
+        drill,
+        name: plan.name.clone(),
+        file: plan.source.file().to_owned(),
+        about: plan.about.clone(),
+        postgres: String::new(),
+        backend: String::new(),
+        seed,
+        steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
+    });
+    journal.write(Event::DrillFinished {
+        drill,
+        outcome: Outcome::Skipped,
+        duration_ms: 0,
+        message: Some(reason.to_owned()),
+        problem: None,
+        again: format!("drillyard run {}", plan.source.file()),
+        kept: false,
+    });
+}
+
+/// Removes what the run has made, and tells what could not be removed.
+async fn clean_up(
+    journal: &Journal,
+    directory: &RunDirectory,
+    finished: &mut Finished,
+    sweeping: tokio::task::JoinHandle<Leftovers>,
+    cancel: &CancellationToken,
+) {
+    let start = Instant::now();
+    clear(directory, finished).await;
+    tell_sweep(journal, sweeping, cancel.is_cancelled()).await;
+    let duration_ms = (finished.removal + start.elapsed()).as_millis() as u64;
+    journal.write(Event::CleanedUp { left: finished.left.clone(), duration_ms });
+}
 
 /// Chooses where servers are run.
-pub async fn choose(
-    args: &RunArgs,
-    loaded: &[Loaded],
+async fn choose(
+    args: &DrillArgs,
+    selected: &Selected,
     cancel: &CancellationToken,
     interruption: &Interruption,
 ) -> Result<Chosen> {
-    let wanted: Vec<u32> = match args.drills.postgres.as_slice() {
-        [] => loaded
-            .iter()
-            .filter_map(|one| one.plan.as_ref().ok())
-            .flat_map(|plan| plan.postgres.iter().copied())
-            .collect(),
+    let wanted: Vec<u32> = match args.postgres.as_slice() {
+        [] => selected.plans().flat_map(|plan| plan.postgres.iter().copied()).collect(),
         asked => asked.to_vec(),
     };
-    for major in &args.drills.postgres {
+    for major in &args.postgres {
         if !crate::pg::SUPPORTED_MAJORS.contains(major) {
             return Err(Stop::usage(format!(
                 "--postgres {major}: major versions are 13 to {}",
@@ -44,12 +239,12 @@ pub async fn choose(
             let code = interruption.exit_code().unwrap_or(ExitCode::Interrupted);
             Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code })
         }
-        chosen = backend::choose(&args.drills.backend, &wanted) => chosen,
+        chosen = backend::choose(&args.backend, &wanted) => chosen,
     }
 }
 
 /// Begins a run. The first thing is what cleans up when nobody else can: before anything is made that it would have to remove.
-pub fn begin() -> Result<(RunDirectory, Reaper)> {
+fn begin() -> Result<(RunDirectory, Reaper)> {
     let named = Named::below(&dirs::work());
     let reaper = start_reaper(&named)?;
     // If that fails, the reaper removes what there is of it.
@@ -63,7 +258,7 @@ fn start_reaper(named: &Named) -> Result<Reaper> {
 }
 
 /// Tells the reaper where the run is at work.
-pub fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
+fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
     match chosen.backend.sweeper() {
         Some(sweeper) => Ok(reaper.watch(&sweeper.recipe())?),
         None => Ok(()),
@@ -71,14 +266,14 @@ pub fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
 }
 
 /// Removes what earlier runs left behind.
-pub async fn sweep_earlier(backend: Arc<dyn Backend>) -> Leftovers {
+async fn sweep_earlier(backend: Arc<dyn Backend>) -> Leftovers {
     sweep_cache(&dirs::cache());
     let sweepers: Vec<_> = backend.sweeper().into_iter().collect();
     sweep(&dirs::all_work(), &sweepers, &Which::Dead).await
 }
 
 /// Tells what was removed.
-pub async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Leftovers>, interrupted: bool) {
+async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Leftovers>, interrupted: bool) {
     let patience = if interrupted { Duration::from_millis(500) } else { Duration::from_secs(10) };
     let Ok(Ok(swept)) = tokio::time::timeout(patience, sweeping).await else { return };
     if !swept.removed.is_empty() {
@@ -92,7 +287,7 @@ pub async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Lef
 }
 
 /// Removes the run's directory, unless servers were left running in it.
-pub async fn clear(directory: &RunDirectory, finished: &mut Finished) {
+async fn clear(directory: &RunDirectory, finished: &mut Finished) {
     if finished.kept {
         if let Err(e) = directory.keep() {
             finished.left.push(format!("the mark that {} is kept: {e}", directory.path().display()));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Problem};
+use super::{BreakHead, BreakVerdict, Outcome, PlanOutline, Problem};
 
 /// What a step found out and reports: names and values, in the order in which they were added.
 pub type Facts = serde_json::Map<String, serde_json::Value>;
@@ -141,13 +141,40 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// What a run does with its drills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Runs them.
+    #[default]
+    Run,
+    /// Breaks them on purpose, and checks that they notice.
+    Prove,
+}
+
+impl Command {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_run(&self) -> bool {
+        *self == Command::Run
+    }
+}
+
 /// One fact of a run. `drill` is the drill's place in the run, from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "docs/reports.md has a table of the fields")]
 pub enum Event {
     /// The run begins. `backend_reason` says why that backend.
-    RunStarted { run: String, version: String, drills: usize, backend: String, backend_reason: String, seed: u64 },
+    RunStarted {
+        run: String,
+        version: String,
+        #[serde(default, skip_serializing_if = "Command::is_run")]
+        command: Command,
+        drills: usize,
+        backend: String,
+        backend_reason: String,
+        seed: u64,
+    },
     /// A drill begins: its servers are being made.
     DrillStarted {
         drill: usize,
@@ -197,6 +224,19 @@ pub enum Event {
         again: String,
         kept: bool,
     },
+    /// A drill is about to be proved. It runs unbroken first: what follows up to its end is about that.
+    ProofStarted { drill: usize, name: String, file: String, breaks: Vec<BreakHead> },
+    /// A break was tried. One that is never told of could not be made: there was nothing to break.
+    BreakTried {
+        drill: usize,
+        #[serde(rename = "break")]
+        name: String,
+        verdict: BreakVerdict,
+    },
+    /// A proof has ended.
+    ProofFinished { drill: usize, outcome: Outcome, duration_ms: u64 },
+    /// A plan was made. Nothing is run.
+    PlanMade { plan: Box<PlanOutline> },
     /// Clean-up has ended; `left` names what could not be removed.
     CleanedUp { left: Vec<String>, duration_ms: u64 },
     /// The run has ended.

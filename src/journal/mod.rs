@@ -4,13 +4,17 @@
 
 mod event;
 mod outcome;
+mod outline;
 mod problem;
+mod proof;
 mod redact;
 mod texts;
 mod writer;
 
-pub use event::{Budget, Entry, Event, Facts, StepHead, TrafficCount};
+pub use event::{Budget, Command, Entry, Event, Facts, StepHead, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
+pub use outline::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
 pub use problem::{Cause, Note, Place, Problem};
+pub use proof::{BreakHead, BreakVerdict, Sign};
 pub use redact::Redactor;
 pub use writer::{Heard, Journal, Listener, Written};

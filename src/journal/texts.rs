@@ -2,7 +2,10 @@
 //!
 //! Every field is named, so that a new one cannot be forgotten: the program does not compile without it.
 
-use super::{Event, Place, Problem, StepHead, TrafficCount};
+use super::{
+    BreakHead, BreakOutline, BreakVerdict, Event, NodeOutline, Place, PlanOutline, Problem, RpoOutline, RtoOutline,
+    Sign, StepHead, StepOutline, TrafficCount,
+};
 
 /// Is called for each text.
 type Visit<'v> = &'v mut dyn FnMut(&mut String);
@@ -25,11 +28,64 @@ impl StepHead {
     }
 }
 
+impl BreakVerdict {
+    fn each_text(&mut self, visit: Visit<'_>) {
+        match self {
+            BreakVerdict::Noticed(Sign { by, place, said }) => [by, place, said].into_iter().for_each(visit),
+            BreakVerdict::Missed { passed } => passed.iter_mut().for_each(visit),
+            BreakVerdict::Ignored { because: text } | BreakVerdict::Errored { why: text } => visit(text),
+        }
+    }
+}
+
+impl PlanOutline {
+    fn each_text(&mut self, visit: Visit<'_>) {
+        let PlanOutline {
+            name,
+            file,
+            about,
+            postgres: _,
+            timeout_ms: _,
+            nodes,
+            repos,
+            steps,
+            rto,
+            rpo,
+            breaks,
+            checks: _,
+        } = self;
+        [name, file, about].into_iter().for_each(&mut *visit);
+        for NodeOutline { name, follows, archive_to, external: _, settings, made_by: _ } in nodes {
+            visit(name);
+            follows.iter_mut().chain(archive_to).for_each(&mut *visit);
+            settings.iter_mut().flat_map(|(name, value)| [name, value]).for_each(&mut *visit);
+        }
+        for (name, copy_of) in repos {
+            visit(name);
+            copy_of.iter_mut().for_each(&mut *visit);
+        }
+        for StepOutline { head, within_ms: _, fails, when: _, finally: _, refers } in steps {
+            head.each_text(visit);
+            fails.iter_mut().chain(refers).for_each(&mut *visit);
+        }
+        if let Some(RtoOutline { from, to, max_ms: _ }) = rto {
+            [from, to].into_iter().for_each(&mut *visit);
+        }
+        if let Some(RpoOutline { traffic, max_lost: _, max_time_ms: _, only_checked: _ }) = rpo {
+            visit(traffic);
+        }
+        for BreakOutline { name, ignored } in breaks {
+            visit(name);
+            ignored.iter_mut().for_each(&mut *visit);
+        }
+    }
+}
+
 impl Event {
     /// Every text but the lines of files, and the names and values of facts.
     pub(super) fn each_text(&mut self, visit: Visit<'_>) {
         match self {
-            Event::RunStarted { run: _, version: _, drills: _, backend: _, backend_reason, seed: _ } => {
+            Event::RunStarted { run: _, version: _, command: _, drills: _, backend: _, backend_reason, seed: _ } => {
                 visit(backend_reason);
             }
             Event::DrillStarted { drill: _, name, file, about, postgres: _, backend: _, seed: _, steps } => {
@@ -69,6 +125,18 @@ impl Event {
                 told(message, problem, visit);
                 visit(again);
             }
+            Event::ProofStarted { drill: _, name, file, breaks } => {
+                [name, file].into_iter().for_each(&mut *visit);
+                for BreakHead { name, step: _, remedy } in breaks {
+                    [name, remedy].into_iter().for_each(&mut *visit);
+                }
+            }
+            Event::BreakTried { drill: _, name, verdict } => {
+                visit(name);
+                verdict.each_text(visit);
+            }
+            Event::ProofFinished { drill: _, outcome: _, duration_ms: _ } => {}
+            Event::PlanMade { plan } => plan.each_text(visit),
             Event::CleanedUp { left, duration_ms: _ } => left.iter_mut().for_each(visit),
             Event::RunFinished { outcome: _, exit_code: _, duration_ms: _ } => {}
         }

@@ -70,6 +70,11 @@ impl Journal {
         Journal { inner: Arc::new(Mutex::new(Inner { listeners, redactor })), start: Instant::now() }
     }
 
+    /// From now on it tells this listener, too.
+    pub fn also_tell(&self, listener: Box<dyn Listener>) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).listeners.push(listener);
+    }
+
     /// Milliseconds since the run's start.
     pub fn elapsed_ms(&self) -> u64 {
         self.start.elapsed().as_millis() as u64

@@ -4,6 +4,7 @@ mod breaks;
 mod budgets;
 mod declared;
 mod lines;
+mod outline;
 mod resolve;
 
 use std::collections::BTreeMap;

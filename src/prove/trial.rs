@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::damage::{self, Done};
-use super::verdict::{Verdict, of_steps};
+use super::verdict::of_steps;
 use crate::harness::Checks;
-use crate::journal::Problem;
+use crate::journal::{BreakVerdict, Problem};
 use crate::plan::{Break, NamedBreak};
 use crate::run::{Block, Change, Fork, Trial};
 
@@ -17,7 +17,7 @@ use crate::run::{Block, Change, Fork, Trial};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tried {
     /// The judgements spoke.
-    Judged(Verdict),
+    Judged(BreakVerdict),
     /// There is nothing to damage: the tables have no such thing.
     Nothing,
     /// It cannot be undone here, since users are at work: it takes a run of its own.
@@ -63,9 +63,10 @@ impl Trials {
     fn note(&self, one: &NamedBreak, tried: Tried) {
         let mut all = self.tried();
         match (all.get_mut(&one.name), tried) {
-            (Some(Tried::Judged(Verdict::Missed(before))), Tried::Judged(Verdict::Missed(passed))) => {
-                before.extend(passed)
-            }
+            (
+                Some(Tried::Judged(BreakVerdict::Missed { passed: before })),
+                Tried::Judged(BreakVerdict::Missed { passed }),
+            ) => before.extend(passed),
             (_, tried) => {
                 all.insert(one.name.clone(), tried);
             }
@@ -76,7 +77,7 @@ impl Trials {
     fn is_open(&self, one: &NamedBreak) -> bool {
         match self.tried().get(&one.name) {
             None => true,
-            Some(tried) => !self.in_earnest && matches!(tried, Tried::Judged(Verdict::Missed(_))),
+            Some(tried) => !self.in_earnest && matches!(tried, Tried::Judged(BreakVerdict::Missed { .. })),
         }
     }
 
@@ -101,7 +102,8 @@ impl Trials {
                 return Ok(());
             }
             Err(why) => {
-                self.note(one, Tried::Judged(Verdict::Unjudged(format!("the damage could not be done: {why}"))));
+                let why = format!("the damage could not be done: {why}");
+                self.note(one, Tried::Judged(BreakVerdict::Errored { why }));
                 return Ok(());
             }
         };

@@ -1,38 +1,14 @@
 //! Whether a break was noticed, from what was heard of the broken run.
 
 use crate::harness::{Role, Shift};
-use crate::journal::{Cause, Event, Outcome, Problem};
+use crate::journal::{BreakVerdict, Cause, Event, Outcome, Problem, Sign};
 use crate::plan::{Break, Damage, Plan};
 
-/// What came of a break.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The drill noticed.
-    Noticed(Sign),
-    /// Everything passed all the same: these judgements, each with its place.
-    Missed(Vec<String>),
-    /// The scenario says that it makes no difference, and why.
-    Ignored(String),
-    /// Nobody knows: the lab failed, or something that has nothing to do with the break.
-    Unjudged(String),
-}
-
-/// By what a break was noticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sign {
-    /// The step's name, or the budget's.
-    pub by: String,
-    /// `dropped-table.yaml:58`; empty where it is no place in the file.
-    pub place: String,
-    /// What was said, in a line.
-    pub said: String,
-}
-
 /// What a broken run comes to.
-pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
+pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
     // What fails before the break is not made by it.
     let verdict = of_steps(plan, what.step().unwrap_or_default(), events);
-    if !matches!(verdict, Verdict::Missed(_)) {
+    if !matches!(verdict, BreakVerdict::Missed { .. }) {
         return verdict;
     }
     let end = events.iter().find_map(|event| match event {
@@ -48,19 +24,19 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> Verdict {
     });
     match (end, budget) {
         (Some((Outcome::Passed, ..)), _) => verdict,
-        (Some((Outcome::Failed, ..)), Some(sign)) => Verdict::Noticed(sign),
+        (Some((Outcome::Failed, ..)), Some(sign)) => BreakVerdict::Noticed(sign),
         (Some((Outcome::Failed, Some(problem), _)), None) => {
-            Verdict::Noticed(sign("the drill".to_owned(), problem, plan))
+            BreakVerdict::Noticed(sign("the drill".to_owned(), problem, plan))
         }
         (Some((_, _, message)), _) => {
-            Verdict::Unjudged(message.clone().unwrap_or_else(|| "it did not come to its end".to_owned()))
+            unknown(message.clone().unwrap_or_else(|| "the broken drill did not finish".to_owned()))
         }
-        (None, _) => Verdict::Unjudged("it was not run".to_owned()),
+        (None, _) => unknown("the broken drill was not run".to_owned()),
     }
 }
 
 /// What the steps of a run come to: the first that did not pass decides. `Missed` where all passed.
-pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
+pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> BreakVerdict {
     let mut passed = Vec::new();
     for event in events {
         let Event::StepFinished { index, outcome, problem, message, .. } = event else { continue };
@@ -82,17 +58,17 @@ pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> Verdict {
         let by_itself = *outcome == Outcome::Failed && problem.cause != Cause::DrillDeadline;
         return match () {
             () if step.head.index < from => {
-                Verdict::Unjudged(format!("it failed before the break, at {}: {}", sign.place, sign.said))
+                unknown(format!("it failed before the break, at {}: {}", sign.place, sign.said))
             }
-            () if by_itself || problem.cause == Cause::Missing => Verdict::Noticed(sign),
-            () => Verdict::Unjudged(format!("{}: {}", sign.place, sign.said)),
+            () if by_itself || problem.cause == Cause::Missing => BreakVerdict::Noticed(sign),
+            () => unknown(format!("{}: {}", sign.place, sign.said)),
         };
     }
     passed.dedup();
-    Verdict::Missed(passed)
+    BreakVerdict::Missed { passed }
 }
 
-/// What could be added to a drill that has missed a break.
+/// What to add to a drill that misses the break.
 pub fn remedy(what: &Break) -> String {
     match what {
         Break::LeftOut(_) => {
@@ -126,14 +102,8 @@ pub fn remedy(what: &Break) -> String {
     }
 }
 
-/// All that went wrong in a run.
-pub fn problems(events: &[Event]) -> Vec<Problem> {
-    let found = events.iter().filter_map(|event| match event {
-        Event::StepFinished { outcome: Outcome::Failed | Outcome::Errored, problem, .. } => problem.clone(),
-        Event::BudgetJudged { problem, .. } | Event::DrillFinished { problem, .. } => problem.clone(),
-        _ => None,
-    });
-    found.collect()
+fn unknown(why: String) -> BreakVerdict {
+    BreakVerdict::Errored { why }
 }
 
 fn sign(by: String, problem: &Problem, plan: &Plan) -> Sign {
@@ -203,10 +173,10 @@ steps:
     /// What a run with the second step left out comes to.
     fn verdict(events: &[Event]) -> String {
         match of_run(&plan(), &Break::NoIncident(1), events) {
-            Verdict::Noticed(sign) => format!("noticed by {} at {}: {}", sign.by, sign.place, sign.said),
-            Verdict::Missed(passed) => format!("missed by {}", passed.join(", ")),
-            Verdict::Ignored(because) => because,
-            Verdict::Unjudged(why) => format!("unjudged: {why}"),
+            BreakVerdict::Noticed(sign) => format!("noticed by {} at {}: {}", sign.by, sign.place, sign.said),
+            BreakVerdict::Missed { passed } => format!("missed by {}", passed.join(", ")),
+            BreakVerdict::Ignored { because } => because,
+            BreakVerdict::Errored { why } => format!("unknown: {why}"),
         }
     }
 
@@ -219,12 +189,12 @@ steps:
         let missing = Problem::new("no such mark").because(Cause::Missing);
         assert!(verdict(&[step(2, Errored, Some(missing)), end(Errored, None)]).starts_with("noticed by start master"));
         let gone = [step(2, Errored, failed("no Docker")), unmeasured(), end(Errored, None)];
-        assert_eq!(verdict(&gone), "unjudged: drill.yaml:7: no Docker");
+        assert_eq!(verdict(&gone), "unknown: drill.yaml:7: no Docker");
         let late =
             [step(2, Failed, failed("too late").map(|late| late.because(Cause::DrillDeadline))), end(Failed, None)];
-        assert!(verdict(&late).starts_with("unjudged: "));
+        assert!(verdict(&late).starts_with("unknown: "));
         let before = [step(0, Failed, failed("slow")), end(Failed, None)];
-        assert_eq!(verdict(&before), "unjudged: it failed before the break, at drill.yaml:5: slow");
+        assert_eq!(verdict(&before), "unknown: it failed before the break, at drill.yaml:5: slow");
         let missed = verdict(&[step(3, Passed, None), end(Passed, None)]);
         assert_eq!(missed, "missed by items on master same as data (drill.yaml:8)");
     }
@@ -235,12 +205,12 @@ steps:
             verdict(&[unmeasured(), end(Outcome::Failed, None)]),
             "noticed by the budget of rto at : never measured"
         );
-        assert_eq!(verdict(&[unmeasured(), end(Outcome::Errored, Some("interrupted"))]), "unjudged: interrupted");
+        assert_eq!(verdict(&[unmeasured(), end(Outcome::Errored, Some("interrupted"))]), "unknown: interrupted");
         assert_eq!(
             verdict(&[end(Outcome::Failed, Some("this drill judged nothing"))]),
             "noticed by the drill at : this drill judged nothing"
         );
-        assert_eq!(verdict(&[end(Outcome::Skipped, Some("not begun"))]), "unjudged: not begun");
-        assert_eq!(verdict(&[]), "unjudged: it was not run");
+        assert_eq!(verdict(&[end(Outcome::Skipped, Some("not begun"))]), "unknown: not begun");
+        assert_eq!(verdict(&[]), "unknown: the broken drill was not run");
     }
 }

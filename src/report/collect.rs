@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::journal::{Budget, Entry, Event, Facts, Outcome, Problem, StepHead, TrafficCount};
+use crate::journal::{Command, Entry, Event, Outcome};
+
+use super::drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
+use super::proof::{BreakRecord, ProofRecord, Score};
 
 /// A run, as far as it was told. Feed it with [`RunRecord::hear`].
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,8 @@ pub struct RunRecord {
     pub version: String,
     /// When the first event was written.
     pub started: Option<Timestamp>,
+    /// What it does with its drills.
+    pub command: Command,
     /// How many drills were meant to run.
     pub planned: usize,
     /// `docker` or `local`.
@@ -34,76 +39,6 @@ pub struct RunRecord {
     pub finished: Option<(Outcome, u8, u64)>,
     /// The time of the last event since the run's start, in milliseconds.
     pub last_ms: u64,
-}
-
-/// A drill, as far as it was told.
-#[derive(Debug, Clone, Default)]
-pub struct DrillRecord {
-    /// Its name.
-    pub name: String,
-    /// Its file, as the user named it.
-    pub file: String,
-    /// What it is about.
-    pub about: String,
-    /// The version of PostgreSQL.
-    pub postgres: String,
-    /// `docker` or `local`.
-    pub backend: String,
-    /// Its seed.
-    pub seed: u64,
-    /// When it began, since the run's start, in milliseconds.
-    pub began_ms: u64,
-    /// When it began.
-    pub started: Option<Timestamp>,
-    /// Its steps, in the order of the file.
-    pub steps: Vec<StepRecord>,
-    /// Its servers that came up, and how long that took in milliseconds.
-    pub nodes: Vec<(String, u64)>,
-    /// Its budgets, and what is wrong with them.
-    pub budgets: Vec<(Budget, Option<Problem>)>,
-    /// What became of the users' transactions, as told last, by the traffic step's id.
-    pub traffic: Vec<TrafficCount>,
-    /// Kept servers, and the command that opens a session on each.
-    pub kept: Vec<(String, String)>,
-    /// What was to be known and changed no verdict.
-    pub warnings: Vec<String>,
-    /// How it ended, where it did.
-    pub end: Option<DrillEnd>,
-    /// The time of the last event that concerned it, since the run's start, in milliseconds.
-    pub last_ms: u64,
-}
-
-/// How a drill ended, in the words of [`Event::DrillFinished`].
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of the event")]
-pub struct DrillEnd {
-    pub outcome: Outcome,
-    pub duration_ms: u64,
-    pub message: Option<String>,
-    pub problem: Option<Problem>,
-    pub again: String,
-}
-
-/// A step, as far as it was told.
-#[derive(Debug, Clone)]
-pub struct StepRecord {
-    /// What was told of it before it ran.
-    pub head: StepHead,
-    /// When it began since the drill's start, in milliseconds; `None` where it never did.
-    pub started_ms: Option<u64>,
-    /// How it ended, where it did.
-    pub end: Option<StepEnd>,
-}
-
-/// How a step ended, in the words of [`Event::StepFinished`].
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of the event")]
-pub struct StepEnd {
-    pub outcome: Outcome,
-    pub duration_ms: u64,
-    pub message: Option<String>,
-    pub problem: Option<Problem>,
-    pub facts: Facts,
 }
 
 /// How many drills came out how.
@@ -125,14 +60,18 @@ pub fn explain_counts(counts: Counts) -> String {
 impl RunRecord {
     /// Takes one event in.
     pub fn hear(&mut self, entry: &Entry) {
+        // A plan is of no run.
+        if matches!(entry.event, Event::PlanMade { .. }) {
+            return;
+        }
         self.started.get_or_insert(entry.at);
         self.last_ms = self.last_ms.max(entry.elapsed_ms);
         if let Some(drill) = drill_of(&entry.event) {
             self.drill(drill).last_ms = entry.elapsed_ms;
         }
         match entry.event.clone() {
-            Event::RunStarted { run, version, drills, backend, backend_reason, seed } => {
-                (self.run, self.version, self.planned) = (run, version, drills);
+            Event::RunStarted { run, version, command, drills, backend, backend_reason, seed } => {
+                (self.run, self.version, self.command, self.planned) = (run, version, command, drills);
                 (self.backend, self.backend_reason, self.seed) = (backend, backend_reason, seed);
             }
             Event::DrillStarted { drill, name, file, about, postgres, backend, seed, steps } => {
@@ -161,11 +100,23 @@ impl RunRecord {
             Event::DrillFinished { drill, outcome, duration_ms, message, problem, again, kept: _ } => {
                 self.drill(drill).end = Some(DrillEnd { outcome, duration_ms, message, problem, again });
             }
+            Event::ProofStarted { drill, name, file, breaks } => {
+                let drill = self.drill(drill);
+                (drill.name, drill.file, drill.began_ms) = (name, file, entry.elapsed_ms);
+                let breaks = breaks.into_iter().map(|head| BreakRecord { head, verdict: None }).collect();
+                drill.proof = Some(ProofRecord { breaks, end: None });
+            }
+            Event::BreakTried { drill, name, verdict } => {
+                self.drill(drill).proof.get_or_insert_default().tried(name, verdict);
+            }
+            Event::ProofFinished { drill, outcome, duration_ms } => {
+                self.drill(drill).proof.get_or_insert_default().end = Some((outcome, duration_ms));
+            }
             Event::CleanedUp { left, duration_ms: _ } => self.left = left,
             Event::RunFinished { outcome, exit_code, duration_ms } => {
                 self.finished = Some((outcome, exit_code, duration_ms));
             }
-            Event::StepWaiting { .. } => {}
+            Event::StepWaiting { .. } | Event::PlanMade { .. } => {}
         }
     }
 
@@ -212,137 +163,32 @@ impl RunRecord {
         counts
     }
 
+    /// How many breaks of all drills came out how.
+    pub fn score(&self) -> Score {
+        let proofs = self.drills.values().filter_map(|drill| drill.proof.as_ref());
+        proofs.fold(Score::default(), |score, proof| score.plus(proof.score()))
+    }
+
+    /// How many drills did not pass unbroken, so that nothing is proved of them.
+    pub fn not_proved(&self) -> usize {
+        let proved = self.drills.values().filter(|drill| drill.proof.is_some());
+        proved.filter(|drill| matches!(drill.unbroken(), Outcome::Failed | Outcome::Errored)).count()
+    }
+
+    /// The drill that has ended with this event. One that is proved ends with its proof.
+    pub(super) fn ended(&self, event: &Event) -> Option<(usize, &DrillRecord)> {
+        let proved = |drill: &DrillRecord| drill.proof.is_some();
+        let (at, by_proof) = match event {
+            Event::DrillFinished { drill, .. } => (*drill, false),
+            Event::ProofFinished { drill, .. } => (*drill, true),
+            _ => return None,
+        };
+        self.drills.get(&at).filter(|drill| proved(drill) == by_proof).map(|drill| (at, drill))
+    }
+
     /// How many of the drills that were meant to run never began.
     pub fn not_begun(&self) -> usize {
         self.planned.saturating_sub(self.drills.len())
-    }
-}
-
-impl DrillRecord {
-    /// The step at that place; one that was not announced gets a name all the same.
-    fn step(&mut self, index: usize) -> &mut StepRecord {
-        let at = match self.steps.iter().position(|step| step.head.index == index) {
-            Some(at) => at,
-            None => {
-                let name = format!("step {}", index + 1);
-                let kind = "step".to_owned();
-                let head = StepHead { index, id: None, kind, name, line: 0, recovers: false, group: None };
-                self.steps.push(StepRecord { head, started_ms: None, end: None });
-                self.steps.len() - 1
-            }
-        };
-        &mut self.steps[at]
-    }
-
-    fn count_traffic(&mut self, count: TrafficCount) {
-        match self.traffic.iter_mut().find(|known| known.id == count.id) {
-            // A later count that looked for no losses does not take back what was found.
-            Some(known) => {
-                let (checked, wrote_nothing, without_ledger) = match count.was_judged() {
-                    true => (count.checked, count.wrote_nothing, count.without_ledger),
-                    false => (known.checked, known.wrote_nothing, known.without_ledger),
-                };
-                *known = TrafficCount {
-                    checked,
-                    wrote_nothing,
-                    without_ledger,
-                    not_checked: count.acknowledged.saturating_sub(checked + wrote_nothing),
-                    lost: count.lost.or(known.lost),
-                    duplicated: count.duplicated.or(known.duplicated),
-                    partial: count.partial.or(known.partial),
-                    unexpected: count.unexpected.or(known.unexpected),
-                    rejected_present: count.rejected_present.or(known.rejected_present),
-                    lost_work_ms: count.lost_work_ms.or(known.lost_work_ms),
-                    ..count
-                };
-            }
-            None => self.traffic.push(count),
-        }
-    }
-
-    /// How it came out: as it said at its end, unless that is better than a step or a budget of it. A drill that never ended
-    /// is errored.
-    pub fn outcome(&self) -> Outcome {
-        let parts = || {
-            let steps = self.steps.iter().map(|step| self.step_outcome(step));
-            steps.chain(self.budgets.iter().map(|(budget, _)| budget.outcome))
-        };
-        match self.end.as_ref().map(|end| end.outcome) {
-            None => Outcome::Errored,
-            Some(said @ (Outcome::Failed | Outcome::Errored)) => said,
-            Some(_) if parts().any(|outcome| outcome == Outcome::Errored) => Outcome::Errored,
-            Some(_) if parts().any(|outcome| outcome == Outcome::Failed) => Outcome::Failed,
-            Some(said) => said,
-        }
-    }
-
-    /// How a step of it came out: one that began and did not end is errored, one that never began is skipped.
-    pub fn step_outcome(&self, step: &StepRecord) -> Outcome {
-        match (&step.end, step.started_ms) {
-            (Some(end), _) => end.outcome,
-            (None, Some(_)) => Outcome::Errored,
-            (None, None) => Outcome::Skipped,
-        }
-    }
-
-    /// What is said of a step: its problem in one line, or the reason why it was skipped.
-    pub fn step_message(&self, step: &StepRecord) -> Option<String> {
-        let skipped = || self.end.as_ref().filter(|end| end.outcome == Outcome::Skipped)?.message.clone();
-        match (&step.end, step.started_ms) {
-            (Some(end), _) => end.message.clone().or_else(|| Some(end.problem.as_ref()?.title.clone())),
-            (None, Some(_)) => Some("it was running when the drill ended".to_owned()),
-            (None, None) => Some(skipped().unwrap_or_else(|| "not run: the drill ended before it".to_owned())),
-        }
-    }
-
-    /// What is said of the drill as a whole.
-    pub fn message(&self) -> Option<String> {
-        match &self.end {
-            None => Some("the run ended before this drill did".to_owned()),
-            Some(end) => end.message.clone().or_else(|| Some(end.problem.as_ref()?.title.clone())),
-        }
-    }
-
-    /// How long it took, or had taken when it was last heard of, in milliseconds.
-    pub fn duration_ms(&self) -> u64 {
-        self.end.as_ref().map_or(self.last_ms.saturating_sub(self.began_ms), |end| end.duration_ms)
-    }
-
-    /// `17.2, docker`. Nothing for an invalid scenario, which is run nowhere.
-    pub fn place(&self) -> String {
-        [&self.postgres, &self.backend]
-            .into_iter()
-            .filter(|word| !word.is_empty() && *word != "none")
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
-    /// `dropped-table (17.2, docker)`.
-    pub fn title(&self) -> String {
-        match self.place() {
-            place if place.is_empty() => self.name.clone(),
-            place => format!("{} ({place})", self.name),
-        }
-    }
-
-    /// The steps of the recovery that passed, and how long each took.
-    pub fn recoveries(&self) -> impl Iterator<Item = (&StepRecord, u64)> {
-        self.steps.iter().filter(|step| step.head.recovers).filter_map(|step| {
-            Some((step, step.end.as_ref().filter(|end| end.outcome == Outcome::Passed)?.duration_ms))
-        })
-    }
-
-    /// How many acknowledged transactions were checked, and how many were not.
-    pub fn checked(&self) -> (u64, u64) {
-        let sum = |of: fn(&TrafficCount) -> u64| self.traffic.iter().map(of).fold(0, u64::saturating_add);
-        (sum(|count| count.checked), sum(|count| count.not_checked))
-    }
-
-    /// The most that any look at it found lost; `None` where nothing looked.
-    pub fn lost(&self) -> Option<u64> {
-        let budgets = self.budgets.iter().filter_map(|(budget, _)| budget.measured_lost);
-        self.traffic.iter().filter_map(|count| count.lost).reduce(u64::saturating_add).or_else(|| budgets.max())
     }
 }
 
@@ -357,8 +203,11 @@ fn drill_of(event: &Event) -> Option<usize> {
         | Event::TrafficFinished { drill, .. }
         | Event::BudgetJudged { drill, .. }
         | Event::NodeKept { drill, .. }
-        | Event::DrillFinished { drill, .. } => Some(*drill),
+        | Event::DrillFinished { drill, .. }
+        | Event::ProofStarted { drill, .. }
+        | Event::BreakTried { drill, .. }
+        | Event::ProofFinished { drill, .. } => Some(*drill),
         Event::Warned { drill, .. } => *drill,
-        Event::RunStarted { .. } | Event::CleanedUp { .. } | Event::RunFinished { .. } => None,
+        Event::RunStarted { .. } | Event::PlanMade { .. } | Event::CleanedUp { .. } | Event::RunFinished { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::journal::{Budget, Facts, Outcome, TrafficCount};
 use crate::pg::condition::condition;
 
-use super::collect::DrillRecord;
+use super::drill::DrillRecord;
 use super::text::{duration, one_line, thousands};
 
 /// How many recovery steps are told of where no budget measures them.

@@ -83,7 +83,7 @@ impl Listener for FileReport {
             Event::RunFinished { .. } => true,
             _ if self.written() == Written::Stream => false,
             Event::RunStarted { .. } => true,
-            Event::DrillStarted { .. } | Event::DrillFinished { .. } => due,
+            Event::DrillStarted { .. } | Event::DrillFinished { .. } | Event::ProofFinished { .. } => due,
             _ => false,
         };
         if write {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use crate::journal::{Entry, Event, Listener};
 
-use super::collect::{DrillRecord, RunRecord};
+use super::collect::RunRecord;
+use super::drill::DrillRecord;
 use super::file::WriteFailures;
 use super::markdown::markdown;
 use super::snippet;
@@ -39,7 +40,7 @@ impl Github {
     fn summarize(&mut self) {
         self.summarized = true;
         let unfinished: String =
-            self.record.drills.values().filter(|drill| drill.end.is_none()).map(annotations).collect();
+            self.record.drills.values().filter(|drill| !drill.has_ended()).map(annotations).collect();
         self.print(&unfinished);
         if !self.record.left.is_empty() {
             let left = self.record.left.join(", ");
@@ -64,8 +65,8 @@ impl Listener for Github {
     fn hear(&mut self, entry: &Entry) {
         self.record.hear(entry);
         match &entry.event {
-            Event::DrillFinished { drill, .. } => {
-                let text = self.record.drills.get(drill).map(annotations).unwrap_or_default();
+            Event::DrillFinished { .. } | Event::ProofFinished { .. } => {
+                let text = self.record.ended(&entry.event).map(|(_, drill)| annotations(drill)).unwrap_or_default();
                 self.print(&text);
             }
             Event::Warned { message, .. } => self.print(&format!("::warning title=drillyard::{}\n", data(message))),

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::io;
 
-use crate::journal::Outcome;
+use crate::journal::{Command, Outcome};
 
-use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
+use super::collect::{RunRecord, explain_counts};
+use super::drill::{DrillRecord, StepRecord};
 use super::facts::{explain_facts, measured_of, unconfirmed, why_not_checked};
 use super::format::{Format, Made};
+use super::proof::{ProofRecord, explained};
 use super::snippet;
 use super::text::{count, duration, one_line, thousands, visible};
 use super::trouble::is_bad;
@@ -25,7 +27,7 @@ const STYLE: &str = include_str!("html.css");
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {
     let outcome = record.outcome();
-    let title = format!("Recovery drills {outcome}: {}", explain_counts(record.counts()));
+    let title = format!("{} {outcome}: {}", what(record), explain_counts(record.counts()));
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -40,9 +42,16 @@ pub(super) fn render(record: &RunRecord) -> io::Result<String> {
     Ok(page)
 }
 
+fn what(record: &RunRecord) -> &'static str {
+    match record.command {
+        Command::Run => "Recovery drills",
+        Command::Prove => "Proofs of recovery drills",
+    }
+}
+
 fn head(page: &mut String, record: &RunRecord) {
     let (outcome, counts) = (record.outcome(), record.counts());
-    let _ = writeln!(page, "<header>\n<h1><span class=\"badge {outcome}\">{outcome}</span> Recovery drills</h1>");
+    let _ = writeln!(page, "<header>\n<h1><span class=\"badge {outcome}\">{outcome}</span> {}</h1>", what(record));
     page.push_str("<p class=\"counts\">");
     let numbers = [
         (counts.passed, Outcome::Passed),
@@ -119,6 +128,9 @@ fn card(page: &mut String, at: usize, drill: &DrillRecord) {
         );
     }
     tiles(page, drill);
+    if let Some(proof) = &drill.proof {
+        breaks(page, proof);
+    }
     timeline(page, drill);
     let mut facts = vec![("file".to_owned(), drill.file.clone()), ("seed".to_owned(), drill.seed.to_string())];
     let nodes = drill.nodes.iter().map(|(node, ms)| format!("{node} {}", duration(*ms)));
@@ -128,6 +140,26 @@ fn card(page: &mut String, at: usize, drill: &DrillRecord) {
     facts.retain(|(_, value)| !value.is_empty());
     list(page, &facts);
     page.push_str("</section>\n");
+}
+
+/// How the drill was broken, and whether it noticed.
+fn breaks(page: &mut String, proof: &ProofRecord) {
+    if proof.verdicts().next().is_none() {
+        return;
+    }
+    let score = proof.score().explained();
+    let _ = writeln!(page, "<h3>Breaks noticed: {score}</h3>\n<table class=\"breaks\">");
+    for (head, verdict) in proof.verdicts() {
+        let _ = writeln!(
+            page,
+            "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td></tr>",
+            verdict.outcome(),
+            verdict.as_str(),
+            escape(&head.name),
+            escape(&explained(head, verdict)),
+        );
+    }
+    page.push_str("</table>\n");
 }
 
 /// The numbers that decide: budgets, and what became of the users' transactions.
@@ -188,7 +220,9 @@ fn timeline(page: &mut String, drill: &DrillRecord) {
     }
     let took = |step: &StepRecord| step.end.as_ref().map_or(0, |end| end.duration_ms);
     let ends = drill.steps.iter().filter_map(|step| Some(step.started_ms?.saturating_add(took(step))));
-    let whole = ends.chain([drill.duration_ms()]).max().unwrap_or(0).max(1);
+    // Of a proof, the unbroken drill alone.
+    let all = drill.end.as_ref().map_or_else(|| drill.duration_ms(), |end| end.duration_ms);
+    let whole = ends.chain([all]).max().unwrap_or(0).max(1);
     // What passed is of use when someone asks for it.
     let open = if is_bad(drill.outcome()) { " open" } else { "" };
     let _ = writeln!(

@@ -1,17 +1,20 @@
 //! The JSON report, version 1: the fields of docs/reports.md in their order.
 //!
 //! Fields that came later (`message`, `problem`, `kept`, `again`, `warnings`, `left`) stand behind the others, and are left out
-//! where there is nothing to say.
+//! if there is nothing to say. A proof has all of them, and some of its own.
 
 use std::io;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::journal::{Budget, Facts, Outcome, Problem, TrafficCount};
+use crate::journal::{BreakHead, BreakVerdict, Budget, Command, Facts, Outcome, Problem, TrafficCount};
 
-use super::collect::{DrillRecord, RunRecord, StepRecord};
+use super::collect::RunRecord;
+use super::drill::{DrillRecord, StepRecord};
 use super::format::{Format, Made};
+use super::proof::{ProofRecord, passed_over};
+use super::trouble::is_bad;
 
 pub(super) const FORMAT: Format = Format {
     name: "json",
@@ -24,12 +27,18 @@ pub(super) const FORMAT: Format = Format {
 #[derive(Serialize)]
 struct Run<'a> {
     drillyard: u8,
+    /// Left out of a run's report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Command>,
     run: &'a str,
     started: Option<Timestamp>,
     duration_ms: u64,
     outcome: Outcome,
     /// Null where the run broke off: what the process ended with is not known then.
     exit_code: Option<u8>,
+    /// Of a proof, why it ended before the first drill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Option<String>>,
     drills: Vec<Drill<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     not_begun: usize,
@@ -61,6 +70,31 @@ struct Drill<'a> {
     again: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
+    #[serde(flatten)]
+    proof: Option<Proof<'a>>,
+}
+
+/// What a report says besides of a drill that was proved.
+#[derive(Serialize)]
+struct Proof<'a> {
+    unbroken: Outcome,
+    unbroken_ms: u64,
+    noticed: usize,
+    missed: usize,
+    ignored: usize,
+    errored: usize,
+    problems: Vec<String>,
+    breaks: Vec<Break<'a>>,
+}
+
+#[derive(Serialize)]
+struct Break<'a> {
+    #[serde(rename = "break")]
+    name: &'a str,
+    verdict: &'static str,
+    by: Option<&'a str>,
+    place: Option<&'a str>,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -111,13 +145,16 @@ struct Kept<'a> {
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {
+    let proof = record.command == Command::Prove;
     let run = Run {
         drillyard: 1,
+        command: proof.then_some(record.command),
         run: &record.run,
         started: record.started,
         duration_ms: record.duration_ms(),
         outcome: record.outcome(),
         exit_code: record.exit_code(),
+        error: proof.then(|| before_the_first_drill(record)),
         drills: record.drills.values().map(drill).collect(),
         not_begun: record.not_begun(),
         warnings: &record.warnings,
@@ -147,6 +184,7 @@ fn drill(record: &DrillRecord) -> Drill<'_> {
         kept: record.kept.iter().map(|(node, shell)| Kept { node, shell }).collect(),
         again: end.map(|end| end.again.as_str()).filter(|again| !again.is_empty()),
         warnings: &record.warnings,
+        proof: record.proof.as_ref().map(|proof| proved(record, proof)),
     }
 }
 
@@ -155,6 +193,43 @@ fn first_cause(record: &DrillRecord) -> Option<String> {
     let problem = record.troubles().into_iter().next()?.problem;
     let label = problem.places.first().map(|place| place.label.as_str()).filter(|label| !label.is_empty());
     Some(label.map_or_else(|| problem.title.clone(), |label| format!("{}: {label}", problem.title)))
+}
+
+fn before_the_first_drill(record: &RunRecord) -> Option<String> {
+    let ended_early = record.drills.is_empty() && record.exit_code().is_some_and(|code| code != 0);
+    ended_early.then(|| record.warnings.join("\n"))
+}
+
+fn proved<'a>(record: &'a DrillRecord, proof: &'a ProofRecord) -> Proof<'a> {
+    let score = proof.score();
+    let steps =
+        record.steps.iter().filter_map(|step| step.end.as_ref().filter(|end| is_bad(end.outcome))?.problem.as_ref());
+    let budgets = record.budgets.iter().filter_map(|(_, problem)| problem.as_ref());
+    let whole = record.end.as_ref().and_then(|end| end.problem.as_ref());
+    Proof {
+        unbroken: record.unbroken(),
+        unbroken_ms: record.unbroken_ms(),
+        noticed: score.noticed,
+        missed: score.missed,
+        ignored: score.ignored,
+        errored: score.errored,
+        problems: steps.chain(budgets).chain(whole).map(Problem::text).collect(),
+        breaks: proof.verdicts().map(|(head, verdict)| broken(head, verdict)).collect(),
+    }
+}
+
+fn broken<'a>(head: &'a BreakHead, verdict: &'a BreakVerdict) -> Break<'a> {
+    let sign = match verdict {
+        BreakVerdict::Noticed(sign) => Some(sign),
+        _ => None,
+    };
+    let message = match verdict {
+        BreakVerdict::Noticed(sign) => sign.said.clone(),
+        BreakVerdict::Missed { passed } => format!("{}; {}", passed_over(passed), head.remedy),
+        BreakVerdict::Ignored { because: text } | BreakVerdict::Errored { why: text } => text.clone(),
+    };
+    let (by, place) = (sign.map(|sign| sign.by.as_str()), sign.map(|sign| sign.place.as_str()));
+    Break { name: &head.name, verdict: verdict.as_str(), by, place, message }
 }
 
 fn step<'a>(drill: &DrillRecord, record: &'a StepRecord) -> Step<'a> {

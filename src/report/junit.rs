@@ -1,4 +1,4 @@
-//! JUnit XML: a suite for each drill, a case for each step and each budget.
+//! JUnit XML: a suite for each drill, a case for each step and each budget; of a proof, one for each break as well.
 //!
 //! A drill that came out otherwise than all its steps and budgets (its servers did not start, it was interrupted, it judged
 //! nothing) has a case of its own, called `drill`; likewise a run in the suite `drillyard`. So a reader that knows JUnit alone
@@ -12,8 +12,10 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use crate::journal::{Outcome, TrafficCount};
 
-use super::collect::{DrillRecord, RunRecord};
+use super::collect::RunRecord;
+use super::drill::DrillRecord;
 use super::format::{Format, Made};
+use super::proof::explained;
 use super::snippet;
 use super::text::{one_line, visible};
 use super::trouble::{Of, Trouble, UNMEASURED, is_bad};
@@ -126,7 +128,15 @@ fn cases(drill: &DrillRecord) -> Vec<Case> {
         let duration_ms = budget.measured_ms.unwrap_or(0);
         Case { name: format!("budget {}", budget.name), outcome: budget.outcome, status, duration_ms }
     });
-    let mut cases: Vec<Case> = steps.chain(budgets).collect();
+    let verdicts = drill.proof.iter().flat_map(|proof| proof.verdicts());
+    let breaks = verdicts.map(|(head, verdict)| {
+        let outcome = verdict.outcome();
+        let trouble = trouble(&|of| matches!(of, Of::Break(name) if *name == head.name));
+        let message = (outcome == Outcome::Skipped).then(|| explained(head, verdict));
+        let name = format!("break {}", head.name);
+        Case { name, outcome, status: status(outcome, message, trouble), duration_ms: 0 }
+    });
+    let mut cases: Vec<Case> = steps.chain(budgets).chain(breaks).collect();
     let (outcome, whole) = (drill.outcome(), trouble(&|of| *of == Of::Drill));
     if whole.is_some() || !cases.iter().any(|case| case.outcome == outcome) {
         let status = status(outcome, drill.message(), whole);

@@ -1,14 +1,16 @@
 //! A summary in Markdown, made to be read in GitHub's job summary: the drills in a table, then each that did not pass, with its
-//! problems and the timeline of its steps.
+//! problems and the timeline of its steps; of a proof, the breaks of each drill.
 
 use std::fmt::Write;
 use std::io;
 
-use crate::journal::Outcome;
+use crate::journal::{Command, Outcome};
 
-use super::collect::{DrillRecord, RunRecord, explain_counts};
+use super::collect::{RunRecord, explain_counts};
+use super::drill::DrillRecord;
 use super::facts::{explain_facts, explain_traffic};
 use super::format::{Format, Made};
+use super::proof::{ProofRecord, explained};
 use super::snippet;
 use super::text::{duration, one_line, thousands, visible};
 use super::trouble::is_bad;
@@ -30,30 +32,17 @@ pub(super) fn markdown(record: &RunRecord) -> String {
     let mut text = String::new();
     let outcome = record.outcome();
     // A String takes every write.
-    let _ = writeln!(text, "# {} Recovery drills {}\n", sign(outcome), verdict(outcome));
+    let what = match record.command {
+        Command::Run => "Recovery drills",
+        Command::Prove => "Proofs of recovery drills",
+    };
+    let _ = writeln!(text, "# {} {what} {}\n", sign(outcome), verdict(outcome));
     let mut line = format!("**{}** in {}", explain_counts(record.counts()), duration(record.duration_ms()));
     if record.not_begun() > 0 {
         let _ = write!(line, ", {} did not begin", record.not_begun());
     }
     let _ = writeln!(text, "{line}. Run {}, seed {}, {}.\n", code(&record.run), record.seed, backend(record));
-    if !record.drills.is_empty() {
-        text.push_str(
-            "| | Drill | PostgreSQL | Took | Budgets of time | Lost, of those checked |\n|---|---|---|--:|---|--:|\n",
-        );
-    }
-    for drill in record.drills.values() {
-        let outcome = drill.outcome();
-        let _ = writeln!(
-            text,
-            "| {} {outcome} | {} | {} | {} | {} | {} |",
-            sign(outcome),
-            escape(&drill.name),
-            escape(&drill.place()),
-            duration(drill.duration_ms()),
-            times(drill),
-            losses(drill),
-        );
-    }
+    table(&mut text, record);
     for warning in record.warnings.iter().chain(record.drills.values().flat_map(|drill| &drill.warnings)) {
         let _ = writeln!(text, "\n> **Warning:** {}", escape(warning));
     }
@@ -61,10 +50,56 @@ pub(super) fn markdown(record: &RunRecord) -> String {
         let left = escape(&record.left.join(", "));
         let _ = writeln!(text, "\n> **Clean-up is not complete.** `drillyard clean` tries again. Left: {left}");
     }
-    for drill in record.drills.values().filter(|drill| is_bad(drill.outcome())) {
-        section(&mut text, drill);
+    for drill in record.drills.values() {
+        if is_bad(drill.outcome()) {
+            section(&mut text, drill);
+        }
+        if let Some(proof) = &drill.proof {
+            breaks(&mut text, drill, proof);
+        }
     }
     text
+}
+
+/// The drills, one a row.
+fn table(text: &mut String, record: &RunRecord) {
+    text.push_str(match record.command {
+        _ if record.drills.is_empty() => "",
+        Command::Run => {
+            "| | Drill | PostgreSQL | Took | Budgets of time | Lost, of those checked |\n|---|---|---|--:|---|--:|\n"
+        }
+        Command::Prove => "| | Drill | PostgreSQL | Took | Breaks noticed |\n|---|---|---|--:|---|\n",
+    });
+    for drill in record.drills.values() {
+        let outcome = drill.outcome();
+        let numbers = match (record.command, &drill.proof) {
+            (Command::Run, _) => format!("{} | {}", times(drill), losses(drill)),
+            (Command::Prove, Some(proof)) => proof.score().explained(),
+            (Command::Prove, None) => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "| {} {outcome} | {} | {} | {} | {numbers} |",
+            sign(outcome),
+            escape(&drill.name),
+            escape(&drill.place()),
+            duration(drill.duration_ms()),
+        );
+    }
+}
+
+/// How a drill was broken, and whether it noticed.
+fn breaks(text: &mut String, drill: &DrillRecord, proof: &ProofRecord) {
+    if proof.verdicts().next().is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n<details><summary>Breaks of {}</summary>\n", escape(&drill.title()));
+    text.push_str("| | Break | |\n|---|---|---|\n");
+    for (head, verdict) in proof.verdicts() {
+        let (sign, name) = (sign(verdict.outcome()), escape(&head.name));
+        let _ = writeln!(text, "| {sign} {} | {name} | {} |", verdict.as_str(), escape(&explained(head, verdict)));
+    }
+    text.push_str("\n</details>\n");
 }
 
 fn section(text: &mut String, drill: &DrillRecord) {
@@ -145,7 +180,7 @@ fn verdict(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
         Outcome::Failed => "failed",
-        Outcome::Errored => "could not be judged",
+        Outcome::Errored => "could not be checked",
         Outcome::Skipped => "were skipped",
     }
 }

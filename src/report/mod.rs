@@ -9,6 +9,7 @@
 //! A new format is one file with a `FORMAT`, its `mod` line, and a line in [`FORMATS`].
 
 mod collect;
+mod drill;
 mod events;
 mod facts;
 mod file;
@@ -17,23 +18,30 @@ mod github;
 mod html;
 mod json;
 mod junit;
+mod look;
 mod markdown;
 mod open;
 mod pipe;
+mod plan;
 mod progress;
+mod proof;
+mod proof_block;
 mod queued;
 mod snippet;
 mod terminal;
 mod text;
 mod trouble;
 
-pub use collect::{Counts, DrillEnd, DrillRecord, RunRecord, StepEnd, StepRecord, explain_counts};
+pub use collect::{Counts, RunRecord, explain_counts};
+pub use drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
 pub use file::WriteFailures;
 pub use format::Format;
+pub use look::{TerminalOptions, Verbosity};
 pub use open::{GithubOptions, ReportError, ReportOptions, Reports};
 pub use pipe::{is_pipe, open_pipe};
+pub use proof::{BreakRecord, ProofRecord, Score};
 pub use snippet::{render, render_warning};
-pub use terminal::{Terminal, TerminalOptions, Verbosity};
+pub use terminal::Terminal;
 pub use trouble::{Of, Trouble};
 
 /// The formats, in the order in which they hear of an event: whatever breaks later, the events are on the disk.

@@ -9,8 +9,9 @@ use crate::journal::Listener;
 use super::file::{FileReport, WriteFailures, is_special};
 use super::format::{Format, Made};
 use super::github::{self, Github};
+use super::look::TerminalOptions;
 use super::queued::Queued;
-use super::terminal::{Terminal, TerminalOptions};
+use super::terminal::Terminal;
 
 /// Which reports are made of a run. The default makes none.
 #[derive(Default)]

@@ -3,38 +3,18 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use crate::journal::{Entry, Event, Listener, Outcome};
+use crate::journal::{Command, Entry, Event, Listener, Outcome};
 
-use super::collect::{DrillRecord, RunRecord, StepRecord, explain_counts};
+use super::collect::{Counts, RunRecord, explain_counts};
+use super::drill::{DrillRecord, StepRecord};
 use super::facts::{explain_facts, explain_traffic};
+use super::look::{Color, TerminalOptions, Verbosity, color_of, paint, word_of};
+use super::plan;
 use super::progress::Progress;
+use super::proof_block;
 use super::snippet;
 use super::text::{count, cut, duration, one_line};
 use super::trouble::is_bad;
-
-/// How much is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// What went wrong, and the summary.
-    Quiet,
-    /// A line and what was measured, for each drill.
-    Normal,
-    /// A line for each step as well.
-    Verbose,
-}
-
-/// How the run is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TerminalOptions {
-    /// Colours; without them no escape code is written to the output.
-    pub color: bool,
-    /// Live lines on stderr: for when that is a terminal.
-    pub progress: bool,
-    /// How much is told.
-    pub verbosity: Verbosity,
-    /// The terminal's width in columns. Only what may lose its end is cut to it.
-    pub width: usize,
-}
 
 /// What is below a drill's line begins under its name.
 const INDENT: &str = "               ";
@@ -78,8 +58,12 @@ impl Terminal {
             reason if reason.is_empty() => String::new(),
             reason => format!(" ({reason})"),
         };
+        let what = match run.command {
+            Command::Run => "",
+            Command::Prove => "proving ",
+        };
         let header = format!(
-            "{}: {} on {}{reason}, seed {}\n",
+            "{}: {what}{} on {}{reason}, seed {}\n",
             self.paint(&format!("run {}", one_line(&run.run)), Color::Bold),
             count(run.planned, "drill"),
             one_line(&run.backend),
@@ -133,6 +117,9 @@ impl Terminal {
 
     fn drill_block(&self, drill: &DrillRecord) -> String {
         let outcome = drill.outcome();
+        if let Some(proof) = &drill.proof {
+            return proof_block::block(drill, proof, self.options);
+        }
         let label = |word: &str| {
             let color = color_of(outcome);
             // So that the brackets stand under each other.
@@ -188,6 +175,14 @@ impl Terminal {
         self.shown.push(drill);
     }
 
+    /// Shows how far a proof has come.
+    fn tried(&mut self, drill: usize, name: &str) {
+        let proof = self.record.drills.get(&drill).and_then(|record| record.proof.as_ref());
+        if let Some(proof) = proof {
+            self.progress.step(drill, proof.verdicts().count(), proof.breaks.len(), one_line(name));
+        }
+    }
+
     fn warn(&mut self, drill: Option<usize>, message: &str) {
         let whose = drill.and_then(|drill| self.record.drills.get(&drill)).map(|drill| self.whose(drill));
         let warning = self.paint("warning", Color::Yellow);
@@ -206,6 +201,13 @@ impl Terminal {
         let mut text = String::new();
         if !self.air && self.options.verbosity > Verbosity::Quiet {
             text.push('\n');
+        }
+        if run.command == Command::Prove && counts != Counts::default() {
+            let not_proved = match run.not_proved() {
+                0 => String::new(),
+                some => format!(", {} did not pass unbroken", count(some, "drill")),
+            };
+            let _ = writeln!(text, "score: {}{not_proved}", run.score().explained());
         }
         let line = format!("{} in {:.1}s", explain_counts(counts), seconds(run.duration_ms()));
         let _ = writeln!(text, "{}", self.paint(&line, color_of(outcome)));
@@ -267,14 +269,23 @@ impl Listener for Terminal {
             Event::StepFinished { drill, index, .. } => self.verbose(*drill, |this, drill| {
                 this.step_line(drill, drill.steps.iter().find(|step| step.head.index == *index)?)
             }),
-            Event::DrillFinished { drill, .. } => self.show_drill(*drill),
+            Event::DrillFinished { .. } | Event::ProofFinished { .. } => {
+                if let Some((drill, _)) = self.record.ended(&entry.event) {
+                    self.show_drill(drill);
+                }
+            }
+            Event::BreakTried { drill, name, .. } => self.tried(*drill, name),
+            Event::PlanMade { plan } => self.print(&plan::text(plan)),
             Event::Warned { drill, message } => self.warn(*drill, message),
             Event::CleanedUp { left, duration_ms } if self.options.verbosity == Verbosity::Verbose => {
                 let how = if left.is_empty() { "cleaned up in" } else { "clean-up gave up after" };
                 self.print(&format!("{how} {}\n", duration(*duration_ms)));
             }
             Event::RunFinished { .. } => self.summary(),
-            Event::BudgetJudged { .. } | Event::NodeKept { .. } | Event::CleanedUp { .. } => {}
+            Event::BudgetJudged { .. }
+            | Event::NodeKept { .. }
+            | Event::ProofStarted { .. }
+            | Event::CleanedUp { .. } => {}
         }
     }
 }
@@ -285,41 +296,6 @@ impl Drop for Terminal {
         if self.record.started.is_some() && self.record.finished.is_none() {
             self.summary();
         }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Color {
-    Bold,
-    Green,
-    Red,
-    Yellow,
-}
-
-fn paint(text: &str, color: Color, on: bool) -> String {
-    let code = match color {
-        Color::Bold => "1",
-        Color::Green => "1;32",
-        Color::Red => "1;31",
-        Color::Yellow => "1;33",
-    };
-    if on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-fn color_of(outcome: Outcome) -> Color {
-    match outcome {
-        Outcome::Passed => Color::Green,
-        Outcome::Failed | Outcome::Errored => Color::Red,
-        Outcome::Skipped => Color::Yellow,
-    }
-}
-
-fn word_of(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Passed => "PASS",
-        Outcome::Failed => "FAIL",
-        Outcome::Errored => "ERROR",
-        Outcome::Skipped => "SKIP",
     }
 }
 

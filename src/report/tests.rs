@@ -16,8 +16,8 @@ mod junit_schema;
 mod secrets;
 
 /// Every recorded journal.
-pub(super) const JOURNALS: [&str; 8] =
-    ["passed", "failed", "errored", "skipped", "interrupted", "mixed", "nasty", "lab"];
+pub(super) const JOURNALS: [&str; 9] =
+    ["passed", "failed", "errored", "skipped", "interrupted", "mixed", "nasty", "lab", "proof"];
 
 /// The events of `fixtures/journals/NAME.jsonl`.
 pub(super) fn journal(name: &str) -> Vec<Entry> {
@@ -81,7 +81,7 @@ fn markdown_reports() {
 
 #[test]
 fn html_reports() {
-    for name in ["mixed", "nasty"] {
+    for name in ["mixed", "nasty", "proof"] {
         let page = html::render(&record(&journal(name))).expect("HTML");
         let body = page.split_once("<body>").map_or("", |(_, body)| body);
         assert_snapshot!(format!("html_{name}"), body);

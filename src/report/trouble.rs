@@ -1,9 +1,10 @@
 //! What is wrong with a drill, as reports tell it: every problem with the name of what had it.
 
-use crate::journal::{Outcome, Place, Problem};
+use crate::journal::{BreakHead, BreakVerdict, Outcome, Place, Problem};
 
-use super::collect::DrillRecord;
+use super::drill::DrillRecord;
 use super::facts::is_exceeded;
+use super::proof::passed_over;
 use super::text::{duration, thousands};
 
 /// What has a problem.
@@ -13,6 +14,8 @@ pub enum Of {
     Step(usize, String),
     /// The budget at that place among the drill's budgets, with its name.
     Budget(usize, String),
+    /// The way of breaking the drill that has this name.
+    Break(String),
     /// The drill as a whole.
     Drill,
 }
@@ -32,11 +35,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The step's name, or `budget rto`; `None` for the drill as a whole.
+    /// The step's name, `budget rto` or `break left-out recover:rescue`; `None` for the drill as a whole.
     pub(super) fn what(&self) -> Option<String> {
         match &self.of {
             Of::Step(_, name) => Some(name.clone()),
             Of::Budget(_, name) => Some(format!("budget {name}")),
+            Of::Break(name) => Some(format!("break {name}")),
             Of::Drill => None,
         }
     }
@@ -51,7 +55,7 @@ impl Trouble {
 }
 
 impl DrillRecord {
-    /// Everything that is wrong with it: first its steps, then the drill as a whole, then its budgets. Never empty for a drill
+    /// Everything that is wrong with it: its steps, the drill as a whole, its budgets, the breaks that it did not notice. Never empty for a drill
     /// that failed or errored. The first one tells which budgets could not be measured, how to look at the servers and how to run the
     /// drill again.
     pub fn troubles(&self) -> Vec<Trouble> {
@@ -60,7 +64,7 @@ impl DrillRecord {
         match ended.and_then(|end| end.problem.clone()) {
             Some(problem) => troubles.push(Trouble { of: Of::Drill, outcome, problem }),
             // A drill that ended outside its steps says so itself; this is for one that did not.
-            None if ended.is_none() => {
+            None if !self.has_ended() => {
                 troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
             }
             None => {}
@@ -73,6 +77,7 @@ impl DrillRecord {
             .budget_troubles()
             .partition(|one| matches!(one.of, Of::Budget(at, _) if measured(at) || !ended_before));
         troubles.extend(own);
+        troubles.extend(self.break_troubles());
         if troubles.is_empty() && is_bad(outcome) {
             troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
         }
@@ -140,6 +145,31 @@ impl DrillRecord {
             let problem = problem.clone().unwrap_or_else(|| Problem::new(title));
             Trouble { of: Of::Budget(at, budget.name.clone()), outcome: budget.outcome, problem }
         })
+    }
+
+    fn break_troubles(&self) -> impl Iterator<Item = Trouble> {
+        let verdicts = self.proof.iter().flat_map(|proof| proof.verdicts());
+        verdicts.filter_map(|(head, verdict)| {
+            let problem = self.break_problem(head, verdict)?;
+            Some(Trouble { of: Of::Break(head.name.clone()), outcome: verdict.outcome(), problem })
+        })
+    }
+
+    fn break_problem(&self, head: &BreakHead, verdict: &BreakVerdict) -> Option<Problem> {
+        let step = head.step.and_then(|index| self.steps.iter().find(|step| step.head.index == index));
+        let line = step.map_or(0, |step| step.head.line);
+        let problem = |title: String| self.at_line(Problem::new(title), line);
+        match verdict {
+            BreakVerdict::Missed { passed } => {
+                let problem =
+                    problem(format!("the drill does not notice `{}`", head.name)).note("", passed_over(passed));
+                Some(if head.remedy.is_empty() { problem } else { problem.help(&head.remedy) })
+            }
+            BreakVerdict::Errored { why } => {
+                Some(problem(format!("it is not known whether the drill notices `{}`", head.name)).note("", why))
+            }
+            BreakVerdict::Noticed(_) | BreakVerdict::Ignored { .. } => None,
+        }
     }
 
     /// The problem of a drill that is not passed and told none.

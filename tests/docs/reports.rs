@@ -24,11 +24,14 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     tables(section(&reports(), heading)).into_iter().next().unwrap_or_else(|| panic!("{heading} has no table"))
 }
 
-/// The JSON report of that run, and its events.
-fn written() -> (Value, Vec<Value>) {
+/// A proof.
+const PROOF: &str = include_str!("../../fixtures/journals/proof.jsonl");
+
+/// The JSON report of these events, and they themselves.
+fn written(events: &str) -> (Value, Vec<Value>) {
     let dir = tempfile::tempdir().expect("a directory");
     let entry = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-    let entries: Vec<Entry> = EVERY_FIELD.lines().map(entry).collect();
+    let entries: Vec<Entry> = events.lines().map(entry).collect();
     let text = |name: &str| {
         let format = FORMATS.iter().find(|format| format.name == name).expect("a format");
         let path = dir.path().join(name);
@@ -53,7 +56,7 @@ fn choices<T: DeserializeOwned>(of: impl Fn(&str) -> String) -> BTreeSet<String>
 
 #[test]
 fn every_field_of_the_json_report_is_explained() {
-    let (report, _) = written();
+    let (report, _) = written(EVERY_FIELD);
     let drill = &report["drills"][0];
     let list = |name: &str| drill[name].as_array().expect("a list");
     let problem = &drill["steps"][0]["problem"];
@@ -78,6 +81,25 @@ fn every_field_of_the_json_report_is_explained() {
 }
 
 #[test]
+fn every_field_of_a_proof_is_explained() {
+    let (report, _) = written(PROOF);
+    let drill = report["drills"].as_array().expect("a list").iter().find(|drill| drill["breaks"].is_array());
+    let drill = drill.expect("one that was proved");
+    let names = |table: &[Vec<String>]| -> BTreeSet<String> {
+        column(table, 0).iter().map(|name| name.trim_end_matches('?').to_owned()).collect()
+    };
+    let proofs = tables(section(&reports(), "## Proofs"));
+    for (object, shared, own) in [(&report, "### The run", &proofs[0]), (drill, "### A drill", &proofs[1])] {
+        let (keys, known) = (keys([object]), names(&table(shared)));
+        assert!(names(own).is_subset(&keys), "{own:?} are in {keys:?}");
+        let lacking: Vec<_> = keys.iter().filter(|key| !known.contains(*key) && !names(own).contains(*key)).collect();
+        assert!(lacking.is_empty(), "{lacking:?}");
+    }
+    let words = quoted(section(&reports(), "## Proofs"));
+    assert!(keys([&drill["breaks"][0]]).iter().all(|key| words.contains(key)), "{words:?}");
+}
+
+#[test]
 fn every_cause_is_explained() {
     let explained: BTreeSet<String> = column(&tables(section(&reports(), "### A problem"))[1], 0).into_iter().collect();
     assert_eq!(choices::<Cause>(|word| format!("\"{word}\"")), explained);
@@ -94,7 +116,7 @@ fn every_event_is_explained_with_its_fields() {
     let known = choices::<Event>(|word| format!("{{\"event\":\"{word}\"}}"));
     assert_eq!(known, explained.keys().cloned().collect());
     let mut seen = BTreeSet::new();
-    for event in written().1 {
+    for event in written(EVERY_FIELD).1 {
         let name = event["event"].as_str().expect("its name").to_owned();
         let fields: BTreeSet<String> = keys([&event]).difference(&common).cloned().collect();
         let lacking: Vec<_> = fields.iter().filter(|field| !explained[&name].contains(field)).collect();

@@ -162,10 +162,40 @@ fn what_makes_no_difference_is_declared_and_shown() {
 fn of_a_drill_that_fails_unbroken_nothing_is_proved() {
     let judged = "  - assert_rows: { node: master, table: shop.items, count: 7 }";
     let said =
-        ["nothing is proved: it fails unbroken", "it has 51", "score: 0 of 0 (0%), 1 drills did not pass unbroken"];
+        ["nothing is proved: it fails unbroken", "it has 51", "score: 0 of 0 (0%), 1 drill did not pass unbroken"];
     let proof = prove(&shop("", judged), &[]).ended(1, &said);
     assert_eq!(proof.report["drills"][0]["unbroken"], "failed");
     assert_eq!(proof.verdicts(), []);
+}
+
+#[test]
+fn every_report_of_a_proof_says_what_was_missed_and_it_is_a_past_run() {
+    let runner = CliRunner::new();
+    let yaml = shop("", "  - assert_rows: { node: master, table: shop.items, same_as: before }");
+    let path = runner.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
+    let file = |name: &str| runner.path().join(name).display().to_string();
+    let (xml, md, html, events) = (file("proof.xml"), file("proof.md"), file("html"), file("events.jsonl"));
+    let reports = ["--report-junit", &xml, "--report-md", &md, "--report-html", &html, "--events", &events];
+    let only = ["--only", "index-lost", &path];
+    let proof = Proof::of(&runner, &reports.iter().chain(&only).copied().collect::<Vec<_>>())
+        .ended(1, &["MISSED   index-lost reimport:master"]);
+    let read = |name: &str| std::fs::read_to_string(runner.path().join(name)).expect("a report");
+    let junit = read("proof.xml");
+    let said = "the drill does not notice `index-lost reimport:master`";
+    assert!(junit.contains("failures=\"1\"") && junit.contains(&format!("<failure message=\"{said}\"")), "{junit}");
+    assert!(read("proof.md").contains(said), "{}", read("proof.md"));
+    let page = read("html/index.html");
+    assert!(page.contains("<tr class=\"failed\"><td>missed</td><td>index-lost reimport:master</td>"), "{page}");
+    assert!(read("events.jsonl").lines().any(|line| line.contains(r#""event":"break_tried""#)));
+    let show = |args: &[&str]| {
+        let output = runner.drillyard(args).output().expect("drillyard runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(show(&["runs"]).contains("proof of drill"), "{}", show(&["runs"]));
+    let run = proof.report["run"].as_str().expect("a run");
+    assert_eq!(show(&["runs", "show", run, "--format", "junit"]), junit);
+    let again = show(&["runs", "show", run]);
+    assert!(again.contains("MISSED   index-lost reimport:master") && again.contains("servers' logs"), "{again}");
 }
 
 /// Users who are at work while they are judged: their tables are damaged in runs of their own.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::journal::{Budget, Event, Outcome, Problem, StepHead, TrafficCount};
+use crate::journal::{BreakHead, BreakVerdict, Budget, Command, Event, Outcome, Problem, Sign, StepHead, TrafficCount};
 
 use super::junit_schema::junit_errors;
 use super::*;
@@ -19,6 +19,20 @@ struct Drill {
     announced: bool,
     /// Acknowledged, checked, without a ledger; and how many of those checked are lost, where anybody looked.
     users: Option<(u64, u64, u64, Option<u64>)>,
+    /// What came of the ways of breaking it, if it is proved, and of the proof.
+    breaks: Vec<Option<BreakVerdict>>,
+    proof: Option<Outcome>,
+}
+
+fn verdict() -> impl Strategy<Value = BreakVerdict> {
+    let text = |text: &str| text.to_owned();
+    let sign = Sign { by: text("a step"), place: text("a.yaml:1"), said: text("other rows") };
+    prop_oneof![
+        4 => Just(BreakVerdict::Noticed(sign)),
+        1 => Just(BreakVerdict::Missed { passed: vec![text("a step")] }),
+        1 => Just(BreakVerdict::Ignored { because: text("no matter") }),
+        1 => Just(BreakVerdict::Errored { why: text("no Docker") }),
+    ]
 }
 
 /// What became of a drill's users, as the drill counts it.
@@ -36,20 +50,26 @@ fn drill() -> impl Strategy<Value = Drill> {
     let end = prop::option::weighted(0.8, (outcome(), any::<bool>(), any::<bool>()));
     let announced = prop::bool::weighted(0.9);
     let users = prop::option::of(traffic());
-    (steps, budgets, end, announced, users).prop_map(|(steps, budgets, end, announced, users)| Drill {
+    let breaks = prop::collection::vec(prop::option::weighted(0.8, verdict()), 0..4);
+    let proof = prop::option::weighted(0.8, outcome());
+    let all = (steps, budgets, end, announced, users, breaks, proof);
+    all.prop_map(|(steps, budgets, end, announced, users, breaks, proof)| Drill {
         steps,
         budgets,
         end,
         announced,
         users,
+        breaks,
+        proof,
     })
 }
 
-fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bool) -> Vec<Entry> {
+fn events(command: Command, drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bool) -> Vec<Entry> {
     let text = |text: &str| text.to_owned();
     let mut events = vec![Event::RunStarted {
         run: text("7f3a"),
         version: text("0"),
+        command,
         drills: planned,
         backend: text("local"),
         backend_reason: String::new(),
@@ -65,6 +85,12 @@ fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bo
             recovers: false,
             group: None,
         });
+        if of.announced && command == Command::Prove {
+            let name = |at: usize| format!("left-out {at}");
+            let head = |at| BreakHead { name: name(at), step: Some(at), remedy: text("check more") };
+            let breaks = (0..of.breaks.len()).map(head).collect();
+            events.push(Event::ProofStarted { drill, name: text("a"), file: text("a.yaml"), breaks });
+        }
         if of.announced {
             events.push(Event::DrillStarted {
                 drill,
@@ -125,6 +151,14 @@ fn events(drills: &[Drill], planned: usize, end: Option<(Outcome, u8)>, left: bo
             let again = text("again");
             events.push(Event::DrillFinished { drill, outcome, duration_ms: 9, message, problem, again, kept: false });
         }
+        if command == Command::Prove {
+            for (at, verdict) in of.breaks.iter().enumerate() {
+                let Some(verdict) = verdict.clone() else { continue };
+                events.push(Event::BreakTried { drill, name: format!("left-out {at}"), verdict });
+            }
+            let ended = of.proof.map(|outcome| Event::ProofFinished { drill, outcome, duration_ms: 10 });
+            events.extend(ended);
+        }
     }
     if let Some((outcome, exit_code)) = end {
         let left = if left { vec![text("container")] } else { vec![] };
@@ -143,6 +177,18 @@ fn attribute(element: &str, name: &str) -> usize {
 
 fn count(items: &serde_json::Value, outcome: &str) -> usize {
     items.as_array().expect("a list").iter().filter(|item| item["outcome"] == outcome).count()
+}
+
+/// The same of the breaks of a drill that was proved.
+fn count_breaks(drill: &serde_json::Value, outcome: &str) -> usize {
+    let verdict = match outcome {
+        "passed" => "noticed",
+        "failed" => "missed",
+        "skipped" => "ignored",
+        other => other,
+    };
+    let breaks = drill["breaks"].as_array().into_iter().flatten();
+    breaks.filter(|one| one["verdict"] == verdict).count()
 }
 
 /// What each report says of users.
@@ -230,12 +276,13 @@ proptest! {
 
     #[test]
     fn json_junit_and_the_terminal_count_the_same(
+        command in prop_oneof![Just(Command::Run), Just(Command::Prove)],
         drills in prop::collection::vec(drill(), 0..5),
         missing in 0..2_usize,
         end in prop::option::weighted(0.9, (outcome(), 0..7_u8)),
         left in any::<bool>(),
     ) {
-        let entries = events(&drills, drills.len() + missing, end, left);
+        let entries = events(command, &drills, drills.len() + missing, end, left);
         let record = record(&entries);
         let json: serde_json::Value = serde_json::from_str(&json::render(&record).expect("JSON")).expect("JSON");
         let xml = junit::render(&record).expect("XML");
@@ -258,11 +305,24 @@ proptest! {
             prop_assert_eq!(page.matches(&card).count(), told(outcome));
         }
 
+        let drill_list = drills.as_array().expect("a list");
+        if command == Command::Prove {
+            let breaks = |outcome: &str| drill_list.iter().map(|drill| count_breaks(drill, outcome)).sum::<usize>();
+            let (noticed, counted) = (breaks("passed"), breaks("passed") + breaks("failed") + breaks("errored"));
+            let score = format!("score: {noticed} of {counted} (");
+            prop_assert!(drill_list.is_empty() || paper.text().contains(&score), "{score}\n{}", paper.text());
+            for outcome in ["passed", "failed", "errored", "skipped"] {
+                prop_assert_eq!(page.matches(&format!("<tr class=\"{outcome}\">")).count(), breaks(outcome));
+            }
+            let rows = markdown::markdown(&record).lines().filter(|line| line.contains("| left-out ")).count();
+            prop_assert_eq!(rows, counted + breaks("skipped"));
+        }
         for drill in record.drills.values() {
             let Some(users) = drill.traffic.first() else { continue };
             let told = users_of(users);
             // Of a drill that was skipped the terminal says no more than why.
-            let terminal = drill.outcome() == Outcome::Skipped || paper.text().contains(&told.terminal);
+            // Of a proof it says no more than what came of the breaks.
+            let terminal = drill.outcome() == Outcome::Skipped || drill.proof.is_some() || paper.text().contains(&told.terminal);
             prop_assert!(terminal, "{}\n{}", told.terminal, paper.text());
             for part in told.page {
                 prop_assert!(page.contains(&part), "{part}\n{page}");
@@ -270,7 +330,8 @@ proptest! {
             for part in told.xml {
                 prop_assert!(xml.contains(&part), "{part}\n{xml}");
             }
-            prop_assert!(markdown::markdown(&record).contains(&told.markdown), "{}", told.markdown);
+            let in_table = command == Command::Prove || markdown::markdown(&record).contains(&told.markdown);
+            prop_assert!(in_table, "{}", told.markdown);
         }
         let numbers: Vec<_> = drills.as_array().expect("a list").iter().flat_map(|drill| drill["traffic"].as_array()).flatten().collect();
         let counted = record.drills.values().flat_map(|drill| &drill.traffic);
@@ -284,9 +345,11 @@ proptest! {
         prop_assert_eq!(junit_errors(&xml), Vec::<String>::new(), "{}", xml);
 
         let suites: Vec<&str> = xml.lines().filter(|line| line.contains("<testsuite ")).collect();
-        for (drill, suite) in drills.as_array().expect("a list").iter().zip(&suites) {
-            let parts = |outcome: &str| count(&drill["steps"], outcome) + count(&drill["budgets"], outcome);
-            let cases = drill["steps"].as_array().expect("a list").len() + drill["budgets"].as_array().expect("a list").len();
+        for (drill, suite) in drill_list.iter().zip(&suites) {
+            let breaks = |outcome: &str| count_breaks(drill, outcome);
+            let parts = |outcome: &str| count(&drill["steps"], outcome) + count(&drill["budgets"], outcome) + breaks(outcome);
+            let lengths = ["steps", "budgets", "breaks"].map(|name| drill[name].as_array().map_or(0, Vec::len));
+            let cases = lengths.iter().sum::<usize>();
             // A case for the drill itself, where its outcome is not that of a part.
             let own = attribute(suite, "tests") - cases;
             prop_assert!(own <= 1);

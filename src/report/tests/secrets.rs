@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use crate::journal::{Event, Facts, Journal, Outcome, Place, Problem, Redactor, StepHead};
+use crate::journal::{
+    BreakHead, BreakOutline, BreakVerdict, Command, Event, Facts, Journal, NodeOutline, Outcome, Place, PlanOutline,
+    Problem, Redactor, RpoOutline, RtoOutline, Sign, StepHead, StepOutline,
+};
 
 use super::*;
 
@@ -11,6 +14,8 @@ fn events(text: &str) -> Vec<Event> {
     let own = || text.to_owned();
     let place = Place { file: own(), line: 3, column: 5, width: 4, text: format!("  - {text}"), label: own() };
     let problem = Problem::new(own()).at(place).note("log", own()).help(own());
+    let head_of = |name: &str| BreakHead { name: format!("{name} {text}"), step: Some(0), remedy: own() };
+    let tried = |name: &str, verdict| Event::BreakTried { drill: 1, name: format!("{name} {text}"), verdict };
     let mut facts = Facts::new();
     facts.insert("output".to_owned(), serde_json::json!({ "lines": [text], text: { "said": text } }));
     facts.insert(format!("rows of {text}"), 7.into());
@@ -20,6 +25,7 @@ fn events(text: &str) -> Vec<Event> {
         Event::RunStarted {
             run: "7f3a".to_owned(),
             version: "0".to_owned(),
+            command: Command::Prove,
             drills: 1,
             backend: "local".to_owned(),
             backend_reason: own(),
@@ -60,9 +66,60 @@ fn events(text: &str) -> Vec<Event> {
             again: own(),
             kept: true,
         },
+        Event::ProofStarted { drill: 1, name: own(), file: own(), breaks: vec![head_of("a"), head_of("b")] },
+        tried("a", BreakVerdict::Noticed(Sign { by: own(), place: own(), said: own() })),
+        tried("b", BreakVerdict::Missed { passed: vec![own()] }),
+        tried("c", BreakVerdict::Ignored { because: own() }),
+        tried("d", BreakVerdict::Errored { why: own() }),
+        Event::DrillFinished {
+            drill: 1,
+            outcome: Outcome::Passed,
+            duration_ms: 9,
+            message: None,
+            problem: None,
+            again: own(),
+            kept: false,
+        },
+        Event::ProofFinished { drill: 1, outcome: Outcome::Failed, duration_ms: 9 },
+        Event::PlanMade { plan: Box::new(plan(text)) },
         Event::CleanedUp { left: vec![own()], duration_ms: 1 },
         Event::RunFinished { outcome: Outcome::Failed, exit_code: 1, duration_ms: 10 },
     ]
+}
+
+/// A plan of which the same is true.
+fn plan(text: &str) -> PlanOutline {
+    let own = || text.to_owned();
+    let (id, kind, name) = (Some(own()), "exec".to_owned(), own());
+    let head = StepHead { index: 0, id, kind, name, line: 3, recovers: true, group: None };
+    PlanOutline {
+        name: own(),
+        file: own(),
+        about: own(),
+        postgres: vec![17],
+        timeout_ms: 1,
+        nodes: vec![NodeOutline {
+            name: own(),
+            follows: Some(own()),
+            archive_to: Some(own()),
+            external: false,
+            settings: vec![(own(), own())],
+            made_by: None,
+        }],
+        repos: vec![(own(), Some(own()))],
+        steps: vec![StepOutline {
+            head,
+            within_ms: 1,
+            fails: Some(own()),
+            when: None,
+            finally: false,
+            refers: vec![own()],
+        }],
+        rto: Some(RtoOutline { from: own(), to: own(), max_ms: 1 }),
+        rpo: Some(RpoOutline { traffic: own(), max_lost: Some(0), max_time_ms: None, only_checked: false }),
+        breaks: vec![BreakOutline { name: own(), ignored: Some(own()) }],
+        checks: true,
+    }
 }
 
 /// Every report of these events, by its name.
@@ -113,7 +170,7 @@ proptest! {
                 "events" => {
                     let entries = report.lines().map(serde_json::from_str::<Entry>).collect::<Result<Vec<_>, _>>();
                     let entries = entries.expect("every line is an event");
-                    prop_assert_eq!(entries.len(), 12);
+                    prop_assert_eq!(entries.len(), events("").len());
                 }
                 "json" => {
                     let told: serde_json::Value = serde_json::from_str(&report).expect("JSON");

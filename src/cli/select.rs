@@ -1,0 +1,137 @@
+//! Which drills there are to run: the scenarios that were asked for, on the versions that they are meant for.
+
+use std::sync::Arc;
+
+use super::args::DrillArgs;
+use super::backend::Chosen;
+use super::files::{self, Loaded, Partition};
+use super::{Result, Stop};
+use crate::journal::{Command, ExitCode, Problem};
+use crate::plan::Plan;
+use crate::run::Drill;
+
+/// What was asked for.
+pub struct Selected {
+    /// The scenarios of this part, and those that cannot be read.
+    pub loaded: Vec<Loaded>,
+    /// How many files were found.
+    pub found: usize,
+    /// How many drills of all parts are meant for the versions that were asked for.
+    pub meant: usize,
+    /// The part, if only one was asked for.
+    pub part: Option<Partition>,
+}
+
+/// The drills of a run.
+pub struct Drills {
+    /// Every plan on each of its versions.
+    pub drills: Vec<Drill>,
+    /// The plans that are not meant for the versions that were asked for, and why they are skipped.
+    pub skipped: Vec<(Arc<Plan>, String)>,
+}
+
+/// Reads what was asked for.
+pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
+    let mut loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
+    let found = loaded.len();
+    files::check_set(&args.selection.set, &loaded)?;
+    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    let plans = loaded.iter().filter_map(|one| one.plan.as_ref().ok());
+    let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
+    // Parts are made of what is selected, so that each has its share of it.
+    let mut index = 0;
+    loaded.retain(|one| match &one.plan {
+        Ok(plan) => {
+            index += 1;
+            part.is_none_or(|part| part.takes(index - 1, &plan.name))
+        }
+        Err(_) => true,
+    });
+    if let Some(timeout) = args.timeout {
+        for plan in loaded.iter_mut().filter_map(|one| Arc::get_mut(one.plan.as_mut().ok()?)) {
+            plan.timeout = timeout;
+        }
+    }
+    Ok(Selected { loaded, found, meant, part })
+}
+
+impl Selected {
+    /// The scenarios that are valid.
+    pub fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.loaded.iter().filter_map(|one| one.plan.as_ref().ok())
+    }
+
+    /// The scenarios that are not.
+    pub fn invalid(&self) -> Vec<&Loaded> {
+        self.loaded.iter().filter(|one| one.plan.is_err()).collect()
+    }
+
+    /// What to say of a part that has none of the drills.
+    pub fn empty_part(&self, drills: &Drills) -> Option<String> {
+        let part = self.part.filter(|_| drills.drills.is_empty() && self.meant > 0)?;
+        let are = if self.meant == 1 { "drill is" } else { "drills are" };
+        Some(format!("{part} has no drill: {} {are} in all parts", self.meant))
+    }
+
+    /// The drills, with a backend to run them on; `repeat` times, each time with the next seed.
+    pub fn drills(&self, args: &DrillArgs, command: Command, repeat: u32, chosen: &Chosen) -> Drills {
+        let newest = chosen.installations.iter().map(|one| one.version.major).max().unwrap_or_default();
+        let (mut drills, mut skipped) = (Vec::new(), Vec::new());
+        for round in 0..repeat {
+            let seed = args.seed.wrapping_add(u64::from(round));
+            for plan in self.plans() {
+                let majors = majors(args, plan, newest);
+                if majors.is_empty() && round == 0 {
+                    let listed: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
+                    skipped.push((plan.clone(), format!("meant for PostgreSQL {}", listed.join(", "))));
+                }
+                for major in majors {
+                    let again = again(args, command, plan, major, seed);
+                    drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default() });
+                }
+            }
+        }
+        Drills { drills, skipped }
+    }
+}
+
+impl Drills {
+    /// That there is nothing to run, although files were selected.
+    pub fn none(&self) -> Stop {
+        let reasons: Vec<String> =
+            self.skipped.iter().map(|(plan, reason)| format!("{}: {reason}", plan.name)).collect();
+        let stop = Stop { problems: vec![Problem::new("no scenario was selected")], code: ExitCode::NothingSelected };
+        stop.help(reasons.join("\n"))
+    }
+}
+
+/// The versions that a drill is run on; none if it is not meant for those that were asked for. `newest` is the one to run on if
+/// nobody names any.
+fn majors(args: &DrillArgs, plan: &Plan, newest: u32) -> Vec<u32> {
+    match (args.postgres.as_slice(), plan.postgres.as_slice()) {
+        ([], []) => vec![newest],
+        ([], listed) => listed.to_vec(),
+        (asked, []) => asked.to_vec(),
+        (asked, listed) => asked.iter().filter(|major| listed.contains(major)).copied().collect(),
+    }
+}
+
+/// The command that runs, or proves, one drill again.
+fn again(args: &DrillArgs, command: Command, plan: &Plan, major: u32, seed: u64) -> String {
+    let quoted = |text: &str| match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:{},".contains(c)) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    };
+    let program = match command {
+        Command::Run => "drillyard run",
+        Command::Prove => "drillyard prove",
+    };
+    let mut words = vec![program.to_owned(), format!("--seed {seed}")];
+    if !args.postgres.is_empty() || plan.postgres.len() > 1 {
+        words.push(format!("--postgres {major}"));
+    }
+    let set = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name));
+    words.extend(set.map(|(name, value)| format!("--set {}", quoted(&format!("{name}={value}")))));
+    words.push(quoted(plan.source.file()));
+    words.join(" ")
+}

@@ -1,0 +1,102 @@
+//! What a drill will do, as told before anything is started.
+
+use serde::{Deserialize, Serialize};
+
+use super::StepHead;
+
+/// A plan as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanOutline {
+    /// The drill's name.
+    pub name: String,
+    /// Its file, as the user named it.
+    pub file: String,
+    /// What it is about.
+    pub about: String,
+    /// The major versions that it is meant for; none: the newest one that is installed.
+    pub postgres: Vec<u32>,
+    /// How long the whole drill may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Its nodes: those that run before the first step, then those that steps make.
+    pub nodes: Vec<NodeOutline>,
+    /// Its repos, and what each is a copy of.
+    pub repos: Vec<(String, Option<String>)>,
+    /// Its steps, those of `all` and `finally` in line.
+    pub steps: Vec<StepOutline>,
+    /// The budget of recovery time.
+    pub rto: Option<RtoOutline>,
+    /// The budget of loss.
+    pub rpo: Option<RpoOutline>,
+    /// The ways in which a proof breaks it.
+    pub breaks: Vec<BreakOutline>,
+    /// Whether it checks anything: a drill that does not will fail.
+    pub checks: bool,
+}
+
+/// A node of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeOutline {
+    /// Its name.
+    pub name: String,
+    /// The node that it streams from.
+    pub follows: Option<String>,
+    /// The repo that it archives to.
+    pub archive_to: Option<String>,
+    /// Whether drillyard does not make it, and only reads from it.
+    pub external: bool,
+    /// Its settings.
+    pub settings: Vec<(String, String)>,
+    /// The index of the step that makes it.
+    pub made_by: Option<usize>,
+}
+
+/// A step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOutline {
+    /// The step.
+    #[serde(flatten)]
+    pub head: StepHead,
+    /// How long it may take, in milliseconds.
+    pub within_ms: u64,
+    /// What its failure must match, if it must fail.
+    pub fails: Option<String>,
+    /// The versions that it is for.
+    pub when: Option<String>,
+    /// Whether it stands in `finally`.
+    pub finally: bool,
+    /// What it refers to.
+    pub refers: Vec<String>,
+}
+
+/// A budget of recovery time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RtoOutline {
+    /// The id of the step at whose start the clock starts.
+    pub from: String,
+    /// The id of the step at whose end it stops.
+    pub to: String,
+    /// The limit, in milliseconds.
+    pub max_ms: u64,
+}
+
+/// A budget of loss.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RpoOutline {
+    /// The id of the traffic step.
+    pub traffic: String,
+    /// The most transactions that may be lost.
+    pub max_lost: Option<u64>,
+    /// The most work that may be lost, in milliseconds.
+    pub max_time_ms: Option<u64>,
+    /// Whether it is only about those that can be checked.
+    pub only_checked: bool,
+}
+
+/// A way in which a proof breaks the drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakOutline {
+    /// `left-out recover:rescue`.
+    pub name: String,
+    /// Why the scenario says that it makes no difference.
+    pub ignored: Option<String>,
+}

@@ -1,0 +1,77 @@
+//! A plan as the journal tells it.
+
+use std::time::Duration;
+
+use super::{LossOf, Plan, PlannedStep};
+use crate::harness::{NodeId, NodeSpec};
+use crate::journal::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
+
+impl Plan {
+    /// What will happen, in words.
+    pub fn outline(&self) -> PlanOutline {
+        let id = |index: usize| self.steps.get(index).and_then(|step| step.head.id.clone()).unwrap_or_default();
+        let running = self.nodes.iter().map(|(name, spec)| running(name.to_string(), spec));
+        let made = self.made.iter().map(|name| self.made(name));
+        PlanOutline {
+            name: self.name.clone(),
+            file: self.source.file().to_owned(),
+            about: self.about.clone(),
+            postgres: self.postgres.clone(),
+            timeout_ms: ms(self.timeout),
+            nodes: running.chain(made).collect(),
+            repos: self
+                .repos
+                .iter()
+                .map(|(name, repo)| (name.to_string(), repo.copy_of.as_ref().map(ToString::to_string)))
+                .collect(),
+            steps: self.steps.iter().map(step).collect(),
+            rto: self.rto.as_ref().map(|rto| RtoOutline { from: id(rto.from), to: id(rto.to), max_ms: ms(rto.max) }),
+            rpo: self.rpo.as_ref().map(|rpo| RpoOutline {
+                traffic: rpo.traffic.to_string(),
+                max_lost: rpo.max_lost,
+                max_time_ms: rpo.max_time.map(ms),
+                only_checked: rpo.of == LossOf::Checked,
+            }),
+            breaks: self
+                .breaks
+                .iter()
+                .map(|one| BreakOutline { name: one.name.clone(), ignored: one.ignored.clone() })
+                .collect(),
+            checks: self.judges(),
+        }
+    }
+
+    fn made(&self, node: &NodeId) -> NodeOutline {
+        let made_by = self.steps.iter().find(|step| step.makes.as_ref() == Some(node)).map(|step| step.head.index);
+        let (name, settings) = (node.to_string(), vec![]);
+        NodeOutline { name, follows: None, archive_to: None, external: false, settings, made_by }
+    }
+}
+
+fn running(name: String, spec: &NodeSpec) -> NodeOutline {
+    NodeOutline {
+        name,
+        follows: spec.follows.as_ref().map(ToString::to_string),
+        archive_to: spec.archive_to.as_ref().map(ToString::to_string),
+        external: spec.external.is_some(),
+        settings: spec.settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        made_by: None,
+    }
+}
+
+fn step(step: &PlannedStep) -> StepOutline {
+    let mut refers: Vec<String> = step.refers.iter().map(ToString::to_string).collect();
+    refers.dedup();
+    StepOutline {
+        head: step.head.clone(),
+        within_ms: ms(step.deadline),
+        fails: step.fails.as_ref().map(|fails| fails.value.to_string()),
+        when: step.when.as_ref().map(ToString::to_string),
+        finally: step.finally,
+        refers,
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,233 @@
+//! What is known of a drill, put together from its events.
+
+use jiff::Timestamp;
+
+use crate::journal::{Budget, Facts, Outcome, Problem, StepHead, TrafficCount};
+
+use super::proof::ProofRecord;
+
+/// A drill, as far as it was told.
+#[derive(Debug, Clone, Default)]
+pub struct DrillRecord {
+    /// Its name.
+    pub name: String,
+    /// Its file, as the user named it.
+    pub file: String,
+    /// What it is about.
+    pub about: String,
+    /// The version of PostgreSQL.
+    pub postgres: String,
+    /// `docker` or `local`.
+    pub backend: String,
+    /// Its seed.
+    pub seed: u64,
+    /// When it began, since the run's start, in milliseconds.
+    pub began_ms: u64,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<StepRecord>,
+    /// Its servers that came up, and how long that took in milliseconds.
+    pub nodes: Vec<(String, u64)>,
+    /// Its budgets, and what is wrong with them.
+    pub budgets: Vec<(Budget, Option<Problem>)>,
+    /// What became of the users' transactions, as told last, by the traffic step's id.
+    pub traffic: Vec<TrafficCount>,
+    /// Kept servers, and the command that opens a session on each.
+    pub kept: Vec<(String, String)>,
+    /// What was to be known and changed no verdict.
+    pub warnings: Vec<String>,
+    /// How it ended, if it did.
+    pub end: Option<DrillEnd>,
+    /// Its proof. Everything else is about the unbroken drill then.
+    pub proof: Option<ProofRecord>,
+    /// The time of the last event that concerned it, since the run's start, in milliseconds.
+    pub last_ms: u64,
+}
+
+/// How a drill ended, in the words of [`Event::DrillFinished`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
+pub struct DrillEnd {
+    pub outcome: Outcome,
+    pub duration_ms: u64,
+    pub message: Option<String>,
+    pub problem: Option<Problem>,
+    pub again: String,
+}
+
+/// A step, as far as it was told.
+#[derive(Debug, Clone)]
+pub struct StepRecord {
+    /// What was told of it before it ran.
+    pub head: StepHead,
+    /// When it began since the drill's start, in milliseconds; `None` where it never did.
+    pub started_ms: Option<u64>,
+    /// How it ended, where it did.
+    pub end: Option<StepEnd>,
+}
+
+/// How a step ended, in the words of [`Event::StepFinished`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
+pub struct StepEnd {
+    pub outcome: Outcome,
+    pub duration_ms: u64,
+    pub message: Option<String>,
+    pub problem: Option<Problem>,
+    pub facts: Facts,
+}
+
+impl DrillRecord {
+    /// The step at that place; one that was not announced gets a name all the same.
+    pub(super) fn step(&mut self, index: usize) -> &mut StepRecord {
+        let at = match self.steps.iter().position(|step| step.head.index == index) {
+            Some(at) => at,
+            None => {
+                let name = format!("step {}", index + 1);
+                let kind = "step".to_owned();
+                let head = StepHead { index, id: None, kind, name, line: 0, recovers: false, group: None };
+                self.steps.push(StepRecord { head, started_ms: None, end: None });
+                self.steps.len() - 1
+            }
+        };
+        &mut self.steps[at]
+    }
+
+    pub(super) fn count_traffic(&mut self, count: TrafficCount) {
+        match self.traffic.iter_mut().find(|known| known.id == count.id) {
+            // A later count that looked for no losses does not take back what was found.
+            Some(known) => {
+                let (checked, wrote_nothing, without_ledger) = match count.was_judged() {
+                    true => (count.checked, count.wrote_nothing, count.without_ledger),
+                    false => (known.checked, known.wrote_nothing, known.without_ledger),
+                };
+                *known = TrafficCount {
+                    checked,
+                    wrote_nothing,
+                    without_ledger,
+                    not_checked: count.acknowledged.saturating_sub(checked + wrote_nothing),
+                    lost: count.lost.or(known.lost),
+                    duplicated: count.duplicated.or(known.duplicated),
+                    partial: count.partial.or(known.partial),
+                    unexpected: count.unexpected.or(known.unexpected),
+                    rejected_present: count.rejected_present.or(known.rejected_present),
+                    lost_work_ms: count.lost_work_ms.or(known.lost_work_ms),
+                    ..count
+                };
+            }
+            None => self.traffic.push(count),
+        }
+    }
+
+    /// Whether it said how it came out; of a drill that is proved, whether its proof did.
+    pub(super) fn has_ended(&self) -> bool {
+        self.proof.as_ref().map_or(self.end.is_some(), |proof| proof.end.is_some())
+    }
+
+    /// How it came out. Of a drill that is proved, how the proof did: if the drill does not pass unbroken, nothing is proved.
+    pub fn outcome(&self) -> Outcome {
+        match (&self.proof, self.unbroken()) {
+            (Some(proof), Outcome::Passed | Outcome::Skipped) => proof.outcome(),
+            (_, unbroken) => unbroken,
+        }
+    }
+
+    /// How the drill itself came out: as it said at its end, unless that is better than a step or a budget of it. A drill that
+    /// never ended is errored.
+    pub fn unbroken(&self) -> Outcome {
+        let parts = || {
+            let steps = self.steps.iter().map(|step| self.step_outcome(step));
+            steps.chain(self.budgets.iter().map(|(budget, _)| budget.outcome))
+        };
+        match self.end.as_ref().map(|end| end.outcome) {
+            None => Outcome::Errored,
+            Some(said @ (Outcome::Failed | Outcome::Errored)) => said,
+            Some(_) if parts().any(|outcome| outcome == Outcome::Errored) => Outcome::Errored,
+            Some(_) if parts().any(|outcome| outcome == Outcome::Failed) => Outcome::Failed,
+            Some(said) => said,
+        }
+    }
+
+    /// How a step of it came out: one that began and did not end is errored, one that never began is skipped.
+    pub fn step_outcome(&self, step: &StepRecord) -> Outcome {
+        match (&step.end, step.started_ms) {
+            (Some(end), _) => end.outcome,
+            (None, Some(_)) => Outcome::Errored,
+            (None, None) => Outcome::Skipped,
+        }
+    }
+
+    /// What is said of a step: its problem in one line, or the reason why it was skipped.
+    pub fn step_message(&self, step: &StepRecord) -> Option<String> {
+        let skipped = || self.end.as_ref().filter(|end| end.outcome == Outcome::Skipped)?.message.clone();
+        match (&step.end, step.started_ms) {
+            (Some(end), _) => end.message.clone().or_else(|| Some(end.problem.as_ref()?.title.clone())),
+            (None, Some(_)) => Some("it was running when the drill ended".to_owned()),
+            (None, None) => Some(skipped().unwrap_or_else(|| "not run: the drill ended before it".to_owned())),
+        }
+    }
+
+    /// What is said of the drill as a whole.
+    pub fn message(&self) -> Option<String> {
+        match &self.end {
+            None => Some("the run ended before this drill did".to_owned()),
+            Some(_) if self.proof.as_ref().is_some_and(|proof| proof.end.is_none()) => {
+                Some("the run ended before all its breaks were tried".to_owned())
+            }
+            Some(end) => end.message.clone().or_else(|| Some(end.problem.as_ref()?.title.clone())),
+        }
+    }
+
+    /// How long it took, or had taken when it was last heard of, in milliseconds; with all its breaks, if it is proved.
+    pub fn duration_ms(&self) -> u64 {
+        let ended = match &self.proof {
+            Some(proof) => proof.end.map(|(_, duration_ms)| duration_ms),
+            None => self.end.as_ref().map(|end| end.duration_ms),
+        };
+        ended.unwrap_or_else(|| self.last_ms.saturating_sub(self.began_ms))
+    }
+
+    /// How long the drill itself took, without what was tried in between, in milliseconds.
+    pub fn unbroken_ms(&self) -> u64 {
+        let ends = self.steps.iter().filter_map(|step| Some(step.started_ms? + step.end.as_ref()?.duration_ms));
+        ends.max().unwrap_or_default()
+    }
+
+    /// `17.2, docker`. Nothing for an invalid scenario, which is run nowhere.
+    pub fn place(&self) -> String {
+        [&self.postgres, &self.backend]
+            .into_iter()
+            .filter(|word| !word.is_empty() && *word != "none")
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// `dropped-table (17.2, docker)`.
+    pub fn title(&self) -> String {
+        match self.place() {
+            place if place.is_empty() => self.name.clone(),
+            place => format!("{} ({place})", self.name),
+        }
+    }
+
+    /// The steps of the recovery that passed, and how long each took.
+    pub fn recoveries(&self) -> impl Iterator<Item = (&StepRecord, u64)> {
+        self.steps.iter().filter(|step| step.head.recovers).filter_map(|step| {
+            Some((step, step.end.as_ref().filter(|end| end.outcome == Outcome::Passed)?.duration_ms))
+        })
+    }
+
+    /// How many acknowledged transactions were checked, and how many were not.
+    pub fn checked(&self) -> (u64, u64) {
+        let sum = |of: fn(&TrafficCount) -> u64| self.traffic.iter().map(of).fold(0, u64::saturating_add);
+        (sum(|count| count.checked), sum(|count| count.not_checked))
+    }
+
+    /// The most that any look at it found lost; `None` where nothing looked.
+    pub fn lost(&self) -> Option<u64> {
+        let budgets = self.budgets.iter().filter_map(|(budget, _)| budget.measured_lost);
+        self.traffic.iter().filter_map(|count| count.lost).reduce(u64::saturating_add).or_else(|| budgets.max())
+    }
+}
