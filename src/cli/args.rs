@@ -134,7 +134,7 @@ pub struct RunArgs {
     pub drills: DrillArgs,
     /// Only a part of the selected drills: slice:1/4 takes every fourth, hash:1/4 divides by name
     #[arg(long, value_name = "slice:1/4|hash:1/4", env = "DRILLYARD_PARTITION")]
-    pub partition: Option<super::files::Partition>,
+    pub partition: Option<super::partition::Partition>,
     /// How many drills at once
     #[arg(short, long, value_name = "N|auto", default_value = "1", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
     pub jobs: usize,

@@ -1,21 +1,27 @@
-//! The backends, and choosing one of them.
-
-use std::sync::Arc;
+//! The backends that there are, and their options.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Result, Stop, dirs};
+use crate::host::BackendKind;
 use crate::host::docker::Docker;
 use crate::host::local::Local;
-use crate::host::{Backend, BackendKind, HostError, Installation};
-use crate::pg::SUPPORTED_MAJORS;
 
 /// Every kind of backend, the preferred one first. The only list of them.
 pub const BACKENDS: &[&dyn BackendKind] = &[
     &Docker, //
     &Local,
 ];
+
+/// Where servers are run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BackendArgs {
+    /// Where to run servers
+    #[arg(long, value_parser = BackendChoice::parser(), default_value = "auto", env = "DRILLYARD_BACKEND", help_heading = "Where")]
+    pub backend: BackendChoice,
+    #[command(flatten)]
+    pub options: BackendOptions,
+}
 
 /// The backend that was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +59,11 @@ impl BackendOptions {
 }
 
 impl FromArgMatches for BackendOptions {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(BackendOptions(matches.clone()))
     }
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0 = matches.clone();
         Ok(())
     }
@@ -71,110 +77,4 @@ impl Args for BackendOptions {
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
-}
-
-/// Where servers are run.
-#[derive(Debug, Clone, clap::Args)]
-pub struct BackendArgs {
-    /// Where to run servers
-    #[arg(long, value_parser = BackendChoice::parser(), default_value = "auto", env = "DRILLYARD_BACKEND", help_heading = "Where")]
-    pub backend: BackendChoice,
-    #[command(flatten)]
-    pub options: BackendOptions,
-}
-
-/// A backend, and why it is this one.
-pub struct Chosen {
-    pub backend: Arc<dyn Backend>,
-    pub reason: String,
-    /// What it has.
-    pub installations: Vec<Installation>,
-}
-
-/// The version that is fetched if none is installed and none was asked for: the newest stable one
-/// at this writing.
-const FETCHED: u32 = 18;
-
-/// Chooses. `wanted` are the major versions that will be asked for; none: any.
-pub async fn choose(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
-    let implied = || BACKENDS.iter().find_map(|kind| Some((*kind, kind.implied(args.options.matches())?)));
-    match args.backend {
-        BackendChoice::Only(kind) => only(kind, "asked for".to_owned(), args, wanted).await,
-        BackendChoice::Auto => match implied() {
-            Some((kind, reason)) => only(kind, reason, args, wanted).await,
-            None => first(args, wanted).await,
-        },
-    }
-}
-
-/// This one. Versions that are not installed are fetched when they are needed.
-async fn only(kind: &dyn BackendKind, reason: String, args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
-    let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
-    let mut installations = backend.installations().await?;
-    if installations.is_empty() && wanted.is_empty() {
-        installations.push(backend.installation(FETCHED).await?);
-    }
-    Ok(Chosen { backend, reason, installations })
-}
-
-/// The first one that has all that is wanted; else the first one that has anything.
-async fn first(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
-    let mut passed_over: Vec<(&str, HostError)> = vec![];
-    let mut second_best = None;
-    for kind in BACKENDS {
-        let (backend, installations, missing) = match offer(*kind, args, wanted).await {
-            Ok(offered) => offered,
-            Err(error) => {
-                passed_over.push((kind.name(), error));
-                continue;
-            }
-        };
-        let reason = match passed_over.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("; ") {
-            none if none.is_empty() => backend.recommendation(&installations),
-            reasons => reasons,
-        };
-        let is_empty = installations.is_empty();
-        let chosen = Chosen { backend, reason, installations };
-        match missing {
-            None => return Ok(chosen),
-            Some(error) => passed_over.push((kind.name(), error)),
-        }
-        if !is_empty && second_best.is_none() {
-            second_best = Some(chosen);
-        }
-    }
-    second_best.ok_or_else(|| {
-        let each = |(name, error): &(&str, HostError)| match &error.help {
-            Some(help) => format!("{name}: {error}; {help}"),
-            None => format!("{name}: {error}"),
-        };
-        let mut help: Vec<String> = passed_over.iter().map(each).collect();
-        help.push("`drillyard doctor` shows what is here".to_owned());
-        Stop::lab("there is nowhere to run PostgreSQL").help(help.join("\n"))
-    })
-}
-
-/// What a backend has of all that is wanted, fetched if it can be, and why something is missing.
-async fn offer(
-    kind: &dyn BackendKind,
-    args: &BackendArgs,
-    wanted: &[u32],
-) -> crate::host::Result<(Arc<dyn Backend>, Vec<Installation>, Option<HostError>)> {
-    let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
-    let mut installations = backend.installations().await?;
-    let wanted = match wanted {
-        [] if installations.is_empty() => &[FETCHED],
-        wanted => wanted,
-    };
-    let mut missing = None;
-    for major in wanted.iter().filter(|major| SUPPORTED_MAJORS.contains(major)) {
-        if installations.iter().any(|one| one.version.major == *major) {
-            continue;
-        }
-        match backend.installation(*major).await {
-            Ok(fetched) => installations.push(fetched),
-            Err(error) => missing = Some(error),
-        }
-    }
-    Ok((backend, installations, missing))
 }

@@ -3,8 +3,10 @@
 
 use super::args::{CheckArgs, color_of_stderr};
 use super::backend::BackendArgs;
+use super::choose;
 use super::files::{self, Loaded};
-use super::{Result, backend, block_on};
+use super::out::block_on;
+use super::stop::Result;
 use crate::journal::{ExitCode, Problem};
 use crate::plan::Plan;
 
@@ -54,7 +56,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
 
 /// Whether the backend has every version that the scenarios name.
 async fn versions_available(args: &BackendArgs, loaded: &[Loaded], color: bool) -> Result<bool> {
-    let chosen = backend::choose(args, &[]).await?;
+    let chosen = choose::choose(args, &[]).await?;
     let available = crate::host::available(&chosen.installations);
     let mut all = true;
     for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {

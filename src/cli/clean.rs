@@ -2,7 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
 
 use super::backend::BACKENDS;
-use super::{Result, block_on, dirs};
+use super::dirs;
+use super::out::block_on;
+use super::stop::Result;
 use crate::journal::ExitCode;
 use crate::run::{Which, sweep, sweep_cache};
 

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use super::args::DoctorArgs;
-use super::backend::{self, BACKENDS};
-use super::{Result, block_on, dirs};
+use super::backend::BACKENDS;
+use super::choose;
+use super::dirs;
+use super::out::{block_on, print_all};
+use super::stop::Result;
 use crate::host::{Check, Checkup};
 use crate::journal::ExitCode;
 use crate::run::{RunState, run_directories};
@@ -21,7 +24,7 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
         }
         places_of(&mut text);
         left_behind(&mut text).await;
-        let chosen = backend::choose(&args.backend, &[]).await;
+        let chosen = choose::choose(&args.backend, &[]).await;
         match chosen {
             Ok(chosen) if usable => {
                 let (name, reason) = (chosen.backend.name(), chosen.reason);
@@ -34,7 +37,7 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
             }
         }
     })?;
-    super::print_all(&text);
+    print_all(&text);
     Ok(code)
 }
 

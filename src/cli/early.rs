@@ -3,9 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::args::{DrillArgs, color_of_stderr};
+use super::check;
 use super::files::Loaded;
 use super::outputs::{self, ToTerminal, Unwritten};
-use super::{Result, Stop, check};
+use super::stop::{Result, Stop};
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Redactor};
 
 /// A run that does not come to its first drill.

@@ -2,7 +2,8 @@
 
 use schemars::SchemaGenerator;
 
-use super::{Result, Stop};
+use super::out::print_all;
+use super::stop::{Result, Stop};
 use crate::harness::{Kind, manual, summary};
 use crate::journal::ExitCode;
 use crate::scenario::{NOT_BUILT, today};
@@ -12,11 +13,11 @@ use crate::steps::{self, KINDS};
 /// Prints a step's manual page, or all of them in a line each.
 pub fn explain(step: Option<&str>) -> Result<ExitCode> {
     let Some(name) = step else {
-        super::print_all(&all());
+        print_all(&all());
         return Ok(ExitCode::Passed);
     };
     if let Some(kind) = steps::find(name) {
-        super::print_all(&page(kind));
+        print_all(&page(kind));
         return Ok(ExitCode::Passed);
     }
     if NOT_BUILT.contains(&name) {

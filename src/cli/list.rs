@@ -1,7 +1,9 @@
 //! `drillyard list`
 
 use super::args::ListArgs;
-use super::{Result, files};
+use super::files;
+use super::out::print_all;
+use super::stop::Result;
 use crate::journal::{ExitCode, Redactor};
 
 /// Lists drills.
@@ -33,6 +35,6 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
     if text.is_empty() {
         return Err(files::nothing_selected(loaded.len()));
     }
-    super::print_all(&text);
+    print_all(&text);
     Ok(if invalid { ExitCode::InvalidScenario } else { ExitCode::Passed })
 }

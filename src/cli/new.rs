@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
-use super::{Result, Stop, files};
+use super::files;
+use super::stop::{Result, Stop};
 use crate::journal::ExitCode;
 
 /// A small scenario that passes as it is.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
-use super::{Result, Stop};
+use super::out::complain;
+use super::stop::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Written};
 use crate::report::{
     EVENTS, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures, is_pipe, open_pipe,
@@ -95,7 +96,7 @@ async fn pipes(out: &OutArgs, cancel: &CancellationToken) -> Result<Vec<(PathBuf
             }
             if !told && began.elapsed() >= SILENCE {
                 told = true;
-                super::complain(&format!("waiting for a reader of {}", path.display()));
+                complain(&format!("waiting for a reader of {}", path.display()));
             }
             tokio::select! {
                 biased;
@@ -158,7 +159,7 @@ impl Unwritten {
         let failures = self.failures.list();
         for failure in failures.iter().skip(self.told) {
             journal.write(Event::Warned { drill: None, message: failure.clone() });
-            super::complain(&format!("error: {failure}"));
+            complain(&format!("error: {failure}"));
         }
         self.told = failures.len();
         match code {

@@ -1,7 +1,8 @@
 //! `drillyard plan`
 
 use super::args::{PlanArgs, color_of_stdout};
-use super::{Result, Stop, files};
+use super::files;
+use super::stop::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Redactor};
 use crate::report::{Terminal, TerminalOptions, Verbosity};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::args::{DrillArgs, ProveArgs};
 use super::select::Selected;
 use super::setup::{self, Job, Stage};
-use super::{Result, Stop};
+use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode, Problem};
 use crate::prove::{Options, prove_all};
 use crate::run::{Drill, Finished};

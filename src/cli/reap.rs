@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::ReapArgs;
-use super::{Result, Stop, backend, block_on};
+use super::backend;
+use super::out::block_on;
+use super::stop::{Result, Stop};
 use crate::host::{Recipe, Sweeper, remove_directory};
 use crate::journal::ExitCode;
 use crate::run::{Task, reap as wait_for_the_end, staged};

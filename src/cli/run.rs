@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::args::{DrillArgs, KeepChoice, RunArgs};
-use super::files::Partition;
+use super::partition::Partition;
 use super::select::Selected;
 use super::setup::{self, Job, Stage};
 use super::step_by_step::Ask;
-use super::{Result, Stop};
+use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode, StepHead};
 use crate::run::{Drill, Env, Finished, Gate, Keep, Order, run_all};
 

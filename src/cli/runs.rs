@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::args::{RunsCommand, color_of_stdout};
-use super::{Result, Stop, dirs};
+use super::dirs;
+use super::out::print_all;
+use super::stop::{Result, Stop};
 use crate::journal::{Command, Entry, Event, ExitCode, Listener};
 use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
@@ -64,7 +66,7 @@ fn list() -> Result<ExitCode> {
     if text.is_empty() {
         text = format!("no runs are recorded in {}\n", dirs::records().display());
     }
-    super::print_all(&text);
+    print_all(&text);
     Ok(ExitCode::Passed)
 }
 
@@ -97,6 +99,6 @@ fn show(run: &str, format: Option<&Format>) -> Result<ExitCode> {
     if logs.is_dir() {
         text.push_str(&format!("servers' logs: {}\n", logs.display()));
     }
-    super::print_all(&text);
+    print_all(&text);
     Ok(ExitCode::Passed)
 }

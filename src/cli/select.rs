@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::args::DrillArgs;
-use super::backend::Chosen;
-use super::files::{self, Loaded, Partition};
-use super::{Result, Stop};
+use super::choose::Chosen;
+use super::files::{self, Loaded};
+use super::partition::Partition;
+use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode, Problem};
 use crate::plan::Plan;
 use crate::run::Drill;

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
-use super::backend::{self, Chosen};
+use super::choose::{self, Chosen};
+use super::dirs;
 use super::early::Early;
-use super::files::{self, Partition};
+use super::files;
+use super::out::block_on;
 use super::outputs::{self, ToTerminal, Unwritten};
+use super::partition::Partition;
 use super::select::{self, Drills, Selected};
 use super::signals::{self, Interruption};
-use super::{Result, Stop, block_on, dirs};
+use super::stop::{Result, Stop};
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
 use crate::plan::Plan;
@@ -239,7 +242,7 @@ async fn choose(
             let code = interruption.exit_code().unwrap_or(ExitCode::Interrupted);
             Err(Stop { problems: vec![Problem::new("interrupted before the first drill")], code })
         }
-        chosen = backend::choose(&args.backend, &wanted) => chosen,
+        chosen = choose::choose(&args.backend, &wanted) => chosen,
     }
 }
 

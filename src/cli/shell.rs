@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 
 use super::args::ShellArgs;
-use super::{Result, Stop, dirs};
+use super::dirs;
+use super::stop::{Result, Stop};
 use crate::journal::ExitCode;
 use crate::run::{Kept, RunState, run_directories};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BreakHead, BreakVerdict, Outcome, PlanOutline, Problem};
+use super::{BreakHead, BreakVerdict, Outcome, PlanOutline, Problem, StepHead};
 
 /// What a step found out and reports: names and values, in the order in which they were added.
 pub type Facts = serde_json::Map<String, serde_json::Value>;
@@ -20,27 +20,6 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// A step, as told before it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepHead {
-    /// Its place in the drill, from 0; the steps of `finally` go on counting.
-    pub index: usize,
-    /// Its `id`.
-    pub id: Option<String>,
-    /// Its action: `drop_table`.
-    pub kind: String,
-    /// Its `name`, or a description made from its fields.
-    pub name: String,
-    /// Its line in the file.
-    pub line: usize,
-    /// Whether it is a part of the recovery: what people who look at durations want to see first.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub recovers: bool,
-    /// For the lines of an `all`: the index of the `all`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<usize>,
 }
 
 /// How a budget came out.
@@ -129,11 +108,6 @@ impl TrafficCount {
     pub fn was_judged(&self) -> bool {
         self.duplicated.is_some()
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(yes: &bool) -> bool {
-    !yes
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

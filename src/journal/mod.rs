@@ -8,13 +8,15 @@ mod outline;
 mod problem;
 mod proof;
 mod redact;
+mod step;
 mod texts;
 mod writer;
 
-pub use event::{Budget, Command, Entry, Event, Facts, StepHead, TrafficCount};
+pub use event::{Budget, Command, Entry, Event, Facts, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
 pub use outline::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
 pub use problem::{Cause, Note, Place, Problem};
 pub use proof::{BreakHead, BreakVerdict, Sign};
 pub use redact::Redactor;
+pub use step::StepHead;
 pub use writer::{Heard, Journal, Listener, Written};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::journal::{Entry, Listener};
 
-use super::file::WriteFailures;
+use super::failures::WriteFailures;
 use super::format::{Format, Made};
 
 pub(super) const FORMAT: Format = Format {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::journal::{Entry, Listener};
 
 use super::collect::RunRecord;
-use super::file::WriteFailures;
+use super::failures::WriteFailures;
 
 /// A report that is written to a path that the user names.
 ///

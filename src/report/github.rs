@@ -8,7 +8,7 @@ use crate::journal::{Entry, Event, Listener};
 
 use super::collect::RunRecord;
 use super::drill::DrillRecord;
-use super::file::WriteFailures;
+use super::failures::WriteFailures;
 use super::markdown::markdown;
 use super::snippet;
 use super::text::{one_line, visible};

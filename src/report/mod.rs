@@ -12,6 +12,7 @@ mod collect;
 mod drill;
 mod events;
 mod facts;
+mod failures;
 mod file;
 mod format;
 mod github;
@@ -34,7 +35,7 @@ mod trouble;
 
 pub use collect::{Counts, RunRecord, explain_counts};
 pub use drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
-pub use file::WriteFailures;
+pub use failures::WriteFailures;
 pub use format::Format;
 pub use look::{TerminalOptions, Verbosity};
 pub use open::{GithubOptions, ReportError, ReportOptions, Reports};

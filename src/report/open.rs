@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::Listener;
 
-use super::file::{FileReport, WriteFailures, is_special};
+use super::failures::WriteFailures;
+use super::file::{FileReport, is_special};
 use super::format::{Format, Made};
 use super::github::{self, Github};
 use super::look::TerminalOptions;

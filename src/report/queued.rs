@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::journal::{Entry, Event, Listener};
 
-use super::file::WriteFailures;
+use super::failures::WriteFailures;
 
 /// How long a reader may take for what is left when the run has ended.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! What the catalog knows of tables, and loses.
 
-use super::{Done, Result, Session, Undo};
+use super::session::{Done, Result, Session, Undo};
 
 /// Pairs of statements, to lose something and to bring it back: foreign keys, those that refer to the tables first, since an import
 /// forgets them most easily.

@@ -2,7 +2,7 @@
 //!
 //! The row lies in a temporary table of the session meanwhile, from which it is put back as it was.
 
-use super::{Done, Result, Session, Undo};
+use super::session::{Done, Result, Session, Undo};
 use crate::harness::World;
 use crate::ledger::{Ledger, SampledRow};
 use crate::pg::error_message;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Result, Undo};
+use super::session::{Done, Result, Undo};
 use crate::harness::World;
 use crate::node::wait_until;
 use crate::pg::{ShutdownMode, error_message, quote_literal};

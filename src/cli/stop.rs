@@ -1,0 +1,41 @@
+//! What ends a subcommand early.
+
+use crate::host::HostError;
+use crate::journal::{ExitCode, Problem};
+
+/// What ends a subcommand early: what to say, and the exit code.
+#[derive(Debug)]
+pub struct Stop {
+    pub problems: Vec<Problem>,
+    pub code: ExitCode,
+}
+
+impl Stop {
+    pub fn usage(title: impl Into<String>) -> Self {
+        Stop { problems: vec![Problem::new(title)], code: ExitCode::Usage }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        if let Some(problem) = self.problems.last_mut() {
+            *problem = problem.clone().help(help);
+        }
+        self
+    }
+
+    pub fn lab(title: impl Into<String>) -> Self {
+        Stop { problems: vec![Problem::new(title)], code: ExitCode::Lab }
+    }
+}
+
+impl From<HostError> for Stop {
+    fn from(error: HostError) -> Self {
+        let stop = Stop::lab(error.message);
+        match error.help {
+            Some(help) => stop.help(help),
+            None => stop,
+        }
+    }
+}
+
+/// What a subcommand returns.
+pub type Result<T> = std::result::Result<T, Stop>;
