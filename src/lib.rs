@@ -18,4 +18,6 @@ pub mod run;
 pub mod scenario;
 pub mod source;
 pub mod steps;
+#[cfg(test)]
+mod testing;
 pub mod traffic;

@@ -77,7 +77,7 @@ pub(super) fn scramble(x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::Server;
+    use crate::testing::Server;
 
     #[tokio::test]
     async fn texts_are_hashed_as_the_server_hashes_them() {

@@ -10,9 +10,6 @@ mod intact;
 mod merge;
 mod rows;
 
-#[cfg(test)]
-mod testing;
-
 pub use catalog::{
     Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence,
     last_numbers, told,

@@ -17,8 +17,6 @@ mod values;
 mod workload;
 
 #[cfg(test)]
-mod server;
-#[cfg(test)]
 mod tests;
 
 pub use check::{CheckError, check};

@@ -77,7 +77,7 @@ impl Dependents {
 mod tests {
     use super::*;
     use crate::data::Catalog;
-    use crate::data::testing::Server;
+    use crate::testing::Server;
 
     const EVERYTHING: &str = include_str!("testing.sql");
 

@@ -29,7 +29,7 @@ pub(super) fn settable() -> String {
 mod tests {
     use super::*;
     use crate::data::catalog::catalog_query;
-    use crate::data::testing::Server;
+    use crate::testing::Server;
 
     #[tokio::test]
     async fn the_server_takes_what_is_documented_for_its_version() {

@@ -165,8 +165,8 @@ pub async fn last_numbers(client: &Client, names: &[String]) -> Result<Vec<(Stri
 
 #[cfg(test)]
 mod tests {
-    use crate::data::testing::Server;
     use crate::data::{Catalog, told};
+    use crate::testing::Server;
 
     /// Tables whose numbers come from sequences in every way, and users who go on.
     const TABLES: &str = "

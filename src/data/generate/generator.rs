@@ -225,7 +225,7 @@ impl Generator {
 mod tests {
     use super::*;
     use crate::data::row_sum;
-    use crate::data::testing::Server;
+    use crate::testing::Server;
 
     #[tokio::test]
     async fn the_generator_knows_what_the_server_will_find() {

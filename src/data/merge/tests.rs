@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::*;
-use crate::data::testing::Server;
+use crate::testing::Server;
 
 /// `good`, `bad` and `into` as databases of one server, each with two sessions: one for the merge, one to look.
 struct Three {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::data::testing::Server;
 use crate::data::told;
+use crate::testing::Server;
 
 #[tokio::test]
 async fn what_changed_is_told_line_by_line() {

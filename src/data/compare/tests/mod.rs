@@ -7,9 +7,9 @@ mod values;
 use tokio_postgres::Client;
 
 use crate::data::rows::Relation;
-use crate::data::testing::Server;
 use crate::data::{Columns, Comparison, Generator, Rest, RowsSnapshot, Wanted, compare, row_sum};
 use crate::pg::TableName;
+use crate::testing::Server;
 
 struct Two {
     _server: Server,
