@@ -38,11 +38,11 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 step_kinds! {
-    data::create_data::CreateData,
+    data::create_data::CreateDataSpec,
     data::sql::SqlSpec,
     data::traffic::Traffic,
     data::stop_traffic::StopTrafficSpec,
-    data::wait_for::WaitFor,
+    data::wait_for::WaitForSpec,
     incident::drop_table::DropTableSpec,
     incident::truncate_table::TruncateTableSpec,
     incident::crash::CrashSpec,
@@ -76,7 +76,7 @@ step_kinds! {
     recovery::reconcile::ReconcileSpec,
     recovery::find_in_wal::FindInWalSpec,
     judgement::snapshot::TakeSnapshotSpec,
-    judgement::assert_rows::AssertRows,
+    judgement::assert_rows::AssertRowsSpec,
     judgement::assert_catalog::AssertCatalogSpec,
     judgement::assert_traffic::AssertTrafficSpec,
     judgement::assert_streaming::AssertStreamingSpec,

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{Columns, ColumnsError, DataError, Generator};
+use crate::data::{Columns, DataError, Generator};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
+    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
 };
 use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
@@ -48,7 +48,7 @@ use crate::steps::data::load::FileRun;
 /// load into another server (`\connect`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CreateData {
+pub struct CreateDataSpec {
     /// The server.
     #[serde(default)]
     node: NodeField,
@@ -66,8 +66,33 @@ pub struct CreateData {
     file: Option<Spanned<String>>,
 }
 
-impl StepKind for CreateData {
-    type Step = Self;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct CreateData {
+    /// The server.
+    node: NodeRef,
+    /// What is created there.
+    what: What,
+}
+
+/// What is created.
+#[derive(Debug)]
+enum What {
+    /// A table with rows made from the drill's seed.
+    Table {
+        /// Its name.
+        table: Spanned<TableName>,
+        /// How many rows.
+        rows: u64,
+        /// Its columns.
+        columns: Columns,
+    },
+    /// Whatever a file of SQL creates.
+    File(Spanned<String>),
+}
+
+impl StepKind for CreateDataSpec {
+    type Step = CreateData;
 
     const NAME: &'static str = "create_data";
     const DEADLINE: Duration = Duration::from_secs(600);
@@ -75,64 +100,54 @@ impl StepKind for CreateData {
     const OUTPUT: Option<Output> = Some(Output::Data);
     const USERS: UserPace = UserPace::Full;
 
-    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
-        self.look_up(scope);
-        Some(self)
-    }
-}
-
-impl CreateData {
-    fn look_up(&mut self, scope: &mut Scope<'_>) {
-        self.node.look_up_own(scope);
-        match (&self.table, &self.file) {
-            (None, None) => scope.error_help(
-                scope.action,
-                "`table` or `file` is missing",
-                "create what?",
-                "write `table: NAME, rows: N` or `file: PATH`",
-            ),
-            (Some(_), Some(file)) => {
-                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
-            }
-            (Some(table), None) if self.rows.is_none() => {
-                scope.error(table.entry, "`rows` is missing", "how many rows?");
-            }
-            (None, Some(file)) => {
-                scope.file(file);
-                for (entry, field) in
-                    [(self.rows.as_ref().map(|r| r.entry), "rows"), (self.columns.as_ref().map(|c| c.entry), "columns")]
-                {
-                    if let Some(entry) = entry {
-                        scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
-                    }
-                }
-            }
-            _ => {}
-        }
-        if let Some(rows) = &self.rows
-            && rows.value == 0
-        {
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<CreateData> {
+        let node = scope.own_node(&self.node);
+        if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
             scope.error(rows.span, "a table without rows proves nothing", "at least 1");
         }
-        self.check_columns(scope);
+        let columns = self.columns(scope);
+        let what = match (self.table, self.file) {
+            (None, None) => {
+                let help = "write `table: NAME, rows: N` or `file: PATH`";
+                scope.error_help(scope.action, "`table` or `file` is missing", "create what?", help);
+                None
+            }
+            (Some(_), Some(file)) => {
+                scope.error(file.entry, "`table` and `file` exclude each other", "one of the two");
+                None
+            }
+            (Some(table), None) => {
+                if self.rows.is_none() {
+                    scope.error(table.entry, "`rows` is missing", "how many rows?");
+                }
+                Some(What::Table { table, rows: self.rows?.value, columns: columns? })
+            }
+            (None, Some(file)) => {
+                scope.file(&file);
+                let rows = self.rows.map(|rows| (rows.entry, "rows"));
+                let columns = self.columns.map(|columns| (columns.entry, "columns"));
+                for (entry, field) in [rows, columns].into_iter().flatten() {
+                    scope.error(entry, format!("`{field}` goes with `table`"), "a file has its own rows");
+                }
+                Some(What::File(file))
+            }
+        };
+        Some(CreateData { node: node?, what: what? })
     }
 }
 
 /// From how many rows on two sessions fill a table.
 const MANY: u64 = 200_000;
 
-impl CreateData {
-    fn parsed_columns(&self) -> Result<Columns, ColumnsError> {
-        match &self.columns {
-            None => Ok(Columns::default()),
-            Some(columns) => {
-                Columns::parse(columns.value.iter().map(|(name, kind)| (name.as_str(), kind.value.as_str())))
-            }
-        }
-    }
-
-    fn check_columns(&self, scope: &mut Scope<'_>) {
-        let (Some(columns), Err(wrong)) = (&self.columns, self.parsed_columns()) else { return };
+impl CreateDataSpec {
+    /// The columns; an error at the one that cannot be made.
+    fn columns(&self, scope: &mut Scope<'_>) -> Option<Columns> {
+        let Some(columns) = &self.columns else { return Some(Columns::default()) };
+        let named = columns.value.iter().map(|(name, kind)| (name.as_str(), kind.value.as_str()));
+        let wrong = match Columns::parse(named) {
+            Ok(columns) => return Some(columns),
+            Err(wrong) => wrong,
+        };
         match columns.value.iter().find(|(name, _)| name.as_str() == wrong.column) {
             // What would be right is a list, and lists are for the remark below.
             Some((name, kind)) => match wrong.reason.split_once(": ") {
@@ -153,16 +168,16 @@ impl CreateData {
                 scope.error(columns.span, "these columns cannot be made", wrong.reason);
             }
         }
+        None
     }
 }
 
 #[async_trait(?Send)]
 impl Step for CreateData {
     fn title(&self) -> String {
-        match (&self.file, &self.table, &self.rows) {
-            (Some(file), ..) => format!("load {} into {}", file.value, self.node),
-            (None, Some(table), Some(rows)) => format!("{} rows in {} on {}", rows.value, table.value, self.node),
-            _ => "create data".to_owned(),
+        match &self.what {
+            What::File(file) => format!("load {} into {}", file.value, self.node),
+            What::Table { table, rows, .. } => format!("{rows} rows in {} on {}", table.value, self.node),
         }
     }
 
@@ -171,34 +186,39 @@ impl Step for CreateData {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        match (&self.file, &self.table, &self.rows) {
-            (Some(file), ..) => run_file(cx, &node, file).await,
-            (None, Some(table), Some(rows)) => {
-                let columns = self.parsed_columns().map_err(|e| Finding::errored(e.to_string()))?;
-                let refused = |e: DataError| {
-                    Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string())
-                };
-                let generator =
-                    Generator::new(table.value.clone(), columns, rows.value, cx.world.seed).map_err(refused)?;
-                // For few rows a second session costs more than it brings.
-                let client = cx.session(&node, Purpose::Load).await?;
-                let helper = if rows.value >= MANY { Some(cx.session(&node, Purpose::Load).await?) } else { None };
-                let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
-                discard(&client).await;
-                loaded?;
-                cx.fact("rows", rows.value);
-                if let Some(id) = cx.id {
-                    let adding = generator.clone();
-                    let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
-                    let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
-                    cx.world.outputs().generated.insert(id.to_owned(), (generator, sum));
-                }
-                Ok(())
-            }
-            _ => Err(Finding::errored("a create_data step without `table` and `file`")),
+        let node = cx.world.node(&self.node)?;
+        match &self.what {
+            What::File(file) => run_file(cx, &node, file).await,
+            What::Table { table, rows, columns } => generate(cx, &node, table, *rows, columns.clone()).await,
         }
     }
+}
+
+/// Fills a table with rows made from the drill's seed.
+async fn generate(
+    cx: &mut Context<'_>,
+    node: &Node,
+    table: &Spanned<TableName>,
+    rows: u64,
+    columns: Columns,
+) -> StepResult {
+    let refused =
+        |e: DataError| Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string());
+    let generator = Generator::new(table.value.clone(), columns, rows, cx.world.seed).map_err(refused)?;
+    // For few rows a second session costs more than it brings.
+    let client = cx.session(node, Purpose::Load).await?;
+    let helper = if rows >= MANY { Some(cx.session(node, Purpose::Load).await?) } else { None };
+    let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
+    discard(&client).await;
+    loaded?;
+    cx.fact("rows", rows);
+    if let Some(id) = cx.id {
+        let adding = generator.clone();
+        let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
+        let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
+        cx.world.outputs().generated.insert(id.clone(), (generator, sum));
+    }
+    Ok(())
 }
 
 async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {

@@ -6,4 +6,5 @@ pub(super) mod load_files;
 pub(super) mod sql;
 pub(super) mod stop_traffic;
 pub(super) mod traffic;
+pub(super) mod values;
 pub(super) mod wait_for;

@@ -58,11 +58,18 @@ pub struct Sql {
     /// The server.
     node: NodeRef,
     /// The SQL.
-    query: Option<Spanned<SqlText>>,
-    /// A file with SQL.
-    file: Option<Spanned<String>>,
+    text: What,
     /// Bound as `$1`, `$2` ...
     args: Vec<Scalar>,
+}
+
+/// Where the SQL is.
+#[derive(Debug)]
+enum What {
+    /// In the scenario.
+    Query(Spanned<SqlText>),
+    /// In a file.
+    File(Spanned<String>),
 }
 
 impl StepKind for SqlSpec {
@@ -102,17 +109,21 @@ impl StepKind for SqlSpec {
         if let Some(file) = &self.file {
             scope.file(file);
         }
-        Some(Sql { node: node?, query: self.query, file: self.file, args: self.args })
+        let text = match (self.query, self.file) {
+            (Some(query), None) => What::Query(query),
+            (None, Some(file)) => What::File(file),
+            _ => return None,
+        };
+        Some(Sql { node: node?, text, args: self.args })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for Sql {
     fn title(&self) -> String {
-        match (&self.file, &self.query) {
-            (Some(file), _) => format!("run {} on {}", file.value, self.node),
-            (None, Some(query)) => format!("{} on {}", shorten(query.as_str()), self.node),
-            (None, None) => "sql".to_owned(),
+        match &self.text {
+            What::File(file) => format!("run {} on {}", file.value, self.node),
+            What::Query(query) => format!("{} on {}", shorten(query.as_str()), self.node),
         }
     }
 
@@ -121,22 +132,21 @@ impl Step for Sql {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let title = format!("the SQL did not run on `{}`", self.node);
-        match (&self.query, &self.file) {
-            (Some(query), _) => self.run_text(cx, &node, query.as_str(), query.span, title).await,
-            (None, Some(file)) if !self.args.is_empty() => {
+        match &self.text {
+            What::Query(query) => self.run_text(cx, &node, query.as_str(), query.span, title).await,
+            What::File(file) if !self.args.is_empty() => {
                 let text = cx.world.read_file(&file.value)?;
                 self.run_text(cx, &node, &text, file.span, title).await
             }
-            (None, Some(file)) => {
+            What::File(file) => {
                 let run = FileRun { file, purpose: Purpose::User, may_commit: false, title };
                 // Asked first, since this knows why a server does not answer.
                 cx.client(&node).await?;
                 let load = run.gather(cx, &node)?;
                 cx.marked(&node, async |client, cx| run.run(cx, &node, client, &load).await).await
             }
-            (None, None) => Err(Finding::errored("a sql step without SQL")),
         }
     }
 }

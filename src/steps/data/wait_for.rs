@@ -9,13 +9,13 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, NodeField, NodeId, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
-    UserPace,
+    Awaited, Context, Effects, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepKind,
+    StepRef, StepResult, UserPace, if_given,
 };
 use crate::node::{Node, SqlError};
 use crate::source::{Name, Regex, Scalar, Spanned, Sql};
 use crate::steps::data::sql::shorten;
-use crate::steps::judgement::assert_rows::is_same;
+use crate::steps::data::values::is_same;
 
 /// Waits until a condition holds.
 ///
@@ -39,7 +39,7 @@ use crate::steps::judgement::assert_rows::is_same;
 /// synchronous standby, a server that does not answer. It fails at once if waiting is pointless.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WaitFor {
+pub struct WaitForSpec {
     /// The id of a traffic step.
     #[serde(default)]
     traffic: Option<Spanned<Name>>,
@@ -65,7 +65,7 @@ pub struct WaitFor {
 
 /// The value that a query should come to: alone, or as `assert_rows` writes it, `[[1]]`.
 #[derive(Debug, Clone)]
-struct Wanted(Scalar);
+pub struct Wanted(Scalar);
 
 impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -129,62 +129,87 @@ impl<'de> Visitor<'de> for OneValue {
     }
 }
 
-impl StepKind for WaitFor {
-    type Step = Self;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub enum WaitFor {
+    /// Until users have had so many acknowledged transactions.
+    Traffic {
+        /// The users.
+        traffic: StepRef,
+        /// How many.
+        acked: Spanned<u64>,
+        /// Counted from this mark on.
+        since: Option<StepRef>,
+    },
+    /// Until a query's first value is the wanted one.
+    Query {
+        /// The server.
+        node: NodeRef,
+        /// The query.
+        query: Spanned<Sql>,
+        /// The value.
+        equals: Spanned<Wanted>,
+    },
+    /// Until a line of a server's log matches.
+    Log {
+        /// The server.
+        node: NodeRef,
+        /// What it has to match.
+        log: Spanned<Regex>,
+        /// Lines since this mark alone count.
+        since: Option<StepRef>,
+    },
+}
+
+impl StepKind for WaitForSpec {
+    type Step = WaitFor;
 
     const NAME: &'static str = "wait_for";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
     const USERS: UserPace = UserPace::Full;
 
-    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
-        self.look_up(scope);
-        Some(self)
-    }
-}
-
-impl WaitFor {
-    fn look_up(&mut self, scope: &mut Scope<'_>) {
-        match (&self.traffic, &self.query, &self.log) {
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<WaitFor> {
+        const FORMS: &str = "one of `{ traffic, acked }`, `{ node, query, equals }`, `{ node, log }`";
+        let since = if_given(self.since.as_ref(), |since| scope.mark(since));
+        for (wrong, entry) in [
+            (self.traffic.is_none(), self.acked.as_ref().map(|acked| acked.entry)),
+            (self.query.is_none(), self.equals.as_ref().map(|equals| equals.entry)),
+            (self.query.is_some(), self.since.as_ref().map(|since| since.entry)),
+        ] {
+            if let (true, Some(entry)) = (wrong, entry) {
+                scope.error(entry, "this does not go with what is waited for", "leave it out");
+            }
+        }
+        match (self.traffic, self.query, self.log) {
             (Some(traffic), None, None) => {
-                scope.step_with(traffic, &[Output::Traffic]);
+                let users = scope.step_with(&traffic, &[Output::Traffic]);
                 if self.acked.is_none() {
                     scope.error(traffic.entry, "`acked` is missing", "how many transactions?");
                 }
                 if let Some(span) = self.node.span() {
                     scope.error(span, "`node` does not go with `traffic`", "users know their server");
                 }
+                Some(WaitFor::Traffic { traffic: users?, acked: self.acked?, since: since? })
             }
             (None, Some(query), None) => {
-                self.node.look_up(scope);
+                let node = scope.node(&self.node);
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "what should it be?");
                 }
+                Some(WaitFor::Query { node: node?, query, equals: self.equals? })
             }
-            (None, None, Some(_)) => {
-                self.node.look_up_own(scope);
+            (None, None, Some(log)) => {
+                let node = scope.own_node(&self.node);
+                Some(WaitFor::Log { node: node?, log, since: since? })
             }
-            (None, None, None) => scope.error_help(
-                scope.action,
-                "`wait_for` has nothing to wait for",
-                "for what?",
-                "one of `{ traffic, acked }`, `{ node, query, equals }`, `{ node, log }`",
-            ),
+            (None, None, None) => {
+                scope.error_help(scope.action, "`wait_for` has nothing to wait for", "for what?", FORMS);
+                None
+            }
             _ => {
-                let help = "one of `{ traffic, acked }`, `{ node, query, equals }`, `{ node, log }`";
-                scope.error_help(scope.action, "`wait_for` waits for one thing", "these are several", help);
-            }
-        }
-        if let Some(since) = &self.since {
-            scope.mark(since);
-        }
-        for (wrong, entry) in [
-            (self.traffic.is_none() && self.acked.is_some(), self.acked.as_ref().map(|a| a.entry)),
-            (self.query.is_none() && self.equals.is_some(), self.equals.as_ref().map(|e| e.entry)),
-            (self.query.is_some() && self.since.is_some(), self.since.as_ref().map(|s| s.entry)),
-        ] {
-            if let (true, Some(entry)) = (wrong, entry) {
-                scope.error(entry, "this does not go with what is waited for", "leave it out");
+                scope.error_help(scope.action, "`wait_for` waits for one thing", "these are several", FORMS);
+                None
             }
         }
     }
@@ -193,15 +218,13 @@ impl WaitFor {
 #[async_trait(?Send)]
 impl Step for WaitFor {
     fn title(&self) -> String {
-        match (&self.traffic, &self.query, &self.log) {
-            (Some(traffic), ..) => {
-                let acked = self.acked.as_ref().map_or(0, |a| a.value);
-                let since = self.since.as_ref().map(|s| format!(" since {}", s.value)).unwrap_or_default();
-                format!("wait for {acked} transactions of {}{since}", traffic.value)
+        match self {
+            WaitFor::Traffic { traffic, acked, since } => {
+                let since = since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+                format!("wait for {} transactions of {traffic}{since}", acked.value)
             }
-            (_, Some(query), _) => format!("wait for {} on {}", shorten(query.as_str()), self.node),
-            (_, _, Some(log)) => format!("wait for /{}/ in the log of {}", log.value, self.node),
-            _ => "wait".to_owned(),
+            WaitFor::Query { node, query, .. } => format!("wait for {} on {node}", shorten(query.as_str())),
+            WaitFor::Log { node, log, .. } => format!("wait for /{}/ in the log of {node}", log.value),
         }
     }
 
@@ -210,111 +233,106 @@ impl Step for WaitFor {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        match (&self.traffic, &self.query, &self.log) {
-            (Some(traffic), ..) => self.for_traffic(cx, traffic).await,
-            (_, Some(query), _) => self.for_query(cx, query).await,
-            (_, _, Some(log)) => self.for_log(cx, log).await,
-            _ => Err(Finding::errored("nothing to wait for")),
+        match self {
+            WaitFor::Traffic { traffic, acked, since } => for_traffic(cx, traffic, acked, since.as_ref()).await,
+            WaitFor::Query { node, query, equals } => for_query(cx, node, query, equals).await,
+            WaitFor::Log { node, log, since } => for_log(cx, node, log, since.as_ref()).await,
         }
     }
 }
 
-impl WaitFor {
-    async fn for_traffic(&self, cx: &mut Context<'_>, traffic: &Spanned<Name>) -> StepResult {
-        let users = cx.world.users(traffic.as_str())?;
-        for node in &users.nodes {
-            cx.awaits(Awaited::Users, node);
+async fn for_traffic(
+    cx: &mut Context<'_>,
+    traffic: &StepRef,
+    acked: &Spanned<u64>,
+    since: Option<&StepRef>,
+) -> StepResult {
+    let users = cx.world.users(traffic)?;
+    for node in &users.nodes {
+        cx.awaits(Awaited::Users, node);
+    }
+    let (wanted, mark) = (acked.value, since.map(|mark| cx.world.mark(mark)).transpose()?);
+    let what = match since {
+        Some(since) => format!("{wanted} transactions acknowledged since `{since}`"),
+        None => format!("{wanted} acknowledged transactions"),
+    };
+    let (world, hopeless) = (cx.world, cx.hopeless.clone());
+    let there = |name: &NodeId| world.node(name).is_ok_and(|node| node.should_answer());
+    let reached = cx.until(&what, async |seen| {
+        let now = match &mark {
+            Some(mark) => users.pool.acknowledged_since(mark.after.seen),
+            None => users.pool.counts().acknowledged,
+        };
+        *seen = format!("{now} of {wanted}");
+        if let Some(rejections) = users.rejections() {
+            seen.push_str(&format!("; {rejections}"));
         }
-        let since = self.since.as_ref().map(|mark| cx.world.mark(mark.as_str())).transpose()?;
-        let wanted = self.acked.as_ref().map_or(0, |acked| acked.value);
-        let what = match &self.since {
-            Some(mark) => format!("{wanted} transactions acknowledged since `{}`", mark.value),
-            None => format!("{wanted} acknowledged transactions"),
+        if let Some(trouble) = users.pool.last_trouble() {
+            seen.push_str(&format!(" (last trouble: {trouble})"));
+        }
+        // While this step runs no other one brings a server back.
+        if now < wanted && !users.nodes.iter().any(there) {
+            hopeless.store(true, Ordering::SeqCst);
+        }
+        Ok((now >= wanted).then_some(now))
+    });
+    let now = reached.await.map_err(|finding| finding.at(acked.entry))?;
+    cx.fact("acknowledged", now);
+    Ok(())
+}
+
+async fn for_query(cx: &mut Context<'_>, node: &NodeRef, query: &Spanned<Sql>, equals: &Spanned<Wanted>) -> StepResult {
+    let (name, node, wanted) = (node, cx.world.node(node)?, &equals.value.0);
+    cx.awaits(Awaited::Replay, node.name());
+    let what = format!("{} on {}", shorten(query.as_str()), name);
+    let reached = cx.until(&what, async |seen| {
+        let answer = async {
+            let messages = node.client().await?.simple_query(query.as_str()).await?;
+            Ok::<_, SqlError>(messages.into_iter().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+                _ => None,
+            }))
         };
-        let span = self.acked.as_ref().map_or(traffic.span, |acked| acked.entry);
-        let (world, hopeless) = (cx.world, cx.hopeless.clone());
-        let there = |name: &NodeId| world.node(name).is_ok_and(|node| node.should_answer());
-        let reached = cx.until(&what, async |seen| {
-            let now = match &since {
-                Some(mark) => users.pool.acknowledged_since(mark.after.seen),
-                None => users.pool.counts().acknowledged,
-            };
-            *seen = format!("{now} of {wanted}");
-            if let Some(rejections) = users.rejections() {
-                seen.push_str(&format!("; {rejections}"));
+        match answer.await {
+            Ok(Some(value)) if is_same(value.as_deref(), wanted) => return Ok(Some(())),
+            Ok(Some(value)) => *seen = value.unwrap_or_else(|| "NULL".to_owned()),
+            Ok(None) => *seen = "no row".to_owned(),
+            Err(SqlError::Host(error)) => return Err(error.into()),
+            Err(error) if is_final(&node, &error).await => {
+                let help = "correct the query: no time makes it right";
+                return Err(Finding::failed("the query cannot be run")
+                    .at(query.span)
+                    .label(error.to_string())
+                    .help(help));
             }
-            if let Some(trouble) = users.pool.last_trouble() {
-                seen.push_str(&format!(" (last trouble: {trouble})"));
-            }
-            // While this step runs no other one brings a server back.
-            if now < wanted && !users.nodes.iter().any(there) {
-                hopeless.store(true, Ordering::SeqCst);
-            }
-            Ok((now >= wanted).then_some(now))
-        });
-        let now = reached.await.map_err(|finding| finding.at(span))?;
-        cx.fact("acknowledged", now);
-        Ok(())
-    }
+            Err(error) => *seen = error.to_string(),
+        }
+        Ok(None)
+    });
+    reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(equals.entry) })
+}
 
-    async fn for_query(&self, cx: &mut Context<'_>, query: &Spanned<Sql>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let wanted = self.equals.as_ref().map_or(&Scalar::Null, |equals| &equals.value.0);
-        let span = self.equals.as_ref().map_or(query.span, |equals| equals.entry);
-        cx.awaits(Awaited::Replay, node.name());
-        let what = format!("{} on {}", shorten(query.as_str()), self.node);
-        let reached = cx.until(&what, async |seen| {
-            let answer = async {
-                let messages = node.client().await?.simple_query(query.as_str()).await?;
-                Ok::<_, SqlError>(messages.into_iter().find_map(|message| match message {
-                    tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
-                    _ => None,
-                }))
-            };
-            match answer.await {
-                Ok(Some(value)) if is_same(value.as_deref(), wanted) => return Ok(Some(())),
-                Ok(Some(value)) => *seen = value.unwrap_or_else(|| "NULL".to_owned()),
-                Ok(None) => *seen = "no row".to_owned(),
-                Err(SqlError::Host(error)) => return Err(error.into()),
-                Err(error) if self.is_final(&node, &error).await => {
-                    let help = "correct the query: no time makes it right";
-                    return Err(Finding::failed("the query cannot be run")
-                        .at(query.span)
-                        .label(error.to_string())
-                        .help(help));
-                }
-                Err(error) => *seen = error.to_string(),
-            }
-            Ok(None)
-        });
-        reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(span) })
-    }
+/// Whether no time makes the query right: syntax errors, missing rights and names that do not exist (class 42). On a standby what
+/// a name stands for may still arrive.
+async fn is_final(node: &Node, error: &SqlError) -> bool {
+    let SqlError::Postgres(error) = error else { return false };
+    let Some(code) = error.code().map(|code| code.code()) else { return false };
+    const UNDEFINED: [&str; 4] = ["42P01", "42703", "42883", "42704"];
+    code.starts_with("42") && !(UNDEFINED.contains(&code) && node.is_in_recovery().await.unwrap_or(true))
+}
 
-    /// Whether no time makes the query right: syntax errors, missing rights and names that do not exist (class 42). On a standby what
-    /// a name stands for may still arrive.
-    async fn is_final(&self, node: &Node, error: &SqlError) -> bool {
-        let SqlError::Postgres(error) = error else { return false };
-        let Some(code) = error.code().map(|code| code.code()) else { return false };
-        const UNDEFINED: [&str; 4] = ["42P01", "42703", "42883", "42704"];
-        code.starts_with("42") && !(UNDEFINED.contains(&code) && node.is_in_recovery().await.unwrap_or(true))
-    }
-
-    async fn for_log(&self, cx: &mut Context<'_>, log: &Spanned<Regex>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let offset = match &self.since {
-            Some(mark) => cx.world.log_offset(mark.as_str(), self.node.as_str()),
-            None => 0,
-        };
-        let what = format!("/{}/ in the log of {}", log.value, self.node);
-        let reached = cx.until(&what, async |seen| {
-            let text = node.log_from(offset).await?;
-            if text.lines().any(|line| log.value.is_match(line)) {
-                return Ok(Some(()));
-            }
-            *seen = text.lines().last().unwrap_or("an empty log").to_owned();
-            Ok(None)
-        });
-        let tail = node.log_tail().await;
-        reached.await.map_err(|finding| finding.at(log.span).note("log", tail))
-    }
+async fn for_log(cx: &mut Context<'_>, node: &NodeRef, log: &Spanned<Regex>, since: Option<&StepRef>) -> StepResult {
+    let (name, node) = (node, cx.world.node(node)?);
+    let offset = since.map_or(0, |mark| cx.world.log_offset(mark, name));
+    let what = format!("/{}/ in the log of {}", log.value, name);
+    let reached = cx.until(&what, async |seen| {
+        let text = node.log_from(offset).await?;
+        if text.lines().any(|line| log.value.is_match(line)) {
+            return Ok(Some(()));
+        }
+        *seen = text.lines().last().unwrap_or("an empty log").to_owned();
+        Ok(None)
+    });
+    let tail = node.log_tail().await;
+    reached.await.map_err(|finding| finding.at(log.span).note("log", tail))
 }

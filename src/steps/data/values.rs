@@ -1,0 +1,55 @@
+//! Values from a server, compared with those that a scenario has.
+
+use crate::source::Scalar;
+
+/// Whether a value from the server is the wanted one: by its text, numbers as numbers, booleans as `t` and `f`.
+pub(crate) fn is_same(value: Option<&str>, wanted: &Scalar) -> bool {
+    match (value, wanted) {
+        (None, Scalar::Null) => true,
+        (None, _) | (_, Scalar::Null) => false,
+        (Some(value), Scalar::Bool(yes)) => value == if *yes { "t" } else { "f" } || value == yes.to_string(),
+        (Some(value), Scalar::Integer(_) | Scalar::Float(_)) => {
+            let wanted = wanted.text();
+            value == wanted || is_same_number(value, &wanted)
+        }
+        (Some(value), Scalar::Text(text)) => value == text,
+    }
+}
+
+/// Compares decimal numbers by their digits, so that nothing is rounded: `1.50` is `1.5`.
+fn is_same_number(a: &str, b: &str) -> bool {
+    fn plain(text: &str) -> Option<(bool, &str, &str)> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let (whole, fraction_trimmed) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let fits = !digits.is_empty() && all_digits(whole) && all_digits(fraction);
+        let zero = whole.is_empty() && fraction_trimmed.is_empty();
+        fits.then_some((negative && !zero, whole, fraction_trimmed))
+    }
+    match (plain(a), plain(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_compared_as_people_mean_them() {
+        assert!(is_same(Some("1.50"), &Scalar::Float("1.5".to_owned())));
+        assert!(is_same(Some("-0.0"), &Scalar::Integer(0)));
+        assert!(is_same(Some("t"), &Scalar::Bool(true)));
+        assert!(is_same(None, &Scalar::Null));
+        assert!(!is_same(Some(""), &Scalar::Null));
+        assert!(!is_same(Some("f"), &Scalar::Bool(true)));
+        assert!(!is_same(Some("10"), &Scalar::Integer(1)));
+        assert!(!is_same(Some("12345678901234567891"), &Scalar::Float("12345678901234567890".to_owned())));
+        assert!(!is_same(Some("1.5"), &Scalar::Text("1.50".to_owned())));
+    }
+}
