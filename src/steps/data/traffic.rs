@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, NodeField, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace, Users,
+    Context, Effects, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepId, StepKind,
+    StepResult, UserPace, Users,
 };
 use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
 use crate::pg::TableName;
 use crate::pg::condition::SqlState;
-use crate::source::{Name, Ordered, Several, Spanned, Sql};
+use crate::source::{Name, Ordered, Several, Span, Spanned, Sql};
 use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
 
 /// Starts users in the background and goes on at once.
@@ -103,7 +104,7 @@ use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
 /// never stopped are stopped at the end of the drill.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Traffic {
+pub struct TrafficSpec {
     /// The server.
     #[serde(default)]
     node: NodeField,
@@ -160,8 +161,27 @@ impl Ledger {
     }
 }
 
-impl StepKind for Traffic {
-    type Step = Self;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct Traffic {
+    /// The users' name.
+    id: StepId,
+    /// Servers, of which one accepts writes.
+    nodes: Vec<NodeId>,
+    /// What the users do.
+    kinds: Vec<Kind>,
+    /// Where that stands.
+    transactions: Span,
+    /// Where each of its ledgers stands.
+    ledgers: Vec<(LedgerColumns, Span)>,
+    /// How many users.
+    clients: u32,
+    /// Transactions a second.
+    rate: Option<f64>,
+}
+
+impl StepKind for TrafficSpec {
+    type Step = Traffic;
 
     const NAME: &'static str = "traffic";
     const DEADLINE: Duration = Duration::from_secs(30);
@@ -169,87 +189,70 @@ impl StepKind for Traffic {
     const OUTPUT: Option<Output> = Some(Output::Traffic);
     const USERS: UserPace = UserPace::Full;
 
-    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
-        self.look_up(scope);
-        Some(self)
-    }
-}
-
-impl Traffic {
-    fn look_up(&mut self, scope: &mut Scope<'_>) {
-        match &self.nodes {
-            None => {
-                self.node.look_up_own(scope);
-            }
-            Some(nodes) => {
-                if let Some(span) = self.node.span() {
-                    scope.error(span, "`node` and `nodes` exclude each other", "one of the two");
-                }
-                if nodes.value.is_empty() {
-                    scope.error(nodes.span, "`nodes` is empty", "users need a server to go to");
-                }
-                for name in &nodes.value {
-                    if let Some(node) = scope.named_node(name)
-                        && let Some(info) = scope.node_info(&node).filter(|info| info.external)
-                    {
-                        let title = format!("`{}` is external: a drill only reads from it", name.value);
-                        let related = (info.span, "declared external here".to_owned());
-                        scope.error_related(name.span, title, "users write", related);
-                    }
-                }
-            }
-        }
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Traffic> {
+        let nodes = self.users_nodes(scope);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,
                 "`traffic` has no `id`",
-                "nothing can stop or judge these users",
+                "nothing can stop or check these users",
                 "write `id: users` beside `traffic:`",
             );
+        }
+        if let Some(clients) = self.clients.as_ref().filter(|clients| !(1..=MOST_CLIENTS).contains(&clients.value)) {
+            scope.error(clients.span, format!("clients must be 1 to {MOST_CLIENTS}"), "out of range");
+        }
+        if let Some(rate) = self.rate.as_ref().filter(|rate| !(rate.value > 0.0 && rate.value.is_finite())) {
+            scope.error(rate.span, "a rate is in transactions a second, above 0", "out of range");
         }
         if self.transactions.value.iter().next().is_none() {
             scope.error(self.transactions.span, "`transactions` is empty", "users need something to do");
         }
-        if let Some(clients) = &self.clients
-            && !(1..=MOST_CLIENTS).contains(&clients.value)
-        {
-            scope.error(clients.span, format!("clients must be 1 to {MOST_CLIENTS}"), "out of range");
-        }
-        if let Some(rate) = &self.rate
-            && !(rate.value > 0.0 && rate.value.is_finite())
-        {
-            scope.error(rate.span, "a rate is in transactions a second, above 0", "out of range");
-        }
         for (_, transaction) in self.transactions.value.iter() {
-            if let Some(weight) = &transaction.weight
-                && weight.value == 0
-            {
-                scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
-            }
-            let ledgers = transaction.ledger.iter().flat_map(|ledger| &ledger.0);
-            for rows in ledgers.filter_map(|ledger| ledger.value.rows.as_ref()) {
-                if !(1..=MOST_ROWS).contains(&rows.value) {
-                    scope.error(rows.span, format!("`rows` must be 1 to {MOST_ROWS}"), "out of range");
-                }
-            }
-            let text = transaction.sql.as_str();
-            if transaction.ledger.as_ref().is_some_and(|ledger| ledger.0.is_empty()) {
-                scope.error(
-                    transaction.sql.span,
-                    "`ledger` is an empty list",
-                    "leave it out, or say where it can be found again",
-                );
-            }
-            if transaction.ledger.is_some() && !(text.contains("$client") && text.contains("$seq")) {
-                scope.error_help(
-                    transaction.sql.span,
-                    "a transaction with a ledger must write `$client` and `$seq`",
-                    "without them it cannot be found again",
-                    "such as INSERT INTO t (client, seq) VALUES ($client, $seq)",
-                );
+            transaction.check(scope);
+        }
+        let kinds: Vec<Kind> =
+            self.transactions.value.iter().map(|(name, transaction)| transaction.kind(&name.value)).collect();
+        self.check_footprints(&kinds, scope);
+        let ledgers = self.transactions.value.iter().flat_map(|(_, one)| &one.ledger).flat_map(|ledger| &ledger.0);
+        let ledgers = ledgers.map(|ledger| (ledger.value.columns(), ledger.entry)).collect();
+        Some(Traffic {
+            id: scope.id.clone()?,
+            nodes: nodes?,
+            kinds,
+            transactions: self.transactions.span,
+            ledgers,
+            clients: self.clients.map_or(DEFAULT_CLIENTS, |clients| clients.value),
+            rate: self.rate.map(|rate| rate.value),
+        })
+    }
+}
+
+impl TrafficSpec {
+    /// The servers that users go to.
+    fn users_nodes(&self, scope: &mut Scope<'_>) -> Option<Vec<NodeId>> {
+        let Some(nodes) = &self.nodes else { return Some(vec![scope.own_node(&self.node)?.id]) };
+        if let Some(span) = self.node.span() {
+            scope.error(span, "`node` and `nodes` exclude each other", "one of the two");
+        }
+        if nodes.value.is_empty() {
+            scope.error(nodes.span, "`nodes` is empty", "users need a server to go to");
+        }
+        let found: Vec<Option<NodeRef>> = nodes.value.iter().map(|name| scope.named_node(name)).collect();
+        for node in found.iter().flatten() {
+            let external = scope.node_info(node).filter(|info| info.external).map(|info| info.span);
+            if let Some(declared) = external {
+                let title = format!("`{node}` is external: a drill only reads from it");
+                let span = node.span().unwrap_or(scope.action);
+                scope.error_related(span, title, "users write", (declared, "declared external here".to_owned()));
             }
         }
-        for (kind, (name, _)) in self.kinds().iter().zip(self.transactions.value.iter()) {
+        found.into_iter().map(|node| Some(node?.id)).collect()
+    }
+
+    /// Whether each transaction can be found again by its ledger. What could hide a loss is an error before anybody starts.
+    fn check_footprints(&self, kinds: &[Kind], scope: &mut Scope<'_>) {
+        for (kind, (name, _)) in kinds.iter().zip(self.transactions.value.iter()) {
             if kind.rolls_itself_back() {
                 let title = format!("transaction `{}` rolls itself back", name.value);
                 let help = "leave the ROLLBACK out, or write ROLLBACK TO a savepoint";
@@ -258,8 +261,7 @@ impl Traffic {
                 scope.note_unchecked(name.span, &name.value);
             }
         }
-        // What could not be judged is told before anybody starts.
-        for refused in footprints(&self.kinds()).err().unwrap_or_default() {
+        for refused in footprints(kinds).err().unwrap_or_default() {
             let Some((_, transaction)) = self.transactions.value.0.get(refused.kind) else { continue };
             // Without both there is an error already.
             if !["$client", "$seq"].iter().all(|mark| transaction.sql.as_str().contains(mark)) {
@@ -272,6 +274,48 @@ impl Traffic {
     }
 }
 
+impl Transaction {
+    /// Checks what can be checked without a server.
+    fn check(&self, scope: &mut Scope<'_>) {
+        if let Some(weight) = self.weight.as_ref().filter(|weight| weight.value == 0) {
+            scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
+        }
+        let Some(ledger) = &self.ledger else { return };
+        for rows in ledger.0.iter().filter_map(|ledger| ledger.value.rows.as_ref()) {
+            if !(1..=MOST_ROWS).contains(&rows.value) {
+                scope.error(rows.span, format!("`rows` must be 1 to {MOST_ROWS}"), "out of range");
+            }
+        }
+        if ledger.0.is_empty() {
+            let label = "leave it out, or say where it can be found again";
+            scope.error(self.sql.span, "`ledger` is an empty list", label);
+        }
+        if !["$client", "$seq"].iter().all(|mark| self.sql.as_str().contains(mark)) {
+            scope.error_help(
+                self.sql.span,
+                "a transaction with a ledger must write `$client` and `$seq`",
+                "without them it cannot be found again",
+                "such as INSERT INTO t (client, seq) VALUES ($client, $seq)",
+            );
+        }
+    }
+
+    /// As users take it.
+    fn kind(&self, name: &str) -> Kind {
+        let ledgers = self.ledger.iter().flat_map(|ledger| &ledger.0);
+        Kind {
+            name: name.to_owned(),
+            sql: self.sql.as_str().to_owned(),
+            weight: self.weight.as_ref().map_or(1, |weight| weight.value),
+            ledger: ledgers.map(|ledger| ledger.value.columns()).collect(),
+            tolerate: self.tolerate.clone(),
+        }
+    }
+}
+
+/// Users if `clients` does not say: as many as a small test needs to have several transactions in flight.
+const DEFAULT_CLIENTS: u32 = 4;
+
 const MOST_CLIENTS: u32 = 1000;
 
 /// How long a server has to say which columns it has.
@@ -280,12 +324,8 @@ const ANSWERS: Duration = Duration::from_secs(3);
 #[async_trait(?Send)]
 impl Step for Traffic {
     fn title(&self) -> String {
-        let clients = self.clients.as_ref().map_or(DEFAULT_CLIENTS, |c| c.value);
-        let nodes = match &self.nodes {
-            Some(nodes) => nodes.value.iter().map(|n| n.value.to_string()).collect::<Vec<_>>().join(", "),
-            None => self.node.to_string(),
-        };
-        format!("{clients} users on {nodes}")
+        let nodes: Vec<&str> = self.nodes.iter().map(NodeId::as_str).collect();
+        format!("{} users on {}", self.clients, nodes.join(", "))
     }
 
     fn effects(&self) -> Effects {
@@ -293,86 +333,52 @@ impl Step for Traffic {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let names: Vec<String> = match &self.nodes {
-            Some(nodes) => nodes.value.iter().map(|name| name.value.to_string()).collect(),
-            None => vec![self.node.as_str().to_owned()],
-        };
         let mut logins: Vec<(String, LoginSource)> = Vec::new();
-        for name in names.clone() {
-            let node = cx.world.node(&name)?;
-            logins.push((name, Arc::new(move || node.login())));
+        for name in &self.nodes {
+            let node = cx.world.node(name)?;
+            logins.push((name.to_string(), Arc::new(move || node.login())));
         }
-        let id = cx.id.ok_or_else(|| Finding::errored("`traffic` has no `id`"))?;
         // `$client` is unique to a user of the whole drill: several traffic steps may write to the same table.
         let earlier: usize = cx.world.outputs().users.values().map(|users| users.workload.clients).sum();
-        let workload = self.workload(cx.world.seed, 1 + earlier as u64);
-        for message in footprints(&workload.kinds).map(|footprints| footprints.remarks).unwrap_or_default() {
-            cx.world
-                .journal
-                .write(Event::Warned { drill: Some(cx.world.drill), message: format!("traffic `{id}`: {message}") });
+        let workload = Workload {
+            kinds: self.kinds.clone(),
+            clients: self.clients as usize,
+            first_client: 1 + earlier as u64,
+            rate: self.rate,
+            seed: cx.world.seed,
+        };
+        let (drill, id) = (Some(cx.world.drill), &self.id);
+        for remark in footprints(&workload.kinds).map(|footprints| footprints.remarks).unwrap_or_default() {
+            cx.world.journal.write(Event::Warned { drill, message: format!("traffic `{id}`: {remark}") });
         }
-        self.resolve_ledgers(cx, &names).await?;
+        self.resolve_ledgers(cx).await?;
         let pool = Pool::start(id, workload.clone(), logins)
-            .map_err(|e| Finding::failed("the users cannot start").at(self.transactions.span).label(e.to_string()))?;
-        let users = Arc::new(Users {
-            pool,
-            workload,
-            nodes: names.iter().map(|name| name.as_str().into()).collect(),
-            judged: Mutex::new(None),
-            measured: Mutex::new(None),
-        });
+            .map_err(|e| Finding::failed("the users cannot start").at(self.transactions).label(e.to_string()))?;
+        let (judged, measured) = (Mutex::new(None), Mutex::new(None));
+        let users = Arc::new(Users { pool, workload, nodes: self.nodes.clone(), judged, measured });
         cx.world.outputs().users.insert(id.clone(), users);
         Ok(())
     }
 }
 
-/// Users where `clients` does not say: as many as a small test needs to have several transactions in flight.
-const DEFAULT_CLIENTS: u32 = 4;
-
 impl Traffic {
     /// The ledgers' columns are there, as far as a server can be asked now.
-    async fn resolve_ledgers(&self, cx: &Context<'_>, names: &[String]) -> StepResult {
-        for name in names {
+    async fn resolve_ledgers(&self, cx: &Context<'_>) -> StepResult {
+        for name in &self.nodes {
             let node = cx.world.node(name)?;
             if !node.is_up() {
                 continue;
             }
             // One that does not answer is what users may be there to meet.
             let Ok(Ok(client)) = tokio::time::timeout(ANSWERS, node.client()).await else { continue };
-            for ledger in self.transactions.value.iter().flat_map(|(_, one)| &one.ledger).flat_map(|ledger| &ledger.0) {
-                let found = tokio::time::timeout(ANSWERS, unresolved(&ledger.value.columns(), &client)).await;
+            for (columns, entry) in &self.ledgers {
+                let found = tokio::time::timeout(ANSWERS, unresolved(columns, &client)).await;
                 if let Ok(Some(Unresolved { title, label, help })) = found {
-                    return Err(Finding::failed(title).at(ledger.entry).label(label).help(help));
+                    return Err(Finding::failed(title).at(*entry).label(label).help(help));
                 }
             }
             return Ok(());
         }
         Ok(())
-    }
-
-    fn kinds(&self) -> Vec<Kind> {
-        let kinds = self.transactions.value.iter().map(|(name, transaction)| Kind {
-            name: name.value.clone(),
-            sql: transaction.sql.as_str().to_owned(),
-            weight: transaction.weight.as_ref().map_or(1, |weight| weight.value),
-            ledger: transaction
-                .ledger
-                .iter()
-                .flat_map(|ledger| &ledger.0)
-                .map(|ledger| ledger.value.columns())
-                .collect(),
-            tolerate: transaction.tolerate.clone(),
-        });
-        kinds.collect()
-    }
-
-    fn workload(&self, seed: u64, first_client: u64) -> Workload {
-        Workload {
-            kinds: self.kinds(),
-            clients: self.clients.as_ref().map_or(DEFAULT_CLIENTS, |c| c.value) as usize,
-            first_client,
-            rate: self.rate.as_ref().map(|rate| rate.value),
-            seed,
-        }
     }
 }

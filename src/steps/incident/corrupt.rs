@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeId, Output, RepoId, Resolved, Role, Scope, Step, StepKind,
-    StepResult,
+    Context, Effects, Finding, MarkKind, NodeField, NodeId, NodeRef, Output, RepoId, Resolved, Role, Scope, Step,
+    StepKind, StepRef, StepResult,
 };
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
@@ -44,7 +44,7 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// exist.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Corrupt {
+pub struct CorruptSpec {
     /// The server, for a table or an index.
     #[serde(default)]
     node: NodeField,
@@ -69,98 +69,132 @@ pub struct Corrupt {
     /// Its file.
     #[serde(default)]
     file: Option<Spanned<String>>,
-    /// The repo, resolved.
-    #[serde(skip)]
-    of: Option<RepoId>,
-    /// Whose mark the step is.
-    #[serde(skip)]
-    archivers: Vec<NodeId>,
 }
 
-impl StepKind for Corrupt {
-    type Step = Self;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub enum Corrupt {
+    /// A page of a table or an index on a server.
+    Relation {
+        /// The server.
+        node: NodeRef,
+        /// The table or index.
+        name: Spanned<TableName>,
+        /// Which of its pages.
+        part: Part,
+    },
+    /// Something in a repo.
+    InRepo {
+        /// The repo.
+        repo: RepoId,
+        /// What.
+        what: Stored,
+        /// Whose mark the step is.
+        archivers: Vec<NodeId>,
+    },
+}
+
+/// Which pages of a relation are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The table's own.
+    Table,
+    /// Those of its toast table.
+    Toast,
+    /// The index's.
+    Index,
+}
+
+/// What lies in a repo.
+#[derive(Debug)]
+pub enum Stored {
+    /// A WAL segment.
+    Wal(Spanned<WhichWal>),
+    /// A file of a backup; its largest table if none is named.
+    Backup(StepRef, Option<Spanned<String>>),
+}
+
+/// The forms that the fields can take.
+const FORMS: &str = "`{ node, table }`, `{ node, index }`, `{ repo, wal }` or `{ repo, backup }`";
+
+impl StepKind for CorruptSpec {
+    type Step = Corrupt;
 
     const NAME: &'static str = "corrupt";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
     const MARK: MarkKind = MarkKind::Moment;
 
-    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
-        self.look_up(scope);
-        Some(self)
-    }
-}
-
-impl Corrupt {
-    fn look_up(&mut self, scope: &mut Scope<'_>) {
-        let targets = [
-            self.table.as_ref().map(|target| target.entry),
-            self.index.as_ref().map(|target| target.entry),
-            self.wal.as_ref().map(|target| target.entry),
-            self.backup.as_ref().map(|target| target.entry),
-        ];
-        let given: Vec<_> = targets.into_iter().flatten().collect();
-        let help = "`{ node, table }`, `{ node, index }`, `{ repo, wal }` or `{ repo, backup }`";
-        match given.as_slice() {
-            [_] => {}
-            [] => return scope.error_help(scope.action, "`corrupt` has nothing to damage", "damage what?", help),
-            [_, second, ..] => {
-                scope.error_help(*second, "`corrupt` damages one thing", "this is the second one", help);
-            }
-        }
-        let in_server = self.table.is_some() || self.index.is_some();
-        let in_repo = self.wal.is_some() || self.backup.is_some();
-        let misplaced = [
-            (self.node.span(), in_server, "`node` goes with `table` or `index`", "what lies in a repo is no server's"),
-            (
-                self.repo.as_ref().map(|r| r.entry),
-                in_repo,
-                "`repo` goes with `wal` or `backup`",
-                "a server has no repo in it",
-            ),
-            (
-                self.toast.as_ref().map(|t| t.entry),
-                self.table.is_some(),
-                "`toast` goes with `table`",
-                "the toast table of what?",
-            ),
-            (
-                self.file.as_ref().map(|f| f.entry),
-                self.backup.is_some(),
-                "`file` goes with `backup`",
-                "a file of what?",
-            ),
-        ];
-        for (entry, fits, title, label) in misplaced {
-            if let (Some(entry), false) = (entry, fits) {
-                scope.error(entry, title, label);
-            }
-        }
-        if in_server && !in_repo {
-            self.node.look_up_own(scope);
-        }
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Corrupt> {
+        self.check_company(scope);
         if let Some(file) = &self.file {
             resolve_below(scope, file, "the backup");
         }
         if let Some(which) = &self.wal {
             resolve_wal(scope, which);
         }
-        let taken_to = self.backup.as_ref().and_then(|backup| {
-            let made = scope.step_with(backup, &[Output::Backup])?;
-            scope.step_info(&made)?.repo.clone()
-        });
-        if in_repo {
-            let repo = match (&self.repo, taken_to) {
-                (None, Some(repo)) => Some(repo),
-                // Of a backup that is not known nothing more is said.
-                (None, None) if self.backup.is_some() => None,
-                (repo, _) => scope.repo_or_default(repo.as_ref()).map(|repo| repo.id),
-            };
-            if let Some(repo) = repo {
-                let ability = if self.wal.is_some() { Ability::DamageWal } else { Ability::DamageBackup };
-                scope.repo_can(&repo, ability, self.repo.as_ref().map(|repo| repo.span));
-                self.archivers = archivers(scope, &repo);
-                self.of = Some(repo);
+        let entries = [
+            self.table.as_ref().map(|target| target.entry),
+            self.index.as_ref().map(|target| target.entry),
+            self.wal.as_ref().map(|target| target.entry),
+            self.backup.as_ref().map(|target| target.entry),
+        ];
+        if let Some(second) = entries.into_iter().flatten().nth(1) {
+            scope.error_help(second, "`corrupt` damages one thing", "this is the second one", FORMS);
+            return None;
+        }
+        let toast = self.toast.is_some_and(|toast| toast.value);
+        match (self.table, self.index, self.wal, self.backup) {
+            (Some(name), ..) => {
+                let part = if toast { Part::Toast } else { Part::Table };
+                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, part })
+            }
+            (_, Some(name), ..) => {
+                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, part: Part::Index })
+            }
+            (_, _, Some(which), _) => {
+                let repo = scope.repo_or_default(self.repo.as_ref())?;
+                scope.repo_can(&repo, Ability::DamageWal, repo.span());
+                let repo = repo.id;
+                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what: Stored::Wal(which) })
+            }
+            (.., Some(backup)) => {
+                let made = scope.step_with(&backup, &[Output::Backup]);
+                let repo = match &self.repo {
+                    Some(repo) => scope.repo(repo)?.id,
+                    None => scope.step_info(made.as_ref()?)?.repo.clone()?,
+                };
+                scope.repo_can(&repo, Ability::DamageBackup, self.repo.as_ref().map(|repo| repo.span));
+                let what = Stored::Backup(made?, self.file);
+                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what })
+            }
+            (None, None, None, None) => {
+                scope.error_help(scope.action, "`corrupt` has nothing to damage", "damage what?", FORMS);
+                None
+            }
+        }
+    }
+}
+
+impl CorruptSpec {
+    /// Fields that go with others alone.
+    fn check_company(&self, scope: &mut Scope<'_>) {
+        let in_server = self.table.is_some() || self.index.is_some();
+        let in_repo = self.wal.is_some() || self.backup.is_some();
+        if !in_server && !in_repo {
+            return;
+        }
+        let repo = self.repo.as_ref().map(|repo| repo.entry);
+        let toast = self.toast.as_ref().map(|toast| toast.entry);
+        let file = self.file.as_ref().map(|file| file.entry);
+        for (entry, fits, title, label) in [
+            (self.node.span(), in_server, "`node` goes with `table` or `index`", "what lies in a repo is no server's"),
+            (repo, in_repo, "`repo` goes with `wal` or `backup`", "a server has no repo in it"),
+            (toast, self.table.is_some(), "`toast` goes with `table`", "the toast table of what?"),
+            (file, self.backup.is_some(), "`file` goes with `backup`", "a file of what?"),
+        ] {
+            if let (Some(entry), false) = (entry, fits) {
+                scope.error(entry, title, label);
             }
         }
     }
@@ -180,13 +214,16 @@ struct Relation {
 #[async_trait(?Send)]
 impl Step for Corrupt {
     fn title(&self) -> String {
-        let toast = if self.wants_toast() { "the toast table of " } else { "" };
-        match (&self.table, &self.index, &self.wal, &self.backup) {
-            (Some(table), ..) => format!("damage {toast}{} on {}", table.value, self.node),
-            (_, Some(index), ..) => format!("damage index {} on {}", index.value, self.node),
-            (_, _, Some(which), _) => format!("damage {} of repo {}", which.value, self.of()),
-            (.., Some(backup)) => format!("damage backup {} in repo {}", backup.value, self.of()),
-            _ => "damage".to_owned(),
+        match self {
+            Corrupt::Relation { node, name, part: Part::Table } => format!("damage {} on {node}", name.value),
+            Corrupt::Relation { node, name, part: Part::Toast } => {
+                format!("damage the toast table of {} on {node}", name.value)
+            }
+            Corrupt::Relation { node, name, part: Part::Index } => format!("damage index {} on {node}", name.value),
+            Corrupt::InRepo { repo, what: Stored::Wal(which), .. } => format!("damage {} of repo {repo}", which.value),
+            Corrupt::InRepo { repo, what: Stored::Backup(backup, _), .. } => {
+                format!("damage backup {backup} in repo {repo}")
+            }
         }
     }
 
@@ -195,113 +232,114 @@ impl Step for Corrupt {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        match (&self.wal, &self.backup) {
-            (Some(which), _) => self.run_wal(cx, which).await,
-            (_, Some(backup)) => self.run_backup(cx, backup).await,
-            _ => self.run_relation(cx).await,
+        match self {
+            Corrupt::Relation { node, name, part } => damage_relation(cx, node, name, *part).await,
+            Corrupt::InRepo { repo, what: Stored::Wal(which), archivers } => {
+                damage_wal(cx, repo, which, archivers).await
+            }
+            Corrupt::InRepo { repo, what: Stored::Backup(backup, file), archivers } => {
+                damage_backup(cx, repo, backup, file.as_ref(), archivers).await
+            }
         }
     }
 }
 
-impl Corrupt {
-    fn of(&self) -> &str {
-        self.of.as_deref().unwrap_or_default()
-    }
+async fn damage_relation(cx: &mut Context<'_>, node: &NodeRef, name: &Spanned<TableName>, part: Part) -> StepResult {
+    let node = cx.world.node(node)?;
+    let relation = find(cx, &node, name, part).await?;
+    let deadline = cx.deadline;
+    cx.inject(&node, async |cx| {
+        cx.wait("the server to stop");
+        node.stop(ShutdownMode::Fast, deadline).await?;
+        let file = format!("{}/{}", node.host()?.paths().data, relation.file);
+        // In the second half of the page, where a table has its rows.
+        let at = relation.block * relation.block_size + relation.block_size / 2;
+        let damaged = damage_file(node.host()?.as_ref(), &file, &relation.file, Where::At(at)).await;
+        // Whatever became of it: the step has stopped the server, and nobody else will start it.
+        cx.wait("the server to start");
+        node.start(None, deadline).await?;
+        let damaged = damaged?;
+        cx.fact("relation", relation.what.clone());
+        cx.fact("file", damaged.file);
+        cx.fact("block", relation.block);
+        cx.fact("offset", damaged.offset);
+        cx.fact("bytes", damaged.bytes);
+        Ok(())
+    })
+    .await
+}
 
-    fn wants_toast(&self) -> bool {
-        self.toast.as_ref().is_some_and(|toast| toast.value)
-    }
-
-    async fn run_relation(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let relation = self.find(cx, &node).await?;
-        let deadline = cx.deadline;
-        cx.inject(&node, async |cx| {
-            cx.wait("the server to stop");
-            node.stop(ShutdownMode::Fast, deadline).await?;
-            let file = format!("{}/{}", node.host()?.paths().data, relation.file);
-            // In the second half of the page, where a table has its rows.
-            let at = relation.block * relation.block_size + relation.block_size / 2;
-            let damaged = damage_file(node.host()?.as_ref(), &file, &relation.file, Where::At(at)).await;
-            // Whatever became of it: the step has stopped the server, and nobody else will start it.
-            cx.wait("the server to start");
-            node.start(None, deadline).await?;
-            let damaged = damaged?;
-            cx.fact("relation", relation.what.clone());
-            cx.fact("file", damaged.file);
-            cx.fact("block", relation.block);
-            cx.fact("offset", damaged.offset);
-            cx.fact("bytes", damaged.bytes);
-            Ok(())
-        })
-        .await
-    }
-
-    /// The relation, and which of its pages.
-    async fn find(&self, cx: &Context<'_>, node: &Node) -> Result<Relation, Box<Finding>> {
-        const FIND: &str = "
-            SELECT CASE WHEN $2 AND c.reltoastrelid <> 0 THEN c.reltoastrelid ELSE c.oid END, c.relkind::text, c.reltoastrelid <> 0
-            FROM pg_catalog.pg_class c WHERE c.oid = $1::text::regclass";
-        const FILE: &str = "
-            SELECT pg_catalog.pg_relation_filepath($1::oid), pg_catalog.pg_relation_size($1::oid), current_setting('block_size')::bigint";
-        let (name, is_index) = match (&self.index, &self.table) {
-            (Some(index), _) => (index, true),
-            (None, Some(table)) => (table, false),
-            (None, None) => return Err(Finding::errored("a corrupt step with nothing to damage")),
-        };
-        let nothing = |label: String| Finding::failed("the incident did nothing").at(name.span).label(label);
-        let client = cx.client(node).await?;
-        let found = client.query_one(FIND, &[&name.quoted(), &self.wants_toast()]).await;
-        let row = found.map_err(|error| nothing(error_message(&error)))?;
-        let (oid, kind, has_toast): (u32, String, bool) = (row.get(0), row.get(1), row.get(2));
-        let what = match (is_index, kind.as_str()) {
-            (true, "i") => format!("index {}", name.value),
-            (true, _) => return Err(nothing(format!("{} is no index with pages of its own", name.value))),
-            (false, "r" | "m" | "t") if self.wants_toast() && !has_toast => {
-                return Err(nothing(format!("{} has no toast table: its rows are too short for one", name.value)));
-            }
-            (false, "r" | "m" | "t") if self.wants_toast() => format!("toast table of {}", name.value),
-            (false, "r" | "m" | "t") => format!("table {}", name.value),
-            (false, "p") => {
-                return Err(nothing(format!("{} is partitioned: its rows are in its partitions", name.value)));
-            }
-            (false, _) => return Err(nothing(format!("{} is no table", name.value))),
-        };
-        let row = client.query_one(FILE, &[&oid]).await?;
-        let (file, size, block_size) = (row.get::<_, Option<String>>(0), row.get::<_, i64>(1), row.get::<_, i64>(2));
-        let block = u64::from(is_index);
-        let (size, block_size) = (size.cast_unsigned(), block_size.cast_unsigned());
-        match file {
-            Some(file) if size > block * block_size => Ok(Relation { what, file, block, block_size }),
-            _ => Err(nothing(format!("the {what} is empty"))),
+/// The relation, and which of its pages.
+async fn find(cx: &Context<'_>, node: &Node, name: &Spanned<TableName>, part: Part) -> Result<Relation, Box<Finding>> {
+    const FIND: &str = "
+        SELECT CASE WHEN $2 AND c.reltoastrelid <> 0 THEN c.reltoastrelid ELSE c.oid END, c.relkind::text, c.reltoastrelid <> 0
+        FROM pg_catalog.pg_class c WHERE c.oid = $1::text::regclass";
+    const FILE: &str = "
+        SELECT pg_catalog.pg_relation_filepath($1::oid), pg_catalog.pg_relation_size($1::oid), current_setting('block_size')::bigint";
+    let (wants_toast, is_index) = (part == Part::Toast, part == Part::Index);
+    let nothing = |label: String| Finding::failed("the incident did nothing").at(name.span).label(label);
+    let client = cx.client(node).await?;
+    let found = client.query_one(FIND, &[&name.quoted(), &wants_toast]).await;
+    let row = found.map_err(|error| nothing(error_message(&error)))?;
+    let (oid, kind, has_toast): (u32, String, bool) = (row.get(0), row.get(1), row.get(2));
+    let what = match (is_index, kind.as_str()) {
+        (true, "i") => format!("index {}", name.value),
+        (true, _) => return Err(nothing(format!("{} is no index with pages of its own", name.value))),
+        (false, "r" | "m" | "t") if wants_toast && !has_toast => {
+            return Err(nothing(format!("{} has no toast table: its rows are too short for one", name.value)));
         }
+        (false, "r" | "m" | "t") if wants_toast => format!("toast table of {}", name.value),
+        (false, "r" | "m" | "t") => format!("table {}", name.value),
+        (false, "p") => {
+            return Err(nothing(format!("{} is partitioned: its rows are in its partitions", name.value)));
+        }
+        (false, _) => return Err(nothing(format!("{} is no table", name.value))),
+    };
+    let row = client.query_one(FILE, &[&oid]).await?;
+    let (file, size, block_size) = (row.get::<_, Option<String>>(0), row.get::<_, i64>(1), row.get::<_, i64>(2));
+    let block = u64::from(is_index);
+    let (size, block_size) = (size.cast_unsigned(), block_size.cast_unsigned());
+    match file {
+        Some(file) if size > block * block_size => Ok(Relation { what, file, block, block_size }),
+        _ => Err(nothing(format!("the {what} is empty"))),
     }
+}
 
-    async fn run_wal(&self, cx: &mut Context<'_>, which: &Spanned<WhichWal>) -> StepResult {
-        let repo = cx.world.repo(self.of())?.clone();
-        let node = cx.world.any_host()?;
-        let host = node.host()?.as_ref();
-        let archive = repo.archive(host).await?;
-        let segment = find_segment(cx, &repo, &archive, which)?;
-        marked_by(cx, &self.archivers, async |cx| {
-            report(cx, &repo.damage_wal(host, &segment).await?);
-            Ok(())
-        })
-        .await
-    }
+async fn damage_wal(
+    cx: &mut Context<'_>,
+    repo: &RepoId,
+    which: &Spanned<WhichWal>,
+    archivers: &[NodeId],
+) -> StepResult {
+    let repo = cx.world.repo(repo)?.clone();
+    let node = cx.world.any_host()?;
+    let host = node.host()?.as_ref();
+    let archive = repo.archive(host).await?;
+    let segment = find_segment(cx, &repo, &archive, which)?;
+    marked_by(cx, archivers, async |cx| {
+        report(cx, &repo.damage_wal(host, &segment).await?);
+        Ok(())
+    })
+    .await
+}
 
-    async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        let repo = cx.world.repo(self.of())?.clone();
-        let label = cx.world.label(backup.as_str());
-        let node = cx.world.any_host()?;
-        let file = self.file.as_ref().map(|file| file.value.as_str());
-        let at = self.file.as_ref().map_or(backup.span, |file| file.span);
-        let damaged = marked_by(cx, &self.archivers, async |cx| {
-            report(cx, &repo.damage_backup(node.host()?.as_ref(), &label, file).await?);
-            Ok(())
-        });
-        damaged.await.map_err(|finding| finding.at(at))
-    }
+async fn damage_backup(
+    cx: &mut Context<'_>,
+    repo: &RepoId,
+    backup: &StepRef,
+    file: Option<&Spanned<String>>,
+    archivers: &[NodeId],
+) -> StepResult {
+    let repo = cx.world.repo(repo)?.clone();
+    let label = cx.world.label(backup);
+    let node = cx.world.any_host()?;
+    let at = file.map(|file| file.span).or(backup.span());
+    let file = file.map(|file| file.value.as_str());
+    let damaged = marked_by(cx, archivers, async |cx| {
+        report(cx, &repo.damage_backup(node.host()?.as_ref(), &label, file).await?);
+        Ok(())
+    });
+    damaged.await.map_err(|finding| finding.at(at))
 }
 
 fn report(cx: &mut Context<'_>, damaged: &Damaged) {

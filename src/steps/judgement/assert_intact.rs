@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
+    StepResult,
 };
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
@@ -45,7 +46,7 @@ use crate::steps::judgement::checksums::read_checksums;
 /// checked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AssertIntact {
+pub struct AssertIntactSpec {
     /// The server.
     #[serde(default)]
     node: NodeField,
@@ -55,47 +56,43 @@ pub struct AssertIntact {
     /// The repo with that copy of the backup.
     #[serde(default)]
     repo: Option<Spanned<Name>>,
-    /// The repo, resolved.
-    #[serde(skip)]
-    of: Option<RepoId>,
 }
 
-impl StepKind for AssertIntact {
-    type Step = Self;
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub enum AssertIntact {
+    /// A server.
+    Node(NodeRef),
+    /// A backup, in this repo.
+    Backup(StepRef, RepoId),
+}
+
+impl StepKind for AssertIntactSpec {
+    type Step = AssertIntact;
 
     const NAME: &'static str = "assert_intact";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Check;
 
-    fn resolve(mut self, scope: &mut Scope<'_>) -> Resolved<Self> {
-        self.look_up(scope);
-        Some(self)
-    }
-}
-
-impl AssertIntact {
-    fn look_up(&mut self, scope: &mut Scope<'_>) {
-        match (&self.backup, self.node.span()) {
-            (Some(backup), node) => {
-                if let Some(span) = node {
-                    scope.error(span, "`node` and `backup` exclude each other", "one of the two");
-                }
-                let made = scope.step_with(backup, &[Output::Backup]);
-                self.of = match &self.repo {
-                    Some(repo) => scope.repo(repo).map(|repo| repo.id),
-                    None => made.and_then(|made| scope.step_info(&made)?.repo.clone()),
-                };
-                if let Some(of) = &self.of {
-                    scope.repo_can(of, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
-                }
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertIntact> {
+        let Some(backup) = &self.backup else {
+            if let Some(repo) = &self.repo {
+                scope.error(repo.entry, "`repo` goes with `backup`", "which backup in it?");
             }
-            (None, _) => {
-                if let Some(repo) = &self.repo {
-                    scope.error(repo.entry, "`repo` goes with `backup`", "which backup in it?");
-                }
-                self.node.look_up(scope);
-            }
+            return scope.node(&self.node).map(AssertIntact::Node);
+        };
+        if let Some(span) = self.node.span() {
+            scope.error(span, "`node` and `backup` exclude each other", "one of the two");
         }
+        let made = scope.step_with(backup, &[Output::Backup]);
+        let repo = match &self.repo {
+            Some(repo) => scope.repo(repo).map(|repo| repo.id),
+            None => scope.step_info(made.as_ref()?)?.repo.clone(),
+        };
+        if let Some(of) = &repo {
+            scope.repo_can(of, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
+        }
+        Some(AssertIntact::Backup(made?, repo?))
     }
 }
 
@@ -105,11 +102,9 @@ const MOST: usize = 20;
 #[async_trait(?Send)]
 impl Step for AssertIntact {
     fn title(&self) -> String {
-        match &self.backup {
-            Some(backup) => {
-                format!("backup {} in repo {} is intact", backup.value, self.of.as_deref().unwrap_or_default())
-            }
-            None => format!("{} is intact", self.node),
+        match self {
+            AssertIntact::Backup(backup, repo) => format!("backup {backup} in repo {repo} is intact"),
+            AssertIntact::Node(node) => format!("{node} is intact"),
         }
     }
 
@@ -118,161 +113,157 @@ impl Step for AssertIntact {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        match &self.backup {
-            Some(backup) => self.run_backup(cx, backup).await,
-            None => self.run_node(cx).await,
+        match self {
+            AssertIntact::Backup(backup, repo) => check_backup(cx, backup, repo).await,
+            AssertIntact::Node(node) => check_node(cx, node).await,
         }
     }
 }
 
-impl AssertIntact {
-    async fn run_backup(&self, cx: &mut Context<'_>, backup: &Spanned<Name>) -> StepResult {
-        let repo = cx.world.repo(self.of.as_deref().unwrap_or_default())?.clone();
-        let node = cx.world.any_host()?;
-        cx.wait(repo.verify_program());
-        let label = cx.world.label(backup.as_str());
-        let lines = match repo.verify(node.host()?.as_ref(), &label).await? {
-            Verified::Intact => {
-                cx.fact("repo", repo.name.clone());
-                return Ok(());
-            }
-            Verified::Damaged(lines) => lines,
-        };
-        let no_reason = || format!("{} gives no reason", repo.verify_program());
-        Err(Finding::failed(format!("backup `{}` in repo `{}` is not intact", backup.value, repo.name))
-            .at(backup.entry)
-            .label(lines.first().cloned().unwrap_or_else(no_reason))
-            .note("found", shown(lines.into_iter()))
-            .help("take another backup, or its copy in another repo: what is damaged here cannot be mended"))
-    }
-
-    async fn run_node(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let databases = self.databases(cx, &node).await?;
-        self.bring_amcheck(cx, &node, &databases).await?;
-        cx.wait("amcheck and a base backup to read everything");
-        let patience = cx.left().mul_f32(0.8).as_millis().max(1);
-        let all = async {
-            let each = databases.iter().map(|database| check_database(&node, database, patience));
-            join_all(each).await.into_iter().collect::<Result<Vec<Checked>, Box<Finding>>>()
-        };
-        let pages = async { if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await } };
-        let (checked, mut damage) = try_join(all, pages).await?;
-        cx.fact("databases", databases.len());
-        cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
-        cx.fact("indexes", checked.iter().map(|one| one.indexes).sum::<usize>());
-        cx.fact("checksums", if node.is_external() { "not read: an external server" } else { "read" });
-        damage.extend(checked.into_iter().flat_map(|one| one.damage));
-        let Some(first) = damage.first() else { return Ok(()) };
-        let told = |damage: &Damage| format!("{}: {}", damage.relation, damage.what);
-        let finding = Finding::failed(format!("`{}` is not intact", self.node)).label(told(first));
-        let finding = finding.note("found", shown(damage.iter().map(told)));
-        let finding = finding.help(self.remedy(cx, &node, &damage).await);
-        Err(match self.node.span() {
-            Some(span) => finding.at(span),
-            None => finding,
-        })
-    }
-
-    /// What to do: an index is rebuilt from its table, if that is intact.
-    async fn remedy(&self, cx: &Context<'_>, node: &Node, damage: &[Damage]) -> String {
-        const RESTORE: &str = "restore it from a backup from before the damage: `recover`, and check that server, too";
-        let mut statements: Vec<&str> = damage.iter().filter_map(|damage| damage.reindex.as_deref()).collect();
-        statements.sort_unstable();
-        statements.dedup();
-        if statements.is_empty() || damage.iter().any(|damage| damage.reindex.is_none()) {
-            return RESTORE.to_owned();
-        }
-        let what = match statements.len() {
-            1 => "only an index is corrupted, and its table is intact: rebuild it",
-            _ => "only indexes are corrupted, and their tables are intact: rebuild them",
-        };
-        let recovering = match cx.client(node).await {
-            Ok(client) => is_in_recovery(&client).await.unwrap_or(false),
-            Err(_) => false,
-        };
-        let place = if recovering { " on its primary" } else { "" };
-        let most = statements.len().min(MOST);
-        let more =
-            if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
-        format!(
-            "{what}{place} with `{}`{more}; unless a function or a collation was changed, look for what damaged it, such as the disk",
-            statements[..most].join("; ")
-        )
-    }
-
-    /// The databases that take sessions.
-    async fn databases(&self, cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
-        // -2 is what an interrupted DROP DATABASE leaves.
-        let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
-        let corrupted = |error: &tokio_postgres::Error| {
-            Finding::failed(format!("`{}` is not intact", self.node)).label(error_message(error))
-        };
-        // So damaged that it takes no sessions any more.
-        if let Err(SqlError::Postgres(error)) = node.client().await
-            && is_damage_of_database(&error)
-        {
-            return Err(corrupted(&error));
-        }
-        match cx.client(node).await?.query(query, &[]).await {
-            Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
-            // So damaged that the databases are not known.
-            Err(error) if is_damage(&error) => Err(corrupted(&error)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Sees to it that every database has amcheck.
-    async fn bring_amcheck(&self, cx: &mut Context<'_>, node: &Arc<Node>, databases: &[String]) -> StepResult {
-        let mut missing = Vec::new();
-        for database in databases {
-            match amcheck(node, database).await {
-                Ok(Some(_)) => {}
-                Ok(None) => missing.push(database.clone()),
-                // What is so damaged is found by the check itself.
-                Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if missing.is_empty() {
+/// Has the repo's own program verify a backup.
+async fn check_backup(cx: &mut Context<'_>, backup: &StepRef, repo: &RepoId) -> StepResult {
+    let repo = cx.world.repo(repo)?.clone();
+    let node = cx.world.any_host()?;
+    cx.wait(repo.verify_program());
+    let label = cx.world.label(backup);
+    let lines = match repo.verify(node.host()?.as_ref(), &label).await? {
+        Verified::Intact => {
+            cx.fact("repo", repo.name.clone());
             return Ok(());
         }
-        let names = missing.join(", ");
-        let cannot = |why: &str, help: &str| {
-            Finding::errored(format!("`{}` cannot be judged: {why}", self.node))
-                .label(format!("amcheck is not installed in {names}"))
-                .help(help)
-        };
-        if node.is_external() {
-            return Err(cannot("a drill only reads from an external server", "CREATE EXTENSION amcheck there"));
-        }
-        let Some(primary) = primary_of(cx, node).await? else {
-            let help = "`assert_intact` on its primary before the backup installs it, and so does `sql` with CREATE EXTENSION amcheck";
-            return Err(cannot("it is in recovery, and its primary is not known", help));
-        };
-        if primary.is_external() {
-            return Err(cannot("its primary is external", "CREATE EXTENSION amcheck there"));
-        }
-        for database in &missing {
-            let client = primary.connect_to(database).await?;
-            let installed = Amcheck::install(&client).await;
-            installed.map_err(|error| {
-                cannot(&error_message(&error), "the package with PostgreSQL's contrib modules has amcheck")
-            })?;
-        }
-        let mut left = missing.clone();
-        cx.until("amcheck to arrive from its primary", async |seen| {
-            while let Some(database) = left.last() {
-                if amcheck(node, database).await?.is_none() {
-                    *seen = format!("it is not in {database} yet");
-                    return Ok(None);
-                }
-                left.pop();
-            }
-            Ok(Some(()))
-        })
-        .await
+        Verified::Damaged(lines) => lines,
+    };
+    let no_reason = || format!("{} gives no reason", repo.verify_program());
+    Err(Finding::failed(format!("backup `{}` in repo `{}` is not intact", backup, repo.name))
+        .at(backup.entry())
+        .label(lines.first().cloned().unwrap_or_else(no_reason))
+        .note("found", shown(lines.into_iter()))
+        .help("take another backup, or its copy in another repo: what is damaged here cannot be mended"))
+}
+
+/// Checks every database of a server, and every page.
+async fn check_node(cx: &mut Context<'_>, name: &NodeRef) -> StepResult {
+    let node = cx.world.node(name)?;
+    let databases = databases(cx, &node).await?;
+    bring_amcheck(cx, &node, &databases).await?;
+    cx.wait("amcheck and a base backup to read everything");
+    let patience = cx.left().mul_f32(0.8).as_millis().max(1);
+    let all = async {
+        let each = databases.iter().map(|database| check_database(&node, database, patience));
+        join_all(each).await.into_iter().collect::<Result<Vec<Checked>, Box<Finding>>>()
+    };
+    let pages = async { if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await } };
+    let (checked, mut damage) = try_join(all, pages).await?;
+    cx.fact("databases", databases.len());
+    cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
+    cx.fact("indexes", checked.iter().map(|one| one.indexes).sum::<usize>());
+    cx.fact("checksums", if node.is_external() { "not read: an external server" } else { "read" });
+    damage.extend(checked.into_iter().flat_map(|one| one.damage));
+    let Some(first) = damage.first() else { return Ok(()) };
+    let told = |damage: &Damage| format!("{}: {}", damage.relation, damage.what);
+    let finding = Finding::failed(format!("`{}` is not intact", name)).label(told(first));
+    let finding = finding.note("found", shown(damage.iter().map(told)));
+    let finding = finding.help(remedy(cx, &node, &damage).await);
+    Err(finding.at(name.entry()))
+}
+
+/// What to do: an index is rebuilt from its table, if that is intact.
+async fn remedy(cx: &Context<'_>, node: &Node, damage: &[Damage]) -> String {
+    const RESTORE: &str = "restore it from a backup from before the damage: `recover`, and check that server, too";
+    let mut statements: Vec<&str> = damage.iter().filter_map(|damage| damage.reindex.as_deref()).collect();
+    statements.sort_unstable();
+    statements.dedup();
+    if statements.is_empty() || damage.iter().any(|damage| damage.reindex.is_none()) {
+        return RESTORE.to_owned();
     }
+    let what = match statements.len() {
+        1 => "only an index is corrupted, and its table is intact: rebuild it",
+        _ => "only indexes are corrupted, and their tables are intact: rebuild them",
+    };
+    let recovering = match cx.client(node).await {
+        Ok(client) => is_in_recovery(&client).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    let place = if recovering { " on its primary" } else { "" };
+    let most = statements.len().min(MOST);
+    let more = if statements.len() > most { format!("; and {} more", statements.len() - most) } else { String::new() };
+    format!(
+        "{what}{place} with `{}`{more}; unless a function or a collation was changed, look for what damaged it, such as the disk",
+        statements[..most].join("; ")
+    )
+}
+
+/// The databases that take sessions.
+async fn databases(cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
+    // -2 is what an interrupted DROP DATABASE leaves.
+    let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
+    let corrupted = |error: &tokio_postgres::Error| {
+        Finding::failed(format!("`{}` is not intact", node.name())).label(error_message(error))
+    };
+    // So damaged that it takes no sessions any more.
+    if let Err(SqlError::Postgres(error)) = node.client().await
+        && is_damage_of_database(&error)
+    {
+        return Err(corrupted(&error));
+    }
+    match cx.client(node).await?.query(query, &[]).await {
+        Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
+        // So damaged that the databases are not known.
+        Err(error) if is_damage(&error) => Err(corrupted(&error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sees to it that every database has amcheck.
+async fn bring_amcheck(cx: &mut Context<'_>, node: &Arc<Node>, databases: &[String]) -> StepResult {
+    let mut missing = Vec::new();
+    for database in databases {
+        match amcheck(node, database).await {
+            Ok(Some(_)) => {}
+            Ok(None) => missing.push(database.clone()),
+            // What is so damaged is found by the check itself.
+            Err(SqlError::Postgres(error)) if is_damage_of_database(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(", ");
+    let cannot = |why: &str, help: &str| {
+        Finding::errored(format!("`{}` cannot be checked: {why}", node.name()))
+            .label(format!("amcheck is not installed in {names}"))
+            .help(help)
+    };
+    if node.is_external() {
+        return Err(cannot("a drill only reads from an external server", "CREATE EXTENSION amcheck there"));
+    }
+    let Some(primary) = primary_of(cx, node).await? else {
+        let help = "`assert_intact` on its primary before the backup installs it, and so does `sql` with CREATE EXTENSION amcheck";
+        return Err(cannot("it is in recovery, and its primary is not known", help));
+    };
+    if primary.is_external() {
+        return Err(cannot("its primary is external", "CREATE EXTENSION amcheck there"));
+    }
+    for database in &missing {
+        let client = primary.connect_to(database).await?;
+        let installed = Amcheck::install(&client).await;
+        installed.map_err(|error| {
+            cannot(&error_message(&error), "the package with PostgreSQL's contrib modules has amcheck")
+        })?;
+    }
+    let mut left = missing.clone();
+    cx.until("amcheck to arrive from its primary", async |seen| {
+        while let Some(database) = left.last() {
+            if amcheck(node, database).await?.is_none() {
+                *seen = format!("it is not in {database} yet");
+                return Ok(None);
+            }
+            left.pop();
+        }
+        Ok(Some(()))
+    })
+    .await
 }
 
 async fn amcheck(node: &Node, database: &str) -> Result<Option<Amcheck>, SqlError> {
