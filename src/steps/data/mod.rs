@@ -3,6 +3,7 @@
 pub(super) mod create_data;
 pub(super) mod load;
 pub(super) mod load_files;
+pub(super) mod psql_words;
 pub(super) mod sql;
 pub(super) mod stop_traffic;
 pub(super) mod traffic;

@@ -11,4 +11,5 @@ pub(super) mod assert_streaming;
 pub(super) mod assert_traffic;
 pub(super) mod checksums;
 pub(super) mod loss_notes;
+pub(super) mod query_rows;
 pub(super) mod snapshot;

@@ -1,0 +1,110 @@
+//! The rows of a query, compared with those that are expected.
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::harness::{Context, Finding, StepResult};
+use crate::node::Text;
+use crate::pg::{quote_identifier, shown_value};
+use crate::source::{Scalar, Spanned, Sql};
+use crate::steps::data::values::is_same;
+
+/// How many rows are shown.
+const SHOWN: usize = 10;
+
+/// What a query has returned.
+struct Answer {
+    /// How many columns its rows have; none where it has no result at all.
+    columns: Option<usize>,
+    /// The rows, as text.
+    rows: Vec<Vec<Option<String>>>,
+}
+
+/// Checks that a query returns these rows.
+pub(crate) async fn check_query(
+    cx: &mut Context<'_>,
+    client: &Client,
+    query: &Spanned<Sql>,
+    args: &[Scalar],
+    equals: &Spanned<Vec<Vec<Scalar>>>,
+) -> StepResult {
+    let answer = answer(client, query.as_str(), args).await.map_err(|error| {
+        let finding: Box<Finding> = error.into();
+        let said = finding.title.clone();
+        let mut finding = finding.at(query.span).label(said);
+        finding.title = "the query cannot be checked".to_owned();
+        finding
+    })?;
+    let Answer { columns, rows } = answer;
+    let nothing = |label: &str| {
+        let finding = Finding::failed("a query without a result proves nothing").at(query.span).label(label);
+        finding.help("write a SELECT of the values that are to be compared with `equals`")
+    };
+    match columns {
+        None => return Err(nothing("it returns no rows: it is no SELECT")),
+        Some(0) => return Err(nothing("its rows have no columns")),
+        Some(_) => {}
+    }
+    cx.fact("rows", rows.len());
+    let same = rows.len() == equals.value.len()
+        && rows.iter().zip(&equals.value).all(|(row, wanted)| {
+            row.len() == wanted.len() && row.iter().zip(wanted).all(|(value, wanted)| is_same(value.as_deref(), wanted))
+        });
+    if same {
+        return Ok(());
+    }
+    let wanted: Vec<Vec<Option<String>>> =
+        equals.value.iter().map(|row| row.iter().map(Scalar::nullable_text).collect()).collect();
+    Err(Finding::failed("the rows are not those expected")
+        .at(equals.entry)
+        .label(format!("the query returned {}", counted(rows.len())))
+        .note("expected", shown(&wanted))
+        .note("actual", shown(&rows)))
+}
+
+/// The query's rows as text.
+async fn answer(client: &Client, query: &str, args: &[Scalar]) -> Result<Answer, tokio_postgres::Error> {
+    if args.is_empty() {
+        let mut answer = Answer { columns: None, rows: vec![] };
+        for message in client.simple_query(query).await? {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => answer.columns = Some(columns.len()),
+                SimpleQueryMessage::Row(row) => {
+                    answer.rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                }
+                _ => {}
+            }
+        }
+        return Ok(answer);
+    }
+    let columns = client.prepare(query).await?.columns().len();
+    let names: Vec<String> = (1..=columns).map(|n| quote_identifier(&format!("c{n}"))).collect();
+    let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
+    if columns == 0 {
+        return Ok(Answer { columns: Some(0), rows: vec![] });
+    }
+    let query = query.trim().trim_end_matches(';');
+    let wrapped = format!("SELECT {} FROM (\n{query}\n) AS q({})", texts.join(", "), names.join(", "));
+    let args: Vec<Text> = args.iter().map(|arg| Text(arg.nullable_text())).collect();
+    let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect();
+    let rows = client.query(&wrapped, &params).await?;
+    let rows = rows.iter().map(|row| (0..columns).map(|i| row.get(i)).collect()).collect();
+    Ok(Answer { columns: Some(columns), rows })
+}
+
+/// So many rows, in words.
+pub(crate) fn counted(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+fn shown(rows: &[Vec<Option<String>>]) -> String {
+    let line = |row: &Vec<Option<String>>| {
+        let values: Vec<String> = row.iter().map(|value| shown_value(value.as_deref())).collect();
+        format!("[{}]", values.join(", "))
+    };
+    let mut lines: Vec<String> = rows.iter().take(SHOWN).map(line).collect();
+    if rows.len() > SHOWN {
+        lines.push(format!("... and {} more", rows.len() - SHOWN));
+    }
+    if lines.is_empty() { "no rows".to_owned() } else { lines.join("\n") }
+}
