@@ -66,6 +66,15 @@ pub enum Recovers {
     BehindIncident,
 }
 
+/// Which field names the node that a step makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Makes {
+    /// The field.
+    pub field: &'static str,
+    /// The field without which the step goes on with a node that is there, and makes none.
+    pub with: Option<&'static str>,
+}
+
 /// A step kind, as the registry knows it.
 #[derive(Debug)]
 pub struct Kind {
@@ -79,6 +88,8 @@ pub struct Kind {
     pub mark: MarkKind,
     /// What it leaves under its `id`.
     pub output: Option<Output>,
+    /// Which field names the node that it makes, for steps of which another field is wrong.
+    pub makes: Option<Makes>,
     /// What users without a rate do meanwhile.
     pub users: UserPace,
     /// Whether it is a part of the recovery.

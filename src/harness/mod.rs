@@ -21,7 +21,7 @@ pub use context::{Awaited, Context};
 pub use effects::{Brings, Brought, Checks, Effects, Shift, Writes};
 pub use finding::{Finding, StepResult};
 pub use ids::{NodeId, NodeRef, Ref, Reference, RepoId, RepoRef, StepId, StepRef};
-pub use kind::{Kind, MarkKind, Output, Recovers, Role, UserPace};
+pub use kind::{Kind, Makes, MarkKind, Output, Recovers, Role, UserPace};
 pub use link::{Link, LinkField};
 pub use loss_window::LossWindow;
 pub use node_spec::NodeSpec;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::journal::Problem;
 use crate::repo::{Ability, Kind as RepoKind};
-use crate::source::{Name, Source, Span, Spanned, choices, did_you_mean};
+use crate::source::{Name, NodeName, RepoName, Source, Span, Spanned, choices, did_you_mean};
 
 use super::{
     Kind, Link, LinkField, MarkKind, NodeId, NodeRef, Output, Reference, RepoId, RepoRef, Role, StepId, StepRef,
@@ -16,43 +16,12 @@ use super::{
 
 /// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-pub struct NodeField(Option<Spanned<Name>>);
+pub struct NodeField(Option<NodeName>);
 
 impl NodeField {
     /// Where it is written; `None` if it was left out.
     pub fn span(&self) -> Option<Span> {
         self.0.as_ref().map(|name| name.entry).filter(|span| span.end > 0)
-    }
-
-    /// Looks itself up.
-    pub fn look_up(&mut self, scope: &mut Scope<'_>) -> Option<NodeInfo> {
-        let node = scope.node(self)?;
-        self.fill(node, scope)
-    }
-
-    /// Looks itself up, as a node that drillyard made.
-    pub fn look_up_own(&mut self, scope: &mut Scope<'_>) -> Option<NodeInfo> {
-        let node = scope.own_node(self)?;
-        self.fill(node, scope)
-    }
-
-    fn fill(&mut self, node: NodeRef, scope: &Scope<'_>) -> Option<NodeInfo> {
-        if self.0.is_none() {
-            let value = Name::new(&node.id).ok()?;
-            self.0 = Some(Spanned { value, span: Span::default(), entry: Span::default() });
-        }
-        scope.node_info(&node.id).cloned()
-    }
-
-    /// The node's name; empty before it was filled in.
-    pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("", |name| name.as_str())
-    }
-}
-
-impl std::fmt::Display for NodeField {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -390,7 +359,7 @@ impl<'a> Scope<'a> {
     }
 
     /// A repo, or the only one there is.
-    pub fn repo_or_default(&mut self, name: Option<&Spanned<Name>>) -> Option<RepoRef> {
+    pub fn repo_or_default(&mut self, name: Option<&RepoName>) -> Option<RepoRef> {
         match name {
             Some(name) => self.repo(name),
             None => self.default_repo(),
@@ -519,6 +488,8 @@ impl<'a> Scope<'a> {
             let names: Vec<String> =
                 self.ids.iter().filter(|(_, id)| has(id)).map(|(name, _)| name.to_string()).collect();
             let help = match names.is_empty() {
+                true if wanted.is_empty() => "no step has an `id`".to_owned(),
+                false if wanted.is_empty() => format!("steps with an id: {}", names.join(", ")),
                 true => format!("no {wanted} step has an `id`"),
                 false => format!("steps of that kind with an id: {}", names.join(", ")),
             };

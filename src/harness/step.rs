@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::{Context, Effects, Kind, MarkKind, Output, Recovers, Role, Scope, Shift, StepResult, UserPace};
+use super::{Context, Effects, Kind, Makes, MarkKind, Output, Recovers, Role, Scope, Shift, StepResult, UserPace};
 use crate::source::{Name, Spanned};
 
 /// What a step's fields become. `None` if something is wrong with them: the scope has been told what.
@@ -53,6 +53,8 @@ pub trait StepKind: DeserializeOwned + JsonSchema + Send + Sync + std::fmt::Debu
     const MARK: MarkKind = MarkKind::None;
     /// What it leaves under its `id`.
     const OUTPUT: Option<Output> = None;
+    /// Which field names the node that it makes.
+    const MAKES: Option<Makes> = None;
     /// What users without a rate do meanwhile.
     const USERS: UserPace = UserPace::HeldBack;
     /// Whether it is a part of the recovery.
@@ -96,6 +98,7 @@ impl Kind {
             role: T::ROLE,
             mark: T::MARK,
             output: T::OUTPUT,
+            makes: T::MAKES,
             users: T::USERS,
             recovers: T::RECOVERS,
             schema: |generator| T::json_schema(generator),

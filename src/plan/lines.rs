@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{IdInfo, Kind, Maker, NodeId, NodeInfo, Recovers, Scope, Spec, StepId};
 use crate::journal::StepHead;
 use crate::scenario::{Body, StepLine, Undecoded};
-use crate::source::{Regex, Source, Span, Spanned, VersionReq};
+use crate::source::{RefersTo, Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::AllSpec;
 
 /// A step in its place, its names not looked up yet.
@@ -118,9 +118,9 @@ fn made_by_step(span: Span, index: usize, decoded: bool) -> NodeInfo {
 
 /// Notes what the steps that could not be decoded would have brought: a reference to it is no error of its own. `index` is
 /// where they stand as far as anyone knows.
-pub(super) fn note_undecoded(undecoded: Vec<Undecoded>, index: usize, scope: &mut Scope<'_>) {
+pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut Scope<'_>) {
     for rest in undecoded {
-        if let Some(id) = rest.id {
+        if let Some(id) = &rest.id {
             match scope.ids.get(id.as_str()).cloned() {
                 Some(other) => {
                     let (first, second) =
@@ -135,7 +135,7 @@ pub(super) fn note_undecoded(undecoded: Vec<Undecoded>, index: usize, scope: &mu
             }
         }
         // A node that another step makes, too, is known by that one: which of them comes first is not certain.
-        if let Some(node) = rest.makes {
+        if let Some(node) = &rest.makes {
             match scope.nodes.get_mut(node.as_str()) {
                 Some(known) if known.maker != Maker::Start => known.decoded = false,
                 Some(_) => {}
@@ -145,4 +145,16 @@ pub(super) fn note_undecoded(undecoded: Vec<Undecoded>, index: usize, scope: &mu
             }
         }
     }
+}
+
+/// Looks up what the steps that could not be decoded refer to: a name that nothing has is an error whatever else is wrong.
+pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
+    for (to, name) in undecoded.iter().flat_map(|rest| &rest.refers) {
+        match to {
+            RefersTo::Node => drop(scope.named_node(name)),
+            RefersTo::Repo => drop(scope.repo(name)),
+            RefersTo::Step => drop(scope.any_step(name)),
+        }
+    }
+    scope.refers.clear();
 }

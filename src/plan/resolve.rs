@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::breaks::breaks;
-use super::lines::{Line, Lines, note_undecoded};
+use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared};
 use crate::harness::{NodeId, Scope};
 use crate::journal::{Problem, Redactor};
@@ -30,10 +30,11 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let Lines { steps: lines, undecoded } = lines;
     let count = lines.len();
     let mut complete = undecoded.is_empty() && scenario.problems.is_empty();
-    note_undecoded(undecoded, count, &mut scope);
+    note_undecoded(&undecoded, count, &mut scope);
     let steps: Vec<PlannedStep> = lines.into_iter().filter_map(|line| planned(line, &mut scope)).collect();
     complete &= steps.len() == count;
     scope.index = count;
+    check_references(&undecoded, &mut scope);
     let rto = scenario.budgets.rto.and_then(|rto| budgets::rto(rto, &mut scope));
     let rpo = scenario.budgets.rpo.and_then(|rpo| budgets::rpo(rpo, &mut scope));
     budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);

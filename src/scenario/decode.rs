@@ -20,7 +20,7 @@ use super::node::{Entry, Node, Value};
 use super::not_built::{is_later_key, today};
 use super::values::Values;
 use crate::journal::{Problem, Redactor};
-use crate::source::{Source, Span, choices, did_you_mean};
+use crate::source::{Name, RefersTo, Source, Span, Spanned, choices, did_you_mean};
 use crate::steps;
 use failure::Failure;
 use node_de::NodeDe;
@@ -43,17 +43,37 @@ pub struct Decoder<'a> {
     problems: RefCell<Vec<Problem>>,
     /// How many problems were told beyond those that are kept.
     dropped: Cell<usize>,
+    /// The references that were met since they were last taken.
+    references: RefCell<Vec<(RefersTo, Spanned<Name>)>>,
 }
 
 impl<'a> Decoder<'a> {
     /// For a tree of `source`; references stand for `values`.
     pub fn new(source: &'a Source, values: &'a Values) -> Self {
-        Decoder { source, values, problems: RefCell::default(), dropped: Cell::new(0) }
+        Decoder { source, values, problems: RefCell::default(), dropped: Cell::new(0), references: RefCell::default() }
     }
 
     /// One for the same file whose problems nobody asks for: it saves what it can of a value that has been told.
     pub fn quiet(&self) -> Decoder<'a> {
         Decoder::new(self.source, self.values)
+    }
+
+    /// Notes a name that refers to something; one that is no name is an error of its own.
+    fn note_reference(&self, to: RefersTo, node: &Node, key: Option<&Node>) {
+        let resolved = node.text().and_then(|text| self.values.resolve(text).ok());
+        let Some(value) = resolved.and_then(|resolved| Name::new(&resolved.text).ok()) else { return };
+        let entry = key.map_or(node.span, |key| key.span.to(node.span));
+        let reference = (to, Spanned { value, span: node.span, entry });
+        let mut references = self.references.borrow_mut();
+        // A value may be decoded several times.
+        if !references.contains(&reference) {
+            references.push(reference);
+        }
+    }
+
+    /// The references that were met since this was last asked.
+    pub fn take_references(&self) -> Vec<(RefersTo, Spanned<Name>)> {
+        self.references.take()
     }
 
     /// The file.

@@ -14,8 +14,8 @@ use super::values::Values;
 use crate::harness::{Decode, Kind, Role, Spec};
 use crate::journal::Problem;
 use crate::source::{
-    ConnectionString, Duration, Name, Ordered, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq, choices,
-    did_you_mean,
+    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Scalar, Setting, Source, Span, Spanned, VersionReq,
+    choices, did_you_mean,
 };
 use crate::steps::{self, KINDS};
 
@@ -85,6 +85,8 @@ pub struct Undecoded {
     pub id: Option<Spanned<Name>>,
     /// The node that it may make.
     pub makes: Option<Spanned<Name>>,
+    /// What it refers to.
+    pub refers: Vec<(RefersTo, Spanned<Name>)>,
 }
 
 /// One step with its common keys.
@@ -488,9 +490,10 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     // An id that is there and cannot be decoded: the step is not one without an id either.
     let salvaged = || item.get("id").and_then(|id| decoder.quiet().decode_entry::<Spanned<Name>>(id));
     let kind = action.and_then(|action| steps::find(action.name()));
+    decoder.take_references();
     let undecoded = |id: Option<Spanned<Name>>| {
-        let makes = action.filter(|_| kind.is_some()).and_then(|action| makes(decoder, action));
-        StepLine::Undecoded(Undecoded { kind, id, makes })
+        let makes = kind.zip(action).and_then(|(kind, action)| makes(decoder, kind, action));
+        StepLine::Undecoded(Undecoded { kind, id, makes, refers: decoder.take_references() })
     };
     let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged()) };
     let body = match kind.role {
@@ -526,12 +529,12 @@ fn decode_common(decoder: &Decoder<'_>, item: &Node) -> Option<Common> {
 }
 
 /// The node that the fields of a step that could not be decoded name as one to be made.
-fn makes(decoder: &Decoder<'_>, action: &Entry) -> Option<Spanned<Name>> {
-    let fields = &action.value;
-    if action.name() != "rebuild" {
-        fields.get("backup")?;
+fn makes(decoder: &Decoder<'_>, kind: &Kind, action: &Entry) -> Option<Spanned<Name>> {
+    let (fields, makes) = (&action.value, kind.makes?);
+    if let Some(with) = makes.with {
+        fields.get(with)?;
     }
-    fields.get("node").and_then(|node| decoder.quiet().decode_entry(node))
+    fields.get(makes.field).and_then(|node| decoder.quiet().decode_entry(node))
 }
 
 /// The one action of a step. Tells where there is none, or more than one, or one that is unknown or not built.

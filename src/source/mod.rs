@@ -3,6 +3,7 @@
 mod ordered;
 mod place;
 mod plain;
+mod reference;
 mod scalars;
 mod several;
 mod spanned;
@@ -12,6 +13,7 @@ mod timeline;
 pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
+pub use reference::{NodeName, RefersTo, RepoName, StepName};
 pub use scalars::{
     CONNECTION_STRING, ConnectionString, Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql,
     Time, VALUE, VersionReq, WhichWal,

@@ -74,9 +74,6 @@ pub const LONG_FUNCTIONS: &[&str] = &[
     "src/data/catalog/large_objects.rs script",
     "src/plan/breaks.rs breaks",
     "src/plan/declared.rs nodes",
-    "src/steps/data/traffic.rs look_up",
-    "src/steps/incident/corrupt.rs look_up",
-    "src/steps/judgement/assert_rows.rs look_up",
 ];
 
 /// Files outside of `host` that name a backend.

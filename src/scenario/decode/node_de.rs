@@ -11,8 +11,8 @@ use super::{FEW, Passes, described, quoted};
 use crate::scenario::node::{Node, Style, Value};
 use crate::scenario::remedy;
 use crate::source::{
-    CONNECTION_STRING, Form, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD, choices,
-    did_you_mean,
+    CONNECTION_STRING, Form, RefersTo, SCALAR, SEVERAL, SHELL, SPANNED, SQL, ScalarKind as Kind, Span, VALUE, WORD,
+    choices, did_you_mean,
 };
 
 /// A value to be decoded.
@@ -383,6 +383,9 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
         if name == SEVERAL && matches!(self.node.value, Value::Seq(_)) {
             return self.deserialize_seq(visitor);
+        }
+        if let Some(to) = RefersTo::by_type(name) {
+            self.passes.decoder.note_reference(to, self.node, self.key);
         }
         let text = match name {
             SQL => Text::Sql,

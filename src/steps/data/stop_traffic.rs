@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace};
+use crate::harness::{
+    Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace,
+};
 use crate::journal::Event;
-use crate::source::{Name, Spanned};
+use crate::source::StepName;
 
 /// Stops users and waits for their last answers.
 ///
@@ -22,14 +24,14 @@ use crate::source::{Name, Spanned};
 #[serde(transparent)]
 pub struct StopTrafficSpec {
     /// The id of the traffic step.
-    traffic: Spanned<Name>,
+    traffic: StepName,
 }
 
 /// The step, every name in it looked up.
 #[derive(Debug)]
 pub struct StopTraffic {
-    /// The id of the traffic step.
-    traffic: Spanned<Name>,
+    /// The traffic step.
+    traffic: StepRef,
 }
 
 impl StepKind for StopTrafficSpec {
@@ -41,15 +43,14 @@ impl StepKind for StopTrafficSpec {
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<StopTraffic> {
-        scope.step_with(&self.traffic, &[Output::Traffic]);
-        Some(StopTraffic { traffic: self.traffic })
+        Some(StopTraffic { traffic: scope.step_with(&self.traffic, &[Output::Traffic])? })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for StopTraffic {
     fn title(&self) -> String {
-        format!("stop {}", self.traffic.value)
+        format!("stop {}", self.traffic)
     }
 
     fn effects(&self) -> Effects {
@@ -57,20 +58,20 @@ impl Step for StopTraffic {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let users = cx.world.users(self.traffic.as_str())?;
-        cx.wait(format!("the last answers of {}", self.traffic.value));
+        let users = cx.world.users(&self.traffic)?;
+        cx.wait(format!("the last answers of {}", self.traffic));
         if tokio::time::timeout(cx.left().mul_f32(0.95), users.pool.stop()).await.is_err() {
             let trouble = users.pool.last_trouble().unwrap_or_else(|| "a transaction that does not end".to_owned());
             return Err(Finding::failed("the users did not stop in time")
-                .at(self.traffic.span)
+                .at(self.traffic.span())
                 .label(format!("seen last: {trouble}")));
         }
         for node in &users.nodes {
             if let Ok(node) = cx.world.node(node) {
-                cx.note_sequence_floors(&node, &format!("when `{}` stopped", self.traffic.value)).await;
+                cx.note_sequence_floors(&node, &format!("when `{}` stopped", self.traffic)).await;
             }
         }
-        let count = users.count(self.traffic.as_str());
+        let count = users.count(&self.traffic);
         cx.fact("acknowledged", count.acknowledged);
         cx.fact("in_doubt", count.in_doubt);
         cx.fact("rejected", count.rejected);

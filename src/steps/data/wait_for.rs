@@ -13,7 +13,7 @@ use crate::harness::{
     StepRef, StepResult, UserPace, if_given,
 };
 use crate::node::{Node, SqlError};
-use crate::source::{Name, Regex, Scalar, Spanned, Sql};
+use crate::source::{Regex, Scalar, Spanned, Sql, StepName};
 use crate::steps::data::sql::shorten;
 use crate::steps::data::values::is_same;
 
@@ -42,13 +42,13 @@ use crate::steps::data::values::is_same;
 pub struct WaitForSpec {
     /// The id of a traffic step.
     #[serde(default)]
-    traffic: Option<Spanned<Name>>,
+    traffic: Option<StepName>,
     /// Acknowledged transactions.
     #[serde(default)]
     acked: Option<Spanned<u64>>,
     /// Count from this mark on.
     #[serde(default)]
-    since: Option<Spanned<Name>>,
+    since: Option<StepName>,
     /// The server.
     #[serde(default)]
     node: NodeField,

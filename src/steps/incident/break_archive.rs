@@ -113,7 +113,7 @@ impl Step for BreakArchive {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let broken = self.broken();
         let client = cx.client(&node).await?;
         if Broken::of(&archive_command(&client).await?) == Some(broken.word()) {

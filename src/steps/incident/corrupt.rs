@@ -13,7 +13,7 @@ use crate::harness::{
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
 use crate::repo::{Ability, Damaged, Where, damage_file};
-use crate::source::{Name, Spanned, WhichWal};
+use crate::source::{RepoName, Spanned, StepName, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_below, resolve_wal};
 
 /// Damages a page of a table, a WAL segment in an archive, or a file of a backup.
@@ -59,13 +59,13 @@ pub struct CorruptSpec {
     index: Option<Spanned<TableName>>,
     /// The repo, for a WAL segment or a backup.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
     /// The WAL segment.
     #[serde(default)]
     wal: Option<Spanned<WhichWal>>,
     /// The backup.
     #[serde(default)]
-    backup: Option<Spanned<Name>>,
+    backup: Option<StepName>,
     /// Its file.
     #[serde(default)]
     file: Option<Spanned<String>>,

@@ -71,7 +71,7 @@ impl Step for Crash {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         node.must_run(self.node.span()).await?;
         cx.inject(&node, async |cx| {
             cx.script(&node, "the crash", KILL, [&node.host()?.paths().data]).await?;

@@ -74,7 +74,7 @@ impl Step for DropTable {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let cascade = if self.cascade { " CASCADE" } else { "" };
         let statement = format!("DROP TABLE {}{cascade}", self.table.quoted());
         cx.wait(format!("the lock on {}", self.table.value));

@@ -64,7 +64,7 @@ impl Step for KillHost {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         node.must_be_on(self.node.span())?;
         cx.inject(&node, async |_| {
             node.host()?.kill().await?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Effects, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::repo::Ability;
-use crate::source::{Name, Spanned, WhichWal};
+use crate::source::{RepoName, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
 
 /// Removes a WAL segment from an archive.
@@ -29,7 +29,7 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 pub struct LoseWalSpec {
     /// The repo; may be left out if there is only one.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
     /// Which segment.
     which: Spanned<WhichWal>,
 }

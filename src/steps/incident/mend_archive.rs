@@ -68,7 +68,7 @@ impl Step for MendArchive {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let repo = cx.world.repo(&self.repo)?.clone();
         let client = cx.client(&node).await?;
         if Broken::of(&archive_command(&client).await?).is_none() {

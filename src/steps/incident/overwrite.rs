@@ -93,7 +93,7 @@ impl Step for Overwrite {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let refused = |error: tokio_postgres::Error| {
             let title = format!("the incident did not happen on `{}`", self.node);
             Finding::failed(title).at(self.query.span).label(error_message(&error))

@@ -67,7 +67,7 @@ impl Step for Restart {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         node.must_run(self.node.span()).await?;
         cx.inject(&node, async |cx| {
             cx.halt(&node, self.mode).await?;

@@ -62,7 +62,7 @@ impl Step for Start {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         node.must_not_be_paused(self.node.span())?;
         node.host()?.boot().await?;
         if node.postmaster_runs().await? {

@@ -75,7 +75,7 @@ impl Step for TruncateTable {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let table = self.table.quoted();
         let cascade = if self.cascade { " CASCADE" } else { "" };
         let any = cx.client(&node).await?.query_opt(&format!("SELECT 1 FROM {table} LIMIT 1"), &[]).await;

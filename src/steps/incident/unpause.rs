@@ -61,7 +61,7 @@ impl Step for Unpause {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         if node.server_state() != ServerState::Frozen {
             return Err(node.finding(self.node.span(), "is not paused", "there is nothing to unpause"));
         }

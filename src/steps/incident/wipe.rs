@@ -103,7 +103,7 @@ impl Step for Wipe {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let path = self.path.as_ref().map(|path| path.value.trim_end_matches('/')).unwrap_or_default();
         cx.inject(&node, async |cx| {
             let host = node.host()?;

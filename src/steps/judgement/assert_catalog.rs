@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::data::{Catalog, told};
-use crate::harness::demanded;
 use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
+use crate::harness::{StepRef, demanded};
 use crate::journal::Event;
-use crate::source::{Name, Spanned};
+use crate::source::{Spanned, StepName};
 
 /// Checks whether tables are defined as they were in a snapshot.
 ///
@@ -47,7 +47,7 @@ pub struct AssertCatalogSpec {
     #[serde(default)]
     node: NodeField,
     /// The id of a snapshot step.
-    same_as: Spanned<Name>,
+    same_as: StepName,
     /// The database that the tables are in, if that is not the node's own one.
     #[serde(default)]
     database: Option<Spanned<String>>,
@@ -58,8 +58,8 @@ pub struct AssertCatalogSpec {
 pub struct AssertCatalog {
     /// The server.
     node: NodeRef,
-    /// The id of a snapshot step.
-    same_as: Spanned<Name>,
+    /// The snapshot.
+    same_as: StepRef,
     /// The database that the tables are in, if that is not the node's own one.
     database: Option<Spanned<String>>,
 }
@@ -73,8 +73,8 @@ impl StepKind for AssertCatalogSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertCatalog> {
         let node = scope.node(&self.node);
-        scope.step_with(&self.same_as, &[Output::Snapshot]);
-        Some(AssertCatalog { node: node?, same_as: self.same_as, database: self.database })
+        let same_as = scope.step_with(&self.same_as, &[Output::Snapshot]);
+        Some(AssertCatalog { node: node?, same_as: same_as?, database: self.database })
     }
 }
 
@@ -100,7 +100,7 @@ const MOST: usize = 50;
 #[async_trait(?Send)]
 impl Step for AssertCatalog {
     fn title(&self) -> String {
-        format!("catalog of {} as in {}", self.node, self.same_as.value)
+        format!("catalog of {} as in {}", self.node, self.same_as)
     }
 
     fn effects(&self) -> Effects {
@@ -108,10 +108,10 @@ impl Step for AssertCatalog {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let snapshot = cx.world.outputs().snapshots.get(self.same_as.as_str()).cloned();
+        let node = cx.world.node(&self.node)?;
+        let snapshot = cx.world.outputs().snapshots.get(&self.same_as.id).cloned();
         let snapshot =
-            snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as.value)))?;
+            snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as)))?;
         let client = cx.client_in(&node, self.database.as_ref()).await?;
         let now = snapshot.catalog.read_again(&client, &snapshot.tables).await;
         let now = now.map_err(|e| Finding::failed(e.to_string()))?;
@@ -123,7 +123,7 @@ impl Step for AssertCatalog {
         cx.report_not_compared(&now);
         if before.facts.is_empty() {
             return Err(Finding::errored("there is nothing to compare")
-                .at(self.same_as.entry)
+                .at(self.same_as.entry())
                 .label("a snapshot of nothing"));
         }
         if differences.is_empty() {
@@ -140,7 +140,7 @@ impl Step for AssertCatalog {
             listed.push(format!("... and {more} more lines"));
         }
         Err(Finding::failed("the catalog is not as it was")
-            .at(self.same_as.entry)
+            .at(self.same_as.entry())
             .label(count)
             .note("diff", listed.join("\n")))
     }

@@ -16,7 +16,7 @@ use crate::harness::{
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
 use crate::repo::{Ability, Verified};
-use crate::source::{Name, Spanned};
+use crate::source::{RepoName, StepName};
 use crate::steps::judgement::checksums::read_checksums;
 
 /// Checks whether a server's data, or a backup, is undamaged.
@@ -52,10 +52,10 @@ pub struct AssertIntactSpec {
     node: NodeField,
     /// A backup instead.
     #[serde(default)]
-    backup: Option<Spanned<Name>>,
+    backup: Option<StepName>,
     /// The repo with that copy of the backup.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
 }
 
 /// The step, every name in it looked up.

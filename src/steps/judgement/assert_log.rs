@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, if_given,
 };
-use crate::source::{Name, Regex, Spanned};
+use crate::source::{Regex, Spanned, StepName};
 
 /// Checks a server's log.
 ///
@@ -37,7 +37,7 @@ pub struct AssertLogSpec {
     lacks: Option<Spanned<Regex>>,
     /// Since this mark.
     #[serde(default)]
-    since: Option<Spanned<Name>>,
+    since: Option<StepName>,
 }
 
 /// The step, every name in it looked up.
@@ -50,7 +50,7 @@ pub struct AssertLog {
     /// No line may match this.
     lacks: Option<Spanned<Regex>>,
     /// Since this mark.
-    since: Option<Spanned<Name>>,
+    since: Option<StepRef>,
 }
 
 impl StepKind for AssertLogSpec {
@@ -68,10 +68,8 @@ impl StepKind for AssertLogSpec {
         if let Some(pattern) = self.has.as_ref().filter(|pattern| pattern.value.is_match("")) {
             scope.error(pattern.span, "`has` proves nothing", "every line matches this");
         }
-        if let Some(mark) = &self.since {
-            scope.mark(mark);
-        }
-        Some(AssertLog { node: node?, has: self.has, lacks: self.lacks, since: self.since })
+        let since = if_given(self.since.as_ref(), |mark| scope.mark(mark));
+        Some(AssertLog { node: node?, has: self.has, lacks: self.lacks, since: since? })
     }
 }
 
@@ -88,8 +86,8 @@ impl Step for AssertLog {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let offset = self.since.as_ref().map_or(0, |mark| cx.world.log_offset(mark.as_str(), self.node.as_str()));
+        let node = cx.world.node(&self.node)?;
+        let offset = self.since.as_ref().map_or(0, |mark| cx.world.log_offset(mark, &self.node));
         if node.log_size().await? == 0 {
             return Err(
                 Finding::failed("an empty log proves nothing").label(format!("`{}` has logged nothing", self.node))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::harness::{Awaited, Checks, Context, Effects, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Node, apply_delay, is_in_recovery};
 use crate::pg::error_message;
-use crate::source::{Name, Spanned};
+use crate::source::NodeName;
 use tokio_postgres::error::SqlState;
 
 /// Checks whether a standby streams from its primary, and whether a row written now arrives.
@@ -29,9 +29,9 @@ use tokio_postgres::error::SqlState;
 #[serde(deny_unknown_fields)]
 pub struct AssertStreamingSpec {
     /// The standby.
-    standby: Spanned<Name>,
+    standby: NodeName,
     /// The server that it streams from.
-    primary: Spanned<Name>,
+    primary: NodeName,
 }
 
 /// The step, every name in it looked up.

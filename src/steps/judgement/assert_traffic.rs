@@ -13,7 +13,7 @@ use crate::harness::{
 };
 use crate::journal::Event;
 use crate::ledger::{CheckScope, KindVerdict, Sample, Verdict};
-use crate::source::{Name, Span, Spanned};
+use crate::source::{Span, Spanned, StepName};
 use crate::steps::judgement::loss_notes::{Origin, are, lost_work, short, tell, tell_unexpected, thousands};
 use crate::traffic::check;
 
@@ -50,7 +50,7 @@ use crate::traffic::check;
 #[serde(deny_unknown_fields)]
 pub struct AssertTrafficSpec {
     /// The id of a traffic step.
-    traffic: Spanned<Name>,
+    traffic: StepName,
     /// The server.
     #[serde(default)]
     node: NodeField,
@@ -62,7 +62,7 @@ pub struct AssertTrafficSpec {
     duplicated: Option<Spanned<u64>>,
     /// Only what was acknowledged before this mark.
     #[serde(default)]
-    before: Option<Spanned<Name>>,
+    before: Option<StepName>,
     /// Allows zero transactions.
     #[serde(default)]
     allow_empty: bool,

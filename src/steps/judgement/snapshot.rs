@@ -106,7 +106,7 @@ impl Step for TakeSnapshot {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let client = cx.client_in(&node, self.database.as_ref()).await?;
         let tables: Vec<TableName> = self.tables.value.iter().map(|table| table.value.clone()).collect();
         let catalog = Catalog::read(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;

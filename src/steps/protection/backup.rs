@@ -11,7 +11,7 @@ use crate::harness::{
     StepKind, StepResult,
 };
 use crate::repo::{Ability, BackupOrder, Checkpoint};
-use crate::source::{Name, Spanned};
+use crate::source::{Name, RepoName, Spanned};
 use crate::steps::protection::backup_source::Source;
 
 /// Takes a base backup with pg_basebackup, into a repo, under the step's id.
@@ -40,7 +40,7 @@ pub struct TakeBackupSpec {
     node: NodeField,
     /// The repo that it goes to.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
     /// An earlier backup: not built yet.
     #[serde(default)]
     incremental_to: Option<Spanned<Name>>,

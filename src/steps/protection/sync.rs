@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, RepoId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::source::{Name, Spanned};
+use crate::source::RepoName;
 
 /// Brings a repo that is a copy of another one up to date.
 ///
@@ -25,7 +25,7 @@ use crate::source::{Name, Spanned};
 #[serde(deny_unknown_fields)]
 pub struct SyncSpec {
     /// The copy.
-    repo: Spanned<Name>,
+    repo: RepoName,
 }
 
 /// The step, every name in it looked up.

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::node::{Node, is_in_recovery, lineage};
 use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
 use crate::repo::{Ability, Archive, Repo, SegmentHeader};
-use crate::source::{Name, Spanned};
+use crate::source::StepName;
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 use crate::steps::recovery::follow::upstream_of;
 
@@ -46,7 +46,7 @@ pub struct WaitArchivedSpec {
     node: NodeField,
     /// A mark.
     #[serde(default)]
-    through: Option<Spanned<Name>>,
+    through: Option<StepName>,
 }
 
 /// The step, every name in it looked up.

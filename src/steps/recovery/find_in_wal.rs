@@ -14,7 +14,7 @@ use crate::harness::{
 use crate::node::{DATABASE, Node};
 use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
 use crate::repo::{Ability, Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
-use crate::source::{Name, Spanned, did_you_mean};
+use crate::source::{RepoName, Spanned, StepName, did_you_mean};
 use crate::steps::recovery::recreated::Reader;
 
 /// Finds a mistake in the archived WAL, for when nobody knows when it happened.
@@ -64,10 +64,10 @@ use crate::steps::recovery::recreated::Reader;
 pub struct FindInWalSpec {
     /// The repo with the archived WAL, and a backup.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
     /// A backup, or another mark: nothing earlier counts.
     #[serde(default)]
-    since: Option<Spanned<Name>>,
+    since: Option<StepName>,
     /// The table that was dropped.
     #[serde(default)]
     dropped: Option<Spanned<TableName>>,

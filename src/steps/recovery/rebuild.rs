@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
+    Context, Effects, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
     StepRef, StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin};
 use crate::repo::Ability;
-use crate::source::{Name, Spanned};
+use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
 use crate::steps::recovery::restore::restore;
 
@@ -40,10 +40,10 @@ pub struct RebuildSpec {
     /// The standby to build or rebuild.
     node: Spanned<Name>,
     /// The server that it is to follow.
-    follows: Spanned<Name>,
+    follows: NodeName,
     /// The backup that it is made from. Default: a copy of the server that it follows.
     #[serde(default)]
-    from: Option<Spanned<Name>>,
+    from: Option<StepName>,
 }
 
 /// The step, every name in it looked up.
@@ -64,6 +64,7 @@ impl StepKind for RebuildSpec {
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
     const RECOVERS: Recovers = Recovers::Always;
+    const MAKES: Option<Makes> = Some(Makes { field: "node", with: None });
 
     fn makes(&self) -> Option<&Spanned<Name>> {
         Some(&self.node)

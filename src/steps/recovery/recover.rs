@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    By, Context, Effects, Finding, LossWindow, NodeId, Output, Recovers, RepoId, Resolved, Role, Scope, Shift, Step,
-    StepKind, StepRef, StepResult, Then, Until, UntilWord,
+    By, Context, Effects, Finding, LossWindow, Makes, NodeId, Output, Recovers, RepoId, Resolved, Role, Scope, Shift,
+    Step, StepKind, StepRef, StepResult, Then, Until, UntilWord,
 };
 use crate::node::{Config, Node, Origin, RecoveryLog, Started};
 use crate::pg::{Lsn, Mark, RecoveryTarget, ShutdownMode, TargetTimeline};
@@ -145,6 +145,7 @@ impl StepKind for Recover {
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
     const RECOVERS: Recovers = Recovers::Always;
+    const MAKES: Option<Makes> = Some(Makes { field: "node", with: Some("backup") });
 
     fn makes(&self) -> Option<&Spanned<Name>> {
         self.backup.as_ref().map(|_| &self.node)

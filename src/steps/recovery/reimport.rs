@@ -11,7 +11,7 @@ use crate::harness::{
     StepRef, StepResult,
 };
 use crate::node::Purpose;
-use crate::source::{Name, Spanned};
+use crate::source::StepName;
 use crate::steps::data::load::{client_program, plain_errors};
 
 /// Imports a dump with psql, in one transaction.
@@ -26,7 +26,7 @@ use crate::steps::data::load::{client_program, plain_errors};
 #[serde(deny_unknown_fields)]
 pub struct ReimportSpec {
     /// The id of a dump step.
-    dump: Spanned<Name>,
+    dump: StepName,
     /// The server.
     #[serde(default)]
     node: NodeField,
