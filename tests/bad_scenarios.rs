@@ -80,7 +80,7 @@ fn several_bad_files_are_told_in_one_go() {
     let output = command.output().expect("the program runs");
     let text = errors(&output, 3);
     let counted = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(counted.trim_end().ends_with("scenarios checked: 2 with errors"), "{counted}");
+    assert!(counted.trim_end().ends_with("scenarios checked: 2 invalid"), "{counted}");
     snapshot("several-files", &text);
 }
 

@@ -15,8 +15,9 @@ use crate::report::{FORMATS, Format};
 
 /// The world where PostgreSQL recoveries are practised.
 ///
-/// A scenario says: create data, back up, generate traffic, drop a table, recover, import, assert. drillyard runs it on real
-/// servers, in containers or as local processes, and says pass or fail, how long recovery took, and what was lost.
+/// A scenario says: create data, back up, generate traffic, drop a table, recover, import, assert.
+/// drillyard runs it on real servers, in containers or as local processes, and says pass or fail,
+/// how long recovery took, and what was lost.
 #[derive(Debug, Parser)]
 #[command(name = "drillyard", version, styles = STYLES, max_term_width = 110, after_help = EXIT_CODES)]
 pub struct Args {
@@ -201,7 +202,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct NewArgs {
-    /// The drill's name; the file is NAME.yaml in scenarios/, or in the current folder if there is no scenarios/
+    /// The drill's name; the file is NAME.yaml in scenarios/, or in the current folder if there is
+    /// no scenarios/
     pub name: String,
     /// Start from this drill: its file, or its name in scenarios/
     #[arg(long, value_name = "DRILL", env = "DRILLYARD_FROM")]

@@ -48,7 +48,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
         let scenarios = if loaded.len() == 1 { "scenario" } else { "scenarios" };
         match loaded.len() - valid {
             0 => println!("{valid} {scenarios} checked: no errors"),
-            invalid => println!("{} {scenarios} checked: {invalid} with errors", loaded.len()),
+            invalid => println!("{} {scenarios} checked: {invalid} invalid", loaded.len()),
         }
     }
     Ok(code)

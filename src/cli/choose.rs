@@ -16,7 +16,8 @@ pub struct Chosen {
     pub installations: Vec<Installation>,
 }
 
-/// The version that is fetched if none is installed and none was asked for: the newest stable one at this writing.
+/// The version that is fetched if none is installed and none was asked for: the newest stable one
+/// at this writing.
 const FETCHED: u32 = 18;
 
 /// Chooses. `wanted` are the major versions that will be asked for; none: any.

@@ -1,4 +1,5 @@
-//! Runs that end before their first drill: their reports are there all the same, and agree with the exit code.
+//! Runs that end before their first drill: their reports are there all the same, and agree with the
+//! exit code.
 
 use tokio_util::sync::CancellationToken;
 

@@ -28,7 +28,8 @@ pub fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
             below(Path::new(path)).map_err(|e| unreadable(path, &e, paths.is_empty()))?
         };
         for file in found {
-            // As bytes: paths are compared part by part, which takes its time with a thousand of them.
+            // As bytes: paths are compared part by part, which takes its time with a thousand of
+            // them.
             if seen.insert(file.as_os_str().to_owned()) {
                 files.push(file);
             }
@@ -150,7 +151,8 @@ fn load_one(path: &Path, set: &[(String, String)]) -> std::result::Result<Plan, 
     crate::plan::resolve(crate::scenario::load(source, values, set)?)
 }
 
-/// `${secrets.x}`: the variable `DRILLYARD_SECRET_X`, or the file `x` in the directory `DRILLYARD_SECRETS_DIR`.
+/// `${secrets.x}`: the variable `DRILLYARD_SECRET_X`, or the file `x` in the directory
+/// `DRILLYARD_SECRETS_DIR`.
 fn secret(name: &str) -> Option<String> {
     let variable = format!("DRILLYARD_SECRET_{}", name.to_uppercase().replace('-', "_"));
     std::env::var(variable).ok().or_else(|| {

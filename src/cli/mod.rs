@@ -1,4 +1,5 @@
-//! The command line: one file a subcommand. The only room that reads the environment; it and `report` alone print.
+//! The command line: one file a subcommand. The only room that reads the environment; it and
+//! `report` alone print.
 
 mod args;
 mod backend;

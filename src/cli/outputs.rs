@@ -1,4 +1,5 @@
-//! Where a run's events go: the terminal, the reports that were asked for, and the run's own record.
+//! Where a run's events go: the terminal, the reports that were asked for, and the run's own
+//! record.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -131,8 +132,8 @@ impl Unwritten {
         Unwritten { failures: outputs.failures.clone(), unrecorded: outputs.unrecorded.clone(), told: 0 }
     }
 
-    /// Ends the run for all listeners. A report that cannot be written is the lab's failure; since files are written first, whatever can
-    /// be written says so.
+    /// Ends the run for all listeners. A report that cannot be written is the lab's failure; since
+    /// files are written first, whatever can be written says so.
     pub(super) fn conclude(mut self, journal: &Journal, mut code: ExitCode) -> ExitCode {
         for failure in self.unrecorded.list() {
             journal.write(Event::Warned {

@@ -22,7 +22,8 @@ impl Job for ProveArgs {
         &self.drills
     }
 
-    /// A drill that nothing can be broken in proves nothing, and no more does a `--only` that names no break.
+    /// A drill that nothing can be broken in proves nothing, and no more does a `--only` that names
+    /// no break.
     fn check(&self, selected: &Selected) -> Result<()> {
         let names: Vec<&str> =
             selected.plans().flat_map(|plan| plan.breaks.iter().map(|one| one.name.as_str())).collect();

@@ -1,4 +1,5 @@
-//! Which drills there are to run: the scenarios that were asked for, on the versions that they are meant for.
+//! Which drills there are to run: the scenarios that were asked for, on the versions that they are
+//! meant for.
 
 use std::sync::Arc;
 
@@ -106,8 +107,8 @@ impl Drills {
     }
 }
 
-/// The versions that a drill is run on; none if it is not meant for those that were asked for. `newest` is the one to run on if
-/// nobody names any.
+/// The versions that a drill is run on; none if it is not meant for those that were asked for.
+/// `newest` is the one to run on if nobody names any.
 fn majors(args: &DrillArgs, plan: &Plan, newest: u32) -> Vec<u32> {
     match (args.postgres.as_slice(), plan.postgres.as_slice()) {
         ([], []) => vec![newest],

@@ -68,7 +68,8 @@ pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
     block_on(with_selected(job, &selected))
 }
 
-/// Nothing is started before everything that can be wrong with the scenarios and the arguments has been told.
+/// Nothing is started before everything that can be wrong with the scenarios and the arguments has
+/// been told.
 async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode> {
     let cancel = CancellationToken::new();
     let interruption =
@@ -170,7 +171,8 @@ async fn in_directory<J: Job>(
     Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
 }
 
-/// Why this backend; and which of the releases that the drills run on are newer than what drillyard was tested with.
+/// Why this backend; and which of the releases that the drills run on are newer than what drillyard
+/// was tested with.
 fn with_untested(chosen: &Chosen, drills: &Drills) -> String {
     let is_used = |major: u32| drills.drills.iter().any(|drill| drill.major == major);
     let used = chosen.installations.iter().filter(|one| is_used(one.version.major));
@@ -246,7 +248,8 @@ async fn choose(
     }
 }
 
-/// Begins a run. The first thing is what cleans up when nobody else can: before anything is made that it would have to remove.
+/// Begins a run. The first thing is what cleans up when nobody else can: before anything is made
+/// that it would have to remove.
 fn begin() -> Result<(RunDirectory, Reaper)> {
     let named = Named::below(&dirs::work());
     let reaper = start_reaper(&named)?;

@@ -39,7 +39,8 @@ impl Interruption {
     }
 }
 
-/// Cancels `token` at the first SIGINT, SIGTERM or SIGHUP; at the second one the process ends at once, and its reaper cleans up.
+/// Cancels `token` at the first SIGINT, SIGTERM or SIGHUP; at the second one the process ends at
+/// once, and its reaper cleans up.
 ///
 /// A thread of its own listens: the others may all be waiting for somebody to read what they write.
 pub fn listen(token: CancellationToken) -> std::io::Result<Interruption> {

@@ -184,7 +184,8 @@ impl Gate for Ask {
     }
 }
 
-/// A line of the input; None at its end. Read by a thread of its own, which nobody waits for when the run ends.
+/// A line of the input; None at its end. Read by a thread of its own, which nobody waits for when
+/// the run ends.
 async fn read_line() -> Option<String> {
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {

@@ -63,7 +63,8 @@ pub struct TrafficCount {
     pub in_doubt: u64,
     /// The server said no.
     pub rejected: u64,
-    /// Of those in doubt, the ones that were committed locally while the wait for the synchronous standbys was cancelled.
+    /// Of those in doubt, the ones that were committed locally while the wait for the synchronous
+    /// standbys was cancelled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unconfirmed: u64,
     /// Acknowledged and looked for by the last assertion that looked.
@@ -75,10 +76,12 @@ pub struct TrafficCount {
     /// Of those not looked for, those that have no ledger to be looked for by.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub without_ledger: u64,
-    /// Acknowledged ones that wrote nothing, so that there is nothing to lose, in the last assertion that looked.
+    /// Acknowledged ones that wrote nothing, so that there is nothing to lose, in the last
+    /// assertion that looked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub wrote_nothing: u64,
-    /// Acknowledged, looked for and absent, in the last assertion that looked; `None` where nothing was checked.
+    /// Acknowledged, looked for and absent, in the last assertion that looked; `None` where nothing
+    /// was checked.
     pub lost: Option<u64>,
     /// Present more than once, in the last assertion that looked; `None` where nothing looked.
     pub duplicated: Option<u64>,
@@ -94,8 +97,8 @@ pub struct TrafficCount {
     /// How many milliseconds of acknowledged work are lost, in the last assertion that looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_work_ms: Option<u64>,
-    /// How often the server said no, by SQLSTATE; [`TrafficCount::ROLLED_BACK`] where the transaction itself rolled back, `none` where
-    /// there was no code.
+    /// How often the server said no, by SQLSTATE; [`TrafficCount::ROLLED_BACK`] where the
+    /// transaction itself rolled back, `none` where there was no code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejections: BTreeMap<String, u64>,
 }
@@ -187,8 +190,8 @@ pub enum Event {
     NodeKept { drill: usize, node: String, shell: String },
     /// Something to know that changes no verdict.
     Warned { drill: Option<usize>, message: String },
-    /// A drill has ended. `problem` is there when it ended outside its steps (its servers did not start, it was interrupted,
-    /// it judged nothing). `again` is the command that runs it again.
+    /// A drill has ended. `problem` is there when it ended outside its steps (its servers did not
+    /// start, it was interrupted, it judged nothing). `again` is the command that runs it again.
     DrillFinished {
         drill: usize,
         outcome: Outcome,
@@ -198,7 +201,8 @@ pub enum Event {
         again: String,
         kept: bool,
     },
-    /// A drill is about to be proved. It runs unbroken first: what follows up to its end is about that.
+    /// A drill is about to be proved. It runs unbroken first: what follows up to its end is about
+    /// that.
     ProofStarted { drill: usize, name: String, file: String, breaks: Vec<BreakHead> },
     /// A break was tried. One that is never told of could not be made: there was nothing to break.
     BreakTried {

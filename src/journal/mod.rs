@@ -1,6 +1,8 @@
-//! The journal of a run is its truth: owned, serialisable facts with their time, written as they happen.
+//! The journal of a run is its truth: owned, serialisable facts with their time, written as they
+//! happen.
 //!
-//! Reports, the terminal, the exit code and `--events` are all made from these events and from nothing else.
+//! Reports, the terminal, the exit code and `--events` are all made from these events and from
+//! nothing else.
 
 mod event;
 mod outcome;

@@ -16,7 +16,8 @@ pub struct Problem {
     pub cause: Cause,
 }
 
-/// What kind of thing keeps a step or a drill from passing. Whoever decides by what is wrong goes by this, never by the words.
+/// What kind of thing keeps a step or a drill from passing. Whoever decides by what is wrong goes
+/// by this, never by the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -118,7 +119,8 @@ impl Problem {
         rest.fold(format!("{at}{}", self.title), |line, part| format!("{line}; {}", part.replace('\n', " ")))
     }
 
-    /// Everything it says, on lines of their own: what an `expect: { fails: ... }` is matched against.
+    /// Everything it says, on lines of their own: what an `expect: { fails: ... }` is matched
+    /// against.
     pub fn text(&self) -> String {
         let labels = self.places.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
         let notes = self.notes.iter().map(|note| match note.kind.as_str() {

@@ -31,7 +31,8 @@ pub enum BreakVerdict {
         /// Why.
         because: String,
     },
-    /// Whether the drill notices is not known: the lab failed, or something that has nothing to do with the break.
+    /// Whether the drill notices is not known: the lab failed, or something that has nothing to do
+    /// with the break.
     Errored {
         /// What went wrong.
         why: String,

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{Event, Facts, Problem};
 
-/// Replaces the values of secrets by `***`, in every text of an event and of every other output, however they are escaped.
+/// Replaces the values of secrets by `***`, in every text of an event and of every other output,
+/// however they are escaped.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
     secrets: Vec<Secret>,
@@ -70,7 +71,8 @@ impl Secret {
         places
     }
 
-    /// Pieces of it that a text was cut in the middle of: before `...` or the text's end, and after `...`.
+    /// Pieces of it that a text was cut in the middle of: before `...` or the text's end, and after
+    /// `...`.
     fn pieces(&self, text: &str) -> Vec<Range<usize>> {
         let value = self.value.as_str();
         if value.len() <= PIECE {
@@ -160,7 +162,8 @@ impl Redactor {
         apart
     }
 
-    /// `problem` without the secrets. The lines of the file that it shows are as the author wrote them.
+    /// `problem` without the secrets. The lines of the file that it shows are as the author wrote
+    /// them.
     pub fn problem(&self, mut problem: Problem) -> Problem {
         if !self.is_empty() {
             problem.each_text(&mut |text| *text = self.text(text));
@@ -168,8 +171,8 @@ impl Redactor {
         problem
     }
 
-    /// `event` without the secrets, in every text that a scenario, a server or a program may have a part in. Drillyard's own words and
-    /// all that is no text stay, so that it is an event still.
+    /// `event` without the secrets, in every text that a scenario, a server or a program may have a
+    /// part in. Drillyard's own words and all that is no text stay, so that it is an event still.
     pub fn event(&self, event: &mut Event) {
         if self.is_empty() {
             return;

@@ -1,6 +1,8 @@
-//! The texts of an event that a scenario, a server or a program has a part in: where a secret could be.
+//! The texts of an event that a scenario, a server or a program has a part in: where a secret could
+//! be.
 //!
-//! Every field is named, so that a new one cannot be forgotten: the program does not compile without it.
+//! Every field is named, so that a new one cannot be forgotten: the program does not compile
+//! without it.
 
 use super::{
     BreakHead, BreakOutline, BreakVerdict, Event, NodeOutline, Place, PlanOutline, Problem, RpoOutline, RtoOutline,

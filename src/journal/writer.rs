@@ -12,8 +12,9 @@ pub trait Listener: Send {
     /// Called for each event as it happens. Must not block for long.
     fn hear(&mut self, entry: &Entry);
 
-    /// Called before the run's last event is told to everybody, perhaps several times: what writes files writes them now, so that what
-    /// cannot be written is known before anything says how the run ended.
+    /// Called before the run's last event is told to everybody, perhaps several times: what writes
+    /// files writes them now, so that what cannot be written is known before anything says how the
+    /// run ended.
     fn settle(&mut self, _end: &Entry, _which: Written) {}
 }
 

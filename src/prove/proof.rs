@@ -143,7 +143,8 @@ fn skipped(events: &[Event]) -> Vec<usize> {
     skipped.collect()
 }
 
-/// What is known after the unbroken run, and the breaks that take a run of their own. What is not there to be broken is in neither.
+/// What is known after the unbroken run, and the breaks that take a run of their own. What is not
+/// there to be broken is in neither.
 fn sort(
     breaks: &[NamedBreak],
     tried: &BTreeMap<String, Tried>,
@@ -173,7 +174,8 @@ fn sort(
     (known, alone)
 }
 
-/// How long each step may take in a broken run: much longer than it has just taken, and no longer than it may.
+/// How long each step may take in a broken run: much longer than it has just taken, and no longer
+/// than it may.
 fn patience(plan: &Plan, events: &[Event]) -> Vec<Duration> {
     const MORE: Duration = Duration::from_secs(10);
     let mut most: Vec<Duration> = plan.steps.iter().map(|step| step.deadline).collect();

@@ -35,11 +35,13 @@ pub struct Trials {
     tried: Mutex<BTreeMap<String, Tried>>,
 }
 
-/// How long one judgement over a damage may take: what a damaged server does not do at once it does not do.
+/// How long one judgement over a damage may take: what a damaged server does not do at once it does
+/// not do.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Trials {
-    /// Each of these is tried: damages are undone, other courses are followed on a branch as far as that goes.
+    /// Each of these is tried: damages are undone, other courses are followed on a branch as far as
+    /// that goes.
     pub fn new(breaks: impl Iterator<Item = NamedBreak>) -> Self {
         let (damages, turns) = breaks.partition(|one| one.what.is_damage());
         Trials { damages, turns, in_earnest: false, tried: Mutex::default() }
@@ -73,7 +75,8 @@ impl Trials {
         }
     }
 
-    /// Whether somebody has already said all that there is to say. What was missed may still be noticed by later judgements.
+    /// Whether somebody has already said all that there is to say. What was missed may still be
+    /// noticed by later judgements.
     fn is_open(&self, one: &NamedBreak) -> bool {
         match self.tried().get(&one.name) {
             None => true,
@@ -156,7 +159,8 @@ impl Trial for Trials {
                     };
                     Change { replaced: Some((*index, step)), brief: true, ..Change::default() }
                 }
-                // What its mark would know is known only once it has happened: the incident's own run asks for it.
+                // What its mark would know is known only once it has happened: the incident's own
+                // run asks for it.
                 _ => continue,
             };
             let left = |error: crate::host::HostError| {

@@ -15,7 +15,8 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
         Event::DrillFinished { outcome, problem, message, .. } => Some((*outcome, problem, message)),
         _ => None,
     });
-    // A budget was not measured either where the servers did not start, or somebody ended the run: then the drill has errored.
+    // A budget was not measured either where the servers did not start, or somebody ended the run:
+    // then the drill has errored.
     let budget = events.iter().find_map(|event| match event {
         Event::BudgetJudged { budget, problem: Some(problem), .. } if budget.outcome == Outcome::Failed => {
             Some(sign(format!("the budget of {}", budget.name), problem, plan))

@@ -1,5 +1,5 @@
-//! What is known of a run, put together from its events: the one source of every report that is more than a stream, so that
-//! they agree.
+//! What is known of a run, put together from its events: the one source of every report that is
+//! more than a stream, so that they agree.
 
 use std::collections::BTreeMap;
 
@@ -120,14 +120,15 @@ impl RunRecord {
         }
     }
 
-    /// The drill at that place. One whose start was never told gets a name all the same, so that it is not lost.
+    /// The drill at that place. One whose start was never told gets a name all the same, so that it
+    /// is not lost.
     fn drill(&mut self, drill: usize) -> &mut DrillRecord {
         let nameless = || DrillRecord { name: format!("drill {}", drill + 1), ..DrillRecord::default() };
         self.drills.entry(drill).or_insert_with(nameless)
     }
 
-    /// How the run came out: as it said at its end, unless that is better than one of its drills. A run that never ended is
-    /// errored.
+    /// How the run came out: as it said at its end, unless that is better than one of its drills. A
+    /// run that never ended is errored.
     pub fn outcome(&self) -> Outcome {
         let counts = self.counts();
         match self.finished {

@@ -125,7 +125,8 @@ impl DrillRecord {
         self.proof.as_ref().map_or(self.end.is_some(), |proof| proof.end.is_some())
     }
 
-    /// How it came out. Of a drill that is proved, how the proof did: if the drill does not pass unbroken, nothing is proved.
+    /// How it came out. Of a drill that is proved, how the proof did: if the drill does not pass
+    /// unbroken, nothing is proved.
     pub fn outcome(&self) -> Outcome {
         match (&self.proof, self.unbroken()) {
             (Some(proof), Outcome::Passed | Outcome::Skipped) => proof.outcome(),
@@ -133,8 +134,8 @@ impl DrillRecord {
         }
     }
 
-    /// How the drill itself came out: as it said at its end, unless that is better than a step or a budget of it. A drill that
-    /// never ended is errored.
+    /// How the drill itself came out: as it said at its end, unless that is better than a step or a
+    /// budget of it. A drill that never ended is errored.
     pub fn unbroken(&self) -> Outcome {
         let parts = || {
             let steps = self.steps.iter().map(|step| self.step_outcome(step));
@@ -149,7 +150,8 @@ impl DrillRecord {
         }
     }
 
-    /// How a step of it came out: one that began and did not end is errored, one that never began is skipped.
+    /// How a step of it came out: one that began and did not end is errored, one that never began
+    /// is skipped.
     pub fn step_outcome(&self, step: &StepRecord) -> Outcome {
         match (&step.end, step.started_ms) {
             (Some(end), _) => end.outcome,
@@ -179,7 +181,8 @@ impl DrillRecord {
         }
     }
 
-    /// How long it took, or had taken when it was last heard of, in milliseconds; with all its breaks, if it is proved.
+    /// How long it took, or had taken when it was last heard of, in milliseconds; with all its
+    /// breaks, if it is proved.
     pub fn duration_ms(&self) -> u64 {
         let ended = match &self.proof {
             Some(proof) => proof.end.map(|(_, duration_ms)| duration_ms),

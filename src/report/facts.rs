@@ -1,4 +1,5 @@
-//! What a drill found out, in the few words that people look for: shared by the reports that are for people.
+//! What a drill found out, in the few words that people look for: shared by the reports that are
+//! for people.
 
 use serde_json::Value;
 
@@ -6,13 +7,14 @@ use crate::journal::{Budget, Facts, Outcome, TrafficCount};
 use crate::pg::condition::condition;
 
 use super::drill::DrillRecord;
-use super::text::{duration, one_line, thousands};
+use super::text::{count, duration, one_line, thousands};
 
-/// How many recovery steps are told of where no budget measures them.
+/// How many recovery steps are named if no budget measures them.
 const RECOVERIES: usize = 4;
 
 impl DrillRecord {
-    /// A line on how long recovery took: the budgets, or the recovery steps' durations. `None` where nothing recovered.
+    /// A line on how long recovery took: the budgets, or the recovery steps' durations. `None` if
+    /// nothing recovered.
     pub(super) fn recovery_line(&self) -> Option<String> {
         let budgets: Vec<String> = self.budgets.iter().map(|(budget, _)| explain_budget(budget)).collect();
         let timed = self.budgets.iter().any(|(budget, _)| budget.name == "rto" && budget.measured_ms.is_some());
@@ -27,24 +29,31 @@ impl DrillRecord {
     }
 }
 
-/// `rto 2.1s of at most 2m`.
+/// `RTO 2.1 s (limit 2 min)`.
 pub(super) fn explain_budget(budget: &Budget) -> String {
-    let name = one_line(&budget.name);
+    let name = short_name(budget);
     let (measured, max) = measured_of(budget);
     let Some(max) = max else { return format!("{name} {}", budget.outcome) };
     let unknown = budget.unknown().map(|number| format!("{} not checked", thousands(number)));
-    match (measured, budget.outcome) {
-        (Some(measured), Outcome::Passed) => match unknown {
-            Some(unknown) => format!("{name} {measured} of at most {max}, {unknown}"),
-            None => format!("{name} {measured} of at most {max}"),
-        },
+    match (measured, unknown, budget.outcome) {
+        (None, ..) => format!("{name} was not measured (limit {max})"),
+        (Some(measured), Some(unknown), Outcome::Passed) => format!("{name} {measured} (limit {max}), {unknown}"),
+        (Some(measured), None, Outcome::Passed) => format!("{name} {measured} (limit {max})"),
         // What is known is within the limit: it failed by what is not.
-        (Some(measured), Outcome::Failed) if unknown.is_some() && !is_exceeded(budget) => {
-            format!("{name} {measured} of at most {max}, but {}", unknown.unwrap_or_default())
+        (Some(measured), Some(unknown), Outcome::Failed) if !is_exceeded(budget) => {
+            format!("{name} {measured} (limit {max}), but {unknown}")
         }
-        (Some(measured), Outcome::Failed) => format!("{name} {measured}, more than {max}"),
-        (Some(measured), outcome) => format!("{name} {measured} of at most {max}: {outcome}"),
-        (None, _) => format!("{name} was never measured (at most {max})"),
+        (Some(measured), _, Outcome::Failed) => format!("{name} {measured}, over the limit of {max}"),
+        (Some(measured), _, outcome) => format!("{name} {measured} (limit {max}): {outcome}"),
+    }
+}
+
+/// As people call it: a budget of loss may be in transactions, in time, or both.
+fn short_name(budget: &Budget) -> String {
+    match budget.name.as_str() {
+        "rto" => "RTO".to_owned(),
+        "rpo" | "rpo_time" => "RPO".to_owned(),
+        name => one_line(name),
     }
 }
 
@@ -55,16 +64,23 @@ pub(super) fn is_exceeded(budget: &Budget) -> bool {
     exceeds(budget.measured_ms, budget.max_ms) || exceeds(budget.measured_lost, budget.max_lost)
 }
 
-/// What was measured for a budget and what is allowed: `2.1s` and `2m`, `3 lost` and `0`.
+/// What was measured for a budget and what is allowed: `2.1 s` and `2 min`, `3 transactions lost`
+/// and `0`.
 pub(super) fn measured_of(budget: &Budget) -> (Option<String>, Option<String>) {
+    let lost = |number: u64| format!("{} lost", count(number, "transaction"));
     match (budget.max_ms, budget.max_lost) {
+        // A time that is about transactions is work that was lost.
+        (Some(max), _) if budget.checked.is_some() => {
+            let lost = budget.measured_ms.map(|ms| format!("{} of work lost", duration(ms)));
+            (lost, Some(duration(max)))
+        }
         (Some(max), _) => (budget.measured_ms.map(duration), Some(duration(max))),
-        (None, max) => (budget.measured_lost.map(|lost| format!("{} lost", thousands(lost))), max.map(thousands)),
+        (None, max) => (budget.measured_lost.map(lost), max.map(thousands)),
     }
 }
 
-/// `users: 18,204 acknowledged, 18,000 checked, 204 not checked (no ledger), 3 lost (1.2s of work), 0 duplicated, 2 in doubt, 311
-/// rejected (undefined_table)`.
+/// `users: 18,204 acknowledged, 18,000 checked, 204 not checked (no ledger), 3 lost (1.2 s of
+/// work), 0 duplicated, 2 in doubt, 311 rejected (undefined_table)`.
 pub(super) fn explain_traffic(count: &TrafficCount) -> String {
     let told = |number: Option<u64>, word: &str| number.map(|number| format!("{} {word}", thousands(number)));
     let bad = |number: Option<u64>, word: &str| told(number.filter(|number| *number > 0), word);
@@ -86,7 +102,7 @@ pub(super) fn explain_traffic(count: &TrafficCount) -> String {
     format!("{}: {}", one_line(&count.id), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
-/// ` (3 committed locally, not confirmed by a standby)`; nothing where there are none.
+/// ` (3 committed locally, not confirmed by a standby)`; nothing if there are none.
 pub(super) fn unconfirmed(count: &TrafficCount) -> String {
     match count.unconfirmed {
         0 => String::new(),
@@ -94,19 +110,21 @@ pub(super) fn unconfirmed(count: &TrafficCount) -> String {
     }
 }
 
-/// ` (no ledger)`, ` (nobody looked for losses)`, ` (173 no ledger, 12 not looked for)`; nothing where all were checked.
+/// ` (no ledger)`, ` (losses were not checked)`, ` (173 without a ledger, 12 acknowledged after the
+/// last check)`; nothing if all were checked.
 pub(super) fn why_not_checked(count: &TrafficCount) -> String {
     let later = count.not_checked.saturating_sub(count.without_ledger);
     match (count.not_checked, count.without_ledger, later) {
         (0, ..) => String::new(),
-        _ if !count.was_judged() => " (nobody looked for losses)".to_owned(),
+        _ if !count.was_judged() => " (losses were not checked)".to_owned(),
         (_, _, 0) => " (no ledger)".to_owned(),
-        (_, 0, _) => " (not looked for)".to_owned(),
-        (_, without, later) => format!(" ({} no ledger, {} not looked for)", thousands(without), thousands(later)),
+        (_, 0, _) => " (acknowledged after the last check)".to_owned(),
+        (_, without, later) => format!(" ({} without a ledger, {} acknowledged after the last check)", thousands(without), thousands(later)),
     }
 }
 
-/// What the server called it when it said no: ` (undefined_table)`, ` (300 undefined_table, 11 deadlock_detected)`.
+/// The names of the errors that the server refused with: ` (undefined_table)`, ` (300
+/// undefined_table, 11 deadlock_detected)`.
 fn rejections(count: &TrafficCount) -> String {
     let name = |code: &str| match code {
         TrafficCount::ROLLED_BACK => "the transaction rolls itself back".to_owned(),
@@ -122,7 +140,8 @@ fn rejections(count: &TrafficCount) -> String {
     format!(" ({})", told.join(", "))
 }
 
-/// A step's facts in a line: `lsn 0/3000028, lost 3`. Lists and objects are left to the JSON report.
+/// A step's facts in a line: `lsn 0/3000028, lost 3`. Lists and objects are left to the JSON
+/// report.
 pub(super) fn explain_facts(facts: &Facts) -> String {
     let told = facts.iter().filter_map(|(name, value)| {
         let (name, value) = match (value, name.strip_suffix("_ms")) {

@@ -10,11 +10,12 @@ use super::collect::RunRecord;
 use super::failures::WriteFailures;
 use super::format::Render;
 
-/// How long a report on the disk may lag behind the run, in milliseconds. Writing it at every drill's end would be slow for a
-/// thousand short drills.
+/// How long a report on the disk may lag behind the run, in milliseconds. Writing it at every
+/// drill's end would be slow for a thousand short drills.
 const LAG_MS: u64 = 1000;
 
-/// A file that says the whole truth at the run's end, and what was known about a second ago where the run was killed.
+/// A file that says the whole truth at the run's end, and what was known about a second ago where
+/// the run was killed.
 pub(super) struct FileReport {
     path: PathBuf,
     render: Render,
@@ -110,7 +111,8 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Temporary files are for their owner alone; a report is for whoever may read the folder (a CI's collector, say).
+/// Temporary files are for their owner alone; a report is for whoever may read the folder (a CI's
+/// collector, say).
 #[cfg(unix)]
 fn make_readable(file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -11,7 +11,8 @@ use super::failures::WriteFailures;
 
 /// A report that is written to a path that the user names.
 ///
-/// Its option, its variable, the check that it can be written, and `runs show --format` follow from this declaration.
+/// Its option, its variable, the check that it can be written, and `runs show --format` follow from
+/// this declaration.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
     /// What `runs show --format` calls it: `junit`.

@@ -27,7 +27,8 @@ pub(super) struct Github {
 }
 
 impl Github {
-    /// `out` must be what the runner reads, which is the program's stdout. `summary` is the value of `GITHUB_STEP_SUMMARY`.
+    /// `out` must be what the runner reads, which is the program's stdout. `summary` is the value
+    /// of `GITHUB_STEP_SUMMARY`.
     pub(super) fn new(out: Box<dyn Write + Send>, summary: Option<PathBuf>, failures: WriteFailures) -> Self {
         Github { out, summary, failures, record: RunRecord::default(), summarized: false }
     }
@@ -106,7 +107,8 @@ fn annotations(drill: &DrillRecord) -> String {
     text
 }
 
-/// The escapes of a workflow command's message; what is left of line ends would begin a new command.
+/// The escapes of a workflow command's message; what is left of line ends would begin a new
+/// command.
 fn data(text: &str) -> String {
     visible(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -1,4 +1,5 @@
-//! One page that needs nothing but itself: a card for each drill, with its steps as bars on a time axis.
+//! One page that needs nothing but itself: a card for each drill, with its steps as bars on a time
+//! axis.
 
 use std::fmt::Write;
 use std::io;
@@ -64,7 +65,7 @@ fn head(page: &mut String, record: &RunRecord) {
         let _ = write!(page, "<span class=\"{class}\"><b>{}</b> {outcome}</span>", thousands(number as u64));
     }
     if record.not_begun() > 0 {
-        let _ = write!(page, "<span><b>{}</b> not begun</span>", record.not_begun());
+        let _ = write!(page, "<span><b>{}</b> not started</span>", record.not_begun());
     }
     let _ = writeln!(page, "<span>in <b>{}</b></span></p>", duration(record.duration_ms()));
     let started = record.started.map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
@@ -170,8 +171,8 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
     page.push_str("<div class=\"tiles\">\n");
     for (budget, _) in &drill.budgets {
         let (name, (measured, max)) = (escape(&budget.name), measured_of(budget));
-        let measured = measured.unwrap_or_else(|| "never measured".to_owned());
-        let max = max.map(|max| format!(" of at most {max}")).unwrap_or_default();
+        let measured = measured.unwrap_or_else(|| "not measured".to_owned());
+        let max = max.map(|max| format!(" (limit {max})")).unwrap_or_default();
         let unknown = budget.unknown().map(|number| format!(", {} not checked", thousands(number))).unwrap_or_default();
         let _ = writeln!(
             page,
@@ -228,7 +229,7 @@ fn timeline(page: &mut String, drill: &DrillRecord) {
     let _ = writeln!(
         page,
         "<details{open}><summary>{}</summary>\n<div class=\"timeline\">",
-        count(drill.steps.len(), "step")
+        count(drill.steps.len() as u64, "step")
     );
     for step in &drill.steps {
         let outcome = drill.step_outcome(step);

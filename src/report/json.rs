@@ -1,7 +1,8 @@
 //! The JSON report, version 1: the fields of docs/reports.md in their order.
 //!
-//! Fields that came later (`message`, `problem`, `kept`, `again`, `warnings`, `left`) stand behind the others, and are left out
-//! if there is nothing to say. A proof has all of them, and some of its own.
+//! Fields that came later (`message`, `problem`, `kept`, `again`, `warnings`, `left`) stand behind
+//! the others, and are left out if there is nothing to say. A proof has all of them, and some of
+//! its own.
 
 use std::io;
 

@@ -1,8 +1,9 @@
-//! JUnit XML: a suite for each drill, a case for each step and each budget; of a proof, one for each break as well.
+//! JUnit XML: a suite for each drill, a case for each step and each budget; of a proof, one for
+//! each break as well.
 //!
-//! A drill that came out otherwise than all its steps and budgets (its servers did not start, it was interrupted, it judged
-//! nothing) has a case of its own, called `drill`; likewise a run in the suite `drillyard`. So a reader that knows JUnit alone
-//! sees every failure.
+//! A drill that came out otherwise than all its steps and budgets (its servers did not start, it
+//! was interrupted, it judged nothing) has a case of its own, called `drill`; likewise a run in the
+//! suite `drillyard`. So a reader that knows JUnit alone sees every failure.
 
 use std::collections::HashSet;
 use std::io;
@@ -91,7 +92,8 @@ fn suite(run: &RunRecord, drill: &DrillRecord) -> TestSuite {
     suite
 }
 
-/// What became of users' transactions: `users.acknowledged` and so on; `users.lost` is left out where nothing was checked.
+/// What became of users' transactions: `users.acknowledged` and so on; `users.lost` is left out
+/// where nothing was checked.
 fn numbers(count: &TrafficCount) -> Vec<(String, String)> {
     let told = [
         ("acknowledged", Some(count.acknowledged)),
@@ -158,7 +160,7 @@ fn status(outcome: Outcome, message: Option<String>, trouble: Option<&Trouble>) 
     }
     // A reader that shows nothing but the text shows the reason all the same.
     let text = trouble.map(|trouble| visible(&snippet::render(&trouble.problem, false)));
-    let unsaid = || format!("it {outcome}, and did not say why");
+    let unsaid = || format!("it {outcome}, and gave no reason");
     let message = message.unwrap_or_else(unsaid);
     status.set_message(one_line(&message));
     if is_bad(outcome) {
@@ -168,7 +170,8 @@ fn status(outcome: Outcome, message: Option<String>, trouble: Option<&Trouble>) 
     status
 }
 
-/// What went wrong with the run and is no drill's: without it a run that ended with an exit code could look green.
+/// What went wrong with the run and is no drill's: without it a run that ended with an exit code
+/// could look green.
 fn run_suite(record: &RunRecord) -> Option<TestSuite> {
     let (outcome, counts) = (record.outcome(), record.counts());
     let mut cases = vec![];

@@ -1,5 +1,6 @@
-//! A summary in Markdown, made to be read in GitHub's job summary: the drills in a table, then each that did not pass, with its
-//! problems and the timeline of its steps; of a proof, the breaks of each drill.
+//! A summary in Markdown, made to be read in GitHub's job summary: the drills in a table, then each
+//! that did not pass, with its problems and the timeline of its steps; of a proof, the breaks of
+//! each drill.
 
 use std::fmt::Write;
 use std::io;
@@ -39,7 +40,7 @@ pub(super) fn markdown(record: &RunRecord) -> String {
     let _ = writeln!(text, "# {} {what} {}\n", sign(outcome), verdict(outcome));
     let mut line = format!("**{}** in {}", explain_counts(record.counts()), duration(record.duration_ms()));
     if record.not_begun() > 0 {
-        let _ = write!(line, ", {} did not begin", record.not_begun());
+        let _ = write!(line, ", {} did not start", record.not_begun());
     }
     let _ = writeln!(text, "{line}. Run {}, seed {}, {}.\n", code(&record.run), record.seed, backend(record));
     table(&mut text, record);
@@ -151,7 +152,7 @@ fn times(drill: &DrillRecord) -> String {
     let told = budgets.map(|(budget, _)| {
         let measured = budget.measured_ms.map_or_else(|| "not measured".to_owned(), duration);
         let max = duration(budget.max_ms.unwrap_or(0));
-        format!("{} {measured} (max {max})", escape(&budget.name))
+        format!("{} {measured} (limit {max})", escape(&budget.name))
     });
     told.collect::<Vec<_>>().join("<br>")
 }

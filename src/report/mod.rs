@@ -1,7 +1,8 @@
-//! Reports: what people and programs read of a run. Each is a [`Listener`](crate::journal::Listener) fed with the journal's entries
-//! and with nothing else.
+//! Reports: what people and programs read of a run. Each is a
+//! [`Listener`](crate::journal::Listener) fed with the journal's entries and with nothing else.
 //!
-//! - [`FORMATS`]: the reports that are written to a path; most of them whole from a [`RunRecord`], so that they agree
+//! - [`FORMATS`]: the reports that are written to a path; most of them whole from a [`RunRecord`],
+//!   so that they agree
 //! - [`Terminal`]: the run as people follow it, with live lines on a terminal
 //! - `github`: annotations, and the Markdown in the job's summary
 //! - [`render`], [`render_warning`]: one problem with its line and a caret, as all of them show it
@@ -45,7 +46,8 @@ pub use snippet::{render, render_warning};
 pub use terminal::Terminal;
 pub use trouble::{Of, Trouble};
 
-/// The formats, in the order in which they hear of an event: whatever breaks later, the events are on the disk.
+/// The formats, in the order in which they hear of an event: whatever breaks later, the events are
+/// on the disk.
 pub static FORMATS: &[Format] = &[events::FORMAT, json::FORMAT, junit::FORMAT, html::FORMAT, markdown::FORMAT];
 
 /// The events themselves: what a run's own record consists of.

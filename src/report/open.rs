@@ -1,4 +1,5 @@
-//! Opens the reports of a run before anything else is done, so that nobody waits an hour for a report that cannot be written.
+//! Opens the reports of a run before anything else is done, so that nobody waits an hour for a
+//! report that cannot be written.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,13 +18,15 @@ use super::terminal::Terminal;
 /// Which reports are made of a run. The default makes none.
 #[derive(Default)]
 pub struct ReportOptions {
-    /// The run on a terminal or in a log, and where to write it: stdout, or stderr if another report goes to stdout.
+    /// The run on a terminal or in a log, and where to write it: stdout, or stderr if another
+    /// report goes to stdout.
     pub terminal: Option<(TerminalOptions, Box<dyn Write + Send>)>,
     /// The formats to be written, and the paths that the user named for them.
     pub files: Vec<(&'static Format, PathBuf)>,
     /// Annotations and the job's summary on GitHub.
     pub github: Option<GithubOptions>,
-    /// Those of the files that are pipes, opened since somebody reads them. The others would be waited for.
+    /// Those of the files that are pipes, opened since somebody reads them. The others would be
+    /// waited for.
     pub pipes: Vec<(PathBuf, File)>,
 }
 

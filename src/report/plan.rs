@@ -1,4 +1,5 @@
-//! A plan as people read it: what a drill needs, its steps, its budgets, and the ways in which a proof breaks it.
+//! A plan as people read it: what a drill needs, its steps, its budgets, and the ways in which a
+//! proof breaks it.
 
 use std::fmt::Write;
 

@@ -18,7 +18,8 @@ pub(super) struct Progress {
     drills: BTreeMap<usize, Live>,
 }
 
-/// A drill's live lines: `  12s dropped-table 9/17 lunch`, and below it what is waited for and what the users do.
+/// A drill's live lines: `  12s dropped-table 9/17 lunch`, and below it what is waited for and what
+/// the users do.
 struct Live {
     name: String,
     head: ProgressBar,
@@ -52,7 +53,7 @@ impl Progress {
         }
         let style = if self.color { "{elapsed:>5.cyan} {wide_msg}" } else { "{elapsed:>5} {wide_msg}" };
         let head = self.lines.add(ProgressBar::new_spinner().with_style(style_of(style)));
-        head.set_message(format!("{name} starting servers, {steps} steps to go"));
+        head.set_message(format!("{name} starting servers, {steps} steps"));
         head.enable_steady_tick(TICK);
         let live = Live { name, head, detail: None, waiting: String::new(), users: BTreeMap::new() };
         self.drills.insert(drill, live);

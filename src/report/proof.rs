@@ -52,7 +52,8 @@ impl ProofRecord {
         self.verdicts().fold(Score::default(), |score, (_, verdict)| score.and(verdict))
     }
 
-    /// How the proof came out: as it said at its end, unless that is better than one of its breaks. One that never ended is errored.
+    /// How the proof came out: as it said at its end, unless that is better than one of its breaks.
+    /// One that never ended is errored.
     pub(super) fn outcome(&self) -> Outcome {
         let score = self.score();
         match self.end {
@@ -102,7 +103,8 @@ impl Score {
     }
 }
 
-/// What is said of a break: by what it was noticed, what passed over it and what would not, why it is ignored or not known.
+/// What is said of a break: by what it was noticed, what passed over it and what would not, why it
+/// is ignored or not known.
 pub(super) fn explained(head: &BreakHead, verdict: &BreakVerdict) -> String {
     match verdict {
         BreakVerdict::Noticed(sign) => {

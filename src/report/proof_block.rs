@@ -26,7 +26,7 @@ pub(super) fn block(drill: &DrillRecord, proof: &ProofRecord, options: TerminalO
         return block;
     }
     let width = proof.verdicts().map(|(head, _)| one_line(&head.name).chars().count()).max().unwrap_or_default();
-    let breaks = count(proof.verdicts().count(), "break");
+    let breaks = count(proof.verdicts().count() as u64, "break");
     // A String takes every write.
     let _ = writeln!(block, "{}: {breaks}", one_line(&drill.title()));
     for (head, verdict) in verdicts() {

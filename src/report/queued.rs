@@ -1,4 +1,5 @@
-//! A report that is written by a thread of its own, so that a reader who takes his time holds nothing up.
+//! A report that is written by a thread of its own, so that a reader who takes his time holds
+//! nothing up.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -1,4 +1,5 @@
-//! A problem as text: its title, the line of the scenario with a caret, and what else there is to know.
+//! A problem as text: its title, the line of the scenario with a caret, and what else there is to
+//! know.
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -9,8 +10,8 @@ use super::text::{one_line, visible};
 /// How wide a line is drawn: of longer ones, annotate-snippets shows the surroundings of the span.
 const WIDTH: usize = 200;
 
-/// A problem as people read it, in several lines, the last with its line end. `color` adds escape codes; no text of the
-/// problem itself can.
+/// A problem as people read it, in several lines, the last with its line end. `color` adds escape
+/// codes; no text of the problem itself can.
 pub fn render(problem: &Problem, color: bool) -> String {
     draw(problem, Level::ERROR, color)
 }
@@ -85,8 +86,8 @@ impl Line<'_> {
     }
 }
 
-/// What is drawn for a character of a scenario: annotate-snippets has signs for tabs and most controls, the rest become the
-/// sign for an unknown character.
+/// What is drawn for a character of a scenario: annotate-snippets has signs for tabs and most
+/// controls, the rest become the sign for an unknown character.
 fn stand_in(c: char) -> char {
     match c {
         '\r' => '\u{240d}',

@@ -19,7 +19,8 @@ use super::trouble::is_bad;
 /// What is below a drill's line begins under its name.
 const INDENT: &str = "               ";
 
-/// Shows a run on a writer (stdout, for the program), with live lines on stderr where they are wanted.
+/// Shows a run on a writer (stdout, for the program), with live lines on stderr where they are
+/// wanted.
 pub struct Terminal {
     options: TerminalOptions,
     out: Box<dyn Write + Send>,
@@ -39,7 +40,8 @@ impl Terminal {
         Terminal { options, out, record: RunRecord::default(), progress, shown: vec![], air }
     }
 
-    /// Writes above the live lines. A reader that went away (`| head`) is no reason to stop a drill.
+    /// Writes above the live lines. A reader that went away (`| head`) is no reason to stop a
+    /// drill.
     fn print(&mut self, text: &str) {
         self.air = text.ends_with("\n\n");
         let out = &mut self.out;
@@ -65,7 +67,7 @@ impl Terminal {
         let header = format!(
             "{}: {what}{} on {}{reason}, seed {}\n",
             self.paint(&format!("run {}", one_line(&run.run)), Color::Bold),
-            count(run.planned, "drill"),
+            count(run.planned as u64, "drill"),
             one_line(&run.backend),
             run.seed,
         );
@@ -102,7 +104,8 @@ impl Terminal {
         if !facts.is_empty() {
             let _ = write!(line, " ({facts})");
         }
-        // A line on a terminal stays one line; in a log, and where something is wrong, nothing is lost.
+        // A line on a terminal stays one line; in a log, and where something is wrong, nothing is
+        // lost.
         let line = match self.options.progress && end.outcome == Outcome::Passed {
             true => cut(&line, self.options.width.saturating_sub(word.len() + 1)),
             false => line,
@@ -132,7 +135,7 @@ impl Terminal {
                 let _ = writeln!(block, "{} {}", label("PASS"), one_line(&drill.title()));
             }
             Outcome::Skipped => {
-                let reason = drill.message().unwrap_or_else(|| "no reason was told".to_owned());
+                let reason = drill.message().unwrap_or_else(|| "no reason was given".to_owned());
                 let _ = writeln!(block, "{} {}: {}", label("SKIP"), one_line(&drill.title()), one_line(&reason));
             }
             Outcome::Failed | Outcome::Errored => {
@@ -205,11 +208,11 @@ impl Terminal {
         if run.command == Command::Prove && counts != Counts::default() {
             let not_proved = match run.not_proved() {
                 0 => String::new(),
-                some => format!(", {} did not pass unbroken", count(some, "drill")),
+                some => format!(", {} did not pass unbroken", count(some as u64, "drill")),
             };
             let _ = writeln!(text, "score: {}{not_proved}", run.score().explained());
         }
-        let line = format!("{} in {:.1}s", explain_counts(counts), seconds(run.duration_ms()));
+        let line = format!("{} in {:.1} s", explain_counts(counts), seconds(run.duration_ms()));
         let _ = writeln!(text, "{}", self.paint(&line, color_of(outcome)));
         for drill in run.drills.values().filter(|drill| is_bad(drill.outcome())) {
             let outcome = drill.outcome();
@@ -219,11 +222,11 @@ impl Terminal {
             }
         }
         if run.not_begun() > 0 {
-            let _ = writeln!(text, "{} did not begin", count(run.not_begun(), "drill"));
+            let _ = writeln!(text, "{} did not start", count(run.not_begun() as u64, "drill"));
         }
         if !run.left.is_empty() {
             let left = one_line(&run.left.join(", "));
-            let _ = writeln!(text, "clean-up is not complete, `drillyard clean` tries again; what is left: {left}");
+            let _ = writeln!(text, "clean-up is not complete (`drillyard clean` tries again); left: {left}");
         }
         if matches!(run.exit_code(), Some(130 | 143)) {
             let who = if run.exit_code() == Some(130) { "SIGINT or at a prompt" } else { "SIGTERM" };

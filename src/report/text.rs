@@ -1,9 +1,10 @@
-//! Texts as reports show them: nothing that a terminal would obey, numbers and durations that people can read.
+//! Texts as reports show them: nothing that a terminal would obey, numbers and durations that
+//! people can read.
 
 use std::fmt::Write;
 
-/// `text` with every character that a terminal or a viewer would obey written out: `\x1b`, `\u{202e}`. Line ends and tabs
-/// stay.
+/// `text` with every character that a terminal or a viewer would obey written out: `\x1b`,
+/// `\u{202e}`. Line ends and tabs stay.
 pub(super) fn visible(text: &str) -> String {
     escape(text, |c| matches!(c, '\n' | '\t'))
 }
@@ -33,8 +34,8 @@ pub(super) fn push_visible(shown: &mut String, c: char) {
         '\n' => write!(shown, "\\n"),
         '\r' => write!(shown, "\\r"),
         '\0'..='\x1f' | '\x7f' => write!(shown, "\\x{:02x}", u32::from(c)),
-        // C1 controls, which some terminals obey as they obey ESC; marks that turn the direction of the text around, which
-        // let a line read otherwise than it is; and what XML does not allow.
+        // C1 controls, which some terminals obey as they obey ESC; marks that turn the direction of
+        // the text around, which let a line read otherwise than it is; and what XML does not allow.
         '\u{80}'..='\u{9f}'
         | '\u{200e}'
         | '\u{200f}'
@@ -60,27 +61,27 @@ pub(super) fn thousands(number: u64) -> String {
     shown
 }
 
-/// A duration as people say it: `240ms`, `2.1s`, `2m 5s`, `1h 10m`.
+/// A duration as people write it: `240 ms`, `2.1 s`, `2 min 5 s`, `1 h 10 min`.
 pub(super) fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     let two = |big: u64, unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big}{unit}"),
-        _ => format!("{big}{unit} {small}{small_unit}"),
+        0 => format!("{big} {unit}"),
+        _ => format!("{big} {unit} {small} {small_unit}"),
     };
     match seconds {
-        0 => format!("{ms}ms"),
-        1..60 if ms % 1000 < 100 => format!("{seconds}s"),
-        1..60 => format!("{seconds}.{}s", ms % 1000 / 100),
-        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
-        _ => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        0 => format!("{ms} ms"),
+        1..60 if ms % 1000 < 100 => format!("{seconds} s"),
+        1..60 => format!("{seconds}.{} s", ms % 1000 / 100),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        _ => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
     }
 }
 
 /// `1 drill`, `2 drills`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
-        _ => format!("{} {noun}s", thousands(number as u64)),
+        _ => format!("{} {noun}s", thousands(number)),
     }
 }
 
@@ -108,7 +109,7 @@ mod tests {
         let shown = [0, 999, 1000, 18204, 1_234_567].map(thousands);
         assert_eq!(shown, ["0", "999", "1,000", "18,204", "1,234,567"]);
         let shown = [0, 999, 1000, 1099, 2100, 59_999, 60_000, 125_000, 4_200_000].map(duration);
-        assert_eq!(shown, ["0ms", "999ms", "1s", "1s", "2.1s", "59.9s", "1m", "2m 5s", "1h 10m"]);
+        assert_eq!(shown, ["0 ms", "999 ms", "1 s", "1 s", "2.1 s", "59.9 s", "1 min", "2 min 5 s", "1 h 10 min"]);
         assert_eq!(cut("größer", 4), "grö…");
         assert_eq!(count(1, "drill") + &count(2000, "drill"), "1 drill2,000 drills");
     }

@@ -21,7 +21,7 @@ pub enum Of {
 }
 
 /// What is told of a budget that was not measured since something else had gone wrong.
-pub(super) const UNMEASURED: &str = "the drill ended before";
+pub(super) const UNMEASURED: &str = "the drill ended early";
 
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
@@ -35,7 +35,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The step's name, `budget rto` or `break left-out recover:rescue`; `None` for the drill as a whole.
+    /// The step's name, `budget rto` or `break left-out recover:rescue`; `None` for the drill as a
+    /// whole.
     pub(super) fn what(&self) -> Option<String> {
         match &self.of {
             Of::Step(_, name) => Some(name.clone()),
@@ -55,9 +56,10 @@ impl Trouble {
 }
 
 impl DrillRecord {
-    /// Everything that is wrong with it: its steps, the drill as a whole, its budgets, the breaks that it did not notice. Never empty for a drill
-    /// that failed or errored. The first one tells which budgets could not be measured, how to look at the servers and how to run the
-    /// drill again.
+    /// Everything that is wrong with it: its steps, the drill as a whole, its budgets, the breaks
+    /// that it did not notice. Never empty for a drill that failed or errored. The first one tells
+    /// which budgets could not be measured, how to look at the servers and how to run the drill
+    /// again.
     pub fn troubles(&self) -> Vec<Trouble> {
         let mut troubles = self.step_troubles();
         let (ended, outcome) = (self.end.as_ref(), self.outcome());
@@ -69,7 +71,8 @@ impl DrillRecord {
             }
             None => {}
         }
-        // A budget that was not measured because the drill had ended before is no trouble of its own.
+        // A budget that was not measured because the drill had ended before is no trouble of its
+        // own.
         let ended_before = !troubles.is_empty();
         let measured =
             |at: usize| self.budgets[at].0.measured_ms.is_some() || self.budgets[at].0.measured_lost.is_some();
@@ -107,7 +110,7 @@ impl DrillRecord {
             }
             let problem = end.problem.clone().unwrap_or_else(|| {
                 let title =
-                    end.message.clone().unwrap_or_else(|| format!("the step {}, and did not say why", end.outcome));
+                    end.message.clone().unwrap_or_else(|| format!("the step {}, and gave no reason", end.outcome));
                 self.at_line(Problem::new(title), step.head.line)
             });
             troubles.push(Trouble {
@@ -130,17 +133,17 @@ impl DrillRecord {
                 }
                 (Some(measured), Some(max), ..) => {
                     format!(
-                        "the budget {} allows {}, and {} were needed",
+                        "the budget {} was exceeded: {} (limit {})",
                         budget.name,
-                        duration(max),
-                        duration(measured)
+                        duration(measured),
+                        duration(max)
                     )
                 }
                 (_, _, Some(lost), Some(max)) => {
                     let (lost, max) = (thousands(lost), thousands(max));
-                    format!("the budget {} allows {max} lost transactions, and {lost} were lost", budget.name)
+                    format!("the budget {} was exceeded: {lost} transactions lost (limit {max})", budget.name)
                 }
-                _ => format!("the budget {} was never measured", budget.name),
+                _ => format!("the budget {} was not measured", budget.name),
             };
             let problem = problem.clone().unwrap_or_else(|| Problem::new(title));
             Trouble { of: Of::Budget(at, budget.name.clone()), outcome: budget.outcome, problem }
@@ -174,7 +177,7 @@ impl DrillRecord {
 
     /// The problem of a drill that is not passed and told none.
     fn unexplained(&self, outcome: Outcome) -> Problem {
-        let title = self.message().unwrap_or_else(|| format!("the drill {outcome}, and did not say why"));
+        let title = self.message().unwrap_or_else(|| format!("the drill {outcome}, and gave no reason"));
         let running = self.steps.iter().find(|step| step.end.is_none() && step.started_ms.is_some());
         match running {
             Some(step) => self.at_line(Problem::new(title), step.head.line).note("during", &step.head.name),

@@ -1,4 +1,4 @@
-//! Budgets: judged at a drill's end, by what was measured on the way.
+//! Budgets: checked at a drill's end, by what was measured on the way.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::journal::{Budget, Outcome, Problem};
 use crate::plan::{LossOf, Plan, RpoBudget, RtoBudget};
 use crate::steps::thousands;
 
-/// Judges a drill's budgets. One that was never measured has failed.
+/// Checks a drill's budgets. One that was not measured has failed.
 pub fn judge(plan: &Plan, times: &[Option<StepTime>], world: Option<&World>) -> Vec<(Budget, Option<Problem>)> {
     let rto = plan.rto.as_ref().map(|budget| rto(plan, budget, times));
     let rpo = plan.rpo.as_ref().map(|budget| rpo(plan, budget, world)).unwrap_or_default();
@@ -28,9 +28,9 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
         }
         None => {
             let missing = if from.is_none() { budget.from } else { budget.to };
-            let label = format!("`{}` did not come to its end", name(missing));
+            let label = format!("step `{}` did not pass", name(missing));
             let problem =
-                Problem::new("the recovery time was never measured").at(plan.source.place(budget.span, label));
+                Problem::new("the recovery time was not measured").at(plan.source.place(budget.span, label));
             (Outcome::Failed, Some(problem))
         }
     };
@@ -79,7 +79,8 @@ struct Loss<'a> {
 }
 
 impl Loss<'_> {
-    /// What was found, where anything could be looked for. Users who had nothing to lose have lost nothing.
+    /// What was found, where anything could be looked for. Users who had nothing to lose have lost
+    /// nothing.
     fn checked(&self) -> Option<&Judged> {
         self.judged.as_ref().filter(|judged| judged.total.checked > 0 || self.not_checked() == Some(0))
     }
@@ -87,7 +88,8 @@ impl Loss<'_> {
     /// How many acknowledged transactions nobody has looked for; None where nobody looked for any.
     fn not_checked(&self) -> Option<u64> {
         let (judged, users) = (self.judged.as_ref()?, self.users?);
-        // A server to which no user goes, such as a restored one, is about what was acknowledged when it was looked at.
+        // A server to which no user goes, such as a restored one, is about what was acknowledged
+        // when it was looked at.
         let goes_on = users.nodes.contains(&judged.node);
         Some(judged.not_checked(if goes_on { users.pool.counts().acknowledged } else { judged.acknowledged }))
     }
@@ -97,12 +99,13 @@ impl Loss<'_> {
         Budget { checked, not_checked, ..named(name, passed) }
     }
 
-    /// What is wrong, if anything. `found` is what is more than the limit allows, if anything is; None where nothing was measured.
+    /// What is wrong, if anything. `found` is what is more than the limit allows, if anything is;
+    /// None where nothing was measured.
     fn problem(&self, found: Option<Option<String>>) -> Option<Problem> {
         let told = |title: &str, label: String| Problem::new(title).at(self.plan.source.place(self.budget.span, label));
         match found {
             None => Some(self.unmeasured()),
-            Some(Some(label)) => Some(told("more was lost than may be", label)),
+            Some(Some(label)) => Some(told("more was lost than the budget allows", label)),
             Some(None) if self.budget.of == LossOf::Checked => None,
             Some(None) => self.unchecked(),
         }
@@ -112,10 +115,10 @@ impl Loss<'_> {
         let traffic = &self.budget.traffic;
         let label = match (&self.judged, self.users.and_then(Users::judged)) {
             (Some(_), _) => format!("none of the transactions of `{traffic}` could be checked"),
-            (None, Some(_)) => format!("only what `{traffic}` did before a mark was judged, and not all of it"),
-            (None, None) => format!("no `assert_traffic` came to judge `{traffic}`"),
+            (None, Some(_)) => format!("only what `{traffic}` did before a mark was checked"),
+            (None, None) => format!("no `assert_traffic` checked `{traffic}`"),
         };
-        let problem = Problem::new("the loss was never measured").at(self.plan.source.place(self.budget.span, label));
+        let problem = Problem::new("the loss was not measured").at(self.plan.source.place(self.budget.span, label));
         match self.judged.as_ref().map(|judged| judged.unchecked.as_slice()) {
             Some(kinds @ [_, ..]) => problem.help(format!("give {} a `ledger`", listed(kinds))),
             _ => problem,
@@ -128,7 +131,7 @@ impl Loss<'_> {
         let number = self.not_checked().filter(|number| *number > 0)?;
         let (without, all) = (judged.total.without_ledger, number + judged.total.checked + judged.total.wrote_nothing);
         let label = format!("{} of {} acknowledged transactions were not checked", thousands(number), thousands(all));
-        let mut problem = Problem::new("the loss is not known of all transactions")
+        let mut problem = Problem::new("not all transactions were checked for loss")
             .at(self.plan.source.place(self.budget.span, label));
         if without > 0 {
             let kinds = judged.unchecked.iter();
@@ -137,8 +140,8 @@ impl Loss<'_> {
         }
         if number > without {
             let later = thousands(number - without);
-            let text = format!("{later} were acknowledged after the last `assert_traffic` of all of them");
-            problem = problem.note("not looked at", text);
+            let text = format!("{later} were acknowledged after the last `assert_traffic` without `before`");
+            problem = problem.note("not checked", text);
         }
         let help = match judged.unchecked.as_slice() {
             [] => format!("stop the users before the last `assert_traffic`: `stop_traffic: {}`", self.budget.traffic),

@@ -95,7 +95,7 @@ fn redacted(text: &str) -> String {
     };
     let text = replace(text, r"(?m)^run [0-9a-f]{8}: (.*) on \w+ \(.*\), seed", "run ID: $1 on BACKEND, seed");
     let text = replace(&text, r"\[ *[0-9.]+s\]", "[TIME]");
-    let text = replace(&text, r"(rto|in) [0-9.]+m?s\b", "$1 TIME");
+    let text = replace(&text, r"(RTO|in) [0-9.]+ m?s\b", "$1 TIME");
     let text = replace(&text, r"\(\d+\.\d+, (local|docker)\)", "(VERSION, BACKEND)");
     replace(&text, r"[0-9,]+ (acknowledged|checked|rejected|in doubt)", "N $1")
 }

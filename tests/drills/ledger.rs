@@ -124,11 +124,11 @@ fn what_a_split_brain_loses_is_told_in_transactions_and_in_time() {
     assert_eq!((&drill["traffic"][0]["lost"], &drill["traffic"][0]["lost_work_ms"]), (&lost.into(), &work.into()));
     assert_eq!((&drill["budgets"][0]["name"], &drill["budgets"][0]["measured_lost"]), (&"rpo".into(), &lost.into()));
     assert_eq!((&drill["budgets"][1]["name"], &drill["budgets"][1]["measured_ms"]), (&"rpo_time".into(), &work.into()));
-    let run = run.says(&["lost (", " of work)", "rpo_time"]);
+    let run = run.says(&["lost (", " of work)", "of work lost (limit "]);
     assert_eq!(run.report["drills"][0]["budgets"][1]["outcome"], "passed");
 
     let run = split("traffic: users, max_time: 1ms")
-        .failed(1, &["more was lost than may be", "of acknowledged work are lost"]);
+        .failed(1, &["more was lost than the budget allows", "of acknowledged work are lost"]);
     assert_eq!(run.report["drills"][0]["budgets"].as_array().map(Vec::len), Some(1), "{}", run.said);
 }
 
@@ -272,7 +272,7 @@ steps:
   - sql: { query: DELETE FROM w WHERE seq > 100 }
   - assert_traffic: { traffic: users, node: master, before: noon, lost: 1000 }
 "#;
-    let said = ["the loss was never measured", "only what `users` did before a mark was judged"];
+    let said = ["the loss was not measured", "only what `users` did before a mark was checked"];
     CliRunner::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
 }
 

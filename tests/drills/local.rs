@@ -532,9 +532,9 @@ finally:\n  - { id: last, assert_primary: { node: master } }\n";
     for (name, outcome, said) in [
         ("slow", "failed", "recovery took too long"),
         ("quick", "passed", "rto"),
-        ("unmeasured", "failed", "rto was never measured"),
-        ("rpo-unmeasured", "failed", "the loss was never measured"),
-        ("rpo-exceeded", "failed", "more was lost than may be"),
+        ("unmeasured", "failed", "RTO was not measured"),
+        ("rpo-unmeasured", "failed", "the loss was not measured"),
+        ("rpo-exceeded", "failed", "more was lost than the budget allows"),
         ("judged-nothing", "failed", "this drill judged nothing"),
         ("only-skipped", "failed", "this drill judged nothing"),
         ("skips", "passed", "for PostgreSQL >=19, and this is"),

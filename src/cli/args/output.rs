@@ -27,7 +27,8 @@ pub struct OutArgs {
     pub verbose: bool,
 }
 
-/// The reports that were asked for, and the paths named for them: an option for each format that there is.
+/// The reports that were asked for, and the paths named for them: an option for each format that
+/// there is.
 #[derive(Debug, Clone)]
 pub struct ReportArgs(pub Vec<(&'static Format, PathBuf)>);
 

@@ -1,9 +1,10 @@
-//! The ways in which a secret can be written: as it is, escaped for JSON, for a shell, for SQL, for a URL or for HTML, indented over several
-//! lines as servers log it, in base64 and in hexadecimal.
+//! The ways in which a secret can be written: as it is, escaped for JSON, for a shell, for SQL, for
+//! a URL or for HTML, indented over several lines as servers log it, in base64 and in hexadecimal.
 
 use std::fmt::Write;
 
-/// The shortest line of a secret of several lines that is looked for by itself: shorter ones (`}`) are in every text.
+/// The shortest line of a secret of several lines that is looked for by itself: shorter ones (`}`)
+/// are in every text.
 const LINE: usize = 4;
 
 /// The shortest piece of base64 that is looked for inside a longer one.
@@ -57,7 +58,8 @@ fn character(c: char, pattern: &mut String) {
     };
 }
 
-/// Any other character: itself, perhaps with backslashes before it, or one of the ways to write its number.
+/// Any other character: itself, perhaps with backslashes before it, or one of the ways to write its
+/// number.
 fn other(c: char, pattern: &mut String) -> std::fmt::Result {
     let (mut bytes, mut units) = ([0; 4], [0; 2]);
     let bytes = c.encode_utf8(&mut bytes).as_bytes();
@@ -73,7 +75,8 @@ fn other(c: char, pattern: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// The secret in base64, with both alphabets: by itself, and inside a longer text, where it can begin at three places of a group.
+/// The secret in base64, with both alphabets: by itself, and inside a longer text, where it can
+/// begin at three places of a group.
 fn base64(secret: &[u8]) -> Vec<String> {
     let mut found = vec![encoded(secret)];
     for before in 0..3 {

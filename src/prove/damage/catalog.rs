@@ -2,8 +2,8 @@
 
 use super::session::{Done, Result, Session, Undo};
 
-/// Pairs of statements, to lose something and to bring it back: foreign keys, those that refer to the tables first, since an import
-/// forgets them most easily.
+/// Pairs of statements, to lose something and to bring it back: foreign keys, those that refer to
+/// the tables first, since an import forgets them most easily.
 pub const FOREIGN_KEYS: &str = "
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
         format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid))
@@ -28,8 +28,8 @@ pub const INDEXES: &str = "
         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
     ORDER BY k.oid IS NOT NULL, k.contype = 'p', c.relname";
 
-/// What somebody other than the owner was granted by the owner; not where columns were granted to the same, which a REVOKE on the
-/// table would take, too.
+/// What somebody other than the owner was granted by the owner; not where columns were granted to
+/// the same, which a REVOKE on the table would take, too.
 pub const GRANTS: &str = "
     SELECT format('REVOKE %s ON %s FROM %s', string_agg(x.privilege_type, ', '), c.oid::regclass, who.name),
         string_agg(format('GRANT %s ON %s TO %s%s', x.privilege_type, c.oid::regclass, who.name,

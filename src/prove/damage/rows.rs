@@ -36,7 +36,8 @@ pub async fn delete(session: Session, world: &World, tables: &[u32]) -> Result<D
 
 /// Deletes the row of one of the transactions that were acknowledged first.
 pub async fn lose(session: Session, ledger: &Ledger) -> Result<Done> {
-    // Of those that came first at least one should be there; where all were lost, one that came later.
+    // Of those that came first at least one should be there; where all were lost, one that came
+    // later.
     for most in [20, 2000] {
         if let Some(row) = find(&session, &ledger.earliest(most)).await? {
             session.settled(0).await?;
@@ -147,7 +148,8 @@ impl Column {
     }
 }
 
-/// A random row of the tables: one that the drill's users did not write, if there is one, since of those the ledger knows.
+/// A random row of the tables: one that the drill's users did not write, if there is one, since of
+/// those the ledger knows.
 async fn pick(session: &Session, world: &World, tables: &[u32]) -> Result<Option<Row>> {
     for theirs in [false, true] {
         for table in tables {

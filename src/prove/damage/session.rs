@@ -46,7 +46,8 @@ impl Session {
         }
         let client = node.connect().await.map_err(|error| error.to_string())?;
         let session = Session { client };
-        // No triggers fire and no foreign keys are checked, and what goes wrong does not stand in the server's log, which may be judged.
+        // No triggers fire and no foreign keys are checked, and what goes wrong does not stand in
+        // the server's log, which may be judged.
         session
             .client
             .batch_execute(
@@ -93,8 +94,8 @@ impl Session {
         self.client.query(query, &[&tables]).await.map_err(|error| error_message(&error))
     }
 
-    /// Waits until the standbys that stream have replayed what was done: they may be judged, too. One that is cut off is not waited
-    /// for long.
+    /// Waits until the standbys that stream have replayed what was done: they may be judged, too.
+    /// One that is cut off is not waited for long.
     pub(super) async fn settle(&self) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(3);
         let end: String = self.one("SELECT pg_current_wal_insert_lsn()::text").await?.get(0);

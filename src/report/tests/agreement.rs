@@ -17,7 +17,8 @@ struct Drill {
     budgets: Vec<Outcome>,
     end: Option<(Outcome, bool, bool)>,
     announced: bool,
-    /// Acknowledged, checked, without a ledger; and how many of those checked are lost, where anybody looked.
+    /// Acknowledged, checked, without a ledger; and how many of those checked are lost, where
+    /// anybody looked.
     users: Option<(u64, u64, u64, Option<u64>)>,
     /// What came of the ways of breaking it, if it is proved, and of the proof.
     breaks: Vec<Option<BreakVerdict>>,

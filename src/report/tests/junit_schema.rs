@@ -1,5 +1,6 @@
-//! What Jenkins' schema of JUnit files (junit-10.xsd of its xUnit plugin) demands, as far as it concerns what is written here: which
-//! elements stand in which, which attributes they have and must have; and that no failure is empty.
+//! What Jenkins' schema of JUnit files (junit-10.xsd of its xUnit plugin) demands, as far as it
+//! concerns what is written here: which elements stand in which, which attributes they have and
+//! must have; and that no failure is empty.
 
 use super::*;
 
