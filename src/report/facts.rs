@@ -49,7 +49,7 @@ pub(super) fn explain_budget(budget: &Budget) -> String {
 }
 
 /// As people call it: a budget of loss may be in transactions, in time, or both.
-fn short_name(budget: &Budget) -> String {
+pub(super) fn short_name(budget: &Budget) -> String {
     match budget.name.as_str() {
         "rto" => "RTO".to_owned(),
         "rpo" | "rpo_time" => "RPO".to_owned(),

@@ -8,7 +8,7 @@ use crate::journal::{Command, Outcome};
 
 use super::collect::{RunRecord, explain_counts};
 use super::drill::{DrillRecord, StepRecord};
-use super::facts::{explain_facts, measured_of, unconfirmed, why_not_checked};
+use super::facts::{explain_facts, measured_of, short_name, unconfirmed, why_not_checked};
 use super::format::{Format, Made};
 use super::proof::{ProofRecord, explained};
 use super::snippet;
@@ -170,7 +170,7 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
     }
     page.push_str("<div class=\"tiles\">\n");
     for (budget, _) in &drill.budgets {
-        let (name, (measured, max)) = (escape(&budget.name), measured_of(budget));
+        let (name, (measured, max)) = (escape(&short_name(budget)), measured_of(budget));
         let measured = measured.unwrap_or_else(|| "not measured".to_owned());
         let max = max.map(|max| format!(" (limit {max})")).unwrap_or_default();
         let unknown = budget.unknown().map(|number| format!(", {} not checked", thousands(number))).unwrap_or_default();
