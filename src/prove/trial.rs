@@ -88,7 +88,7 @@ impl Trials {
         let undone = |why: String| {
             Problem::new(format!("`{}` could not be undone", one.name))
                 .note("", why)
-                .help("nothing is proved by this run: `drillyard run` tells whether the drill itself passes")
+                .help("nothing is proved by this run: `drillyard run` shows whether the drill itself passes")
         };
         let users = block.world.shared_users()();
         // Rows and catalogs under users who write could not be put back as they were.

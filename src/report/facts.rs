@@ -119,7 +119,11 @@ pub(super) fn why_not_checked(count: &TrafficCount) -> String {
         _ if !count.was_judged() => " (losses were not checked)".to_owned(),
         (_, _, 0) => " (no ledger)".to_owned(),
         (_, 0, _) => " (acknowledged after the last check)".to_owned(),
-        (_, without, later) => format!(" ({} without a ledger, {} acknowledged after the last check)", thousands(without), thousands(later)),
+        (_, without, later) => format!(
+            " ({} without a ledger, {} acknowledged after the last check)",
+            thousands(without),
+            thousands(later)
+        ),
     }
 }
 

@@ -132,12 +132,7 @@ impl DrillRecord {
                     format!("the budget {} is about all transactions, and {unknown} were not checked", budget.name)
                 }
                 (Some(measured), Some(max), ..) => {
-                    format!(
-                        "the budget {} was exceeded: {} (limit {})",
-                        budget.name,
-                        duration(measured),
-                        duration(max)
-                    )
+                    format!("the budget {} was exceeded: {} (limit {})", budget.name, duration(measured), duration(max))
                 }
                 (_, _, Some(lost), Some(max)) => {
                     let (lost, max) = (thousands(lost), thousands(max));

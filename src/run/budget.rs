@@ -29,8 +29,7 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
         None => {
             let missing = if from.is_none() { budget.from } else { budget.to };
             let label = format!("step `{}` did not pass", name(missing));
-            let problem =
-                Problem::new("the recovery time was not measured").at(plan.source.place(budget.span, label));
+            let problem = Problem::new("the recovery time was not measured").at(plan.source.place(budget.span, label));
             (Outcome::Failed, Some(problem))
         }
     };
