@@ -32,6 +32,9 @@ mod queued;
 mod snippet;
 mod terminal;
 mod text;
+#[cfg(test)]
+#[path = "../../tests/toys/report.rs"]
+mod toy;
 mod trouble;
 
 pub use collect::{Counts, RunRecord, explain_counts};
@@ -48,7 +51,15 @@ pub use trouble::{Of, Trouble};
 
 /// The formats, in the order in which they hear of an event: whatever breaks later, the events are
 /// on the disk.
-pub static FORMATS: &[Format] = &[events::FORMAT, json::FORMAT, junit::FORMAT, html::FORMAT, markdown::FORMAT];
+pub static FORMATS: &[Format] = &[
+    events::FORMAT,
+    json::FORMAT,
+    junit::FORMAT,
+    html::FORMAT,
+    markdown::FORMAT,
+    #[cfg(test)]
+    toy::FORMAT,
+];
 
 /// The events themselves: what a run's own record consists of.
 pub static EVENTS: &Format = &events::FORMAT;
