@@ -126,7 +126,7 @@ impl Node {
     /// A checksum of `length` bytes of this server's WAL on disk; none where the file is not there.
     pub async fn wal_sum(&self, segment: &str, offset: u64, length: u64) -> Result<Option<String>, HostError> {
         let host = self.host()?;
-        let script = r#"[ -f "$1" ] || exit 0; tail -c "+$(($2 + 1))" "$1" | head -c "$3" | md5sum | cut -c1-32"#;
+        let script = include_str!("scripts/wal_sum.sh");
         let file = format!("{}/pg_wal/{segment}", host.paths().data);
         let output = host.run(Program::script(script, [file, offset.to_string(), length.to_string()])).await?;
         Ok(Some(output.text().trim().to_owned()).filter(|sum| sum.len() == 32))

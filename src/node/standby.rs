@@ -50,7 +50,7 @@ impl Node {
     /// Lets this server, which runs, apply its WAL so much later from now on.
     pub async fn fall_behind(&self, delay: &str) -> Result<(), HostError> {
         let host = self.host()?;
-        let script = r#"printf '%s\n' "$2" >>"$1/postgresql.conf"; pg_ctl -D "$1" reload"#;
+        let script = include_str!("scripts/fall_behind.sh");
         let line = format!("{DELAY} = {}", quote_setting(delay));
         let output = host.run(Program::script(script, [&host.paths().data, &line])).await?;
         match output.success() {

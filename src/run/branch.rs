@@ -135,8 +135,7 @@ async fn remove(world: &World, made: &[NodeId]) -> Result<(), HostError> {
         }
         let paths = host.paths();
         // A server that came up without its node's being told has its own way out.
-        let script = r#"[ ! -f "$1/postmaster.pid" ] || pg_ctl -D "$1" -m immediate -w stop >/dev/null 2>&1 || true
-rm -rf "$1" "$1-tablespaces" "$2""#;
+        let script = include_str!("scripts/remove_server.sh");
         let output = host.run(Program::script(script, [&paths.data, &paths.log].map(String::clone))).await?;
         if !output.success() {
             return Err(HostError::new(format!(

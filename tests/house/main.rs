@@ -8,5 +8,6 @@ mod exceptions;
 mod habits;
 mod names;
 mod rooms;
+mod scripts;
 mod size;
 mod tree;

@@ -10,13 +10,8 @@ use crate::harness::{
     Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 
-/// Kills the postmaster of `$1` and waits until it is gone; a zombie is.
-const KILL: &str = r#"read -r pid <"$1/postmaster.pid"
-kill -9 "$pid"
-while kill -0 "$pid" 2>/dev/null; do
-  case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) break ;; esac
-  sleep 0.002
-done"#;
+/// Kills a postmaster.
+const KILL: &str = include_str!("scripts/crash.sh");
 
 /// Kills the postmaster with SIGKILL, as a crash of the server or the kernel's out-of-memory killer
 /// would.

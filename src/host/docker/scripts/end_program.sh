@@ -1,3 +1,4 @@
+#!/bin/sh
 # Finds the program by the mark $1 in its environment, and ends it with the processes of its group.
 # One that the daemon has started has no parent in here, which tells it from a server that it has
 # started and that has inherited its mark.

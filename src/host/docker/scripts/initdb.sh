@@ -1,3 +1,4 @@
+#!/bin/sh -eu
 # A new cluster. $1 is PGDATA, the rest are options of initdb. An image without the locale C.UTF-8
 # gets C, with the same encoding.
 data=$1; shift; umask 077

@@ -1,3 +1,4 @@
+#!/bin/sh
 # What a container does at every start, before it sleeps: it finds PostgreSQL's programs, reports
 # what it has found, and makes the directories belong to the server's user. $1 is the major version.
 report() { printf 'drillyard: %s\n' "$1"; }
