@@ -103,28 +103,17 @@ impl LargeObjects {
     /// A query whose rows are the lines of a psql script that brings these large objects: those that are there already with the same
     /// contents stay as they are; where one is there with others, it ends in an error that names it.
     pub fn script(&self) -> String {
-        let check = format!(
-            "DO $drillyard$ DECLARE taken text; BEGIN
-            SELECT string_agg(n::text, ', ' ORDER BY n) INTO taken FROM (SELECT w.loid AS n FROM pg_temp.drillyard_wanted w
-                JOIN pg_catalog.pg_largeobject_metadata m ON m.oid = w.loid
-                LEFT JOIN ({SUMS} where loid in (select loid from pg_temp.drillyard_wanted) group by loid) s ON s.loid = w.loid
-                WHERE (coalesce(s.bytes, 0), coalesce(s.sum, md5(''))) IS DISTINCT FROM (w.bytes, w.sum) ORDER BY 1 LIMIT 10) t;
-            IF taken IS NOT NULL THEN RAISE EXCEPTION 'large objects with these numbers exist, with other contents: %', taken
-                USING HINT = 'the rows of the dump would refer to the wrong ones: look at them with lo_get(NUMBER), and remove what is in the way with lo_unlink(NUMBER)';
-            END IF; END $drillyard$;"
-        );
         let begin = [
             r"\o /dev/null",
             "SET standard_conforming_strings = on; SET client_encoding = 'UTF8';",
             "CREATE TEMP TABLE drillyard_wanted (loid oid PRIMARY KEY, bytes bigint, sum text) ON COMMIT DROP;",
         ];
         let create = [
-            check.split_whitespace().collect::<Vec<_>>().join(" "),
-            "CREATE TEMP TABLE drillyard_missing ON COMMIT DROP AS SELECT loid FROM pg_temp.drillyard_wanted
-                WHERE loid NOT IN (SELECT oid FROM pg_catalog.pg_largeobject_metadata);"
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
+            one_line(&check()),
+            one_line(
+                "CREATE TEMP TABLE drillyard_missing ON COMMIT DROP AS SELECT loid FROM pg_temp.drillyard_wanted
+                WHERE loid NOT IN (SELECT oid FROM pg_catalog.pg_largeobject_metadata);",
+            ),
             "SELECT pg_catalog.lo_create(loid) FROM pg_temp.drillyard_missing;".to_owned(),
         ];
         let lines = |place: u32, lines: &[&str]| {
@@ -163,6 +152,25 @@ impl LargeObjects {
             create = lines(2, &create.each_ref().map(String::as_str)),
         )
     }
+}
+
+/// Ends the script if there are large objects with these numbers that have other contents.
+fn check() -> String {
+    format!(
+        "DO $drillyard$ DECLARE taken text; BEGIN
+        SELECT string_agg(n::text, ', ' ORDER BY n) INTO taken FROM (SELECT w.loid AS n FROM pg_temp.drillyard_wanted w
+            JOIN pg_catalog.pg_largeobject_metadata m ON m.oid = w.loid
+            LEFT JOIN ({SUMS} where loid in (select loid from pg_temp.drillyard_wanted) group by loid) s ON s.loid = w.loid
+            WHERE (coalesce(s.bytes, 0), coalesce(s.sum, md5(''))) IS DISTINCT FROM (w.bytes, w.sum) ORDER BY 1 LIMIT 10) t;
+        IF taken IS NOT NULL THEN RAISE EXCEPTION 'large objects with these numbers exist, with other contents: %', taken
+            USING HINT = 'the rows of the dump would refer to the wrong ones: look at them with lo_get(NUMBER), and remove what is in the way with lo_unlink(NUMBER)';
+        END IF; END $drillyard$;"
+    )
+}
+
+/// A statement in one line, as psql reads it.
+fn one_line(statement: &str) -> String {
+    statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Of the large objects that rows refer to still: which are gone, and which are not as they were. What users brought or took with its row

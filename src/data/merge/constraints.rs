@@ -1,6 +1,6 @@
 //! What the server demands of the rows of a table, and of the rows of other tables that refer to it.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Error, Row};
 
 use super::shape::Shape;
 use crate::pg::quote_identifier;
@@ -130,7 +130,20 @@ const ALONE: &str = "select c.relname::text,
     order by c.relname";
 
 /// Reads what is demanded of a table and of those that refer to it.
-pub(super) async fn read(client: &Client, shape: &Shape) -> Result<Vec<Constraint>, tokio_postgres::Error> {
+pub(super) async fn read(client: &Client, shape: &Shape) -> Result<Vec<Constraint>, Error> {
+    let mut found = unique(client, shape).await?;
+    found.extend(foreign_keys(client, shape).await?);
+    found.extend(checks(client, shape).await?);
+    found.extend(shape.not_null().map(|column| Constraint {
+        name: "not null".to_owned(),
+        columns: vec![column.name.clone()],
+        demand: Demand::Check(format!("{} is not null", quote_identifier(&column.name))),
+    }));
+    Ok(found)
+}
+
+/// Unique indexes and exclusion constraints.
+async fn unique(client: &Client, shape: &Shape) -> Result<Vec<Constraint>, Error> {
     let mut found = Vec::new();
     for row in &client.query(ALONE, &[&shape.relation]).await? {
         let columns: Vec<String> = row.get(6);
@@ -152,6 +165,11 @@ pub(super) async fn read(client: &Client, shape: &Shape) -> Result<Vec<Constrain
         };
         found.push(Constraint { name: row.get(0), columns, demand });
     }
+    Ok(found)
+}
+
+/// Foreign keys of the table, and those of others that refer to it.
+async fn foreign_keys(client: &Client, shape: &Shape) -> Result<Vec<Constraint>, Error> {
     let links = format!(
         "select f.conname::text, f.confrelid = {RELATION}, f.conrelid = f.confrelid,
             (select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c
@@ -164,6 +182,7 @@ pub(super) async fn read(client: &Client, shape: &Shape) -> Result<Vec<Constrain
         names("f.confrelid", "f.confkey"),
         operators("f.conpfeqop"),
     );
+    let mut found = Vec::new();
     for row in &client.query(&links, &[&shape.relation]).await? {
         let (referring, referenced): (Vec<String>, Vec<String>) = (row.get(4), row.get(5));
         let link = |columns: &[String]| Link {
@@ -183,18 +202,16 @@ pub(super) async fn read(client: &Client, shape: &Shape) -> Result<Vec<Constrain
             add(&referenced, Demand::Child { link: link(&referring), on_delete, on_update });
         }
     }
+    Ok(found)
+}
+
+async fn checks(client: &Client, shape: &Shape) -> Result<Vec<Constraint>, Error> {
     let checks = format!(
         "select h.conname::text, pg_get_expr(h.conbin, h.conrelid), {} from pg_catalog.pg_constraint h
         where h.contype = 'c' and h.conrelid = {RELATION} and coalesce(to_jsonb(h) ->> 'conenforced', 'true') = 'true' order by h.conname",
         names("h.conrelid", "h.conkey"),
     );
-    for row in &client.query(&checks, &[&shape.relation]).await? {
-        found.push(Constraint { name: row.get(0), columns: row.get(2), demand: Demand::Check(row.get(1)) });
-    }
-    found.extend(shape.not_null().map(|column| Constraint {
-        name: "not null".to_owned(),
-        columns: vec![column.name.clone()],
-        demand: Demand::Check(format!("{} is not null", quote_identifier(&column.name))),
-    }));
-    Ok(found)
+    let rows = client.query(&checks, &[&shape.relation]).await?;
+    let check = |row: &Row| Constraint { name: row.get(0), columns: row.get(2), demand: Demand::Check(row.get(1)) };
+    Ok(rows.iter().map(check).collect())
 }

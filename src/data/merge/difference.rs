@@ -14,7 +14,8 @@ use futures_util::{SinkExt, Stream, TryStreamExt};
 use tokio_postgres::{Client, CopyInSink};
 
 use super::shape::Shape;
-use super::{BAD, GOOD, Side};
+use super::side::Side;
+use super::tables::{BAD, GOOD};
 use crate::data::error::{DataError, Result};
 
 /// What was read and found.

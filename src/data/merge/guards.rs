@@ -2,8 +2,9 @@
 
 use tokio_postgres::Client;
 
+use super::case::Case;
 use super::shape::Shape;
-use super::sql::{Case, Statements};
+use super::sql::Statements;
 use crate::data::error::{DataError, Result};
 use crate::pg::quote_identifier;
 

@@ -5,7 +5,7 @@
 
 use super::constraints::{Action, Constraint, Demand, Link};
 use super::sql::Statements;
-use super::{FINAL, OBSTACLES, PLAN};
+use super::tables::{FINAL, OBSTACLES, PLAN};
 use crate::pg::quote_identifier;
 
 /// A key for rows of FINAL, of the table, or of a query over one of them, as `k0`, `k1` ...

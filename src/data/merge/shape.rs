@@ -2,12 +2,19 @@
 
 use tokio_postgres::Client;
 
-use super::{MergeError, Misfit, Side};
+use super::error::MergeError;
+use super::misfit::Misfit;
+use super::side::Side;
 use crate::data::error::DataError;
 use crate::pg::{ColumnName, TableName, quote_identifier};
 use crate::source::{choices, did_you_mean};
 
 const COLUMNS: &str = include_str!("shape.sql");
+
+/// The kind of a relation, its name, and whether others inherit from it.
+const RELATION: &str =
+    "select c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relhassubclass
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
 
 /// A column that the merge reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,27 +65,12 @@ impl Shape {
     pub(super) async fn read(side: &Side<'_>, table: &TableName, key: &[ColumnName]) -> Result<Self, MergeError> {
         let doing = || format!("looking at {table} on `{}`", side.name);
         let misfit = |misfit| MergeError::Misfit { side: side.name.to_owned(), misfit };
-        let found = side
-            .client
-            .query_opt(
-                "select c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relhassubclass
-                from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)",
-                &[&table.quoted()],
-            )
-            .await
-            .map_err(DataError::while_doing(doing()))?;
+        let found = side.client.query_opt(RELATION, &[&table.quoted()]).await;
+        let found = found.map_err(DataError::while_doing(doing()))?;
         let Some(found) = found else { return Err(misfit(Misfit::NoTable)) };
         let (kind, relation) = (found.get::<_, String>(0), found.get::<_, String>(1));
-        match (kind.as_str(), found.get::<_, bool>(2)) {
-            ("r", false) | ("p", _) => {}
-            ("r", true) => {
-                return Err(misfit(Misfit::Kind(
-                    "it has child tables (inheritance), whose keys are their own".to_owned(),
-                )));
-            }
-            ("v" | "m", _) => return Err(misfit(Misfit::Kind("it is a view".to_owned()))),
-            ("f", _) => return Err(misfit(Misfit::Kind("it is a foreign table".to_owned()))),
-            _ => return Err(misfit(Misfit::Kind("it is not a table".to_owned()))),
+        if let Some(other) = other_kind(&kind, found.get(2)) {
+            return Err(misfit(Misfit::Kind(other.to_owned())));
         }
         let names: Vec<&str> = key.iter().map(ColumnName::as_str).collect();
         let rows = side.client.query(COLUMNS, &[&table.quoted(), &names]).await;
@@ -165,6 +157,17 @@ impl Shape {
     /// All columns of the table that are not null.
     pub(super) fn not_null(&self) -> impl Iterator<Item = &Column> {
         self.all.iter().filter(|column| column.not_null)
+    }
+}
+
+/// What a relation is, if it is no table with rows of its own.
+fn other_kind(kind: &str, has_children: bool) -> Option<&'static str> {
+    match (kind, has_children) {
+        ("r", false) | ("p", _) => None,
+        ("r", true) => Some("it has child tables (inheritance), whose keys are their own"),
+        ("v" | "m", _) => Some("it is a view"),
+        ("f", _) => Some("it is a foreign table"),
+        _ => Some("it is not a table"),
     }
 }
 

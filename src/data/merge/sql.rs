@@ -5,21 +5,12 @@
 
 use tokio_postgres::Row;
 
-use super::report::{Cell, Conflict, told, told_gone};
+use super::case::Case;
+use super::merged::Conflict;
 use super::shape::{Column, Shape};
-use super::{BAD, CHANGED, GOOD};
+use super::tables::{BAD, CHANGED, GOOD};
+use super::words::{Cell, describe_cell, describe_gone};
 use crate::pg::{quote_identifier, shown_value};
-
-/// What the mistake did to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Case {
-    /// It changed these columns.
-    Changed,
-    /// It deleted the row. Where only `good` is known: the row is missing or different now.
-    Deleted,
-    /// It inserted the row.
-    Inserted,
-}
 
 /// Up to how many columns that were touched [`CHANGED`] is made: each is there twice, in rows that have to fit into a page.
 const NARROW: usize = 60;
@@ -314,7 +305,7 @@ impl Statements<'_> {
     }
 
     /// The conflicts in a row of [`Statements::conflicts`].
-    pub(super) fn told(&self, case: Case, row: &Row) -> Vec<Conflict> {
+    pub(super) fn conflicts_in(&self, case: Case, row: &Row) -> Vec<Conflict> {
         let conflict = |what| Conflict { key: self.shown_key(&row.get::<_, Vec<Option<&str>>>(0)), what };
         let (gone, referenced): (bool, bool) = (row.get(1), row.get(2));
         let flags: Vec<bool> = row.get(3);
@@ -325,10 +316,12 @@ impl Statements<'_> {
         });
         if gone {
             let cells: Vec<Cell<'_>> = cells.map(|(_, cell)| cell).collect();
-            return vec![conflict(told_gone(&cells))];
+            return vec![conflict(describe_gone(&cells))];
         }
-        let told: Vec<Conflict> =
-            cells.filter(|(differs, _)| *differs).map(|(_, cell)| conflict(told(case, self.with_bad, &cell))).collect();
+        let told: Vec<Conflict> = cells
+            .filter(|(differs, _)| *differs)
+            .map(|(_, cell)| conflict(describe_cell(case, self.with_bad, &cell)))
+            .collect();
         match told.is_empty() && referenced {
             true => vec![conflict("the mistake inserted the row, and rows of other tables refer to it now".to_owned())],
             false => told,

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
+use super::tables::{BAD, CHANGED, FINAL, GOOD, OBSTACLES, PLAN, SHOWN};
 use super::*;
+use crate::pg::{ColumnName, TableName};
 use crate::testing::Server;
 
 /// `good`, `bad` and `into` as databases of one server, each with two sessions: one for the merge, one to look.

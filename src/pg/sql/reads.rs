@@ -2,7 +2,8 @@
 //!
 //! What is not known to write nothing may write: a function of somebody's own does what it likes.
 
-use super::writes::{Lexeme, lexemes, writes};
+use super::lexemes::{Lexeme, lexemes};
+use super::writes::writes;
 
 /// What a statement that reads begins with. BEGIN and its like write nothing by themselves.
 const BEGINNINGS: [&str; 14] = [

@@ -1,0 +1,54 @@
+//! What a merge came to.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a merge did, or would have done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Rows of `good` that were read.
+    pub good_rows: u64,
+    /// Rows of `bad` that were read, or of `into` where there is no `bad`.
+    pub other_rows: u64,
+    /// Rows that the mistake changed.
+    pub changed: u64,
+    /// Rows that the mistake deleted; without `bad` those that are missing or different in `into`.
+    pub deleted: u64,
+    /// Rows that the mistake inserted.
+    pub inserted: u64,
+    /// Rows in which values were put back.
+    pub restored_rows: u64,
+    /// Values that were put back, those of conflicts aside.
+    pub restored_cells: u64,
+    /// Rows that were put back.
+    pub put_back: u64,
+    /// Rows that were removed.
+    pub removed: u64,
+    /// Rows in which there was nothing left to do.
+    pub already: u64,
+    /// Values, and rows that are gone or referred to, that users have changed as well as the mistake.
+    pub conflicts: u64,
+    /// So many of them are what the server would refuse: values that are taken, rows that refer to nothing.
+    pub refused: u64,
+    /// The rows that they are in.
+    pub conflict_rows: u64,
+    /// The first of them.
+    pub shown: Vec<Conflict>,
+    /// How long users could not write to the table.
+    pub locked: Duration,
+}
+
+/// One value that both the mistake and users have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The row: `id 17`.
+    pub key: String,
+    /// What happened to it.
+    pub what: String,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.what)
+    }
+}

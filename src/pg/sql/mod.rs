@@ -1,0 +1,18 @@
+//! As much of SQL's lexical structure as is needed to tell statements and users' parameters from text (manual, 4.1).
+//!
+//! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
+
+mod depth;
+mod lexemes;
+mod parameters;
+mod reads;
+mod statements;
+mod tokens;
+mod writes;
+
+pub(super) use depth::Depth;
+pub use lexemes::Lexeme;
+pub use parameters::{UserParameter, UserSql, UserSqlError, UserStatement, user_sql};
+pub use reads::only_reads;
+pub use statements::{first_words, has_client_commands, split_statements};
+pub use writes::{Conditions, Conflict, Source, Verb, Write, writes};
