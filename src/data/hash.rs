@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many rows a table holds, and the sum of their hashes: equal for the same rows in whatever order.
+/// How many rows a table holds, and the sum of their hashes: equal for the same rows in whatever
+/// order.
 ///
 /// The server's words for it: `count(*), sum(hashtextextended(t::text, 0)::numeric)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,7 +28,8 @@ impl RowSum {
     }
 }
 
-/// `hashtextextended(text, 0)`: Bob Jenkins' lookup3 as `hash_bytes_extended` of hashfn.c has it, on little-endian machines.
+/// `hashtextextended(text, 0)`: Bob Jenkins' lookup3 as `hash_bytes_extended` of hashfn.c has it,
+/// on little-endian machines.
 pub(super) fn hash_text_extended(text: &[u8]) -> i64 {
     // The length is hashed with its lower 32 bits; a text has at most 1 GB.
     let start = 0x9e37_79b9_u32.wrapping_add(text.len() as u32).wrapping_add(3_923_095);

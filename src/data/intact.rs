@@ -1,4 +1,5 @@
-//! Whether the tables and indexes of a database are intact, as the extension amcheck and the server itself see it.
+//! Whether the tables and indexes of a database are intact, as the extension amcheck and the server
+//! itself see it.
 
 use futures_util::future::join_all;
 use tokio_postgres::types::Oid;
@@ -11,7 +12,7 @@ use crate::pg::{error_message, quote_identifier};
 pub struct Damage {
     /// The relation, in words: `index shop.orders_pkey of shop.orders`.
     pub relation: String,
-    /// What is wrong, with the block where it is known.
+    /// What is wrong, with the block if it is known.
     pub what: String,
     /// The statement that rebuilds it from its table, if it is an index.
     pub reindex: Option<String>,
@@ -37,14 +38,15 @@ pub struct Amcheck {
     heap: bool,
 }
 
-/// Whether an error tells of damage: damaged data and indexes, and internal errors (class XX), files that are missing or cannot be
-/// read (class 58).
+/// Whether an error reports damage: damaged data and indexes, and internal errors (class XX), files
+/// that are missing or cannot be read (class 58).
 pub fn is_damage(error: &Error) -> bool {
     error.code().is_some_and(|state| ["XX", "58"].iter().any(|class| state.code().starts_with(class)))
 }
 
-/// Whether a session was refused because of damage. A database whose directory or whose PG_VERSION is gone "does not exist" as well, with
-/// a detail that says so (postinit.c); one that really does not exist has no detail.
+/// Whether a session was refused because of damage. A database whose directory or whose PG_VERSION
+/// is gone "does not exist" as well, with a detail that says so (postinit.c); one that really does
+/// not exist has no detail.
 pub fn is_damage_of_database(error: &Error) -> bool {
     let gone = |error: &tokio_postgres::error::DbError| {
         *error.code() == tokio_postgres::error::SqlState::INVALID_CATALOG_NAME && error.detail().is_some()
@@ -63,12 +65,13 @@ struct Relation {
     reindex: Option<String>,
 }
 
-/// The statement that rebuilds an index, as an expression in SQL: `c` is its row of pg_class. An index of the catalogs cannot be rebuilt
-/// while it is used.
+/// The statement that rebuilds an index, as an expression in SQL: `c` is its row of pg_class. An
+/// index of the catalogs cannot be rebuilt while it is used.
 pub const REINDEX: &str = "CASE WHEN c.relkind = 'i' THEN
     CASE WHEN c.oid < 16384 THEN 'REINDEX INDEX ' ELSE 'REINDEX INDEX CONCURRENTLY ' END || c.oid::pg_catalog.regclass END";
 
-/// Indexes that are being built, or whose building failed, are nobody's. On a standby there is nothing in unlogged tables.
+/// Indexes that are being built, or whose building failed, are nobody's. On a standby there is
+/// nothing in unlogged tables.
 const RELATIONS: &str = "
     SELECT c.oid, c.relkind = 'i', c.oid::pg_catalog.regclass::text,
            CASE c.relkind
@@ -95,13 +98,14 @@ impl Amcheck {
         Ok(row.map(|row| Amcheck { schema: row.get(0), heap: row.get(1) }))
     }
 
-    /// Installs it, where no user's schema is touched.
+    /// Installs it in a schema in which no user's schema is touched.
     pub async fn install(client: &Client) -> Result<(), Error> {
         client.batch_execute("CREATE EXTENSION IF NOT EXISTS amcheck WITH SCHEMA pg_catalog").await
     }
 
-    /// Checks every table and every B-tree index of the session's database: each row with what it has in a toast table, the order
-    /// of each index, and that each row is in it. Without amcheck's function for tables (before 14) each is read.
+    /// Checks every table and every B-tree index of the session's database: each row with what it
+    /// has in a toast table, the order of each index, and that each row is in it. Without amcheck's
+    /// function for tables (before 14) each is read.
     pub async fn check(&self, client: &Client) -> Result<Checked, Error> {
         let relations = client.query(&RELATIONS.replace("{REINDEX}", REINDEX), &[]).await?;
         let relations: Vec<Relation> = relations
@@ -121,7 +125,8 @@ impl Amcheck {
             "SELECT blkno, offnum::bigint, msg FROM {schema}.verify_heapam($1::oid::regclass, check_toast => true)"
         );
         let heap = if self.heap { Some(client.prepare(&heap).await?) } else { None };
-        // All are sent at once, each a transaction of its own: what is wrong with one does not keep the others from being looked at.
+        // All are sent at once, each a transaction of its own: what is wrong with one does not keep
+        // the others from being looked at.
         let checks = relations.iter().map(|relation| async {
             let found = check_one(client, relation, &index, heap.as_ref()).await;
             match found {
@@ -152,13 +157,13 @@ async fn check_one(
         _ if relation.is_index => client.execute(index, &[&relation.oid]).await.map(|_| vec![]),
         Some(heap) => {
             let rows = client.query(heap, &[&relation.oid]).await?;
-            let told = |row: &tokio_postgres::Row| {
+            let read = |row: &tokio_postgres::Row| {
                 let (block, line, message): (Option<i64>, Option<i64>, String) = (row.get(0), row.get(1), row.get(2));
                 let block = block.map(|block| format!("block {block}")).unwrap_or_default();
                 let line = line.map(|line| format!(", line pointer {line}")).unwrap_or_default();
                 damage(relation, format!("{block}{line}: {message}"))
             };
-            Ok(rows.iter().map(told).collect())
+            Ok(rows.iter().map(read).collect())
         }
         None => client.query_one(&format!("SELECT count(*) FROM {}", relation.name), &[]).await.map(|_| vec![]),
     }

@@ -1,5 +1,5 @@
-//! Data: rows made from a seed, rows compared, what the catalog says of a table, what depends on it, tables that are checked, the
-//! merge of three states of a table.
+//! Data: rows made from a seed, rows compared, what the catalog says of a table, what depends on
+//! it, tables that are checked, the merge of three states of a table.
 
 mod catalog;
 mod compare;

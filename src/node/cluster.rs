@@ -6,5 +6,6 @@ pub const SUPERUSER: &str = "postgres";
 pub const DATABASE: &str = "postgres";
 /// The number in the names of the servers' sockets, on every host.
 pub(super) const SOCKET_PORT: &str = "5432";
-/// initdb's options for every cluster that drillyard makes: data checksums on, and text that sorts alike on any machine.
+/// initdb's options for every cluster that drillyard makes: data checksums on, and text that sorts
+/// alike on any machine.
 pub const INITDB_OPTIONS: &[&str] = &["--data-checksums", "--encoding=UTF8", "--locale=C"];

@@ -5,23 +5,26 @@ use crate::pg::{RecoveryTarget, TargetTimeline, quote_literal};
 
 use super::cluster::{DATABASE, SUPERUSER};
 
-/// The configuration of a server that drillyard makes, in the order in which it is written: later lines win.
+/// The configuration of a server that drillyard makes, in the order in which it is written: later
+/// lines win.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where the node archives to; without, `archive_mode` is off.
     pub archiving: Option<Archiving>,
-    /// `restore_command` where it reads from an archive.
+    /// `restore_command` if it reads from an archive.
     pub restore_command: Option<String>,
     /// The server that it streams from.
     pub following: Option<Following>,
     /// Where recovery stops, and what happens there (`recovery_target_action`).
     pub recovery: Option<(RecoveryTarget, &'static str)>,
-    /// What the WAL that it replays demands: `max_connections` and the like at least as its primary has them.
+    /// What the WAL that it replays demands: `max_connections` and the like at least as its primary
+    /// has them.
     pub demands: Vec<(String, String)>,
     /// Which timeline that recovery follows.
     pub timeline: TargetTimeline,
-    /// Whether the log has to tell how a recovery goes, whatever was set: [`Node::own_log_settings`](super::Node::own_log_settings)
-    /// gives the server its own settings back.
+    /// Whether the log has to show how a recovery goes, whatever was set:
+    /// [`Node::own_log_settings`](super::Node::own_log_settings) gives the server its own settings
+    /// back.
     pub recovery_log: bool,
     /// The scenario's `settings`.
     pub settings: Vec<(String, String)>,
@@ -56,7 +59,7 @@ pub struct Setup {
     pub signal: Option<&'static str>,
     /// A directory on the host that has to be there.
     pub directory: Option<String>,
-    /// Its postgresql.auto.conf, where it cannot stay as it is.
+    /// Its postgresql.auto.conf, if it cannot stay as it is.
     pub auto: Option<String>,
 }
 
@@ -69,7 +72,8 @@ impl Config {
 
     /// The lines to be appended to a postgresql.conf.
     ///
-    /// Those for recovery are always all written, if only as empty: a backup brings its origin's configuration along.
+    /// Those for recovery are always all written, if only as empty: a backup brings its origin's
+    /// configuration along.
     pub fn lines(&self, host: &dyn Host) -> String {
         let mut lines = vec!["# written by drillyard".to_owned()];
         let mut set = |name: &str, value: &str| lines.push(format!("{name} = {}", quote_setting(value)));
@@ -83,12 +87,14 @@ impl Config {
             }
             None => set("archive_mode", "off"),
         }
-        // A backup brings its origin's along: commits on a copy would wait for standbys that are not its own.
+        // A backup brings its origin's along: commits on a copy would wait for standbys that are
+        // not its own.
         set("synchronous_standby_names", "");
         for (name, value) in self.demands.iter().chain(&self.settings) {
             set(name, value);
         }
-        // After the scenario's: without these the server cannot live on its host, or would harm something.
+        // After the scenario's: without these the server cannot live on its host, or would harm
+        // something.
         for (name, value) in host.settings() {
             set(&name, &value);
         }
@@ -137,20 +143,22 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
     ("logging_collector", "off"),
     ("log_destination", "stderr"),
-    // From 60 s: after a network was cut, or a host has died, both sides believe in the connection for as long.
+    // From 60 s: after a network was cut, or a host has died, both sides believe in the connection
+    // for as long.
     ("wal_sender_timeout", "5s"),
     ("wal_receiver_timeout", "5s"),
     // From 5 s: a standby that asks too early should not wait long for its next try.
     ("wal_retrieve_retry_interval", "100ms"),
 ];
 
-/// What a log must be like that a recovery is read from. The rest of what could hide it is reserved.
+/// What a log must be like that a recovery is read from. The rest of what could hide it is
+/// reserved.
 pub(super) const RECOVERY_LOG: &[(&str, &str)] = &[("log_min_messages", "warning"), ("log_error_verbosity", "default")];
 /// The lines around [`RECOVERY_LOG`] in postgresql.conf.
 pub(super) const LOG_BEGINS: &str = "# drillyard: only while it recovers";
 pub(super) const LOG_ENDS: &str = "# drillyard: from here on again";
 
-/// The settings that drillyard needs for itself; a scenario that sets one is told so.
+/// The settings that drillyard needs for itself; a scenario that sets one is refused.
 pub const RESERVED: &[&str] = &[
     "listen_addresses",
     "port",
@@ -179,12 +187,14 @@ pub const RESERVED: &[&str] = &[
     "dynamic_shared_memory_type",
 ];
 
-/// A value for postgresql.conf: in single quotes, with `'` doubled and `\` escaped (manual, 20.1.2).
+/// A value for postgresql.conf: in single quotes, with `'` doubled and `\` escaped (manual,
+/// 20.1.2).
 pub fn quote_setting(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// A libpq connection string without the password; `application_name` is what `pg_stat_replication` will show.
+/// A libpq connection string without the password; `application_name` is what `pg_stat_replication`
+/// will show.
 pub(super) fn peer_conninfo(endpoint: &Endpoint, application_name: &str) -> String {
     let (host, port) = endpoint.host_port();
     let (host, application_name) = (quote_conninfo(&host), quote_conninfo(application_name));

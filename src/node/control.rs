@@ -16,7 +16,8 @@ use crate::pg::{ShutdownMode, SystemId};
 pub enum Started {
     /// The server answers queries.
     Answers,
-    /// It came up, and shut itself down again without a FATAL error, as `recovery_target_action = shutdown` asks it to.
+    /// It came up, and shut itself down again without a FATAL error, as
+    /// `recovery_target_action = shutdown` asks it to.
     ShutDown,
 }
 
@@ -60,7 +61,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The node whose server it is, where the error is its own.
+    /// The node whose server it is, if the error is its own.
     pub fn node(&self) -> Option<&str> {
         match self {
             StartError::Host(_) => None,
@@ -70,7 +71,8 @@ impl StartError {
 }
 
 impl Node {
-    /// Fills PGDATA with a new cluster of this identifier, whose superuser has the returned password.
+    /// Fills PGDATA with a new cluster of this identifier, whose superuser has the returned
+    /// password.
     pub async fn initdb(&self, system: SystemId) -> Result<String, HostError> {
         self.host()?.initdb(INITDB_OPTIONS, system).await
     }
@@ -91,7 +93,8 @@ impl Node {
             if !self.postmaster_runs().await? {
                 return self.ended(self.log_start.load(Ordering::SeqCst)).await;
             }
-            // One that is about to go away again refuses sessions, or breaks them, until it has gone.
+            // One that is about to go away again refuses sessions, or breaks them, until it has
+            // gone.
             let passing = error.is_passing() || !error.is_refusal();
             if !passing || Instant::now() >= deadline {
                 let (node, reason) = (self.name.clone(), error.to_string());
@@ -101,8 +104,8 @@ impl Node {
         }
     }
 
-    /// Starts the server and waits until it would accept connections, without making one: attempts that come too early would
-    /// stand in its log as FATAL.
+    /// Starts the server and waits until it would accept connections, without making one: attempts
+    /// that come too early would stand in its log as FATAL.
     pub async fn launch(&self, setup: Option<&Setup>, deadline: Instant) -> Result<Started, StartError> {
         let host = self.host()?;
         self.hang_up().await;
@@ -146,10 +149,11 @@ impl Node {
     async fn ended(&self, log_start: u64) -> Result<Started, StartError> {
         self.set_server_state(ServerState::Down("it ended by itself"));
         let log = self.log_from(log_start).await?;
-        // What somebody was told who came too early or too late is no reason.
-        let told = |line: &str| line.contains("the database system is") || line.contains("terminating connection");
+        // What a client heard that came too early or too late is no reason.
+        let passing_by =
+            |line: &str| line.contains("the database system is") || line.contains("terminating connection");
         let grave = |line: &str| line.contains("FATAL") || line.contains("PANIC");
-        let failed = log.is_empty() || log.lines().any(|line| grave(line) && !told(line));
+        let failed = log.is_empty() || log.lines().any(|line| grave(line) && !passing_by(line));
         if failed { Err(self.refused(log_start).await) } else { Ok(Started::ShutDown) }
     }
 

@@ -6,7 +6,7 @@ use super::server::Node;
 use crate::host::{HostError, Program};
 use crate::pg::{History, Lsn, Pattern, SystemId, TimelineId};
 
-/// The control file, as far as a recovery is told by it.
+/// The control file, as far as a recovery needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlFile {
     /// The cluster's identifier.
@@ -17,7 +17,8 @@ pub struct ControlFile {
     pub checkpoint: Lsn,
     /// The timeline, as of that checkpoint.
     pub timeline: TimelineId,
-    /// How far it has to recover before it is consistent, and has recovered at least; none for a server that is not in recovery.
+    /// How far it has to recover before it is consistent, and has recovered at least; none for a
+    /// server that is not in recovery.
     pub min_recovery: Option<(Lsn, TimelineId)>,
     /// The size of a WAL segment, in bytes.
     pub segment_size: u64,
@@ -52,8 +53,8 @@ impl ControlFile {
 /// Prints the control file, and the history files.
 const LOOK: &str = include_str!("scripts/control_file.sh");
 
-/// The timelines that a server knows, by the history files in its pg_wal: its own, those that led to it, those that it has read in the
-/// archive, and what a backup has brought along.
+/// The timelines that a server knows, by the history files in its pg_wal: its own, those that led
+/// to it, those that it has read in the archive, and what a backup has brought along.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histories(BTreeMap<u32, History>);
 
@@ -75,12 +76,14 @@ impl Histories {
         Histories(files.into_iter().map(|(id, text)| (id, History::read(TimelineId(id), &text))).collect())
     }
 
-    /// The history of a timeline. One without a file is taken for one that no other led to, as the server does.
+    /// The history of a timeline. One without a file is taken for one that no other led to, as the
+    /// server does.
     pub fn of(&self, timeline: TimelineId) -> History {
         self.0.get(&timeline.0).cloned().unwrap_or_else(|| History::first(timeline))
     }
 
-    /// The newest timeline that comes from a place on one: what `recovery_target_timeline = latest` takes.
+    /// The newest timeline that comes from a place on one: what `recovery_target_timeline = latest`
+    /// takes.
     pub fn newest_from(&self, timeline: TimelineId, at: Lsn) -> History {
         let newest = self.0.values().rev().find(|history| history.timeline >= timeline && history.at(at) == timeline);
         newest.cloned().unwrap_or_else(|| self.of(timeline))
@@ -88,7 +91,8 @@ impl Histories {
 }
 
 impl Node {
-    /// The server's control file, whether it runs or not. None where pg_controldata says nothing that is understood.
+    /// The server's control file, whether it runs or not. None if pg_controldata says nothing that
+    /// is understood.
     pub async fn control_file(&self) -> Result<Option<ControlFile>, HostError> {
         Ok(self.control_and_histories().await?.map(|(control, _)| control))
     }

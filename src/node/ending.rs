@@ -32,7 +32,8 @@ impl Node {
         Ending::read(&self.log_since_start().await)
     }
 
-    /// That it has restarted itself after the crash of one of its processes, in its log's words; since `from` in its log.
+    /// That it has restarted itself after the crash of one of its processes, in its log's words;
+    /// since `from` in its log.
     pub async fn crashed_process(&self, from: u64) -> Option<String> {
         static CRASHED: Pattern =
             Pattern::new(r"(?m)LOG:\s+(.* \(PID \d+\) (?:was terminated by signal|exited with exit code [2-9]).*)$");

@@ -1,5 +1,6 @@
-//! What a data directory brings along: the settings that its WAL demands, and its postgresql.auto.conf, which wins over
-//! postgresql.conf and was written for another server, or for another life of this one.
+//! What a data directory brings along: the settings that its WAL demands, and its
+//! postgresql.auto.conf, which wins over postgresql.conf and was written for another server, or for
+//! another life of this one.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,8 @@ use super::server::Node;
 pub enum Origin {
     /// The server's own.
     Own,
-    /// Another server's, whose data were copied: the scenario's `settings` for this one win over it.
+    /// Another server's, whose data were copied: the scenario's `settings` for this one win over
+    /// it.
     Copied,
 }
 
@@ -34,7 +36,7 @@ const DIVIDER: &str = "-- postgresql.auto.conf";
 /// Prints which files and libraries are not there.
 const MISSING: &str = include_str!("scripts/missing_files.sh");
 
-/// What is told of a setting that drillyard needs for itself.
+/// What is reported about a setting that drillyard needs for itself.
 const OURS: &str = "drillyard sets it itself";
 
 /// Settings besides [`RESERVED`] by which a copy would harm something, or could not be driven.
@@ -52,8 +54,8 @@ const HARMFUL: &[(&str, &str)] = &[
     ("synchronous_standby_names", "commits would wait for the standbys of another server"),
 ];
 
-/// The settings that a standby needs at least as its primary has them (manual, 27.4.3 "Administrator's Overview"), and how
-/// pg_controldata calls them.
+/// The settings that a standby needs at least as its primary has them (manual, 27.4.3
+/// "Administrator's Overview"), and how pg_controldata calls them.
 const DEMANDED: &[(&str, &str)] = &[
     ("max_connections", "max_connections"),
     ("max_worker_processes", "max_worker_processes"),
@@ -67,7 +69,8 @@ pub fn is_demanded(setting: &str) -> bool {
     DEMANDED.iter().any(|(name, _)| name.eq_ignore_ascii_case(setting))
 }
 
-/// What the control file of a cluster that initdb has just made demands: the defaults (manual, 20.3.1, 20.4.6, 20.6.1, 20.12).
+/// What the control file of a cluster that initdb has just made demands: the defaults (manual,
+/// 20.3.1, 20.4.6, 20.6.1, 20.12).
 const OF_A_NEW_CLUSTER: &[(&str, u64)] = &[
     ("max_connections", 100),
     ("max_worker_processes", 8),
@@ -76,14 +79,16 @@ const OF_A_NEW_CLUSTER: &[(&str, u64)] = &[
     ("max_locks_per_transaction", 64),
 ];
 
-/// Whether a standby that begins as a new cluster would not start with this setting, since it is lower than what that one demands.
+/// Whether a standby that begins as a new cluster would not start with this setting, since it is
+/// lower than what that one demands.
 pub fn is_below_a_new_cluster(setting: &str, value: &str) -> bool {
     let of_new = OF_A_NEW_CLUSTER.iter().find(|(name, _)| name.eq_ignore_ascii_case(setting));
     of_new.zip(value.trim().parse().ok()).is_some_and(|((_, demanded), value): (_, u64)| value < *demanded)
 }
 
 impl Node {
-    /// What this server, which does not run, is set up with; and what becomes of its postgresql.auto.conf.
+    /// What this server, which does not run, is set up with; and what becomes of its
+    /// postgresql.auto.conf.
     pub async fn set_up(
         &self,
         config: &Config,
@@ -103,15 +108,15 @@ impl Node {
             demands: &demands,
             missing: &missing,
         };
-        let (auto, told) = rules.apply(auto);
+        let (auto, done) = rules.apply(auto);
         let config = Config { demands, ..config.clone() };
         let mut setup = config.setup(host.as_ref(), signal);
         if origin == Origin::Copied {
             // Whatever the other server's postgresql.conf says of files elsewhere.
             setup.lines.push_str(&format!("hba_file = '{data}/pg_hba.conf'\nexternal_pid_file = ''\n"));
         }
-        setup.auto = (!told.left_out.is_empty()).then_some(auto);
-        Ok((setup, told))
+        setup.auto = (!done.left_out.is_empty()).then_some(auto);
+        Ok((setup, done))
     }
 
     /// The files and libraries that a postgresql.auto.conf needs, and that are not on this host.
@@ -198,7 +203,7 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// The text with what cannot stay as comments.
     fn apply(&self, auto: &str) -> (String, AutoConf) {
-        let (mut text, mut told) = (String::new(), AutoConf::default());
+        let (mut text, mut done) = (String::new(), AutoConf::default());
         // Only the last line of a name counts, and its missing files are all those of a setting.
         let ssl = needs(auto).into_iter().find(|(kind, name)| *kind == "file" && self.missing.contains(name));
         for line in auto.lines() {
@@ -210,16 +215,16 @@ impl Rules<'_> {
             match (found, why) {
                 (Some((name, _)), Some(why)) => {
                     text.push_str(&format!("# left out by drillyard: {line}\n"));
-                    told.left_out.push((name, why));
+                    done.left_out.push((name, why));
                 }
                 (found, _) => {
                     text.push_str(line);
                     text.push('\n');
-                    told.kept.extend(found.map(|(name, _)| name));
+                    done.kept.extend(found.map(|(name, _)| name));
                 }
             }
         }
-        (text, told)
+        (text, done)
     }
 
     /// Why a line cannot stay.
@@ -252,7 +257,8 @@ impl Rules<'_> {
 }
 
 impl AutoConf {
-    /// In words: `kept: work_mem; left out: archive_mode (drillyard sets it itself)`. None where there was nothing in it.
+    /// In words: `kept: work_mem; left out: archive_mode (drillyard sets it itself)`. None if there
+    /// was nothing in it.
     pub fn in_words(&self) -> Option<String> {
         let kept = (!self.kept.is_empty()).then(|| format!("kept: {}", self.kept.join(", ")));
         let left_out: Vec<String> = self.left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
@@ -286,9 +292,9 @@ recovery_min_apply_delay = '1h'
         let scenario = [("Work_Mem".to_owned(), "5MB".to_owned())];
         let missing = ["nowhere", "server.key"].map(str::to_owned).into();
         let rules = Rules { scenario: &scenario, recovers: true, demands: &demands, missing: &missing };
-        let (text, told) = rules.apply(auto);
-        assert_eq!(told.kept, ["max_connections", "maintenance_work_mem"]);
-        let left_out: Vec<&str> = told.left_out.iter().map(|(name, _)| name.as_str()).collect();
+        let (text, done) = rules.apply(auto);
+        assert_eq!(done.kept, ["max_connections", "maintenance_work_mem"]);
+        let left_out: Vec<&str> = done.left_out.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             left_out,
             [
@@ -310,7 +316,7 @@ recovery_min_apply_delay = '1h'
             "{text}"
         );
         assert_eq!(text.lines().count(), auto.lines().count());
-        let words = told.in_words().expect("something was there");
+        let words = done.in_words().expect("something was there");
         assert!(words.contains("max_wal_senders (2 is less than the 10 of the server that wrote its WAL)"), "{words}");
         assert!(!words.contains("geheim"), "{words}");
         assert_eq!(AutoConf::default().in_words(), None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::server::Node;
 use crate::host::HostError;
 
-/// How long a log may take to be read that is only told beside something else.
+/// How long a log may take to be read that is only shown beside something else.
 pub(super) const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Node {
@@ -31,7 +31,7 @@ impl Node {
         self.log_from(self.log_start()).await.unwrap_or_default()
     }
 
-    /// The last lines of its log, for messages; empty where there is none.
+    /// The last lines of its log, for messages; empty if there is none.
     pub async fn log_tail(&self) -> String {
         // A container that was frozen from outside never answers.
         match tokio::time::timeout(LOG_PATIENCE, self.log_from(0)).await {
@@ -48,10 +48,12 @@ pub(super) fn log_tail(log: &str) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// The reason that a log gives for a server's end: its last FATAL or PANIC line, else its last ERROR, with what follows it.
+/// The reason that a log gives for a server's end: its last FATAL or PANIC line, else its last
+/// ERROR, with what follows it.
 pub fn log_reason(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().collect();
-    // "the database system is starting up" is what clients were told; a terminated child is the consequence of the reason.
+    // "the database system is starting up" is what clients heard; a terminated child is the
+    // consequence of the reason.
     let consequence = ["the database system is", "terminating connection", "aborting startup", "the standby was"];
     let at = ["PANIC:", "FATAL:", "ERROR:", "pg_ctl:", "postgres:"].iter().find_map(|level| {
         lines.iter().rposition(|line| line.contains(level) && !consequence.iter().any(|c| line.contains(c)))

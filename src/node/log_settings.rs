@@ -8,7 +8,8 @@ use crate::host::{HostError, Program};
 const OWN_LOG_SETTINGS: &str = include_str!("scripts/own_log_settings.sh");
 
 impl Node {
-    /// Gives a server that has recovered its own settings for the log back (see [`Config::recovery_log`](super::Config)).
+    /// Gives a server that has recovered its own settings for the log back (see
+    /// [`Config::recovery_log`](super::Config)).
     pub async fn own_log_settings(&self) -> Result<(), HostError> {
         let names: Vec<&str> = RECOVERY_LOG.iter().map(|(name, _)| *name).collect();
         let host = self.host()?;

@@ -1,4 +1,5 @@
-//! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its log.
+//! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its
+//! log.
 
 mod cluster;
 mod config;

@@ -12,7 +12,8 @@ pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
     const POSITION: &str = "CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
                                  ELSE pg_current_wal_insert_lsn() END::text";
     let asked = Timestamp::now();
-    // In this order: what is committed before the clock is read is known by its LSN, and the other way round.
+    // In this order: what is committed before the clock is read is known by its LSN, and the other
+    // way round.
     let query = format!(
         "SELECT {POSITION}, clock_timestamp(), {POSITION},
                 CASE WHEN pg_is_in_recovery() THEN lpad(to_hex((SELECT timeline_id FROM pg_control_checkpoint())), 8, '0')

@@ -1,4 +1,5 @@
-//! Reading where a recovery came out from the server's log: the log is the only witness of a target that was not reached.
+//! Reading where a recovery came out from the server's log: only the log shows a target that was
+//! not reached.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,7 +10,8 @@ use crate::pg::{Lsn, Pattern, RecoveryTarget, Segment, TimelineId, Xid};
 /// Where a recovery came out, by its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecoveryLog {
-    /// `recovery stopping before commit of transaction 739, time 2026-11-22 12:04:31.9+00`, without its first two words.
+    /// `recovery stopping before commit of transaction 739, time 2026-11-22 12:04:31.9+00`, without
+    /// its first two words.
     pub stopped: Option<String>,
     /// The transaction that recovery stopped at.
     pub stopped_at: Option<Xid>,
@@ -27,14 +29,15 @@ pub struct RecoveryLog {
     pub wal_trouble: Option<WalTrouble>,
 }
 
-/// A complaint about WAL that could not be read. PostgreSQL takes what it cannot read for the end of the WAL.
+/// A complaint about WAL that could not be read. PostgreSQL takes what it cannot read for the end
+/// of the WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalTrouble {
     /// The complaint.
     pub text: String,
     /// The position of the record or of the page.
     at: Option<Lsn>,
-    /// The segment's name and the offset in it, where they are told.
+    /// The segment's name and the offset in it, if the log has them.
     segment: Option<(String, u64)>,
 }
 
@@ -46,8 +49,8 @@ impl WalTrouble {
         WalTrouble { text, at, segment }
     }
 
-    /// The segment that the complaint is about, and the position in it. A record that goes on in the next segment is told by where
-    /// it begins.
+    /// The segment that the complaint is about, and the position in it. A record that goes on in
+    /// the next segment is told by where it begins.
     pub fn place(&self, timeline: TimelineId, segment_size: u64) -> Option<(Segment, Lsn)> {
         match (&self.segment, self.at) {
             (Some((name, offset)), _) => {
@@ -77,7 +80,8 @@ static AT: Pattern = Pattern::new(r"\b(?:at|by) ([0-9A-F]+/[0-9A-F]+)");
 
 static STOPPED_TIME: Pattern = Pattern::new(r"time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*)");
 
-/// A time as servers write it into their logs, with its offset: `2026-11-22 11:59:59.123456+00`. None without one.
+/// A time as servers write it into their logs, with its offset: `2026-11-22 11:59:59.123456+00`.
+/// None without one.
 fn server_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let at = text.rfind(['+', '-']).filter(|at| *at > "2026-11-22".len())?;
@@ -125,8 +129,9 @@ impl RecoveryLog {
         }
     }
 
-    /// Whether recovery stopped between the last commit before a time and the first one after it. A server that has read the time
-    /// in another zone stops elsewhere, and says so only by the times of those commits.
+    /// Whether recovery stopped between the last commit before a time and the first one after it. A
+    /// server that has read the time in another zone stops elsewhere, and says so only by the times
+    /// of those commits.
     fn in_time(&self, target: Timestamp, inclusive: bool, stopped: &str) -> Result<(), String> {
         let wrong = |what: &str, at: Timestamp| Err(format!("recovery was to stop at {target}, and {what} of {at}"));
         // Both are written to the microsecond.
@@ -142,12 +147,14 @@ impl RecoveryLog {
         }
     }
 
-    /// When the last transaction that was replayed was committed, by the clock of the server that did it.
+    /// When the last transaction that was replayed was committed, by the clock of the server that
+    /// did it.
     pub fn time(&self) -> Option<Timestamp> {
         server_time(self.last_commit.as_deref()?)
     }
 
-    /// The time of the commit, abort or restore point that recovery stopped at, by the clock of the server that wrote it.
+    /// The time of the commit, abort or restore point that recovery stopped at, by the clock of the
+    /// server that wrote it.
     pub fn stopped_time(&self) -> Option<Timestamp> {
         server_time(STOPPED_TIME.first(self.stopped.as_deref()?)?)
     }

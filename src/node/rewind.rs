@@ -16,7 +16,8 @@ pub struct Resting {
     pub checkpoint: Lsn,
     /// The size of a WAL segment.
     pub segment_size: u64,
-    /// Whether it crashed as a standby. pg_rewind recovers a primary that crashed, but not a standby.
+    /// Whether it crashed as a standby. pg_rewind recovers a primary that crashed, but not a
+    /// standby.
     pub crashed_standby: bool,
     /// Segments that are finished and were not archived.
     pub unarchived: Vec<String>,
@@ -29,9 +30,9 @@ pub struct Rewound {
     pub status: i64,
     /// What it said.
     pub said: String,
-    /// Where the two servers parted; none where the one is only behind the other.
+    /// Where the two servers parted; none if the one is only behind the other.
     pub diverged: Option<Lsn>,
-    /// How many commits of the old server came after that; none where its WAL could not be read.
+    /// How many commits of the old server came after that; none if its WAL could not be read.
     pub commits: Option<u64>,
 }
 
@@ -112,7 +113,8 @@ impl Rewound {
 }
 
 impl Node {
-    /// Looks at a server that does not run. `Err` in it is why nothing can be made of its data directory.
+    /// Looks at a server that does not run. `Err` in it is why nothing can be made of its data
+    /// directory.
     pub async fn rest(&self) -> Result<Result<Resting, String>, HostError> {
         let host = self.host()?;
         let output = host.run(Program::script(LOOK, [&host.paths().data])).await?;
@@ -123,7 +125,7 @@ impl Node {
         Ok(Resting::read(&output.text()).filter(|_| output.success()).ok_or_else(wrong))
     }
 
-    /// A checksum of `length` bytes of this server's WAL on disk; none where the file is not there.
+    /// A checksum of `length` bytes of this server's WAL on disk; none if the file is not there.
     pub async fn wal_sum(&self, segment: &str, offset: u64, length: u64) -> Result<Option<String>, HostError> {
         let host = self.host()?;
         let script = include_str!("scripts/wal_sum.sh");
@@ -138,7 +140,7 @@ impl Node {
         let restore = to.restore_command.clone().unwrap_or_default().replace('\\', "\\\\").replace('\'', "''");
         let [at, timeline, segment] = match to.fork {
             Some((at, timeline)) => {
-                // The segment that begins there, where it is a boundary.
+                // The segment that begins there, if it is a boundary.
                 let next = Segment::at(at, timeline, to.segment_size).to_string();
                 [at.to_string(), timeline.to_string(), next]
             }

@@ -1,4 +1,5 @@
-//! Whether a server is a primary, or in recovery: a standby, or one that has not reached its recovery target yet.
+//! Whether a server is a primary, or in recovery: a standby, or one that has not reached its
+//! recovery target yet.
 
 use tokio_postgres::Client;
 

@@ -57,7 +57,8 @@ impl Node {
         Node { superuser: true, ..Node::new(host.name().to_owned(), Place::Host(host), version, credentials) }
     }
 
-    /// A standby of the external server `upstream`, on `host`: it has that server's roles and databases.
+    /// A standby of the external server `upstream`, on `host`: it has that server's roles and
+    /// databases.
     pub fn copy_of(upstream: &Node, host: Arc<dyn Host>, version: Version) -> Self {
         let credentials = (upstream.user.as_str(), upstream.password.as_str(), upstream.database.as_str());
         Node::new(host.name().to_owned(), Place::Host(host), version, credentials)

@@ -14,7 +14,8 @@ use crate::host::{Endpoint, HostError, Login, POLL, Program};
 use crate::pg::Version;
 
 impl Node {
-    /// The session that drillyard's own questions go through within a step; opened when it is needed, and again when it was lost.
+    /// The session that drillyard's own questions go through within a step; opened when it is
+    /// needed, and again when it was lost.
     pub async fn client(&self) -> Result<Arc<Client>, SqlError> {
         let mut session = self.session.lock().await;
         match &*session {
@@ -27,7 +28,8 @@ impl Node {
         }
     }
 
-    /// A new session of drillyard's own. On an external server it is read-only from its first statement on.
+    /// A new session of drillyard's own. On an external server it is read-only from its first
+    /// statement on.
     pub async fn connect(&self) -> Result<Client, SqlError> {
         self.connect_for(Purpose::Own).await
     }
@@ -70,7 +72,8 @@ impl Node {
         })
     }
 
-    /// A new session beside the step's, whose end does not end it: for whoever asks what holds the step up.
+    /// A new session beside the step's, whose end does not end it: for whoever asks what holds the
+    /// step up.
     pub(super) async fn connect_aside(&self) -> Result<Client, SqlError> {
         Ok(match &self.place {
             Place::Host(_) => connected(&self.config(&self.find_login(&self.password).await?, Purpose::Own)).await?,
@@ -101,7 +104,8 @@ impl Node {
         Ok(client)
     }
 
-    /// One of PostgreSQL's client programs, set up for a session of drillyard's on this server, from its own host.
+    /// One of PostgreSQL's client programs, set up for a session of drillyard's on this server,
+    /// from its own host.
     pub fn client_program(&self, name: &str, purpose: Purpose) -> Result<Program, HostError> {
         let program = Program { env: self.session_env()?, ..Program::new(name, Vec::<String>::new()) };
         let program = program.env("PGAPPNAME", format!("drillyard {name}")).env("LC_ALL", "C");
@@ -113,8 +117,9 @@ impl Node {
         options(purpose, self.version, self.superuser)
     }
 
-    /// Ends the sessions of an earlier step, so that the next one begins with clean ones: what was SET, temporary tables, locks,
-    /// prepared statements, cursors. What ALTER ROLE and ALTER DATABASE have set meanwhile holds in the new ones.
+    /// Ends the sessions of an earlier step, so that the next one begins with clean ones: what was
+    /// SET, temporary tables, locks, prepared statements, cursors. What ALTER ROLE and ALTER
+    /// DATABASE have set meanwhile holds in the new ones.
     pub async fn renew(&self) {
         let Ok(mut session) = tokio::time::timeout(PATIENCE, self.session.lock()).await else { return };
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -126,8 +131,8 @@ impl Node {
         }
     }
 
-    /// Cancels what runs in the sessions of this step, and ends them: a step that was left in the middle must not go on, nor leave
-    /// its transaction open for the next one.
+    /// Cancels what runs in the sessions of this step, and ends them: a step that was left in the
+    /// middle must not go on, nor leave its transaction open for the next one.
     pub async fn abandon(&self) {
         let Ok(mut session) = tokio::time::timeout(PATIENCE, self.session.lock()).await else { return };
         // A server that is gone has nothing to cancel.
@@ -151,7 +156,8 @@ impl Node {
 /// How long is waited for a server that may not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Has a session give up all that it holds, before it ends: the server takes its time to notice an end.
+/// Has a session give up all that it holds, before it ends: the server takes its time to notice an
+/// end.
 pub async fn discard(client: &Client) {
     if !client.is_closed() {
         let _ = tokio::time::timeout(PATIENCE, client.batch_execute("DISCARD ALL")).await;
@@ -161,7 +167,7 @@ pub async fn discard(client: &Client) {
 /// A session's configuration on an external server.
 fn external(config: &tokio_postgres::Config, version: Version) -> tokio_postgres::Config {
     let mut config = config.clone();
-    // Where its url asks for something else that holds, but for writing.
+    // If its url asks for something else that holds, but for writing.
     let asked = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
     config.options(format!("{} {asked}-c default_transaction_read_only=on", external_options(version)));
     config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
@@ -184,13 +190,15 @@ async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_post
 /// How long it is tried again to connect to a socket whose queue is full.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Whether a socket has no room for another one who wants in (EAGAIN): so many try at once, and it passes.
+/// Whether a socket has no room for another one who wants in (EAGAIN): so many try at once, and it
+/// passes.
 fn is_busy(error: &tokio_postgres::Error) -> bool {
     let io = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|cause| cause.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// A parameter given as text, whatever its type is: the server's own input function reads it. `None` is NULL.
+/// A parameter given as text, whatever its type is: the server's own input function reads it.
+/// `None` is NULL.
 #[derive(Debug, Clone)]
 pub struct Text(pub Option<String>);
 

@@ -1,24 +1,26 @@
 //! What the server's own settings may change in a session, and what they may not.
 //!
-//! Production sets timeouts, roles, formats and more in postgresql.conf, by ALTER DATABASE and by ALTER ROLE. They are meant for
-//! applications, and must not change what a drill comes to. The options that a session begins with win over all three.
+//! Production sets timeouts, roles, formats and more in postgresql.conf, by ALTER DATABASE and by
+//! ALTER ROLE. They are meant for applications, and must not change what a drill comes to. The
+//! options that a session begins with win over all three.
 
 use crate::pg::Version;
 
 /// Whose session it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A question or a deed of drillyard's own: nothing that the server sets changes what comes of it, except where names without a
-    /// schema are looked for (`search_path`).
+    /// A question or a deed of drillyard's own: nothing that the server sets changes what comes of
+    /// it, except where names without a schema are looked for (`search_path`).
     Own,
-    /// Data is loaded. Nothing stands in its way, and its text means the same everywhere; what is made belongs to whom the server
-    /// would let it belong.
+    /// Data is loaded. Nothing stands in its way, and its text means the same everywhere; what is
+    /// made belongs to whom the server would let it belong.
     Load,
     /// A user's SQL: all settings of the server hold.
     User,
 }
 
-/// Nothing ends a session or a statement but the step's own deadline, and everything may be written.
+/// Nothing ends a session or a statement but the step's own deadline, and everything may be
+/// written.
 const UNHINDERED: &[(&str, &str)] = &[
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
@@ -60,8 +62,8 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("temp_file_limit", "-1"),
 ];
 
-/// On a server that drillyard did not make nothing is written, and nothing goes on for long when nobody waits for it. A step sets the
-/// timeout of its statements to the time that it has left.
+/// On a server that drillyard did not make nothing is written, and nothing goes on for long when
+/// nobody waits for it. A step sets the timeout of its statements to the time that it has left.
 const EXTERNAL: &[(&str, &str)] = &[
     ("statement_timeout", "15min"),
     ("lock_timeout", "10s"),
@@ -73,7 +75,8 @@ const EXTERNAL: &[(&str, &str)] = &[
     ("exit_on_error", "off"),
 ];
 
-/// The options of a session on a server of the drill, as the startup packet and PGOPTIONS take them.
+/// The options of a session on a server of the drill, as the startup packet and PGOPTIONS take
+/// them.
 pub(super) fn options(purpose: Purpose, version: Version, superuser: bool) -> String {
     let mut all: Vec<(&str, &str)> = vec![];
     if purpose != Purpose::User {
@@ -102,13 +105,15 @@ pub(super) fn external_options(version: Version) -> String {
     written(&all)
 }
 
-/// A server that does not know a setting refuses the session. Of one whose version is not known yet nothing is asked.
+/// A server that does not know a setting refuses the session. Of one whose version is not known yet
+/// nothing is asked.
 fn newer_timeouts(version: Version) -> impl Iterator<Item = (&'static str, &'static str)> {
     let since = [(14, ("idle_session_timeout", "0")), (17, ("transaction_timeout", "0"))];
     since.into_iter().filter(move |(major, _)| version.major >= *major).map(|(_, setting)| setting)
 }
 
-/// `-c name=value` for each; spaces and backslashes are escaped by a backslash (manual, 34.1.2, `options`).
+/// `-c name=value` for each; spaces and backslashes are escaped by a backslash (manual, 34.1.2,
+/// `options`).
 fn written(settings: &[(&str, &str)]) -> String {
     let escaped = |value: &str| value.replace('\\', "\\\\").replace(' ', "\\ ");
     let each = settings.iter().map(|(name, value)| format!("-c {name}={}", escaped(value)));

@@ -17,12 +17,12 @@ const CLEAR: &str = include_str!("scripts/clear.sh");
 /// Fills a data directory from a running server.
 const BASE_BACKUP: &str = include_str!("scripts/base_backup.sh");
 
-/// A walsender, as its server tells of it.
+/// A walsender, as its server shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// Its process.
     pub pid: i32,
-    /// `catchup`, `streaming` and so on. None where the session may not see it.
+    /// `catchup`, `streaming` and so on. None if the session may not see it.
     pub state: Option<String>,
     /// What the standby has written to its disk.
     pub flushed: Option<Lsn>,
@@ -37,8 +37,8 @@ impl Sender {
     }
 }
 
-/// How late a standby applies on purpose what it has received (`recovery_min_apply_delay`); none where it is not late, and on a
-/// primary, where the setting does nothing.
+/// How late a standby applies on purpose what it has received (`recovery_min_apply_delay`); none if
+/// it is not late, and on a primary, where the setting does nothing.
 pub async fn apply_delay(client: &Client) -> Result<Option<Duration>, SqlError> {
     let query = "SELECT setting::bigint FROM pg_settings WHERE name = $1 AND pg_is_in_recovery()";
     let row = client.query_opt(query, &[&DELAY]).await?;
@@ -67,14 +67,15 @@ impl Node {
         }
     }
 
-    /// What a standby of this server has to be told.
+    /// What a standby of this server has to be given.
     pub fn followed_by(&self, standby: &str, slot: Option<String>) -> Result<Following, HostError> {
         let conninfo = with_password(&self.reached_as(standby)?, self.password());
         Ok(Following { conninfo, slot })
     }
 
-    /// Runs a program on this server's host that connects to `up`: its arguments get the connection string without the
-    /// password, which is in the environment, where a list of processes does not show it.
+    /// Runs a program on this server's host that connects to `up`: its arguments get the connection
+    /// string without the password, which is in the environment, where a list of processes does not
+    /// show it.
     pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
         let mut program = make(&up.reached_as(self.name())?).env("PGPASSWORD", up.password());
         if !up.is_external() {
@@ -83,7 +84,7 @@ impl Node {
         self.host()?.run(program).await
     }
 
-    /// Ends this server where it runs, and removes its PGDATA. Whether it ran.
+    /// Ends this server if it runs, and removes its PGDATA. Whether it ran.
     pub async fn clear(&self) -> Result<bool, HostError> {
         let host = self.host()?;
         self.went_down("its data directory was removed").await;
@@ -98,9 +99,11 @@ impl Node {
         }
     }
 
-    /// The upstream that this server is set up to follow, and the slot that it uses there; `None` for a primary.
+    /// The upstream that this server is set up to follow, and the slot that it uses there; `None`
+    /// for a primary.
     ///
-    /// Compared here and not there: a server may log what it is asked, and there is a password in it.
+    /// Compared here and not there: a server may log what it is asked, and there is a password in
+    /// it.
     pub async fn following(&self) -> Result<Option<Following>, SqlError> {
         let query =
             "SELECT pg_is_in_recovery(), current_setting('primary_conninfo'), current_setting('primary_slot_name')";
@@ -109,7 +112,8 @@ impl Node {
         Ok(row.get::<_, bool>(0).then(|| Following { conninfo: row.get(1), slot }))
     }
 
-    /// Fills PGDATA, which must not be there, from a running server. Its tablespaces get places of this server's own.
+    /// Fills PGDATA, which must not be there, from a running server. Its tablespaces get places of
+    /// this server's own.
     pub async fn base_backup(&self, up: &Node) -> Result<Output, SqlError> {
         let data = self.host()?.paths().data.clone();
         let places = own_tablespaces(&data);
@@ -120,8 +124,8 @@ impl Node {
 
     /// What this server says of its standbys of that name.
     ///
-    /// A standby's own word is not enough: `pg_stat_wal_receiver` says `streaming` as soon as it is connected, also when the
-    /// next thing that it hears is that the WAL is gone.
+    /// A standby's own word is not enough: `pg_stat_wal_receiver` says `streaming` as soon as it is
+    /// connected, also when the next thing that it hears is that the WAL is gone.
     pub async fn senders_to(&self, standby: &str) -> Result<Vec<Sender>, SqlError> {
         let query = "SELECT pid, state, flush_lsn::text, replay_lsn::text FROM pg_stat_replication
                      WHERE application_name = $1";

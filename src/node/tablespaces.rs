@@ -1,5 +1,5 @@
-//! Tablespaces: directories outside of PGDATA. A copy of a server has them in places of its own, beside its PGDATA: what lies in the
-//! original's is never written.
+//! Tablespaces: directories outside of PGDATA. A copy of a server has them in places of its own,
+//! beside its PGDATA: what lies in the original's is never written.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,8 @@ impl Node {
         Ok(text.lines().filter_map(place).collect())
     }
 
-    /// Gives this server, which does not run, directories of its own for tablespaces that it is about to get.
+    /// Gives this server, which does not run, directories of its own for tablespaces that it is
+    /// about to get.
     pub async fn make_room(&self, spaces: &[Tablespace]) -> Result<(), HostError> {
         if spaces.is_empty() {
             return Ok(());
@@ -90,7 +91,8 @@ impl Node {
         }
     }
 
-    /// What identifies directories on this server's host, by their paths. One that is not there is made, where that can be done.
+    /// What identifies directories on this server's host, by their paths. One that is not there is
+    /// made if that can be done.
     pub async fn see(&self, dirs: &[&str]) -> Result<BTreeMap<String, String>, HostError> {
         let text = self.host()?.run(Program::script(SEE, dirs.iter().copied())).await?.text();
         let seen = dirs.iter().zip(text.lines()).filter(|(_, identity)| *identity != "none");

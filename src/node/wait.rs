@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::host::POLL;
 
-/// Looks every few milliseconds until `look` returns a value; gives the last thing seen when the deadline passes.
+/// Looks every few milliseconds until `look` returns a value; gives the last thing seen when the
+/// deadline passes.
 ///
 /// `look` returns `Ok(None)` with what it saw through the string it is given.
 pub async fn wait_until<T, E>(

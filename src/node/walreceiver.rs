@@ -1,4 +1,5 @@
-//! Why a standby does not stream, by its own log: the error that its walreceiver got instead of WAL.
+//! Why a standby does not stream, by its own log: the error that its walreceiver got instead of
+//! WAL.
 
 use crate::pg::Pattern;
 
@@ -22,7 +23,8 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    /// Whether asking again can help: the upstream may start, let go of a slot, or get the WAL from its own upstream.
+    /// Whether asking again can help: the upstream may start, let go of a slot, or get the WAL from
+    /// its own upstream.
     pub fn may_pass(&self) -> bool {
         matches!(self, RefusalReason::Ahead | RefusalReason::Other)
     }

@@ -10,8 +10,8 @@ use table::CONDITIONS;
 
 /// The code of a condition: `undefined_table` is `42P01`.
 ///
-/// Five names stand for two codes each (`string_data_right_truncation` is a warning, too); the first one that is an
-/// error is meant.
+/// Five names stand for two codes each (`string_data_right_truncation` is a warning, too); the
+/// first one that is an error is meant.
 pub fn sqlstate(name: &str) -> Option<&'static str> {
     let codes = || CONDITIONS.iter().filter(|(_, known)| *known == name).map(|(code, _)| *code);
     codes().find(|code| *code >= "03000").or_else(|| codes().next())
@@ -43,7 +43,7 @@ pub struct SqlStateError {
 }
 
 impl SqlState {
-    /// From a code as servers send it. None where it is not five digits and capital letters.
+    /// From a code as servers send it. None if it is not five digits and capital letters.
     pub fn from_code(code: &str) -> Option<Self> {
         let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
         bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some(SqlState(bytes))
@@ -60,14 +60,14 @@ impl SqlState {
         self.code().get(..2).unwrap_or_default()
     }
 
-    /// The condition's name, where appendix A has the code.
+    /// The condition's name, if appendix A has the code.
     pub fn name(&self) -> Option<&'static str> {
         condition(self.code())
     }
 }
 
 impl fmt::Display for SqlState {
-    /// `undefined_table (42P01)`; just the code where it has no name.
+    /// `undefined_table (42P01)`; just the code if it has no name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "{name} ({})", self.code()),
@@ -87,7 +87,8 @@ impl FromStr for SqlState {
 
     /// Reads a condition's name or a code.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // No condition name is written in five digits and capitals, so a code can't be mistaken for one.
+        // No condition name is written in five digits and capitals, so a code can't be mistaken for
+        // one.
         if let Some(state) = SqlState::from_code(sqlstate(text).unwrap_or(text)) {
             return Ok(state);
         }

@@ -1,4 +1,5 @@
-//! The history of a timeline: the timelines that led to it, and where each was left (manual, 26.3.6 "Timelines").
+//! The history of a timeline: the timelines that led to it, and where each was left (manual, 26.3.6
+//! "Timelines").
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Lsn, Segment, TimelineId};
 
-/// What initdb gives a cluster, and every copy of it has in common: `pg_control_system()`, and the first page of each WAL segment.
+/// What initdb gives a cluster, and every copy of it has in common: `pg_control_system()`, and the
+/// first page of each WAL segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SystemId(pub u64);
 
@@ -38,7 +40,7 @@ pub struct History {
 /// Where two histories part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parting {
-    /// The last timeline that they have in common; none where they have nothing in common.
+    /// The last timeline that they have in common; none if they have nothing in common.
     pub from: Option<TimelineId>,
     /// Up to where they have it in common.
     pub at: Lsn,
@@ -67,7 +69,8 @@ impl History {
         format!("{:08X}.history", timeline.0)
     }
 
-    /// The history of the timeline before; where it was left. None for a timeline that no other one led to.
+    /// The history of the timeline before; where it was left. None for a timeline that no other one
+    /// led to.
     pub fn parent(&self) -> Option<(History, Lsn)> {
         let (last, before) = self.switches.split_last()?;
         Some((History { timeline: last.timeline, switches: before.to_vec() }, last.at))
@@ -75,8 +78,8 @@ impl History {
 
     /// The timelines, the oldest first, each with its end; the last one has none.
     ///
-    /// A recovery that stops before the place where its target timeline began writes a history in which that timeline ends before it
-    /// begins: such a one has no part in it.
+    /// A recovery that stops before the place where its target timeline began writes a history in
+    /// which that timeline ends before it begins: such a one has no part in it.
     pub fn stretches(&self) -> Vec<(TimelineId, Option<Lsn>)> {
         let mut stretches = vec![(self.timeline, None)];
         let mut end = Lsn(u64::MAX);
@@ -101,7 +104,7 @@ impl History {
         found.map_or(self.timeline, |(timeline, _)| *timeline)
     }
 
-    /// Where two histories part; none where the one is the other, or a part of it.
+    /// Where two histories part; none if the one is the other, or a part of it.
     pub fn parted(&self, other: &History) -> Option<Parting> {
         let (own, theirs) = (self.stretches(), other.stretches());
         let mut common: Option<(TimelineId, Lsn)> = None;
@@ -131,8 +134,9 @@ impl History {
         self.parted(other).is_none_or(|parting| lsn <= parting.at)
     }
 
-    /// The segments from the one with `from` in it to the one that ends with or holds what lies before `to`. Of each, those that
-    /// will do, the best first: the one in which a timeline is left lies in the archive of the next one, too, as its first.
+    /// The segments from the one with `from` in it to the one that ends with or holds what lies
+    /// before `to`. Of each, those that will do, the best first: the one in which a timeline is
+    /// left lies in the archive of the next one, too, as its first.
     pub fn segments(&self, from: Lsn, to: Lsn, size: u64) -> Vec<Vec<Segment>> {
         let size = size.max(1);
         let stretches = self.stretches();
@@ -154,7 +158,8 @@ impl History {
     }
 }
 
-/// Whose WAL it is: the cluster's identifier, and the timelines that led to the one that its server was on.
+/// Whose WAL it is: the cluster's identifier, and the timelines that led to the one that its server
+/// was on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineage {
     /// The cluster.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Quotes `name` as an identifier, always with quotation marks, so that keywords and capitals are safe.
+/// Quotes `name` as an identifier, always with quotation marks, so that keywords and capitals are
+/// safe.
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -16,11 +17,11 @@ pub fn quote_literal(text: &str) -> String {
 
 /// A table's name, as SQL writes it: `orders`, `shop.orders`, `"Weird Schema"."Order Items"`.
 ///
-/// Parsed by SQL's own rules: what is not quoted is folded to lower case. Without a schema the server finds it by its
-/// `search_path`.
+/// Parsed by SQL's own rules: what is not quoted is folded to lower case. Without a schema the
+/// server finds it by its `search_path`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableName {
-    /// The schema, where one was written; not quoted.
+    /// The schema, if one was written; not quoted.
     pub schema: Option<String>,
     /// The table, not quoted.
     pub name: String,
@@ -45,7 +46,7 @@ impl TableName {
 }
 
 impl fmt::Display for TableName {
-    /// As a person would write it: quoted only where SQL needs it.
+    /// As a person would write it: quoted only if SQL needs it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
             Some(schema) => write!(f, "{}.{}", shown_identifier(schema), shown_identifier(&self.name)),
@@ -54,7 +55,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// An identifier as a person would write it: quoted only where SQL needs it.
+/// An identifier as a person would write it: quoted only if SQL needs it.
 pub fn shown_identifier(part: &str) -> String {
     let mut bytes = part.bytes();
     let plain = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
@@ -62,7 +63,8 @@ pub fn shown_identifier(part: &str) -> String {
     if plain { part.to_owned() } else { quote_identifier(part) }
 }
 
-/// A column's name, as SQL writes it: `id`, `"Order Id"`. What is not quoted is folded to lower case.
+/// A column's name, as SQL writes it: `id`, `"Order Id"`. What is not quoted is folded to lower
+/// case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ColumnName(String);
 
@@ -82,7 +84,7 @@ impl ColumnName {
 }
 
 impl fmt::Display for ColumnName {
-    /// As a person would write it: quoted only where SQL needs it.
+    /// As a person would write it: quoted only if SQL needs it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown_identifier(&self.0))
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A log sequence number: a byte position in the WAL.
 ///
-/// Read and written as PostgreSQL's `pg_lsn` (`16/B374D848`). PostgreSQL 19 pads the lower half with zeros, so LSNs are
-/// compared as numbers and never as text.
+/// Read and written as PostgreSQL's `pg_lsn` (`16/B374D848`). PostgreSQL 19 pads the lower half
+/// with zeros, so LSNs are compared as numbers and never as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lsn(pub u64);
 

@@ -10,7 +10,8 @@ use super::{Lineage, Lsn, TimelineId, Xid};
 pub struct Moment {
     /// When it was asked for it, by the clock of the machine that drillyard runs on.
     pub asked: Timestamp,
-    /// The WAL insert position just before the server read its clock: what has a later time lies behind it.
+    /// The WAL insert position just before the server read its clock: what has a later time lies
+    /// behind it.
     pub floor: Lsn,
     /// The server's clock (`clock_timestamp()`).
     pub at: Timestamp,
@@ -18,7 +19,8 @@ pub struct Moment {
     pub lsn: Lsn,
     /// Its timeline.
     pub timeline: TimelineId,
-    /// When it had answered, by the clock of the machine that drillyard runs on, which the users' ledger is kept by.
+    /// When it had answered, by the clock of the machine that drillyard runs on, which the users'
+    /// ledger is kept by.
     pub seen: Timestamp,
 }
 
@@ -49,11 +51,11 @@ pub struct Mark {
     pub lineage: Lineage,
     /// Just before the step.
     pub before: Moment,
-    /// The transaction that the step was, where it was one and wrote anything.
+    /// The transaction that the step was, if it was one and wrote anything.
     pub xid: Option<Xid>,
     /// Just after the step.
     pub after: Moment,
-    /// Whether it is an incident: what losses are told against.
+    /// Whether it is an incident: what losses are measured against.
     pub incident: bool,
     /// The restore point, for `mark` steps.
     pub restore_point: Option<RestorePoint>,

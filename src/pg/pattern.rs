@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use regex::{Captures, Regex};
 
-/// A regular expression that is compiled when it is first needed. One that cannot be compiled matches nothing.
+/// A regular expression that is compiled when it is first needed. One that cannot be compiled
+/// matches nothing.
 #[derive(Debug)]
 pub struct Pattern {
     text: &'static str,

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{Lsn, TimelineId};
 
-/// A segment of the WAL: a file of `size` bytes (16 MB, unless initdb was told otherwise), named by its timeline and its number.
+/// A segment of the WAL: a file of `size` bytes (16 MB, unless initdb was given another size),
+/// named by its timeline and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment {
     timeline: TimelineId,
@@ -13,8 +14,8 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// The segment that ends with, or holds, what lies before `lsn`: as `pg_walfile_name`, a position on a boundary belongs to the
-    /// segment that ends there.
+    /// The segment that ends with, or holds, what lies before `lsn`: as `pg_walfile_name`, a
+    /// position on a boundary belongs to the segment that ends there.
     pub fn before(lsn: Lsn, timeline: TimelineId, size: u64) -> Self {
         Segment { timeline, number: lsn.0.saturating_sub(1) / size.max(1), size }
     }
@@ -66,7 +67,8 @@ fn per_file(size: u64) -> u64 {
     (0x1_0000_0000 / size.max(1)).max(1)
 }
 
-/// Whether a file's name is a segment's: 24 hexadecimal digits, and nothing behind them (`.partial`, `.backup`).
+/// Whether a file's name is a segment's: 24 hexadecimal digits, and nothing behind them
+/// (`.partial`, `.backup`).
 pub fn is_segment(name: &str) -> bool {
     name.len() == 24 && name.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
 }

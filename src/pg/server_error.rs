@@ -2,8 +2,9 @@
 
 use super::condition::condition;
 
-/// The message, the SQLSTATE by its condition's name, detail and hint, which the driver's own text leaves out:
-/// `relation "t" does not exist (undefined_table, 42P01); hint: ...`. Of an error of the connection, its causes.
+/// The message, the SQLSTATE by its condition's name, detail and hint, which the driver's own text
+/// leaves out: `relation "t" does not exist (undefined_table, 42P01); hint: ...`. Of an error of
+/// the connection, its causes.
 pub fn error_message(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else { return with_causes(error) };
     let code = db.code().code();

@@ -6,8 +6,9 @@ const ASKED: [u32; 4] = [13, 15, 17, 18];
 /// A line for each name: the name, and the first and the last of [`ASKED`] that has it.
 const LIST: &str = include_str!("settings.txt");
 
-/// Settings that `pg_settings` does not list, and that a configuration file may hold all the same: older names of others, and
-/// those that only sessions are meant to set (guc_tables.c, `map_old_guc_names` and `GUC_NO_SHOW_ALL`).
+/// Settings that `pg_settings` does not list, and that a configuration file may hold all the same:
+/// older names of others, and those that only sessions are meant to set (guc_tables.c,
+/// `map_old_guc_names` and `GUC_NO_SHOW_ALL`).
 const UNLISTED: &[&str] =
     &["force_parallel_mode", "role", "seed", "session_authorization", "sort_mem", "ssl_ecdh_curve", "vacuum_mem"];
 
@@ -16,9 +17,9 @@ pub fn setting_names() -> impl Iterator<Item = &'static str> {
     lines().map(|(name, _, _)| name)
 }
 
-/// Whether a server of this major knows the setting. A name with a dot belongs to an extension, and any server takes it
-/// (manual, 20.16, "Customized Options"). Of a major between two that were asked, what either knows counts as known; a major
-/// newer than all of them may know any.
+/// Whether a server of this major knows the setting. A name with a dot belongs to an extension, and
+/// any server takes it (manual, 20.16, "Customized Options"). Of a major between two that were
+/// asked, what either knows counts as known; a major newer than all of them may know any.
 pub fn is_setting(name: &str, major: u32) -> bool {
     let name = name.to_lowercase();
     if name.contains('.') || UNLISTED.contains(&name.as_str()) || ASKED.iter().all(|asked| *asked < major) {

@@ -1,13 +1,16 @@
-//! Values for people: quoted, so that blanks at an end, line ends and characters that nobody sees are seen.
+//! Values for people: quoted, so that blanks at an end, line ends and characters that nobody sees
+//! are seen.
 
 /// How many characters of a value are shown.
 const MOST: usize = 120;
 
-/// How many characters are shown before the first one that differs, where a value is too long to be shown whole.
+/// How many characters are shown before the first one that differs, if a value is too long to be
+/// shown whole.
 const BEFORE: usize = 30;
 
-/// A value as an SQL literal, in PostgreSQL's own notation: numbers as they are, `null`, everything else in quotes (`'a '`); with
-/// characters that cannot be seen as `E'a\u200bb'`. A long one is cut off.
+/// A value as an SQL literal, in PostgreSQL's own notation: numbers as they are, `null`, everything
+/// else in quotes (`'a '`); with characters that cannot be seen as `E'a\u200bb'`. A long one is cut
+/// off.
 pub fn shown_value(value: Option<&str>) -> String {
     match value {
         Some(number) if is_number(number) => number.to_owned(),
@@ -86,8 +89,9 @@ fn quoted(text: &str) -> String {
     shown
 }
 
-/// Whether a character leaves no trace of its own: controls, formats (zero width space, byte order mark, marks of direction), blanks
-/// that are no space, what is not assigned, fillers, selectors; and accents that are put on the letter before them.
+/// Whether a character leaves no trace of its own: controls, formats (zero width space, byte order
+/// mark, marks of direction), blanks that are no space, what is not assigned, fillers, selectors;
+/// and accents that are put on the letter before them.
 fn is_unseen(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
@@ -96,7 +100,8 @@ fn is_unseen(character: char) -> bool {
     let filler =
         matches!(u32::from(character), 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f | 0x2800 | 0x3164 | 0xffa0);
     let selector = matches!(u32::from(character), 0xfe00..=0xfe0f | 0xe0000..=0xe0fff);
-    // Behind a letter, vowel signs and the like, which have to be read, are not escaped; what cannot be printed is.
+    // Behind a letter, vowel signs and the like, which have to be read, are not escaped; what
+    // cannot be printed is.
     let printed = ['a', character].iter().collect::<String>().escape_debug().count() == 2;
     accent || filler || selector || !printed
 }

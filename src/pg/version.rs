@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 /// The major versions that drillyard knows how to drill.
 ///
-/// 13 is the oldest with `pg_verifybackup` and `pg_current_xact_id`; 19 is the newest whose output was seen.
+/// 13 is the oldest with `pg_verifybackup` and `pg_current_xact_id`; 19 is the newest whose output
+/// was seen.
 pub const SUPPORTED_MAJORS: std::ops::RangeInclusive<u32> = 13..=19;
 
-/// The newest release of each major version that drillyard was tested with. A release may change what verdicts rest on: one that is newer
-/// is warned of. `tests/releases.rs` compares it with the servers that the tests run on.
+/// The newest release of each major version that drillyard was tested with. A release may change
+/// what verdicts rest on: one that is newer is warned of. `tests/releases.rs` compares it with the
+/// servers that the tests run on.
 pub const NEWEST_TESTED: [Version; 4] = [
     Version { major: 13, minor: 16 },
     Version { major: 15, minor: 18 },
@@ -27,7 +29,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Why a release is to be warned of: it is newer than those that drillyard was tested with. None where its minor version is not known.
+    /// Why a release is to be warned of: it is newer than those that drillyard was tested with.
+    /// None if its minor version is not known.
     pub fn untested(self) -> Option<String> {
         if self.minor == 0 {
             return None;
@@ -56,7 +59,8 @@ impl fmt::Display for Version {
 impl FromStr for Version {
     type Err = VersionError;
 
-    /// Reads `17`, `17.2`, and what the programs print: `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+    /// Reads `17`, `17.2`, and what the programs print:
+    /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || VersionError(text.trim().to_owned());
         let word =

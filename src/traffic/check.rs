@@ -7,13 +7,13 @@ use tokio_postgres::types::Type;
 
 use super::values::{Values, field, number};
 use crate::ledger::{CheckScope, Ledger, LedgerColumns, LookupSummary, Observed, Verdict, column, compare};
-use crate::pg::TableName;
+use crate::pg::{TableName, error_message};
 
 /// Rows that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// What the server or the connection said.
-    #[error("the rows of {table} cannot be read: {}", said(.source))]
+    #[error("the rows of {table} cannot be read: {}", error_message(.source))]
     Server {
         /// The table.
         table: TableName,
@@ -21,7 +21,7 @@ pub enum CheckError {
         source: tokio_postgres::Error,
     },
     /// The session as a whole.
-    #[error("the rows cannot be read: {}", said(.0))]
+    #[error("the rows cannot be read: {}", error_message(.0))]
     Session(#[source] tokio_postgres::Error),
     /// What came is not what COPY sends.
     #[error("the rows of {table} cannot be read: the answer to COPY is garbled")]
@@ -29,11 +29,6 @@ pub enum CheckError {
         /// The table.
         table: TableName,
     },
-}
-
-/// What an error says, the server's own words first.
-fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.to_string())
 }
 
 /// Looks for every acknowledged transaction of `ledger` in its tables, and compares.

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::ledger::{LedgerColumns, column};
+use crate::pg::error_message;
 
 /// What is wrong with a ledger's columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +29,9 @@ pub async fn unresolved(columns: &LedgerColumns, client: &Client) -> Option<Unre
         let found = match client.prepare(&sql).await {
             Ok(statement) => statement.columns().first().map(|column| column.type_().clone()),
             Err(error) => {
-                let said = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
                 return Some(Unresolved {
                     title: format!("the ledger's column `{name}` of {table} cannot be read"),
-                    label: said,
+                    label: error_message(&error),
                     help: format!("name the column of {table} in which {parameter} stands"),
                 });
             }

@@ -67,12 +67,9 @@ pub const BACKENDS: &[&str] = &[];
 pub const LONG_COMMENTS: &[&str] = &[
     "ci/",
     "src/cli/",
-    "src/data/",
     "src/harness/",
     "src/journal/",
     "src/lib.rs",
-    "src/node/",
-    "src/pg/",
     "src/plan/",
     "src/prove/",
     "src/report/",

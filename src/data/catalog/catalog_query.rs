@@ -1,4 +1,5 @@
-//! Questions to the catalog about what belongs to tables: one batch, one round trip, names qualified in every answer.
+//! Questions to the catalog about what belongs to tables: one batch, one round trip, names
+//! qualified in every answer.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -21,10 +22,11 @@ pub(super) async fn major(client: &Client) -> Result<u32> {
     Ok(number / 10_000)
 }
 
-/// Runs `query` behind the common table expressions of cascade.sql, for these tables; its rows as texts, null as ''.
+/// Runs `query` behind the common table expressions of cascade.sql, for these tables; its rows as
+/// texts, null as ''.
 ///
-/// The session must not be in a transaction. Nothing is written, so it works on a standby too. The query waits for a
-/// lock where someone holds one on the tables: the deadline is the caller's.
+/// The session must not be in a transaction. Nothing is written, so it works on a standby too. The
+/// query waits for a lock where someone holds one on the tables: the deadline is the caller's.
 pub(super) async fn ask(client: &Client, tables: &[TableName], query: &str, doing: &str) -> Result<Vec<Vec<String>>> {
     ask_of(client, tables, &[], query, doing).await
 }
@@ -43,14 +45,15 @@ pub(super) async fn ask_of(
     Ok(rows.into_iter().skip(1).collect())
 }
 
-/// Runs a batch in a transaction of its own that writes nothing; all its rows as texts, null as ''. One round trip: a caller that
-/// gives up leaves no transaction open in the session.
+/// Runs a batch in a transaction of its own that writes nothing; all its rows as texts, null as ''.
+/// One round trip: a caller that gives up leaves no transaction open in the session.
 pub(super) async fn alone(client: &Client, batch: &str, doing: &str) -> Result<Vec<Vec<String>>> {
     let batch = format!("begin read only isolation level repeatable read; {batch}; commit");
     match client.simple_query(&batch).await {
         Ok(messages) => texts(messages, doing),
         Err(error) => {
-            // The first error is the one to tell; a broken connection can't be rolled back either.
+            // The first error is the one to report; a broken connection can't be rolled back
+            // either.
             let _ = client.batch_execute("rollback").await;
             Err(DataError::while_doing(doing)(error))
         }
@@ -70,8 +73,8 @@ fn question_of(tables: &[TableName], schemas: &[String], query: &str, major: u32
         .map(|table| format!("coalesce(to_regclass({})::oid, 0)", quote_literal(&table.quoted())))
         .collect();
     let named: Vec<String> = schemas.iter().map(|schema| quote_literal(schema)).collect();
-    // Names are found by the session's search_path, and shown by an empty one: every name outside pg_catalog is
-    // qualified then. JIT compilation would take longer than the whole query.
+    // Names are found by the session's search_path, and shown by an empty one: every name outside
+    // pg_catalog is qualified then. JIT compilation would take longer than the whole query.
     format!(
         "select set_config('drillyard.tables', array_to_string(array[{}]::oid[], ' '), true), set_config('drillyard.options', {}, true),
             set_config('drillyard.schemas', coalesce((select string_agg(oid::text, ' ') from pg_catalog.pg_namespace where nspname::text = any (array[{}]::text[])), ''), true);
@@ -98,7 +101,8 @@ pub(super) fn texts(messages: Vec<SimpleQueryMessage>, doing: &str) -> Result<Ve
     rows.map(texts).collect::<std::result::Result<_, _>>().map_err(DataError::while_doing(doing))
 }
 
-/// Keeps the lines meant for this version: those that end in `-- 15+` or `-- <15` are for some versions only.
+/// Keeps the lines meant for this version: those that end in `-- 15+` or `-- <15` are for some
+/// versions only.
 pub(super) fn for_version(sql: &str, major: u32) -> String {
     let meant = |line: &&str| match line.rsplit_once("-- ").map(|(_, condition)| condition) {
         Some(condition) => match (condition.strip_suffix('+'), condition.strip_prefix('<')) {

@@ -9,34 +9,39 @@ use crate::pg::TableName;
 
 const QUERY: &str = include_str!("dependents.sql");
 
-/// What else must be dumped so that some tables can come back as they were after a DROP TABLE ... CASCADE.
+/// What else must be dumped so that some tables can come back as they were after a DROP TABLE ...
+/// CASCADE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Dependents {
-    /// Relations to be named to pg_dump by further `--table` arguments: views on the tables and views on those,
-    /// materialized views, partitions, children.
+    /// Relations to be named to pg_dump by further `--table` arguments: views on the tables and
+    /// views on those, materialized views, partitions, children.
     #[serde(skip)]
     pub relations: Vec<TableName>,
-    /// Statements that bring the rest, to be run after the dump and in its transaction. Every name is qualified.
+    /// Statements that bring the rest, to be run after the dump and in its transaction. Every name
+    /// is qualified.
     pub sql: String,
-    /// Lines of pg_dump's output to be left out, each where it first stands: it attaches a partition that is dumped
-    /// without its parent before it adds the primary key, and so ends in "multiple primary keys". `sql` attaches it,
-    /// and with it its indexes.
+    /// Lines of pg_dump's output to be left out, each where it first stands: it attaches a
+    /// partition that is dumped without its parent before it adds the primary key, and so ends in
+    /// "multiple primary keys". `sql` attaches it, and with it its indexes.
     pub without: Vec<String>,
-    /// What would go and can't be brought back this way: a dump with dependents must fail and tell these.
+    /// What would go and can't be brought back this way: a dump with dependents must fail and name
+    /// these.
     pub unknown: Vec<String>,
-    /// What `relations` and `sql` bring, for people: `foreign key payments_order_id_fkey on shop.payments`.
+    /// What `relations` and `sql` bring, for people:
+    /// `foreign key payments_order_id_fkey on shop.payments`.
     pub summary: Vec<String>,
 }
 
 impl Dependents {
     /// Looks for all that depends on `tables`, directly or not; works on a standby too.
     ///
-    /// The session must not be in a transaction. An error where one of the tables does not exist.
+    /// The session must not be in a transaction. An error if one of the tables does not exist.
     pub async fn read(client: &Client, tables: &[TableName]) -> Result<Dependents> {
         Dependents::read_of(client, tables, &[]).await
     }
 
-    /// Looks for all outside of `schemas` that depends on what is in them: what DROP SCHEMA ... CASCADE takes and `pg_dump --schema` leaves out.
+    /// Looks for all outside of `schemas` that depends on what is in them: what DROP SCHEMA ...
+    /// CASCADE takes and `pg_dump --schema` leaves out.
     pub async fn read_of_schemas(client: &Client, schemas: &[String]) -> Result<Dependents> {
         Dependents::read_of(client, &[], schemas).await
     }
@@ -81,7 +86,8 @@ mod tests {
 
     const EVERYTHING: &str = include_str!("testing.sql");
 
-    /// DROP TABLE ... CASCADE, then what pg_dump and `Dependents` had said: the catalog is as before.
+    /// DROP TABLE ... CASCADE, then what pg_dump and `Dependents` had said: the catalog is as
+    /// before.
     async fn there_and_back(tables: &[&str]) -> Dependents {
         let server = Server::start().await;
         let client = server.connect("postgres").await;

@@ -1,4 +1,4 @@
-//! How two catalogs differ, and how that is told.
+//! How two catalogs differ, in words.
 
 use std::fmt;
 
@@ -23,13 +23,13 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// As [`Fact::table`].
     pub table: String,
-    /// As [`Fact::aspect`]; the relation's kind where a whole relation is missing or added.
+    /// As [`Fact::aspect`]; the relation's kind if a whole relation is missing or added.
     pub aspect: String,
     /// As [`Fact::name`].
     pub name: String,
-    /// The definition before; empty where it was not there.
+    /// The definition before; empty if it was not there.
     pub before: String,
-    /// The definition after; empty where it is not there.
+    /// The definition after; empty if it is not there.
     pub after: String,
 }
 
@@ -49,7 +49,8 @@ impl Difference {
             thing = format!("{thing} {}", self.name);
         }
         match tables {
-            // What a comment or a label is on has the relation in its name, and a schema is not the relation's.
+            // What a comment or a label is on has the relation in its name, and a schema is not the
+            // relation's.
             _ if matches!(
                 self.aspect.as_str(),
                 "comment" | "security label" | "owner of schema" | "grant on schema"
@@ -77,8 +78,9 @@ impl Difference {
     }
 }
 
-/// The differences as lines, a definition in one line: what was stands behind `-`, what is behind `+`. What is different in the same way in
-/// several relations, a partitioned table's partitions for instance, is told once.
+/// The differences as lines, a definition in one line: what was stands behind `-`, what is behind
+/// `+`. What is different in the same way in several relations, a partitioned table's partitions
+/// for instance, is reported once.
 pub fn told(differences: &[Difference]) -> Vec<String> {
     let mut groups: Vec<(&Difference, Vec<&str>)> = Vec::new();
     for difference in differences {
@@ -91,7 +93,7 @@ pub fn told(differences: &[Difference]) -> Vec<String> {
 }
 
 impl fmt::Display for Difference {
-    /// `- inbound foreign key payments_order_id_fkey on shop.payments of shop.orders: FOREIGN KEY ...`
+    /// `- inbound foreign key orders_id on shop.payments of shop.orders: FOREIGN KEY ...`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines(&[&self.table]).join("\n"))
     }

@@ -17,19 +17,24 @@ use crate::pg::TableName;
 const QUERY: &str = include_str!("catalog.sql");
 const READING: &str = "reading the catalog";
 
-/// The catalog's facts about some tables, and about all that DROP TABLE ... CASCADE would take with them: partitions,
-/// views, sequences, inbound foreign keys and so on. Without OIDs, every name qualified, in a stable order.
+/// The catalog's facts about some tables, and about all that DROP TABLE ... CASCADE would take with
+/// them: partitions, views, sequences, inbound foreign keys and so on. Without OIDs, every name
+/// qualified, in a stable order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Catalog {
-    /// The tables that were asked for and do not exist, or are an index, say, as they were asked for.
+    /// The tables that were asked for and do not exist, or are an index, say, as they were asked
+    /// for.
     pub absent: Vec<String>,
-    /// The relations that are described: the tables, their partitions and children, their views and sequences.
+    /// The relations that are described: the tables, their partitions and children, their views and
+    /// sequences.
     pub relations: Vec<Relation>,
     /// The facts.
     pub facts: Vec<Fact>,
-    /// What is not compared, since no version's documentation lets people set it: `column option x`, in order and once each.
+    /// What is not compared, since no version's documentation lets people set it:
+    /// `column option x`, in order and once each.
     pub not_compared: Vec<String>,
-    /// The sequences among the relations, and how far they have come; those that cycle are left out.
+    /// The sequences among the relations, and how far they have come; those that cycle are left
+    /// out.
     pub sequences: Vec<Sequence>,
     /// The large objects that the tables' rows refer to.
     pub large_objects: LargeObjects,
@@ -47,18 +52,19 @@ pub struct Relation {
 /// One thing that the catalog says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// The relation that it is about, qualified; empty for an object that belongs to none (a function, say).
+    /// The relation that it is about, qualified; empty for an object that belongs to none (a
+    /// function, say).
     pub table: String,
     /// What sort of fact: `column`, `inbound foreign key`, `grant` ...
     pub aspect: String,
-    /// The thing's name within the table; empty where there is only one.
+    /// The thing's name within the table; empty if there is only one.
     pub name: String,
     /// What it is, in SQL's words.
     pub definition: String,
 }
 
-/// Facts about what the tables use. Where these are missing or new, so is what uses them (a trigger, a column, a place in a publication),
-/// which says all.
+/// Facts about what the tables use. Where these are missing or new, so is what uses them (a
+/// trigger, a column, a place in a publication), which says all.
 const OF_WHAT_IS_USED: &[&str] = &[
     "options of publication",
     "owner of type",
@@ -74,7 +80,8 @@ impl Catalog {
         self.absent.contains(&table.to_string())
     }
 
-    /// Reads what the catalog says of `tables`; works on a standby too, and waits where someone has locked a table.
+    /// Reads what the catalog says of `tables`; works on a standby too, and waits if someone has
+    /// locked a table.
     ///
     /// The session must not be in a transaction.
     pub async fn read(client: &Client, tables: &[TableName]) -> Result<Catalog> {
@@ -96,8 +103,9 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Reads what is to be compared with this catalog of `tables`: what they have now, and what became of the relations that belonged to
-    /// them. A partition that was detached, for one, is not missing.
+    /// Reads what is to be compared with this catalog of `tables`: what they have now, and what
+    /// became of the relations that belonged to them. A partition that was detached, for one, is
+    /// not missing.
     ///
     /// The session must not be in a transaction.
     pub async fn read_again(&self, client: &Client, tables: &[TableName]) -> Result<Catalog> {
@@ -138,10 +146,10 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// In what `after` differs from `before`. A sequence that went on is no difference; one that went back is, and one that is behind the
-    /// numbers in a column that it serves.
+    /// In what `after` differs from `before`. A sequence that went on is no difference; one that
+    /// went back is, and one that is behind the numbers in a column that it serves.
     ///
-    /// Of a relation that is missing as a whole nothing else is told.
+    /// Of a relation that is missing as a whole nothing else is reported.
     pub fn compare(before: &Catalog, after: &Catalog) -> Vec<Difference> {
         let (old, new) = (before.names(), after.names());
         let mut found = Vec::new();
@@ -183,7 +191,7 @@ impl Catalog {
         for fact in after.facts.iter().filter(in_both).filter(|fact| !then.contains(&fact.key())) {
             found.push(fact.difference(DifferenceKind::Added, "", &fact.definition));
         }
-        // Where columns came or went, their order says nothing new.
+        // If columns came or went, their order says nothing new.
         let columns: BTreeSet<String> = found
             .iter()
             .filter(|d| d.aspect == "column" && d.kind != DifferenceKind::Changed)
@@ -222,8 +230,9 @@ impl Fact {
     }
 }
 
-/// `status IN ('a', 'b')` on a varchar column is shown in another way once it has been dumped and restored:
-/// `(ARRAY['a'::character varying, ...])::text[]` becomes `ARRAY[('a'::character varying)::text, ...]`. They are the same.
+/// `status IN ('a', 'b')` on a varchar column is shown in another way once it has been dumped and
+/// restored: `(ARRAY['a'::character varying, ...])::text[]` becomes
+/// `ARRAY[('a'::character varying)::text, ...]`. They are the same.
 fn settled(definition: &str) -> String {
     static CAST_ARRAY: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let element = r"'(?:[^']|'')*'::[a-z ]+(?:\(\d+\))?";

@@ -1,4 +1,5 @@
-//! Large objects that rows refer to: a column of type `oid`, or of a domain over it, holds their numbers, and no dependency tells of it.
+//! Large objects that rows refer to: a column of type `oid`, or of a domain over it, holds their
+//! numbers, and no dependency shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +12,11 @@ use crate::data::error::{DataError, Result};
 
 const READING: &str = "reading the large objects that rows refer to";
 
-/// How many numbers a line tells.
+/// How many numbers a line lists.
 const MOST: usize = 5;
 
-/// What is in large objects, for a `where loid in (...)` behind it: two that read the same have the same sum, whether zeros are stored or
-/// left out.
+/// What is in large objects, for a `where loid in (...)` behind it: two that read the same have the
+/// same sum, whether zeros are stored or left out.
 const SUMS: &str = "select loid, max(pageno::bigint * size + length(data)) as bytes,
     md5(coalesce(string_agg(pageno || ' ' || md5(page), ' ' order by pageno) filter (where page <> zeros), '')) as sum
     from pg_catalog.pg_largeobject
@@ -38,7 +39,8 @@ struct OidColumn {
     column: String,
     /// What asks for its values.
     query: String,
-    /// What is there of each large object, by its number; none where a row refers to one that is not there.
+    /// What is there of each large object, by its number; none if a row refers to one that is not
+    /// there.
     seen: BTreeMap<u32, Option<String>>,
 }
 
@@ -72,7 +74,8 @@ impl LargeObjects {
         format!("refs(number, oid) as materialized ({})", all.join(" union all "))
     }
 
-    /// Reads what the columns refer to. Those that are not there are of interest where they may have been there before.
+    /// Reads what the columns refer to. Those that are not there are of interest where they may
+    /// have been there before.
     pub(super) async fn read(&mut self, client: &Client, before: Option<&LargeObjects>) -> Result<()> {
         if self.columns.is_empty() {
             return Ok(());
@@ -100,8 +103,9 @@ impl LargeObjects {
         Ok(())
     }
 
-    /// A query whose rows are the lines of a psql script that brings these large objects: those that are there already with the same
-    /// contents stay as they are; where one is there with others, it ends in an error that names it.
+    /// A query whose rows are the lines of a psql script that brings these large objects: those
+    /// that are there already with the same contents stay as they are; if one is there with others,
+    /// it ends in an error that names it.
     pub fn script(&self) -> String {
         let begin = [
             r"\o /dev/null",
@@ -173,8 +177,8 @@ fn one_line(statement: &str) -> String {
     statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Of the large objects that rows refer to still: which are gone, and which are not as they were. What users brought or took with its row
-/// is no difference.
+/// Of the large objects that rows refer to still: which are gone, and which are not as they were.
+/// What users brought or took with its row is no difference.
 pub(super) fn compare(before: &LargeObjects, after: &LargeObjects) -> Vec<Difference> {
     let then = before.numbers();
     let mut told = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! What the catalog says of tables: their definitions, sequences, large objects, and what depends on them.
+//! What the catalog says of tables: their definitions, sequences, large objects, and what depends
+//! on them.
 
 mod catalog_query;
 mod dependents;

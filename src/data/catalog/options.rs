@@ -1,11 +1,13 @@
-//! Which options people can set on columns, tables, views and indexes. What else stands in the catalogs there is the server's own.
+//! Which options people can set on columns, tables, views and indexes. What else stands in the
+//! catalogs there is the server's own.
 
 /// The table of them, with its source.
 const TABLE: &str = include_str!("options.txt");
 
 /// One that the manual documents.
 struct Documented<'a> {
-    /// What it is set on: `column`, `table`, `view`, or an index access method that comes with PostgreSQL.
+    /// What it is set on: `column`, `table`, `view`, or an index access method that comes with
+    /// PostgreSQL.
     on: &'a str,
     /// Its name.
     name: &'a str,
@@ -20,7 +22,8 @@ fn documented() -> impl Iterator<Item = (Documented<'static>, &'static str)> {
     })
 }
 
-/// All that some version's documentation lets people set, as the catalog's query asks for it: `column.n_distinct table.fillfactor`.
+/// All that some version's documentation lets people set, as the catalog's query asks for it:
+/// `column.n_distinct table.fillfactor`.
 pub(super) fn settable() -> String {
     documented().map(|(one, _)| format!("{}.{}", one.on, one.name)).collect::<Vec<_>>().join(" ")
 }

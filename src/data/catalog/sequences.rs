@@ -26,7 +26,8 @@ pub struct Sequence {
 /// How far a sequence has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Position {
-    /// The last number that it handed out (with a cache, that some session may hand out); none where nobody took one.
+    /// The last number that it handed out (with a cache, that some session may hand out); none if
+    /// nobody took one.
     pub last: Option<i128>,
     /// The number that comes next.
     pub next: i128,
@@ -75,7 +76,8 @@ impl Sequence {
         ends.filter(|(_, most)| !self.before(*most, self.position.next))
     }
 
-    /// What is wrong with it now: it went back, or a column goes further than it. What was so before is no difference.
+    /// What is wrong with it now: it went back, or a column goes further than it. What was so
+    /// before is no difference.
     fn difference(&self, now: &Sequence) -> Option<Difference> {
         let back = now.before(now.position.next, self.position.next);
         let known = |column: &str| self.overtaken().any(|(known, _)| known == column);
@@ -84,11 +86,11 @@ impl Sequence {
         if !back && ends.is_empty() {
             return None;
         }
-        let mut after = now.position.told();
+        let mut after = now.position.in_words();
         if !ends.is_empty() {
             after = format!("{after}, but {}: the next inserts get numbers that are taken", ends.join(" and "));
         }
-        let before = if back { self.position.told() } else { String::new() };
+        let before = if back { self.position.in_words() } else { String::new() };
         let kind = if back { DifferenceKind::Changed } else { DifferenceKind::Added };
         let aspect = "sequence position".to_owned();
         Some(Difference { kind, table: self.name.clone(), aspect, name: String::new(), before, after })
@@ -96,22 +98,23 @@ impl Sequence {
 }
 
 impl Position {
-    fn told(&self) -> String {
+    fn in_words(&self) -> String {
         let last = self.last.map_or_else(|| "not used yet".to_owned(), |last| last.to_string());
         if self.seen.is_empty() { last } else { format!("{last} {}", self.seen) }
     }
 }
 
-/// In what the sequences that are in both differ. One that went on is no difference; nor is one that has another direction now, which
-/// its parameters tell.
+/// In what the sequences that are in both differ. One that went on is no difference; nor is one
+/// that has another direction now, which its parameters tell.
 pub(super) fn compare<'a>(before: &'a [Sequence], after: &'a [Sequence]) -> impl Iterator<Item = Difference> + 'a {
     let both = before.iter().filter_map(|then| Some((then, after.iter().find(|now| now.name == then.name)?)));
     let both = both.filter(|(then, now)| then.increment.signum() == now.increment.signum());
     both.filter_map(|(then, now)| then.difference(now))
 }
 
-/// Asks for all positions and ends, in one statement: what the statement sees in a column was handed out before it reads the sequence,
-/// so that users who go on meanwhile put nothing out of order. None where there are no sequences.
+/// Asks for all positions and ends, in one statement: what the statement sees in a column was
+/// handed out before it reads the sequence, so that users who go on meanwhile put nothing out of
+/// order. None if there are no sequences.
 pub(super) fn question(sequences: &[Sequence]) -> Option<String> {
     let mut parts = Vec::new();
     for (number, Sequence { name, increment, ends, .. }) in sequences.iter().enumerate() {
@@ -151,7 +154,8 @@ pub(super) async fn read(client: &Client, sequences: &mut [Sequence]) -> Result<
     }
 }
 
-/// The last number that each of these sequences has handed out; those that are not there, or that nobody used, are left out.
+/// The last number that each of these sequences has handed out; those that are not there, or that
+/// nobody used, are left out.
 pub async fn last_numbers(client: &Client, names: &[String]) -> Result<Vec<(String, i128)>> {
     let names: Vec<String> = names.iter().map(|name| format!("({})", quote_literal(name))).collect();
     let query = format!(
@@ -208,7 +212,8 @@ mod tests {
             client.batch_execute(change).await.unwrap_or_else(|e| panic!("{change}: {e:?}"));
             told(&Catalog::compare(&before, &Catalog::read(&client, &tables).await.expect("the catalog")))
         };
-        // Users who go on; the other half of the numbers, from another server; one that was behind already.
+        // Users who go on; the other half of the numbers, from another server; one that was behind
+        // already.
         let harmless = "insert into serial default values; insert into \"Falling\" default values; insert into halves values (1000);
             insert into cached default values; insert into ahead values (200); select setval('round', 1)";
         assert_eq!(told_after(harmless).await, Vec::<String>::new());

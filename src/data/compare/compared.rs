@@ -67,7 +67,7 @@ async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit:
     }
 }
 
-/// Names the rows that differ where the sums do.
+/// Names the rows that differ if the sums do.
 async fn named<A: Side>(
     first: &mut A,
     second: &mut Table<'_>,

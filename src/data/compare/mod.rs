@@ -1,4 +1,5 @@
-//! Rows compared: a table with the same one elsewhere, with what a generator makes, or with what was there at another time.
+//! Rows compared: a table with the same one elsewhere, with what a generator makes, or with what
+//! was there at another time.
 
 mod compared;
 

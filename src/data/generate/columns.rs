@@ -1,4 +1,5 @@
-//! The columns that `create_data` can fill: their SQL types, and how a value is made, in binary and as text.
+//! The columns that `create_data` can fill: their SQL types, and how a value is made, in binary and
+//! as text.
 
 use std::io::Write;
 
@@ -44,7 +45,7 @@ pub struct Columns(pub(in crate::data) Vec<Column>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", if column.is_empty() { String::new() } else { format!("column `{column}`: ") })]
 pub struct ColumnsError {
-    /// The column's name; empty where it is about all of them.
+    /// The column's name; empty if it is about all of them.
     pub column: String,
     /// What is wrong, and what would be right.
     pub reason: String,
@@ -54,7 +55,8 @@ const ALLOWED: &str = "smallint, integer, bigint, numeric(p,s), real, double pre
     timestamptz, timestamp, jsonb, bytea, each with `primary key` or `not null` behind it where wanted";
 
 impl Default for Columns {
-    /// `id bigint primary key, amount numeric(12,2) not null, note text, at timestamptz not null`, without nulls.
+    /// `id bigint primary key, amount numeric(12,2) not null, note text, at timestamptz not null`,
+    /// without nulls.
     fn default() -> Self {
         let column = |name: &str, sql: &str, kind, primary_key, not_null| Column {
             name: name.to_owned(),
@@ -155,7 +157,8 @@ fn column(name: &str, definition: &str) -> Result<Column, String> {
     Ok(Column { name: name.to_owned(), sql, kind, primary_key, not_null, nulls: !not_null })
 }
 
-/// 16 words; those behind the plain ones are there because they break what does not quote as it should.
+/// 16 words; those behind the plain ones are there because they break what does not quote as it
+/// should.
 const WORDS: [&str; 16] = [
     "amber",
     "birch",
@@ -211,7 +214,8 @@ impl Kind {
         }
     }
 
-    /// The value as `COPY ... (FORMAT binary)` has it, with its length; `count` is the row's number from 1 for a key.
+    /// The value as `COPY ... (FORMAT binary)` has it, with its length; `count` is the row's number
+    /// from 1 for a key.
     pub(in crate::data) fn binary(self, bits: u64, count: Option<u64>, out: &mut Vec<u8>) {
         let at = out.len();
         out.extend_from_slice(&[0; 4]);
@@ -279,7 +283,8 @@ impl Kind {
     }
 }
 
-/// The text of days since 2000-01-01, by the Gregorian calendar's cycle of four years, right until 2100.
+/// The text of days since 2000-01-01, by the Gregorian calendar's cycle of four years, right until
+/// 2100.
 fn date(days: u64, out: &mut Vec<u8>) {
     const BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let (cycle, rest) = (days / 1461, days % 1461);
@@ -305,7 +310,8 @@ fn numeric_text(digits: u64, scale: usize, out: &mut Vec<u8>) {
     out.insert(point, b'.');
 }
 
-/// numeric_send's form: digits of base 10,000 without zeros at either end, the weight of the first, and the scale.
+/// numeric_send's form: digits of base 10,000 without zeros at either end, the weight of the first,
+/// and the scale.
 fn numeric_binary(digits: u64, scale: u32, out: &mut Vec<u8>) {
     let mut rest = digits * 10_u64.pow((4 - scale % 4) % 4);
     let mut groups = [0_u16; 8];

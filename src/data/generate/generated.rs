@@ -43,7 +43,8 @@ impl Generated {
         Ok(())
     }
 
-    /// The numbers of the rows, from 0, whose keys are from one to before another; keys count from 1.
+    /// The numbers of the rows, from 0, whose keys are from one to before another; keys count from
+    /// 1.
     fn numbers(&self, from: i128, to: i128) -> (u64, u64) {
         let rows = i128::from(self.0.rows());
         let number = |key: i128| (key - 1).clamp(0, rows) as u64;

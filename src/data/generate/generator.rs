@@ -26,7 +26,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator of `rows` rows; an error where the primary key's type can't count so far.
+    /// A generator of `rows` rows; an error if the primary key's type can't count so far.
     pub fn new(table: TableName, columns: Columns, rows: u64, seed: u64) -> Result<Generator> {
         let most = match columns.primary_key().map(|key| key.kind) {
             Some(Kind::Smallint) => i16::MAX as u64,
@@ -49,8 +49,9 @@ impl Generator {
         &self.table
     }
 
-    /// What [`row_sum`](crate::data::row_sum) answers where the table holds exactly these rows. Computed on all the machine's processors,
-    /// in a second or so for 5 million rows: to be called from a thread that may block.
+    /// What [`row_sum`](crate::data::row_sum) answers if the table holds exactly these rows.
+    /// Computed on all the machine's processors, in a second or so for 5 million rows: to be called
+    /// from a thread that may block.
     pub fn checksum(&self) -> RowSum {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(self.rows / 10_000 + 1);
         let part = self.rows.div_ceil(threads);
@@ -68,8 +69,9 @@ impl Generator {
         })
     }
 
-    /// Makes the table, and its schema where that is missing, and fills it; with a second session in half the time. An
-    /// error where the table exists already. The primary key is built when the rows are there.
+    /// Makes the table, and its schema if that is missing, and fills it; with a second session in
+    /// half the time. An error if the table exists already. The primary key is built when the rows
+    /// are there.
     pub async fn load(&self, client: &Client, helper: Option<&Client>) -> Result<()> {
         let doing = format!("making {}", self.table);
         client.batch_execute(&self.create()).await.map_err(DataError::while_doing(&doing))?;
@@ -96,7 +98,8 @@ impl Generator {
     }
 
     fn create(&self) -> String {
-        // CREATE SCHEMA IF NOT EXISTS wants the right to create schemas even where there is nothing to do.
+        // CREATE SCHEMA IF NOT EXISTS wants the right to create schemas even where there is nothing
+        // to do.
         let schema = self.table.schema.as_ref().map_or(String::new(), |schema| {
             let create = format!("create schema {}", quote_identifier(schema));
             format!(
@@ -135,7 +138,8 @@ impl Generator {
         Ok(())
     }
 
-    /// Rows `from` to `to` as `COPY ... (FORMAT binary)`, in chunks; an empty one says that these were all.
+    /// Rows `from` to `to` as `COPY ... (FORMAT binary)`, in chunks; an empty one says that these
+    /// were all.
     fn chunks(&self, from: u64, to: u64, mut take: impl FnMut(Bytes) -> bool) {
         let mut chunk = Vec::with_capacity(CHUNK + 4096);
         chunk.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
@@ -161,7 +165,7 @@ impl Generator {
         }
     }
 
-    /// What a value is made from, and the row's number from 1 where it is that; nothing where it is null.
+    /// What a value is made from, and the row's number from 1 if it is that; nothing if it is null.
     fn value(&self, row: u64, number: usize, column: &Column) -> Option<(u64, Option<u64>)> {
         let place = scramble(self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_add((row << 11) | number as u64);
         let bits = scramble(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -38,8 +38,9 @@ impl Plan<'_> {
             merged.removed += self.live.exactly("removing rows", &delete, deletes).await?;
         }
         if moved > 0 {
-            // Values that are exchanged: no row may hold what another one is to get, so all go before the first comes back, in one statement, so
-            // that no foreign key sees them gone. What foreign keys would do was looked at before.
+            // Values that are exchanged: no row may hold what another one is to get, so all go
+            // before the first comes back, in one statement, so that no foreign key sees them gone.
+            // What foreign keys would do was looked at before.
             let exchange = format!(
                 "with gone as (delete from {relation} t using pg_temp.{PLAN} p where p.act = 'u' and p.moved and {in_table} returning 1)
                 insert into {relation} ({all}) overriding system value select {of_final} from pg_temp.{FINAL} f join pg_temp.{PLAN} p on {planned}

@@ -5,7 +5,7 @@
 pub(super) enum Case {
     /// It changed these columns.
     Changed,
-    /// It deleted the row. Where only `good` is known: the row is missing or different now.
+    /// It deleted the row. If only `good` is known, the row is missing or different now.
     Deleted,
     /// It inserted the row.
     Inserted,

@@ -1,4 +1,5 @@
-//! What the server demands of the rows of a table, and of the rows of other tables that refer to it.
+//! What the server demands of the rows of a table, and of the rows of other tables that refer to
+//! it.
 
 use tokio_postgres::{Client, Error, Row};
 
@@ -66,7 +67,7 @@ pub(super) struct Link {
 pub(super) enum Action {
     /// It refuses the change.
     Refuse {
-        /// Even where another row has taken the place.
+        /// Even if another row has taken the place.
         at_once: bool,
     },
     /// They go, or change, with it.

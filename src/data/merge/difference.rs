@@ -1,9 +1,11 @@
-//! The rows in which two servers' tables differ, found on the way: what is the same on both is not loaded anywhere.
+//! The rows in which two servers' tables differ, found on the way: what is the same on both is not
+//! loaded anywhere.
 //!
-//! Both are read in the order in which they lie on disk, and compared place by place (`ctid`), byte by byte. Two servers that were
-//! recovered from one backup have every row that nobody touched at the same place, so that nothing has to be sorted, whatever the
-//! key is. Where they have not (one was loaded from a dump) more rows are taken for different than are, which costs time and
-//! changes nothing: the merge itself compares by key.
+//! Both are read in the order in which they lie on disk, and compared place by place (`ctid`), byte
+//! by byte. Two servers that were recovered from one backup have every row that nobody touched at
+//! the same place, so that nothing has to be sorted, whatever the key is. If they have not (one was
+//! loaded from a dump) more rows are taken for different than are, which costs time and changes
+//! nothing: the merge itself compares by key.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -29,8 +31,8 @@ pub(super) struct Difference {
     pub(super) loaded: u64,
 }
 
-/// Loads the rows in which `first` and `second` differ in the session `into`, which has these tables: those of the first into [`GOOD`],
-/// those of the second, where `both`, into [`BAD`].
+/// Loads the rows in which `first` and `second` differ in the session `into`, which has these
+/// tables: those of the first into [`GOOD`], those of the second, if `both`, into [`BAD`].
 pub(super) async fn load(
     first: (&Side<'_>, &Shape),
     second: (&Side<'_>, &Shape),
@@ -125,7 +127,8 @@ impl Rows {
     }
 }
 
-/// The place in front of a row, `(block,offset)` and a tab, as a number that sorts as places do; and its length.
+/// The place in front of a row, `(block,offset)` and a tab, as a number that sorts as places do;
+/// and its length.
 fn place(text: &[u8]) -> Option<(u64, usize)> {
     let mut place = [0_u64; 2];
     let mut part = 0;
@@ -180,7 +183,8 @@ impl Out {
     }
 }
 
-/// Rows of the second table, in a file until those of the first are loaded: a session takes one COPY at a time.
+/// Rows of the second table, in a file until those of the first are loaded: a session takes one
+/// COPY at a time.
 struct Aside {
     file: BufWriter<File>,
     rows: u64,

@@ -29,7 +29,8 @@ pub enum MergeError {
     /// There are conflicts that cannot be decided for `good`.
     #[error("there are conflicts that cannot be decided")]
     Undecided(Box<Merged>),
-    /// Rows refer to rows of another table that are missing, and not because users have deleted them.
+    /// Rows refer to rows of another table that are missing, and not because users have deleted
+    /// them.
     #[error("{rows} rows of {table} are missing that rows refer to ({constraint})")]
     Parents {
         /// The other table.

@@ -1,4 +1,5 @@
-//! What else would happen when rows of the table are written: triggers, and foreign keys that act on other tables.
+//! What else would happen when rows of the table are written: triggers, and foreign keys that act
+//! on other tables.
 
 use tokio_postgres::Client;
 
@@ -8,7 +9,8 @@ use super::sql::Statements;
 use crate::data::error::{DataError, Result};
 use crate::pg::quote_identifier;
 
-/// Conditions on a row `t`: whether rows refer to it that would be deleted or changed with it, or would refer to nothing.
+/// Conditions on a row `t`: whether rows refer to it that would be deleted or changed with it, or
+/// would refer to nothing.
 pub(super) async fn references(client: &Client, statements: &Statements<'_>) -> Result<Vec<String>> {
     let (shape, inserted) = (statements.shape, statements.rows(Case::Inserted, "i"));
     let columns = |of: &str, attributes: &str| {
@@ -44,7 +46,8 @@ pub(super) async fn references(client: &Client, statements: &Statements<'_>) -> 
     Ok(rows.iter().map(condition).collect())
 }
 
-/// The table's triggers, which must not fire while rows become what they were: those for foreign keys do.
+/// The table's triggers, which must not fire while rows become what they were: those for foreign
+/// keys do.
 pub(super) struct Triggers {
     off: String,
     on: String,
@@ -80,7 +83,7 @@ impl Triggers {
         client.batch_execute(&self.off).await
     }
 
-    /// Judges what foreign keys have put off, and lets the triggers act again as they did.
+    /// Checks what foreign keys have put off, and lets the triggers act again as they did.
     pub(super) async fn enable(&self, client: &Client) -> std::result::Result<(), tokio_postgres::Error> {
         client.batch_execute(&format!("set constraints all immediate; {}", self.on)).await
     }

@@ -17,12 +17,14 @@ pub(super) struct Live<'a> {
 }
 
 impl Live<'_> {
-    /// Milliseconds until a little before the deadline, so that the server ends what takes too long and says so.
+    /// Milliseconds until a little before the deadline, so that the server ends what takes too long
+    /// and says so.
     fn left(&self) -> u128 {
         self.deadline.saturating_duration_since(Instant::now()).as_millis().saturating_sub(50).max(1)
     }
 
-    /// Settings under which every server writes a value in the same way, reads a table in its order, and ends in time.
+    /// Settings under which every server writes a value in the same way, reads a table in its
+    /// order, and ends in time.
     pub(super) async fn prepare(&self, client: &Client) -> Result<(), MergeError> {
         let stable = STABLE.replace("set local", "set");
         let left = self.left();
@@ -45,14 +47,15 @@ impl Live<'_> {
         self.client.query_one(query, &[]).await.map_err(refused(doing))
     }
 
-    /// Has the server end the next statement in time: one that goes on when nobody waits for it would hold the lock.
+    /// Has the server end the next statement in time: one that goes on when nobody waits for it
+    /// would hold the lock.
     async fn limit(&self, doing: &'static str) -> Result<(), MergeError> {
         let limit = format!("set statement_timeout = {}", self.left());
         self.client.batch_execute(&limit).await.map_err(refused(doing))
     }
 
-    /// Runs a statement, and fails where it does not do as much as was counted, in the same transaction and under the same lock: a
-    /// rule of the table may have made something else of it.
+    /// Runs a statement, and fails if it does not do as much as was counted, in the same
+    /// transaction and under the same lock: a rule of the table may have made something else of it.
     pub(super) async fn exactly(&self, doing: &'static str, statement: &str, rows: u64) -> Result<u64, MergeError> {
         let done = self.execute(doing, statement).await?;
         match done == rows {
@@ -69,8 +72,8 @@ impl Live<'_> {
         self.client.batch_execute(statements).await.map_err(refused(doing))
     }
 
-    /// Begins the transaction. From here on to its end users can read the table and not write to it, so that what is seen is what is
-    /// changed.
+    /// Begins the transaction. From here on to its end users can read the table and not write to
+    /// it, so that what is seen is what is changed.
     pub(super) async fn lock(&self, relation: &str) -> Result<(), MergeError> {
         let left = self.left();
         let lock = format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Merged {
     /// Rows of `good` that were read.
     pub good_rows: u64,
-    /// Rows of `bad` that were read, or of `into` where there is no `bad`.
+    /// Rows of `bad` that were read, or of `into` if there is no `bad`.
     pub other_rows: u64,
     /// Rows that the mistake changed.
     pub changed: u64,
@@ -26,9 +26,11 @@ pub struct Merged {
     pub removed: u64,
     /// Rows in which there was nothing left to do.
     pub already: u64,
-    /// Values, and rows that are gone or referred to, that users have changed as well as the mistake.
+    /// Values, and rows that are gone or referred to, that users have changed as well as the
+    /// mistake.
     pub conflicts: u64,
-    /// So many of them are what the server would refuse: values that are taken, rows that refer to nothing.
+    /// So many of them are what the server would refuse: values that are taken, rows that refer to
+    /// nothing.
     pub refused: u64,
     /// The rows that they are in.
     pub conflict_rows: u64,

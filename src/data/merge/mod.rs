@@ -1,8 +1,10 @@
-//! What a mistake did to a table is taken back, column by column; what users wrote since stays: a three-way merge by key.
+//! What a mistake did to a table is taken back, column by column; what users wrote since stays: a
+//! three-way merge by key.
 //!
-//! The base is `good`, a server recovered to just before the mistake; `bad`, recovered to just after it, shows what the mistake did;
-//! `into` is the live server. Only the rows in which `good` and `bad` differ are loaded into `into`, as a temporary table, and
-//! everything else is SQL there: no rows are kept in drillyard's memory.
+//! The base is `good`, a server recovered to just before the mistake; `bad`, recovered to just
+//! after it, shows what the mistake did; `into` is the live server. Only the rows in which `good`
+//! and `bad` differ are loaded into `into`, as a temporary table, and everything else is SQL there:
+//! no rows are kept in drillyard's memory.
 
 mod apply;
 mod case;

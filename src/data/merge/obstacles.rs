@@ -1,7 +1,8 @@
 //! Rows that the server would refuse: found before it does, all of them, in SQL.
 //!
-//! Names: [`FINAL`] has the rows as they are to become, with the table's own columns, and [`PLAN`] the key of each row that is written, with
-//! what is done to it (`u`, `i` or `d`); [`OBSTACLES`] has a row for each pair of a planned row and what stands in its way.
+//! Names: [`FINAL`] has the rows as they are to become, with the table's own columns, and [`PLAN`]
+//! the key of each row that is written, with what is done to it (`u`, `i` or `d`); [`OBSTACLES`]
+//! has a row for each pair of a planned row and what stands in its way.
 
 use super::constraints::{Action, Constraint, Demand, Link};
 use super::sql::Statements;
@@ -149,7 +150,8 @@ impl Search<'_> {
         )
     }
 
-    /// Marks the rows between which values are exchanged, or handed on: the server, which looks at one row after the other, would refuse that.
+    /// Marks the rows between which values are exchanged, or handed on: the server, which looks at
+    /// one row after the other, would refuse that.
     pub(super) fn mark_moved(&self) -> Option<String> {
         let Demand::Alone { expressions, operators, predicate, nulls_too, at_once: true, .. } = &self.constraint.demand
         else {
@@ -232,7 +234,8 @@ impl Search<'_> {
         let own = Self::quoted(&self.constraint.columns);
         let equal = and(link.operators.iter().enumerate().map(|(at, operator)| format!("x.e{at} {operator} r.e{at}")));
         let texts = |alias: &str| comma((0..own.len()).map(|at| format!("{alias}.e{at}::text collate \"C\"")));
-        // What is changed by a cascade follows, unless the row is removed and put back in the place of an update.
+        // What is changed by a cascade follows, unless the row is removed and put back in the place
+        // of an update.
         let only = if action == Action::Cascade { "n.moved" } else { "true" };
         format!(
             "select {}, {{place}}, n.act, {}, null::text[], false from {} x join {} n on {} and n.act = 'u' and {only}

@@ -18,18 +18,18 @@ use crate::pg::quote_identifier;
 const ROUNDS: usize = 100;
 
 impl Plan<'_> {
-    /// Finds all that the server would refuse, and takes it out of the plan or, where conflicts are decided for `good`, out of the way.
-    /// False where nothing is to be done at all.
+    /// Finds all that the server would refuse, and takes it out of the plan or, if conflicts are
+    /// decided for `good`, out of the way. False if nothing is to be done at all.
     pub(super) async fn resolve(&self, merged: &mut Merged) -> Result<bool, MergeError> {
-        let mut told = BTreeSet::new();
-        // Where nothing is done anyway, all conflicts are told.
+        let mut listed = BTreeSet::new();
+        // If nothing is done anyway, all conflicts are told.
         let ordinary = if self.on_conflict == OnConflict::Fail { merged.conflicts } else { 0 };
         for _ in 0..ROUNDS {
             if self.search().await? == 0 {
                 self.drop_what_is_the_same().await?;
                 return Ok(true);
             }
-            let stuck = self.tell(merged, &mut told).await?;
+            let stuck = self.list(merged, &mut listed).await?;
             if ordinary == 0 {
                 self.without_parents().await?;
             }
@@ -61,8 +61,9 @@ impl Plan<'_> {
         Ok(found)
     }
 
-    /// Counts the obstacles as conflicts, and shows the first. Whether there are some that not even `take` can decide.
-    async fn tell(&self, merged: &mut Merged, told: &mut BTreeSet<(usize, Vec<String>)>) -> Result<bool, MergeError> {
+    /// Counts the obstacles as conflicts, and shows the first. Whether there are some that not even
+    /// `take` can decide.
+    async fn list(&self, merged: &mut Merged, listed: &mut BTreeSet<(usize, Vec<String>)>) -> Result<bool, MergeError> {
         let query = format!(
             "select distinct on (place, key) place, {} as key, act::text, shown, other, planned from pg_temp.{OBSTACLES} o
             order by place, key, planned desc",
@@ -76,7 +77,7 @@ impl Plan<'_> {
             let key: Vec<String> = row.get(1);
             let Some(constraint) = self.constraints.get(place) else { continue };
             stuck |= row.get::<_, bool>(5) || !matches!(constraint.demand, Demand::Alone { .. });
-            if !told.insert((place, key.clone())) {
+            if !listed.insert((place, key.clone())) {
                 continue;
             }
             merged.conflicts += 1;
@@ -94,7 +95,8 @@ impl Plan<'_> {
         Ok(stuck)
     }
 
-    /// Fails where rows refer to others that the mistake itself has taken away: those come first, whatever becomes of conflicts.
+    /// Fails if rows refer to others that the mistake itself has taken away: those come first,
+    /// whatever becomes of conflicts.
     async fn without_parents(&self) -> Result<(), MergeError> {
         for (place, constraint) in self.constraints.iter().enumerate() {
             let Demand::Parent(link) = &constraint.demand else { continue };
@@ -134,7 +136,8 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Leaves live rows as they are: rows are not put back or removed, and of rows that are there the columns in question stay.
+    /// Leaves live rows as they are: rows are not put back or removed, and of rows that are there
+    /// the columns in question stay.
     async fn withdraw(&self) -> Result<(), MergeError> {
         let s = self.statements;
         let own: Vec<String> = s.keys().map(|(_, name)| format!("f.{name}")).collect();
@@ -150,7 +153,8 @@ impl Plan<'_> {
                 .map(|name| quote_identifier(name))
                 .map(|name| format!("{name} = t.{name}"))
                 .collect();
-            // What a check says of a row may be untrue of it as it is; and what is computed is put right by nothing else.
+            // What a check says of a row may be untrue of it as it is; and what is computed is
+            // restored by nothing else.
             if matches!(constraint.demand, Demand::Check(_)) || set.len() < constraint.columns.len() {
                 whole.push(format!("o.place = {place}"));
                 continue;

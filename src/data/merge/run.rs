@@ -36,7 +36,7 @@ pub struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// Merges. `progress` is told what is being done.
+    /// Merges. `progress` hears what is being done.
     pub async fn run(&self, mut progress: impl FnMut(&str)) -> Result<Merged, MergeError> {
         progress("the columns of the tables");
         let (compared, with_bad) = match &self.compared {
@@ -79,7 +79,7 @@ impl Merge<'_> {
         let failed = merged.conflicts > 0 && self.on_conflict == OnConflict::Fail;
         let ended = match &done {
             Ok(()) if !failed => into.batch_execute("commit").await.map_err(refused("committing")),
-            // The first error is the one to tell.
+            // The first error is the one to report.
             _ => {
                 let _ = into.batch_execute("rollback").await;
                 Ok(())

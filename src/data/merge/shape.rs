@@ -52,8 +52,8 @@ pub(super) struct Shape {
     pub(super) relation: String,
     /// The key's columns, in the scenario's order.
     pub(super) key: Vec<Column>,
-    /// The other columns that hold data of their own, and those of the key of which `=` does not see all: those that are computed are
-    /// left to the server.
+    /// The other columns that hold data of their own, and those of the key of which `=` does not
+    /// see all: those that are computed are left to the server.
     pub(super) columns: Vec<Column>,
     /// The tables that hold the rows: itself, or its partitions.
     pub(super) leaves: Vec<String>,
@@ -109,20 +109,20 @@ impl Shape {
         Ok(Shape { relation, key: keys, columns, leaves, all })
     }
 
-    /// Fails where another server's table has other columns than `into`'s, which this one is.
+    /// Fails if another server's table has other columns than `into`'s, which this one is.
     pub(super) fn same_as(&self, into: &str, other: &Shape, side: &str) -> Result<(), MergeError> {
         let find = |shape: &Shape, name: &str| shape.all.iter().find(|column| column.name == name).cloned();
-        let told = |column: &Column| format!("{}{}", column.kind, if column.generated { ", generated" } else { "" });
+        let kind = |column: &Column| format!("{}{}", column.kind, if column.generated { ", generated" } else { "" });
         let mut wrong = Vec::new();
         for column in &self.all {
             match find(other, &column.name) {
                 None => wrong.push(format!("`{}` is not there on `{side}`", column.name)),
-                Some(theirs) if told(&theirs) != told(column) => {
+                Some(theirs) if kind(&theirs) != kind(column) => {
                     wrong.push(format!(
                         "`{}` is {} on `{side}` and {} on `{into}`",
                         column.name,
-                        told(&theirs),
-                        told(column)
+                        kind(&theirs),
+                        kind(column)
                     ));
                 }
                 Some(_) => {}
@@ -171,7 +171,8 @@ fn other_kind(kind: &str, has_children: bool) -> Option<&'static str> {
     }
 }
 
-/// Why these columns do not tell one row from all others: a unique index on them, whole and without nulls, would.
+/// Why these columns do not tell one row from all others: a unique index on them, whole and without
+/// nulls, would.
 async fn not_a_key(client: &Client, relation: &str, key: &[Column]) -> Result<Option<Misfit>, tokio_postgres::Error> {
     let rows = client
         .query(

@@ -1,7 +1,8 @@
 //! The merge's SQL, made for one table.
 //!
-//! Names: [`GOOD`] and [`BAD`] have the columns `k0`, `k1` ... (the key) and `c0`, `c1` ... (the others); [`CHANGED`] has the key, and for
-//! each column that the mistake touched its good value `g3` and its bad one `b3`; `t` is the table itself; `x` are the rows of a [`Case`].
+//! Names: [`GOOD`] and [`BAD`] have the columns `k0`, `k1` ... (the key) and `c0`, `c1` ... (the
+//! others); [`CHANGED`] has the key, and for each column that the mistake touched its good value
+//! `g3` and its bad one `b3`; `t` is the table itself; `x` are the rows of a [`Case`].
 
 use tokio_postgres::Row;
 
@@ -12,7 +13,8 @@ use super::tables::{BAD, CHANGED, GOOD};
 use super::words::{Cell, describe_cell, describe_gone};
 use crate::pg::{quote_identifier, shown_value};
 
-/// Up to how many columns that were touched [`CHANGED`] is made: each is there twice, in rows that have to fit into a page.
+/// Up to how many columns that were touched [`CHANGED`] is made: each is there twice, in rows that
+/// have to fit into a page.
 const NARROW: usize = 60;
 
 /// How many characters of a value are read to be shown.
@@ -23,7 +25,8 @@ pub(super) struct Statements<'a> {
     pub(super) shape: &'a Shape,
     /// The columns that the mistake changed in any row, by their place in the shape.
     pub(super) touched: Vec<usize>,
-    /// Whether there are rows of `bad`: without, every row of `good` that was loaded is missing or different.
+    /// Whether there are rows of `bad`: without, every row of `good` that was loaded is missing or
+    /// different.
     pub(super) with_bad: bool,
     /// Whether conflicts are decided for `good`.
     pub(super) take: bool,
@@ -31,11 +34,13 @@ pub(super) struct Statements<'a> {
     pub(super) references: Vec<String>,
 }
 
-/// Whether two expressions for a column have different values: nulls are values here, and `1.0` is not `1.00`.
+/// Whether two expressions for a column have different values: nulls are values here, and `1.0` is
+/// not `1.00`.
 pub(super) fn differs(column: &Column, a: &str, b: &str) -> String {
     match column.exact {
         true => format!("({a} is distinct from {b})"),
-        // What an update changes that `=` does not see (json, citext, numeric's scale) is a change all the same.
+        // What an update changes that `=` does not see (json, citext, numeric's scale) is a change
+        // all the same.
         false => format!("({} collate \"C\" is distinct from {} collate \"C\")", column.text(a), column.text(b)),
     }
 }
@@ -107,13 +112,15 @@ impl Statements<'_> {
         self.touched.len() <= NARROW
     }
 
-    /// How many rows the mistake changed, deleted and inserted; and for each column whether it was changed in any row.
+    /// How many rows the mistake changed, deleted and inserted; and for each column whether it was
+    /// changed in any row.
     pub(super) fn survey(&self) -> String {
         let changed: Vec<String> =
             self.columns().map(|(at, c)| differs(c, &self.of("g", at), &self.of("b", at))).collect();
         let touched =
             (1..=changed.len()).map(|at| format!("coalesce(bool_or(s.both_there and s.changed[{at}]), false)"));
-        // Two tables can have more columns than a row: nothing is aggregated but what is computed of each pair.
+        // Two tables can have more columns than a row: nothing is aggregated but what is computed
+        // of each pair.
         format!(
             "select count(*) filter (where s.both_there and true = any (s.changed)), count(*) filter (where s.deleted), \
              count(*) filter (where s.inserted), array[{}]::bool[] from (
@@ -126,8 +133,8 @@ impl Statements<'_> {
         )
     }
 
-    /// Settings under which no pair of rows is kept, which could have more columns than a row can: for a merge that has no table of the
-    /// rows that the mistake changed.
+    /// Settings under which no pair of rows is kept, which could have more columns than a row can:
+    /// for a merge that has no table of the rows that the mistake changed.
     pub(super) fn pair_by_pair(&self) -> String {
         let keys = self.keys().map(|(at, _)| format!("k{at}")).collect::<Vec<_>>().join(", ");
         format!(
@@ -182,7 +189,7 @@ impl Statements<'_> {
         }
     }
 
-    /// For each column of a case: whether it can be put right, is right already, or is in conflict.
+    /// For each column of a case: whether it can be restored, is right already, or is in conflict.
     fn states(&self, case: Case) -> Vec<[String; 3]> {
         let no = || "false".to_owned();
         let state = |(at, column, good, bad): (usize, &Column, String, String)| {
@@ -225,8 +232,9 @@ impl Statements<'_> {
         any(&conditions)
     }
 
-    /// Counts a case, in this order: rows that are gone from `into`; rows to be updated or deleted; rows in conflict; cells to be put
-    /// right; cells in conflict; rows in which nothing is left to do.
+    /// Counts a case, in this order: rows that are gone from `into`; rows to be updated or deleted;
+    /// rows in conflict; cells to be put right; cells in conflict; rows in which nothing is left to
+    /// do.
     pub(super) fn count(&self, case: Case) -> String {
         let states = self.states(case);
         let here = "t.tableoid is not null";
@@ -265,8 +273,9 @@ impl Statements<'_> {
         )
     }
 
-    /// The first rows in conflict: the key's values; whether the row is gone; whether it is referred to; then of all cells whether they
-    /// are in conflict, and their good, their bad and their present values.
+    /// The first rows in conflict: the key's values; whether the row is gone; whether it is
+    /// referred to; then of all cells whether they are in conflict, and their good, their bad and
+    /// their present values.
     pub(super) fn conflicts(&self, case: Case, limit: usize) -> String {
         let states = self.states(case);
         let cells = self.cells(case);
@@ -284,7 +293,8 @@ impl Statements<'_> {
         let (good, bad) = (side(&|cell| cell.2.clone()), side(&|cell| cell.3.clone()));
         let now = side(&|(at, ..)| self.t(*at));
         let referenced = if case == Case::Inserted { any(&self.references) } else { "false".to_owned() };
-        // Whatever the mistake deleted and is gone is put back; whatever it inserted and is gone is right already.
+        // Whatever the mistake deleted and is gone is put back; whatever it inserted and is gone is
+        // right already.
         let gone = if case == Case::Changed { "t.tableoid is null" } else { "false" };
         let order: Vec<String> = self.keys().map(|(at, _)| format!("x.k{at}")).collect();
         format!(
@@ -318,13 +328,13 @@ impl Statements<'_> {
             let cells: Vec<Cell<'_>> = cells.map(|(_, cell)| cell).collect();
             return vec![conflict(describe_gone(&cells))];
         }
-        let told: Vec<Conflict> = cells
+        let found: Vec<Conflict> = cells
             .filter(|(differs, _)| *differs)
             .map(|(_, cell)| conflict(describe_cell(case, self.with_bad, &cell)))
             .collect();
-        match told.is_empty() && referenced {
+        match found.is_empty() && referenced {
             true => vec![conflict("the mistake inserted the row, and rows of other tables refer to it now".to_owned())],
-            false => told,
+            false => found,
         }
     }
 
@@ -357,8 +367,8 @@ impl Statements<'_> {
         )
     }
 
-    /// Puts whole rows back that are not there: those that the mistake deleted or, to decide a conflict, those that it changed and
-    /// users have deleted since.
+    /// Puts whole rows back that are not there: those that the mistake deleted or, to decide a
+    /// conflict, those that it changed and users have deleted since.
     pub(super) fn insert(&self, case: Case) -> String {
         let relation = &self.shape.relation;
         let names = self.shape.names().join(", ");

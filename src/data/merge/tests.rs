@@ -12,7 +12,8 @@ use super::*;
 use crate::pg::{ColumnName, TableName};
 use crate::testing::Server;
 
-/// `good`, `bad` and `into` as databases of one server, each with two sessions: one for the merge, one to look.
+/// `good`, `bad` and `into` as databases of one server, each with two sessions: one for the merge,
+/// one to look.
 struct Three {
     _server: Server,
     sessions: [Client; 3],
@@ -73,7 +74,8 @@ impl Three {
         self.merge_within(table, key, with_bad, on_conflict, Duration::from_secs(60)).await
     }
 
-    /// Merges `t` in less and less of a hurry, until it is that which takes the time which is meant to.
+    /// Merges `t` in less and less of a hurry, until it is that which takes the time which is meant
+    /// to.
     async fn out_of_time(&self, meant: impl Fn(&MergeError) -> bool) -> MergeError {
         let mut within = Duration::from_millis(300);
         loop {
@@ -124,7 +126,8 @@ type Key = (usize, usize);
 type Values = [usize; 3];
 type Rows = BTreeMap<Key, Values>;
 
-/// What may stand in each column: an integer, a json (without `=`), and a numeric (whose `=` does not see all).
+/// What may stand in each column: an integer, a json (without `=`), and a numeric (whose `=` does
+/// not see all).
 const VALUES: [[&str; 4]; 3] =
     [["1", "2", "3", "null"], ["'{}'", "'[1]'", "'[ 1 ]'", "null"], ["1.0", "1.00", "2", "null"]];
 const COLUMNS: [&str; 3] = ["\"A a\"", "j", "n"];
@@ -194,7 +197,7 @@ fn different(a: &Values, b: &Values) -> u64 {
     a.iter().zip(b).filter(|(a, b)| a != b).count() as u64
 }
 
-/// The merge in a few lines, as the manual page has it. None where there is nothing to take back.
+/// The merge in a few lines, as the manual page has it. None if there is nothing to take back.
 fn model(good: &Rows, bad: Option<&Rows>, now: &Rows, take: bool) -> Option<(Rows, Expected)> {
     let (mut rows, mut expected) = (now.clone(), Expected::default());
     let keys: std::collections::BTreeSet<&Key> = good.keys().chain(bad.into_iter().flat_map(BTreeMap::keys)).collect();
@@ -367,8 +370,8 @@ fn the_merge_does_what_its_model_does() {
     runtime.block_on(async { drop(three) });
 }
 
-/// What stands around a table: an identity that is always generated, a trigger that falsifies, one that is always on, one that is off,
-/// and foreign keys from it and to it.
+/// What stands around a table: an identity that is always generated, a trigger that falsifies, one
+/// that is always on, one that is off, and foreign keys from it and to it.
 const SHOP: &str = "create table client (id int primary key);
     create table orders (id int generated always as identity primary key, client int references client, status text, email text unique,
         seen int default 0);
@@ -516,7 +519,7 @@ async fn conflicts_are_told_row_by_row() {
     ];
     assert_eq!(told, expected);
     assert_eq!((merged.conflicts, merged.conflict_rows), (7, 6));
-    // Many are counted, and the first are told.
+    // Many are counted, and the first are listed.
     three.users("update t set a = 'users' where id <= 30").await;
     let error = three.merge("t", &["id"], true, OnConflict::Fail).await.expect_err("conflicts");
     let MergeError::Conflicts(merged) = error else { panic!("{error:?}") };

@@ -1,4 +1,5 @@
-//! The transaction that changes the live server: straight away if nothing stands in the way, else by a plan.
+//! The transaction that changes the live server: straight away if nothing stands in the way, else
+//! by a plan.
 
 use tokio_postgres::Client;
 
@@ -55,7 +56,7 @@ impl Transaction<'_> {
         }
         let made = counted.iter().map(|(case, _)| *case).collect::<Vec<_>>();
         if merged.conflicts > 0 && self.on_conflict == OnConflict::Fail {
-            // Those that the server would find are told with the others.
+            // Those that the server would find are listed with the others.
             return self.plan(made).await?.resolve(merged).await.map(drop);
         }
         let client = self.live.client;
@@ -96,13 +97,15 @@ impl Transaction<'_> {
         })
     }
 
-    /// Does it all, as if the server would refuse nothing, which is the quickest; none if it does refuse something.
+    /// Does it all, as if the server would refuse nothing, which is the quickest; none if it does
+    /// refuse something.
     async fn straight(&self, counted: &[(Case, Counted)], merged: &Merged) -> Result<Option<Merged>, MergeError> {
         let client = self.live.client;
         client.batch_execute("savepoint straight").await.map_err(refused("the merge"))?;
         let mut done = merged.clone();
         let attempt = async {
-            // Rows go before others come: what they hold in other unique columns may be wanted again.
+            // Rows go before others come: what they hold in other unique columns may be wanted
+            // again.
             for (case, count) in counted {
                 self.apply(*case, count, &mut done).await?;
             }

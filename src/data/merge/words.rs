@@ -12,7 +12,7 @@ pub(super) struct Cell<'a> {
     pub(super) now: Option<&'a str>,
 }
 
-/// What is told of a cell in conflict.
+/// A cell in conflict, in words.
 pub(super) fn describe_cell(case: Case, with_bad: bool, cell: &Cell<'_>) -> String {
     let Cell { column, good, bad, now } = cell;
     let [good, bad, now] = quoted_values([*good, *bad, *now]);
@@ -26,8 +26,8 @@ pub(super) fn describe_cell(case: Case, with_bad: bool, cell: &Cell<'_>) -> Stri
     }
 }
 
-/// What is told of a row that the server would refuse: `act` is what is done to it, `values` are those that the constraint is about, `other`
-/// is the row that stands in its way.
+/// A row that the server would refuse, in words: `act` is what is done to it, `values` are those
+/// that the constraint is about, `other` is the row that stands in its way.
 pub(super) fn describe_obstacle(
     constraint: &Constraint,
     act: &str,
@@ -58,7 +58,7 @@ pub(super) fn describe_obstacle(
     }
 }
 
-/// What is told of a row that the mistake changed and that is gone.
+/// A row that the mistake changed and that is gone, in words.
 pub(super) fn describe_gone(cells: &[Cell<'_>]) -> String {
     let changed: Vec<String> = cells
         .iter()

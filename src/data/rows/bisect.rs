@@ -1,5 +1,6 @@
-//! Finding the rows that differ without reading those that don't: both sides add up the parts of a table, and only parts whose sums
-//! differ are divided further, until they are small enough to be read.
+//! Finding the rows that differ without reading those that don't: both sides add up the parts of a
+//! table, and only parts whose sums differ are divided further, until they are small enough to be
+//! read.
 
 use super::difference::{Line, RowDifference, differences};
 use super::layout::{Order, Range, parts};
@@ -12,12 +13,14 @@ pub(in crate::data) const PARTS: usize = 512;
 /// Up to how many rows a part is read.
 const SMALL: u64 = 500;
 
-/// More divisions than any table takes; a part that is still large then has rows that cannot be told apart.
+/// More divisions than any table takes; a part that is still large then has rows that cannot be
+/// told apart.
 const DIVISIONS: usize = 12;
 
 /// The rows of one of the two tables.
 pub(in crate::data) trait Side {
-    /// Keys that divide each of the ranges, which are in order, in about equal parts; not those at which it begins.
+    /// Keys that divide each of the ranges, which are in order, in about equal parts; not those at
+    /// which it begins.
     async fn cuts(&mut self, order: &Order, ranges: &[Range]) -> Result<Vec<Vec<Vec<String>>>>;
 
     /// The sums of the parts that the cuts make; only rows in the ranges count.
@@ -66,15 +69,16 @@ impl Differing {
         !self.whole && self.first.min(self.second) > 0 && self.first.max(self.second) > SMALL
     }
 
-    /// How many of its rows are read: where one side has none, no more of the other's than are shown.
+    /// How many of its rows are read: where one side has none, no more of the other's than are
+    /// shown.
     fn read(&self, limit: u64) -> u64 {
         let most = if self.first.min(self.second) == 0 { limit } else { 2 * SMALL };
         self.first.max(self.second).min(most)
     }
 }
 
-/// Finds the first rows, in the given order, in which two tables differ. `totals` are the numbers of their rows; `key` are the places of
-/// the columns that tell rows apart.
+/// Finds the first rows, in the given order, in which two tables differ. `totals` are the numbers
+/// of their rows; `key` are the places of the columns that tell rows apart.
 pub(in crate::data) async fn bisect<A: Side, B: Side>(
     (first, second): (&mut A, &mut B),
     order: &Order,
@@ -143,7 +147,8 @@ async fn divide<A: Side, B: Side>(
         for (range, (mine, theirs)) in smaller.by_ref() {
             let ends = range.to == part.range.to;
             if mine != theirs {
-                // Hashes are spread evenly: those that stay together are those of rows that are the same.
+                // Hashes are spread evenly: those that stay together are those of rows that are the
+                // same.
                 let together = by_hash && mine.rows.max(theirs.rows) > part.first.max(part.second) / 2;
                 left.push(Differing { range, first: mine.rows, second: theirs.rows, whole: whole || together });
             }
@@ -172,7 +177,7 @@ fn keep(differing: &mut Vec<Differing>, order: &Order, limit: u64, left_out: &mu
 fn leave_out(differing: &mut Vec<Differing>, from: usize, left_out: &mut Found) {
     for part in differing.drain(from.min(differing.len())..) {
         left_out.rows += part.rows();
-        // Where one side has no rows, all that the other has differ.
+        // If one side has no rows, all that the other has differ.
         left_out.all &= part.first.min(part.second) == 0;
     }
 }
@@ -186,7 +191,8 @@ async fn read<A: Side, B: Side>(
     left_out: &mut Found,
 ) -> Result<(Vec<Line>, Vec<Line>, bool)> {
     let by_hash = matches!(order, Order::Hash(_));
-    // A part that is not read to its end can only be the last one. Rows that are the same are read as one.
+    // A part that is not read to its end can only be the last one. Rows that are the same are read
+    // as one.
     let long = |part: &Differing| part.read(limit) < part.first.max(part.second) && !(by_hash && part.whole);
     if let Some(long) = differing.iter().position(long) {
         leave_out(differing, long + 1, left_out);
@@ -207,7 +213,8 @@ async fn read<A: Side, B: Side>(
     if one_sided {
         left_out.rows += rest + other_rest;
     }
-    // What lies behind the last row that was read is not known: the other side's rows there are no differences yet.
+    // What lies behind the last row that was read is not known: the other side's rows there are no
+    // differences yet.
     if rest > 0 && !one_sided {
         until(&mut theirs, mine.last(), order);
     }

@@ -1,4 +1,4 @@
-//! How rows differ, and finding it out where both sides have been read.
+//! How rows differ, and finding it out if both sides have been read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,8 @@ use super::layout::Order;
 use super::record::record;
 use crate::pg::{shown_record, shown_value, shown_values};
 
-/// What stands in the place of a long value begins with this: its length and hash, a blank, and how it begins.
+/// What stands in the place of a long value begins with this: its length and hash, a blank, and how
+/// it begins.
 pub(in crate::data) const LONG_VALUE: char = '\u{10ffff}';
 
 /// How many columns of a row are shown.
@@ -21,9 +22,9 @@ const RECORD: usize = 1000;
 /// How one row differs between two tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RowDifference {
-    /// The values of the primary key, or the whole row where there is none.
+    /// The values of the primary key, or the whole row if there is none.
     pub key: String,
-    /// How many such rows it is about; more than one only where there are rows twice.
+    /// How many such rows it is about; more than one only if there are rows twice.
     pub rows: u64,
     /// What is different.
     pub change: RowChange,
@@ -37,8 +38,8 @@ pub enum RowChange {
     Missing,
     /// It is in the second table only.
     Extra,
-    /// These columns differ: name, first value, second value; nothing for null. Where the same row is there another number of times,
-    /// the column is called `count`.
+    /// These columns differ: name, first value, second value; nothing for null. Where the same row
+    /// is there another number of times, the column is called `count`.
     Changed(Vec<(String, Option<String>, Option<String>)>),
 }
 
@@ -93,8 +94,8 @@ pub(in crate::data) struct Line {
     pub count: u64,
 }
 
-/// Finds the rows that differ between two lists of all the rows in some part of two tables. `columns` are those of the values, and
-/// `key` are the places of those that tell rows apart.
+/// Finds the rows that differ between two lists of all the rows in some part of two tables.
+/// `columns` are those of the values, and `key` are the places of those that tell rows apart.
 pub(in crate::data) fn differences(
     first: Vec<Line>,
     second: Vec<Line>,

@@ -1,4 +1,5 @@
-//! Which columns a table has, by which of them its rows are told apart, and in which order two tables can be walked side by side.
+//! Which columns a table has, by which of them its rows are told apart, and in which order two
+//! tables can be walked side by side.
 
 use std::cmp::Ordering;
 
@@ -11,7 +12,8 @@ use crate::pg::{TableName, quote_identifier, quote_literal, shown_identifier};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::data) struct ColumnLayout {
     pub name: String,
-    /// Its type without a length, that of a domain by what the domain is made of: `character varying`. Empty where it is not known.
+    /// Its type without a length, that of a domain by what the domain is made of:
+    /// `character varying`. Empty if it is not known.
     pub kind: String,
     pub not_null: bool,
     /// Whether the server sorts it byte by byte.
@@ -23,7 +25,8 @@ pub(in crate::data) struct ColumnLayout {
 pub(in crate::data) struct Layout {
     /// In the table's order.
     pub columns: Vec<ColumnLayout>,
-    /// The primary key, or else a unique index over columns that are never null; empty where there is none.
+    /// The primary key, or else a unique index over columns that are never null; empty if there is
+    /// none.
     pub key: Vec<String>,
 }
 
@@ -39,11 +42,13 @@ pub(in crate::data) struct Relation {
     pub sampled: bool,
     /// Whether the text of a row has to be brought to UTF-8 before it is hashed.
     pub recoded: bool,
-    /// Whether names of objects are among its values, which are written with their schema or without (`regclass` and its kin).
+    /// Whether names of objects are among its values, which are written with their schema or
+    /// without (`regclass` and its kin).
     pub names: bool,
 }
 
-/// The columns, with the place of each in the key. A key's other columns (`INCLUDE`) are none of it.
+/// The columns, with the place of each in the key. A key's other columns (`INCLUDE`) are none of
+/// it.
 const READ: &str = "
     with recursive relation as (select to_regclass($1)::oid as id),
     key as (
@@ -177,8 +182,9 @@ impl Layout {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// What keeps rows of the other table from being rows of this one, for people; nothing if the columns have the same names. Their order
-    /// does not count, and of their types only what the text of a value does not show.
+    /// What keeps rows of the other table from being rows of this one, for people; nothing if the
+    /// columns have the same names. Their order does not count, and of their types only what the
+    /// text of a value does not show.
     pub fn misfits(&self, other: &Layout) -> Vec<String> {
         let mut found = Vec::new();
         for column in &self.columns {
@@ -234,7 +240,8 @@ const SORTED: [&str; 18] = [
 pub(in crate::data) enum Order {
     /// By these columns, each with its type.
     Key(Vec<(String, String)>),
-    /// By the hash of these columns, where the servers might sort them in different ways, or there is no key.
+    /// By the hash of these columns, where the servers might sort them in different ways, or there
+    /// is no key.
     Hash(Vec<String>),
 }
 
@@ -272,14 +279,14 @@ impl Order {
         let kinds = self.kinds();
         let expression = |((name, _), kind): (&(String, String), &str)| {
             let bytewise = relation.layout.column(name).is_some_and(|column| column.bytewise);
-            // An index in the column's own collation serves only where that is not said again.
+            // An index in the column's own collation serves only if that is not said again.
             let collate = if kind == "text" && !bytewise { " collate \"C\"" } else { "" };
             format!("r.{}::{kind}{collate}", quote_identifier(name))
         };
         key.iter().zip(kinds).map(expression).collect()
     }
 
-    /// How the server sorts two keys, as far as their texts tell.
+    /// How the server sorts two keys, as far as their texts show.
     pub fn compare(&self, a: &[String], b: &[String]) -> Ordering {
         let number = |kind: &str| {
             matches!(kind, "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "oid")
@@ -302,7 +309,8 @@ impl Order {
         row(&values.collect::<Vec<_>>())
     }
 
-    /// The number of the part that a row is in, of those that the cuts make; nothing is before the first one in part 0.
+    /// The number of the part that a row is in, of those that the cuts make; nothing is before the
+    /// first one in part 0.
     pub fn part(&self, relation: &Relation, cuts: &[Vec<String>]) -> String {
         if cuts.is_empty() {
             return "0".to_owned();

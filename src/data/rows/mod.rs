@@ -1,5 +1,5 @@
-//! The rows of a table: whole tables as a sum, which the server computes; and if that differs, the rows or the part of the table in
-//! which they do.
+//! The rows of a table: whole tables as a sum, which the server computes; and if that differs, the
+//! rows or the part of the table in which they do.
 
 mod bisect;
 mod comparison;

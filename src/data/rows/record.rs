@@ -1,6 +1,7 @@
 //! A row as PostgreSQL's `record_out` writes it.
 
-/// Writes a value into a row's text; what could be mistaken for the row's own signs stands in quotes.
+/// Writes a value into a row's text; what could be mistaken for the row's own signs stands in
+/// quotes.
 pub(in crate::data) fn quote_into(value: &[u8], row: &mut Vec<u8>) {
     let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r');
     if !value.is_empty() && !value.iter().any(special) {

@@ -12,13 +12,15 @@ use crate::pg::{TableName, quote_identifier};
 /// So many rows are looked at before all are: most transactions have changed the first one.
 const SAMPLE: usize = 100;
 
-/// Tables that the session's transaction has written to. What earlier transactions of the session did may still be counted.
+/// Tables that the session's transaction has written to. What earlier transactions of the session
+/// did may still be counted.
 const WRITTEN: &str = "select c.oid, n.nspname::text, c.relname::text, s.n_tup_upd, s.n_tup_ins + s.n_tup_del
     from pg_catalog.pg_stat_xact_user_tables s join pg_catalog.pg_class c on c.oid = s.relid
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0";
 
-/// What a session had counted when its transaction began: updates, and other writes, by the table's OID.
+/// What a session had counted when its transaction began: updates, and other writes, by the table's
+/// OID.
 #[derive(Debug)]
 pub struct Written(BTreeMap<u32, (i64, i64)>);
 
@@ -30,8 +32,9 @@ impl Written {
     }
 }
 
-/// Whether all that the transaction of the session `inside` has done since `before` is to write rows with the values that they had.
-/// `outside` is another session, which still sees these. What cannot be told is no.
+/// Whether all that the transaction of the session `inside` has done since `before` is to write
+/// rows with the values that they had. `outside` is another session, which still sees these. What
+/// cannot be told is no.
 pub async fn rewrote_the_same(before: &Written, inside: &Client, outside: &Client) -> Result<bool> {
     let doing = "looking at what was changed";
     let setup = format!("savepoint drillyard_looks; {STABLE}");

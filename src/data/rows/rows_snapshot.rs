@@ -1,4 +1,5 @@
-//! What a table held at some moment, in little room: sums of its parts, and of a small table the rows themselves.
+//! What a table held at some moment, in little room: sums of its parts, and of a small table the
+//! rows themselves.
 
 use tokio_postgres::Client;
 
@@ -27,7 +28,7 @@ pub struct RowsSnapshot {
     order: Order,
     cuts: Vec<Vec<String>>,
     parts: Vec<Part>,
-    /// All rows, where there are few, in order.
+    /// All rows in order, if there are few.
     lines: Option<Vec<Line>>,
 }
 
@@ -67,7 +68,8 @@ impl RowsSnapshot {
         now.iter().for_each(|part| sum.merge(part.sum));
         let mut comparison = Comparison::of(self.sum(), sum);
         let differing: Vec<usize> = (0..now.len()).filter(|at| self.parts[*at].sum != now[*at].sum).collect();
-        // Sums of parts can differ where their sum does not only if somebody has made it so: then they differ.
+        // Sums of parts can differ where their sum does not only if somebody has made it so: then
+        // they differ.
         comparison.same &= differing.is_empty();
         if differing.is_empty() {
             return Ok(comparison);
@@ -127,7 +129,7 @@ impl RowsSnapshot {
 
     /// The parts that differ, of a table that was large.
     fn narrow(&self, differing: &[usize], now: &[Part], limit: usize, comparison: &mut Comparison) {
-        let told = |part: String, mine: &Part, theirs: &Part| {
+        let difference = |part: String, mine: &Part, theirs: &Part| {
             let columns = self.layout.names().into_iter().enumerate();
             let changed = columns.filter(|(at, _)| mine.columns.get(*at) != theirs.columns.get(*at));
             let mut columns: Vec<String> = changed.map(|(_, name)| shown_identifier(&name)).collect();
@@ -138,12 +140,13 @@ impl RowsSnapshot {
         };
         let Order::Key(_) = &self.order else {
             // Parts that were made by a hash say nothing to people.
-            comparison.parts = vec![told("the table".to_owned(), &total(&self.parts), &total(now))];
+            comparison.parts = vec![difference("the table".to_owned(), &total(&self.parts), &total(now))];
             return;
         };
         let ranges = parts(&self.cuts);
         let shown = differing.iter().take(limit);
-        comparison.parts = shown.map(|at| told(self.described(&ranges[*at]), &self.parts[*at], &now[*at])).collect();
+        comparison.parts =
+            shown.map(|at| difference(self.described(&ranges[*at]), &self.parts[*at], &now[*at])).collect();
         let rows = |at: &usize| self.parts[*at].sum.rows.abs_diff(now[*at].sum.rows).max(1);
         comparison.rest = Rest::AtLeast(differing.iter().map(rows).sum());
     }

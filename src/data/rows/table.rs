@@ -1,4 +1,5 @@
-//! A table that a server has, read in one transaction, so that everything that is read of it belongs together.
+//! A table that a server has, read in one transaction, so that everything that is read of it
+//! belongs together.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
@@ -20,8 +21,9 @@ const EXACT: &str = "set local quote_all_identifiers = off; set local row_securi
 /// Has names in values written with their schemas.
 const NAMES: &str = "set local search_path = pg_catalog";
 
-/// What the server plans with is found as for users: a function in an index or a view may find another one by the search_path. The
-/// words of a query are PostgreSQL's own, whatever was put in front of them.
+/// What the server plans with is found as for users: a function in an index or a view may find
+/// another one by the search_path. The words of a query are PostgreSQL's own, whatever was put in
+/// front of them.
 const PATH: &str = "select pg_catalog.set_config('search_path', case pg_catalog.current_setting('search_path') when '' then 'pg_catalog'
     else 'pg_catalog, ' || pg_catalog.current_setting('search_path') end, true)";
 
@@ -31,7 +33,8 @@ const LARGE: i64 = 2000;
 /// How many pages such a sample has.
 const SAMPLE: i64 = 1000;
 
-/// The longest value that is read as it is, in characters; of a longer one its beginning, its length and its hash.
+/// The longest value that is read as it is, in characters; of a longer one its beginning, its
+/// length and its hash.
 const LONG: usize = 8000;
 
 /// A table in a session that is in a transaction.
@@ -55,7 +58,8 @@ pub(in crate::data) struct Part {
 }
 
 impl<'a> Table<'a> {
-    /// Begins a transaction and looks the table up. The session must not be in one; [`Table::close`] ends it, after an error too.
+    /// Begins a transaction and looks the table up. The session must not be in one;
+    /// [`Table::close`] ends it, after an error too.
     pub async fn open(client: &'a Client, name: &'a TableName) -> Result<Table<'a>> {
         let doing = format!("reading {name}");
         let begin = format!("begin isolation level repeatable read read only; {STABLE}");
@@ -70,7 +74,7 @@ impl<'a> Table<'a> {
 
     /// Ends the transaction that [`Table::open`] has begun, or tried to.
     pub async fn close(client: &Client) {
-        // Where the session is lost there is nothing to end, and the first error is the one to tell.
+        // If the session is lost there is nothing to end, and the first error is the one to report.
         let _ = client.batch_execute("rollback").await;
     }
 
@@ -103,8 +107,9 @@ impl<'a> Table<'a> {
         let sums = listed(&|(at, _)| format!("coalesce(sum(h{at}), 0)::text"));
         let terms = listed(&|(at, hash)| format!("{hash} as h{at}"));
         let nothing = listed(&|_| "0::bigint".to_owned());
-        // Of a union the planner does not know how many parts there will be: of the key alone it expects one for each value, and would
-        // use one process. The second half has no rows and is left out of the plan.
+        // Of a union the planner does not know how many parts there will be: of the key alone it
+        // expects one for each value, and would use one process. The second half has no rows and is
+        // left out of the plan.
         let relation = &self.relation.sql;
         let query = format!(
             "select s.part, count(*), {sums} from (
@@ -120,7 +125,8 @@ impl<'a> Table<'a> {
                 let text: String = self.get(&row, at)?;
                 text.parse().map_err(|_| self.unreadable(&text))
             };
-            // What has no place in the order, since its key is null, is in no range, and is not asked for.
+            // What has no place in the order, since its key is null, is in no range, and is not
+            // asked for.
             let at = self.get::<Option<i32>>(&row, 0)?.unwrap_or_default();
             let part = parts.get_mut(usize::try_from(at).unwrap_or_default());
             let part = part.ok_or_else(|| self.unreadable(&at.to_string()))?;
@@ -211,8 +217,9 @@ impl Side for Table<'_> {
         let keys: Vec<String> = (0..expressions.len()).map(|at| format!("k{at}")).collect();
         let key = expressions.iter().zip(&keys).map(|(e, name)| format!("{e} as {name}"));
         let long = self.long;
-        // All values in one array, since a table can have as many columns as a query, and a query over it twice as many; each with a sign
-        // before it that sorts as `Line` does: nothing is null, `=` a value, `>` a long one in short.
+        // All values in one array, since a table can have as many columns as a query, and a query
+        // over it twice as many; each with a sign before it that sorts as `Line` does: nothing is
+        // null, `=` a value, `>` a long one in short.
         let values = self.columns.iter().map(|column| {
             let text = self.relation.value_text(column);
             let short = format!(

@@ -23,7 +23,8 @@ pub(super) async fn archive(node: &Node, client: &Client) -> Result<Option<Holdu
     }))
 }
 
-/// What archive_command wrote before the server said that it failed, and what the server said: the last of each.
+/// What archive_command wrote before the server said that it failed, and what the server said: the
+/// last of each.
 fn messages(log: &str) -> Vec<String> {
     static FAILED: Pattern = Pattern::new(r"archive command (?:failed|was terminated)");
     static OWN: Pattern =

@@ -5,7 +5,8 @@
 pub struct Holdup {
     /// Of what kind.
     pub kind: HoldupKind,
-    /// What, with who is to blame: `AccessExclusiveLock on orders is held by the startup process (pid 71)`.
+    /// What, with who is to blame:
+    /// `AccessExclusiveLock on orders is held by the startup process (pid 71)`.
     pub what: String,
     /// What is known beside that, on lines of its own.
     pub more: Vec<String>,

@@ -19,7 +19,8 @@ pub(super) async fn locks(client: &Client, node: &str, paused: bool, moment: f64
             found.push(holdup);
         }
     }
-    // A lock that waiting does not get comes first, and what keeps the step itself waiting comes before others' locks.
+    // A lock that waiting does not get comes first, and what keeps the step itself waiting comes
+    // before others' locks.
     found.sort_by_key(|one| (!one.endless, one.kind != HoldupKind::Lock));
     Ok(found)
 }

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOMENT: f64 = 0.3;
 
 impl Node {
-    /// Ends the programs of a step that was given up, where they wait for a lock: nobody would tell their sessions.
+    /// Ends the programs of a step that was given up if they wait for a lock: nobody would end
+    /// their sessions.
     pub async fn end_blocked_programs(&self) {
         const QUERY: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE application_name LIKE 'drillyard %' AND application_name <> 'drillyard users' AND wait_event_type = 'Lock'";
@@ -34,8 +35,8 @@ impl Node {
         }
     }
 
-    /// What holds this server's sessions and its replay up, what is most to blame first. A server that does not answer in time is an
-    /// error.
+    /// What holds this server's sessions and its replay up, what is most to blame first. A server
+    /// that does not answer in time is an error.
     pub async fn holdups(&self) -> Result<Vec<Holdup>, SqlError> {
         match tokio::time::timeout(PATIENCE, self.ask_holdups()).await {
             Ok(found) => found,

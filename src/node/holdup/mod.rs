@@ -1,4 +1,5 @@
-//! What holds up a server, or a session of drillyard's on it: asked in a session of its own, when something takes too long.
+//! What holds up a server, or a session of drillyard's on it: asked in a session of its own, when
+//! something takes too long.
 
 mod archive;
 mod commits;

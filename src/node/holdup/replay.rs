@@ -9,8 +9,8 @@ use crate::node::sql_error::SqlError;
 use crate::node::walreceiver::WalRefusal;
 use crate::pg::Pattern;
 
-/// A walreceiver that has heard nothing for so long has lost its primary: one that is idle hears from it more often, since drillyard
-/// sets wal_sender_timeout to 5 s.
+/// A walreceiver that has heard nothing for so long has lost its primary: one that is idle hears
+/// from it more often, since drillyard sets wal_sender_timeout to 5 s.
 const SILENT_SECONDS: f64 = 4.0;
 
 /// A pause, a conflict with queries, a delay, and WAL that does not come.

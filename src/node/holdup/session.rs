@@ -20,7 +20,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Reads the columns pid, application_name, usename, state, query, the transaction's age and its start.
+    /// Reads the columns pid, application_name, usename, state, query, the transaction's age and
+    /// its start.
     pub(super) fn read(row: &Row) -> Self {
         let text = |column| row.get::<_, Option<String>>(column);
         let age = row.get::<_, Option<f64>>(5);

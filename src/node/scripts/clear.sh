@@ -1,6 +1,7 @@
 #!/bin/sh -eu
-# Ends whatever server still works in $1, or holds the socket in $2, and removes $1. A server whose files are gone goes on for up to
-# a minute, and keeps its socket; one that was killed leaves it behind. Prints the process that it ended.
+# Ends whatever server still works in $1, or holds the socket in $2, and removes $1. A server whose
+# files are gone goes on for up to a minute, and keeps its socket; one that was killed leaves it
+# behind. Prints the process that it ended.
 works() { case $(readlink "/proc/$1/cwd" 2>/dev/null) in "$data"|"$data (deleted)") ;; *) return 1 ;; esac; }
 data=$1
 for file in "$data/postmaster.pid" "$2"/.s.PGSQL.*.lock; do

@@ -1,5 +1,6 @@
 #!/bin/sh -eu
-# Prints for each directory what identifies it on this machine, or `none`: it is made if that can be done.
+# Prints for each directory what identifies it on this machine, or `none`: it is made if that can be
+# done.
 for dir; do
   if [ -d "$dir" ]; then
     stat -Lc %d:%i "$dir"

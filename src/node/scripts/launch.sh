@@ -1,13 +1,16 @@
 #!/bin/sh -eu
-# Starts the server in $1, which logs to $2, and looks at most $3 times whether it accepts connections: the eighth line of
-# postmaster.pid says so (LOCK_FILE_LINE_PM_STATUS in PostgreSQL's pidfile.h). A file that was there and is gone means that the
-# server has ended; one that never comes, that it did not get as far. It prints the length of the log before the start.
+# Starts the server in $1, which logs to $2, and looks at most $3 times whether it accepts
+# connections: the eighth line of postmaster.pid says so (LOCK_FILE_LINE_PM_STATUS in PostgreSQL's
+# pidfile.h). A file that was there and is gone means that the server has ended; one that never
+# comes, that it did not get as far. It prints the length of the log before the start.
 #
-# If $4 is `configure`, it configures the server first: $5 is appended to postgresql.conf, $6 is pg_hba.conf, $7 the name of a
-# signal file, $8 a directory to make, $9 a postgresql.auto.conf that replaces the server's own. All of that is one trip to the
-# host, since in a container each costs 50 ms.
+# If $4 is `configure`, it configures the server first: $5 is appended to postgresql.conf, $6 is
+# pg_hba.conf, $7 the name of a signal file, $8 a directory to make, $9 a postgresql.auto.conf that
+# replaces the server's own. All of that is one trip to the host, since in a container each costs 50
+# ms.
 #
-# Exit status: 0 it accepts connections; 3 it has ended; 4 it was looked at often enough; 5 it could not be configured.
+# Exit status: 0 it accepts connections; 3 it has ended; 4 it was looked at often enough; 5 it could
+# not be configured.
 runs() {
   kill -0 "$1" 2>/dev/null || return 1
   # One that was killed stays as a zombie for as long as its parent looks away.
@@ -34,7 +37,8 @@ seen=0; missing=0; left=$3; stale=
 if look "$1/postmaster.pid" 2>/dev/null && ! runs "$pid"; then
   # That of one that was killed lies there until the new one takes its place.
   stale=$all
-  # PostgreSQL would take a zombie for a server that runs, and refuses to start beside the last of a killed one's children.
+  # PostgreSQL would take a zombie for a server that runs, and refuses to start beside the last of a
+  # killed one's children.
   # shellcheck disable=SC3013  # dash and busybox know -ef
   children() { for cwd in /proc/[0-9]*/cwd; do [ "$cwd" -ef "$1" ] && return 0; done; return 1; }
   while [ "$left" -gt 0 ] && { kill -0 "$pid" 2>/dev/null || children "$1"; }; do left=$((left - 1)); sleep 0.005; done

@@ -1,5 +1,6 @@
 #!/bin/sh -eu
-# Gives the server in $1 a link to a directory of its own, below $2, for each of the tablespaces that follow and that it has not.
+# Gives the server in $1 a link to a directory of its own, below $2, for each of the tablespaces
+# that follow and that it has not.
 data=$1 places=$2; shift 2
 for oid; do
   if [ -e "$data/pg_tblspc/$oid" ] || [ -L "$data/pg_tblspc/$oid" ]; then continue; fi

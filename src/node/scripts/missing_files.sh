@@ -1,6 +1,6 @@
 #!/bin/sh -eu
-# Prints which of the files and libraries that are named in pairs after the data directory $1 are not there. If it is not known
-# in which directory the libraries lie, none is missing.
+# Prints which of the files and libraries that are named in pairs after the data directory $1 are
+# not there. If it is not known in which directory the libraries lie, none is missing.
 cd "$1"; shift
 bin=$(dirname "$(readlink -f "$(command -v postgres)")")
 lib=

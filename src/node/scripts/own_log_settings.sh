@@ -1,6 +1,6 @@
 #!/bin/sh -eu
-# Takes the lines between $2 and $3 out of the postgresql.conf in $1. If one of the settings $4 is set elsewhere in it, the server
-# reads it again.
+# Takes the lines between $2 and $3 out of the postgresql.conf in $1. If one of the settings $4 is
+# set elsewhere in it, the server reads it again.
 cd "$1" || exit 1
 sed "/^$2\$/,/^$3\$/d" postgresql.conf >postgresql.conf.new || exit 1
 if grep -Eq "^[[:space:]]*($4)[[:space:]=]" postgresql.conf.new; then

@@ -1,9 +1,10 @@
 #!/bin/sh -eu
-# Rewinds the server in $1 onto the one at $2. $3 is a restore_command or empty, $4 the LSN at which the two parted or empty, $5 the
-# timeline that was left there, $6 the segment.
+# Rewinds the server in $1 onto the one at $2. $3 is a restore_command or empty, $4 the LSN at which
+# the two parted or empty, $5 the timeline that was left there, $6 the segment.
 #
-# pg_rewind brings the source's postgresql.conf and postgresql.auto.conf: the server gets its own back. A server that was killed
-# leaves a zombie, and processes that end a moment later: PostgreSQL waits for neither.
+# pg_rewind brings the source's postgresql.conf and postgresql.auto.conf: the server gets its own
+# back. A server that was killed leaves a zombie, and processes that end a moment later: PostgreSQL
+# waits for neither.
 if [ -n "$4" ] && [ -f "$1/pg_wal/$6" ]; then
   echo "commits: $(pg_waldump -p "$1/pg_wal" -t "$5" -s "$4" -r Transaction 2>/dev/null | grep -c 'desc: COMMIT' || :)"
 fi

@@ -1,4 +1,5 @@
-//! Appendix A of the manual: what PostgreSQL 15 has in `errcodes.txt`, and what 17 and 18 added to it.
+//! Appendix A of the manual: what PostgreSQL 15 has in `errcodes.txt`, and what 17 and 18 added to
+//! it.
 
 /// Five-character codes and condition names, sorted by code. A few names stand for two codes.
 pub(super) static CONDITIONS: &[(&str, &str)] = &[

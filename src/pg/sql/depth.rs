@@ -2,7 +2,8 @@
 
 use super::tokens::{Kind, Token};
 
-/// Tells whether a `;` ends the statement, which it does not within parentheses and `BEGIN ATOMIC ... END`, as in psql.
+/// Tells whether a `;` ends the statement, which it does not within parentheses and
+/// `BEGIN ATOMIC ... END`, as in psql.
 #[derive(Debug, Default)]
 pub(in crate::pg) struct Depth {
     parentheses: u32,

@@ -1,4 +1,5 @@
-//! As much of SQL's lexical structure as is needed to tell statements and users' parameters from text (manual, 4.1).
+//! As much of SQL's lexical structure as is needed to find statements and users' parameters from
+//! text (manual, 4.1).
 //!
 //! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
 

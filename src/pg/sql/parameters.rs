@@ -17,8 +17,8 @@ pub enum UserParameter {
 pub struct UserStatement {
     /// Its text with `$1`, `$2` ... in it.
     pub sql: String,
-    /// What stands for `$1`, `$2` ...: one for each place, since a parameter has but one type and `$client` may stand
-    /// where a number is wanted and where a text is.
+    /// What stands for `$1`, `$2` ...: one for each place, since a parameter has but one type and
+    /// `$client` may stand where a number is wanted and where a text is.
     pub parameters: Vec<UserParameter>,
 }
 
@@ -46,7 +46,8 @@ pub struct UserSqlError {
     pub at: usize,
 }
 
-/// Turns `$client` and `$seq`, where they are not part of quoted text or of comments, into PostgreSQL's parameters.
+/// Turns `$client` and `$seq`, where they are not part of quoted text or of comments, into
+/// PostgreSQL's parameters.
 pub fn user_sql(text: &str) -> Result<UserSql, UserSqlError> {
     let statements = pieces(text).into_iter().map(|(start, statement)| {
         let mut sql = String::with_capacity(statement.len());

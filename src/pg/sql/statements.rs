@@ -3,8 +3,8 @@
 use super::depth::Depth;
 use super::tokens::{Kind, tokens};
 
-/// The statements of a text, without their semicolons and the white space around them. What holds nothing but comments
-/// is no statement.
+/// The statements of a text, without their semicolons and the white space around them. What holds
+/// nothing but comments is no statement.
 pub fn split_statements(text: &str) -> Vec<&str> {
     pieces(text).into_iter().map(|(_, statement)| statement).collect()
 }
@@ -35,7 +35,8 @@ pub(super) fn pieces(text: &str) -> Vec<(usize, &str)> {
     statements
 }
 
-/// The first words of a statement in lower case, at most `count`, up to anything that is not a word.
+/// The first words of a statement in lower case, at most `count`, up to anything that is not a
+/// word.
 pub fn first_words(statement: &str, count: usize) -> Vec<String> {
     tokens(statement)
         .filter(|token| !matches!(token.kind, Kind::Blank | Kind::Comment))
@@ -45,7 +46,8 @@ pub fn first_words(statement: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Whether a text can be run by psql alone: it has backslash commands, or `COPY ... FROM stdin` with the rows after it.
+/// Whether a text can be run by psql alone: it has backslash commands, or `COPY ... FROM stdin`
+/// with the rows after it.
 pub fn has_client_commands(text: &str) -> bool {
     let mut copies = false;
     let mut last = String::new();

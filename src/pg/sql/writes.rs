@@ -1,4 +1,4 @@
-//! Which rows the statements of a users' transaction write, as far as their text tells.
+//! Which rows the statements of a users' transaction write, as far as their text shows.
 
 use super::lexemes::{Lexeme, after, comma, end_of_scope, lexemes, outside, parenthesised, split, until};
 use crate::pg::TableName;
@@ -22,7 +22,7 @@ pub type Assignment = (String, Vec<Lexeme>);
 /// What must hold for a row that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conditions {
-    /// All of these, which AND joins in WHERE; none where there is no WHERE.
+    /// All of these, which AND joins in WHERE; none if there is no WHERE.
     All(Vec<Vec<Lexeme>>),
     /// Something with OR in it.
     Other,
@@ -40,10 +40,10 @@ pub enum Conflict {
     },
 }
 
-/// What an INSERT writes, as far as its text tells.
+/// What an INSERT writes, as far as its text shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody can tell: a query over several parts, DEFAULT VALUES, no INSERT at all.
+    /// It is not known: a query over several parts, DEFAULT VALUES, no INSERT at all.
     Unknown,
     /// Rows of expressions.
     Rows {
@@ -168,7 +168,8 @@ fn assignments(lexemes: &[Lexeme]) -> Vec<Assignment> {
     found
 }
 
-/// What follows an INSERT's table: its alias, its columns, and its rows. None for what is not read here.
+/// What follows an INSERT's table: its alias, its columns, and its rows. None for what is not read
+/// here.
 fn source(lexemes: &[Lexeme]) -> Option<Source> {
     let rest = match lexemes {
         [word, Lexeme::Word(_) | Lexeme::Name(_), rest @ ..] if word.is("as") => rest,
@@ -236,7 +237,7 @@ fn conditions(lexemes: &[Lexeme]) -> Conditions {
     }
 }
 
-/// Collects what AND joins; false where there is an OR.
+/// Collects what AND joins; false if there is an OR.
 fn joined(lexemes: &[Lexeme], terms: &mut Vec<Vec<Lexeme>>) -> bool {
     if !outside(lexemes, |lexeme| lexeme.is("or")).is_empty() {
         return false;
@@ -254,7 +255,8 @@ fn joined(lexemes: &[Lexeme], terms: &mut Vec<Vec<Lexeme>>) -> bool {
 mod tests {
     use super::*;
 
-    /// What is written, in few words: the verb, the table, what is set, and how many conditions there are.
+    /// What is written, in few words: the verb, the table, what is set, and how many conditions
+    /// there are.
     fn read(statement: &str) -> Vec<String> {
         let told = |write: Write| {
             let sets: Vec<&str> = write.sets.iter().map(|(column, _)| column.as_str()).collect();

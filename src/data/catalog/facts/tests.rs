@@ -15,7 +15,8 @@ async fn what_changed_is_told_line_by_line() {
     let again = Catalog::read(&client, &tables).await.expect("the catalog");
     assert_eq!(Catalog::compare(&before, &again), []);
 
-    // As a dump and a restore leave them: a longer way to say the same, and a sequence that went on.
+    // As a dump and a restore leave them: a longer way to say the same, and a sequence that went
+    // on.
     let harmless = "alter table shop.a drop constraint a_note_check, add constraint a_note_check
             check (note::text = any (array['y'::varchar::text, 'n'::varchar::text]));
         insert into shop.a(x) values (3)";
@@ -42,7 +43,8 @@ async fn what_changed_is_told_line_by_line() {
     );
 }
 
-/// What the server keeps for itself beside what people set: of a table, its TOAST, columns, indexes, constraints and a view.
+/// What the server keeps for itself beside what people set: of a table, its TOAST, columns,
+/// indexes, constraints and a view.
 #[tokio::test]
 async fn what_nobody_can_set_is_not_compared() {
     let server = Server::start().await;
@@ -91,7 +93,7 @@ async fn what_nobody_can_set_is_not_compared() {
 /// A line of losses.sql before each case.
 const LOST: &str = "-- lost: ";
 
-/// Each kind of thing is lost alone, and what a user is told is just that.
+/// Each kind of thing is lost alone, and what a user reads is just that.
 #[tokio::test]
 async fn each_kind_is_missed_alone() {
     let server = Server::start().await;
@@ -145,5 +147,5 @@ async fn each_kind_is_missed_alone() {
             wrong += &format!("{LOST}{name}\n{}\n{seen}", statements.join("\n").trim_end());
         }
     }
-    assert!(wrong.is_empty(), "told otherwise than losses.sql says:\n{wrong}");
+    assert!(wrong.is_empty(), "not as losses.sql says:\n{wrong}");
 }

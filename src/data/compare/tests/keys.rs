@@ -1,4 +1,4 @@
-//! Tables that are divided by their keys, or by hashes where they have none.
+//! Tables that are divided by their keys, or by hashes if they have none.
 
 use super::*;
 
@@ -40,7 +40,8 @@ async fn tables_without_a_key_are_compared_by_whole_rows_and_their_number() {
 #[tokio::test]
 async fn every_kind_of_key_divides_its_table() {
     let two = Two::start().await;
-    // The key's type, its value for row i, what else belongs to the key, and what the row of 7000 is called.
+    // The key's type, its value for row i, what else belongs to the key, and what the row of 7000
+    // is called.
     let keys = [
         ("smallint", "i - 5000", "2000"),
         ("int", "-i", "-7000"),
@@ -87,7 +88,7 @@ async fn servers_that_sort_and_encode_texts_in_other_ways_are_compared_all_the_s
     let sql = "create table t(id text primary key, x text); insert into t select case i % 2 when 0 then 'a' else 'B' end || i, 'ä' || i from generate_series(1, 3000) i";
     two.both(sql).await;
     latin.batch_execute(sql).await.expect("rows");
-    // The second sorts its keys as people do, where the server can.
+    // The second sorts its keys as people do, if the server can.
     let collated = "do $$ begin
         alter table t alter id type text collate \"en-x-icu\"; exception when undefined_object then null; end $$";
     two.then(collated).await;
@@ -117,7 +118,8 @@ async fn one_row_of_many_is_found_by_reading_few() {
     // Large tables are divided by a sample of their pages, those of their children too.
     let relation = Relation::read(&two.first, &"t".parse().expect("a name")).await.expect("a relation");
     assert!(relation.sampled && relation.pages > 500, "{relation:?}");
-    // Of very many the first ones are named, and as many are counted as can be without reading them.
+    // Of very many the first ones are named, and as many are counted as can be without reading
+    // them.
     two.then("delete from t where id > 1000000; insert into t select -i, 'x' from generate_series(1, 30000) i").await;
     let compared = two.compare("t").await;
     let lines = told(&compared);

@@ -54,8 +54,8 @@ impl Two {
         compare(Wanted::RowsSnapshot(snapshot), &self.second, &table, 10).await.expect("compared")
     }
 
-    /// Makes a table `t` twice, sees that it is the same, to a snapshot as well, changes it, and tells what differs: the snapshot has to say
-    /// the same.
+    /// Makes a table `t` twice, sees that it is the same, to a snapshot as well, changes it, and
+    /// tells what differs: the snapshot has to say the same.
     async fn differ(&self, made: &str, changed: &str) -> Vec<String> {
         self.both(made).await;
         let same = self.compare("t").await;

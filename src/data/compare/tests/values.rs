@@ -21,7 +21,8 @@ async fn values_that_look_alike_and_are_not_the_same() {
             "~ 4, d: '-Infinity' became 'NaN'"
         ]
     );
-    // Digits that a session leaves out are there all the same, and so is what it shows in another way.
+    // Digits that a session leaves out are there all the same, and so is what it shows in another
+    // way.
     two.both(
         "create table t(id int primary key, d float, at timestamptz, b bytea, i interval, m money, c regclass);
         insert into t values (1, 0.1 + 0.2, '2026-01-02 03:04:05+00', '\\x00ff', '1 day 02:00', 5, 'pg_class')",

@@ -1,5 +1,6 @@
 #!/bin/sh -eu
-# Removes $2 below the directory $1, or all that is in it if $2 is empty; prints how many files there were.
+# Removes $2 below the directory $1, or all that is in it if $2 is empty; prints how many files
+# there were.
 cd "$1"
 if [ -n "$2" ]; then
   [ -e "./$2" ] || [ -L "./$2" ] || { echo "there is no $2 in the data directory" >&2; exit 3; }
