@@ -64,7 +64,8 @@ pub struct Setup {
 }
 
 impl Config {
-    /// What a server on `host` is set up with; `signal` is `standby.signal`, `recovery.signal` or nothing.
+    /// What a server on `host` is set up with; `signal` is `standby.signal`, `recovery.signal` or
+    /// nothing.
     pub fn setup(&self, host: &dyn Host, signal: Option<&'static str>) -> Setup {
         let directory = self.archiving.as_ref().map(|archiving| archiving.directory.clone());
         Setup { lines: self.lines(host), signal, directory, auto: None }

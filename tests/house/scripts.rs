@@ -87,7 +87,7 @@ fn shellcheck_finds_what_is_wrong() {
     let dir = tempfile::tempdir().expect("a folder");
     let script = dir.path().join("planted.sh");
     std::fs::write(&script, "#!/bin/sh -eu\nrm -rf $1\n").expect("written");
-    assert_eq!(scripts(dir.path()), [script.clone()]);
+    assert_eq!(scripts(dir.path()), std::slice::from_ref(&script));
     if let Some(said) = shellcheck(&[script]) {
         assert!(said.contains("SC2086"), "{said}");
     }
