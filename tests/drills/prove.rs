@@ -174,7 +174,7 @@ fn every_report_of_a_proof_says_what_was_missed_and_it_is_a_past_run() {
     let yaml = shop("", "  - assert_rows: { node: master, table: shop.items, same_as: before }");
     let path = runner.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{yaml}")).display().to_string();
     let file = |name: &str| runner.path().join(name).display().to_string();
-    let (xml, md, html, events) = (file("proof.xml"), file("proof.md"), file("html"), file("events.jsonl"));
+    let (xml, md, html, events) = (file("proof.xml"), file("proof.markdown"), file("html"), file("events.jsonl"));
     let reports = ["--report-junit", &xml, "--report-md", &md, "--report-html", &html, "--events", &events];
     let only = ["--only", "index-lost", &path];
     let proof = Proof::of(&runner, &reports.iter().chain(&only).copied().collect::<Vec<_>>())
@@ -183,7 +183,7 @@ fn every_report_of_a_proof_says_what_was_missed_and_it_is_a_past_run() {
     let junit = read("proof.xml");
     let said = "the drill does not notice `index-lost reimport:master`";
     assert!(junit.contains("failures=\"1\"") && junit.contains(&format!("<failure message=\"{said}\"")), "{junit}");
-    assert!(read("proof.md").contains(said), "{}", read("proof.md"));
+    assert!(read("proof.markdown").contains(said), "{}", read("proof.markdown"));
     let page = read("html/index.html");
     assert!(page.contains("<tr class=\"failed\"><td>missed</td><td>index-lost reimport:master</td>"), "{page}");
     assert!(read("events.jsonl").lines().any(|line| line.contains(r#""event":"break_tried""#)));
