@@ -88,22 +88,23 @@ impl Context<'_> {
         self.world.outputs().commands.insert(node.into(), Instant::now());
     }
 
-    /// Looks every few milliseconds until `look` returns a value; fails when the step's deadline passes, telling what was
-    /// seen last, which `look` leaves in the string that it is given.
+    /// Looks every few milliseconds until `look` returns a value. Fails when the step's deadline
+    /// passes, and reports what was seen last, which `look` leaves in the string that it is given.
     pub async fn until<T>(
         &mut self,
         what: &str,
         mut look: impl AsyncFnMut(&mut String) -> Result<Option<T>, Box<Finding>>,
     ) -> Result<T, Box<Finding>> {
         self.wait(what);
-        // A little before the executor's own deadline, which has less to tell.
+        // A little before the executor's own deadline, which knows less.
         let deadline = self.deadline.checked_sub(Duration::from_millis(20)).unwrap_or(self.deadline);
         let (world, finally, hopeless) = (self.world, self.finally, self.hopeless.clone());
-        let in_vain = |seen: &str| {
+        let began = Instant::now();
+        let never_came = |how: &str, seen: &str| {
             let seen = if seen.is_empty() { "nothing" } else { seen };
-            Finding::failed(format!("waited in vain for {what}"))
+            Finding::failed(format!("{how} after {} waiting for {what}", seconds(began.elapsed())))
                 .because(Cause::NeverCame)
-                .label(format!("seen last: {seen}"))
+                .label(format!("last seen: {seen}"))
         };
         let look = async |seen: &mut String| {
             // What is waited for may never come when users have failed. The executor knows how.
@@ -111,14 +112,14 @@ impl Context<'_> {
                 return Err(Finding::failed("users have failed").because(Cause::UsersFailed));
             }
             match look(seen).await? {
-                None if hopeless.load(Ordering::SeqCst) => Err(in_vain(seen)),
+                None if hopeless.load(Ordering::SeqCst) => Err(never_came("gave up", seen)),
                 found => Ok(found),
             }
         };
         self.tells.store(true, Ordering::SeqCst);
         let ended = wait_until(deadline, look).await?;
         self.tells.store(false, Ordering::SeqCst);
-        ended.map_err(|seen| in_vain(&seen))
+        ended.map_err(|seen| never_came("timed out", &seen))
     }
 
     /// The step's own session on a node that is up and answers.
@@ -135,7 +136,8 @@ impl Context<'_> {
         Ok(client)
     }
 
-    /// Another session on it, which is clean; the caller ends it with [`discard`](crate::node::discard).
+    /// Another session on it, which is clean; the caller ends it with
+    /// [`discard`](crate::node::discard).
     pub async fn session(&self, node: &Node, purpose: Purpose) -> Result<Client, Box<Finding>> {
         must_answer(node).await?;
         match node.connect_for(purpose).await {
@@ -144,7 +146,7 @@ impl Context<'_> {
         }
     }
 
-    /// The same, in another of its databases where one is named: then in a session of the step's own.
+    /// The same, in another of its databases if one is named: then in a session of the step's own.
     pub async fn client_in(
         &self,
         node: &Node,
@@ -163,7 +165,8 @@ impl Context<'_> {
         Ok(Arc::new(client))
     }
 
-    /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it all.
+    /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it
+    /// all.
     pub async fn in_transaction(
         &self,
         client: &Client,
@@ -185,7 +188,8 @@ impl Context<'_> {
         }
     }
 
-    /// Runs one statement with parameters in a transaction of its own. The rows that it changed, and the transaction's id.
+    /// Runs one statement with parameters in a transaction of its own. The rows that it changed,
+    /// and the transaction's id.
     pub async fn statement(
         &self,
         client: &Client,
@@ -225,7 +229,13 @@ impl Context<'_> {
     }
 }
 
-/// Fails where an earlier step has stopped or frozen a node.
+/// A time as people write it: `2.0 s`, `60 s`.
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
+
+/// Fails if an earlier step has stopped or frozen a node.
 async fn must_answer(node: &Node) -> StepResult {
     // A session with a server that is frozen is opened, and then nobody answers.
     let state = if node.is_external() { ServerState::Up } else { node.server_state() };

@@ -1,55 +1,34 @@
-//! How far a node was recovered, to judge a loss by.
+//! How far a node was recovered: what a loss is explained by.
 
 use jiff::Timestamp;
 
-use crate::harness::{By, Until};
+use super::StepId;
 use crate::ledger::Target;
-use crate::pg::{Mark, RecoveryTarget};
+use crate::pg::RecoveryTarget;
 
 /// How far a node was recovered.
 #[derive(Debug, Clone)]
 pub struct LossWindow {
     /// The target, in words.
     pub target: String,
-    /// Where the target lies on the clock that losses are told by: what was acknowledged before the first is to be there, what
-    /// was acknowledged after the second is not. None for targets whose time nobody knows.
+    /// Where the target lies on the clock that losses are measured by: what was acknowledged before
+    /// the first is to be there, what was acknowledged after the second is not. None for targets
+    /// whose time nobody knows.
     bounds: Option<(Timestamp, Timestamp)>,
-    /// The backup that the server was made from, where that is known.
-    pub backup: Option<String>,
+    /// The backup that the server was made from, if that is known.
+    pub backup: Option<StepId>,
     /// When the recovery was over: what was acknowledged after that is nothing that it gave up.
     ended: Timestamp,
 }
 
 impl LossWindow {
-    /// Remembers a recovery until `target`; `mark` is the mark that `until` names, or the backup's for its end.
-    pub fn new(
-        until: &Until,
-        by: Option<By>,
-        target: &RecoveryTarget,
-        mark: Option<&Mark>,
-        backup: Option<String>,
-    ) -> Self {
-        let by_time = until.minus.is_some() || by == Some(By::Time);
-        let bounds = match (target, mark) {
-            // The server was given its own clock's time, and users' answers are timed by drillyard's: the two are as near as the
-            // server's answer was quick. What was acknowledged in between may lie on either side.
-            (RecoveryTarget::Time { .. }, Some(mark)) if by_time && until.before.is_some() => {
-                let minus = until.minus.as_ref().map(|minus| minus.value.0).unwrap_or_default();
-                let earlier = |at: Timestamp| at.checked_sub(minus).ok();
-                earlier(mark.before.asked).zip(earlier(mark.before.seen))
-            }
-            (RecoveryTarget::Time { at, .. }, _) => Some((*at, *at)),
-            (RecoveryTarget::Latest, _) | (_, None) => None,
-            (RecoveryTarget::Lsn { .. }, Some(mark)) if until.before.is_some() => {
-                Some((mark.before.asked, mark.before.seen))
-            }
-            (_, Some(mark)) => Some((mark.before.asked, mark.after.seen)),
-        };
+    /// Remembers a recovery that is over.
+    pub fn new(target: &RecoveryTarget, bounds: Option<(Timestamp, Timestamp)>, backup: Option<StepId>) -> Self {
         LossWindow { target: target.to_string(), bounds, backup, ended: Timestamp::now() }
     }
 
-    /// The target as it is to be judged by, on the node itself or on one that its dump was imported into; `None` where the target's
-    /// time is not known.
+    /// What a loss is compared with, on the node itself or on one that its dump was imported into;
+    /// `None` if the target's time is not known.
     pub fn target(&self, imported: bool) -> Option<Target> {
         let (from, to) = self.bounds?;
         // What is written between the recovery and the import is given up by the import.

@@ -34,7 +34,8 @@ pub struct Outputs {
     pub users: BTreeMap<StepId, Arc<Users>>,
     /// How long the server's log was when a mark was made: (mark, node) to bytes.
     pub log_offsets: BTreeMap<(StepId, NodeId), u64>,
-    /// The logs of servers whose disks were lost, by their nodes' names: evidence of the drill, not of the servers.
+    /// The logs of servers whose disks were lost, by their nodes' names: evidence of the drill, not
+    /// of the servers.
     pub lost_logs: BTreeMap<NodeId, String>,
     /// The pairs of nodes that are cut off from each other.
     pub cut: BTreeSet<Link>,
@@ -42,7 +43,8 @@ pub struct Outputs {
     pub lost_repos: Vec<RepoId>,
     /// When a command of the drill's ran last on a node's host: it may do there what it likes.
     pub commands: BTreeMap<NodeId, Instant>,
-    /// The servers that were gone soon after such a command: as far as anybody can tell it has stopped them.
+    /// The servers that were gone soon after such a command: as far as anybody can tell it has
+    /// stopped them.
     pub felled: BTreeSet<NodeId>,
     /// The servers whose files a step has removed.
     pub wiped: BTreeSet<NodeId>,
@@ -68,10 +70,17 @@ pub struct Dump {
     pub files: Vec<String>,
     /// The node that it was made of.
     pub node: NodeId,
-    /// The tables that were asked for.
-    pub tables: Vec<TableName>,
-    /// The schemas that were asked for.
-    pub schemas: Vec<String>,
+    /// What was asked for.
+    pub what: Dumped,
+}
+
+/// What a dump is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dumped {
+    /// Tables.
+    Tables(Vec<TableName>),
+    /// Whole schemas.
+    Schemas(Vec<String>),
 }
 
 /// What a `snapshot` step remembers.

@@ -1,5 +1,5 @@
-//! How far sequences had come when something happened to their server: a number that somebody has must not be handed out again, wherever
-//! a recovery comes out.
+//! How far sequences had come when something happened to their server: a number that somebody has
+//! must not be handed out again, wherever a recovery comes out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,13 +15,14 @@ use crate::pg::Lsn;
 /// For how long an incident may be put off for a note.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// PostgreSQL's wal_block_size as it is built everywhere, and how long the two kinds of headers are that a block may have.
+/// PostgreSQL's wal_block_size as it is built everywhere, and how long the two kinds of headers are
+/// that a block may have.
 const BLOCK: u64 = 8192;
 const HEADERS: [u64; 2] = [24, 40];
 
 impl Context<'_> {
-    /// Takes a note of the sequences of all snapshots as they are on a primary. What cannot be asked is not noted, and said: what the
-    /// step does is not to suffer.
+    /// Takes a note of the sequences of all snapshots as they are on a primary. What cannot be
+    /// asked is not noted, and said: what the step does is not to suffer.
     pub(crate) async fn note_sequence_floors(&self, node: &Node, when: &str) {
         if node.is_external() || !node.is_up() {
             return;
@@ -51,7 +52,8 @@ impl Context<'_> {
     }
 }
 
-/// The sequences of all snapshots, by the database that they are in, where it is not the node's own one.
+/// The sequences of all snapshots, by the database that they are in, where it is not the node's own
+/// one.
 fn sequences(world: &World) -> BTreeMap<Option<String>, BTreeSet<String>> {
     let mut all: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for snapshot in world.outputs().snapshots.values().filter(|snapshot| !snapshot.catalog.sequences.is_empty()) {
@@ -61,7 +63,8 @@ fn sequences(world: &World) -> BTreeMap<Option<String>, BTreeSet<String>> {
     all
 }
 
-/// The last number of each sequence, once a user may know it; nothing on a standby, which hands out none.
+/// The last number of each sequence, once a user may know it; nothing on a standby, which hands out
+/// none.
 async fn read(node: &Node, database: Option<&str>, names: &[String]) -> Result<Vec<(String, i128)>, String> {
     let client = match database {
         Some(database) => std::sync::Arc::new(node.connect_to(database).await.map_err(|e| e.to_string())?),
@@ -76,8 +79,9 @@ async fn read(node: &Node, database: Option<&str>, names: &[String]) -> Result<V
     Ok(numbers)
 }
 
-/// Waits until all WAL that is there now is where an acknowledged commit would be: flushed, and on the synchronous standbys. A number of a
-/// transaction that nobody has been answered may be lost with it, and handed out again.
+/// Waits until all WAL that is there now is where an acknowledged commit would be: flushed, and on
+/// the synchronous standbys. A number of a transaction that nobody has been answered may be lost
+/// with it, and handed out again.
 async fn safe(client: &Client) -> Result<(), tokio_postgres::Error> {
     let row = client.query_one("SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
     let mut written: Lsn = row.get::<_, String>(0).parse().unwrap_or_default();
@@ -92,7 +96,8 @@ async fn safe(client: &Client) -> Result<(), tokio_postgres::Error> {
     if is_safe().await? {
         return Ok(());
     }
-    // What is no commit (a hint bit on a page with checksums) is not flushed for its own sake; a commit flushes it, too.
+    // What is no commit (a hint bit on a page with checksums) is not flushed for its own sake; a
+    // commit flushes it, too.
     let commit =
         "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'drillyard', ''); COMMIT";
     client.batch_execute(commit).await?;
@@ -102,9 +107,10 @@ async fn safe(client: &Client) -> Result<(), tokio_postgres::Error> {
     Ok(())
 }
 
-/// The catalog of a snapshot as a server has to be that users go on with: no number of its sequences may come again that was handed out
-/// by itself, or by a server whose place it has taken, which is down or a standby now. What a server that goes on as a primary hands out
-/// is its own: a copy beside it may be as old as it is.
+/// The catalog of a snapshot as a server has to be that users go on with: no number of its
+/// sequences may come again that was handed out by itself, or by a server whose place it has taken,
+/// which is down or a standby now. What a server that goes on as a primary hands out is its own: a
+/// copy beside it may be as old as it is.
 pub(crate) async fn demanded(
     world: &World,
     node: &Node,

@@ -40,7 +40,8 @@ pub struct World {
 }
 
 impl World {
-    /// The same world for somebody who tries something in it: what happens is told to another journal.
+    /// The same world for somebody who tries something in it: what happens is told to another
+    /// journal.
     pub fn telling(&self, journal: Journal) -> World {
         World {
             lab: self.lab.clone(),
@@ -93,7 +94,8 @@ impl World {
         self.repos.get(name).ok_or_else(|| Finding::errored(format!("there is no repo `{name}`")))
     }
 
-    /// What a repo calls the backup of a step; of one that was not taken, what it would most likely be.
+    /// What a repo calls the backup of a step; of one that was not taken, what it would most likely
+    /// be.
     pub fn label(&self, backup: &str) -> Label {
         let taken = self.outputs().backups.get(backup).map(|backup| backup.label.clone());
         taken.unwrap_or_else(|| Label::new(backup))
@@ -116,7 +118,8 @@ impl World {
         })
     }
 
-    /// How long a node's log was when a mark was made; the whole log counts for marks of other nodes.
+    /// How long a node's log was when a mark was made; the whole log counts for marks of other
+    /// nodes.
     pub fn log_offset(&self, mark: &str, node: &str) -> u64 {
         self.outputs().log_offsets.get(&(StepId::from(mark), NodeId::from(node))).copied().unwrap_or(0)
     }

@@ -50,13 +50,32 @@ pub struct Following {
     pub slot: Option<String>,
 }
 
+/// The file that makes a server start in recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// `standby.signal`: it goes on with streaming where the archive ends.
+    Standby,
+    /// `recovery.signal`: recovery ends at its target, or where the archive ends.
+    Recovery,
+}
+
+impl Signal {
+    /// The file's name.
+    pub fn file(self) -> &'static str {
+        match self {
+            Signal::Standby => "standby.signal",
+            Signal::Recovery => "recovery.signal",
+        }
+    }
+}
+
 /// How a server is set up before it starts.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// Appended to postgresql.conf; pg_hba.conf is the host's.
     pub lines: String,
-    /// `standby.signal`, `recovery.signal` or none of the two.
-    pub signal: Option<&'static str>,
+    /// The file that it starts recovery by, if it is to recover.
+    pub signal: Option<Signal>,
     /// A directory on the host that has to be there.
     pub directory: Option<String>,
     /// Its postgresql.auto.conf, if it cannot stay as it is.
@@ -64,9 +83,8 @@ pub struct Setup {
 }
 
 impl Config {
-    /// What a server on `host` is set up with; `signal` is `standby.signal`, `recovery.signal` or
-    /// nothing.
-    pub fn setup(&self, host: &dyn Host, signal: Option<&'static str>) -> Setup {
+    /// What a server on `host` is set up with.
+    pub fn setup(&self, host: &dyn Host, signal: Option<Signal>) -> Setup {
         let directory = self.archiving.as_ref().map(|archiving| archiving.directory.clone());
         Setup { lines: self.lines(host), signal, directory, auto: None }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::cluster::{INITDB_OPTIONS, SOCKET_PORT};
-use super::config::Setup;
+use super::config::{Setup, Signal};
 use super::log::{log_reason, log_tail};
 use super::server::{Node, ServerState};
 use super::sql_error::SqlError;
@@ -115,7 +115,7 @@ impl Node {
         let hba = host.hba().join("\n") + "\n";
         args.extend(match setup {
             Some(Setup { lines, signal, directory, auto }) => {
-                let (signal, directory) = (signal.unwrap_or_default(), directory.as_deref().unwrap_or_default());
+                let (signal, directory) = (signal.map_or("", Signal::file), directory.as_deref().unwrap_or_default());
                 ["configure", lines, &hba, signal, directory, auto.as_deref().unwrap_or_default()].map(str::to_owned)
             }
             None => [""; 6].map(str::to_owned),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::host::{HostError, Program};
 
-use super::config::{Config, RESERVED, Setup};
+use super::config::{Config, RESERVED, Setup, Signal};
 use super::server::Node;
 
 /// Whose postgresql.auto.conf lies in a data directory.
@@ -92,7 +92,7 @@ impl Node {
     pub async fn set_up(
         &self,
         config: &Config,
-        signal: Option<&'static str>,
+        signal: Option<Signal>,
         origin: Origin,
     ) -> Result<(Setup, AutoConf), HostError> {
         let host = self.host()?;

@@ -26,7 +26,7 @@ mod walreceiver;
 
 pub use cluster::{DATABASE, INITDB_OPTIONS, SUPERUSER};
 pub use config::{
-    Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, Setup, create_slot, quote_setting, slot_name,
+    Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, Setup, Signal, create_slot, quote_setting, slot_name,
 };
 pub use control::{StartError, Started};
 pub use control_file::{ControlFile, Histories};

@@ -10,7 +10,7 @@ use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
-    Config, Node, Origin, SUPERUSER, SqlError, StartError, apply_delay, create_slot, is_below_a_new_cluster,
+    Config, Node, Origin, SUPERUSER, Signal, SqlError, StartError, apply_delay, create_slot, is_below_a_new_cluster,
     is_demanded, slot_name,
 };
 use crate::pg::{SystemId, Version, error_message};
@@ -161,8 +161,8 @@ impl Starter<'_> {
             ..spec.config(self.repos)
         };
         let setup = match copied {
-            true => node.set_up(&config, Some("standby.signal"), Origin::Copied).await?.0,
-            false => config.setup(host.as_ref(), Some("standby.signal")),
+            true => node.set_up(&config, Some(Signal::Standby), Origin::Copied).await?.0,
+            false => config.setup(host.as_ref(), Some(Signal::Standby)),
         };
         let deadline = Instant::now() + DEADLINE;
         node.launch(Some(&setup), deadline).await?;

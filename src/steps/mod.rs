@@ -66,7 +66,7 @@ step_kinds! {
     protection::mark::SetMarkSpec,
     protection::wait_archived::WaitArchivedSpec,
     protection::sync::SyncSpec,
-    recovery::recover::Recover,
+    recovery::recover::RecoverSpec,
     recovery::promote::PromoteSpec,
     recovery::rewind::RewindSpec,
     recovery::rebuild::RebuildSpec,

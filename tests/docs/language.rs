@@ -78,7 +78,7 @@ fn every_key_of_a_step_is_explained() {
     let ledger = fields(&defs["Ledger"]).join(", ");
     assert!(section(&language, "### Data and load").contains(&format!("`{{ {ledger} }}`")), "{ledger}");
     let until = column(&of("### Recovery", 1), 0).join(" ");
-    for name in names(&defs["Until"]) {
+    for name in names(&defs["UntilSpec"]) {
         assert!(until.contains(&format!("{name}:")), "`{name}` of `until` is not explained");
     }
 }

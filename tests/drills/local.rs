@@ -143,7 +143,7 @@ steps:
   - assert_rows: { node: paused, query: SELECT n FROM t ORDER BY n, equals: [[1], [2]] }
   - assert_streaming: { standby: paused, primary: master }
     within: 500ms
-    expect: { fails: "(?s)waited in vain for `paused` to stream from `master`.*the primary knows 1 other standbys, not this one" }
+    expect: { fails: "(?s)timed out after [0-9.]+ s waiting for `paused` to stream from `master`.*the primary knows 1 other standbys, not this one" }
   - { id: three, sql: { node: master, query: INSERT INTO t VALUES (3) } }
   - wait_archived: { node: master }
   - recover: { node: paused, until: latest, then: shutdown }
@@ -240,13 +240,13 @@ steps:
   - wait_for: { node: master, query: SELECT count(*) FROM made, equals: 500 }
   - wait_for: { node: master, query: SELECT count(*) FROM made, equals: 501 }
     within: 300ms
-    expect: { fails: "(?s)waited in vain.*seen last: 500" }
+    expect: { fails: "(?s)timed out after [0-9.]+ s.*last seen: 500" }
   - sql: { node: master, query: "DO $$ BEGIN RAISE LOG 'the bell rings'; END $$" }
   - wait_for: { node: master, log: the bell rings }
   - wait_for: { node: master, log: the bell rings, since: gone }
   - wait_for: { node: master, log: no such line }
     within: 300ms
-    expect: { fails: "(?s)waited in vain for /no such line/.*seen last: " }
+    expect: { fails: "(?s)timed out after [0-9.]+ s waiting for /no such line/.*last seen: " }
   - assert_log: { node: master, has: the bell rings, since: gone }
   - assert_log: { node: master, lacks: the bell rings }
     expect: { fails: has a line that it should not have }
@@ -296,7 +296,7 @@ steps:
   - wait_for: { traffic: second, acked: 50 }
   - wait_for: { traffic: second, acked: 100000000 }
     within: 300ms
-    expect: { fails: "(?s)waited in vain for 100000000 acknowledged transactions.*seen last: [0-9]+ of 100000000" }
+    expect: { fails: "(?s)timed out after [0-9.]+ s waiting for 100000000 acknowledged transactions.*last seen: [0-9]+ of 100000000" }
   - stop_traffic: first
   - assert_traffic: { traffic: second, node: master }
   - stop_traffic: second
@@ -373,7 +373,7 @@ steps:
   - {{ id: nightly, backup: {{ node: master, repo: onsite }} }}
   - wait_archived: {{ node: broken }}
     within: 1500ms
-    expect: {{ fails: "(?s)waited in vain for segment.*archive_command failed [0-9]+ times" }}
+    expect: {{ fails: "(?s)timed out after [0-9.]+ s waiting for segment.*archive_command failed [0-9]+ times" }}
   - sql: {{ node: master, query: INSERT INTO t VALUES (2) }}
   - wait_archived: {{ node: master }}
   - recover: {{ node: none, backup: nightly, repo: offsite, until: latest, then: promote }}

@@ -364,7 +364,7 @@ steps:
   - sql: {{ node: master, query: CHECKPOINT }}
   - rebuild: {{ node: late, follows: master, from: nightly }}
     within: 10s
-    expect: {{ fails: "(?s)waited in vain for `late` to stream from `master`.*requested WAL segment [0-9A-F]{{24}} has already been removed.*repo `onsite` does not hold [0-9A-F]{{24}} either" }}
+    expect: {{ fails: "(?s)timed out after [0-9.]+ s waiting for `late` to stream from `master`.*requested WAL segment [0-9A-F]{{24}} has already been removed.*repo `onsite` does not hold [0-9A-F]{{24}} either" }}
   - rebuild: {{ node: late, follows: master }}
   - assert_streaming: {{ standby: late, primary: master }}
   - sql: {{ node: master, query: {damage} }}

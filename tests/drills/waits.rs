@@ -14,7 +14,7 @@ steps:
   - wait_for: { query: SELECT NULL, equals: [[null]] }
   - wait_for: { query: SELECT false, equals: true }
     within: 200ms
-    expect: { fails: "seen last: f$" }
+    expect: { fails: "last seen: f$" }
   - assert_primary: { node: a }
 "#;
 

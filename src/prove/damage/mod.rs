@@ -5,8 +5,8 @@ mod rows;
 mod session;
 mod standby;
 
-use crate::harness::Brought;
-use crate::pg::error_message;
+use crate::harness::{Brought, Dump, Dumped};
+use crate::pg::{TableName, error_message};
 use crate::plan::{Break, Damage};
 use crate::run::Block;
 use session::{Result, Session};
@@ -63,7 +63,8 @@ async fn tables(block: &Block<'_>, step: usize, session: &Session) -> Result<Vec
     let (names, schemas) = match brings.map(|brings| &brings.what) {
         Some(Brought::Table(table)) => (vec![table.quoted()], vec![]),
         Some(Brought::Dump(id)) => match block.world.outputs().dumps.get(id) {
-            Some(dump) => (dump.tables.iter().map(crate::pg::TableName::quoted).collect(), dump.schemas.clone()),
+            Some(Dump { what: Dumped::Tables(tables), .. }) => (tables.iter().map(TableName::quoted).collect(), vec![]),
+            Some(Dump { what: Dumped::Schemas(schemas), .. }) => (vec![], schemas.clone()),
             None => (vec![], vec![]),
         },
         None => (vec![], vec![]),

@@ -64,7 +64,7 @@ impl Step for StopTraffic {
             let trouble = users.pool.last_trouble().unwrap_or_else(|| "a transaction that does not end".to_owned());
             return Err(Finding::failed("the users did not stop in time")
                 .at(self.traffic.span())
-                .label(format!("seen last: {trouble}")));
+                .label(format!("last seen: {trouble}")));
         }
         for node in &users.nodes {
             if let Ok(node) = cx.world.node(node) {

@@ -134,10 +134,10 @@ impl Step for BreakArchive {
             reload(cx, client, &command).await?;
             // The archiver may still be at work with the old one: a segment that it called the new one for proves that it is not.
             let segment = finish_segment(client).await?;
-            let mut knocker = ArchiverNudge::new();
+            let mut nudge = ArchiverNudge::new();
             let says = broken.says();
             let called = cx.until("the archiver to call the broken archive_command", async |seen| {
-                knocker.knock(&node).await;
+                nudge.nudge(&node).await;
                 if node.log_from(log).await?.lines().any(|line| line.starts_with(&says)) {
                     return Ok(Some(()));
                 }

@@ -81,10 +81,10 @@ impl Step for MendArchive {
             reload(cx, client, "").await?;
             let segment = finish_segment(client).await?;
             let host = node.host()?.clone();
-            let (mut late, mut knocker) = (0, ArchiverNudge::new());
+            let (mut late, mut nudge) = (0, ArchiverNudge::new());
             let what = format!("segment {segment} in repo `{}`", repo.name);
             let mended = cx.until(&what, async |seen| {
-                knocker.knock(&node).await;
+                nudge.nudge(&node).await;
                 // At every look: the archiver may have been at work with the broken command still.
                 late += bring_late_wal(&*repo, host.as_ref(), &host.paths().data).await.map_err(|error| match error
                     .said()

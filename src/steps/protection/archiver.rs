@@ -8,7 +8,8 @@ use crate::harness::{Finding, NodeField, NodeRef, RepoId, Scope};
 use crate::node::{Node, moment};
 use crate::pg::Segment;
 
-/// The node and the repo that it archives to, by the scenario; an error if it archives nothing, and `so` what that comes to.
+/// The node and the repo that it archives to, by the scenario; an error if it archives nothing, and
+/// `so` what that comes to.
 pub(crate) fn archive_of(scope: &mut Scope<'_>, node: &NodeField, so: &str) -> Option<(NodeRef, RepoId)> {
     let node = scope.own_node(node)?;
     let info = scope.node_info(&node)?;
@@ -24,8 +25,8 @@ pub(crate) fn archive_of(scope: &mut Scope<'_>, node: &NodeField, so: &str) -> O
     Some((node, archive?))
 }
 
-/// Finishes the WAL segment that is being written, so that it is archived, with a commit in it: a recovery to a time ends with an
-/// error when no commit comes after that time.
+/// Finishes the WAL segment that is being written, so that it is archived, with a commit in it: a
+/// recovery to a time ends with an error when no commit comes after that time.
 pub(crate) async fn finish_segment(client: &Client) -> Result<Segment, Box<Finding>> {
     let size = segment_size(client).await?;
     client.batch_execute("SELECT pg_current_xact_id()").await?;
@@ -73,7 +74,8 @@ impl Archiver {
         Segment::parse(&self.last_failed.as_ref()?.0, like.end().0 - like.start().0)
     }
 
-    /// Whether the server says that this segment is archived. Names of history and backup files sort among the segments'.
+    /// Whether the server says that this segment is archived. Names of history and backup files
+    /// sort among the segments'.
     pub(crate) fn claims(&self, segment: Segment) -> bool {
         let last = self.last.as_ref().and_then(|(last, _)| last.get(..24));
         last.is_some_and(|last| last >= segment.to_string().as_str())
@@ -93,8 +95,8 @@ impl std::fmt::Display for Archiver {
     }
 }
 
-/// Knocks the postmaster up while somebody waits for its archiver: it looks after one that was lost when a session is opened, else
-/// once a minute.
+/// Makes the postmaster look after its archiver while somebody waits for it: it restarts one that was
+/// lost when a session is opened, else once a minute.
 pub(crate) struct ArchiverNudge(Instant);
 
 impl ArchiverNudge {
@@ -104,8 +106,8 @@ impl ArchiverNudge {
         ArchiverNudge(Instant::now() + Self::PATIENCE)
     }
 
-    /// Knocks, if it is time to. Whatever comes of it.
-    pub(crate) async fn knock(&mut self, node: &Node) {
+    /// Opens a session, if it is time to. Whatever comes of it.
+    pub(crate) async fn nudge(&mut self, node: &Node) {
         if Instant::now() >= self.0 {
             self.0 = Instant::now() + Self::PATIENCE;
             drop(node.connect().await);

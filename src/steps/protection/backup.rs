@@ -121,7 +121,7 @@ impl Step for TakeBackup {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let repo = cx.world.repo(&self.repo)?.clone();
         let source = Source::of(cx, &node).await?;
         source.catch_up(cx, &node).await?;

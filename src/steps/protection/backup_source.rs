@@ -1,4 +1,5 @@
-//! Where a backup comes from: a primary, or a standby, whose primary has what the standby has not yet, and the archive.
+//! Where a backup comes from: a primary, or a standby, whose primary has what the standby has not
+//! yet, and the archive.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use crate::harness::{Context, Finding, StepResult};
 use crate::node::{Node, SqlError, apply_delay, is_in_recovery, wait_until};
 use crate::repo::Repo;
 use crate::steps::protection::archiver::finish_segment;
-use crate::steps::recovery::follow::upstream_of;
+use crate::steps::recovery::upstream::upstream_of;
 
 /// What a backup is taken from.
 pub(crate) enum Source {
@@ -38,15 +39,16 @@ impl Source {
         Ok(Source::Standby(primary.then_some(at)))
     }
 
-    /// Waits until a standby has replayed what its primary had written when the step began: a backup of it has no more. One that is
-    /// late on purpose is not waited for.
+    /// Waits until a standby has replayed what its primary had written when the step began: a
+    /// backup of it has no more. One that is late on purpose is not waited for.
     pub(crate) async fn catch_up(&self, cx: &mut Context<'_>, node: &Node) -> StepResult {
         let Source::Standby(Some(primary)) = self else { return Ok(()) };
         if apply_delay(&*cx.client(node).await?).await?.is_some() {
             return Ok(());
         }
         if !primary.tablespaces().await?.is_empty() {
-            // A recovery begins at the standby's last checkpoint, and would make anew, where they were made, tablespaces since then.
+            // A recovery begins at the standby's last checkpoint, and would make anew, where they
+            // were made, tablespaces since then.
             cx.client(primary).await?.batch_execute("CHECKPOINT").await?;
         }
         let goal = primary.wal_end().await?;
@@ -63,7 +65,8 @@ impl Source {
         Ok(())
     }
 
-    /// Waits until the WAL in which the backup of a standby ends is in the repo: a standby cannot finish a segment.
+    /// Waits until the WAL in which the backup of a standby ends is in the repo: a standby cannot
+    /// finish a segment.
     pub(crate) async fn archived(&self, cx: &mut Context<'_>, node: &Node, repo: &Repo) -> StepResult {
         let Source::Standby(primary) = self else { return Ok(()) };
         let archives = |node: &Node| cx.world.spec(node.name()).archive_to.as_deref() == Some(&repo.name);

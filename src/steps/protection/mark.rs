@@ -73,7 +73,7 @@ impl Step for SetMark {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let id = &self.id;
         if is_in_recovery(&*cx.client(&node).await?).await? {
             let name = node.name();

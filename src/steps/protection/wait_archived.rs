@@ -18,7 +18,7 @@ use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
 use crate::repo::{Ability, Archive, Repo, SegmentHeader};
 use crate::source::StepName;
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
-use crate::steps::recovery::follow::upstream_of;
+use crate::steps::recovery::upstream::upstream_of;
 
 /// Waits until everything up to a mark, or up to now, is in the archive.
 ///
@@ -89,94 +89,54 @@ impl Step for WaitArchived {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let client = cx.client(&node).await?;
         let repo = cx.world.repo(&self.repo)?.clone();
         let writer = self.writer(cx, &node, &client).await?;
-        // Everything up to now, and so up to any mark, with the commit that a target time needs after it.
+        // Everything up to now, and so up to any mark, with the commit that a target time needs
+        // after it.
         let segment = finish_segment(&writer).await?;
         let whose = lineage(&writer).await?;
-        self.judge_mark(cx, &whose)?;
+        self.check_mark(cx, &whose)?;
         if !Arc::ptr_eq(&writer, &client) {
             // A standby has the whole of a segment when something comes after it.
             writer.batch_execute("SELECT pg_current_xact_id()").await?;
         }
         cx.fact("segment", segment.to_string());
-        let span = self.through.as_ref().and_then(StepRef::entry);
         let host = node.host()?.clone();
-        // What this archive_command has acknowledged is there: what is not there does not come any more.
         let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
-        let in_order = row.get::<_, String>(0) == repo.archive_command();
         let from = needed(cx, &repo, &whose);
-        let way = Way { repo: &repo, host: host.as_ref(), whose: &whose, from, through: segment };
+        let mut watch = Watch {
+            node: &node,
+            client: &client,
+            way: Way { repo: &repo, host: host.as_ref(), whose: &whose, from, through: segment },
+            in_order: row.get::<_, String>(0) == repo.archive_command(),
+            others: cx.world.outputs().nodes.values().cloned().collect(),
+            nudge: ArchiverNudge::new(),
+            refused: 0,
+            found: Found::Nothing,
+        };
         cx.awaits(Awaited::Archive, node.name());
-        let (mut gap, mut refused, mut settled) = (false, 0, false);
-        let mut knocker = ArchiverNudge::new();
         let what = format!("segment {segment} in repo `{}`", repo.name);
-        let others = cx.world.outputs().nodes.values().cloned().collect::<Vec<_>>();
-        let done = cx.until(&what, async |seen| {
-            knocker.knock(&node).await;
-            let archiver = Archiver::ask(&client).await?;
-            *seen = archiver.to_string();
-            if archiver.failed() > refused {
-                // archive_command refuses to write over another segment of that name: whose is it?
-                refused = archiver.failed();
-                let judged = way.judge_headers(archiver.last_failed(segment).as_slice(), &others).await;
-                settled = judged.is_err();
-                judged?;
-            }
-            if archiver.claims(segment) {
-                let archive = repo.archive(host.as_ref()).await?;
-                let missing = match way.look(&archive) {
-                    Ok(found) => {
-                        let judged = way.judge_headers(&found, &others).await;
-                        settled = judged.is_err();
-                        return judged.map(Some);
-                    }
-                    Err(missing) => missing,
-                };
-                match &missing {
-                    Missing::Segments(missing) => {
-                        let Some(first) = missing.first() else { return Ok(None) };
-                        if in_order && *first < segment && archive.is_whole(segment) {
-                            // A listing is not made in an instant: a second one decides.
-                            if std::mem::replace(&mut gap, true) {
-                                return Err(told_missing(&repo.name, missing, &archive));
-                            }
-                        }
-                        let not = if archive.holds(*first) { "is not whole" } else { "is not" };
-                        seen.push_str(&format!("; but {first} {not} in repo `{}`: {}", repo.name, archive.summary()));
-                    }
-                    Missing::History(timeline) => {
-                        let file = History::file(*timeline);
-                        seen.push_str(&format!(
-                            "; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}",
-                            repo.name
-                        ));
-                    }
-                }
-            }
-            Ok(None)
-        });
-        match done.await {
-            Ok(()) => Ok(()),
-            Err(finding) if settled => Err(finding),
-            Err(finding) => {
-                let finding = match span {
-                    Some(span) => finding.at(span),
-                    None => finding,
-                };
-                match gap {
-                    true => Err(finding.help("what is missing stays missing: take a new base backup, and see that archive_command can be believed")),
-                    false => Err(finding.note("log", node.log_tail().await).help("does archive_command work? See the log")),
-                }
+        let done = cx.until(&what, async |seen| watch.look(seen).await).await;
+        let at = self.through.as_ref().and_then(StepRef::entry);
+        match (done, watch.found) {
+            (Ok(()), _) => Ok(()),
+            (Err(finding), Found::Foreign) => Err(finding),
+            (Err(finding), Found::Gap) => Err(finding.at(at).help(
+                "what is missing stays missing: take a new base backup, and check what archive_command does when it \
+                 returns 0",
+            )),
+            (Err(finding), Found::Nothing) => {
+                Err(finding.at(at).note("log", node.log_tail().await).help("does archive_command work? See the log"))
             }
         }
     }
 }
 
 impl WaitArchived {
-    /// A session on the server that writes the WAL: the node itself, or its primary where it is a standby that archives.
+    /// A session on the server that writes the WAL: the node itself, or its primary where it is a
+    /// standby that archives.
     async fn writer(
         &self,
         cx: &Context<'_>,
@@ -190,12 +150,8 @@ impl WaitArchived {
         }
         let at = self.node.span();
         let finding = |label: String| {
-            let finding =
-                Finding::failed(format!("`{}` is in recovery, and writes no WAL of its own", node.name())).label(label);
-            match at {
-                Some(span) => finding.at(span),
-                None => finding,
-            }
+            let title = format!("`{}` is in recovery, and writes no WAL of its own", node.name());
+            Finding::failed(title).at(at).label(label)
         };
         let mode: &str = row.get(1);
         if mode != "always" {
@@ -220,9 +176,9 @@ impl WaitArchived {
     }
 
     /// Fails where the mark is not in the history of the server that archives.
-    fn judge_mark(&self, cx: &Context<'_>, whose: &Lineage) -> StepResult {
+    fn check_mark(&self, cx: &Context<'_>, whose: &Lineage) -> StepResult {
         let Some(through) = &self.through else { return Ok(()) };
-        let mark = cx.world.mark(through.as_str())?;
+        let mark = cx.world.mark(through)?;
         let place = mark.before.lsn;
         let label = match whose.history.parted(&mark.lineage.history).filter(|parting| place > parting.at) {
             _ if whose.system != mark.lineage.system => {
@@ -230,7 +186,7 @@ impl WaitArchived {
             }
             None => return Ok(()),
             Some(parting) => format!(
-                "it is at {place} on timeline {}, and `{}` is on timeline {}: they part at {}",
+                "it is at {place} on timeline {}, and `{}` is on timeline {}: they diverge at {}",
                 mark.lineage.history.at(place),
                 self.node,
                 whose.history.timeline,
@@ -241,6 +197,82 @@ impl WaitArchived {
             .at(through.entry())
             .label(label)
             .help("wait for the archive of the server on which the mark was made"))
+    }
+}
+
+/// Watching the archive until everything is there.
+struct Watch<'a> {
+    node: &'a Node,
+    client: &'a Client,
+    way: Way<'a>,
+    /// Whether the archive_command is the repo's own. What that has acknowledged is there: what is
+    /// not there does not come any more.
+    in_order: bool,
+    others: Vec<Arc<Node>>,
+    nudge: ArchiverNudge,
+    /// How often archive_command had failed when that was looked into.
+    refused: i64,
+    found: Found,
+}
+
+/// What was found that no waiting changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Nothing so far.
+    Nothing,
+    /// There is a gap in the archive.
+    Gap,
+    /// There is a segment of another cluster, or another one than its name says.
+    Foreign,
+}
+
+impl Watch<'_> {
+    /// One look. Fails if what is missing cannot come any more.
+    async fn look(&mut self, seen: &mut String) -> Result<Option<()>, Box<Finding>> {
+        self.nudge.nudge(self.node).await;
+        let (repo, segment) = (self.way.repo, self.way.through);
+        let archiver = Archiver::ask(self.client).await?;
+        *seen = archiver.to_string();
+        if archiver.failed() > self.refused {
+            // archive_command refuses to overwrite another segment of that name: whose is it?
+            self.refused = archiver.failed();
+            self.check_headers(archiver.last_failed(segment).as_slice()).await?;
+        }
+        if !archiver.claims(segment) {
+            return Ok(None);
+        }
+        let archive = repo.archive(self.way.host).await?;
+        match self.way.look(&archive) {
+            Ok(found) => return self.check_headers(&found).await.map(Some),
+            Err(Missing::Segments(missing)) => {
+                let Some(first) = missing.first() else { return Ok(None) };
+                if self.in_order && *first < segment && archive.is_whole(segment) {
+                    // A listing is not made in an instant: a second one decides.
+                    if self.found == Found::Gap {
+                        return Err(gap(&repo.name, &missing, &archive));
+                    }
+                    self.found = Found::Gap;
+                }
+                let not = if archive.holds(*first) { "is not whole" } else { "is not" };
+                seen.push_str(&format!("; but {first} {not} in repo `{}`: {}", repo.name, archive.summary()));
+            }
+            Err(Missing::History(timeline)) => {
+                let file = History::file(timeline);
+                seen.push_str(&format!(
+                    "; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}",
+                    repo.name
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn check_headers(&mut self, segments: &[Segment]) -> StepResult {
+        let checked = self.way.check_headers(segments, &self.others).await;
+        if checked.is_err() {
+            self.found = Found::Foreign;
+        }
+        checked
     }
 }
 
@@ -291,7 +323,7 @@ impl Way<'_> {
     }
 
     /// Fails where a segment is not this cluster's, or not the one that its name says.
-    async fn judge_headers(&self, segments: &[Segment], nodes: &[Arc<Node>]) -> StepResult {
+    async fn check_headers(&self, segments: &[Segment], nodes: &[Arc<Node>]) -> StepResult {
         if segments.is_empty() {
             return Ok(());
         }
@@ -332,8 +364,8 @@ impl Way<'_> {
     }
 }
 
-/// Where the last backup in the repo ends that the server's WAL goes on from: WAL up to there is in itself. What is missing before that
-/// is lost, and of no more use.
+/// Where the last backup in the repo ends that the server's WAL goes on from: WAL up to there is in
+/// itself. What is missing before that is lost, and of no more use.
 fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
     let state = cx.world.outputs();
     let backups = state.backups.iter().filter(|(_, backup)| backup.repo == repo.name.as_str());
@@ -344,7 +376,7 @@ fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
     marks.filter(own).map(|mark| mark.after.lsn).max()
 }
 
-fn told_missing(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
+fn gap(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
     let label = match missing {
         [one] => format!("segment {one} is not in repo `{repo}`, though the server has archived what comes after it"),
         many => format!(

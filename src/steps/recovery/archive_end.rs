@@ -1,13 +1,16 @@
 //! Why a recovery ended where it did: at the end of the archive, at a gap, at damage.
 //!
-//! PostgreSQL takes a segment that is missing or cannot be read for the end: it promotes there, or waits, and says nothing.
+//! PostgreSQL takes a segment that is missing or cannot be read for the end: it promotes there, or
+//! waits, and says nothing.
 
 use crate::harness::{Finding, StepResult};
+use crate::journal::Cause;
 use crate::node::{Node, RecoveryLog};
 use crate::pg::{History, Lsn, Segment, TimelineId};
 use crate::repo::{Archive, Repo, RepoError};
 
-/// The segments that lay in a repo before the recovery began: what is archived meanwhile need not be read.
+/// The segments that lay in a repo before the recovery began: what is archived meanwhile need not
+/// be read.
 pub(crate) struct ArchiveEnd<'a> {
     repo: &'a Repo,
     archive: Archive,
@@ -29,7 +32,8 @@ impl<'a> ArchiveEnd<'a> {
         Ok(ArchiveEnd { repo, archive: repo.archive(node.host()?.as_ref()).await? })
     }
 
-    /// The segment that holds what lies before `lsn`; none where the archive is empty, and nobody knows how long a segment is.
+    /// The segment that holds what lies before `lsn`; none where the archive is empty, and nobody
+    /// knows how long a segment is.
     pub(crate) fn segment(&self, lsn: Lsn, history: &History) -> Option<Segment> {
         Some(Segment::before(lsn, history.at(lsn), self.archive.segment_size()?))
     }
@@ -57,22 +61,25 @@ impl<'a> ArchiveEnd<'a> {
         found
     }
 
-    /// Fails where a recovery to the end of the archive ended before it. `replayed` is the position of the last record or its end,
-    /// `history` that of the timeline which was followed.
-    pub(crate) fn judge(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> StepResult {
+    /// Fails where a recovery to the end of the archive ended before it. `replayed` is the position
+    /// of the last record or its end, `history` that of the timeline which was followed.
+    pub(crate) fn check(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> StepResult {
         let (title, trouble) = match self.beyond(replayed, history, recovery_log) {
             Beyond::Nothing => return Ok(()),
             Beyond::Damage(..) => ("recovery ended at damage in the archive", None),
             Beyond::Gap(..) => ("recovery ended at a gap in the archive", recovery_log.wal_trouble.as_ref()),
         };
         let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
-        Err(Finding::failed(title).label(self.explain(replayed, history, recovery_log)).note("log", trouble).help(
-            "what follows cannot be had from this archive: PostgreSQL takes a missing or damaged segment for the end",
-        ))
+        Err(Finding::failed(title)
+            .because(Cause::TargetNotReached)
+            .label(self.explain(replayed, history, recovery_log))
+            .note("log", trouble)
+            .help("what follows is not in this archive: PostgreSQL takes a missing or damaged segment for the end"))
     }
 
-    /// Fails where the newest WAL in the archive is on a timeline that a recovery to its end did not take.
-    pub(crate) fn judge_newest(&self, replayed: Lsn, history: &History) -> StepResult {
+    /// Fails where the newest WAL in the archive is on a timeline that a recovery to its end did
+    /// not take.
+    pub(crate) fn check_newest(&self, replayed: Lsn, history: &History) -> StepResult {
         let Some(newest) = self.archive.newest() else { return Ok(()) };
         if self.on_way(history).contains(&newest) {
             return Ok(());
@@ -86,7 +93,7 @@ impl<'a> ArchiveEnd<'a> {
                 "without its history file nothing can follow a timeline: archive it".to_owned(),
             ),
             Some(parting) if parting.from.is_some() => (
-                format!("they part at {} on timeline {}", parting.at, parting.from.unwrap_or(taken)),
+                format!("they diverge at {} on timeline {}", parting.at, parting.from.unwrap_or(taken)),
                 format!(
                     "say which one is meant: `timeline: {timeline}` or `timeline: {taken}`. PostgreSQL takes the timeline with the \
                      highest number, whichever has the newest WAL"
@@ -95,6 +102,7 @@ impl<'a> ArchiveEnd<'a> {
             _ => ("they have nothing in common".to_owned(), "is it the WAL of another server?".to_owned()),
         };
         Err(Finding::failed("recovery did not take the newest WAL in the archive")
+            .because(Cause::TargetNotReached)
             .label(format!(
                 "the newest segment in repo `{repo}` is {newest}, on timeline {timeline}; the recovery followed timeline {taken}, to \
                  {replayed}: {parted}"
@@ -164,8 +172,8 @@ mod tests {
         let told = |lsn: u64, timeline, log: &str| {
             let (recovery_log, archive) = (RecoveryLog::read(log), archive(&repo));
             let history = History::first(TimelineId(timeline));
-            let judged = archive.judge(Lsn(lsn), &history, &recovery_log);
-            (judged.is_ok(), archive.explain(Lsn(lsn), &history, &recovery_log))
+            let checked = archive.check(Lsn(lsn), &history, &recovery_log);
+            (checked.is_ok(), archive.explain(Lsn(lsn), &history, &recovery_log))
         };
         let (ok, why) = told(0x200_0100, 1, "");
         assert!(!ok && why.contains("segment 000000010000000000000003 is missing"), "{why}");

@@ -9,13 +9,13 @@ use tokio_postgres::Client;
 
 use crate::data::{Catalog, Dependents};
 use crate::harness::{
-    Context, Dump, Effects, Finding, NodeField, NodeRef, Output, Recovers, Resolved, Role, Scope, Step, StepId,
+    Context, Dump, Dumped, Effects, Finding, NodeField, NodeRef, Output, Recovers, Resolved, Role, Scope, Step, StepId,
     StepKind, StepResult,
 };
 use crate::journal::Event;
 use crate::node::{Node, Purpose};
-use crate::pg::TableName;
-use crate::source::Spanned;
+use crate::pg::{TableName, quote_identifier};
+use crate::source::{Span, Spanned};
 use crate::steps::data::load::client_program;
 
 /// Dumps tables or schemas with pg_dump, under the step's id.
@@ -64,12 +64,12 @@ pub struct TakeDump {
     id: StepId,
     /// The server.
     node: NodeRef,
-    /// The tables.
-    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
-    /// Whole schemas instead.
-    schemas: Option<Spanned<Vec<String>>>,
-    /// Adds what depends on the tables or schemas.
-    dependents: Option<Spanned<bool>>,
+    /// What is dumped.
+    what: Dumped,
+    /// Where the scenario says so.
+    what_at: Span,
+    /// Where it asks for what depends on that; none if it does not.
+    dependents: Option<Span>,
 }
 
 impl StepKind for TakeDumpSpec {
@@ -91,7 +91,16 @@ impl StepKind for TakeDumpSpec {
                 "write `id: orders` beside `dump:`",
             );
         }
-        match (&self.tables, &self.schemas) {
+        let dependents = self.dependents.as_ref().filter(|wanted| wanted.value).map(|wanted| wanted.entry);
+        let what = self.what(scope);
+        let (what, what_at) = what?;
+        Some(TakeDump { id: scope.id.clone()?, node: node?, what, what_at, dependents })
+    }
+}
+
+impl TakeDumpSpec {
+    fn what(self, scope: &mut Scope<'_>) -> Resolved<(Dumped, Span)> {
+        match (self.tables, self.schemas) {
             (None, None) => {
                 scope.error_help(
                     scope.action,
@@ -99,35 +108,35 @@ impl StepKind for TakeDumpSpec {
                     "dump what?",
                     "write `tables: [shop.orders]`",
                 );
+                None
             }
             (Some(_), Some(schemas)) => {
                 scope.error(schemas.entry, "`tables` and `schemas` exclude each other", "one of the two");
+                None
             }
             (Some(tables), None) if tables.value.is_empty() => {
                 scope.error(tables.span, "`tables` is empty", "dump what?");
+                None
             }
             (None, Some(schemas)) if schemas.value.is_empty() => {
                 scope.error(schemas.span, "`schemas` is empty", "dump what?");
+                None
             }
-            _ => {}
+            (Some(tables), None) => {
+                let names = tables.value.into_iter().map(|table| table.value).collect();
+                Some((Dumped::Tables(names), tables.entry))
+            }
+            (None, Some(schemas)) => Some((Dumped::Schemas(schemas.value), schemas.entry)),
         }
-        Some(TakeDump {
-            id: scope.id.clone()?,
-            node: node?,
-            tables: self.tables,
-            schemas: self.schemas,
-            dependents: self.dependents,
-        })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for TakeDump {
     fn title(&self) -> String {
-        let what = match (&self.tables, &self.schemas) {
-            (Some(tables), _) => tables.value.iter().map(|t| t.value.to_string()).collect::<Vec<_>>().join(", "),
-            (None, Some(schemas)) => format!("schema {}", schemas.value.join(", ")),
-            (None, None) => String::new(),
+        let what = match &self.what {
+            Dumped::Tables(tables) => tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Dumped::Schemas(schemas) => format!("schema {}", schemas.join(", ")),
         };
         format!("dump {what} of {}", self.node)
     }
@@ -137,33 +146,29 @@ impl Step for TakeDump {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
-        let id = self.id.clone();
-        let path = format!("{}/dump-{id}.sql", node.host()?.paths().shared);
-        let wanted = self.dependents.as_ref().is_some_and(|d| d.value);
-        let dependents = match wanted || self.schemas.is_some() {
-            true => self.find_dependents(cx, &node, wanted).await?,
-            false => None,
-        };
-        let of_tables = self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.quoted());
-        let of_dependents = dependents.iter().flat_map(|dependents| &dependents.relations).map(TableName::quoted);
-        let schemas = self.schemas.iter().flat_map(|schemas| &schemas.value);
+        let node = cx.world.node(&self.node)?;
+        let path = self.file(&node, "")?;
+        let dependents = self.find_dependents(cx, &node).await?;
         let mut files = vec![path.clone()];
-        match self.schemas.is_some() {
-            false => self.pg_dump(cx, &node, &path, "--table", of_tables.chain(of_dependents).collect()).await?,
-            true => {
-                let names = schemas.map(|schema| crate::pg::quote_identifier(schema)).collect();
+        let outside = dependents.iter().flat_map(|dependents| &dependents.relations).map(TableName::quoted);
+        match &self.what {
+            Dumped::Tables(tables) => {
+                let names = tables.iter().map(TableName::quoted).chain(outside).collect();
+                self.pg_dump(cx, &node, &path, "--table", names).await?;
+            }
+            Dumped::Schemas(schemas) => {
+                let names = schemas.iter().map(|schema| quote_identifier(schema)).collect();
                 self.pg_dump(cx, &node, &path, "--schema", names).await?;
                 // Beside --table pg_dump pays no heed to --schema.
-                let outside: Vec<String> = of_dependents.collect();
+                let outside: Vec<String> = outside.collect();
                 if !outside.is_empty() {
-                    let path = format!("{}/dump-{id}-outside.sql", node.host()?.paths().shared);
+                    let path = self.file(&node, "-outside")?;
                     self.pg_dump(cx, &node, &path, "--table", outside).await?;
                     files.push(path);
                 }
             }
         }
-        if let Some(first) = self.bring_large_objects(cx, &node, &id).await? {
+        if let Some(first) = self.bring_large_objects(cx, &node).await? {
             files.insert(0, first);
         }
         if let Some(dependents) = dependents {
@@ -171,26 +176,24 @@ impl Step for TakeDump {
                 self.leave_out(&node, &path, &dependents.without).await?;
             }
             if !dependents.sql.trim().is_empty() {
-                let after = format!("{}/dump-{id}-dependents.sql", node.host()?.paths().shared);
+                let after = self.file(&node, "-dependents")?;
                 node.host()?.write(&after, dependents.sql.as_bytes()).await?;
                 files.push(after);
             }
             cx.fact("dependents", dependents.summary.clone());
         }
-        cx.world.outputs().dumps.insert(
-            id,
-            Dump {
-                files,
-                node: self.node.id.clone(),
-                tables: self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect(),
-                schemas: self.schemas.iter().flat_map(|schemas| &schemas.value).cloned().collect(),
-            },
-        );
+        let dump = Dump { files, node: self.node.id.clone(), what: self.what.clone() };
+        cx.world.outputs().dumps.insert(self.id.clone(), dump);
         Ok(())
     }
 }
 
 impl TakeDump {
+    /// A file of the dump, in the directory that all hosts share.
+    fn file(&self, node: &Node, part: &str) -> Result<String, Box<Finding>> {
+        Ok(format!("{}/dump-{}{part}.sql", node.host()?.paths().shared, self.id))
+    }
+
     async fn pg_dump(
         &self,
         cx: &mut Context<'_>,
@@ -210,13 +213,9 @@ impl TakeDump {
         }
     }
 
-    /// Writes a script that brings the large objects that rows refer to: pg_dump leaves them out when it dumps tables or schemas.
-    async fn bring_large_objects(
-        &self,
-        cx: &mut Context<'_>,
-        node: &Node,
-        id: &str,
-    ) -> Result<Option<String>, Box<Finding>> {
+    /// Writes a script that brings the large objects that rows refer to: pg_dump leaves them out
+    /// when it dumps tables or schemas.
+    async fn bring_large_objects(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<String>, Box<Finding>> {
         let client = cx.client(node).await?;
         let tables = self.all_tables(&client).await?;
         let large = Catalog::large_objects_of(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
@@ -226,8 +225,7 @@ impl TakeDump {
         }
         cx.wait("the large objects that the rows refer to");
         let host = node.host()?;
-        let shared = &host.paths().shared;
-        let (query, path) = (format!("{shared}/dump-{id}-query.sql"), format!("{shared}/dump-{id}-large-objects.sql"));
+        let (query, path) = (self.file(node, "-query")?, self.file(node, "-large-objects")?);
         // As CSV with quotes that no line has, the lines come as they are.
         let copy = format!("COPY ({}) TO STDOUT WITH (FORMAT csv, QUOTE E'\\b', DELIMITER E'\\f')", large.script());
         let text = format!("SET standard_conforming_strings = on; SET client_encoding = 'UTF8';\n{copy};\n");
@@ -244,35 +242,35 @@ impl TakeDump {
 
     /// The tables, or those of the schemas.
     async fn all_tables(&self, client: &Client) -> Result<Vec<TableName>, Box<Finding>> {
-        let tables = self.tables.iter().flat_map(|tables| &tables.value);
-        let mut all: Vec<TableName> = tables.map(|table| table.value.clone()).collect();
+        let schemas = match &self.what {
+            Dumped::Tables(tables) => return Ok(tables.clone()),
+            Dumped::Schemas(schemas) => schemas,
+        };
         let query =
             "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND n.nspname = $1::text ORDER BY c.oid";
-        for schema in self.schemas.iter().flat_map(|schemas| &schemas.value) {
+        let mut all = vec![];
+        for schema in schemas {
             let rows = client.query(query, &[schema]).await?;
             all.extend(rows.iter().map(|row| TableName { schema: Some(row.get(0)), name: row.get(1) }));
         }
         Ok(all)
     }
 
-    /// What depends on the tables or schemas, where it is wanted; a dump of schemas warns of what it leaves outside.
-    async fn find_dependents(
-        &self,
-        cx: &mut Context<'_>,
-        node: &Node,
-        wanted: bool,
-    ) -> Result<Option<Dependents>, Box<Finding>> {
-        let tables: Vec<TableName> =
-            self.tables.iter().flat_map(|tables| &tables.value).map(|table| table.value.clone()).collect();
+    /// What depends on the tables or schemas, if it is asked for; a dump of schemas warns of what it
+    /// leaves out.
+    async fn find_dependents(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<Dependents>, Box<Finding>> {
+        if self.dependents.is_none() && matches!(self.what, Dumped::Tables(_)) {
+            return Ok(None);
+        }
         let client = cx.client(node).await?;
         cx.wait("the dependents' definitions");
-        let found = match &self.schemas {
-            Some(schemas) => Dependents::read_of_schemas(&client, &schemas.value).await,
-            None => Dependents::read(&client, &tables).await,
+        let found = match &self.what {
+            Dumped::Schemas(schemas) => Dependents::read_of_schemas(&client, schemas).await,
+            Dumped::Tables(tables) => Dependents::read(&client, tables).await,
         };
         let found = found.map_err(|error| self.explain(&error.to_string()))?;
-        if !wanted {
+        let Some(asked) = self.dependents else {
             let outside: Vec<String> = found.summary.iter().chain(&found.unknown).cloned().collect();
             if !outside.is_empty() {
                 let title = self.title();
@@ -283,11 +281,14 @@ impl TakeDump {
                 cx.world.journal.write(Event::Warned { drill: Some(cx.world.drill), message });
             }
             return Ok(None);
-        }
+        };
         if !found.unknown.is_empty() {
-            let what = if self.schemas.is_some() { "schemas" } else { "tables" };
+            let what = match self.what {
+                Dumped::Schemas(_) => "schemas",
+                Dumped::Tables(_) => "tables",
+            };
             let finding = Finding::failed(format!("something depends on the {what} that a dump cannot bring back"))
-                .at(self.dependents.as_ref().map_or(Default::default(), |d| d.entry))
+                .at(asked)
                 .label("these would be lost")
                 .note("lost", found.unknown.join("\n"));
             return Err(finding.help(self.way_out()));
@@ -302,11 +303,9 @@ impl TakeDump {
              create them again with `sql` in their right order",
             self.node
         );
-        if self.schemas.is_some() {
-            return by_hand;
-        }
-        let tables = self.tables.iter().flat_map(|tables| &tables.value);
-        let mut schemas: Vec<&str> = tables.map(|table| table.value.schema.as_deref().unwrap_or("public")).collect();
+        let Dumped::Tables(tables) = &self.what else { return by_hand };
+        let tables = tables.iter();
+        let mut schemas: Vec<&str> = tables.map(|table| table.schema.as_deref().unwrap_or("public")).collect();
         schemas.dedup();
         format!(
             "`schemas: [{}]` in the place of `tables` brings what is in the same schema in its right order, into a server that has lost the \
@@ -332,11 +331,6 @@ impl TakeDump {
     }
 
     fn explain(&self, said: &str) -> Box<Finding> {
-        let span = self.tables.as_ref().map(|t| t.entry).or(self.schemas.as_ref().map(|s| s.entry));
-        let finding = Finding::failed("pg_dump failed").note("said", said);
-        match span {
-            Some(span) => finding.at(span),
-            None => finding,
-        }
+        Finding::failed("pg_dump failed").note("said", said).at(self.what_at)
     }
 }

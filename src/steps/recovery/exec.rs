@@ -21,7 +21,7 @@ use crate::steps::recovery::tablespaces::{mentions_tablespace, standbys_apart};
 /// - exec: { node: master, run: [sh, -c, 'test -s "$PGDATA/PG_VERSION"'] }
 /// - exec:
 ///     node: master
-///     run: [psql, -XAtc, "SELECT count(*) FROM shop.orders WHERE status = :'status'", -v, status=paid]
+///     run: [psql, -XAtc, "SELECT count(*) FROM shop.orders WHERE status = 'paid'"]
 ///     env: { PGOPTIONS: -c statement_timeout=5s }
 /// ```
 ///
@@ -92,7 +92,7 @@ impl Step for Exec {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let host = node.host()?;
         node.must_be_on(self.node.span())?;
         // By a shell, which tells a program that is not there from a host that does not work.

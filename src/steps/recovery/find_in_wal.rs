@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use crate::harness::{
     Context, Effects, Finding, IdInfo, MarkKind, NodeId, Output, Recovers, RepoRef, Resolved, Role, Scope, Step,
-    StepId, StepKind, StepRef, StepResult, if_given,
+    StepKind, StepRef, StepResult, if_given,
 };
-use crate::node::{DATABASE, Node};
-use crate::pg::{Lineage, Lsn, Mark, Moment, SystemId, TableName, TimelineId};
-use crate::repo::{Ability, Answer, Archive, Deed, Found, Known, LookUp, Reach, Repo};
-use crate::source::{RepoName, Spanned, StepName, did_you_mean};
+use crate::node::Node;
+use crate::pg::{Lineage, Lsn, Mark, Moment, TableName};
+use crate::repo::{Ability, Deed, Found, Repo};
+use crate::source::{RepoName, Spanned, StepName};
+use crate::steps::recovery::known_table::{Lookup, Start};
 use crate::steps::recovery::recreated::Reader;
 
 /// Finds a mistake in the archived WAL, for when nobody knows when it happened.
@@ -156,17 +157,6 @@ impl Mistake {
     }
 }
 
-/// A backup that knows the table, and what is to be read after it.
-struct Start {
-    backup: String,
-    system: SystemId,
-    known: Known,
-    archive: Archive,
-    reach: Reach,
-    timeline: TimelineId,
-    since: Lsn,
-}
-
 #[async_trait(?Send)]
 impl Step for FindInWal {
     fn title(&self) -> String {
@@ -187,17 +177,19 @@ impl Step for FindInWal {
         let (mistake, table) = (self.mistake, &self.table);
         let repo = cx.world.repo(&self.repo)?.clone();
         let node = reader(cx, &repo)?;
-        let start = self.start(cx, &node, &repo, table).await?;
+        let since = self.since.as_ref();
+        let lookup = Lookup { node: &node, repo: &repo, repo_at: self.repo.span(), since, table };
+        let start = lookup.start(cx).await?;
         cx.fact("backup", start.backup.clone());
         let read = start.archive.segments_of(&start.reach);
         if let Some((first, last)) = &read {
             cx.fact("first_segment", first.clone());
             cx.fact("last_segment", last.clone());
         }
-        if let Some(gap) = gap(&start) {
+        if let Some(gap) = start.gap() {
             cx.fact("gap", gap);
         }
-        self.judge_cluster(&node, &repo, &start).await?;
+        self.check_cluster(&node, &repo, &start).await?;
         cx.wait("pg_waldump");
         let table_name = table.value.to_string();
         let reader = Reader {
@@ -224,7 +216,7 @@ impl Step for FindInWal {
         }
         let deed = match choose(mistake, &found, start.since) {
             Ok(deed) => deed,
-            Err(also) => return Err(self.not_found(mistake, table, &start, &found, also, damage)),
+            Err(also) => return Err(self.not_found(&start, &found, also, damage)),
         };
         if mistake == Mistake::Changed {
             cx.fact("rows", deed.rows);
@@ -239,7 +231,7 @@ impl Step for FindInWal {
 
 impl FindInWal {
     /// Fails where a segment that is to be read is another cluster's.
-    async fn judge_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
+    async fn check_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
         let segments = start.archive.all_segments(&start.reach);
         let headers = repo.headers(node.host()?.as_ref(), &segments).await?;
         let foreign = segments.iter().zip(headers).find_map(|(segment, header)| {
@@ -254,111 +246,8 @@ impl FindInWal {
             .help("two clusters must not archive into one place: nothing behind that segment can be followed"))
     }
 
-    /// The backups that may know the table, the newest first, with their marks.
-    fn backups(&self, cx: &Context<'_>) -> Result<Vec<(StepId, Mark)>, Box<Finding>> {
-        let since = self.since.as_ref().map(|since| cx.world.mark(since)).transpose()?;
-        let state = cx.world.outputs();
-        let marks = state.backups.keys().filter_map(|id| Some((id.clone(), state.marks.get(id)?.clone())));
-        let mut backups: Vec<(StepId, Mark)> = match &since {
-            Some(since) if state.backups.contains_key(since.id.as_str()) => {
-                marks.filter(|(id, _)| *id == since.id.as_str()).collect()
-            }
-            Some(since) => marks.filter(|(_, mark)| mark.after.seen <= since.before.seen).collect(),
-            None => marks.collect(),
-        };
-        backups.sort_by_key(|(_, mark)| std::cmp::Reverse(mark.before.seen));
-        match backups.is_empty() {
-            false => Ok(backups),
-            true => Err(Finding::failed("there is no backup to look the table up in")
-                .at(self.since.as_ref().and_then(StepRef::entry))
-                .label("none was taken before this")),
-        }
-    }
-
-    /// Asks the backups for the table, and looks what there is to be read after the first that has it.
-    async fn start(
-        &self,
-        cx: &mut Context<'_>,
-        node: &Node,
-        repo: &Repo,
-        table: &Spanned<TableName>,
-    ) -> Result<Start, Box<Finding>> {
-        let host = node.host()?;
-        let scratch = format!("{}/look-up-{}", host.paths().shared, cx.index);
-        let (mut asked, mut others) = (Vec::new(), Vec::new());
-        for (backup, mark) in self.backups(cx)? {
-            cx.wait(format!("the answer of a copy of `{backup}`"));
-            let label = cx.world.label(&backup);
-            let (scratch, database) = (scratch.clone(), DATABASE);
-            let look_up =
-                LookUp { repo: &**repo, host: host.as_ref(), backup: &label, table: &table.value, database, scratch };
-            let known = match look_up.at_its_end().await? {
-                Answer::Known(known) => known,
-                Answer::NoBackup => continue,
-                Answer::Unanswered(said) => {
-                    return Err(Finding::failed(format!("backup `{backup}` could not be asked for {}", table.value))
-                        .at(table.span)
-                        .label("a copy of it did not come up")
-                        .note("said", said));
-                }
-            };
-            match known.kind.as_str() {
-                "" => {
-                    others.extend(known.others);
-                    asked.push(format!("`{backup}`"));
-                    continue;
-                }
-                "r" | "p" => {}
-                _ => {
-                    return Err(Finding::failed(format!("{} is not a table", table.value))
-                        .at(table.span)
-                        .label(format!("in backup `{backup}`")));
-                }
-            }
-            let archive = repo.archive(host.as_ref()).await?;
-            let timeline = mark.after.timeline;
-            let newest = archive.newest_from(timeline, known.until);
-            let reach = archive.reach(known.until, timeline, newest);
-            let since = self.since.as_ref().map(|since| cx.world.mark(since)).transpose()?;
-            let since = since.map_or(Lsn(0), |since| since.before.lsn);
-            let start = Start {
-                backup: backup.to_string(),
-                system: mark.lineage.system,
-                known,
-                archive,
-                reach,
-                timeline: newest,
-                since,
-            };
-            return if start.reach.stretches.is_empty() { Err(nothing_to_read(repo, &start)) } else { Ok(start) };
-        }
-        if asked.is_empty() {
-            return Err(Finding::failed(format!("repo `{}` has no backup to look the table up in", repo.name))
-                .at(self.repo.span().unwrap_or(table.span))
-                .label("WAL does not know tables by their names"));
-        }
-        let name = table.value.to_string();
-        let near = did_you_mean(&name, others.iter().map(String::as_str));
-        let label = match near {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("it is not in {}", asked.join(", ")),
-        };
-        Err(Finding::failed(format!("no backup in repo `{}` has a table {name}", repo.name))
-            .at(table.span)
-            .label(label)
-            .help("a table that was made after the last backup cannot be found by its name, which is not in the WAL"))
-    }
-
-    fn not_found(
-        &self,
-        mistake: Mistake,
-        table: &Spanned<TableName>,
-        start: &Start,
-        found: &Found,
-        also: Vec<String>,
-        damage: Option<String>,
-    ) -> Box<Finding> {
-        let noun = mistake.noun();
+    fn not_found(&self, start: &Start, found: &Found, also: Vec<String>, damage: Option<String>) -> Box<Finding> {
+        let (noun, table) = (self.mistake.noun(), &self.table);
         let title = match also.is_empty() {
             true => format!("there is no {noun} of {} in the archived WAL", table.value),
             false => format!("nobody can say which {noun} of {} it was", table.value),
@@ -381,7 +270,7 @@ impl FindInWal {
             .note("alike", also.join("\n"))
             .note("read", format!("{first} to {last}, timeline {}: {times}", start.timeline))
             .note("but", elsewhere.join("\n"))
-            .note("gap", gap(start).unwrap_or_default())
+            .note("gap", start.gap().unwrap_or_default())
             .note("damage", damage.unwrap_or_default())
             .help("is everything archived? `wait_archived` sees to it; an unfinished segment is not in the archive")
     }
@@ -421,21 +310,6 @@ fn choose(mistake: Mistake, found: &Found, since: Lsn) -> Result<&Deed, Vec<Stri
 fn told(deed: &Deed) -> String {
     let rows = if deed.rows == 1 { "1 row".to_owned() } else { format!("{} rows", deed.rows) };
     format!("transaction {} changed {rows}, {}", deed.xid, deed.at)
-}
-
-/// What is missing, where something lies behind it.
-fn gap(start: &Start) -> Option<String> {
-    let (next, last) = start.reach.beyond.as_ref()?;
-    let goes_on = if next == last { next.clone() } else { format!("{next} to {last}") };
-    Some(format!("{} is missing; {goes_on} cannot be followed without it", start.reach.missing))
-}
-
-fn nothing_to_read(repo: &Repo, start: &Start) -> Box<Finding> {
-    let label = match start.archive.is_empty() {
-        true => format!("repo `{}` has no WAL at all", repo.name),
-        false => format!("{} is missing, with which backup `{}` ends", start.reach.missing, start.backup),
-    };
-    Finding::failed("there is no archived WAL to look in").label(label).note("gap", gap(start).unwrap_or_default())
 }
 
 /// What pg_waldump complained of, except for the end of the WAL that it was given.

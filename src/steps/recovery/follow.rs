@@ -1,4 +1,5 @@
-//! Making a server follow another one, and judging whether it does: what `recover`, `rebuild` and `rewind` have in common.
+//! Making a server follow another one, and checking that it does: what `recover`, `rebuild` and
+//! `rewind` have in common.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,13 +7,12 @@ use std::time::{Duration, Instant};
 use crate::harness::{Context, Finding, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{
-    Config, Node, Origin, RecoveryLog, RefusalReason, SqlError, StartError, Started, WalRefusal, create_slot,
-    slot_name, wait_until,
+    Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal,
 };
-use crate::pg::error_message;
 use crate::repo::Repo;
 use crate::source::Span;
-use crate::steps::recovery::restore::{ended, not_started, set_up};
+use crate::steps::recovery::refusal::{ended, not_started};
+use crate::steps::recovery::restore::set_up;
 
 /// The archive that a standby was given, or that it should have been given.
 #[derive(Debug, Clone)]
@@ -33,8 +33,9 @@ pub(crate) struct Standby {
     pub up: Arc<Node>,
     /// Its configuration.
     pub config: Config,
-    /// The wrong one is one of the mistakes that can be drilled.
-    pub signal: &'static str,
+    /// The file that it starts recovery by: the wrong one is one of the mistakes that can be
+    /// drilled.
+    pub signal: Signal,
     /// Whose postgresql.auto.conf lies in its PGDATA.
     pub origin: Origin,
     /// Where WAL can be had that its upstream has no more.
@@ -43,7 +44,17 @@ pub(crate) struct Standby {
     pub at: Option<Span>,
 }
 
-/// How long the start may take before the server's log is looked at: one that waits for WAL stays in it for ever.
+/// Why waiting for a standby is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was promoted or has ended: its failure says why.
+    Gone,
+    /// Its upstream refuses it for good: its failure says with which words.
+    Refused,
+}
+
+/// How long the start may take before the server's log is looked at: one that waits for WAL stays
+/// in it for ever.
 const START: Duration = Duration::from_millis(500);
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -51,7 +62,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const TIMES: usize = 3;
 
 impl Standby {
-    /// Starts the server and waits until its upstream says that it streams, and until it has all that was written there before.
+    /// Starts the server and waits until its upstream says that it streams, and until it has all
+    /// that was written there before.
     pub(crate) async fn follow(&self, cx: &mut Context<'_>) -> StepResult {
         cx.client(&self.up).await?;
         let goal = self.up.wal_end().await?;
@@ -60,6 +72,7 @@ impl Standby {
         self.start(cx).await?;
         let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
         let mut next_look = Instant::now();
+        let mut end = None;
         let streams = cx.until(&what, async |seen| {
             match self.up.senders_to(self.node.name()).await {
                 Ok(senders) => {
@@ -77,7 +90,10 @@ impl Standby {
                 Err(error) => *seen = error.to_string(),
             }
             if Instant::now() >= next_look {
-                self.look().await?;
+                if let Some((reason, finding)) = self.end().await? {
+                    end = Some(reason);
+                    return Err(finding);
+                }
                 next_look = Instant::now() + LOOK;
             }
             Ok(None)
@@ -85,7 +101,10 @@ impl Standby {
         match streams.await {
             Ok(()) => {}
             Err(finding) if finding.cause == Cause::UsersFailed => return Err(finding),
-            Err(finding) => return Err(self.explained(cx, finding).await),
+            Err(finding) => {
+                let at = finding.at.or(self.at);
+                return Err(self.explained(cx, finding.at(at), end).await);
+            }
         }
         // It may have to replay some of what it has before it takes sessions.
         let what = format!("`{}` to answer", self.node.name());
@@ -114,26 +133,27 @@ impl Standby {
         }
     }
 
-    /// Fails where waiting any longer is of no use.
-    async fn look(&self) -> StepResult {
+    /// Why waiting any longer is of no use, if it is not.
+    async fn end(&self) -> Result<Option<(End, Box<Finding>)>, Box<Finding>> {
         let log = self.node.log_from(self.node.log_start()).await?;
         if let Some(timeline) = RecoveryLog::read(&log).new_timeline {
-            return Err(self.promoted(timeline).note("log", self.node.log_tail().await));
+            let finding = self.promoted(timeline).note("log", self.node.log_tail().await);
+            return Ok(Some((End::Gone, finding)));
         }
         if let Some(refusal) = WalRefusal::last(&log)
             && refusal.times >= TIMES
             && self.is_final(&refusal.reason).await?
         {
-            return Err(Finding::failed(self.title()).label(&refusal.message));
+            return Ok(Some((End::Refused, Finding::failed(self.title()).label(&refusal.message))));
         }
         match self.node.postmaster_runs().await? {
-            true => Ok(()),
-            false => Err(ended(&self.node).await),
+            true => Ok(None),
+            false => Ok(Some((End::Gone, ended(&self.node).await))),
         }
     }
 
-    /// Whether nothing that happens by itself can change a refusal. While a step runs no other one does, but an archive may
-    /// still get what its server has written.
+    /// Whether nothing that happens by itself can change a refusal. While a step runs no other one
+    /// does, but an archive may still get what its server has written.
     async fn is_final(&self, reason: &RefusalReason) -> Result<bool, Box<Finding>> {
         Ok(match (reason, &self.archive) {
             (RefusalReason::Removed(segment), Some(archive)) if archive.read => {
@@ -155,23 +175,25 @@ impl Standby {
         let finding = Finding::failed(format!("{}: it was promoted", self.title()))
             .label(format!("its recovery ended, and it is a primary of its own on timeline {timeline}"));
         match self.signal {
-            "standby.signal" => finding,
-            signal => finding.help(format!(
-                "{signal} ends recovery where the archive ends; standby.signal makes a standby, which goes on with streaming"
-            )),
+            Signal::Standby => finding,
+            Signal::Recovery => finding.help(
+                "recovery.signal ends recovery where the archive ends; standby.signal makes a standby, which goes on \
+                 with streaming",
+            ),
         }
     }
 
     /// Adds to a finding what the log says, and what can be done about it.
-    async fn explained(&self, cx: &mut Context<'_>, finding: Box<Finding>) -> Box<Finding> {
-        let at = finding.at.or(self.at);
-        let finding = finding.at(at);
-        let log = self.node.log_from(self.node.log_start()).await.unwrap_or_default();
-        if finding.notes.iter().any(|note| note.kind == "log") {
+    async fn explained(&self, cx: &mut Context<'_>, finding: Box<Finding>, end: Option<End>) -> Box<Finding> {
+        if end == Some(End::Gone) {
             return finding;
         }
+        let log = self.node.log_from(self.node.log_start()).await.unwrap_or_default();
         let Some(refusal) = WalRefusal::last(&log) else { return finding.note("log", self.node.log_tail().await) };
-        let finding = if finding.label == refusal.message { finding } else { finding.note("log", &refusal.message) };
+        let finding = match end {
+            Some(End::Refused) => finding,
+            _ => finding.note("log", &refusal.message),
+        };
         let (node, up) = (self.node.name(), self.up.name());
         match (&refusal.reason, &self.archive) {
             (RefusalReason::Removed(segment), archive) => {
@@ -193,18 +215,19 @@ impl Standby {
                 "`{node}` is on timeline {standby}, `{up}` still on {primary}: is it the right server to follow?"
             )),
             (RefusalReason::Diverged, _) => finding.help(format!(
-                "`{node}` has WAL that `{up}` never had: `rewind` takes it back to where they parted, `rebuild` makes it anew"
+                "`{node}` has WAL that `{up}` never had: `rewind` takes it back to where they diverged, `rebuild` replaces it"
             )),
             (RefusalReason::Ahead, _) => {
                 finding.help(format!("`{node}` has read WAL elsewhere that `{up}` does not have: is `{up}` behind itself?"))
             }
             (RefusalReason::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
-            (RefusalReason::Slot, _) => finding.help("a `rebuild` makes the slot anew, with the data"),
+            (RefusalReason::Slot, _) => finding.help("`rebuild` replaces the slot, together with the data"),
             (RefusalReason::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),
         }
     }
 
-    /// Where a segment is that the upstream has removed, and what can be done; `there` is whether the archive holds it.
+    /// Where a segment is that the upstream has removed, and what can be done; `there` is whether
+    /// the archive holds it.
     fn removed(&self, segment: &str, there: Option<bool>) -> (String, String) {
         let up = self.up.name();
         let keep = format!("make `{up}` keep WAL for its standbys (wal_keep_size, or a replication slot)");
@@ -230,94 +253,4 @@ impl Standby {
             (None, _) => ("the server reads no archive".to_owned(), format!("{keep}, or rebuild it")),
         }
     }
-}
-
-/// Makes a standby's slot on its upstream, anew where there is one: what the old one holds is no longer needed, and it may have
-/// lost its WAL. An external server gets none.
-pub(crate) async fn fresh_slot(cx: &mut Context<'_>, up: &Node, standby: &str) -> Result<Option<String>, Box<Finding>> {
-    if up.is_external() {
-        return Ok(None);
-    }
-    drop_slot(cx, up, standby).await?;
-    cx.client(up).await?.batch_execute(&create_slot(standby)).await?;
-    Ok(Some(slot_name(standby)))
-}
-
-/// Removes a standby's slot where there is one. A walsender that still uses it is that of a server that runs no more.
-pub(crate) async fn drop_slot(cx: &mut Context<'_>, up: &Node, standby: &str) -> StepResult {
-    let client = cx.client(up).await?;
-    let slot = slot_name(standby);
-    let what = format!("slot `{slot}` on `{}` to be free", up.name());
-    let dropping = cx.until(&what, async |seen| {
-        let query = "SELECT active_pid, CASE WHEN active_pid IS NULL THEN pg_drop_replication_slot(slot_name)::text
-                            ELSE pg_terminate_backend(active_pid)::text END
-                     FROM pg_replication_slots WHERE slot_name = $1";
-        let row = match client.query_opt(query, &[&slot]).await {
-            Ok(row) => row,
-            Err(error) => {
-                *seen = error_message(&error);
-                return Ok(None);
-            }
-        };
-        let user = row.and_then(|row| row.get::<_, Option<i32>>(0));
-        if let Some(pid) = user {
-            *seen = format!("process {pid} uses it");
-        }
-        Ok(user.is_none().then_some(()))
-    });
-    dropping.await
-}
-
-/// Waits a little until a standby that streams has received what its upstream has written by now: what it has not, it cannot replay
-/// once it is stopped. An upstream that does not answer, or that it is cut off from, has nothing more to give.
-pub(crate) async fn receive(cx: &mut Context<'_>, node: &Node) -> StepResult {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    if !node.is_up() {
-        return Ok(());
-    }
-    let Some((up, _)) = upstream_of(cx, node).await.filter(|(up, _)| up.is_up()) else { return Ok(()) };
-    cx.wait(format!("`{}` to receive what `{}` has written", node.name(), up.name()));
-    let wait = async {
-        let goal = up.wal_end().await?;
-        let until = cx.deadline.min(Instant::now() + PATIENCE);
-        wait_until(until, async |_| {
-            let senders = up.senders_to(node.name()).await?;
-            // Without a walsender nothing more comes.
-            let done = senders.is_empty() || senders.iter().any(|sender| sender.flushed >= Some(goal));
-            Ok::<_, SqlError>(done.then_some(()))
-        })
-        .await
-    };
-    // What could not be asked is not waited for: the recovery shows what there was.
-    let _ = tokio::time::timeout(PATIENCE, wait).await;
-    Ok(())
-}
-
-/// The server of the drill that a server follows; `None` for a primary, and where it cannot be asked.
-pub(crate) async fn upstream_of(cx: &Context<'_>, node: &Node) -> Option<(Arc<Node>, Option<String>)> {
-    let following = node.following().await.ok()??;
-    let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
-    let is_it = |other: &&Arc<Node>| {
-        let told = other.followed_by(node.name(), None);
-        !other.is_external() && told.is_ok_and(|told| told.conninfo == following.conninfo)
-    };
-    Some((others.iter().find(is_it)?.clone(), following.slot))
-}
-
-/// Makes the slots that the standbys of a server use: its own were lost with its data.
-pub(crate) async fn slots_for_standbys(cx: &mut Context<'_>, node: &Node) -> StepResult {
-    let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
-    let client = cx.client(node).await?;
-    let rows = client.query("SELECT slot_name::text FROM pg_replication_slots", &[]).await?;
-    let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    for other in others.iter().filter(|other| other.is_up() && !other.is_external() && other.name() != node.name()) {
-        if let Some((up, Some(slot))) = upstream_of(cx, other).await
-            && up.name() == node.name()
-            && slot == slot_name(other.name())
-            && !there.contains(&slot)
-        {
-            client.batch_execute(&create_slot(other.name())).await?;
-        }
-    }
-    Ok(())
 }

@@ -1,13 +1,17 @@
-//! Where a recovered server stands, proven against the mark that it was to come to: its cluster, its timelines, its place in the WAL and
-//! the commit that it stopped at. What its log says of the target is not enough: another timeline may have a transaction of the same
-//! number, and a restore point of the same name.
+//! Where a recovered server stands, checked against the mark that it was to come to: its cluster,
+//! its timelines, its place in the WAL and the commit that it stopped at. What its log says of the
+//! target is not enough: another timeline may have a transaction of the same number, and a restore
+//! point of the same name.
 
 use jiff::Timestamp;
 
-use crate::harness::{Finding, StepResult, Until};
+use crate::harness::{Finding, StepResult};
+use crate::journal::Cause;
 use crate::node::RecoveryLog;
 use crate::pg::{History, Lsn, Mark, Parting, RecoveryTarget, SystemId};
 use crate::steps::recovery::archive_end::ArchiveEnd;
+use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::target::Target;
 
 /// Where a recovered server stands, by its own files.
 #[derive(Debug, Clone)]
@@ -25,25 +29,15 @@ pub(crate) struct Position {
 /// A record's end and the next one's beginning may lie apart: between them is a page's header.
 const HEADER: u64 = 64;
 
-/// What a recovery was to come to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Goal<'a> {
-    /// The mark that its target is given by.
-    pub mark: &'a Mark,
-    /// The target as the scenario has it.
-    pub until: &'a Until,
-    /// The target as PostgreSQL has it.
-    pub target: &'a RecoveryTarget,
-}
-
-impl Goal<'_> {
-    /// Fails where the server has other timelines than the mark, up to `lsn`.
-    pub(crate) fn judge_history(
+impl Goal {
+    /// Fails if the server has other timelines than the mark, up to `lsn`.
+    pub(crate) fn check_history(
         &self,
         (system, history, lsn): (SystemId, &History, Lsn),
         archive: &ArchiveEnd<'_>,
     ) -> StepResult {
-        let (mark, repo) = (self.mark, archive.repo());
+        let Some(mark) = &self.mark else { return Ok(()) };
+        let repo = archive.repo();
         if system != mark.lineage.system {
             let label = format!(
                 "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
@@ -80,20 +74,22 @@ impl Goal<'_> {
         }))
     }
 
-    /// Fails where the server has not stopped at the mark's place in the WAL.
-    pub(crate) fn judge_place(&self, position: &Position, recovery_log: &RecoveryLog) -> StepResult {
-        let mark = self.mark;
-        let (from, to) = self.bounds();
+    /// Fails if the server has not stopped at the mark's place in the WAL.
+    pub(crate) fn check_place(&self, position: &Position, recovery_log: &RecoveryLog) -> StepResult {
+        let Some(mark) = &self.mark else { return Ok(()) };
+        let (from, to) = self.bounds(mark);
         let early = from.filter(|from| position.exact && position.lsn.0.saturating_add(HEADER) < from.0);
         let late = to.filter(|to| position.lsn.0 > to.0.saturating_add(HEADER));
         if let Some(place) = early.or(late) {
-            return Err(self.elsewhere(position.lsn, place, early.is_some()));
+            let side = if early.is_some() { "an earlier" } else { "a later" };
+            return Err(self.elsewhere(&mark.id, position.lsn, place, side).because(Cause::TargetNotReached));
         }
-        if let (RecoveryTarget::Xid { xid, .. }, Some(at)) = (self.target, recovery_log.stopped_time())
+        if let (RecoveryTarget::Xid { xid, .. }, Some(at)) = (&self.setting, recovery_log.stopped_time())
             && !(mark.before.at..=mark.after.at).contains(&at)
         {
             let label = format!("that one was committed at {at}, `{}` {}", mark.id, between(mark));
             return Err(Finding::failed(format!("recovery stopped at another transaction {xid}"))
+                .because(Cause::TargetNotReached)
                 .label(label)
                 .help("the WAL in the archive is not that of the server on which the mark was made"));
         }
@@ -101,29 +97,28 @@ impl Goal<'_> {
     }
 
     /// Where the last record that is replayed may end.
-    fn bounds(&self) -> (Option<Lsn>, Option<Lsn>) {
-        let (before, after) = (self.mark.before, self.mark.after);
-        match self.target {
+    fn bounds(&self, mark: &Mark) -> (Option<Lsn>, Option<Lsn>) {
+        let (before, after) = (mark.before, mark.after);
+        match &self.setting {
             RecoveryTarget::Xid { .. } => (Some(before.lsn), Some(after.lsn)),
             RecoveryTarget::Lsn { lsn, .. } => (Some(*lsn), Some(*lsn)),
             RecoveryTarget::Name(_) => {
-                let own = self.mark.restore_point.as_ref().map(|point| point.lsn);
+                let own = mark.restore_point.as_ref().map(|point| point.lsn);
                 (own, own)
             }
-            // A time is reached at the first commit that is not earlier, and that may come at any time: the transaction's own is one.
-            RecoveryTarget::Time { .. } if self.until.before.is_some() => {
-                let guess = self.until.minus.is_some();
-                ((!guess).then_some(before.floor), self.mark.xid.map(|_| after.lsn))
-            }
-            RecoveryTarget::Time { .. } => (Some(after.floor), None),
+            // A time is reached at the first commit that is not earlier, and that may come at any
+            // time: the transaction's own is one.
+            RecoveryTarget::Time { .. } => match self.target {
+                Target::Before { .. } => (Some(before.floor), mark.xid.map(|_| after.lsn)),
+                Target::Earlier { .. } => (None, mark.xid.map(|_| after.lsn)),
+                _ => (Some(after.floor), None),
+            },
             RecoveryTarget::Latest | RecoveryTarget::EndOfBackup => (None, None),
         }
     }
 
-    fn elsewhere(&self, stopped: Lsn, place: Lsn, early: bool) -> Box<Finding> {
-        let id = &self.mark.id;
-        let side = if early { "an earlier" } else { "a later" };
-        match self.target {
+    fn elsewhere(&self, id: &str, stopped: Lsn, place: Lsn, side: &str) -> Box<Finding> {
+        match &self.setting {
             RecoveryTarget::Name(name) => Finding::failed(format!("recovery stopped at {side} restore point of that name"))
                 .label(format!("it stopped at {stopped}, and the restore point `{name}` of this step is at {place}"))
                 .help(format!(
@@ -134,7 +129,7 @@ impl Goal<'_> {
                 .label(format!("it stopped at {stopped}, and `{id}` is at {place}: the target was {at}"))
                 .help(
                     "recovery to a time stops at the first commit in the WAL that is later than it. Where a server's clock was set back, \
-                     or two commits have the same time, that is not the one that is meant: hand the mark over `by: lsn` or `by: xid`",
+                     or two commits have the same time, that is not the one that is meant: give PostgreSQL the mark `by: lsn` or `by: xid`",
                 ),
             _ => Finding::failed(format!("recovery stopped at {side} place than `{id}`"))
                 .label(format!("it stopped at {stopped}, and `{id}` is at {place}"))

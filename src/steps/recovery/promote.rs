@@ -74,7 +74,7 @@ impl Step for Promote {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let node = cx.world.node(self.node.as_str())?;
+        let node = cx.world.node(&self.node)?;
         let client = cx.client(&node).await?;
         if !is_in_recovery(&client).await? {
             return Err(Finding::failed(format!("`{}` is a primary already", self.node)).label("nothing to promote"));

@@ -11,17 +11,19 @@ use crate::harness::{
     Context, Effects, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
     StepRef, StepResult, if_given,
 };
-use crate::node::{Config, Node, Origin};
+use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
-use crate::steps::recovery::follow::{Archive, Standby, drop_slot, fresh_slot, slots_for_standbys, upstream_of};
+use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::restore::restore;
+use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
+use crate::steps::recovery::upstream::upstream_of;
 
 /// Builds a standby from scratch, from its primary or from a backup in a repo.
 ///
 /// ```yaml
 /// - rebuild: { node: standby, follows: master }                  # a pg_basebackup of the master
-/// - rebuild: { node: standby, follows: master, from: nightly }   # that backup, and the WAL of its repo
+/// - rebuild: { node: standby, follows: master, from: nightly }   # that backup and its repo's WAL
 /// - rebuild: { node: spare, follows: master }                    # a new server
 /// ```
 ///
@@ -53,7 +55,8 @@ pub struct Rebuild {
     node: NodeRef,
     /// Its primary from then on.
     follows: NodeRef,
-    /// The backup that it is made from, and its repo; a base backup of the primary if there is none.
+    /// The backup that it is made from, and its repo; a base backup of the primary if there is
+    /// none.
     from: Option<(StepRef, RepoId)>,
 }
 
@@ -110,10 +113,11 @@ impl Step for Rebuild {
         let started = Instant::now();
         let node = self.node(cx, &up).await?;
         node.must_not_be_paused(self.node.entry())?;
-        // A host that was killed is switched on again; one that was lost is another one in its place.
+        // A host that was killed is switched on again; one that was lost is another one in its
+        // place.
         node.host()?.boot().await?;
-        self.judge_upstream(cx, &node, &up).await?;
-        cx.world.outputs().recovered.remove(self.node.as_str());
+        self.check_upstream(cx, &node, &up).await?;
+        cx.world.outputs().recovered.remove(&self.node.id);
         if node.clear().await? {
             cx.fact("stopped", "it still ran");
         }
@@ -121,7 +125,8 @@ impl Step for Rebuild {
         match self.make(cx, &node, &up, slot).await {
             Ok(standby) => standby.follow(cx).await?,
             Err(finding) => {
-                // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
+                // A slot that nobody uses would hold its server's WAL for ever. The failure is what
+                // is told.
                 let _ = drop_slot(cx, &up, node.name()).await;
                 return Err(finding);
             }
@@ -135,8 +140,8 @@ impl Step for Rebuild {
 impl Rebuild {
     /// The server, which users and later steps may know already; or a new one.
     async fn node(&self, cx: &Context<'_>, up: &Node) -> Result<Arc<Node>, Box<Finding>> {
-        let known = cx.world.outputs().nodes.get(self.node.as_str()).cloned();
-        let host = cx.world.lab.host(self.node.as_str()).await?;
+        let known = cx.world.outputs().nodes.get(&self.node.id).cloned();
+        let host = cx.world.lab.host(&self.node).await?;
         let new = match self.from {
             Some(_) => Node::on(host, cx.world.lab.version(), &cx.world.password),
             None => Node::copy_of(up, host, cx.world.lab.version()),
@@ -145,8 +150,9 @@ impl Rebuild {
         Ok(known.filter(|known| known.has_login_of(&new)).unwrap_or_else(|| Arc::new(new)))
     }
 
-    /// Nothing may be removed before it is certain that there is a server to follow, and not one that depends on what is removed.
-    async fn judge_upstream(&self, cx: &mut Context<'_>, node: &Node, up: &Arc<Node>) -> StepResult {
+    /// Nothing may be removed before it is certain that there is a server to follow, and not one
+    /// that depends on what is removed.
+    async fn check_upstream(&self, cx: &mut Context<'_>, node: &Node, up: &Arc<Node>) -> StepResult {
         cx.client(up).await.map_err(|finding| finding.at(self.follows.entry()))?;
         let mut at = up.clone();
         let most = cx.world.outputs().nodes.len();
@@ -197,6 +203,6 @@ impl Rebuild {
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
         let (node, up, at) = (node.clone(), up.clone(), self.follows.entry());
-        Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Copied, archive, at })
+        Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Copied, archive, at })
     }
 }

@@ -1,12 +1,10 @@
 //! `reconcile`
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
 use crate::harness::{
@@ -14,14 +12,21 @@ use crate::harness::{
     StepResult, if_given,
 };
 use crate::journal::Cause;
-use crate::pg::{ColumnName, TableName};
+use crate::pg::TableName;
 use crate::source::{Span, Spanned};
+use crate::steps::recovery::key::Key;
 
 /// Takes back what a mistake did to a table, and keeps what users wrote since: a three-way merge by
 /// key, column by column.
 ///
 /// ```yaml
-/// - reconcile: { table: shop.orders, key: id, good: rescue, bad: spoilt, into: master, on_conflict: keep }
+/// - reconcile:
+///     table: shop.orders
+///     key: id
+///     good: rescue
+///     bad: corrupted
+///     into: master
+///     on_conflict: keep
 /// - reconcile: { table: shop.orders, key: [client, seq], good: rescue, into: master }
 /// ```
 ///
@@ -122,52 +127,6 @@ enum OnConflict {
     Keep,
     /// They become what they were in `good`.
     Take,
-}
-
-/// One column or several.
-#[derive(Debug, Clone)]
-struct Key(Vec<ColumnName>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrMore).map(Key)
-    }
-}
-
-impl JsonSchema for Key {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Key".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
-    }
-}
-
-struct OneOrMore;
-
-impl<'de> Visitor<'de> for OneOrMore {
-    type Value = Vec<ColumnName>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column or a list of columns")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        text.parse().map(|column| vec![column]).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut columns = Vec::new();
-        while let Some(column) = items.next_element()? {
-            columns.push(column);
-        }
-        Ok(columns)
-    }
 }
 
 impl StepKind for ReconcileSpec {
@@ -317,41 +276,23 @@ impl Reconcile {
                     Some(_) => "users have changed what the mistake changed, too",
                     None => "rows differ, and without `bad` nobody knows who changed them",
                 };
-                let help = "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in `good`";
-                self.conflicts(title, &merged).help(help)
+                self.conflicts(title, &merged).help(
+                    "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in \
+                     `good`",
+                )
             }
             MergeError::Undecided(merged) => {
-                let help = "merge the tables first that the rows refer to, or that refer to them; or give the rows other values: \
-                            `on_conflict: keep` leaves them as users have them";
-                self.conflicts("there are conflicts that `take` cannot decide", &merged).help(help)
+                self.conflicts("there are conflicts that `take` cannot decide", &merged).help(
+                    "merge the tables first that the rows refer to, or that refer to them; or give the rows other \
+                     values: `on_conflict: keep` leaves them as users have them",
+                )
             }
-            MergeError::Parents { table: other, constraint, rows } => {
-                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-                let why = match &self.bad {
-                    Some(bad) => format!("they are not on `{bad}` either: the mistake took them away"),
-                    None => "nobody knows who deleted them without `bad`".to_owned(),
-                };
-                Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into))
-                    .at(self.table.span)
-                    .label(format!("it refers to {rows} of {other} that are missing (foreign key {constraint}); {why}"))
-                    .help("put the rows back first that these refer to")
-            }
+            MergeError::Parents { table: other, constraint, rows } => self.parents(&other, &constraint, rows),
             MergeError::Misfit { side, misfit } => self.misfit(&side, misfit),
-            MergeError::Same(rows) => match &self.bad {
-                Some(bad) => {
-                    Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
-                        .at(bad.span().unwrap_or(self.table.span))
-                        .label(format!("its {rows} rows are the same on both"))
-                        .help("recover `good` to just before the mistake and `bad` to just after it")
-                }
-                None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
-                    .at(self.good.entry().unwrap_or(self.table.span))
-                    .label(format!("its {rows} rows are all there, with the same values"))
-                    .help("is `good` from before the mistake?"),
-            },
+            MergeError::Same(rows) => self.nothing_to_merge(rows),
             MergeError::Locked(holders) => Finding::failed(format!("{table} on `{}` is locked by others", self.into))
                 .at(self.table.span)
-                .label("the lock was not to be had in time; nothing was changed")
+                .label("the lock was not free in time; nothing was changed")
                 .note("held by", holders.join("\n"))
                 .help("end what holds the lock, or give the step longer with `within`"),
             MergeError::Late(doing) => Finding::failed("the step's deadline has passed")
@@ -359,13 +300,42 @@ impl Reconcile {
                 .at(self.table.span)
                 .label(format!("in the middle of {doing}; nothing was changed"))
                 .help("give it longer with `within`, if it is right to take so long"),
-            MergeError::Data(error) => {
-                let said = error.to_string();
-                let finding =
-                    Finding::failed(format!("{table} on `{}` could not be merged, and nothing was changed", self.into));
-                let finding = finding.at(self.table.span).label(&said);
-                finding.help("what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and rules")
-            }
+            MergeError::Data(error) => self.undone().label(error.to_string()).help(
+                "what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and \
+                 rules",
+            ),
+        }
+    }
+
+    fn undone(&self) -> Box<Finding> {
+        let title = format!("{} on `{}` could not be merged, and nothing was changed", self.table.value, self.into);
+        Finding::failed(title).at(self.table.span)
+    }
+
+    /// Rows refer to rows of another table that are missing.
+    fn parents(&self, other: &str, constraint: &str, rows: usize) -> Box<Finding> {
+        let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+        let why = match &self.bad {
+            Some(bad) => format!("they are not on `{bad}` either: the mistake removed them"),
+            None => "nobody knows who deleted them without `bad`".to_owned(),
+        };
+        self.undone()
+            .label(format!("it refers to {rows} of {other} that are missing (foreign key {constraint}); {why}"))
+            .help("put the rows back first that these refer to")
+    }
+
+    /// There is no mistake: the servers have the same rows.
+    fn nothing_to_merge(&self, rows: u64) -> Box<Finding> {
+        let table = &self.table.value;
+        match &self.bad {
+            Some(bad) => Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
+                .at(bad.span().unwrap_or(self.table.span))
+                .label(format!("its {rows} rows are the same on both"))
+                .help("recover `good` to just before the mistake and `bad` to just after it"),
+            None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
+                .at(self.good.entry().unwrap_or(self.table.span))
+                .label(format!("its {rows} rows are all there, with the same values"))
+                .help("is `good` from before the mistake?"),
         }
     }
 

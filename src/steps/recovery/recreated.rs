@@ -1,5 +1,6 @@
-//! Following a table in the WAL that was dropped and made anew under its name: the WAL has no names, so that a copy of the backup is asked
-//! again, recovered to where the next one may begin or end.
+//! Following a table in the WAL that was dropped and made anew under its name: the WAL has no
+//! names, so that a copy of the backup is asked again, recovered to where the next one may begin or
+//! end.
 
 use crate::harness::{Context, Finding};
 use crate::journal::Event;
@@ -51,7 +52,8 @@ impl Reader<'_> {
         })
     }
 
-    /// What a copy knows of the table that has been recovered to just before `at`; none where there is no such table.
+    /// What a copy knows of the table that has been recovered to just before `at`; none where there
+    /// is no such table.
     async fn ask(&self, cx: &mut Context<'_>, at: Lsn) -> Result<Option<Known>, Box<Finding>> {
         cx.wait(format!("the answer of a copy of `{}` at {at}", self.backup));
         let look_up = LookUp {
@@ -74,7 +76,8 @@ impl Reader<'_> {
         Ok(Some(known).filter(|known| known.kind == "r" || known.kind == "p"))
     }
 
-    /// Replaces a DROP that was followed by that of the last table of this name, where there are more.
+    /// Replaces a DROP that was followed by that of the last table of this name, where there are
+    /// more.
     pub(crate) async fn last_drop(
         &self,
         cx: &mut Context<'_>,
@@ -86,7 +89,8 @@ impl Reader<'_> {
             found.others.iter().filter(|(other, _)| other.commit > first.commit).cloned().collect();
         let left = later.len().saturating_sub(MOST);
         for (other, began) in later.split_off(left).into_iter().rev() {
-            // Just before its commit nobody sees what it did: the table is where it was when the transaction began.
+            // Just before its commit nobody sees what it did: the table is where it was when the
+            // transaction began.
             let Some(known) = self.ask(cx, other.commit).await? else { continue };
             let known = Known { until: Lsn(began.0.saturating_sub(1)), ..known };
             let (again, _) = self.search(&known).await?;
@@ -94,7 +98,7 @@ impl Reader<'_> {
                 warn(
                     cx,
                     format!(
-                        "{table} was dropped by transaction {} at {}, made anew, and dropped again by transaction {} at {}: the last one is taken",
+                        "{table} was dropped by transaction {} at {}, created again, and dropped again by transaction {} at {}: the last one is taken",
                         first.xid, first.at, last.xid, last.at
                     ),
                 );
@@ -138,7 +142,7 @@ impl Reader<'_> {
             warn(
                 cx,
                 format!(
-                    "{table} was made anew by transaction {} at {}: the new table was followed, too",
+                    "{table} was created again by transaction {} at {}: the new table was followed, too",
                     gone.xid, gone.at
                 ),
             );

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, is_in_recovery, lineage};
+use crate::harness::{Context, Effects, Finding, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Signal, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::{Name, Spanned};
-use crate::steps::recovery::follow::{Standby, drop_slot, fresh_slot, slots_for_standbys};
-use crate::steps::recovery::restore::not_started;
+use crate::steps::recovery::follow::Standby;
+use crate::steps::recovery::refusal::not_started;
+use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 
 /// Makes an old primary the standby of the new one, with pg_rewind.
 ///
@@ -45,9 +46,9 @@ pub struct RewindSpec {
 #[derive(Debug)]
 pub struct Rewind {
     /// The old primary.
-    node: Spanned<Name>,
+    node: NodeRef,
     /// The new one.
-    to: Spanned<Name>,
+    to: NodeRef,
 }
 
 impl StepKind for RewindSpec {
@@ -59,21 +60,22 @@ impl StepKind for RewindSpec {
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rewind> {
-        scope.own_named_node(&self.node);
-        if self.to.value == self.node.value {
+        let node = scope.own_named_node(&self.node);
+        let to = if self.to.value == self.node.value {
             scope.error(self.to.span, "a server cannot be rewound onto itself", "name the new primary");
+            None
         } else {
-            scope.own_named_node(&self.to);
-        }
+            scope.own_named_node(&self.to)
+        };
         scope.remade(self.node.as_str());
-        Some(Rewind { node: self.node, to: self.to })
+        Some(Rewind { node: node?, to: to? })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for Rewind {
     fn title(&self) -> String {
-        format!("rewind {} onto {}", self.node.value, self.to.value)
+        format!("rewind {} onto {}", self.node, self.to)
     }
 
     fn effects(&self) -> Effects {
@@ -81,11 +83,11 @@ impl Step for Rewind {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let (node, up) = (cx.world.node(self.node.as_str())?, cx.world.node(self.to.as_str())?);
+        let (node, up) = (cx.world.node(&self.node)?, cx.world.node(&self.to)?);
         let started = Instant::now();
-        node.must_not_be_paused(Some(self.node.entry))?;
+        node.must_not_be_paused(self.node.entry())?;
         node.host()?.boot().await?;
-        let source = Source::of(cx, &up).await.map_err(|finding| finding.at(self.to.entry))?;
+        let source = Source::of(cx, &up).await.map_err(|finding| finding.at(self.to.entry()))?;
         if node.postmaster_runs().await? {
             cx.wait(format!("`{}` to stop", node.name()));
             node.stop(ShutdownMode::Fast, cx.deadline).await?;
@@ -94,22 +96,23 @@ impl Step for Rewind {
         node.went_down("it was stopped to be rewound").await;
         let mut resting = self.rest(&node).await?;
         if resting.crashed_standby {
-            node.launch(None, cx.deadline).await.map_err(|error| not_started(error, self.node.entry))?;
+            node.launch(None, cx.deadline).await.map_err(|error| not_started(error, self.node.entry()))?;
             node.stop(ShutdownMode::Fast, cx.deadline).await?;
             resting = self.rest(&node).await?;
         }
         let fork = source.fork(&resting);
-        self.judge_history(cx, &node, &up, &source, &resting).await?;
-        cx.world.outputs().recovered.remove(self.node.as_str());
+        self.check_history(cx, &node, &up, &source, &resting).await?;
+        cx.world.outputs().recovered.remove(&self.node.id);
         // First the slot: a checkpoint removes WAL that the old master may still need.
         let slot = fresh_slot(cx, &up, node.name()).await?;
         match self.make(cx, &node, &up, (fork, &resting), slot).await {
             Ok(standby) => {
                 standby.follow(cx).await?;
-                source.prove(cx, &node).await.map_err(|finding| finding.at(self.to.entry))?;
+                source.prove(cx, &node).await.map_err(|finding| finding.at(self.to.entry()))?;
             }
             Err(finding) => {
-                // A slot that nobody uses would hold its server's WAL for ever. The failure is what is told.
+                // A slot that nobody uses would hold its server's WAL for ever. The failure is what
+                // is told.
                 let _ = drop_slot(cx, &up, node.name()).await;
                 return Err(finding);
             }
@@ -124,7 +127,7 @@ impl Step for Rewind {
 
 impl Rewind {
     fn rebuild(&self) -> String {
-        format!("make it anew: `rebuild: {{ node: {}, follows: {} }}`", self.node.value, self.to.value)
+        format!("rebuild it: `rebuild: {{ node: {}, follows: {} }}`", self.node, self.to)
     }
 
     /// Runs pg_rewind.
@@ -137,7 +140,8 @@ impl Rewind {
         slot: Option<String>,
     ) -> Result<Standby, Box<Finding>> {
         if up.version().major < 16 {
-            // Before 16 pg_rewind goes by the control file, which knows the new timeline from the next checkpoint on.
+            // Before 16 pg_rewind goes by the control file, which knows the new timeline from the
+            // next checkpoint on.
             cx.client(up).await?.batch_execute("CHECKPOINT").await?;
         }
         let spec = cx.world.spec(node.name());
@@ -148,28 +152,30 @@ impl Rewind {
             segment_size: resting.segment_size,
             restore_command: repo.map(|repo| repo.restore_command()),
         };
-        // pg_rewind would link a tablespace that is new to this server to the new primary's own directory.
+        // pg_rewind would link a tablespace that is new to this server to the new primary's own
+        // directory.
         node.make_room(&up.tablespaces().await?).await?;
         cx.wait("pg_rewind");
         let rewound = node.rewind(&rewinding).await?;
         self.tell(cx, node, resting, &rewound)?;
         let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(&cx.world.repos) };
-        let (node, up, at) = (node.clone(), up.clone(), Some(self.to.entry));
-        Ok(Standby { node, up, config, signal: "standby.signal", origin: Origin::Own, archive: None, at })
+        let (node, up, at) = (node.clone(), up.clone(), self.to.entry());
+        Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Own, archive: None, at })
     }
 
     async fn rest(&self, node: &Node) -> Result<Resting, Box<Finding>> {
         node.rest().await?.map_err(|why| {
             Finding::failed(format!("`{}` has nothing to be rewound", node.name()))
-                .at(self.node.entry)
+                .at(self.node.entry())
                 .label(why)
                 .help(self.rebuild())
         })
     }
 
-    /// Compares the two servers' WAL where they must have it in common. pg_rewind goes by the numbers of the timelines, and two
-    /// servers that were promoted beside each other both begin the same one.
-    async fn judge_history(
+    /// Compares the two servers' WAL where they must have it in common. pg_rewind goes by the
+    /// numbers of the timelines, and two servers that were promoted beside each other both begin
+    /// the same one.
+    async fn check_history(
         &self,
         cx: &mut Context<'_>,
         node: &Node,
@@ -179,7 +185,7 @@ impl Rewind {
     ) -> StepResult {
         if source.lineage.system != resting.system {
             return Err(Finding::failed(format!("`{}` and `{}` are two clusters", node.name(), up.name()))
-                .at(self.node.entry)
+                .at(self.node.entry())
                 .label(format!("initdb gave them the identifiers {} and {}", resting.system, source.lineage.system))
                 .help(self.rebuild()));
         }
@@ -199,7 +205,7 @@ impl Rewind {
         }
         let (node, up) = (node.name(), up.name());
         Err(Finding::failed(format!("`{node}` and `{up}` have no common history"))
-            .at(self.node.entry)
+            .at(self.node.entry())
             .label(format!("their WAL is not the same at {}, on timeline {}", window.start, resting.timeline))
             .help(format!(
                 "the number of the timeline may be the same: two servers promoted beside each other both begin it. {}",
@@ -211,7 +217,7 @@ impl Rewind {
     fn tell(&self, cx: &mut Context<'_>, node: &Node, resting: &Resting, rewound: &Rewound) -> StepResult {
         if rewound.status != 0 {
             let mut finding = Finding::failed(format!("pg_rewind failed (exit status {})", rewound.status))
-                .at(self.node.entry)
+                .at(self.node.entry())
                 .label(rewound.reason())
                 .note("said", &rewound.said);
             if let Some(why) = rewound.remedy() {
@@ -252,7 +258,8 @@ impl Source {
         Ok(Source { lineage: lineage(&client).await? })
     }
 
-    /// Fails where the server that follows this one now is another cluster's, or on other timelines.
+    /// Fails where the server that follows this one now is another cluster's, or on other
+    /// timelines.
     async fn prove(&self, cx: &mut Context<'_>, node: &Node) -> StepResult {
         let own = lineage(&*cx.client(node).await?).await?;
         cx.fact("timeline", own.history.timeline.0);
@@ -262,7 +269,7 @@ impl Source {
             }
             None => return Ok(()),
             Some(parting) => format!(
-                "it is on timeline {}, and the primary on timeline {}: they part at {}",
+                "it is on timeline {}, and the primary on timeline {}: they diverge at {}",
                 own.history.timeline, self.lineage.history.timeline, parting.at
             ),
         };
@@ -282,8 +289,8 @@ impl Source {
         all.skip_while(move |timeline| *timeline != from)
     }
 
-    /// Some WAL that both must have, if they have a common history: what comes just before they parted, or the old master's last
-    /// checkpoint where it is only behind.
+    /// Some WAL that both must have, if they have a common history: what comes just before they
+    /// parted, or the old master's last checkpoint where it is only behind.
     fn window(&self, resting: &Resting) -> Option<Window> {
         const PAGE: u64 = 8192;
         const RECORD: u64 = 64;

@@ -1,13 +1,14 @@
-//! Tablespaces that the WAL makes: PostgreSQL replays CREATE TABLESPACE with the path that it was given, which may be where another
-//! server of the drill has its files.
+//! Tablespaces that the WAL makes: PostgreSQL replays CREATE TABLESPACE with the path that it was
+//! given, which may be where another server of the drill has its files.
 
 use std::sync::Arc;
 
 use crate::harness::{Context, Finding, StepResult};
 use crate::node::{Linked, Node, own_tablespaces};
+use crate::steps::recovery::upstream::upstream_of;
 
-/// Fails where a server that is about to replay WAL would use the directory of another server's tablespace. On a host of its own the
-/// directory is made: there it is another one.
+/// Fails where a server that is about to replay WAL would use the directory of another server's
+/// tablespace. On a host of its own the directory is made: there it is another one.
 pub(crate) async fn keep_apart(cx: &Context<'_>, node: &Node) -> StepResult {
     let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
     let others = others.iter().filter(|other| other.name() != node.name());
@@ -38,7 +39,8 @@ pub(crate) fn mentions_tablespace(text: &str) -> bool {
     text.to_ascii_lowercase().contains("tablespace")
 }
 
-/// Fails where a standby of `node` has the same directory for a tablespace: it has replayed CREATE TABLESPACE, or is about to.
+/// Fails where a standby of `node` has the same directory for a tablespace: it has replayed CREATE
+/// TABLESPACE, or is about to.
 pub(crate) async fn standbys_apart(cx: &Context<'_>, node: &Node) -> StepResult {
     if !node.host()?.is_on() {
         return Ok(());
@@ -49,9 +51,7 @@ pub(crate) async fn standbys_apart(cx: &Context<'_>, node: &Node) -> StepResult 
     }
     let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
     for other in others.iter().filter(|other| other.name() != node.name() && other.is_up() && !other.is_external()) {
-        let follows = crate::steps::recovery::follow::upstream_of(cx, other)
-            .await
-            .is_some_and(|(up, _)| up.name() == node.name());
+        let follows = upstream_of(cx, other).await.is_some_and(|(up, _)| up.name() == node.name());
         if follows && let Some(place) = shared(other, &places).await? {
             return Err(conflict(other, node, &place));
         }

@@ -8,15 +8,17 @@ use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, lineage};
 use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
-use crate::steps::recovery::restore::ended;
+use crate::steps::recovery::refusal::ended;
 
 /// What a recovery ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// It was promoted.
     Primary,
-    /// It waits at its target, or for more WAL.
-    InRecovery,
+    /// It is paused at its target.
+    Paused,
+    /// It has replayed all the WAL that it found, and waits for more.
+    OutOfWal,
     /// It has shut itself down.
     ShutDown,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Recovering<'a> {
     pub then: Span,
     /// What it is to end in.
     pub end: End,
-    /// Which timeline it was told to follow.
+    /// Which timeline its settings say to follow.
     pub timeline: TargetTimeline,
 }
 
@@ -46,8 +48,9 @@ pub(crate) fn followed(timeline: TargetTimeline, control: &ControlFile, historie
 }
 
 impl Recovering<'_> {
-    /// Reports what it has attained, by its control file, its timelines' history files and its log: time and id of transactions, LSN,
-    /// timeline. Fails where the control file says that it is not what it was to become.
+    /// Reports what it has attained, by its control file, its timelines' history files and its log:
+    /// time and id of transactions, LSN, timeline. Fails if the control file says that it is not
+    /// what it was to become.
     pub(crate) async fn attained(
         &self,
         cx: &mut Context<'_>,
@@ -59,7 +62,7 @@ impl Recovering<'_> {
         };
         let wanted = match self.end {
             End::Primary => "in production",
-            End::InRecovery => "in archive recovery",
+            End::Paused | End::OutOfWal => "in archive recovery",
             End::ShutDown => "shut down in recovery",
         };
         if control.state != wanted {
@@ -89,7 +92,8 @@ impl Recovering<'_> {
         let node = self.node;
         let system = control.system;
         if self.end == End::Primary {
-            // It has written where it left the timeline that it followed. The control file knows its new one a moment later.
+            // It has written where it left the timeline that it followed. The control file knows
+            // its new one a moment later.
             let own = lineage(&*cx.client(node).await?).await?;
             cx.fact("timeline", own.history.timeline.0);
             let Some((history, lsn)) = own.history.parent() else {
@@ -121,7 +125,7 @@ impl Recovering<'_> {
         recovery_log: &RecoveryLog,
     ) -> Result<Option<jiff::Timestamp>, Box<Finding>> {
         Ok(match (recovery_log.time(), self.end) {
-            (None, End::InRecovery) => {
+            (None, End::Paused | End::OutOfWal) => {
                 let query = "SELECT pg_last_xact_replay_timestamp()";
                 cx.client(self.node).await?.query_one(query, &[]).await?.get(0)
             }
@@ -129,13 +133,19 @@ impl Recovering<'_> {
         })
     }
 
-    /// Waits until the server is a primary.
-    pub(crate) async fn promoted(&self, cx: &mut Context<'_>) -> StepResult {
-        self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await
+    /// Waits until the server is what it is to end in.
+    pub(crate) async fn wait(&self, cx: &mut Context<'_>, started: Started) -> StepResult {
+        match self.end {
+            End::Primary => self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await,
+            End::Paused => self.paused(cx).await,
+            End::OutOfWal => self.out_of_wal(cx).await,
+            End::ShutDown if started == Started::ShutDown => Ok(()),
+            End::ShutDown => self.shut_down(cx).await,
+        }
     }
 
     /// Waits until recovery has paused at its target.
-    pub(crate) async fn paused(&self, cx: &mut Context<'_>) -> StepResult {
+    async fn paused(&self, cx: &mut Context<'_>) -> StepResult {
         let paused = match self.node.version().major {
             0..14 => "SELECT pg_is_wal_replay_paused()",
             _ => "SELECT pg_get_wal_replay_pause_state() = 'paused'",
@@ -144,8 +154,9 @@ impl Recovering<'_> {
     }
 
     /// Waits until a standby without a primary has nothing more to replay, and holds it there.
-    pub(crate) async fn quiet(&self, cx: &mut Context<'_>) -> StepResult {
-        // The startup process waits so after it has asked the archive in vain (manual, 27.2, "Wait Events of Type Timeout").
+    async fn out_of_wal(&self, cx: &mut Context<'_>) -> StepResult {
+        // The startup process waits so after the archive had no more (manual, 27.2, "Wait Events of
+        // Type Timeout").
         let idle =
             "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
         self.watch(cx, "the end of the archive", idle).await?;
@@ -154,10 +165,7 @@ impl Recovering<'_> {
     }
 
     /// Waits until the server has shut itself down.
-    pub(crate) async fn shut_down(&self, cx: &mut Context<'_>, started: Started) -> StepResult {
-        if started == Started::ShutDown {
-            return Ok(());
-        }
+    async fn shut_down(&self, cx: &mut Context<'_>) -> StepResult {
         let node = self.node;
         cx.until("the shutdown at the target", async |seen| {
             "still running".clone_into(seen);
@@ -169,7 +177,7 @@ impl Recovering<'_> {
         Ok(())
     }
 
-    /// Waits until a query on the recovering server says true; the server may go away while it recovers.
+    /// Waits until a query on the recovering server returns true; the server may go away meanwhile.
     async fn watch(&self, cx: &mut Context<'_>, what: &str, query: &str) -> StepResult {
         let node = self.node;
         let mut next_look = Instant::now() + Duration::from_millis(200);

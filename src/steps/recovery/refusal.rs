@@ -1,0 +1,121 @@
+//! Why a server in recovery does not come up, or ends: what its log says last, and what can be
+//! done.
+
+use crate::harness::Finding;
+use crate::journal::Cause;
+use crate::node::{Node, StartError, log_reason};
+use crate::source::Span;
+
+/// A well-known FATAL error of a server in recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// The target lies beyond what it could read.
+    TargetNotReached,
+    /// The target lies before it is consistent.
+    TargetTooEarly,
+    /// The checkpoint that it begins with is nowhere.
+    NoCheckpoint,
+    /// The archive holds a timeline that it is not on.
+    OtherTimeline,
+    /// It has no restore_command.
+    NoRestoreCommand,
+    /// The directory of a tablespace is not there.
+    NoTablespaceDirectory,
+    /// Its settings are lower than its primary's.
+    Settings,
+}
+
+/// What PostgreSQL says, and what it means.
+const SIGNS: &[(&str, Refusal)] = &[
+    ("recovery ended before configured recovery target was reached", Refusal::TargetNotReached),
+    ("requested recovery stop point is before consistent recovery point", Refusal::TargetTooEarly),
+    ("could not locate required checkpoint record", Refusal::NoCheckpoint),
+    ("is not a child of this server's history", Refusal::OtherTimeline),
+    ("must specify restore_command when standby mode is not enabled", Refusal::NoRestoreCommand),
+    ("Create this directory for the tablespace before restarting the server", Refusal::NoTablespaceDirectory),
+    ("insufficient parameter settings", Refusal::Settings),
+];
+
+impl Refusal {
+    /// That of a server whose log ends with this.
+    fn of(reason: &str) -> Option<Self> {
+        SIGNS.iter().find(|(sign, _)| reason.contains(sign)).map(|(_, refusal)| *refusal)
+    }
+
+    fn cause(self) -> Cause {
+        match self {
+            Refusal::TargetNotReached => Cause::TargetNotReached,
+            _ => Cause::Expectation,
+        }
+    }
+
+    /// What can be done about it.
+    fn help(self) -> &'static str {
+        match self {
+            Refusal::TargetNotReached => {
+                "the archive ends before the target, or has a gap: is everything archived (`wait_archived`)? A target \
+                 time needs a commit after it"
+            }
+            Refusal::TargetTooEarly => {
+                "the target lies before the backup's end: take an older backup, or a later target"
+            }
+            Refusal::NoCheckpoint => {
+                "the WAL that it begins with is missing: it is not in its own pg_wal, and not in an archive that it reads"
+            }
+            Refusal::OtherTimeline => "the archive holds another timeline: something recovered has archived into it",
+            Refusal::NoRestoreCommand => {
+                "only the restore_command reads the archive: without one a recovery has the WAL of the backup alone"
+            }
+            Refusal::NoTablespaceDirectory => {
+                "CREATE TABLESPACE is replayed with its path: make that directory on this node's host, too, by an `exec` \
+                 before"
+            }
+            Refusal::Settings => {
+                "what the scenario's `settings` say is kept as written: a server in recovery needs at least its \
+                 primary's values"
+            }
+        }
+    }
+
+    /// Adds to a finding what is known about this reason.
+    fn explain(reason: &str, finding: Box<Finding>) -> Box<Finding> {
+        match Refusal::of(reason) {
+            Some(refusal) => finding.because(refusal.cause()).help(refusal.help()),
+            None => finding,
+        }
+    }
+}
+
+/// The failure of a server that does not come up; `at` is where the scenario asks for it.
+pub(crate) fn not_started(error: StartError, at: impl Into<Option<Span>>) -> Box<Finding> {
+    let reason = match &error {
+        StartError::Host(_) => return error.into(),
+        StartError::Failed { reason, .. } => reason.clone(),
+        StartError::Deadline { last, .. } => last.clone(),
+    };
+    Refusal::explain(&reason, error.into()).at(at)
+}
+
+/// The failure of a server that came up and has ended since.
+pub(crate) async fn ended(node: &Node) -> Box<Finding> {
+    let log = node.log_tail().await;
+    let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
+    let finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
+    Refusal::explain(&reason, finding).label(reason).note("log", log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_by_what_the_server_says() {
+        let known = |reason: &str| Refusal::of(reason);
+        let target = "FATAL:  recovery ended before configured recovery target was reached";
+        assert_eq!(known(target), Some(Refusal::TargetNotReached));
+        assert_eq!(known("FATAL:  could not open file \"pg_wal\""), None);
+        let finding = Refusal::explain(target, Finding::failed("the server ended"));
+        assert_eq!(finding.cause, Cause::TargetNotReached);
+        assert_eq!(finding.notes.len(), 1);
+    }
+}

@@ -1,0 +1,203 @@
+//! A recovery from the server's start until the server is what the scenario asks for.
+
+use std::sync::Arc;
+
+use crate::harness::{Context, Finding, NodeRef, RepoId, StepResult};
+use crate::journal::Cause;
+use crate::node::{Config, Node, Origin, RecoveryLog, Signal, Started};
+use crate::pg::{RecoveryTarget, ShutdownMode, TargetTimeline};
+use crate::repo::{Repo, nowhere};
+use crate::source::{Span, Spanned};
+use crate::steps::recovery::archive_end::ArchiveEnd;
+use crate::steps::recovery::follow::{Archive, Standby};
+use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::position::Position;
+use crate::steps::recovery::refusal::not_started;
+use crate::steps::recovery::restore::set_up;
+use crate::steps::recovery::target::Then;
+use crate::steps::recovery::wait_for_target::{End, Recovering, followed};
+
+/// A server that is to recover. It does not run, and its PGDATA is in place.
+pub(crate) struct Replay<'a> {
+    /// The server.
+    pub node: &'a Arc<Node>,
+    /// What it is to come to.
+    pub goal: &'a Goal,
+    /// Where the scenario says where it stops.
+    pub until: Span,
+    /// What happens there.
+    pub then: &'a Spanned<Then>,
+    /// Which timeline it follows.
+    pub timeline: TargetTimeline,
+    /// Where it reads WAL. A standby may have no more than its own.
+    pub repo: Option<Repo>,
+    /// What that repo is a copy of.
+    pub copy_of: Option<RepoId>,
+    /// Whether it has a restore_command for it.
+    pub restore_command: RestoreCommand,
+    /// Whose postgresql.auto.conf lies in its PGDATA.
+    pub origin: Origin,
+}
+
+/// Whether a server reads an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestoreCommand {
+    /// It has the restore_command of its repo.
+    OfRepo,
+    /// The mistake of having none.
+    Forgotten,
+}
+
+impl Replay<'_> {
+    /// Starts the server with its target, and watches it until it is what the scenario asks for.
+    pub(crate) async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let mut config = self.config(cx)?;
+        let setting = &self.goal.setting;
+        let (signal, action, end) = match (&self.then.value, setting == &RecoveryTarget::Latest) {
+            (Then::Follow { upstream, signal }, true) => return self.follow(cx, config, upstream, *signal).await,
+            (Then::Promote { .. }, _) => (Signal::Recovery, Some("promote"), End::Primary),
+            // Without a target a recovery always promotes in the end: a server that must not is
+            // kept a standby.
+            (Then::Pause | Then::Shutdown, true) => (Signal::Standby, None, End::OutOfWal),
+            (Then::Shutdown, false) => (Signal::Recovery, Some("shutdown"), End::ShutDown),
+            (Then::Pause | Then::Follow { .. }, false) => (Signal::Recovery, Some("pause"), End::Paused),
+        };
+        config.recovery = action.map(|action| (setting.clone(), action));
+        config.timeline = self.timeline;
+        config.recovery_log = true;
+        // Looked up before: the archive may grow while the server recovers.
+        let repo = self.repo();
+        let archive = ArchiveEnd::read(self.node, &repo).await?;
+        let started = self.start(cx, &config, signal, end).await?;
+        let (node, until, then, timeline) = (self.node, self.until, self.then.entry, self.timeline);
+        let recovering = Recovering { node, until, then, end, timeline };
+        if let Err(finding) = recovering.wait(cx, started).await {
+            return Err(self.explain(finding).await);
+        }
+        let recovery_log = self.log(cx).await?;
+        let position = recovering.attained(cx, &recovery_log).await?;
+        self.check_position(&recovery_log, &position, &archive).map_err(|finding| finding.at(self.until))?;
+        node.own_log_settings().await?;
+        match &self.then.value {
+            Then::Shutdown if end == End::OutOfWal => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
+            Then::Follow { upstream, signal } => {
+                node.stop(ShutdownMode::Fast, cx.deadline).await?;
+                let config = self.config(cx)?;
+                self.follow(cx, config, upstream, *signal).await
+            }
+            Then::Promote { .. } | Then::Pause | Then::Shutdown => Ok(()),
+        }
+    }
+
+    /// Its configuration, its target aside.
+    fn config(&self, cx: &Context<'_>) -> Result<Config, Box<Finding>> {
+        let mut config = cx.world.spec(self.node.name()).config(&cx.world.repos);
+        if self.restore_command == RestoreCommand::OfRepo {
+            config.restore_command = Some(self.repo().restore_command());
+        }
+        if let Then::Promote { archive_to: Some(repo) } = &self.then.value {
+            config.archiving = Some(cx.world.repo(repo)?.archiving());
+        }
+        Ok(config)
+    }
+
+    fn repo(&self) -> Repo {
+        self.repo.clone().unwrap_or_else(nowhere)
+    }
+
+    async fn start(
+        &self,
+        cx: &mut Context<'_>,
+        config: &Config,
+        signal: Signal,
+        end: End,
+    ) -> Result<Started, Box<Finding>> {
+        cx.wait("recovery");
+        let setup = set_up(cx, self.node, config, signal, self.origin).await?;
+        let started = match end {
+            // A session that is opened while the server shuts down would only leave complaints in
+            // its log.
+            End::ShutDown => self.node.launch(Some(&setup), cx.deadline).await,
+            End::Primary | End::Paused | End::OutOfWal => self.node.start(Some(&setup), cx.deadline).await,
+        };
+        match started {
+            Ok(started) => Ok(started),
+            Err(error) => Err(self.explain(not_started(error, self.until)).await),
+        }
+    }
+
+    /// What the server's log says of the recovery. Fails if it does not say that the target was
+    /// reached.
+    async fn log(&self, cx: &mut Context<'_>) -> Result<RecoveryLog, Box<Finding>> {
+        let recovery_log = RecoveryLog::read(&self.node.log_from(self.node.log_start()).await?);
+        recovery_log.tell(&mut cx.facts);
+        let Err(wrong) = recovery_log.reached(&self.goal.setting) else { return Ok(recovery_log) };
+        let trouble = recovery_log.wal_trouble.map(|trouble| trouble.text).unwrap_or_default();
+        let finding = Finding::failed("recovery did not come out at its target")
+            .because(Cause::TargetNotReached)
+            .at(self.until)
+            .label(wrong);
+        Err(self.explain(finding).await.note("log", trouble))
+    }
+
+    /// Checks that the server stands where it was to come to: on the right timelines first, since
+    /// elsewhere nothing else means anything.
+    fn check_position(&self, recovery_log: &RecoveryLog, position: &Position, archive: &ArchiveEnd<'_>) -> StepResult {
+        self.goal.check_history((position.system, &position.history, position.lsn), archive)?;
+        self.goal.check_place(position, recovery_log)?;
+        if self.goal.setting == RecoveryTarget::Latest {
+            archive.check(position.lsn, &position.history, recovery_log)?;
+            if self.timeline == TargetTimeline::Latest {
+                archive.check_newest(position.lsn, &position.history)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the failure of a recovery that ended before its target what it came from: another
+    /// timeline than the mark's, or the segment that stopped it.
+    async fn explain(&self, finding: Box<Finding>) -> Box<Finding> {
+        if let Some(cause) = self.other_timeline().await {
+            let (title, label) = (&finding.title, &finding.label);
+            let said = if label.is_empty() { title.clone() } else { format!("{title}: {label}") };
+            return cause.because(Cause::TargetNotReached).at(self.until).note("so", said);
+        }
+        match finding.cause {
+            Cause::TargetNotReached => finding.note("archive", self.archive_end().await.unwrap_or_default()),
+            _ => finding,
+        }
+    }
+
+    /// The failure of a recovery that could not come to its mark, since it followed another
+    /// timeline.
+    async fn other_timeline(&self) -> Option<Box<Finding>> {
+        let mark = self.goal.mark.as_ref()?;
+        let (control, histories) = self.node.control_and_histories().await.ok()??;
+        let history = followed(self.timeline, &control, &histories);
+        let archive = ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?;
+        self.goal.check_history((control.system, &history, mark.before.lsn), &archive).err()
+    }
+
+    /// Why the archive has no more WAL, and where the target lies: in words, as far as anybody
+    /// knows.
+    async fn archive_end(&self) -> Option<String> {
+        let archive = ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?;
+        let recovery_log = RecoveryLog::read(&self.node.log_from(self.node.log_start()).await.ok()?);
+        let (control, histories) = self.node.control_and_histories().await.ok()??;
+        let end = recovery_log.redo_end.as_ref()?.parse().ok()?;
+        let history = followed(self.timeline, &control, &histories);
+        let target = self.goal.lsn().and_then(|lsn| archive.segment(lsn, &history));
+        let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
+        Some(format!("{}{target}", archive.explain(end, &history, &recovery_log)))
+    }
+
+    /// Starts the server as a standby, without a slot.
+    async fn follow(&self, cx: &mut Context<'_>, mut config: Config, upstream: &NodeRef, signal: Signal) -> StepResult {
+        let up = cx.world.node(upstream)?;
+        config.following = Some(up.followed_by(self.node.name(), None)?);
+        let (repo, copy_of) = (self.repo(), self.copy_of.clone());
+        let archive = Some(Archive { repo, copy_of, read: self.restore_command == RestoreCommand::OfRepo });
+        let (node, origin, at) = (self.node.clone(), self.origin, Some(self.then.entry));
+        Standby { node, up, config, signal, origin, archive, at }.follow(cx).await
+    }
+}

@@ -1,0 +1,160 @@
+//! What a recovery begins with: a new server that is restored from a backup, or a server that goes
+//! on.
+
+use std::sync::Arc;
+
+use crate::harness::{Context, Finding, NodeRef, RepoId, Scope, StepId, StepRef, StepResult};
+use crate::node::{Node, Origin};
+use crate::pg::{Lsn, RecoveryTarget, ShutdownMode};
+use crate::source::Span;
+use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::restore::restore;
+use crate::steps::recovery::upstream::receive;
+
+/// What a recovery begins with.
+#[derive(Debug, Clone)]
+pub(crate) enum Start {
+    /// A new server, restored from this backup.
+    Backup {
+        /// The backup.
+        backup: StepRef,
+        /// Where backup and WAL are read from.
+        archive: Archive,
+    },
+    /// The server as it is: one that an earlier recovery left at a target, or a standby.
+    OwnServer {
+        /// Where WAL is read from. A standby may have no more than its own.
+        archive: Option<Archive>,
+    },
+}
+
+/// A repo that WAL is read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Archive {
+    /// The repo.
+    pub repo: RepoId,
+    /// What it is a copy of.
+    pub copy_of: Option<RepoId>,
+}
+
+impl Archive {
+    /// A repo that was looked up.
+    pub(crate) fn of(repo: RepoId, scope: &Scope<'_>) -> Self {
+        let copy_of = scope.repo_info(&repo).and_then(|info| info.copy_of.clone());
+        Archive { repo, copy_of }
+    }
+}
+
+impl Start {
+    /// The backup.
+    pub(crate) fn backup(&self) -> Option<&StepRef> {
+        match self {
+            Start::Backup { backup, .. } => Some(backup),
+            Start::OwnServer { .. } => None,
+        }
+    }
+
+    /// Where WAL is read from.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        match self {
+            Start::Backup { archive, .. } => Some(archive),
+            Start::OwnServer { archive } => archive.as_ref(),
+        }
+    }
+
+    /// Whose postgresql.auto.conf lies in the data directory.
+    pub(crate) fn origin(&self) -> Origin {
+        match self {
+            Start::Backup { .. } => Origin::Copied,
+            Start::OwnServer { .. } => Origin::Own,
+        }
+    }
+}
+
+/// A recovery that is about to begin.
+pub(crate) struct Starting<'a> {
+    /// The server.
+    pub node: &'a NodeRef,
+    /// What it is to come to.
+    pub goal: &'a Goal,
+    /// Where the scenario says so.
+    pub until: Span,
+}
+
+impl Starting<'_> {
+    /// Fails for a target that lies before the backup. PostgreSQL would not always say so: with a
+    /// time it may stop at the backup's end, with all that was committed between the target and the
+    /// backup.
+    fn check_backup(&self, cx: &Context<'_>, backup: &StepRef) -> StepResult {
+        let Some(taken) = cx.world.outputs().marks.get(&backup.id).cloned() else { return Ok(()) };
+        let began = taken.before.at;
+        let label = match (&self.goal.setting, &self.goal.mark) {
+            (RecoveryTarget::Time { at, .. }, _) if *at < began => {
+                format!("this is {at}, and `{backup}` was begun at {began}")
+            }
+            (_, Some(mark)) if mark.after.seen <= taken.before.seen => {
+                format!("`{}` was over before `{backup}` was begun", mark.id)
+            }
+            _ => return Ok(()),
+        };
+        Err(Finding::failed("the recovery target lies before the backup's end")
+            .at(self.until)
+            .label(label)
+            .help("take an older backup, or a later target: recovery only goes forward from a backup"))
+    }
+
+    /// Restores the backup onto the new node's host.
+    pub(crate) async fn restore(
+        &self,
+        cx: &mut Context<'_>,
+        backup: &StepRef,
+        repo: &RepoId,
+    ) -> Result<Arc<Node>, Box<Finding>> {
+        self.check_backup(cx, backup)?;
+        let repo = cx.world.repo(repo)?;
+        let host = cx.world.lab.host(self.node).await?;
+        let node = Arc::new(Node::on(host, cx.world.lab.version(), &cx.world.password));
+        restore(cx, &node, backup, repo).await?;
+        cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
+        Ok(node)
+    }
+
+    /// Stops the server that is to go on, after making sure that it can. `backup` is what it was
+    /// made from.
+    pub(crate) async fn halt(&self, cx: &mut Context<'_>, backup: Option<&StepId>) -> Result<Arc<Node>, Box<Finding>> {
+        let node = cx.world.node(self.node)?;
+        receive(cx, &node).await?;
+        let replayed = self.replayed(cx, &node).await?;
+        if let (Some(replayed), Some((last, place))) = (replayed, self.goal.last_place())
+            && replayed > last
+        {
+            let made = match backup {
+                Some(backup) => format!("make a new server from `{backup}`"),
+                None => "make a new server from a backup".to_owned(),
+            };
+            return Err(Finding::failed(format!("`{}` is past it", self.node))
+                .at(self.until)
+                .label(format!("{place} is at {last}, and this server has replayed up to {replayed}"))
+                .help(format!("a recovery cannot go back: {made}")));
+        }
+        node.stop(ShutdownMode::Fast, cx.deadline).await?;
+        Ok(node)
+    }
+
+    /// How far a server has recovered, as far as it knows. Fails if it is a primary already.
+    async fn replayed(&self, cx: &Context<'_>, node: &Node) -> Result<Option<Lsn>, Box<Finding>> {
+        if !node.is_up() {
+            let control = node.control_file().await?;
+            return Ok(control.and_then(|control| control.min_recovery).map(|(lsn, _)| lsn));
+        }
+        let query = "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text";
+        let row = cx.client(node).await?.query_one(query, &[]).await?;
+        if row.get::<_, bool>(0) {
+            return Ok(row.get::<_, Option<&str>>(1).and_then(|text| text.parse().ok()));
+        }
+        Err(Finding::failed(format!("`{}` cannot go on: it is a primary already", self.node))
+            .at(self.node.span())
+            .label("it was promoted")
+            .help("let the earlier `recover` end with `then: pause` or `then: shutdown`"))
+    }
+}

@@ -1,0 +1,245 @@
+//! Where a recovery stops, and what happens there: what `until`, `by` and `then` of a scenario come
+//! to.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::harness::{Finding, NodeRef, RepoId, Shift, StepRef, World};
+use crate::node::Signal;
+use crate::pg::{Lsn, Mark, RecoveryTarget, Xid};
+use crate::source::Duration;
+
+/// Where a recovery stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// At the end of the archived WAL.
+    Latest,
+    /// As soon as the backup is consistent.
+    EndOfBackup,
+    /// Just before a mark.
+    Before {
+        /// The mark.
+        mark: StepRef,
+        /// How PostgreSQL is given it.
+        given_as: GivenAs,
+    },
+    /// So long before a mark, as a time.
+    Earlier {
+        /// The mark.
+        mark: StepRef,
+        /// How long before it.
+        minus: Duration,
+    },
+    /// Just after a mark.
+    After {
+        /// The mark.
+        mark: StepRef,
+        /// How PostgreSQL is given it.
+        given_as: GivenAs,
+    },
+    /// At this restore point.
+    RestorePoint(StepRef),
+    /// At this time.
+    Time(Timestamp),
+    /// At this position.
+    Lsn(Lsn),
+    /// At this transaction.
+    Xid(Xid),
+}
+
+/// What PostgreSQL is given a mark as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenAs {
+    /// The transaction if the mark has one, the position if not: whatever is exact.
+    Exact,
+    /// `recovery_target_time`
+    Time,
+    /// `recovery_target_xid`
+    Xid,
+    /// `recovery_target_lsn`
+    Lsn,
+    /// `recovery_target_name`
+    Name,
+}
+
+impl GivenAs {
+    /// What it comes to for this mark.
+    fn of(self, mark: &Mark) -> Self {
+        match self {
+            GivenAs::Exact if mark.xid.is_some() => GivenAs::Xid,
+            GivenAs::Exact => GivenAs::Lsn,
+            chosen => chosen,
+        }
+    }
+}
+
+/// What happens when the target is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum Then {
+    /// The server becomes a primary on a new timeline.
+    Promote {
+        /// The mistake of archiving into a repo that others recover from.
+        archive_to: Option<RepoId>,
+    },
+    /// It stays in recovery, and answers questions.
+    Pause,
+    /// It is shut down.
+    Shutdown,
+    /// It becomes a standby.
+    Follow {
+        /// Its primary.
+        upstream: NodeRef,
+        /// The file that makes a standby of it, or the wrong one.
+        signal: Signal,
+    },
+}
+
+impl Target {
+    /// The mark that it is given by.
+    pub(crate) fn mark(&self) -> Option<&StepRef> {
+        match self {
+            Target::Before { mark, .. } | Target::Earlier { mark, .. } => Some(mark),
+            Target::After { mark, .. } | Target::RestorePoint(mark) => Some(mark),
+            Target::Latest | Target::EndOfBackup | Target::Time(_) | Target::Lsn(_) | Target::Xid(_) => None,
+        }
+    }
+
+    /// Whether it lies before a mark.
+    pub(crate) fn is_before_its_mark(&self) -> bool {
+        matches!(self, Target::Before { .. } | Target::Earlier { .. })
+    }
+
+    /// A target before or behind this one, as near as can be had without asking a server. None if
+    /// there is none: nothing is later than `latest`, and only a recovery that begins with a backup
+    /// can stop at its end.
+    pub(crate) fn moved(&self, shift: Shift, from_backup: bool) -> Option<Target> {
+        match (shift, self) {
+            (Shift::Later, Target::Before { mark, given_as }) => {
+                Some(Target::After { mark: mark.clone(), given_as: *given_as })
+            }
+            (Shift::Later, Target::Earlier { mark, .. }) => {
+                Some(Target::After { mark: mark.clone(), given_as: GivenAs::Exact })
+            }
+            (Shift::Earlier, Target::After { mark, given_as }) => {
+                Some(Target::Before { mark: mark.clone(), given_as: *given_as })
+            }
+            (Shift::Later, Target::Latest) | (Shift::Earlier, Target::EndOfBackup) => None,
+            (Shift::Later, _) => Some(Target::Latest),
+            (Shift::Earlier, _) => from_backup.then_some(Target::EndOfBackup),
+        }
+    }
+
+    /// The target as PostgreSQL takes it.
+    pub(crate) fn setting(&self, world: &World) -> Result<RecoveryTarget, Box<Finding>> {
+        Ok(match self {
+            Target::Latest => RecoveryTarget::Latest,
+            Target::EndOfBackup => RecoveryTarget::EndOfBackup,
+            Target::Before { mark: step, given_as } => {
+                let mark = world.mark(step)?;
+                match given_as.of(&mark) {
+                    GivenAs::Time => RecoveryTarget::Time { at: mark.before.at, inclusive: false },
+                    GivenAs::Exact | GivenAs::Xid => {
+                        RecoveryTarget::Xid { xid: transaction(&mark, step)?, inclusive: false }
+                    }
+                    GivenAs::Lsn => RecoveryTarget::Lsn { lsn: mark.before.lsn, inclusive: false },
+                    GivenAs::Name => RecoveryTarget::Name(mark.id),
+                }
+            }
+            Target::Earlier { mark, minus } => {
+                let at = world.mark(mark)?.before.at.checked_sub(minus.0);
+                let at = at.map_err(|e| Finding::errored(format!("the target time is out of range: {e}")))?;
+                RecoveryTarget::Time { at, inclusive: false }
+            }
+            Target::After { mark: step, given_as } => {
+                let mark = world.mark(step)?;
+                match given_as.of(&mark) {
+                    GivenAs::Time => RecoveryTarget::Time { at: mark.after.at, inclusive: true },
+                    GivenAs::Exact | GivenAs::Xid => {
+                        RecoveryTarget::Xid { xid: transaction(&mark, step)?, inclusive: true }
+                    }
+                    // The first record that begins at the mark's end is the first that is not its
+                    // own.
+                    GivenAs::Lsn => RecoveryTarget::Lsn { lsn: mark.after.lsn, inclusive: false },
+                    GivenAs::Name => RecoveryTarget::Name(mark.id),
+                }
+            }
+            Target::RestorePoint(mark) => RecoveryTarget::Name(mark.to_string()),
+            Target::Time(at) => RecoveryTarget::Time { at: *at, inclusive: true },
+            Target::Lsn(lsn) => RecoveryTarget::Lsn { lsn: *lsn, inclusive: true },
+            Target::Xid(xid) => RecoveryTarget::Xid { xid: *xid, inclusive: true },
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Latest => f.write_str("the end of the WAL"),
+            Target::EndOfBackup => f.write_str("the end of the backup"),
+            Target::Before { mark, .. } => write!(f, "just before {mark}"),
+            Target::Earlier { mark, minus } => write!(f, "{minus} before {mark}"),
+            Target::After { mark, .. } => write!(f, "just after {mark}"),
+            Target::RestorePoint(mark) => write!(f, "restore point {mark}"),
+            Target::Time(at) => at.fmt(f),
+            Target::Lsn(lsn) => write!(f, "LSN {lsn}"),
+            Target::Xid(xid) => write!(f, "transaction {xid}"),
+        }
+    }
+}
+
+impl fmt::Display for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Then::Promote { .. } => f.write_str("promote"),
+            Then::Pause => f.write_str("pause"),
+            Then::Shutdown => f.write_str("shut down"),
+            Then::Follow { upstream, .. } => write!(f, "follow {upstream}"),
+        }
+    }
+}
+
+fn transaction(mark: &Mark, step: &StepRef) -> Result<Xid, Box<Finding>> {
+    mark.xid.ok_or_else(|| {
+        Finding::failed(format!("mark `{step}` wrote nothing, and so has no transaction id"))
+            .at(step.span())
+            .help("give PostgreSQL its position: `by: lsn`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::StepId;
+
+    fn mark() -> StepRef {
+        StepRef::left_out(StepId::from("x"))
+    }
+
+    fn before(given_as: GivenAs) -> Target {
+        Target::Before { mark: mark(), given_as }
+    }
+
+    fn after(given_as: GivenAs) -> Target {
+        Target::After { mark: mark(), given_as }
+    }
+
+    #[test]
+    fn targets_are_moved_to_either_side() {
+        let both = |target: &Target, backup| [Shift::Earlier, Shift::Later].map(|shift| target.moved(shift, backup));
+        let (end, latest) = (Some(Target::EndOfBackup), Some(Target::Latest));
+        let exact = GivenAs::Exact;
+        assert_eq!(both(&before(exact), true), [end.clone(), Some(after(exact))]);
+        assert_eq!(both(&before(GivenAs::Lsn), false), [None, Some(after(GivenAs::Lsn))]);
+        assert_eq!(both(&after(exact), true), [Some(before(exact)), latest.clone()]);
+        assert_eq!(both(&after(exact), false), [Some(before(exact)), latest.clone()]);
+        let earlier = Target::Earlier { mark: mark(), minus: Duration(std::time::Duration::from_secs(1)) };
+        assert_eq!(both(&earlier, true), [end.clone(), Some(after(exact))]);
+        let point = Target::RestorePoint(mark());
+        assert_eq!(both(&point, true), [end.clone(), latest.clone()]);
+        assert_eq!(both(&point, false), [None, latest.clone()]);
+        assert_eq!(both(&Target::Latest, true), [end, None]);
+        assert_eq!(both(&Target::Latest, false), [None, None]);
+        assert_eq!(both(&Target::EndOfBackup, true), [None, latest]);
+    }
+}

@@ -1,0 +1,217 @@
+//! The words of `recover`: where it stops, how PostgreSQL is given the target, and what happens
+//! then.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{MarkKind, Resolved, Scope, StepRef};
+use crate::pg::{Lsn, Xid};
+use crate::source::{Duration, Name, Span, Spanned, Time};
+use crate::steps::recovery::target::{GivenAs, Target};
+
+/// Where a recovery stops: `latest`, `end_of_backup`, or a point.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UntilSpec {
+    /// One of the two words.
+    #[serde(default, rename = "$word")]
+    word: Option<Spanned<UntilWord>>,
+    /// Just before this mark.
+    #[serde(default)]
+    before: Option<Spanned<Name>>,
+    /// Just after this mark.
+    #[serde(default)]
+    after: Option<Spanned<Name>>,
+    /// At this restore point, made by a `mark` step.
+    #[serde(default)]
+    mark: Option<Spanned<Name>>,
+    /// At this time: RFC 3339 with an offset.
+    #[serde(default)]
+    time: Option<Spanned<Time>>,
+    /// At this position.
+    #[serde(default)]
+    lsn: Option<Spanned<String>>,
+    /// At this transaction.
+    #[serde(default)]
+    xid: Option<Spanned<u32>>,
+    /// With `before`: this much earlier, as a time; how people guess.
+    #[serde(default)]
+    minus: Option<Spanned<Duration>>,
+}
+
+impl UntilSpec {
+    /// Whether it is the end of the WAL.
+    pub(crate) fn is_latest(&self) -> bool {
+        self.is(UntilWord::Latest)
+    }
+
+    /// `end_of_backup`, and where it stands.
+    pub(crate) fn end_of_backup(&self) -> Option<Span> {
+        self.word.as_ref().filter(|word| word.value == UntilWord::EndOfBackup).map(|word| word.span)
+    }
+
+    fn is(&self, word: UntilWord) -> bool {
+        self.word.as_ref().is_some_and(|own| own.value == word)
+    }
+
+    /// Checks what can be checked without a server; `span` is where it stands.
+    pub(crate) fn resolve(&self, scope: &mut Scope<'_>, span: Span, by: Option<&Spanned<By>>) -> Resolved<Target> {
+        let given = self.given();
+        match given.as_slice() {
+            [_] => {}
+            [] => scope.error_help(
+                span,
+                "`until` has no target",
+                "until when?",
+                "`latest`, `end_of_backup`, or one of `{ before, after, mark, time, lsn, xid }`",
+            ),
+            [_, second, ..] => {
+                scope.error(*second, "`until` takes one target", "this is the second one");
+            }
+        }
+        let before = self.before.as_ref().map(|mark| scope.mark(mark));
+        let after = self.after.as_ref().map(|mark| scope.mark(mark));
+        let point = self.mark.as_ref().map(|mark| scope.restore_point(mark));
+        let lsn = self.lsn.as_ref().map(|lsn| position(scope, lsn));
+        if let Some(minus) = &self.minus {
+            if self.before.is_none() && !given.is_empty() {
+                scope.error(minus.entry, "`minus` goes with `before`", "earlier than which mark?");
+            }
+            if let Some(by) = by.filter(|by| by.value != By::Time) {
+                scope.error(by.entry, "`minus` makes the target a time", "leave `by` out, or write `by: time`");
+            }
+        }
+        let given_as = match by {
+            Some(by) => self.given_as(scope, by),
+            None => Some(GivenAs::Exact),
+        };
+        let ([_], given_as) = (given.as_slice(), given_as?) else { return None };
+        if let Some(mark) = before {
+            return Some(self.before(mark?, given_as));
+        }
+        if let Some(mark) = after {
+            return Some(Target::After { mark: mark?, given_as });
+        }
+        if let Some(mark) = point {
+            return Some(Target::RestorePoint(mark?));
+        }
+        if let Some(lsn) = lsn {
+            return Some(Target::Lsn(lsn?));
+        }
+        if let Some(time) = &self.time {
+            return Some(Target::Time(time.value.0));
+        }
+        if let Some(xid) = &self.xid {
+            return Some(Target::Xid(Xid(xid.value)));
+        }
+        Some(match self.word.as_ref()?.value {
+            UntilWord::Latest => Target::Latest,
+            UntilWord::EndOfBackup => Target::EndOfBackup,
+        })
+    }
+
+    fn before(&self, mark: StepRef, given_as: GivenAs) -> Target {
+        match &self.minus {
+            Some(minus) => Target::Earlier { mark, minus: minus.value },
+            None => Target::Before { mark, given_as },
+        }
+    }
+
+    /// Where each of its targets stands.
+    fn given(&self) -> Vec<Span> {
+        let given = [
+            self.word.as_ref().map(|w| w.span),
+            self.before.as_ref().map(|m| m.entry),
+            self.after.as_ref().map(|m| m.entry),
+            self.mark.as_ref().map(|m| m.entry),
+            self.time.as_ref().map(|t| t.entry),
+            self.lsn.as_ref().map(|l| l.entry),
+            self.xid.as_ref().map(|x| x.entry),
+        ];
+        given.into_iter().flatten().collect()
+    }
+
+    /// What PostgreSQL is given the mark as, if it can be.
+    fn given_as(&self, scope: &mut Scope<'_>, by: &Spanned<By>) -> Resolved<GivenAs> {
+        let Some(mark) = self.before.as_ref().or(self.after.as_ref()).or(self.mark.as_ref()) else {
+            let title = "`by` says how a mark is given to PostgreSQL";
+            scope.error(by.entry, title, "there is no mark in `until`");
+            return None;
+        };
+        let info = scope.ids.get(mark.as_str()).cloned()?;
+        let kind = info.kind?;
+        let wrong = match by.value {
+            By::Name if kind.mark != MarkKind::RestorePoint => "only `mark` steps make a restore point with a name",
+            By::Xid if kind.mark != MarkKind::Transaction => "this step is no transaction: use `lsn` or `time`",
+            By::Xid | By::Lsn | By::Time if self.mark.is_some() => {
+                "`{ mark: ... }` is a restore point, found by its name: use `before` or `after`"
+            }
+            By::Time => return Some(GivenAs::Time),
+            By::Xid => return Some(GivenAs::Xid),
+            By::Lsn => return Some(GivenAs::Lsn),
+            By::Name => return Some(GivenAs::Name),
+        };
+        let title = format!("`{}` cannot be given to PostgreSQL by `{}`", mark.value, by.value.word());
+        scope.error_related(by.span, title, wrong, (info.span, format!("a {} step", kind.name)));
+        None
+    }
+}
+
+fn position(scope: &mut Scope<'_>, lsn: &Spanned<String>) -> Resolved<Lsn> {
+    let parsed = lsn.value.parse().ok();
+    if parsed.is_none() {
+        let help = "write it as PostgreSQL prints it, such as `0/3000028`";
+        scope.error_help(lsn.span, format!("`{}` is not an LSN", lsn.value), "not a position in the WAL", help);
+    }
+    parsed
+}
+
+/// The targets that are a single word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UntilWord {
+    /// At the end of the archived WAL.
+    Latest,
+    /// As soon as the backup is consistent.
+    EndOfBackup,
+}
+
+/// Which kind of recovery target a mark becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// `recovery_target_time`: the server's clock just before or after the mark.
+    Time,
+    /// `recovery_target_xid`: the exact transaction.
+    Xid,
+    /// `recovery_target_lsn`.
+    Lsn,
+    /// `recovery_target_name`: `mark` steps only.
+    Name,
+}
+
+impl By {
+    /// The word of the scenario.
+    fn word(self) -> &'static str {
+        match self {
+            By::Time => "time",
+            By::Xid => "xid",
+            By::Lsn => "lsn",
+            By::Name => "name",
+        }
+    }
+}
+
+/// What happens when the target is reached.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThenSpec {
+    /// The server becomes a primary on a new timeline.
+    Promote,
+    /// It stays in recovery and answers queries.
+    Pause,
+    /// It is shut down; a later `recover` can go on from there.
+    Shutdown,
+    /// It becomes a standby of this node.
+    Follow(Spanned<Name>),
+}
