@@ -1,7 +1,5 @@
 //! Looking up every name of a scenario.
 
-use std::path::{Path, PathBuf};
-
 use super::breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared};
@@ -18,7 +16,7 @@ use crate::steps::KINDS;
 /// All that is wrong, the scenario's own problems included, in the order of the file.
 pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let source = scenario.source.clone();
-    let file_roots = file_roots(source.file());
+    let file_roots = scenario.file_roots.clone();
     let mut scope = Scope::new(&source, KINDS, file_roots.clone());
     let postgres = declared::versions(&scenario, &mut scope);
     let repos = declared::repos(&scenario, &mut scope);
@@ -103,26 +101,6 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
         finally: line.finally,
         refers,
     })
-}
-
-/// Files are looked for beside the scenario, then in the directories above it, then here.
-fn file_roots(file: &str) -> Vec<PathBuf> {
-    let path = Path::new(file);
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Above the top of a checkout files belong to somebody else.
-    let mut roots: Vec<PathBuf> = Vec::new();
-    for dir in absolute.ancestors().skip(1) {
-        roots.push(dir.to_owned());
-        if dir.join(".git").exists() || roots.len() > 8 {
-            break;
-        }
-    }
-    if let Ok(here) = std::env::current_dir()
-        && !roots.contains(&here)
-    {
-        roots.push(here);
-    }
-    roots
 }
 
 /// Notes which breaks make no difference, and why. Of a file that could not be read to its end nobody knows all of them.

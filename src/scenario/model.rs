@@ -1,6 +1,6 @@
 //! A scenario file as types: its head, its steps with their common keys, decoded with all errors in one go.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::decode::Decoder;
 use super::node::{Entry, Node, Value};
 use super::not_built::{NOT_BUILT, is_later_key, today};
+use super::read::file_roots;
 use super::remedy;
 use super::repo_kind::RepoKind;
 use super::values::Values;
@@ -50,6 +51,8 @@ pub struct Scenario {
     pub steps: Vec<StepLine>,
     /// The steps that run whatever happened.
     pub finally: Vec<StepLine>,
+    /// Where the files that it names are looked for, in order.
+    pub file_roots: Vec<PathBuf>,
     /// The values of secrets that it uses.
     pub secrets: Vec<String>,
     /// The names of its params.
@@ -414,6 +417,7 @@ fn decode_file(decoder: &Decoder<'_>, root: &Node) -> Option<MakeScenario> {
         prove: prove.flatten().unwrap_or_default(),
         steps,
         finally,
+        file_roots: file_roots(source.file()),
         secrets: vec![],
         params: vec![],
         problems: vec![],

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::journal::Problem;
 use crate::source::Source;
@@ -12,6 +12,26 @@ pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The longest line that is read, in bytes: every message carries its line.
 const MAX_LINE: usize = 64 * 1024;
+
+/// Where the files that a scenario names are looked for: beside the scenario, then in the directories above it, then here.
+pub(super) fn file_roots(file: &str) -> Vec<PathBuf> {
+    let path = Path::new(file);
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Above the top of a checkout files belong to somebody else.
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for dir in absolute.ancestors().skip(1) {
+        roots.push(dir.to_owned());
+        if dir.join(".git").exists() || roots.len() > 8 {
+            break;
+        }
+    }
+    if let Ok(here) = std::env::current_dir()
+        && !roots.contains(&here)
+    {
+        roots.push(here);
+    }
+    roots
+}
 
 /// Reads a scenario file. A byte-order mark of UTF-8 is left away, so that the first column is after it.
 ///

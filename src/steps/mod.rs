@@ -14,17 +14,21 @@ pub use judgement::loss_notes::thousands;
 
 use crate::harness::{Decode, Kind, Spec, StepKind};
 
+#[cfg(test)]
+#[path = "../../tests/toys/step.rs"]
+mod toy;
+
 /// Declares the step kinds, the one place of registration: `ward::module::Type`.
 macro_rules! step_kinds {
-    ($($ward:ident :: $module:ident :: $kind:ident),* $(,)?) => {
+    ($($(#[$meta:meta])* $kind:path),* $(,)?) => {
         /// Every step kind, in the order of the manual.
-        pub const KINDS: &[Kind] = &[$(Kind::of::<$ward::$module::$kind>()),*];
+        pub const KINDS: &[Kind] = &[$($(#[$meta])* Kind::of::<$kind>()),*];
 
         /// Decodes the fields of a step of the kind `name`. `None` if there is no such kind or the fields are wrong.
         pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Spec>> {
             match name {
-                $(<$ward::$module::$kind as StepKind>::NAME => {
-                    decoder.decode::<$ward::$module::$kind>().map(|step| Box::new(step) as Box<dyn Spec>)
+                $($(#[$meta])* <$kind as StepKind>::NAME => {
+                    decoder.decode::<$kind>().map(|step| Box::new(step) as Box<dyn Spec>)
                 })*
                 _ => None,
             }
@@ -84,5 +88,7 @@ step_kinds! {
     judgement::assert_in_recovery::AssertInRecoverySpec,
     judgement::assert_primary::AssertPrimarySpec,
     judgement::assert_log::AssertLogSpec,
-    judgement::all::AllSpec,
+    AllSpec,
+    #[cfg(test)]
+    toy::ToySpec,
 }

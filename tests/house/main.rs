@@ -10,4 +10,5 @@ mod names;
 mod rooms;
 mod scripts;
 mod size;
+mod toys;
 mod tree;
