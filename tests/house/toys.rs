@@ -5,11 +5,11 @@ use std::path::Path;
 
 /// The lines of the program that name a toy, by file: those of its `mod`, and its line in the registry.
 fn places(toy: &str) -> Vec<String> {
-    fn below(dir: &Path, toy: &str, found: &mut Vec<String>) {
+    fn below(dir: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                below(&path, toy, found);
+                below(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("text");
                 let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.contains("toy")).collect();
@@ -23,7 +23,7 @@ fn places(toy: &str) -> Vec<String> {
     };
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = vec![];
-    below(&src, toy, &mut found);
+    below(&src, &mut found);
     found.retain(|line| line.contains(&format!("src/{room}/")));
     found
 }
