@@ -66,13 +66,9 @@ pub const BACKENDS: &[&str] = &[];
 /// Folders and files with comments beyond column 100.
 pub const LONG_COMMENTS: &[&str] = &[
     "ci/",
-    "src/cli/",
     "src/harness/",
-    "src/journal/",
     "src/lib.rs",
     "src/plan/",
-    "src/prove/",
-    "src/report/",
     "src/run/",
     "src/scenario/",
     "src/source/",
