@@ -157,7 +157,7 @@ const BEFORE: &[(&str, &str)] = &[
     ("id: accident", "  - id: accident\n    drop_table: { node: master, table: shop.orders }\n"),
     ("node: rescue, backup:", "  - recover: { node: rescue, backup: nightly, until: end_of_backup, then: pause }\n"),
     ("cut:", "  - cut: { between: [master, standby] }\n"),
-    ("node: spoilt, backup:", "  - recover: { node: spoilt, backup: nightly, until: latest, then: pause }\n"),
+    ("node: corrupted, backup:", "  - recover: { node: corrupted, backup: nightly, until: latest, then: pause }\n"),
     ("id: orders", "  - id: orders\n    dump: { node: rescue, tables: [shop.orders] }\n"),
 ];
 

@@ -52,7 +52,7 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 ///
 /// ```yaml
 /// - recover:
-///     node: rescue
+///     node: again
 ///     backup: nightly
 ///     until: { before: accident }
 ///     timeline: current
