@@ -432,7 +432,7 @@ steps:
   - assert_intact: { node: paused }
 "#;
     let run = drill(&format!("{MASTER}{steps}"));
-    errored(&run, &["`paused` cannot be judged: it is in recovery", "amcheck is not installed in"]);
+    errored(&run, &["`paused` cannot be checked: it is in recovery", "amcheck is not installed in"]);
 }
 
 #[test]

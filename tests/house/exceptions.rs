@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 /// Files that are part of a circle.
 pub const CIRCLES: &[&str] = &[
-    "src/harness/context.rs",
-    "src/harness/loss_window.rs",
-    "src/harness/until.rs",
     "src/plan/mod.rs",
     "src/run/branch.rs",
     "src/run/budget.rs",
@@ -22,11 +19,6 @@ pub const CIRCLES: &[&str] = &[
     "src/scenario/decode/node_de.rs",
     "src/scenario/decode/stand_in.rs",
     "src/scenario/model.rs",
-    "src/steps/recovery/follow.rs",
-    "src/steps/recovery/restore.rs",
-    "src/steps/recovery/tablespaces.rs",
-    "src/harness/outputs.rs",
-    "src/harness/world.rs",
     "src/plan/breaks.rs",
 ];
 
@@ -40,9 +32,6 @@ pub const LONG_FILES: &[&str] = &[
     "src/scenario/model.rs",
     "src/scenario/parse.rs",
     "src/source/scalars.rs",
-    "src/steps/recovery/find_in_wal.rs",
-    "src/steps/recovery/recover.rs",
-    "src/steps/recovery/reconcile.rs",
 ];
 
 /// Functions over 60 lines.
@@ -52,10 +41,6 @@ pub const LONG_FUNCTIONS: &[&str] = &[
     "src/scenario/parse.rs words",
     "src/steps/judgement/assert_streaming.rs run",
     "src/steps/judgement/assert_traffic.rs judge",
-    "src/steps/protection/wait_archived.rs run",
-    "src/steps/recovery/find_in_wal.rs start",
-    "src/steps/recovery/reconcile.rs explain",
-    "src/steps/recovery/recover.rs replay",
     "src/plan/breaks.rs breaks",
     "src/plan/declared.rs nodes",
 ];
