@@ -469,7 +469,7 @@ steps:
     }
     let with = drill_at(&runner, &judge);
     let cleaned = outside.output(["clean", &id]).status.success();
-    errored(&without, &["`prod` cannot be judged: a drill only reads from an external server"]);
+    errored(&without, &["`prod` cannot be checked: a drill only reads from an external server"]);
     assert_eq!(installed, "0");
     let with = with.passed();
     assert_eq!(with.fact("judged", "checksums"), "not read: an external server");
