@@ -95,8 +95,8 @@ impl std::fmt::Display for Archiver {
     }
 }
 
-/// Makes the postmaster look after its archiver while somebody waits for it: it restarts one that was
-/// lost when a session is opened, else once a minute.
+/// Makes the postmaster look after its archiver while somebody waits for it: it restarts one that
+/// was lost when a session is opened, else once a minute.
 pub(crate) struct ArchiverNudge(Instant);
 
 impl ArchiverNudge {

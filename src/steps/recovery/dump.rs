@@ -257,8 +257,8 @@ impl TakeDump {
         Ok(all)
     }
 
-    /// What depends on the tables or schemas, if it is asked for; a dump of schemas warns of what it
-    /// leaves out.
+    /// What depends on the tables or schemas, if it is asked for; a dump of schemas warns of
+    /// what it leaves out.
     async fn find_dependents(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<Dependents>, Box<Finding>> {
         if self.dependents.is_none() && matches!(self.what, Dumped::Tables(_)) {
             return Ok(None);

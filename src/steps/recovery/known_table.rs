@@ -1,5 +1,5 @@
-//! Asking backups for a table: the newest one that has it says where its files are, and from where on
-//! the WAL is to be read.
+//! Asking backups for a table: the newest one that has it says where its files are, and from
+//! where on the WAL is to be read.
 
 use std::cmp::Reverse;
 
@@ -61,7 +61,8 @@ impl Start {
 }
 
 impl Lookup<'_> {
-    /// Asks the backups for the table, and finds what there is to be read after the first that has it.
+    /// Asks the backups for the table, and finds what there is to be read after the first
+    /// that has it.
     pub(crate) async fn start(&self, cx: &mut Context<'_>) -> Result<Start, Box<Finding>> {
         let (mut asked, mut others) = (Vec::new(), Vec::new());
         for (backup, mark) in self.backups(cx)? {
