@@ -61,8 +61,6 @@ pub const LONG_COMMENTS: &[&str] = &[
     "src/steps/data/",
     "src/steps/incident/",
     "src/steps/judgement/",
-    "src/steps/protection/",
-    "src/steps/recovery/",
     "tests/",
 ];
 
