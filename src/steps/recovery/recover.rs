@@ -13,7 +13,7 @@ use crate::harness::{
 use crate::node::Signal;
 use crate::pg::TargetTimeline;
 use crate::repo::Ability;
-use crate::source::{Name, Spanned, Timeline};
+use crate::source::{Name, RepoName, Spanned, StepName, Timeline};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Archive, Start, Starting};
@@ -105,10 +105,10 @@ pub struct RecoverSpec {
     node: Spanned<Name>,
     /// The backup that it is restored from.
     #[serde(default)]
-    backup: Option<Spanned<Name>>,
+    backup: Option<StepName>,
     /// The repo that backup and WAL are read from.
     #[serde(default)]
-    repo: Option<Spanned<Name>>,
+    repo: Option<RepoName>,
     /// Where it stops.
     until: Spanned<UntilSpec>,
     /// Which kind of target a mark becomes: `xid`, `lsn`, `time` or `name`.
@@ -127,7 +127,7 @@ pub struct RecoverSpec {
     signal: Option<Spanned<WrongSignal>>,
     /// The mistake of archiving into a repo that others recover from.
     #[serde(default)]
-    archive_to: Option<Spanned<Name>>,
+    archive_to: Option<RepoName>,
 }
 
 /// The only value: drillyard has a restore_command for each repo.

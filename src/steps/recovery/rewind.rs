@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::harness::{Context, Effects, Finding, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Signal, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
-use crate::source::{Name, Spanned};
+use crate::source::NodeName;
 use crate::steps::recovery::follow::Standby;
 use crate::steps::recovery::refusal::not_started;
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
@@ -37,9 +37,9 @@ use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 #[serde(deny_unknown_fields)]
 pub struct RewindSpec {
     /// The old primary.
-    node: Spanned<Name>,
+    node: NodeName,
     /// The new one.
-    to: Spanned<Name>,
+    to: NodeName,
 }
 
 /// The step, every name in it looked up.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::harness::{MarkKind, Resolved, Scope, StepRef};
 use crate::pg::{Lsn, Xid};
-use crate::source::{Duration, Name, Span, Spanned, Time};
+use crate::source::{Duration, NodeName, Span, Spanned, StepName, Time};
 use crate::steps::recovery::target::{GivenAs, Target};
 
 /// Where a recovery stops: `latest`, `end_of_backup`, or a point.
@@ -18,13 +18,13 @@ pub struct UntilSpec {
     word: Option<Spanned<UntilWord>>,
     /// Just before this mark.
     #[serde(default)]
-    before: Option<Spanned<Name>>,
+    before: Option<StepName>,
     /// Just after this mark.
     #[serde(default)]
-    after: Option<Spanned<Name>>,
+    after: Option<StepName>,
     /// At this restore point, made by a `mark` step.
     #[serde(default)]
-    mark: Option<Spanned<Name>>,
+    mark: Option<StepName>,
     /// At this time: RFC 3339 with an offset.
     #[serde(default)]
     time: Option<Spanned<Time>>,
@@ -213,5 +213,5 @@ pub enum ThenSpec {
     /// It is shut down; a later `recover` can go on from there.
     Shutdown,
     /// It becomes a standby of this node.
-    Follow(Spanned<Name>),
+    Follow(NodeName),
 }
