@@ -89,7 +89,7 @@ impl Selected {
                 }
                 for major in majors {
                     let again = again(args, command, plan, major, seed);
-                    drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default() });
+                    drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default(), trial: None });
                 }
             }
         }

@@ -88,6 +88,19 @@ impl Finding {
         self.note("help", text)
     }
 
+    /// Adds a server's log, unless there is one already.
+    pub fn log(self: Box<Self>, text: impl Into<String>) -> Box<Self> {
+        match self.has_log() {
+            true => self,
+            false => self.note(Note::LOG, text),
+        }
+    }
+
+    /// Whether a server's log is with it.
+    pub fn has_log(&self) -> bool {
+        self.notes.iter().any(Note::is_log)
+    }
+
     /// Whether something did not happen in its time.
     pub fn is_late(&self) -> bool {
         matches!(self.cause, Cause::StepDeadline | Cause::DrillDeadline | Cause::NeverCame)

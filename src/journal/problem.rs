@@ -81,6 +81,16 @@ pub struct Note {
     pub text: String,
 }
 
+impl Note {
+    /// The kind of a note that has a server's log.
+    pub const LOG: &'static str = "log";
+
+    /// Whether it has a server's log.
+    pub fn is_log(&self) -> bool {
+        self.kind == Note::LOG
+    }
+}
+
 impl Problem {
     /// A problem with no place in a file.
     pub fn new(title: impl Into<String>) -> Self {

@@ -8,7 +8,7 @@ use super::trial::{Trials, Tried};
 use super::verdict::{of_run, remedy};
 use crate::journal::{BreakHead, BreakVerdict, Event, Heard, Outcome};
 use crate::plan::{Break, NamedBreak, Plan};
-use crate::run::{Change, Drill, Env, Finished, Keep, Order, run_all};
+use crate::run::{Change, Drill, Env, Finished, Keep, Order, Trial, run_all};
 
 /// How drills are proved.
 #[derive(Debug, Clone, Default)]
@@ -82,8 +82,7 @@ impl Proofs<'_> {
 
     async fn break_it(&mut self, drill: &Drill, number: usize, breaks: &[NamedBreak]) -> Outcome {
         let trials = Arc::new(Trials::new(breaks.iter().filter(|one| one.ignored.is_none()).cloned()));
-        let change = Change { trial: Some(trials.clone()), ..Change::default() };
-        let whole = Drill { change: Arc::new(change), ..drill.clone() };
+        let whole = Drill { trial: Some(trials.clone()), ..drill.clone() };
         let env = self.env.clone();
         let unbroken = self.run(env, vec![whole], 1, number).await;
         let events = self.heard.take();
@@ -196,16 +195,17 @@ fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill
     let patient = drill.plan.steps.iter().take(from).map(|step| step.deadline);
     let at_most = patient.chain(at_most.iter().skip(from).copied()).collect();
     let mut change = Change { at_most, brief: true, ..Change::default() };
+    let mut trial: Option<Arc<dyn Trial>> = None;
     match &one.what {
         Break::LeftOut(index) | Break::NoIncident(index) => change.left_out = Some(*index),
         Break::Moved(index, shift) => {
             change.replaced = Some((*index, drill.plan.steps.get(*index)?.step.moved(*shift)?));
         }
         Break::Damaged(..) | Break::TransactionLost { .. } | Break::StandbyStopped { .. } => {
-            change.trial = Some(Arc::new(Trials::in_earnest(one.clone())));
+            trial = Some(Arc::new(Trials::in_earnest(one.clone())));
         }
     }
-    Some(Drill { change: Arc::new(change), ..drill.clone() })
+    Some(Drill { change: Arc::new(change), trial, ..drill.clone() })
 }
 
 fn by_drill(events: Vec<Event>) -> BTreeMap<usize, Vec<Event>> {

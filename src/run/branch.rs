@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::change::Change;
-use super::drill::{Drill, Env, Tally, Work};
 use super::step::{Ran, StepRun};
+use super::tally::Tally;
+use super::work::{Env, Work};
 use crate::harness::{NodeId, World, Writes};
 use crate::host::{Host, HostError, Lab, Program};
 use crate::journal::{Cause, Event, Heard};
 use crate::pg::{ShutdownMode, Version};
-use crate::plan::PlannedStep;
+use crate::plan::{Plan, PlannedStep};
 
 /// What is added to a node's name for its host in a branch: no name in a scenario has a dot.
 const ELSEWHERE: &str = ".broken";
@@ -42,8 +43,8 @@ impl Fork<'_> {
     }
 
     /// What happens in the drill.
-    pub fn plan(&self) -> &crate::plan::Plan {
-        &self.work.drill.plan
+    pub fn plan(&self) -> &Plan {
+        self.work.plan
     }
 
     /// Goes on with this change until a step does not pass; tells nobody, and returns what was heard. None where the drill itself
@@ -63,16 +64,7 @@ impl Fork<'_> {
             ..self.world.telling(journal.clone())
         };
         let env = Env { journal, gate: None, ..self.work.env.clone() };
-        let drill = Drill { change: Arc::new(change), ..self.work.drill.clone() };
-        let work = Work {
-            env: &env,
-            drill: &drill,
-            index: self.work.index,
-            start: Instant::now(),
-            aside: Mutex::default(),
-            deadline: self.work.ends() + PATIENCE,
-            times: Mutex::new(vec![None; self.plan().steps.len()]),
-        };
+        let work = self.work.beside(&env, &change, self.work.ends() + PATIENCE);
         let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &world, &made)).await {
             Ok(ended) => ended,
             Err(_) => {
@@ -91,9 +83,7 @@ impl Fork<'_> {
     async fn follow(&self, work: &Work<'_>, world: &World, made: &[NodeId]) -> bool {
         let mut tally = Tally::default();
         for step in self.steps {
-            if !work.drill.change.leaves_out(step)
-                && !stays_aside(&work.drill.change.step(step).effects().writes, step, made)
-            {
+            if !work.change.leaves_out(step) && !stays_aside(&work.change.step(step).effects().writes, step, made) {
                 return false;
             }
             let run = StepRun { work, world, step, deadline: work.ends(), lenient: false };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drill::StepTime;
+use super::tally::StepTime;
 use crate::harness::{Judged, Users, World};
 use crate::journal::{Budget, Outcome, Problem};
 use crate::plan::{LossOf, Plan, RpoBudget, RtoBudget};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use nix::sys::statvfs::statvfs;
 
-use super::diagnosis::{PATIENCE, Scene, first};
+use super::blame::first;
+use super::scene::{PATIENCE, Scene};
 use crate::harness::Finding;
 use crate::host::{Program, Seen};
 use crate::journal::{Cause, Outcome, Problem};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::drill::{self, Drill, Env};
+use super::drill::{self, Drill};
+use super::work::Env;
 use crate::journal::{ExitCode, Outcome};
 
 /// How the drills of a run are gone through.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::diagnosis::Scene;
+use super::scene::Scene;
 use crate::node::Holdup;
 
 /// A step that is done before is not watched.

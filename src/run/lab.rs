@@ -1,0 +1,144 @@
+//! A drill's lab, and its servers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::start::{Starter, external};
+use super::work::Work;
+use super::{branch, disk, shells};
+use crate::harness::{Finding, Outputs, RepoId, World};
+use crate::host::{HostError, Lab, LabSpec};
+use crate::journal::{Cause, Problem};
+use crate::node::StartError;
+use crate::plan::{Plan, RepoSpec};
+use crate::repo::Place;
+
+/// Makes the lab; `branches` is whether branches of the drill will be followed in it.
+pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn Lab>, HostError> {
+    let plan = work.plan;
+    let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+    let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
+    let spec = LabSpec {
+        run: work.env.run.clone(),
+        drill: work.index,
+        dir: work.env.dir.clone(),
+        major: major,
+        nodes: own.chain(&plan.made).map(ToString::to_string).chain(elsewhere).collect(),
+        repos: plan.repos.keys().map(ToString::to_string).collect(),
+        cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
+    };
+    tokio::select! {
+        biased;
+        () = work.env.cancel.cancelled() => Err(HostError::new("interrupted")),
+        lab = work.env.backend.lab(spec) => lab,
+    }
+}
+
+/// The version that the drill is run on, and a warning if drillyard was never tested with it.
+pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<String>) {
+    if work.plan.only_external() {
+        return (external_version(work).await, None);
+    }
+    // An image may not say its minor version before it runs.
+    let was_unknown = lab.version().minor == 0;
+    let mut own = work.plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+    if let Some(node) = own.next().filter(|_| was_unknown) {
+        // Its error is reported when the node is started.
+        tokio::select! {
+            biased;
+            () = work.env.cancel.cancelled() => {}
+            _ = lab.host(node) => {}
+        }
+    }
+    // One that was known was warned of in the run's first line.
+    (lab.version().to_string(), lab.version().untested().filter(|_| was_unknown))
+}
+
+/// What the servers themselves say that drillyard did not make; those that do not answer are told of when the drill starts.
+async fn external_version(work: &Work<'_>) -> String {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let nodes = work.plan.nodes.iter().filter_map(|(name, spec)| Some((name, spec.external.as_ref()?)));
+    let asked = futures_util::future::join_all(nodes.map(|(name, url)| async {
+        let node = tokio::time::timeout(PATIENCE, external(name, url)).await.ok()?.ok()?;
+        Some(node.version().to_string())
+    }));
+    let mut versions: Vec<String> = tokio::select! {
+        biased;
+        () = work.env.cancel.cancelled() => vec![],
+        versions = asked => versions.into_iter().flatten().collect(),
+    };
+    versions.sort();
+    versions.dedup();
+    if versions.is_empty() { "unknown".to_owned() } else { versions.join(" and ") }
+}
+
+/// What the drill's steps work with.
+pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
+    let plan = work.plan;
+    let repo = |(name, spec): (&RepoId, &RepoSpec)| {
+        let place = Place { name: name.to_string(), path: lab.repo(name) };
+        (name.clone(), spec.kind.at(place))
+    };
+    World {
+        lab: lab.clone(),
+        source: plan.source.clone(),
+        journal: work.env.journal.clone(),
+        drill: work.index,
+        seed: work.seed,
+        password: std::iter::repeat_with(fastrand::alphanumeric).take(24).collect(),
+        file_roots: plan.file_roots.clone(),
+        specs: plan.nodes.clone(),
+        repos: plan.repos.iter().map(repo).collect(),
+        outputs: Arc::new(Mutex::new(Outputs::default())),
+    }
+}
+
+/// Starts the servers that the scenario lists.
+pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> {
+    let starter = Starter {
+        plan: work.plan,
+        lab: &world.lab,
+        repos: &world.repos,
+        password: &world.password,
+        journal: &work.env.journal,
+        drill: work.index,
+    };
+    let nodes: BTreeMap<_, _> = tokio::select! {
+        biased;
+        () = work.env.cancel.cancelled() => return Err(Problem::new("interrupted").because(Cause::Interrupted)),
+        nodes = starter.start() => nodes.map_err(|error| disk::full(not_started(work.plan, error)))?,
+        () = tokio::time::sleep_until(work.deadline.into()) => {
+            return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
+        }
+    };
+    world.outputs().nodes = nodes;
+    shells::note(work, world);
+    Ok(())
+}
+
+/// What is told of a server that does not come up: its own reason, at the setting that it complains of.
+fn not_started(plan: &Plan, error: StartError) -> Problem {
+    let spec = error.node().and_then(|node| plan.nodes.get(node));
+    let place = spec.map(|spec| match spec.blamed(&error.to_string()) {
+        Some((name, place)) => plan.source.place(place, format!("the server complains of `{name}`")),
+        None => plan.source.place(spec.place, "this server"),
+    });
+    let finding: Box<Finding> = error.into();
+    let problem = Problem { notes: finding.notes.clone(), ..Problem::new(&finding.title) };
+    let problem = problem.because(finding.cause);
+    match place {
+        Some(place) => problem.at(place),
+        None => problem,
+    }
+}
+
+/// What is reported of a lab that could not be made.
+pub fn problem(error: &HostError) -> Problem {
+    let problem = Problem::new(&error.message).because(Cause::Lab);
+    let problem = match &error.help {
+        Some(help) => problem.help(help),
+        None => problem,
+    };
+    disk::full(problem)
+}

@@ -1,0 +1,28 @@
+//! What the steps of a drill came to.
+
+use std::time::Duration;
+
+use crate::journal::Outcome;
+
+/// When a step began and ended, since the drill's start, and whether it passed.
+#[derive(Debug, Clone, Copy)]
+pub struct StepTime {
+    pub began: Duration,
+    pub ended: Duration,
+    pub passed: bool,
+}
+
+/// What the steps came to.
+#[derive(Default)]
+pub struct Tally {
+    pub outcomes: Vec<Outcome>,
+    /// How many judgements were made.
+    pub judged: usize,
+    /// What those that failed said.
+    pub failures: Vec<String>,
+}
+
+/// What several outcomes come to: errored before failed before passed. Skipped ones count for nothing.
+pub fn worst(outcomes: &[Outcome]) -> Outcome {
+    [Outcome::Errored, Outcome::Failed].into_iter().find(|bad| outcomes.contains(bad)).unwrap_or(Outcome::Passed)
+}
