@@ -22,7 +22,7 @@ pub struct Block<'a> {
 impl Block<'_> {
     /// What happens in the drill.
     pub fn plan(&self) -> &Plan {
-        &self.work.plan
+        self.work.plan
     }
 
     /// The index of its first step.

@@ -23,7 +23,7 @@ pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn
         run: work.env.run.clone(),
         drill: work.index,
         dir: work.env.dir.clone(),
-        major: major,
+        major,
         nodes: own.chain(&plan.made).map(ToString::to_string).chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),

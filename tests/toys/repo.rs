@@ -110,7 +110,7 @@ mod tests {
     use crate::host::local::Local;
     use crate::host::{BackendKind, Surroundings, remove_directory};
     use crate::journal::{Event, Heard, Journal, Outcome, Redactor};
-    use crate::run::{Change, Drill, Env, Keep, Named, Order, RunDirectory, run_all};
+    use crate::run::{Drill, Env, Keep, Named, Order, RunDirectory, run_all};
 
     /// Everything that a drill does with a repo and this kind can do.
     const SCENARIO: &str = r#"
@@ -184,7 +184,7 @@ steps:
             gate: None,
             cancel: Default::default(),
         };
-        let drill = Drill { plan, major, seed: 1, again: String::new(), change: Arc::new(Change::default()) };
+        let drill = Drill { plan, major, seed: 1, again: String::new(), change: Arc::default(), trial: None };
         let finished = run_all(Arc::new(env), vec![drill], Order { jobs: 1, fail_fast: false }, 0).await;
         let problem = heard.take().into_iter().find_map(|event| match event {
             Event::DrillFinished { problem, .. } => Some(problem),
