@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The dropped-table drill by hand, as a careful engineer scripts it with PostgreSQL's own programs: what ci/bench compares
-# drillyard with. It prints a line for each stage with the seconds since the start; PASS or FAIL; then the whole time.
+# The dropped-table drill by hand, as a careful engineer scripts it with PostgreSQL's own programs:
+# what ci/bench compares drillyard with. It prints a line for each stage with the seconds since the
+# start; PASS or FAIL; then the whole time.
 #
 #   ci/by-hand.sh [WORKDIR]
 #
-# Environment: PGBIN (a directory), ROWS (100000), TX (2000 before the accident and 2000 after it), CLIENTS (8).
+# Environment: PGBIN (a directory), ROWS (100000), TX (2000 before the accident and 2000 after it),
+# CLIENTS (8).
 # As root it runs itself again as the user postgres.
 set -euo pipefail
 PGBIN=${PGBIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)}

@@ -8,7 +8,8 @@ missing() {
   exit 4
 }
 
-# Runs a command, and shows what it wrote only where it fails. On a terminal cargo may show its progress.
+# Runs a command, and shows what it wrote only where it fails. On a terminal cargo may show its
+# progress.
 quietly() {
   local log
   if [[ -t 2 && $1 = cargo ]]; then

@@ -1,7 +1,8 @@
-//! What `drillyard check` says of scenarios that are wrong: word for word, as someone reads it at three in the morning.
+//! What `drillyard check` says of scenarios that are wrong: word for word, as someone reads it at
+//! three in the morning.
 //!
-//! Every file of fixtures/bad has its snapshot beside it. Snapshots are reviewed like code: the caret under the exact token,
-//! "did you mean" where something is near, and what to do.
+//! Every file of fixtures/bad has its snapshot beside it. Snapshots are reviewed like code: the
+//! caret under the exact token, "did you mean" where something is near, and what to do.
 
 #[path = "common/program.rs"]
 mod program;

@@ -1,5 +1,6 @@
-//! Every key and every form of a value in docs/language.md is accepted: scenarios written to that page by people who never
-//! saw the code must run. That the page names every key and every step is compared in tests/docs.
+//! Every key and every form of a value in docs/language.md is accepted: scenarios written to that
+//! page by people who never saw the code must run. That the page names every key and every step is
+//! compared in tests/docs.
 
 use drillyard::plan::{Plan, resolve};
 use drillyard::report::render;

@@ -1,4 +1,5 @@
-//! Every scenario reads the same in another YAML parser: what people's editors and tools make of a file is what drillyard does.
+//! Every scenario reads the same in another YAML parser: what people's editors and tools make of a
+//! file is what drillyard does.
 
 use std::path::{Path, PathBuf};
 

@@ -134,7 +134,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// What the step's run comes to. `drill_over` is whether the drill's time was over before the step's own.
+    /// What the step's run comes to. `drill_over` is whether the drill's time was over before the
+    /// step's own.
     async fn leave(
         &self,
         ended: Ended,
@@ -199,8 +200,8 @@ impl Attempt<'_> {
         End { foreign, ..end }
     }
 
-    /// An incident that is left out leaves its mark all the same: whether the drill notices that nothing happened is only seen
-    /// when the rest of it goes on as if it had.
+    /// An incident that is left out leaves its mark all the same: whether the drill notices that
+    /// nothing happened is only seen when the rest of it goes on as if it had.
     pub async fn mark_nothing(&self) {
         if self.step.kind.role != Role::Incident || self.step.head.id.is_none() {
             return;
@@ -269,8 +270,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Waits until a step's time is over: a little longer than its deadline, so that one that keeps it itself can report what it saw last,
-/// and on a busy machine its last look may take its time.
+/// Waits until a step's time is over: a little longer than its deadline, so that one that keeps it
+/// itself can report what it saw last, and on a busy machine its last look may take its time.
 async fn passed(deadline: Instant, tells: &AtomicBool) {
     tokio::time::sleep_until((deadline + Duration::from_millis(100)).into()).await;
     if tells.load(Ordering::SeqCst) {

@@ -3,7 +3,8 @@
 use crate::harness::Finding;
 use crate::journal::{Cause, Outcome};
 
-/// The same failure with its first cause as its title; what it was called before becomes its label. Nothing is said twice.
+/// The same failure with its first cause as its title; what it was called before becomes its label.
+/// Nothing is said twice.
 pub fn first(mut finding: Box<Finding>, title: String, help: Option<String>) -> Box<Finding> {
     if finding.title == title {
         return finding;

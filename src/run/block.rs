@@ -42,7 +42,8 @@ impl Block<'_> {
         self.work.seed
     }
 
-    /// Checks without reporting anything, up to the first check that does not hold; returns what was heard.
+    /// Checks without reporting anything, up to the first check that does not hold; returns what
+    /// was heard.
     pub async fn judge(&self, at_most: Duration) -> Vec<Event> {
         let heard = Heard::default();
         let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);

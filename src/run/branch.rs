@@ -1,6 +1,7 @@
-//! Side branches of a drill: what would come of it from some step on, if that step were left out or did something else. They share
-//! with the drill all that came before, and go as far as they touch nothing that the drill still needs: nodes that the drill has not
-//! made yet are made on hosts of their own.
+//! Side branches of a drill: what would come of it from some step on, if that step were left out or
+//! did something else. They share with the drill all that came before, and go as far as they touch
+//! nothing that the drill still needs: nodes that the drill has not made yet are made on hosts of
+//! their own.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -47,8 +48,9 @@ impl Fork<'_> {
         self.work.plan
     }
 
-    /// Goes on with this change until a step does not pass; tells nobody, and returns what was heard. None where the drill itself
-    /// would be touched first, or the end came and nothing had failed: that takes a run of its own.
+    /// Goes on with this change until a step does not pass; tells nobody, and returns what was
+    /// heard. None where the drill itself would be touched first, or the end came and nothing had
+    /// failed: that takes a run of its own.
     ///
     /// # Errors
     /// Where the branch's servers could not be removed.
@@ -68,7 +70,8 @@ impl Fork<'_> {
         let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &world, &made)).await {
             Ok(ended) => ended,
             Err(_) => {
-                // Sessions may be in the middle of a question that nobody will ever answer: the drill gets new ones.
+                // Sessions may be in the middle of a question that nobody will ever answer: the
+                // drill gets new ones.
                 let nodes: Vec<_> = world.outputs().nodes.values().cloned().collect();
                 futures_util::future::join_all(nodes.iter().map(|node| node.abandon())).await;
                 false
@@ -95,7 +98,8 @@ impl Fork<'_> {
     }
 }
 
-/// Whether a step leaves alone what the drill itself still needs: it changes only nodes that the drill has not made yet.
+/// Whether a step leaves alone what the drill itself still needs: it changes only nodes that the
+/// drill has not made yet.
 fn stays_aside(writes: &Writes, step: &PlannedStep, made: &[NodeId]) -> bool {
     match writes {
         _ if step.is_check() => true,

@@ -12,8 +12,8 @@ pub struct Change {
     pub left_out: Option<usize>,
     /// A step that does something else.
     pub replaced: Option<(usize, Box<dyn Step>)>,
-    /// The most that a step may take, by its index, whatever its deadline: something that never comes is not waited for as
-    /// patiently as in earnest.
+    /// The most that a step may take, by its index, whatever its deadline: something that never
+    /// comes is not waited for as patiently as in earnest.
     pub at_most: Vec<Duration>,
     /// Whether the first line of an `all` that does not hold is the last one.
     pub brief: bool,

@@ -94,8 +94,8 @@ pub async fn is_struck(node: &Node) -> bool {
     tokio::time::timeout(PATIENCE, look).await.unwrap_or(false) && node.is_up()
 }
 
-/// Remembers which servers are gone soon after a command of the scenario's ran there: a step that fails much later is not the lab's
-/// fault for that.
+/// Remembers which servers are gone soon after a command of the scenario's ran there: a step that
+/// fails much later is not the lab's fault for that.
 pub async fn note_felled(world: &World) {
     let lately: Vec<Arc<Node>> = {
         let state = world.outputs();

@@ -1,5 +1,5 @@
-//! What is behind a failure: a lab in trouble, a full disk, a server that is no more, something that holds the step up. What is found
-//! to be the first cause is told first.
+//! What is behind a failure: a lab in trouble, a full disk, a server that is no more, something
+//! that holds the step up. What is found to be the first cause is told first.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ impl Scene<'_> {
         self.tell_crashes(finding).await
     }
 
-    /// The server that the step makes, where somebody has frozen its host before it was there: no step can pause what is not there.
+    /// The server that the step makes, where somebody has frozen its host before it was there: no
+    /// step can pause what is not there.
     async fn frozen_in_the_making(&self) -> Option<&str> {
         let name = self.step.makes.as_ref()?.as_str();
         if self.world.outputs().nodes.contains_key(name) {
@@ -65,7 +66,8 @@ impl Scene<'_> {
         futures_util::future::join_all(looks).await
     }
 
-    /// A lab that does not work, and a server that somebody from outside has stopped, say nothing about the recovery.
+    /// A lab that does not work, and a server that somebody from outside has stopped, say nothing
+    /// about the recovery.
     async fn blame_the_lab(&self, finding: Box<Finding>, conditions: Vec<(Arc<Node>, Condition)>) -> Box<Finding> {
         let mut finding = finding;
         for (node, condition) in conditions {
@@ -99,7 +101,8 @@ impl Scene<'_> {
         finding
     }
 
-    /// Whether a command of the scenario's ran on that host so lately that what has happened there may be its doing.
+    /// Whether a command of the scenario's ran on that host so lately that what has happened there
+    /// may be its doing.
     fn may_be_a_command(&self, node: &str) -> bool {
         let state = self.world.outputs();
         state.felled.contains(node) || state.commands.get(node).is_some_and(|at| at.elapsed() < AFTERMATH)

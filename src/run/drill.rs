@@ -1,4 +1,5 @@
-//! One drill: its servers are made, its steps run, its budgets checked, its evidence kept, and everything removed.
+//! One drill: its servers are made, its steps run, its budgets checked, its evidence kept, and
+//! everything removed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -205,7 +206,8 @@ impl AtWork<'_> {
         None
     }
 
-    /// The steps of `finally`: every one is run, and has as long as it likes, within what is left of patience.
+    /// The steps of `finally`: every one is run, and has as long as it likes, within what is left
+    /// of patience.
     async fn run_finally(&self, world: &World, tally: &mut Tally) {
         const PATIENCE: Duration = Duration::from_secs(60);
         const INTERRUPTED: Duration = Duration::from_secs(2);

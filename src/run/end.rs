@@ -11,7 +11,8 @@ pub struct End {
     pub facts: Facts,
     /// Whether something was judged.
     pub judged: bool,
-    /// Whether it failed by something that is not its own doing, and that nobody can have expected of it.
+    /// Whether it failed by something that is not its own doing, and that nobody can have expected
+    /// of it.
     pub foreign: bool,
 }
 
@@ -24,7 +25,8 @@ impl End {
         End { message: Some(one_line(&problem)), problem: Some(problem), ..End::new(outcome) }
     }
 
-    /// Of a line of an `all` that is expected to fail: its failure is reported, and is no failure of the drill.
+    /// Of a line of an `all` that is expected to fail: its failure is reported, and is no failure
+    /// of the drill.
     pub fn of_a_lenient_line(self) -> Self {
         if self.outcome != Outcome::Failed {
             return self;

@@ -14,7 +14,8 @@ pub async fn keep_logs(work: &Work<'_>, world: &World) {
     let name: String =
         work.plan.name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     let dir = work.env.records.join("logs").join(format!("{}-{name}", work.index));
-    // Those of servers that did not come up, too: so by their hosts, not by what the drill knows to be there.
+    // Those of servers that did not come up, too: so by their hosts, not by what the drill knows to
+    // be there.
     let plan = &work.plan;
     let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
     let there: Vec<NodeId> = world.outputs().nodes.keys().cloned().collect();

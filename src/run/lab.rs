@@ -55,7 +55,8 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
     (lab.version().to_string(), lab.version().untested().filter(|_| was_unknown))
 }
 
-/// What the servers themselves say that drillyard did not make; those that do not answer are told of when the drill starts.
+/// What the servers themselves say that drillyard did not make; those that do not answer are told
+/// of when the drill starts.
 async fn external_version(work: &Work<'_>) -> String {
     const PATIENCE: Duration = Duration::from_secs(5);
     let nodes = work.plan.nodes.iter().filter_map(|(name, spec)| Some((name, spec.external.as_ref()?)));
@@ -117,7 +118,8 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
     Ok(())
 }
 
-/// What is told of a server that does not come up: its own reason, at the setting that it complains of.
+/// What is told of a server that does not come up: its own reason, at the setting that it complains
+/// of.
 fn not_started(plan: &Plan, error: StartError) -> Problem {
     let spec = error.node().and_then(|node| plan.nodes.get(node));
     let place = spec.map(|spec| match spec.blamed(&error.to_string()) {

@@ -1,4 +1,5 @@
-//! Running drills: servers are started, steps are run in order, everything is cleaned up whatever happens.
+//! Running drills: servers are started, steps are run in order, everything is cleaned up whatever
+//! happens.
 
 mod attempt;
 mod blame;

@@ -34,7 +34,8 @@ pub struct Starter<'a> {
 type Ready = watch::Receiver<Option<Arc<Node>>>;
 
 impl Starter<'_> {
-    /// Makes and starts all the nodes that are listed in the scenario; those that follow another one are streaming.
+    /// Makes and starts all the nodes that are listed in the scenario; those that follow another
+    /// one are streaming.
     pub async fn start(&self) -> Result<BTreeMap<NodeId, Arc<Node>>, StartError> {
         let channels: BTreeMap<&str, _> =
             self.plan.nodes.keys().map(|name| (name.as_str(), watch::channel(None))).collect();
@@ -69,7 +70,8 @@ impl Starter<'_> {
         at
     }
 
-    /// The identifiers of the drill's clusters, by their primaries: as initdb makes them, of the time and something random.
+    /// The identifiers of the drill's clusters, by their primaries: as initdb makes them, of the
+    /// time and something random.
     fn systems(&self) -> BTreeMap<&str, SystemId> {
         let seconds = jiff::Timestamp::now().as_second().cast_unsigned();
         let new = || SystemId(seconds << 32 | u64::from(fastrand::u32(..)));
@@ -122,9 +124,9 @@ impl Starter<'_> {
         Ok(())
     }
 
-    /// A standby begins as a copy of the same new cluster that its primary began as, and streams from there: the primary has
-    /// all of its WAL yet. The standby of an external server, and one that has less than a new cluster demands, are made by
-    /// pg_basebackup.
+    /// A standby begins as a copy of the same new cluster that its primary began as, and streams
+    /// from there: the primary has all of its WAL yet. The standby of an external server, and one
+    /// that has less than a new cluster demands, are made by pg_basebackup.
     async fn standby(
         &self,
         host: Arc<dyn Host>,
@@ -156,7 +158,8 @@ impl Starter<'_> {
         let config = Config {
             following: Some(up.followed_by(node.name(), slot)?),
             demands: self.demands(spec),
-            // Late on purpose is what happens in the drill: its beginning, with the password, is not.
+            // Late on purpose is what happens in the drill: its beginning, with the password, is
+            // not.
             at_once: spec.delay().is_some(),
             ..spec.config(self.repos)
         };
@@ -179,8 +182,8 @@ impl Starter<'_> {
         Ok(node)
     }
 
-    /// What a standby needs at least as the servers above it have it: in a base backup it would come along with their
-    /// postgresql.conf.
+    /// What a standby needs at least as the servers above it have it: in a base backup it would
+    /// come along with their postgresql.conf.
     fn demands(&self, spec: &NodeSpec) -> Vec<(String, String)> {
         let mut demands: Vec<(String, String)> = vec![];
         let mut above = spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up));
@@ -193,7 +196,8 @@ impl Starter<'_> {
         demands
     }
 
-    /// Whether a standby has less of something than a new cluster demands of its standbys, by its own settings or by those above it.
+    /// Whether a standby has less of something than a new cluster demands of its standbys, by its
+    /// own settings or by those above it.
     fn is_small(&self, spec: &NodeSpec) -> bool {
         let mut effective: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in self.demands(spec).into_iter().chain(spec.settings.clone()) {
@@ -218,7 +222,8 @@ impl Starter<'_> {
         })
     }
 
-    /// Asks the primary: the standby itself does not know the drill's password before it has streamed.
+    /// Asks the primary: the standby itself does not know the drill's password before it has
+    /// streamed.
     async fn wait_for_streaming(&self, node: &Arc<Node>, up: &Arc<Node>, deadline: Instant) -> Result<(), StartError> {
         let unreachable = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
         let goal = up.wal_end().await.map_err(unreachable)?;

@@ -103,7 +103,8 @@ impl StepRun<'_> {
         end.expected(self.step.fails.as_ref(), &self.world.source)
     }
 
-    /// Tries it; and again as long as somebody who goes through the drill by hand wants to see that.
+    /// Tries it; and again as long as somebody who goes through the drill by hand wants to see
+    /// that.
     async fn attempts(&self) -> End {
         let mut tries = 1;
         loop {

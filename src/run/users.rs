@@ -53,7 +53,8 @@ impl FailedUsers {
     }
 }
 
-/// A user who met an error that nobody tolerates fails the step that runs at the time; `finally` is run for what it does itself.
+/// A user who met an error that nobody tolerates fails the step that runs at the time; `finally` is
+/// run for what it does itself.
 pub fn blame(work: &Work<'_>, world: &World, step: &PlannedStep, result: StepResult) -> StepResult {
     if step.finally {
         return result;

@@ -1,5 +1,5 @@
-//! Watching a step while it runs, for what it would wait for in vain: a lock that nobody will ever let go of, replay that is paused, a
-//! server that is no more.
+//! Watching a step while it runs, for what it would wait for in vain: a lock that nobody will ever
+//! let go of, replay that is paused, a server that is no more.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The command line when it is used wrongly: a clear message, and the exit code that docs/reports.md promises.
+//! The command line when it is used wrongly: a clear message, and the exit code that
+//! docs/reports.md promises.
 
 use std::path::Path;
 

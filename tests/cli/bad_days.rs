@@ -10,7 +10,8 @@ use crate::running::{ENDLESS, PATIENCE, QUICK, docker_answers, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Runs a scenario on local servers; the JSON report agrees with the exit code, and nothing is left.
+/// Runs a scenario on local servers; the JSON report agrees with the exit code, and nothing is
+/// left.
 fn run_local(runner: &CliRunner, scenario: &str, options: &[&str]) -> Output {
     let path = runner.write("bad.yaml", scenario).display().to_string();
     let report = runner.path().join("report.json").display().to_string();
@@ -111,7 +112,8 @@ fn a_server_killed_from_outside_in_mid_step() {
     assert_eq!(runner.report()["exit_code"], 4);
 }
 
-/// Starts a scenario, waits until its users are at work, does something to the run's `RUN`, and gives what was said with the exit code.
+/// Starts a scenario, waits until its users are at work, does something to the run's `RUN`, and
+/// gives what was said with the exit code.
 fn struck_from_outside(
     runner: &CliRunner,
     scenario: &str,
@@ -258,7 +260,8 @@ fn an_archive_command_that_fails() {
   - assert_rows: {{ node: master, table: items, count: 100 }}
 "
     );
-    // The archiver may be writing there at this moment: rm then leaves the directory, and nothing would have happened.
+    // The archiver may be writing there at this moment: rm then leaves the directory, and nothing
+    // would have happened.
     let scenario = scenario.replace(
         "exec_sql",
         "sql: { node: master, query: \"COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; until rm -rf ../../repos/onsite/wal; do :; done; touch ../../repos/onsite/wal'\" }",
@@ -384,7 +387,8 @@ fn the_daemon_stops_at(phase: &str) {
     assert_eq!(runner.left(&run.id), Vec::<String>::new(), "{phase}");
 }
 
-/// A daemon that is restarted while a drill ends is away for seconds; one that is out of order answers 500.
+/// A daemon that is restarted while a drill ends is away for seconds; one that is out of order
+/// answers 500.
 #[test]
 fn the_docker_daemon_is_away_for_a_while_when_a_drill_ends() {
     if !docker_answers() {

@@ -1,4 +1,5 @@
-//! Whatever ends a run, nothing of it is left; and what belongs to another live run is never touched.
+//! Whatever ends a run, nothing of it is left; and what belongs to another live run is never
+//! touched.
 
 use crate::cli_runner::CliRunner;
 use crate::running::{ENDLESS, QUICK, backends, orphaned_segments, poll, segment_of};
@@ -106,7 +107,8 @@ fn after_sigkill_of_the_run_or_of_its_whole_process_group() {
     }
 }
 
-/// As after a power cut: nobody is left who could clean up. `clean` does it, and so does the next run.
+/// As after a power cut: nobody is left who could clean up. `clean` does it, and so does the next
+/// run.
 #[test]
 fn after_sigkill_of_the_run_and_its_reaper() {
     for backend in backends() {
@@ -135,7 +137,8 @@ fn after_sigkill_of_the_run_and_its_reaper() {
     }
 }
 
-/// Two runs side by side: one is killed and cleaned up after, also by `clean`, and the other passes.
+/// Two runs side by side: one is killed and cleaned up after, also by `clean`, and the other
+/// passes.
 #[test]
 fn another_live_run_is_never_touched() {
     for backend in backends() {
@@ -163,7 +166,8 @@ fn another_live_run_is_never_touched() {
     }
 }
 
-/// A postmaster that is killed with its run leaves a segment that only its id in postmaster.pid leads to.
+/// A postmaster that is killed with its run leaves a segment that only its id in postmaster.pid
+/// leads to.
 #[test]
 fn shared_memory_of_killed_servers_is_given_back() {
     let runner = CliRunner::new();

@@ -1,4 +1,5 @@
-//! What people and other programs see: options, reports that agree, kept servers, what `new` writes.
+//! What people and other programs see: options, reports that agree, kept servers, what `new`
+//! writes.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Reports that nobody reads or that cannot be written, parts that are empty, homes that are missing.
+//! Reports that nobody reads or that cannot be written, parts that are empty, homes that are
+//! missing.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -4,7 +4,8 @@ use regex::Regex;
 
 use crate::{documents, read, top};
 
-/// The anchor of a heading, as GitHub makes it: lower case, without punctuation, with `-` for each blank.
+/// The anchor of a heading, as GitHub makes it: lower case, without punctuation, with `-` for each
+/// blank.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).collect::<String>();
     kept.replace(' ', "-")

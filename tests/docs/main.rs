@@ -1,4 +1,5 @@
-//! The documentation's examples are run: what README.md, docs/ and the manual pages show is what the program does.
+//! The documentation's examples are run: what README.md, docs/ and the manual pages show is what
+//! the program does.
 
 mod language;
 mod links;
@@ -143,7 +144,8 @@ fn items(example: &str) -> Vec<String> {
     items
 }
 
-/// What the manual pages' examples take for granted, by what makes it. An example that makes one itself takes its place.
+/// What the manual pages' examples take for granted, by what makes it. An example that makes one
+/// itself takes its place.
 const BEFORE: &[(&str, &str)] = &[
     ("id: data", "  - id: data\n    create_data: { node: master, table: shop.orders, rows: 10 }\n"),
     ("id: nightly", "  - id: nightly\n    backup: { node: master, repo: onsite }\n"),

@@ -1,5 +1,6 @@
-//! Backups, archives and what becomes of them: damage that is found and named, archive commands that do not archive, WAL that is
-//! lost, data that is overwritten and wiped, on real servers as local processes; and the drills that ship about it.
+//! Backups, archives and what becomes of them: damage that is found and named, archive commands
+//! that do not archive, WAL that is lost, data that is overwritten and wiped, on real servers as
+//! local processes; and the drills that ship about it.
 
 use crate::cli_runner::CliRunner;
 use crate::run::Run;
@@ -91,7 +92,8 @@ steps:
     assert!(run.fact("lies", "segment").is_string(), "{}", run.said);
 }
 
-/// What ALTER SYSTEM has set outlasts a restart, and what is late lies on the host meanwhile. (To be damaged, a server is restarted.)
+/// What ALTER SYSTEM has set outlasts a restart, and what is late lies on the host meanwhile. (To
+/// be damaged, a server is restarted.)
 #[test]
 fn an_archive_is_as_broken_after_a_restart() {
     let yaml = r#"
@@ -128,7 +130,8 @@ steps:
     assert!(run.fact("moved", "came_late").as_u64() > Some(0), "{}", run.said);
 }
 
-/// A heap page, an index page, a toast chunk, a backup's file, a WAL segment: each is found and named.
+/// A heap page, an index page, a toast chunk, a backup's file, a WAL segment: each is found and
+/// named.
 #[test]
 fn damage_is_found_and_named() {
     let yaml = r#"
@@ -376,7 +379,8 @@ steps:
     assert_eq!(std::fs::read_to_string(outside.join("precious")).ok().as_deref(), Some("not the drill's"));
 }
 
-/// Damage that no checksum knows, in another database, on a standby, in a server that is recovering.
+/// Damage that no checksum knows, in another database, on a standby, in a server that is
+/// recovering.
 #[test]
 fn every_database_is_looked_at_wherever_the_server_stands() {
     let steps = r#"

@@ -78,7 +78,8 @@ steps:
     );
 }
 
-/// Numbers that users were given are not given again by what takes the server's place; a copy beside it may be as old as it is.
+/// Numbers that users were given are not given again by what takes the server's place; a copy
+/// beside it may be as old as it is.
 #[test]
 fn numbers_are_not_handed_out_again() {
     let yaml = r#"

@@ -1,5 +1,6 @@
-//! The ledger on real servers: inserts, updates, deletes and transactions over several tables, through outages and a change of the
-//! timeline; and damage that was planted is found, counted and named.
+//! The ledger on real servers: inserts, updates, deletes and transactions over several tables,
+//! through outages and a change of the timeline; and damage that was planted is found, counted and
+//! named.
 
 use crate::cli_runner::CliRunner;
 use crate::run::Run;
@@ -92,7 +93,8 @@ fn the_ledger_holds_through_outages_and_a_failover() {
     assert_eq!(traffic["lost_work_ms"], 0, "{traffic}");
 }
 
-/// A standby that was cut off becomes a second primary; the users stay with the first, until it dies.
+/// A standby that was cut off becomes a second primary; the users stay with the first, until it
+/// dies.
 const SPLIT: &str = r#"
   - id: dark
     cut: { between: [a, b] }
@@ -248,7 +250,8 @@ steps:
     run.says(&["warning: ", "traffic `users`: `fill` writes to beside as well, which its ledger does not name"]);
 }
 
-/// What the drill's last step does to users who are still at work is seen; a budget that was measured of a part was not measured.
+/// What the drill's last step does to users who are still at work is seen; a budget that was
+/// measured of a part was not measured.
 #[test]
 fn users_at_the_drills_end_and_a_budget_of_a_part() {
     let traffic = r#"{ node: master, clients: 2, transactions: { one: { sql: "INSERT INTO w (client, seq) VALUES ($client, $seq)", ledger: { table: w, client: client, seq: seq } } } }"#;
@@ -276,7 +279,8 @@ steps:
     CliRunner::new().drill(&format!("{begin}{part}"), &[]).failed(1, &said);
 }
 
-/// The server has committed by itself, and says so in a warning: whether a failover keeps it, nobody knows.
+/// The server has committed by itself, and says so in a warning: whether a failover keeps it,
+/// nobody knows.
 #[test]
 fn a_commit_whose_wait_for_a_standby_was_cancelled_is_in_doubt() {
     let yaml = r#"

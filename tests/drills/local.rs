@@ -1,6 +1,8 @@
-//! Every step, field and option, with its passing and its failing outcome: small drills on real servers, as local processes.
+//! Every step, field and option, with its passing and its failing outcome: small drills on real
+//! servers, as local processes.
 //!
-//! Where a step must fail the drill goes on, `expect` says how; what ends a drill has a drill of its own.
+//! Where a step must fail the drill goes on, `expect` says how; what ends a drill has a drill of
+//! its own.
 
 use crate::cli_runner::CliRunner;
 
@@ -353,7 +355,8 @@ finally:
     assert_ne!(run.step("never")["outcome"], "passed", "{}", run.said);
 }
 
-/// Removes a segment behind the repo's back, as a server's superuser can. `%` is what LIKE means by it.
+/// Removes a segment behind the repo's back, as a server's superuser can. `%` is what LIKE means by
+/// it.
 const LOSE_SEGMENT: &str = r"DO $$ DECLARE
   wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');
   segment text := (SELECT name FROM pg_ls_dir(wal) name WHERE length(name) = 24 ORDER BY name DESC OFFSET 1 LIMIT 1);
@@ -605,7 +608,8 @@ steps:
     CliRunner::new().drill(yaml, &[]).failed(1, &["node `master` does not answer"]);
 }
 
-/// A crash in the middle of everything loses nothing that was acknowledged, in the server and in its archive.
+/// A crash in the middle of everything loses nothing that was acknowledged, in the server and in
+/// its archive.
 #[test]
 fn a_crash_loses_nothing() {
     let yaml = r#"

@@ -1,4 +1,5 @@
-//! Mistakes, finding them in the WAL, and taking them back: small drills on real servers, with what fails and how it is told.
+//! Mistakes, finding them in the WAL, and taking them back: small drills on real servers, with what
+//! fails and how it is told.
 
 use crate::cli_runner::CliRunner;
 use crate::run::Run;
@@ -113,7 +114,8 @@ fn a_lock_that_others_hold_ends_a_merge_in_its_deadline() {
     drill(&CliRunner::new(), &format!("{MISTAKE}{steps}"), LOCAL).passed();
 }
 
-/// What is done to tables, and found again in the WAL. What is found has the id of what was done, with `found_` before it.
+/// What is done to tables, and found again in the WAL. What is found has the id of what was done,
+/// with `found_` before it.
 const FOUND: &str = r#"
 repos: { onsite: {} }
 nodes:
@@ -223,7 +225,8 @@ fn what_was_done_is_found_in_the_wal() {
     assert!(runners_up.contains("changed 700 rows") && runners_up.contains("changed 500 rows"), "{runners_up}");
 }
 
-/// Removes a segment behind the repo's back, as a server's superuser can: the last but one of those that are there.
+/// Removes a segment behind the repo's back, as a server's superuser can: the last but one of those
+/// that are there.
 const LOSE_SEGMENT: &str = r"DO $$ DECLARE
   wal text := substring(current_setting('archive_command') FROM 'test -e (\S+)/%f');
   segment text := (SELECT name FROM pg_ls_dir(wal) name WHERE length(name) = 24 ORDER BY name DESC OFFSET 1 LIMIT 1);

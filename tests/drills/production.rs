@@ -1,10 +1,11 @@
-//! What production sets changes no verdict: a dropped table, a table that was overwritten and last night's backup, all in one drill, under
-//! settings of postgresql.conf, of ALTER DATABASE and of ALTER ROLE. Settings that could mask each other are in different runs.
+//! What production sets changes no verdict: a dropped table, a table that was overwritten and last
+//! night's backup, all in one drill, under settings of postgresql.conf, of ALTER DATABASE and of
+//! ALTER ROLE. Settings that could mask each other are in different runs.
 
 use crate::cli_runner::CliRunner;
 
-/// The drill: `CONF` are settings of all its servers, `LATER` is what is set for sessions that begin after the users', `ELSEWHERE` is set on
-/// one of the recovered servers alone.
+/// The drill: `CONF` are settings of all its servers, `LATER` is what is set for sessions that
+/// begin after the users', `ELSEWHERE` is set on one of the recovered servers alone.
 const DRILL: &str = r#"
 repos: { onsite: {} }
 nodes:

@@ -79,7 +79,8 @@ fn the_dropped_table_drill_notices_everything() {
     }
 }
 
-/// Tables with all that can be lost, brought back on the very server that lost them. `JUDGED` is what the drill ends with.
+/// Tables with all that can be lost, brought back on the very server that lost them. `JUDGED` is
+/// what the drill ends with.
 const SHOP: &str = r#"
 repos: { onsite: {} }
 nodes:
@@ -121,7 +122,8 @@ fn shop(prove: &str, judged: &str) -> String {
 const DAMAGES: [&str; 7] =
     ["row-deleted", "row-changed", "row-doubled", "foreign-key-lost", "index-lost", "grant-lost", "sequence-lost"];
 
-/// Every damage is undone to the last bit: the judgements that notice each of them hold after all of them.
+/// Every damage is undone to the last bit: the judgements that notice each of them hold after all
+/// of them.
 #[test]
 fn a_drill_that_judges_rows_and_catalog_notices_every_damage() {
     let judged = "  - all:
@@ -234,7 +236,8 @@ fn what_cannot_be_proved_is_said_before_anything_starts() {
     assert!(proof.said.contains("did you mean `row-changed reimport:master`?"), "{}", proof.said);
 }
 
-/// An incident that is left out leaves its mark: the drill goes on, and has to see that nothing happened.
+/// An incident that is left out leaves its mark: the drill goes on, and has to see that nothing
+/// happened.
 #[test]
 fn an_incident_that_never_happened_is_noticed_by_what_is_judged() {
     let judged = "  - assert_rows: { node: master, table: shop.items, same_as: before }";

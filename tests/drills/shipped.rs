@@ -47,7 +47,8 @@ fn pass(folder: &str, versions: usize, args: &[&str]) -> Run {
 }
 
 fn pass_on_docker(folder: &str) {
-    // ci/test leaves out what begins with docker_ where there is no daemon, and says so: here it is a failure.
+    // ci/test leaves out what begins with docker_ where there is no daemon, and says so: here it is
+    // a failure.
     assert!(docker(&["version"]).is_some(), "no Docker daemon answers");
     let run = pass(folder, 2, &["--backend", "docker", "--postgres", "15,17"]);
     let id = run.report["run"].as_str().expect("a run's id").to_owned();

@@ -1,5 +1,5 @@
-//! Servers that follow another one: `rewind`, `rebuild`, and `recover` with `follow`, on real servers as local processes, with all that
-//! keeps a standby from streaming.
+//! Servers that follow another one: `rewind`, `rebuild`, and `recover` with `follow`, on real
+//! servers as local processes, with all that keeps a standby from streaming.
 
 use std::path::Path;
 
@@ -312,7 +312,8 @@ steps:
     let run = drill(&yaml).passed();
     assert_eq!(run.fact("running", "stopped"), "it still ran", "{}", run.said);
     assert!(run.fact("crashed", "stopped").is_null(), "{}", run.said);
-    // The postmaster may not have noticed yet; or a process of it wanted a file that was gone, and it has ended.
+    // The postmaster may not have noticed yet; or a process of it wanted a file that was gone, and
+    // it has ended.
     let wiped = run.fact("wiped", "stopped");
     assert!(wiped.is_null() || *wiped == "it still ran", "{}", run.said);
     assert!(run.fact("new", "stopped").is_null(), "{}", run.said);
@@ -428,7 +429,8 @@ steps:
     drill(&yaml).passed();
 }
 
-/// The primary says `streaming`, and nothing else is believed: a standby says it of itself as soon as it is connected.
+/// The primary says `streaming`, and nothing else is believed: a standby says it of itself as soon
+/// as it is connected.
 #[test]
 fn a_standby_that_is_only_connected_does_not_stream() {
     let yaml = format!(
@@ -487,7 +489,8 @@ fn the_wal_keep_drills_show_each_its_own_cause() {
     }
 }
 
-/// The scripts that end, remove and rewind servers run in a container as well, and pg_rewind of 15 needs a checkpoint that 17 does not.
+/// The scripts that end, remove and rewind servers run in a container as well, and pg_rewind of 15
+/// needs a checkpoint that 17 does not.
 #[test]
 fn docker_servers_are_rewound_and_rebuilt() {
     let yaml = format!(

@@ -1,5 +1,5 @@
-//! Verdicts that were once false, each a scenario in `tests/verdicts` with the right value in its first lines, on local processes
-//! and in containers of PostgreSQL 17:
+//! Verdicts that were once false, each a scenario in `tests/verdicts` with the right value in its
+//! first lines, on local processes and in containers of PostgreSQL 17:
 //!
 //! ```yaml
 //! # A sentence on what happens, and why the verdict is the right one.

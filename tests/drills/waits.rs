@@ -2,7 +2,8 @@
 
 use crate::cli_runner::CliRunner;
 
-/// Waiting for a query takes its value alone or as `assert_rows` writes it, and compares as people mean it: `false` is `f`.
+/// Waiting for a query takes its value alone or as `assert_rows` writes it, and compares as people
+/// mean it: `false` is `f`.
 const WAITS: &str = r#"
 nodes: { a: {} }
 steps:

@@ -1,7 +1,8 @@
 //! Files that import from each other.
 //!
-//! A name that is imported from a `mod.rs` that re-exports it is the defining file's. So a `mod.rs` that only declares its
-//! children and re-exports what they define is in no circle; one that defines what its children use, and uses them, is.
+//! A name that is imported from a `mod.rs` that re-exports it is the defining file's. So a `mod.rs`
+//! that only declares its children and re-exports what they define is in no circle; one that
+//! defines what its children use, and uses them, is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -79,8 +79,8 @@ fn a_document_outside_of_the_project_is_found() {
     assert!(!found("// README.md, [reports](docs/reports.md#json), reports.md, `--report-markdown r.md`"));
 }
 
-/// Lines of comments in Rust and in shell that are too long, by the path of their file. A table, an example in a fence and a
-/// word that is too long by itself cannot be wrapped.
+/// Lines of comments in Rust and in shell that are too long, by the path of their file. A table, an
+/// example in a fence and a word that is too long by itself cannot be wrapped.
 fn long_comments(texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (path, text) in texts {

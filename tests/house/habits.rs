@@ -145,8 +145,8 @@ fn a_room_that_prints_reads_the_environment_or_allows_is_found() {
     assert!(found("fn f() { std::env::temp_dir(); std::env::args(); }", READS_THE_ENVIRONMENT).is_empty());
 }
 
-/// Where a backend is named outside of `host` and of the one place that chooses: a name of which `docker` or `local` is a
-/// word, or a text that speaks of Docker.
+/// Where a backend is named outside of `host` and of the one place that chooses: a name of which
+/// `docker` or `local` is a word, or a text that speaks of Docker.
 fn backends(tree: &Tree) -> BTreeMap<String, String> {
     let free = |file: &&File| file.room != "host" && file.path != "src/cli/backend.rs";
     let mut found = BTreeMap::new();

@@ -1,6 +1,8 @@
-//! The rules of the house that a compiler does not know: who may import from whom, who may print, how long a file may be.
+//! The rules of the house that a compiler does not know: who may import from whom, who may print,
+//! how long a file may be.
 //!
-//! Every rule has a finder, a test that the project has nothing for it to find, and a test that it finds what is planted.
+//! Every rule has a finder, a test that the project has nothing for it to find, and a test that it
+//! finds what is planted.
 
 mod circles;
 mod documents;

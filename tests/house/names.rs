@@ -111,7 +111,8 @@ impl<'a> Modules<'a> {
         all
     }
 
-    /// A path that is written in `module`, from the crate's root. `None` if it is another crate's, or a local variable.
+    /// A path that is written in `module`, from the crate's root. `None` if it is another crate's,
+    /// or a local variable.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Names> {
         let (first, rest) = path.split_first()?;
         let from = |module: &[String], rest: &[String]| Some([module, rest].concat());
@@ -145,7 +146,8 @@ impl<'a> Modules<'a> {
         known.map_or("", |module| &name[module])
     }
 
-    /// The file that defines a name, wherever it is re-exported. `None` for a module itself, and for what is no name of the crate.
+    /// The file that defines a name, wherever it is re-exported. `None` for a module itself, and
+    /// for what is no name of the crate.
     pub fn owner(&self, name: &[String]) -> Option<&'a File> {
         self.owner_within(name, 0).map(|file| self.files[file])
     }

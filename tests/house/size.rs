@@ -11,8 +11,8 @@ use crate::tree::{File, Tree};
 /// Lines of a file, blank ones and comments included, without what is compiled for tests only.
 const FILE: usize = 400;
 
-/// Lines of a function from its signature to its closing brace, blank ones and comments included; what stands above the
-/// signature is not counted.
+/// Lines of a function from its signature to its closing brace, blank ones and comments included;
+/// what stands above the signature is not counted.
 const FUNCTION: usize = 60;
 
 fn long_files(tree: &Tree) -> BTreeMap<String, String> {

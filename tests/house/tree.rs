@@ -1,4 +1,5 @@
-//! The project's Rust files as a tree of modules, read as the compiler and rustfmt read it: from `lib.rs` along the `mod` lines.
+//! The project's Rust files as a tree of modules, read as the compiler and rustfmt read it: from
+//! `lib.rs` along the `mod` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
