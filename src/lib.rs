@@ -1,4 +1,5 @@
-//! The world where PostgreSQL recoveries are practised: see ARCHITECTURE.md for the house in one page.
+//! The world where PostgreSQL recoveries are practised: see ARCHITECTURE.md for the house in one
+//! page.
 //!
 //! The rooms, each importing only from those above it (`report` from `journal` and `pg` alone):
 

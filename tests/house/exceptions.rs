@@ -40,7 +40,6 @@ pub const BACKENDS: &[&str] = &[];
 /// Folders and files with comments beyond column 100.
 pub const LONG_COMMENTS: &[&str] = &[
     "src/harness/",
-    "src/lib.rs",
     "src/plan/",
     "src/scenario/",
     "src/source/",

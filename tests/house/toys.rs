@@ -1,9 +1,10 @@
-//! What it costs to add a step, a report or a kind of repo: the file, its `mod` line, and one line where all of them are listed. Each
-//! toy is one, compiled in tests alone.
+//! What it costs to add a step, a report or a kind of repo: the file, its `mod` line, and one line
+//! where all of them are listed. Each toy is one, compiled in tests alone.
 
 use std::path::Path;
 
-/// The lines of the program that name a toy, by file: those of its `mod`, and its line in the registry.
+/// The lines of the program that name a toy, by file: those of its `mod`, and its line in the
+/// registry.
 fn places(toy: &str) -> Vec<String> {
     fn below(dir: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).expect("a folder") {

@@ -1,5 +1,5 @@
-//! A toy: a step that makes a node, is a mark and is a part of the recovery, so that the tests show that a new kind of step needs
-//! no other place than its line in the registry, whatever it does.
+//! A toy: a step that makes a node, is a mark and is a part of the recovery, so that the tests show
+//! that a new kind of step needs no other place than its line in the registry, whatever it does.
 
 use std::time::Duration;
 
