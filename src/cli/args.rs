@@ -57,7 +57,7 @@ pub enum Command {
     List(ListArgs),
     /// Print a step's manual page; without STEP, list all steps
     Explain {
-        /// A step: drop_table
+        /// A step, or a key of the file: drop_table, nodes, expect, recover.until
         step: Option<String>,
     },
     /// Write a scenario to start from
@@ -198,6 +198,10 @@ pub struct PlanArgs {
 pub struct ListArgs {
     #[command(flatten)]
     pub selection: Selection,
+    /// The drills that ship with the program instead; `drillyard new NAME --from DRILL` writes one
+    /// here
+    #[arg(long, env = "DRILLYARD_SHIPPED", conflicts_with = "paths")]
+    pub shipped: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -205,7 +209,8 @@ pub struct NewArgs {
     /// The drill's name; the file is NAME.yaml in scenarios/, or in the current folder if there is
     /// no scenarios/
     pub name: String,
-    /// Start from this drill: its file, or its name in scenarios/
+    /// Start from this drill: its file, its name in scenarios/, or that of one that ships (drillyard
+    /// list --shipped)
     #[arg(long, value_name = "DRILL", env = "DRILLYARD_FROM")]
     pub from: Option<String>,
 }

@@ -45,7 +45,9 @@ fn unreadable(path: &str, error: &std::io::Error, default: bool) -> Stop {
     }
     if default {
         let stop = Stop::usage("there is no folder `scenarios` here");
-        return stop.help("name a scenario, or make one: drillyard new NAME");
+        return stop.help(
+            "name a scenario, or make one: drillyard new NAME; or one of those that ship (drillyard list --shipped): drillyard new NAME --from dropped-table",
+        );
     }
     let stop = Stop::usage(format!("there is no file or folder `{path}`"));
     let named = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == path);
@@ -165,8 +167,13 @@ fn secret(name: &str) -> Option<String> {
 
 /// Whether a drill is one of those that were asked for.
 pub fn selected(plan: &Plan, selection: &Selection) -> bool {
-    let tagged = selection.tag.is_empty() || selection.tag.iter().any(|tag| plan.tags.contains(tag));
-    tagged && selection.filter.as_ref().is_none_or(|text| plan.name.contains(text))
+    is_selected(&plan.name, &plan.tags, selection)
+}
+
+/// Whether a drill of this name and with these tags is.
+pub fn is_selected(name: &str, tags: &[String], selection: &Selection) -> bool {
+    let tagged = selection.tag.is_empty() || selection.tag.iter().any(|tag| tags.contains(tag));
+    tagged && selection.filter.as_ref().is_none_or(|text| name.contains(text))
 }
 
 /// A `--set` that no scenario has a param for is a mistake.

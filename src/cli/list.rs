@@ -1,28 +1,26 @@
 //! `drillyard list`
 
 use super::args::ListArgs;
-use super::files;
 use super::out::print_all;
 use super::stop::Result;
+use super::{files, shipped};
 use crate::journal::{ExitCode, Redactor};
+use crate::scenario::{Values, load};
+use crate::source::Source;
 
 /// Lists drills.
 pub fn list(args: ListArgs) -> Result<ExitCode> {
+    if args.shipped {
+        return shipped_drills(&args);
+    }
     let loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
     let mut text = String::new();
     let mut invalid = false;
     for one in &loaded {
         match &one.plan {
             Ok(plan) if files::selected(plan, &args.selection) => {
-                let tags = if plan.tags.is_empty() { String::new() } else { format!("  [{}]", plan.tags.join(", ")) };
-                let versions: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
-                let versions =
-                    if versions.is_empty() { String::new() } else { format!("  PostgreSQL {}", versions.join(", ")) };
-                let mut told = format!("{}{tags}{versions}\n    {}\n", plan.name, plan.source.file());
-                for line in plan.about.lines() {
-                    told.push_str(&format!("    {}\n", line.trim()));
-                }
-                text.push_str(&Redactor::of(plan.secrets.clone()).text(&told));
+                let entry = entry(&plan.name, &plan.tags, &plan.postgres, plan.source.file(), &plan.about);
+                text.push_str(&Redactor::of(plan.secrets.clone()).text(&entry));
             }
             Ok(_) => {}
             Err(problems) => {
@@ -37,4 +35,36 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
     }
     print_all(&text);
     Ok(if invalid { ExitCode::InvalidScenario } else { ExitCode::Passed })
+}
+
+/// A drill in the list.
+fn entry(name: &str, tags: &[String], versions: &[u32], file: &str, about: &str) -> String {
+    let tags = if tags.is_empty() { String::new() } else { format!("  [{}]", tags.join(", ")) };
+    let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    let versions = if versions.is_empty() { String::new() } else { format!("  PostgreSQL {}", versions.join(", ")) };
+    let mut text = format!("{name}{tags}{versions}\n    {file}\n");
+    for line in about.lines() {
+        text.push_str(&format!("    {}\n", line.trim()));
+    }
+    text
+}
+
+/// Lists the drills that are in the program. Their names are those of their files, by which `new --from` knows them.
+fn shipped_drills(args: &ListArgs) -> Result<ExitCode> {
+    let mut text = String::new();
+    let all = shipped::all();
+    for one in &all {
+        let source = Source::new(one.path.to_string_lossy(), one.text);
+        let Ok(scenario) = load(source, Values::none(), &[]) else { continue };
+        if files::is_selected(one.name(), &scenario.tags, &args.selection) {
+            let versions: Vec<u32> =
+                scenario.postgres.iter().flat_map(|list| &list.value).map(|one| one.value).collect();
+            text.push_str(&entry(one.name(), &scenario.tags, &versions, &one.path.to_string_lossy(), &scenario.about));
+        }
+    }
+    if text.is_empty() {
+        return Err(files::nothing_selected(all.len()));
+    }
+    print_all(&text);
+    Ok(ExitCode::Passed)
 }

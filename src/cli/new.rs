@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
-use super::files;
 use super::stop::{Result, Stop};
+use super::{files, shipped};
 use crate::journal::ExitCode;
 
 /// A small scenario that passes as it is.
@@ -27,6 +27,7 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
         None => TEMPLATE.replace("NAME", &stem),
         Some(from) => renamed(&origin(from)?, &stem),
     };
+    let ships = args.from.as_deref().and_then(shipped::find).filter(|shipped| body_is_of(&body, shipped.text, &stem));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trouble = |e: std::io::Error| Stop::usage(format!("cannot write {}: {e}", path.display()));
     std::fs::create_dir_all(parent).map_err(trouble)?;
@@ -41,22 +42,48 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
     let schema = serde_json::to_string(&crate::scenario::schema()).unwrap_or_default();
     std::fs::write(parent.join(SCHEMA), schema).map_err(trouble)?;
     println!("wrote {}", path.display());
+    for (name, text) in ships.into_iter().flat_map(|shipped| shipped.files()) {
+        load_file(parent, name, text)?;
+    }
     println!("run it: drillyard run {}", path.display());
     Ok(ExitCode::Passed)
 }
 
-/// The text of a drill, by its file or its name.
+/// Whether a text is that of a shipped drill under another name: a drill here of the same name comes first.
+fn body_is_of(body: &str, text: &str, name: &str) -> bool {
+    body == renamed(text, name)
+}
+
+/// Writes a file that a shipped drill loads beside the scenario, if it is not found from there.
+fn load_file(parent: &Path, name: &str, text: &str) -> Result<()> {
+    let here = std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned());
+    if here.ancestors().any(|dir| dir.join(name).is_file()) {
+        return Ok(());
+    }
+    let path = parent.join(name);
+    let trouble = |e: std::io::Error| Stop::usage(format!("cannot write {}: {e}", path.display()));
+    std::fs::create_dir_all(path.parent().unwrap_or(parent)).map_err(trouble)?;
+    std::fs::write(&path, text).map_err(trouble)?;
+    println!("wrote {}, which it loads", path.display());
+    Ok(())
+}
+
+/// The text of a drill, by its file or its name here, or by its name among those that ship.
 fn origin(from: &str) -> Result<String> {
-    let path = Path::new(from);
-    let path = if path.is_file() {
-        path.to_owned()
-    } else {
-        let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == from);
-        files::find(&[]).unwrap_or_default().into_iter().find(named).ok_or_else(|| {
-            Stop::usage(format!("there is no drill `{from}`")).help("`drillyard list` shows those that there are")
-        })?
+    let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == from);
+    let path = match Path::new(from) {
+        path if path.is_file() => Some(path.to_owned()),
+        _ => files::find(&[]).unwrap_or_default().into_iter().find(named),
     };
-    std::fs::read_to_string(&path).map_err(|e| Stop::usage(format!("cannot read {}: {e}", path.display())))
+    match path {
+        Some(path) => {
+            std::fs::read_to_string(&path).map_err(|e| Stop::usage(format!("cannot read {}: {e}", path.display())))
+        }
+        None => shipped::find(from).map(|shipped| shipped.text.to_owned()).ok_or_else(|| {
+            Stop::usage(format!("there is no drill `{from}`"))
+                .help("`drillyard list` shows those that are here, `drillyard list --shipped` those that ship")
+        }),
+    }
 }
 
 /// The text with another name, and without the origin's schema line.

@@ -24,7 +24,13 @@ pub fn remove_directory(dir: &Path) -> Result<()> {
             Err(_) => std::thread::sleep(POLL),
         }
     }
-    std::fs::remove_dir_all(dir).map_err(|e| HostError::new(format!("cannot remove {}: {e}", dir.display())))
+    match std::fs::remove_dir_all(dir) {
+        // Somebody else has removed it meanwhile: a reaper, or another `clean`.
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound || dir.exists() => {
+            Err(HostError::new(format!("cannot remove {}: {e}", dir.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells the file system that the subdirectories of `dir` are independent of each other (`chattr

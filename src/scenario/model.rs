@@ -137,7 +137,7 @@ pub struct Common {
 /// The names of the common keys.
 pub const COMMON_KEYS: &[&str] = &["id", "name", "within", "expect", "when"];
 
-/// `expect: { fails: REGEX }`
+/// What the step is expected to come to: it passes if it fails in this way.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -145,7 +145,7 @@ pub struct Expect {
     pub fails: Spanned<Regex>,
 }
 
-/// `when: { postgres: ">=17" }`
+/// Where the step is run at all; elsewhere it is skipped.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {

@@ -22,20 +22,41 @@ pub fn schema() -> Value {
     for key in FILE_KEYS {
         let value = match *key {
             "drillyard" => json!({ "const": 1, "description": "The version of the scenario language" }),
-            "name" | "about" => json!({ "type": "string" }),
-            "tags" => json!({ "type": "array", "items": { "type": "string" } }),
+            "name" => {
+                json!({ "type": "string", "description": "What reports call the drill; by default the file's name" })
+            }
+            "about" => json!({ "type": "string", "description": "What the drill is about, in a few sentences" }),
+            "tags" => {
+                json!({ "type": "array", "items": { "type": "string" }, "description": "Words by which drills are selected: --tag" })
+            }
             "postgres" => {
                 json!({ "type": "array", "items": { "type": "integer" }, "description": "Major versions: each is its own run" })
             }
             "params" => {
                 json!({ "type": "object", "additionalProperties": Scalar::json_schema(&mut generator), "description": "${params.x}; overridden by --set x=..." })
             }
-            "timeout" => json!(Duration::json_schema(&mut generator)),
-            "repos" => names(nullable(generator.subschema_for::<RepoFields>())),
-            "nodes" => names(nullable(generator.subschema_for::<NodeFields>())),
+            "timeout" => described(
+                json!(Duration::json_schema(&mut generator)),
+                "The most that the whole drill may take; 15m by default",
+            ),
+            "repos" => described(
+                names(nullable(generator.subschema_for::<RepoFields>())),
+                "Where base backups and WAL are kept, by name",
+            ),
+            "nodes" => described(
+                names(nullable(generator.subschema_for::<NodeFields>())),
+                "The servers that run before the first step, by name",
+            ),
             "budgets" => json!(generator.subschema_for::<Budgets>()),
             "prove" => json!(generator.subschema_for::<Prove>()),
-            _ => json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1 }),
+            "finally" => {
+                let about = "Steps that run whatever happened before them";
+                json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
+            }
+            _ => {
+                let about = "The steps, one after another";
+                json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
+            }
         };
         properties.insert((*key).to_owned(), value);
     }
@@ -56,13 +77,22 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The same schema with what it is for.
+fn described(mut schema: Value, about: &str) -> Value {
+    schema["description"] = json!(about);
+    schema
+}
+
 /// A step: the common keys and one action. All of them are properties of one object with a bound on their number, since a
 /// `oneOf` over the actions breaks completion in editors.
 fn step(generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
-    properties.insert("id".to_owned(), json!(Name::json_schema(generator)));
+    let id =
+        described(json!(Name::json_schema(generator)), "What later steps call it; with an id some steps are marks");
+    properties.insert("id".to_owned(), id);
     properties.insert("name".to_owned(), json!({ "type": "string", "description": "What reports call it" }));
-    properties.insert("within".to_owned(), json!(Duration::json_schema(generator)));
+    let within = described(json!(Duration::json_schema(generator)), "The step's deadline");
+    properties.insert("within".to_owned(), within);
     properties.insert("expect".to_owned(), json!(generator.subschema_for::<Expect>()));
     properties.insert("when".to_owned(), json!(generator.subschema_for::<When>()));
     let common = properties.len();

@@ -130,3 +130,32 @@ fn a_new_scenario_is_right_and_replaces_nothing() {
     assert!(copy.contains("\nname: copy\n"), "{copy}");
     assert!(copy.contains("\n    name: a step\n"), "{copy}");
 }
+
+#[test]
+fn the_drills_that_ship_are_there_outside_of_a_checkout() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = drillyard(dir.path()).args(["list", "--shipped"]).output().expect("the program runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("dropped-table") && text.contains("human-error/dropped-table.yaml"), "{text}");
+    assert_eq!(run(dir.path(), &["new", "mine", "--from", "dropped-table"]).0, Some(0));
+    // What it loads comes along.
+    assert_eq!(run(dir.path(), &["check", "mine.yaml"]), (Some(0), String::new()));
+    let (code, text) = run(dir.path(), &["new", "other", "--from", "dropped-tabel"]);
+    assert!(code == Some(2) && text.contains("list --shipped"), "{text}");
+}
+
+#[test]
+fn keys_are_explained_as_steps_are() {
+    let dir = folder();
+    for (key, expected) in
+        [("nodes", "archive_to?"), ("recover.until", "before?"), ("expect", "fails"), ("wait_for", "acked")]
+    {
+        let output = drillyard(dir.path()).args(["explain", key]).output().expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains(expected), "{key}: {text}");
+    }
+    all(&[
+        (&["explain", "recover.untill"], 2, "there is no step or key"),
+        (&["explain", "nods"], 2, "did you mean `nodes`?"),
+    ]);
+}
