@@ -1,11 +1,9 @@
 //! The ways in which a drill can be broken on purpose, each of which it should notice. Found without a server: what the tables have
 //! (a foreign key, a grant) is known when the drill runs.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::PlannedStep;
-use crate::harness::{Brought, Checks, NodeId, NodeSpec, Recovers, Role, Shift, StepId};
+use crate::harness::{NodeId, Shift, StepId};
 
 /// One way of breaking a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +104,7 @@ impl Break {
         matches!(self, Break::Damaged(..) | Break::TransactionLost { .. } | Break::StandbyStopped { .. })
     }
 
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Break::LeftOut(_) => "left-out",
             Break::NoIncident(_) => "no-incident",
@@ -122,113 +120,5 @@ impl Break {
 impl fmt::Display for NamedBreak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-/// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is a judgement, and left alone;
-/// what the drill does in `finally` is no part of it.
-pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<NamedBreak> {
-    let mut found: Vec<Break> = vec![];
-    let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
-    let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never;
-    let inject = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
-    let judged =
-        steps.iter().filter(|step| !step.finally && step.kind.role == Role::Check).map(|step| step.head.index).max();
-    for step in steps.iter().filter(|step| !step.finally) {
-        let index = step.head.index;
-        // One that is a part of the recovery (a start, say) is left out for good.
-        if strikes(&step) && step.fails.is_none() {
-            found.push(Break::NoIncident(index));
-        }
-        // What no step kind knows may be done by hand.
-        let between = inject.is_some_and(|inject| inject < index) && judged.is_some_and(|judged| index < judged);
-        let recovers = match step.kind.recovers {
-            Recovers::Never => false,
-            Recovers::Always => true,
-            Recovers::BehindIncident => between,
-        };
-        if recovers && step.fails.is_none() {
-            found.push(Break::LeftOut(index));
-            for shift in [Shift::Earlier, Shift::Later] {
-                found.extend(step.step.moved(shift).map(|_| Break::Moved(index, shift)));
-            }
-        }
-        if let Some(brings) = step.effects.brings.as_ref().filter(|_| step.fails.is_none()) {
-            // A copy on which the import is rehearsed is not the drill's result.
-            let own = nodes.get(&brings.into).is_some_and(|spec| spec.external.is_none());
-            let is_last = !steps.iter().any(|other| {
-                let same = other
-                    .effects
-                    .brings
-                    .as_ref()
-                    .is_some_and(|also| also.into == brings.into && !differ(&also.what, &brings.what));
-                same && !other.finally && other.fails.is_none() && other.head.index > index
-            });
-            if own && is_last {
-                // A merge brings rows, and leaves the table that they go to as it is.
-                let damages = match brings.what {
-                    Brought::Dump(_) => &Damage::ALL[..],
-                    Brought::Table(_) => &Damage::ALL[..3],
-                };
-                found.extend(damages.iter().map(|damage| Break::Damaged(*damage, index, brings.into.clone())));
-            }
-        }
-        // What is expected to find losses finds one more, and a line of an `all` that is to fail too.
-        let fails = |step: &PlannedStep| step.fails.is_some();
-        let to_fail = fails(step) || step.group.and_then(|group| steps.get(group)).is_some_and(fails);
-        let judged = match step.effects.checks.as_ref().filter(|_| !to_fail) {
-            Some(Checks::Traffic { traffic, node }) if !is_external(nodes, node) => {
-                Some(Break::TransactionLost { traffic: traffic.clone(), node: node.clone() })
-            }
-            Some(Checks::Streaming { standby, primary }) if !is_external(nodes, standby) => {
-                Some(Break::StandbyStopped { standby: standby.clone(), primary: primary.clone() })
-            }
-            _ => None,
-        };
-        if let Some(judged) = judged
-            && !found.contains(&judged)
-        {
-            found.push(judged);
-        }
-    }
-    named(steps, found)
-}
-
-/// Whether what was brought once is certainly not what was brought the other time.
-fn differ(one: &Brought, other: &Brought) -> bool {
-    matches!((one, other), (Brought::Table(one), Brought::Table(other)) if one != other)
-}
-
-fn is_external(nodes: &BTreeMap<NodeId, NodeSpec>, node: &str) -> bool {
-    nodes.get(node).is_some_and(|spec| spec.external.is_some())
-}
-
-/// Gives each its name: that of the step is its id, else `KIND:NODE`, with a number where several are called so.
-fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
-    let mut named: Vec<NamedBreak> = vec![];
-    for what in found {
-        let of = match (&what, what.step().and_then(|index| steps.get(index))) {
-            (_, Some(step)) => step.head.id.clone().unwrap_or_else(|| by_kind_and_node(step)),
-            (Break::TransactionLost { traffic, node }, _) => format!("{traffic}:{node}"),
-            (Break::StandbyStopped { standby, .. }, _) => standby.to_string(),
-            _ => String::new(),
-        };
-        let plain = format!("{} {of}", what.word());
-        let taken = |name: &str| named.iter().any(|other| other.name == name);
-        let mut name = plain.clone();
-        let mut number = 2;
-        while taken(&name) {
-            name = format!("{plain}#{number}");
-            number += 1;
-        }
-        named.push(NamedBreak { name, what, ignored: None });
-    }
-    named
-}
-
-fn by_kind_and_node(step: &PlannedStep) -> String {
-    match step.makes.as_ref().or_else(|| step.nodes().next()) {
-        Some(node) => format!("{}:{node}", step.kind.name),
-        None => step.kind.name.to_owned(),
     }
 }

@@ -116,23 +116,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
         external(fields, scope);
         let settings: Vec<(String, String)> =
             fields.settings.iter().flatten().map(|(name, value)| (name.value.clone(), value.0.clone())).collect();
-        for (setting, _) in fields.settings.iter().flatten() {
-            known_setting(setting, scenario.postgres.as_ref(), scope);
-            if RESERVED_SETTINGS.contains(&setting.value.to_lowercase().as_str()) {
-                let title = format!("`{}` is drillyard's own to set", setting.value);
-                scope.error(setting.span, title, "leave it out");
-            }
-            let archiving = ["archive_mode", "archive_command", "archive_library"].contains(&setting.value.as_str());
-            if archiving && fields.archive_to.is_none() {
-                let help = "say where to: `archive_to: REPO`. A drill archives into nothing that it was not told to";
-                scope.error_help(
-                    setting.span,
-                    format!("`{}` without `archive_to`", setting.value),
-                    "archive where?",
-                    help,
-                );
-            }
-        }
+        check_settings(fields, scenario, scope);
         let spec = NodeSpec {
             archive_to: id(&fields.archive_to),
             follows: id(&fields.follows),
@@ -146,6 +130,22 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
     cycles(scenario, scope);
     scope.refers.clear();
     specs
+}
+
+/// Settings that the server knows, and that are not drillyard's own.
+fn check_settings(fields: &NodeFields, scenario: &Scenario, scope: &mut Scope<'_>) {
+    for (setting, _) in fields.settings.iter().flatten() {
+        known_setting(setting, scenario.postgres.as_ref(), scope);
+        if RESERVED_SETTINGS.contains(&setting.value.to_lowercase().as_str()) {
+            let title = format!("`{}` is drillyard's own to set", setting.value);
+            scope.error(setting.span, title, "leave it out");
+        }
+        let archiving = ["archive_mode", "archive_command", "archive_library"].contains(&setting.value.as_str());
+        if archiving && fields.archive_to.is_none() {
+            let help = "say where to: `archive_to: REPO`. A drill archives into nothing that it was not told to";
+            scope.error_help(setting.span, format!("`{}` without `archive_to`", setting.value), "archive where?", help);
+        }
+    }
 }
 
 /// A setting that the server does not know keeps it from starting.

@@ -1,6 +1,6 @@
 //! Looking up every name of a scenario.
 
-use super::breaks::breaks;
+use super::find_breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared};
 use crate::harness::{NodeId, Scope};

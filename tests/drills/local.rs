@@ -219,7 +219,7 @@ steps:
   - assert_rows: { node: master, query: SELECT n FROM plain ORDER BY n, equals: [[1], [3]] }
     expect: { fails: '(?s)expected: \[1\]\n\[3\].*actual: \[1\]\n\[2\]' }
   - assert_rows: { node: master, query: SELEC, equals: [[1]] }
-    expect: { fails: the query cannot be judged }
+    expect: { fails: the query cannot be checked }
   - sql: { node: master, query: "CREATE TABLE empty (n int)" }
   - sql: { node: other, query: "CREATE TABLE empty (n int)" }
   - assert_rows: { node: master, table: empty, same_as: other }
@@ -676,7 +676,7 @@ steps:
 "#;
     let looked = runner.drill(&format!("{head}{reads}"), &[]);
     let rows = ask("SELECT count(*) FROM t");
-    let cleaned = outside.output(["clean"]);
+    let cleaned = outside.output(["clean", &id]);
     looked.passed();
     assert_eq!(rows, "50");
     assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));

@@ -69,7 +69,7 @@ const OUTAGES: &str = r#"
   - assert_streaming: { standby: third, primary: master }
   - assert_streaming: { standby: standby, primary: master }
     within: 2s
-    expect: { fails: "(?s)in vain for (a row written now|`standby` to stream)" }
+    expect: { fails: "(?s)timed out after [^:]* waiting for (a row written now|`standby` to stream)" }
   - wait_for: { traffic: users, acked: 20, since: dark }
   - heal: { between: [master, standby] }
   - heal: { between: [master, standby] }
