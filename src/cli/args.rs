@@ -209,8 +209,8 @@ pub struct NewArgs {
     /// The drill's name; the file is NAME.yaml in scenarios/, or in the current folder if there is
     /// no scenarios/
     pub name: String,
-    /// Start from this drill: its file, its name in scenarios/, or that of one that ships (drillyard
-    /// list --shipped)
+    /// Start from this drill: its file, its name in scenarios/, or that of one that ships
+    /// (drillyard list --shipped)
     #[arg(long, value_name = "DRILL", env = "DRILLYARD_FROM")]
     pub from: Option<String>,
 }

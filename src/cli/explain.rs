@@ -59,8 +59,8 @@ fn width() -> usize {
     if term.is_term() { usize::from(term.size().1).min(WIDEST) } else { WIDEST }
 }
 
-/// A page with its paragraphs wrapped at so many columns. Examples stay as they are; what follows a list's mark, or a name in a
-/// table, is indented under it.
+/// A page with its paragraphs wrapped at so many columns. Examples stay as they are; what follows a
+/// list's mark, or a name in a table, is indented under it.
 fn wrapped(page: &str, width: usize) -> String {
     let (mut text, mut paragraph, mut example) = (String::new(), String::new(), false);
     let flush = |paragraph: &mut String, text: &mut String| {

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::scenario::schema;
 use crate::source::WORD;
 
-/// What a key is: `nodes`, `budgets.rto`, `expect`, `recover.until`. `None` if there is no such key.
+/// What a key is: `nodes`, `budgets.rto`, `expect`, `recover.until`. `None` if there is no such
+/// key.
 pub fn page(path: &str) -> Option<String> {
     let schema = schema();
     let mut keys = path.split('.');
@@ -40,7 +41,8 @@ impl<'s> Key<'s> {
         Key { value, ..self }
     }
 
-    /// What its value is, behind references, lists and `null`; a map of names is what stands under each name.
+    /// What its value is, behind references, lists and `null`; a map of names is what stands under
+    /// each name.
     fn fields(self) -> Option<Key<'s>> {
         if let Some(name) = self.value["$ref"].as_str() {
             return self.at(self.schema.pointer(name.trim_start_matches('#'))?).fields();

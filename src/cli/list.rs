@@ -49,7 +49,8 @@ fn entry(name: &str, tags: &[String], versions: &[u32], file: &str, about: &str)
     text
 }
 
-/// Lists the drills that are in the program. Their names are those of their files, by which `new --from` knows them.
+/// Lists the drills that are in the program. Their names are those of their files, by which
+/// `new --from` knows them.
 fn shipped_drills(args: &ListArgs) -> Result<ExitCode> {
     let mut text = String::new();
     let all = shipped::all();

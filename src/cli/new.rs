@@ -49,7 +49,8 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
     Ok(ExitCode::Passed)
 }
 
-/// Whether a text is that of a shipped drill under another name: a drill here of the same name comes first.
+/// Whether a text is that of a shipped drill under another name: a drill here of the same name
+/// comes first.
 fn body_is_of(body: &str, text: &str, name: &str) -> bool {
     body == renamed(text, name)
 }

@@ -1,5 +1,5 @@
-//! The drills that ship, and what they load: they are in the program, so that they are there wherever it
-//! is called.
+//! The drills that ship, and what they load: they are in the program, so that they are there
+//! wherever it is called.
 
 use std::path::Path;
 

@@ -1,10 +1,11 @@
-//! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds the ways to break it, and
-//! follows what would come of it without the step.
+//! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds
+//! the ways to break it, and follows what would come of it without the step.
 
 use super::{Link, NodeId, StepId};
 use crate::pg::TableName;
 
-/// What a step does. The default is a step that may do anything, and nothing that could be said of it.
+/// What a step does. The default is a step that may do anything, and nothing that could be said of
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effects {
     /// What it changes.

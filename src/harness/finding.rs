@@ -9,7 +9,8 @@ use crate::source::{Source, Span};
 /// What a step's run comes to.
 pub type StepResult = Result<(), Box<Finding>>;
 
-/// Why a step did not pass. An expectation that was not met has failed; what could not be judged has errored.
+/// Why a step did not pass. An expectation that was not met has failed; what could not be judged
+/// has errored.
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// [`Outcome::Failed`] or [`Outcome::Errored`].

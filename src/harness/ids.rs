@@ -79,8 +79,8 @@ id! {
     StepId
 }
 
-/// Something that a step refers to, looked up: what, and where the scenario says so. A name that was left out is written
-/// nowhere.
+/// Something that a step refers to, looked up: what, and where the scenario says so. A name that
+/// was left out is written nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ref<I> {
     /// What it is.

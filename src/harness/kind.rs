@@ -26,7 +26,8 @@ pub enum Role {
     Group,
 }
 
-/// What a step with an `id` is as a mark: a point in the WAL that a recovery can be given as its target.
+/// What a step with an `id` is as a mark: a point in the WAL that a recovery can be given as its
+/// target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkKind {
     /// None.
@@ -54,8 +55,8 @@ pub enum Output {
     Snapshot,
 }
 
-/// Whether a step is a part of the recovery: its time is told by itself, and `prove` leaves it out and demands that the drill
-/// notices.
+/// Whether a step is a part of the recovery: its time is told by itself, and `prove` leaves it out
+/// and demands that the drill notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovers {
     /// It is not.

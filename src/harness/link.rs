@@ -10,7 +10,8 @@ use crate::source::{Name, Spanned};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct LinkField(pub Spanned<Name>, pub Spanned<Name>);
 
-/// Two nodes, in the order in which they were named; two links are the same whichever node comes first.
+/// Two nodes, in the order in which they were named; two links are the same whichever node comes
+/// first.
 #[derive(Debug, Clone)]
 pub struct Link {
     a: NodeId,

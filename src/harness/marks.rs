@@ -10,7 +10,8 @@ use crate::node::{Node, is_in_recovery, lineage, moment};
 use crate::pg::{Lineage, Mark, Moment, Xid};
 
 impl Context<'_> {
-    /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after it, and its transaction id.
+    /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after
+    /// it, and its transaction id.
     pub async fn marked(
         &mut self,
         node: &Node,
@@ -31,7 +32,8 @@ impl Context<'_> {
                 Ok(())
             }
             Err(finding) => {
-                // A step that is expected to fail is a mark like any other: nothing happened between its two moments.
+                // A step that is expected to fail is a mark like any other: nothing happened
+                // between its two moments.
                 let now = || (before.moved_to(Timestamp::now()), whose.clone());
                 let (after, whose) = self.moment_of(node).await.unwrap_or_else(now);
                 self.remember(whose, before, None, after);
@@ -58,8 +60,9 @@ impl Context<'_> {
         Ok(Some((moment(client).await?, whose)))
     }
 
-    /// Runs the deed of an incident that the server may not outlive, or of a step that may do anything. With an `id` the step is a mark all the same: what cannot be
-    /// asked before or after is what could be asked on the other side.
+    /// Runs the deed of an incident that the server may not outlive, or of a step that may do
+    /// anything. With an `id` the step is a mark all the same: what cannot be asked before or after
+    /// is what could be asked on the other side.
     pub async fn inject(
         &mut self,
         node: &Node,

@@ -51,10 +51,11 @@ pub struct NodeInfo {
     pub site: Option<Spanned<Name>>,
     /// Whether drillyard only looks at it.
     pub external: bool,
-    /// Whether an earlier step made a standby of it (`rewind`, `rebuild`), whatever it was at the start.
+    /// Whether an earlier step made a standby of it (`rewind`, `rebuild`), whatever it was at the
+    /// start.
     pub remade: bool,
-    /// Whether all this is known: of a node whose fields could not be decoded only the name is, and nothing is held against
-    /// those who use it.
+    /// Whether all this is known: of a node whose fields could not be decoded only the name is, and
+    /// nothing is held against those who use it.
     pub decoded: bool,
 }
 
@@ -161,8 +162,8 @@ impl<'a> Scope<'a> {
         self.unchecked.entry(id).or_default().push((span, transaction.to_owned()));
     }
 
-    /// Warns of the transactions that nobody can look for, where an assertion or a budget is about them. `budgeted` is the traffic step
-    /// that a budget of loss is about, all of it.
+    /// Warns of the transactions that nobody can look for, where an assertion or a budget is about
+    /// them. `budgeted` is the traffic step that a budget of loss is about, all of it.
     pub fn warn_of_unchecked(&mut self, budgeted: Option<&StepId>) {
         for (traffic, transactions) in std::mem::take(&mut self.unchecked) {
             let label = match budgeted == Some(&traffic) {
@@ -371,7 +372,8 @@ impl<'a> Scope<'a> {
         self.repos.get(repo)
     }
 
-    /// What the step being resolved asks of a repo; an error if no repo of its kind can. `at` is where the step names the repo.
+    /// What the step being resolved asks of a repo; an error if no repo of its kind can. `at` is
+    /// where the step names the repo.
     pub fn repo_can(&mut self, repo: &RepoId, ability: Ability, at: Option<Span>) {
         let Some(info) = self.repos.get(repo) else { return };
         let (made, Err(not)) = (info.span, info.kind.can(ability)) else { return };

@@ -1,4 +1,5 @@
-//! What a step is: its fields as a scenario has them, and the step that they become once every name is looked up.
+//! What a step is: its fields as a scenario has them, and the step that they become once every name
+//! is looked up.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use serde::de::DeserializeOwned;
 use super::{Context, Effects, Kind, Makes, MarkKind, Output, Recovers, Role, Scope, Shift, StepResult, UserPace};
 use crate::source::{Name, Spanned};
 
-/// What a step's fields become. `None` if something is wrong with them: the scope has been told what.
+/// What a step's fields become. `None` if something is wrong with them: the scope has been told
+/// what.
 pub type Resolved<T> = Option<T>;
 
 /// A field that may be left out, looked up if it is there.
@@ -29,7 +31,8 @@ pub trait Step: Send + Sync + std::fmt::Debug {
     /// What it does to the rest of the drill.
     fn effects(&self) -> Effects;
 
-    /// The same recovery with its target moved, for `prove`; `None` if it has no target, or none on that side.
+    /// The same recovery with its target moved, for `prove`; `None` if it has no target, or none on
+    /// that side.
     fn moved(&self, _: Shift) -> Option<Box<dyn Step>> {
         None
     }

@@ -32,7 +32,8 @@ pub struct Judged {
     pub acknowledged: u64,
     /// The numbers.
     pub total: Tally,
-    /// The kinds of transactions that could not be looked for, and how many of each were acknowledged.
+    /// The kinds of transactions that could not be looked for, and how many of each were
+    /// acknowledged.
     pub unchecked: Vec<(String, u64)>,
     /// How many milliseconds of acknowledged work are lost.
     pub lost_work_ms: u64,
@@ -77,7 +78,8 @@ impl Users {
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
     }
 
-    /// Why the server has not committed: `250 rejected: the transaction itself rolls back`; None where it always has.
+    /// Why the server has not committed: `250 rejected: the transaction itself rolls back`; None
+    /// where it always has.
     pub fn rejections(&self) -> Option<String> {
         let reasons: Vec<String> = self
             .pool

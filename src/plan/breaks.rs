@@ -1,5 +1,5 @@
-//! The ways in which a drill can be broken on purpose, each of which it should notice. Found without a server: what the tables have
-//! (a foreign key, a grant) is known when the drill runs.
+//! The ways in which a drill can be broken on purpose, each of which it should notice. Found
+//! without a server: what the tables have (a foreign key, a grant) is known when the drill runs.
 
 use std::fmt;
 

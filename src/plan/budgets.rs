@@ -30,7 +30,8 @@ pub(super) fn rpo(rpo: Spanned<Rpo>, scope: &mut Scope<'_>) -> Option<RpoBudget>
     Some(RpoBudget { traffic, max_lost, max_time, of, span: rpo.entry })
 }
 
-/// The transactions that nobody can look for are warned of if an assertion or this budget is about them.
+/// The transactions that nobody can look for are warned of if an assertion or this budget is about
+/// them.
 pub(super) fn warn_of_unchecked(rpo: Option<&RpoBudget>, scope: &mut Scope<'_>) {
     let whole = rpo.filter(|rpo| rpo.of == LossOf::Acknowledged);
     scope.warn_of_unchecked(whole.map(|rpo| &rpo.traffic));

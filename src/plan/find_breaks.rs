@@ -6,8 +6,8 @@ use super::PlannedStep;
 use super::breaks::{Break, Damage, NamedBreak};
 use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, Role, Shift};
 
-/// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is a judgement, and left alone;
-/// what the drill does in `finally` is no part of it.
+/// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is
+/// a judgement, and left alone; what the drill does in `finally` is no part of it.
 pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<NamedBreak> {
     let mut found: Vec<Break> = vec![];
     let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
@@ -90,7 +90,8 @@ fn is_external(nodes: &BTreeMap<NodeId, NodeSpec>, node: &str) -> bool {
     nodes.get(node).is_some_and(|spec| spec.external.is_some())
 }
 
-/// Gives each its name: that of the step is its id, else `KIND:NODE`, with a number where several are called so.
+/// Gives each its name: that of the step is its id, else `KIND:NODE`, with a number where several
+/// are called so.
 fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
     let mut named: Vec<NamedBreak> = vec![];
     for what in found {

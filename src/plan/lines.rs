@@ -71,8 +71,8 @@ impl Lines {
         }
     }
 
-    /// Notes every id and every node that a step makes, before the first step is resolved: a reference to a later step can
-    /// then be told from one to nothing. Returns the nodes.
+    /// Notes every id and every node that a step makes, before the first step is resolved: a
+    /// reference to a later step can then be told from one to nothing. Returns the nodes.
     pub(super) fn note_names(&self, scope: &mut Scope<'_>) -> Vec<NodeId> {
         let mut made: Vec<NodeId> = vec![];
         for line in &self.steps {
@@ -116,8 +116,8 @@ fn made_by_step(span: Span, index: usize, decoded: bool) -> NodeInfo {
     }
 }
 
-/// Notes what the steps that could not be decoded would have brought: a reference to it is no error of its own. `index` is
-/// where they stand as far as anyone knows.
+/// Notes what the steps that could not be decoded would have brought: a reference to it is no error
+/// of its own. `index` is where they stand as far as anyone knows.
 pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut Scope<'_>) {
     for rest in undecoded {
         if let Some(id) = &rest.id {
@@ -134,7 +134,8 @@ pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut 
                 }
             }
         }
-        // A node that another step makes, too, is known by that one: which of them comes first is not certain.
+        // A node that another step makes, too, is known by that one: which of them comes first is
+        // not certain.
         if let Some(node) = &rest.makes {
             match scope.nodes.get_mut(node.as_str()) {
                 Some(known) if known.maker != Maker::Start => known.decoded = false,
@@ -147,7 +148,8 @@ pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut 
     }
 }
 
-/// Looks up what the steps that could not be decoded refer to: a name that nothing has is an error whatever else is wrong.
+/// Looks up what the steps that could not be decoded refer to: a name that nothing has is an error
+/// whatever else is wrong.
 pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
     for (to, name) in undecoded.iter().flat_map(|rest| &rest.refers) {
         match to {

@@ -1,4 +1,5 @@
-//! A scenario resolved: names, order, deadlines, what it needs of the backend. Pure: no server is asked.
+//! A scenario resolved: names, order, deadlines, what it needs of the backend. Pure: no server is
+//! asked.
 
 mod breaks;
 mod budgets;

@@ -9,8 +9,8 @@ use crate::scenario::{Ignore, Scenario, in_order};
 use crate::source::choices;
 use crate::steps::KINDS;
 
-/// Looks up every name, and checks all that can be checked without a server. Of a scenario with problems it looks up what can
-/// be, and says nothing that would only follow from them.
+/// Looks up every name, and checks all that can be checked without a server. Of a scenario with
+/// problems it looks up what can be, and says nothing that would only follow from them.
 ///
 /// # Errors
 /// All that is wrong, the scenario's own problems included, in the order of the file.
@@ -69,7 +69,8 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     })
 }
 
-/// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows then.
+/// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows
+/// then.
 fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     let mut head = line.head;
     scope.index = head.index;
@@ -103,7 +104,8 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     })
 }
 
-/// Notes which breaks make no difference, and why. Of a file that could not be read to its end nobody knows all of them.
+/// Notes which breaks make no difference, and why. Of a file that could not be read to its end
+/// nobody knows all of them.
 fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope: &mut Scope<'_>) {
     let names: Vec<String> = breaks.iter().map(|one| one.name.clone()).collect();
     for Ignore { name, because } in ignore {

@@ -1,7 +1,9 @@
-//! From the tree of a file to types: serde, with all the errors in one go and each at its exact place.
+//! From the tree of a file to types: serde, with all the errors in one go and each at its exact
+//! place.
 //!
-//! serde stops at the first error. So a value that failed is told, left out, and the whole is decoded again: what its
-//! absence breaks on the way up is not told, since it is no fault of the author's.
+//! serde stops at the first error. So a value that failed is told, left out, and the whole is
+//! decoded again: what its absence breaks on the way up is not told, since it is no fault of the
+//! author's.
 
 mod access;
 mod failure;
@@ -29,9 +31,11 @@ use node_de::NodeDe;
 const MAX_PROBLEMS: usize = 100;
 /// How many problems are told of one file: each carries its line.
 const MAX_TOLD: usize = 200;
-/// How often a value is decoded again: more often than there can be problems, since finding all the missing keys takes some.
+/// How often a value is decoded again: more often than there can be problems, since finding all the
+/// missing keys takes some.
 const MAX_PASSES: usize = 300;
-/// How many nodes all the passes together may visit: it bounds the time for large files, which then tell fewer problems.
+/// How many nodes all the passes together may visit: it bounds the time for large files, which then
+/// tell fewer problems.
 const MAX_VISITS: usize = 2_000_000;
 /// How many keys are listed as those that are known.
 const FEW: usize = 13;
@@ -53,7 +57,8 @@ impl<'a> Decoder<'a> {
         Decoder { source, values, problems: RefCell::default(), dropped: Cell::new(0), references: RefCell::default() }
     }
 
-    /// One for the same file whose problems nobody asks for: it saves what it can of a value that has been told.
+    /// One for the same file whose problems nobody asks for: it saves what it can of a value that
+    /// has been told.
     pub fn quiet(&self) -> Decoder<'a> {
         Decoder::new(self.source, self.values)
     }
@@ -91,7 +96,8 @@ impl<'a> Decoder<'a> {
         Passes::new(self).run(&entry.value, Some(&entry.key))
     }
 
-    /// Decodes a map as if the lines with these keys were not there: for maps that are more than one struct.
+    /// Decodes a map as if the lines with these keys were not there: for maps that are more than
+    /// one struct.
     pub fn decode_without<T: DeserializeOwned>(&self, node: &Node, skip: impl Fn(&str) -> bool) -> Option<T> {
         let passes = Passes::new(self);
         node.entries().iter().filter(|entry| skip(entry.name())).for_each(|entry| passes.leave_out(&entry.key));
@@ -165,7 +171,8 @@ impl<'a> Decoder<'a> {
         self.problems.borrow().len() + self.dropped.get()
     }
 
-    /// All the problems, in the order of the file, each once: an alias can bring the same one several times.
+    /// All the problems, in the order of the file, each once: an alias can bring the same one
+    /// several times.
     pub fn into_problems(self) -> Vec<Problem> {
         let (mut problems, dropped) = (self.problems.into_inner(), self.dropped.get());
         problems.sort_by_key(|problem| problem.places.first().map(|place| (place.line, place.column)));
@@ -264,8 +271,8 @@ impl<'d> Passes<'d> {
         Err(Failure::Told)
     }
 
-    /// What a type's own check says: its first line is the title, others are notes (`help: ...`) or the words beside the caret
-    /// (`label: ...`).
+    /// What a type's own check says: its first line is the title, others are notes (`help: ...`) or
+    /// the words beside the caret (`label: ...`).
     fn custom(&self, node: &Node, text: &str) -> Problem {
         let mut lines = text.lines();
         let problem = self.decoder.problem(node.span, lines.next().unwrap_or_default(), "");
@@ -285,7 +292,8 @@ impl<'d> Passes<'d> {
         self.leave_out(node);
     }
 
-    /// Tells the keys that a map lacks: not those whose value failed, and not those that are there with a typing error.
+    /// Tells the keys that a map lacks: not those whose value failed, and not those that are there
+    /// with a typing error.
     fn tell_missing(&self, node: &Node) {
         let missing = self.missing.borrow_mut().remove(&std::ptr::from_ref(node)).unwrap_or_default();
         let unknown = || node.entries().iter().filter(|entry| self.is_left_out(&entry.key)).map(Entry::name);
@@ -327,7 +335,8 @@ impl<'d> Passes<'d> {
         node.entries().iter().filter(|entry| !self.is_left_out(&entry.key) && !self.is_left_out(&entry.value))
     }
 
-    /// Tells the keys of a map, which is the value of `key`, that are none of `known`, and leaves them out.
+    /// Tells the keys of a map, which is the value of `key`, that are none of `known`, and leaves
+    /// them out.
     fn unknown_keys(&self, node: &Node, key: Option<&Node>, known: &[&str]) {
         let step = key.and_then(Node::text).filter(|name| steps::find(name).is_some());
         for entry in node.entries() {

@@ -1,4 +1,5 @@
-//! A scenario file as types: its head, its steps with their common keys, decoded with all errors in one go.
+//! A scenario file as types: its head, its steps with their common keys, decoded with all errors in
+//! one go.
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,9 @@ use crate::steps::{self, KINDS};
 /// The versions of the scenario language that this program speaks.
 pub const LANGUAGE_VERSIONS: &[u32] = &[1];
 
-/// A scenario, decoded; its names are not looked up yet. With `problems` it is what could be decoded of it: enough to look up
-/// the names in the rest, so that all the errors of a file are told in one go.
+/// A scenario, decoded; its names are not looked up yet. With `problems` it is what could be
+/// decoded of it: enough to look up the names in the rest, so that all the errors of a file are
+/// told in one go.
 #[derive(Debug)]
 pub struct Scenario {
     /// The file.
@@ -268,7 +270,8 @@ pub struct Rpo {
     /// The most acknowledged transactions that may be lost.
     #[serde(default)]
     pub max_lost: Option<Spanned<u64>>,
-    /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement to the incident.
+    /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement
+    /// to the incident.
     #[serde(default)]
     pub max_time: Option<Spanned<Duration>>,
     /// Which transactions it is about: `acknowledged` (the default), so that it fails if some could
@@ -348,7 +351,8 @@ fn with_params(source: &Source, root: &Node, values: Values, set: &[(String, Str
     let params = params.map(|params| params.into_iter().map(|(name, value)| (name.value, value)).collect::<Vec<_>>());
     let mut values = values.with_params(params.unwrap_or_default());
     for (name, text) in set {
-        // With several files, `--set` is for those that have the param; `run` sees to it that one does.
+        // With several files, `--set` is for those that have the param; `run` sees to it that one
+        // does.
         if values.params().iter().any(|(known, _)| known == name)
             && let Err(wrong) = values.set(name, text)
         {
@@ -425,7 +429,8 @@ fn decode_file(decoder: &Decoder<'_>, root: &Node) -> Option<MakeScenario> {
     }))
 }
 
-/// The keys of a file that are decoded one by one, so that what is wrong with one of them hides nothing of the others.
+/// The keys of a file that are decoded one by one, so that what is wrong with one of them hides
+/// nothing of the others.
 const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "prove", "steps", "finally"];
 
 fn decode_names<T: DeserializeOwned + Default>(decoder: &Decoder<'_>, entry: Option<&Entry>) -> Names<T> {
@@ -541,7 +546,8 @@ fn makes(decoder: &Decoder<'_>, kind: &Kind, action: &Entry) -> Option<Spanned<N
     fields.get(makes.field).and_then(|node| decoder.quiet().decode_entry(node))
 }
 
-/// The one action of a step. Tells where there is none, or more than one, or one that is unknown or not built.
+/// The one action of a step. Tells where there is none, or more than one, or one that is unknown or
+/// not built.
 fn find_action<'n>(decoder: &Decoder<'_>, item: &'n Node) -> Option<&'n Entry> {
     let entries = item.entries();
     if entries.is_empty() {

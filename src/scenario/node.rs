@@ -5,8 +5,8 @@ use crate::source::{ScalarKind as Kind, Span};
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Where it stands: from its first character to its last. A value that came by an alias stands where the alias is;
-    /// what is inside it, where it was written.
+    /// Where it stands: from its first character to its last. A value that came by an alias stands
+    /// where the alias is; what is inside it, where it was written.
     pub span: Span,
     /// What it is.
     pub value: Value,
@@ -17,7 +17,8 @@ pub struct Node {
 pub enum Value {
     /// A single value.
     Scalar {
-        /// The text, without its quotes and with its escapes resolved. References are not substituted yet.
+        /// The text, without its quotes and with its escapes resolved. References are not
+        /// substituted yet.
         text: String,
         /// How it was written.
         style: Style,

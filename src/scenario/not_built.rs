@@ -1,5 +1,5 @@
-//! Names of the language that are taken and not built yet: an error at `check`, never accepted and skipped, with the way to do it
-//! today where there is one.
+//! Names of the language that are taken and not built yet: an error at `check`, never accepted and
+//! skipped, with the way to do it today where there is one.
 
 /// The steps that are not built yet.
 pub const NOT_BUILT: &[&str] = &[

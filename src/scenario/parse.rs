@@ -21,7 +21,8 @@ const MANY_KEYS: usize = 16;
 /// What was found in a file.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The tree, where there is one. With `problems` it lacks what they are about; there may be more to tell about the rest.
+    /// The tree, where there is one. With `problems` it lacks what they are about; there may be
+    /// more to tell about the rest.
     pub root: Option<Node>,
     /// What is wrong with the YAML. A file with problems is not to be run.
     pub problems: Vec<Problem>,
@@ -37,7 +38,8 @@ pub fn parse(source: &Source) -> Parsed {
     options.set_emit_comments(false);
     let mut tree =
         Tree { source, problems: vec![], stack: vec![], root: None, documents: 0, anchors: HashMap::new(), nodes: 0 };
-    // To YAML it ends a line, to editors it does not: nobody would find the place that a message names.
+    // To YAML it ends a line, to editors it does not: nobody would find the place that a message
+    // names.
     let ends = source.text().match_indices('\r').map(|(at, _)| at);
     if let Some(at) = ends.into_iter().find(|at| !source.text()[at + 1..].starts_with('\n')) {
         let here = Span { start: at, end: at };
@@ -423,7 +425,8 @@ fn too_deep(source: &Source, span: Span) -> Problem {
         .at(source.place(Span { start: span.start, end: span.start }, "this is one level too deep"))
 }
 
-/// The tab that an error is about: in front of its line, or, where the crate speaks of tabs, the next one.
+/// The tab that an error is about: in front of its line, or, where the crate speaks of tabs, the
+/// next one.
 fn tab(text: &str, at: usize, kind: &ErrorKind) -> Option<Span> {
     use ErrorKind as E;
     let tabs = matches!(

@@ -13,7 +13,8 @@ pub const MAX_BYTES: u64 = 1024 * 1024;
 /// The longest line that is read, in bytes: every message carries its line.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Where the files that a scenario names are looked for: beside the scenario, then in the directories above it, then here.
+/// Where the files that a scenario names are looked for: beside the scenario, then in the
+/// directories above it, then here.
 pub(super) fn file_roots(file: &str) -> Vec<PathBuf> {
     let path = Path::new(file);
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -33,10 +34,12 @@ pub(super) fn file_roots(file: &str) -> Vec<PathBuf> {
     roots
 }
 
-/// Reads a scenario file. A byte-order mark of UTF-8 is left away, so that the first column is after it.
+/// Reads a scenario file. A byte-order mark of UTF-8 is left away, so that the first column is
+/// after it.
 ///
 /// # Errors
-/// Where the file cannot be read, is not a file, is larger than [`MAX_BYTES`], or is not text in UTF-8.
+/// Where the file cannot be read, is not a file, is larger than [`MAX_BYTES`], or is not text in
+/// UTF-8.
 pub fn read(path: &Path) -> Result<Source, Problem> {
     let shown = path.display();
     let unreadable = |error: std::io::Error| {

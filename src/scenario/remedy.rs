@@ -1,4 +1,5 @@
-//! What somebody may have meant by a word or a value that the language does not have: the way out, and not a step in a circle.
+//! What somebody may have meant by a word or a value that the language does not have: the way out,
+//! and not a step in a circle.
 
 use schemars::SchemaGenerator;
 
@@ -6,7 +7,8 @@ use super::node::{Node, Value};
 use crate::harness::Kind;
 use crate::steps;
 
-/// Words that people know from elsewhere for what a step of the language does: the step, and how it is written.
+/// Words that people know from elsewhere for what a step of the language does: the step, and how it
+/// is written.
 const STEPS: &[(&[&str], &str)] = &[
     (&["restore", "pitr", "recovery"], "`recover: { node: NEW, backup: ID, until: ..., then: promote }`"),
     (&["failover", "switchover", "fail_over"], "`promote: { node: STANDBY }`, after an incident such as `kill_host`"),
@@ -35,7 +37,8 @@ pub(super) fn step(name: &str) -> Option<&'static str> {
     STEPS.iter().find(|(words, _)| words.contains(&name.as_str())).map(|(_, step)| *step)
 }
 
-/// What to write in the place of the value of `key`, which is not of the form that is expected there.
+/// What to write in the place of the value of `key`, which is not of the form that is expected
+/// there.
 pub(super) fn value(key: &str, node: &Node, expected: &str) -> Option<String> {
     let list = expected.starts_with("a list");
     match (&node.value, key) {

@@ -16,49 +16,9 @@ const ID: &str = "https://drillyard.dev/schema/scenario-1.json";
 pub fn schema() -> Value {
     let mut generator = SchemaGenerator::default();
     let step = step(&mut generator);
-    let names = |value: Value| json!({ "type": "object", "propertyNames": Name::json_schema(&mut SchemaGenerator::default()), "additionalProperties": value });
-    let nullable = |schema: Schema| json!({ "anyOf": [schema, { "type": "null" }] });
     let mut properties = Map::new();
     for key in FILE_KEYS {
-        let value = match *key {
-            "drillyard" => json!({ "const": 1, "description": "The version of the scenario language" }),
-            "name" => {
-                json!({ "type": "string", "description": "What reports call the drill; by default the file's name" })
-            }
-            "about" => json!({ "type": "string", "description": "What the drill is about, in a few sentences" }),
-            "tags" => {
-                json!({ "type": "array", "items": { "type": "string" }, "description": "Words by which drills are selected: --tag" })
-            }
-            "postgres" => {
-                json!({ "type": "array", "items": { "type": "integer" }, "description": "Major versions: each is its own run" })
-            }
-            "params" => {
-                json!({ "type": "object", "additionalProperties": Scalar::json_schema(&mut generator), "description": "${params.x}; overridden by --set x=..." })
-            }
-            "timeout" => described(
-                json!(Duration::json_schema(&mut generator)),
-                "The most that the whole drill may take; 15m by default",
-            ),
-            "repos" => described(
-                names(nullable(generator.subschema_for::<RepoFields>())),
-                "Where base backups and WAL are kept, by name",
-            ),
-            "nodes" => described(
-                names(nullable(generator.subschema_for::<NodeFields>())),
-                "The servers that run before the first step, by name",
-            ),
-            "budgets" => json!(generator.subschema_for::<Budgets>()),
-            "prove" => json!(generator.subschema_for::<Prove>()),
-            "finally" => {
-                let about = "Steps that run whatever happened before them";
-                json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
-            }
-            _ => {
-                let about = "The steps, one after another";
-                json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
-            }
-        };
-        properties.insert((*key).to_owned(), value);
+        properties.insert((*key).to_owned(), file_key(key, &mut generator));
     }
     let mut defs: Map<String, Value> = generator.take_definitions(true);
     defs.insert("Step".to_owned(), step);
@@ -77,14 +37,57 @@ pub fn schema() -> Value {
     schema
 }
 
+/// What a key of the file takes.
+fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
+    let names = |value: Value| json!({ "type": "object", "propertyNames": Name::json_schema(&mut SchemaGenerator::default()), "additionalProperties": value });
+    let nullable = |schema: Schema| json!({ "anyOf": [schema, { "type": "null" }] });
+    match key {
+        "drillyard" => json!({ "const": 1, "description": "The version of the scenario language" }),
+        "name" => {
+            json!({ "type": "string", "description": "What reports call the drill; by default the file's name" })
+        }
+        "about" => json!({ "type": "string", "description": "What the drill is about, in a few sentences" }),
+        "tags" => {
+            json!({ "type": "array", "items": { "type": "string" }, "description": "Words by which drills are selected: --tag" })
+        }
+        "postgres" => {
+            json!({ "type": "array", "items": { "type": "integer" }, "description": "Major versions: each is its own run" })
+        }
+        "params" => {
+            json!({ "type": "object", "additionalProperties": Scalar::json_schema(generator), "description": "${params.x}; overridden by --set x=..." })
+        }
+        "timeout" => {
+            described(json!(Duration::json_schema(generator)), "The most that the whole drill may take; 15m by default")
+        }
+        "repos" => described(
+            names(nullable(generator.subschema_for::<RepoFields>())),
+            "Where base backups and WAL are kept, by name",
+        ),
+        "nodes" => described(
+            names(nullable(generator.subschema_for::<NodeFields>())),
+            "The servers that run before the first step, by name",
+        ),
+        "budgets" => json!(generator.subschema_for::<Budgets>()),
+        "prove" => json!(generator.subschema_for::<Prove>()),
+        "finally" => {
+            let about = "Steps that run whatever happened before them";
+            json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
+        }
+        _ => {
+            let about = "The steps, one after another";
+            json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })
+        }
+    }
+}
+
 /// The same schema with what it is for.
 fn described(mut schema: Value, about: &str) -> Value {
     schema["description"] = json!(about);
     schema
 }
 
-/// A step: the common keys and one action. All of them are properties of one object with a bound on their number, since a
-/// `oneOf` over the actions breaks completion in editors.
+/// A step: the common keys and one action. All of them are properties of one object with a bound on
+/// their number, since a `oneOf` over the actions breaks completion in editors.
 fn step(generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
     let id =
@@ -118,7 +121,8 @@ fn step(generator: &mut SchemaGenerator) -> Value {
     })
 }
 
-/// Where a number or a boolean is expected, a reference may stand: `rows: "${params.rows}"`. An editor must not underline it.
+/// Where a number or a boolean is expected, a reference may stand: `rows: "${params.rows}"`. An
+/// editor must not underline it.
 fn references(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -144,7 +148,8 @@ fn references(schema: &mut Value) {
 /// A text that is a reference.
 const REFERENCE: &str = r"^\$\{.*\}$";
 
-/// Where a single word may stand in the place of a map, says so: the field for it is nothing that people write.
+/// Where a single word may stand in the place of a map, says so: the field for it is nothing that
+/// people write.
 fn words(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -62,7 +62,8 @@ impl Values {
         self
     }
 
-    /// Gives a param another value, as `--set name=text` does. What the file gives as text stays text.
+    /// Gives a param another value, as `--set name=text` does. What the file gives as text stays
+    /// text.
     ///
     /// # Errors
     /// Where there is no such param; the text says which there are.
@@ -82,7 +83,8 @@ impl Values {
         &self.params
     }
 
-    /// The values of all the secrets that a decoded scalar has used so far: what has to be kept out of every output.
+    /// The values of all the secrets that a decoded scalar has used so far: what has to be kept out
+    /// of every output.
     pub fn used_secrets(&self) -> Vec<String> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
@@ -92,7 +94,8 @@ impl Values {
         self.substitute(text, |secret| secret)
     }
 
-    /// The same in a connection string: a secret that is a part of it stands for itself there, whatever characters are in it.
+    /// The same in a connection string: a secret that is a part of it stands for itself there,
+    /// whatever characters are in it.
     pub(super) fn resolve_in_connection_string<'t>(&self, text: &'t str) -> Result<Resolved<'t>, Vec<Dangling>> {
         let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.trim_start().starts_with(scheme));
         self.substitute(text, if is_url { percent_encoded } else { backslashed })

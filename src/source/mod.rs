@@ -1,4 +1,5 @@
-//! Scenario text and places in it, and the scalars of the language: what lets every message point at the exact token.
+//! Scenario text and places in it, and the scalars of the language: what lets every message point
+//! at the exact token.
 
 mod ordered;
 mod place;

@@ -20,8 +20,9 @@ pub enum RefersTo {
 }
 
 impl RefersTo {
-    /// What the name of this type refers to, by the type's name, as serde hands it to the scenario decoder: so that the
-    /// decoder knows the references of a step of which something else is wrong.
+    /// What the name of this type refers to, by the type's name, as serde hands it to the scenario
+    /// decoder: so that the decoder knows the references of a step of which something else is
+    /// wrong.
     pub fn by_type(name: &str) -> Option<RefersTo> {
         match name {
             "NodeName" => Some(RefersTo::Node),

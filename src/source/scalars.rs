@@ -15,11 +15,14 @@ use crate::pg::{SUPPORTED_MAJORS, Version, is_segment};
 pub const SCALAR: &str = "$drillyard::Scalar";
 /// The same for any scalar but null.
 pub const VALUE: &str = "$drillyard::Value";
-/// The newtype's name by which a type asks the decoder for SQL text, in which nothing is substituted.
+/// The newtype's name by which a type asks the decoder for SQL text, in which nothing is
+/// substituted.
 pub const SQL: &str = "$drillyard::Sql";
-/// The newtype's name by which a type asks the decoder for a word of a command, in which nothing is substituted.
+/// The newtype's name by which a type asks the decoder for a word of a command, in which nothing is
+/// substituted.
 pub const SHELL: &str = "$drillyard::Shell";
-/// The newtype's name by which a type asks the decoder for a connection string, in which secrets are escaped.
+/// The newtype's name by which a type asks the decoder for a connection string, in which secrets
+/// are escaped.
 pub const CONNECTION_STRING: &str = "$drillyard::ConnectionString";
 
 /// How a scalar was given.
@@ -53,7 +56,8 @@ impl Form {
     const ALL: [Form; 5] = [Form::Null, Form::Bool, Form::Integer, Form::Float, Form::Text];
 }
 
-/// A scalar as it stands in the file, whatever it is: asked for by the name [`SCALAR`], or [`VALUE`] where null won't do.
+/// A scalar as it stands in the file, whatever it is: asked for by the name [`SCALAR`], or
+/// [`VALUE`] where null won't do.
 fn raw<'de, D: Deserializer<'de>>(
     deserializer: D,
     name: &'static str,
@@ -125,7 +129,8 @@ impl Duration {
                 "a duration needs a unit, such as 10s\nhelp: write `{text}s` for seconds, `{text}m` for minutes"
             ));
         }
-        // humantime also knows months, as `M`, and years: nobody drills for months, but many write `5M`.
+        // humantime also knows months, as `M`, and years: nobody drills for months, but many write
+        // `5M`.
         let units = text.split(|c: char| !c.is_alphabetic()).filter(|unit| !unit.is_empty());
         for unit in units {
             let known = matches!(
@@ -186,7 +191,8 @@ schema!(Duration, {
     "pattern": "^\\s*([0-9.]+\\s*[a-zµ]+\\s*)+$|\\$\\{"
 });
 
-/// A size as PostgreSQL writes it, in bytes: `64MB` is 64 * 1024 * 1024 (manual, 20.1.1 "Parameter Names and Values").
+/// A size as PostgreSQL writes it, in bytes: `64MB` is 64 * 1024 * 1024 (manual, 20.1.1 "Parameter
+/// Names and Values").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Size(pub u64);
 
@@ -261,7 +267,8 @@ impl Time {
                  help: end it with `Z` (UTC) or an offset such as `+01:00`"
             ));
         }
-        // `2026-13-22`: the end of what jiff says is the reason; of other texts it says nothing that helps.
+        // `2026-13-22`: the end of what jiff says is the reason; of other texts it says nothing
+        // that helps.
         let dated = text.len() > 4 && text.bytes().take(4).all(|byte| byte.is_ascii_digit());
         let reason = zoned.to_string().rsplit(": ").next().filter(|_| dated).map(|reason| format!(": {reason}"));
         Err(format!(
@@ -302,7 +309,8 @@ impl Deref for Regex {
 }
 
 impl Regex {
-    /// Whether it matches failures that have nothing in common, and so tells none of them from another.
+    /// Whether it matches failures that have nothing in common, and so tells none of them from
+    /// another.
     pub fn is_vacuous(&self) -> bool {
         let unrelated = [
             "relation \"orders\" does not exist (undefined_table, 42P01)",
@@ -344,7 +352,8 @@ pub enum Scalar {
     Bool(bool),
     /// A whole number.
     Integer(i64),
-    /// A number with a fraction or an exponent, as it was written: to `numeric`, `1.10` is not `1.1`.
+    /// A number with a fraction or an exponent, as it was written: to `numeric`, `1.10` is not
+    /// `1.1`.
     Float(String),
     /// Text.
     Text(String),
@@ -497,7 +506,8 @@ pub struct Sql(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shell(pub String);
 
-/// A connection string of libpq, as a URL or as `key=value`. A secret that is a part of it is escaped as it needs to be there.
+/// A connection string of libpq, as a URL or as `key=value`. A secret that is a part of it is
+/// escaped as it needs to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectionString(pub String);
 
@@ -553,7 +563,8 @@ schema!(Sql, { "type": "string", "description": "SQL; references are not substit
 schema!(ConnectionString, { "type": "string" });
 schema!(Shell, { "type": "string", "description": "A word of a command; references are not substituted in it: use env" });
 
-/// Which versions of PostgreSQL are meant: `>=17`, `>=15, <18`, `16`. All parts must hold; they compare majors.
+/// Which versions of PostgreSQL are meant: `>=17`, `>=15, <18`, `16`. All parts must hold; they
+/// compare majors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionReq(Vec<(Compare, u32)>);
 

@@ -12,7 +12,8 @@ use super::Span;
 /// The struct name by which [`Spanned`] asks the scenario decoder for positions.
 pub const SPANNED: &str = "$drillyard::Spanned";
 
-/// The field, the first of its struct, that gets the value where a single word stands in the place of a map: `until: latest`.
+/// The field, the first of its struct, that gets the value where a single word stands in the place
+/// of a map: `until: latest`.
 pub const WORD: &str = "$word";
 
 /// A value with its place in the file.

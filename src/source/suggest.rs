@@ -1,6 +1,7 @@
 //! "Did you mean", and lists of choices.
 
-/// The choice that is nearest to `text`, where one is near: Jaro-Winkler above 0.85, and not `text` itself.
+/// The choice that is nearest to `text`, where one is near: Jaro-Winkler above 0.85, and not `text`
+/// itself.
 pub fn did_you_mean<'a>(text: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = text.to_lowercase();
     let near = |choice: &str| strsim::jaro_winkler(&lower, &choice.to_lowercase());

@@ -1,4 +1,5 @@
-//! What a scenario can do: one file a step kind, each with its manual page, its fields, its check and its run.
+//! What a scenario can do: one file a step kind, each with its manual page, its fields, its check
+//! and its run.
 //!
 //! A new kind is one new file in one of the wards, and one line in the list at the end of this one.
 
@@ -24,7 +25,8 @@ macro_rules! step_kinds {
         /// Every step kind, in the order of the manual.
         pub const KINDS: &[Kind] = &[$($(#[$meta])* Kind::of::<$kind>()),*];
 
-        /// Decodes the fields of a step of the kind `name`. `None` if there is no such kind or the fields are wrong.
+        /// Decodes the fields of a step of the kind `name`. `None` if there is no such kind or the
+        /// fields are wrong.
         pub fn decode(name: &str, decoder: impl Decode) -> Option<Box<dyn Spec>> {
             match name {
                 $($(#[$meta])* <$kind as StepKind>::NAME => {

@@ -34,16 +34,7 @@ pub const LONG_FUNCTIONS: &[&str] = &[
 pub const BACKENDS: &[&str] = &[];
 
 /// Folders and files with comments beyond column 100.
-pub const LONG_COMMENTS: &[&str] = &[
-    "src/harness/",
-    "src/plan/",
-    "src/scenario/",
-    "src/source/",
-    "src/steps/mod.rs",
-    "src/steps/data/",
-    "src/steps/incident/",
-    "src/steps/judgement/",
-];
+pub const LONG_COMMENTS: &[&str] = &[];
 
 /// Compares what a finder found, each with what is wrong with it, with the exceptions from its
 /// rule.

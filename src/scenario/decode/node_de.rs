@@ -173,7 +173,8 @@ impl<'p> NodeDe<'p> {
         Err(self.failure(self.piece(text, at), title, "this would stay as it is", None))
     }
 
-    /// Where a piece of the scalar's text is in the file; the whole scalar where its escapes hide it.
+    /// Where a piece of the scalar's text is in the file; the whole scalar where its escapes hide
+    /// it.
     fn piece(self, text: &str, at: Range<usize>) -> Span {
         let span = self.node.span;
         let piece = &text[at.clone()];
@@ -454,7 +455,8 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if word && matches!(self.node.value, Value::Scalar { .. }) && !self.node.is_null() {
             return visitor.visit_map(Word { de: self, given: false });
         }
-        // A key that is a word's place is none that people write; unknown keys are told from the others.
+        // A key that is a word's place is none that people write; unknown keys are told from the
+        // others.
         let fields = if word { fields.split_at(1).1 } else { fields };
         if !matches!(self.node.value, Value::Map(_)) {
             return Err(self.wrong("a map", self.keys_help(fields)));

@@ -1,7 +1,7 @@
 //! What stands in for a missing key, so that all the keys that are missing can be told at once.
 //!
-//! serde tells the first missing key and stops. Given something for it, it goes on to the second. What is made of
-//! stand-ins is thrown away.
+//! serde tells the first missing key and stops. Given something for it, it goes on to the second.
+//! What is made of stand-ins is thrown away.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
@@ -10,7 +10,8 @@ use serde::forward_to_deserialize_any;
 use super::failure::Failure;
 use crate::source::{Form, SCALAR, VALUE};
 
-/// Texts to try, until one passes the checks of the missing key's type: a name, a duration, a size, an LSN, a time, a version.
+/// Texts to try, until one passes the checks of the missing key's type: a name, a duration, a size,
+/// an LSN, a time, a version.
 pub(super) const TEXTS: [&str; 6] = ["x", "1s", "1MB", "0/1", "2000-01-01T00:00:00Z", "15"];
 
 /// How deep a stand-in is built.

@@ -1,8 +1,9 @@
 //! Files of SQL, run by psql: all of a file, or a failure that says where it ended.
 //!
-//! That psql ends with 0 is no proof. At the end of the file stands a statement of drillyard's own, which tells where the session is by
-//! then: still in the one transaction that began before the file, or in none. Only then, and when the server says that the
-//! transaction was committed, all of it is there.
+//! That psql ends with 0 is no proof. At the end of the file stands a statement of drillyard's own,
+//! which tells where the session is by then: still in the one transaction that began before the
+//! file, or in none. Only then, and when the server says that the transaction was committed, all of
+//! it is there.
 
 use std::fmt::Write;
 
@@ -16,7 +17,8 @@ use crate::pg::{SqlState, Xid};
 use crate::source::Spanned;
 use crate::steps::data::load_files::{Load, Unfit, gather};
 
-/// One of PostgreSQL's client programs, set up for a session of drillyard's on the node, from the node's own host.
+/// One of PostgreSQL's client programs, set up for a session of drillyard's on the node, from the
+/// node's own host.
 pub(crate) fn client_program(node: &Node, name: &str, purpose: Purpose) -> Result<Program, Box<Finding>> {
     Ok(node.client_program(name, purpose)?)
 }
@@ -67,7 +69,8 @@ impl FileRun<'_> {
             .help("`create_data: { file: ... }` runs files with transactions of their own")
     }
 
-    /// Runs it, and gives the id of its transaction, where it is one and has written something. `asking` is a session of drillyard's own.
+    /// Runs it, and gives the id of its transaction, where it is one and has written something.
+    /// `asking` is a session of drillyard's own.
     pub async fn run(
         &self,
         cx: &mut Context<'_>,
@@ -100,7 +103,8 @@ impl FileRun<'_> {
     fn psql(&self, cx: &Context<'_>, node: &Node, load: &Load, token: &str) -> Result<Program, Box<Finding>> {
         let program = client_program(node, "psql", self.purpose)?;
         let options = node.session_options(self.purpose);
-        // The notices are read here; a server that is left alone looks from time to time whether anybody still waits.
+        // The notices are read here; a server that is left alone looks from time to time whether
+        // anybody still waits.
         let alive = if node.version().major >= 14 { " -c client_connection_check_interval=1s" } else { "" };
         let program = program
             .env("PGOPTIONS", format!("{options} -c client_min_messages=notice{alive}"))
@@ -241,8 +245,8 @@ impl Said<'_> {
         Some(Refused { place, state, message: message.to_owned(), rest: rest.join("\n") })
     }
 
-    /// `shop.sql:12` for `psql:/shared/load-3-0:14`: the line of the file where the server found fault, as far as that is known, or else
-    /// where the statement begins.
+    /// `shop.sql:12` for `psql:/shared/load-3-0:14`: the line of the file where the server found
+    /// fault, as far as that is known, or else where the statement begins.
     fn place(&self, prefix: &str, excerpt: Option<(usize, &str)>) -> String {
         let mark = format!("/load-{}-", self.index);
         let numbers = prefix.rsplit_once(&mark).and_then(|(_, rest)| rest.split_once(':'));
@@ -282,7 +286,8 @@ fn begins_message(line: &str) -> bool {
     line.starts_with("psql:")
 }
 
-/// What the server quotes of a statement: `LINE 3: ...`, without the dots that stand for what is left out.
+/// What the server quotes of a statement: `LINE 3: ...`, without the dots that stand for what is
+/// left out.
 fn excerpt(line: &str) -> Option<(usize, &str)> {
     let (number, text) = line.strip_prefix("LINE ")?.split_once(": ")?;
     let text = text.trim().trim_start_matches("...").trim_end_matches("...");

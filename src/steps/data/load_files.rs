@@ -65,7 +65,8 @@ type Result<T> = std::result::Result<T, Unfit>;
 /// How deep files may bring in others.
 const DEEPEST: usize = 16;
 
-/// Reads a file and what it brings in. `place` says where a file will lie, by its number, as psql's host sees it.
+/// Reads a file and what it brings in. `place` says where a file will lie, by its number, as psql's
+/// host sees it.
 pub(crate) fn gather(world: &World, name: &str, place: &dyn Fn(usize) -> String) -> Result<Load> {
     let missing = || Unfit { place: name.to_owned(), what: "there is no such file".to_owned(), help: None };
     let path = found(&world.file_roots, Path::new(name)).ok_or_else(missing)?;
@@ -184,7 +185,8 @@ impl Gathering<'_> {
                 self.load().remarks.push(remark);
                 Ok(Some(String::new()))
             }
-            // Of use only to whoever reads a file that somebody else wrote; older versions of psql do not know them.
+            // Of use only to whoever reads a file that somebody else wrote; older versions of psql
+            // do not know them.
             "restrict" | "unrestrict" => Ok(Some(String::new())),
             _ => Ok(None),
         }
@@ -233,7 +235,8 @@ impl Gathering<'_> {
         Ok(Some(format!("\\copy {}{place}{}", &command.args[..start], &command.args[end..])))
     }
 
-    /// The file that a command names: looked for beside the one that names it, beside the first one, and where every file is.
+    /// The file that a command names: looked for beside the one that names it, beside the first
+    /// one, and where every file is.
     fn other(&self, name: &str, command: &Command, named: String, beside: &Path) -> Result<Option<(String, PathBuf)>> {
         if named.is_empty() {
             return Ok(None);

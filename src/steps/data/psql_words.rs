@@ -37,7 +37,8 @@ pub(crate) fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', "''"))
 }
 
-/// Where the file's name stands in the arguments of `\copy`: behind FROM or TO, outside of parentheses and quotes.
+/// Where the file's name stands in the arguments of `\copy`: behind FROM or TO, outside of
+/// parentheses and quotes.
 pub(crate) fn copied_file(args: &str) -> Option<(usize, usize)> {
     let bytes = args.as_bytes();
     let (mut at, mut depth, mut behind) = (0, 0_usize, false);

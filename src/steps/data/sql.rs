@@ -154,7 +154,8 @@ impl Step for Sql {
 impl Sql {
     /// Runs a text in a session like a user's, which ends with the step.
     async fn run_text(&self, cx: &mut Context<'_>, node: &Node, text: &str, span: Span, title: String) -> StepResult {
-        // A limit of its own on how long it waits is what the scenario is about; and a program may do what it likes.
+        // A limit of its own on how long it waits is what the scenario is about; and a program may
+        // do what it likes.
         if text.contains("_timeout") {
             cx.awaits(Awaited::Command, node.name());
         }

@@ -250,7 +250,8 @@ impl TrafficSpec {
         found.into_iter().map(|node| Some(node?.id)).collect()
     }
 
-    /// Whether each transaction can be found again by its ledger. What could hide a loss is an error before anybody starts.
+    /// Whether each transaction can be found again by its ledger. What could hide a loss is an
+    /// error before anybody starts.
     fn check_footprints(&self, kinds: &[Kind], scope: &mut Scope<'_>) {
         for (kind, (name, _)) in kinds.iter().zip(self.transactions.value.iter()) {
             if kind.rolls_itself_back() {
@@ -313,7 +314,8 @@ impl Transaction {
     }
 }
 
-/// Users if `clients` does not say: as many as a small test needs to have several transactions in flight.
+/// Users if `clients` does not say: as many as a small test needs to have several transactions in
+/// flight.
 const DEFAULT_CLIENTS: u32 = 4;
 
 const MOST_CLIENTS: u32 = 1000;
@@ -338,7 +340,8 @@ impl Step for Traffic {
             let node = cx.world.node(name)?;
             logins.push((name.to_string(), Arc::new(move || node.login())));
         }
-        // `$client` is unique to a user of the whole drill: several traffic steps may write to the same table.
+        // `$client` is unique to a user of the whole drill: several traffic steps may write to the
+        // same table.
         let earlier: usize = cx.world.outputs().users.values().map(|users| users.workload.clients).sum();
         let workload = Workload {
             kinds: self.kinds.clone(),

@@ -2,7 +2,8 @@
 
 use crate::source::Scalar;
 
-/// Whether a value from the server is the wanted one: by its text, numbers as numbers, booleans as `t` and `f`.
+/// Whether a value from the server is the wanted one: by its text, numbers as numbers, booleans as
+/// `t` and `f`.
 pub(crate) fn is_same(value: Option<&str>, wanted: &Scalar) -> bool {
     match (value, wanted) {
         (None, Scalar::Null) => true,

@@ -312,8 +312,8 @@ async fn for_query(cx: &mut Context<'_>, node: &NodeRef, query: &Spanned<Sql>, e
     reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(equals.entry) })
 }
 
-/// Whether no time makes the query right: syntax errors, missing rights and names that do not exist (class 42). On a standby what
-/// a name stands for may still arrive.
+/// Whether no time makes the query right: syntax errors, missing rights and names that do not exist
+/// (class 42). On a standby what a name stands for may still arrive.
 async fn is_final(node: &Node, error: &SqlError) -> bool {
     let SqlError::Postgres(error) = error else { return false };
     let Some(code) = error.code().map(|code| code.code()) else { return false };

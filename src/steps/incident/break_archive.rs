@@ -132,7 +132,8 @@ impl Step for BreakArchive {
         cx.marked(&node, async |client, cx| {
             client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;
             reload(cx, client, &command).await?;
-            // The archiver may still be at work with the old one: a segment that it called the new one for proves that it is not.
+            // The archiver may still be at work with the old one: a segment that it called the new
+            // one for proves that it is not.
             let segment = finish_segment(client).await?;
             let mut nudge = ArchiverNudge::new();
             let says = broken.says();
@@ -169,8 +170,8 @@ pub(crate) async fn archive_command(client: &Client) -> Result<String, Box<Findi
     Ok(client.query_one("SELECT current_setting('archive_command')", &[]).await?.get(0))
 }
 
-/// Has the server read its configuration again, and waits until its sessions have the new archive_command: `wanted`, or any that
-/// is not broken where it is empty.
+/// Has the server read its configuration again, and waits until its sessions have the new
+/// archive_command: `wanted`, or any that is not broken where it is empty.
 pub(crate) async fn reload(cx: &mut Context<'_>, client: &Client, wanted: &str) -> StepResult {
     client.batch_execute("SELECT pg_reload_conf()").await?;
     cx.until("the server to take up its archive_command", async |seen| {

@@ -1,4 +1,5 @@
-//! What a server or its host has to be for an incident, and what ends and starts it: shared by the steps that do so.
+//! What a server or its host has to be for an incident, and what ends and starts it: shared by the
+//! steps that do so.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ impl Node {
 }
 
 impl World {
-    /// Takes a node's host and disk away; what its server had logged is kept as the drill's evidence.
+    /// Takes a node's host and disk away; what its server had logged is kept as the drill's
+    /// evidence.
     pub(crate) async fn lose(&self, node: &Arc<Node>) -> StepResult {
         let log = node.log_from(0).await?;
         self.outputs().lost_logs.entry(node.name().into()).or_default().push_str(&log);

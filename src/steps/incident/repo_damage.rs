@@ -1,4 +1,5 @@
-//! What the incidents share that happen to a repo: which segment, whose mark, and what the scenario says of it.
+//! What the incidents share that happen to a repo: which segment, whose mark, and what the scenario
+//! says of it.
 
 use crate::harness::{Context, Finding, NodeId, RepoId, Scope, StepResult};
 use crate::pg::{Segment, TimelineId};
@@ -12,15 +13,16 @@ pub(crate) fn resolve_wal(scope: &mut Scope<'_>, which: &Spanned<WhichWal>) {
     }
 }
 
-/// The nodes whose marks tell when something happened to a repo: those that archive to it, or to what it is a copy of.
+/// The nodes whose marks tell when something happened to a repo: those that archive to it, or to
+/// what it is a copy of.
 pub(crate) fn archivers(scope: &Scope<'_>, repo: &RepoId) -> Vec<NodeId> {
     let original = scope.repo_info(repo).and_then(|info| info.copy_of.as_ref()).unwrap_or(repo);
     let archives = |to: &Option<RepoId>| to.as_ref().is_some_and(|to| to == repo || to == original);
     scope.nodes.iter().filter(|(_, info)| archives(&info.archive_to)).map(|(name, _)| name.clone()).collect()
 }
 
-/// Runs the deed of an incident that happens to a repo. With an id it is a mark by the clock of the first of `archivers` that is
-/// a primary and answers; where there is none, it is no mark.
+/// Runs the deed of an incident that happens to a repo. With an id it is a mark by the clock of the
+/// first of `archivers` that is a primary and answers; where there is none, it is no mark.
 pub(crate) async fn marked_by(
     cx: &mut Context<'_>,
     archivers: &[NodeId],
@@ -51,8 +53,8 @@ pub(crate) fn find_segment(
         WhichWal::Segment(name) => Some(name.clone()),
         WhichWal::Mark(id) => {
             let mark = cx.world.mark(id.as_str())?;
-            // A backup brings the WAL up to its end along; of anything else the beginning decides, without which its end is no
-            // use.
+            // A backup brings the WAL up to its end along; of anything else the beginning decides,
+            // without which its end is no use.
             let of_backup = cx.world.outputs().backups.contains_key(id.as_str());
             let moment = if of_backup { mark.after } else { mark.before };
             let named = |size| Segment::at(moment.lsn, TimelineId(moment.timeline.0), size).to_string();

@@ -38,7 +38,8 @@ impl StepKind for AllSpec {
     }
 }
 
-/// The lines are steps of their own in the plan, and the executor runs them: there is nothing left to do here.
+/// The lines are steps of their own in the plan, and the executor runs them: there is nothing left
+/// to do here.
 #[async_trait(?Send)]
 impl Step for All {
     fn title(&self) -> String {

@@ -299,7 +299,8 @@ async fn check_database(node: &Node, database: &str, patience: u128) -> Result<C
     }
 }
 
-/// The primary that a server is fed by: itself, where it is one. None where no server of the drill knows it as a standby.
+/// The primary that a server is fed by: itself, where it is one. None where no server of the drill
+/// knows it as a standby.
 async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Node>>, Box<Finding>> {
     let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
     let mut at = node.clone();

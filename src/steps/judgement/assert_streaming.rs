@@ -146,8 +146,8 @@ impl Step for AssertStreaming {
 }
 
 impl AssertStreaming {
-    /// Waits until a standby that is late on purpose has received what its primary's WAL ends with now: it would apply it only when
-    /// its delay is over.
+    /// Waits until a standby that is late on purpose has received what its primary's WAL ends with
+    /// now: it would apply it only when its delay is over.
     async fn received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
         let end = primary.wal_end().await?;
         let what = format!("`{}` to receive the WAL up to {end}", self.standby);

@@ -28,7 +28,8 @@ use crate::traffic::check;
 /// transactions that are
 ///
 /// - *lost*: acknowledged, looked for, and not there;
-/// - *partial*: of several rows or tables one has it and another does not, acknowledged or in doubt;
+/// - *partial*: of several rows or tables one has it and another does not, acknowledged or in
+///   doubt;
 /// - *duplicated*: there more than once;
 /// - *rejected but present*: the server had refused them;
 /// - *unexpected*: rows numbered as those of these users, who never wrote them there.
@@ -150,8 +151,9 @@ fn lost_work_ms(world: &World, verdict: &Verdict) -> u64 {
     u64::try_from(lost_work(world, verdict).as_millis()).unwrap_or(0)
 }
 
-/// Looks once more for users' transactions, where the last assertion that looked for all of them did, if any were acknowledged since:
-/// for a budget of loss, which is about all of them. False if the rows cannot be read.
+/// Looks once more for users' transactions, where the last assertion that looked for all of them
+/// did, if any were acknowledged since: for a budget of loss, which is about all of them. False if
+/// the rows cannot be read.
 pub async fn look_again(world: &World, users: &Users) -> bool {
     let Some(last) = users.measured() else { return true };
     let ledger = users.pool.ledger();

@@ -20,12 +20,15 @@ struct BadPage {
     said: String,
 }
 
-/// Reads the files of all relations of all databases from the disk, past the server's buffers, and gives what is damaged.
+/// Reads the files of all relations of all databases from the disk, past the server's buffers, and
+/// gives what is damaged.
 ///
-/// It is a base backup that is thrown away: nothing else looks at the checksums of a server that runs. A server that writes
-/// meanwhile is no trouble to it: what was written since it began is covered by the WAL, and left out.
+/// It is a base backup that is thrown away: nothing else looks at the checksums of a server that
+/// runs. A server that writes meanwhile is no trouble to it: what was written since it began is
+/// covered by the WAL, and left out.
 pub(crate) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<Damage>, Box<Finding>> {
-    /// So often a checkpoint may take away the WAL that was written meanwhile, and that a base backup ends with.
+    /// So often a checkpoint may take away the WAL that was written meanwhile, and that a base
+    /// backup ends with.
     const TRIES: usize = 3;
     // From 15 on the server can throw it away itself.
     let script = match node.version().major {
@@ -67,7 +70,8 @@ pub(crate) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<
 }
 
 impl BadPage {
-    /// Reads what pg_basebackup says (`verify_page_checksum` in PostgreSQL's basebackup.c): five pages of a file at most.
+    /// Reads what pg_basebackup says (`verify_page_checksum` in PostgreSQL's basebackup.c): five
+    /// pages of a file at most.
     fn read(said: &str) -> Vec<Self> {
         static PAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(r#"(checksum verification failed in file "(?:\./)?([^"]+)", block (\d+): .*)"#).ok()

@@ -1,4 +1,5 @@
-//! What is told of transactions that are not as they should be: which, when, and where they lie, seen from marks and from a recovery.
+//! What is told of transactions that are not as they should be: which, when, and where they lie,
+//! seen from marks and from a recovery.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,8 +47,8 @@ impl Origin {
     }
 }
 
-/// Adds the first and the last of a sample, with their places against marks and the recovery target. `whose` says which
-/// sort they are, where that is not clear.
+/// Adds the first and the last of a sample, with their places against marks and the recovery
+/// target. `whose` says which sort they are, where that is not clear.
 pub fn tell(
     cx: &Context<'_>,
     origin: Option<&Origin>,
@@ -101,8 +102,8 @@ pub fn tell_unexpected(finding: Box<Finding>, whose: &str, rows: &[UnexpectedRow
     }
 }
 
-/// How much acknowledged work is lost, as a time: from the first acknowledgement that is lost to the incident after it, or to the
-/// last one that is lost, whichever is later.
+/// How much acknowledged work is lost, as a time: from the first acknowledgement that is lost to
+/// the incident after it, or to the last one that is lost, whichever is later.
 pub fn lost_work(world: &World, verdict: &Verdict) -> SignedDuration {
     let Some((first, last)) = verdict.lost_between else { return SignedDuration::ZERO };
     let state = world.outputs();
