@@ -11,6 +11,7 @@ mod marks;
 mod node_spec;
 mod outputs;
 mod scope;
+mod scope_lookups;
 mod sequence_floor;
 mod step;
 mod users;

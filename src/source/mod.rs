@@ -4,22 +4,25 @@
 mod ordered;
 mod place;
 mod plain;
+mod quantities;
 mod reference;
 mod scalars;
 mod several;
 mod spanned;
 mod suggest;
 mod timeline;
+mod version_req;
 
 pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
+pub use quantities::{Duration, Size, Time};
 pub use reference::{NodeName, RefersTo, RepoName, StepName};
 pub use scalars::{
-    CONNECTION_STRING, ConnectionString, Duration, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Size, Sql,
-    Time, VALUE, VersionReq, WhichWal,
+    CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE, WhichWal,
 };
 pub use several::{SEVERAL, Several};
 pub use spanned::{Name, SPANNED, Spanned, WORD};
 pub use suggest::{choices, did_you_mean};
 pub use timeline::Timeline;
+pub use version_req::VersionReq;
