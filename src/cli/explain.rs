@@ -8,7 +8,7 @@ use super::stop::{Result, Stop};
 use crate::harness::{Kind, manual, summary};
 use crate::journal::ExitCode;
 use crate::scenario::{NOT_BUILT, today};
-use crate::source::{WORD, did_you_mean};
+use crate::source::did_you_mean;
 use crate::steps::{self, KINDS};
 
 /// The widest that a page gets, in columns, however wide the terminal is.
@@ -108,35 +108,14 @@ fn hanging(line: &str) -> usize {
 }
 
 fn page(kind: &Kind) -> String {
+    let schema = (kind.schema)(&mut SchemaGenerator::default()).to_value();
     let mut text = format!("{}\n\n{}\n", kind.name, manual(kind));
-    let schema = (kind.schema)(&mut SchemaGenerator::default());
-    let Some(fields) = schema.get("properties").and_then(|properties| properties.as_object()) else { return text };
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(|list| list.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str())
-        .collect();
-    let rows: Vec<(String, String)> = fields
-        .iter()
-        .filter(|(name, _)| *name != WORD)
-        .map(|(name, field)| {
-            let name = if required.contains(&name.as_str()) { name.clone() } else { format!("{name}?") };
-            let about = field.get("description").and_then(|text| text.as_str()).unwrap_or_default();
-            (name, about.split("\n\n").next().unwrap_or_default().replace('\n', " "))
-        })
-        .collect();
-    if rows.is_empty() {
-        return text;
+    let fields = explain_key::fields("Fields", &schema, |field| field["description"].as_str().unwrap_or_default());
+    if !fields.is_empty() {
+        text.push_str(&fields);
+        let seconds = humantime::format_duration(kind.deadline);
+        text.push_str(&format!("\nDeadline unless `within` gives one: {seconds}\n"));
     }
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    text.push_str("\nFields (? may be left out):\n");
-    for (name, about) in rows {
-        text.push_str(&format!("  {name:width$}  {about}\n"));
-    }
-    let seconds = humantime::format_duration(kind.deadline);
-    text.push_str(&format!("\nDeadline unless `within` gives one: {seconds}\n"));
     text
 }
 

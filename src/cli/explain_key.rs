@@ -75,25 +75,30 @@ impl<'s> Key<'s> {
     }
 
     fn page(self, path: &str) -> String {
-        let mut text = format!("{path}\n\n{}\n", self.about());
-        let Some(fields) = self.fields() else { return text };
-        let required = fields.value["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let required: Vec<&str> = required.collect();
-        let keys = fields.value["properties"].as_object().into_iter().flatten().filter(|(key, _)| *key != WORD);
-        let rows: Vec<(String, String)> = keys
-            .map(|(key, value)| {
-                let name = if required.contains(&key.as_str()) { key.clone() } else { format!("{key}?") };
-                (name, self.at(value).about().split("\n\n").next().unwrap_or_default().replace('\n', " "))
-            })
-            .collect();
-        text.push_str("\nKeys (? may be left out):\n");
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        for (name, about) in rows {
-            text.push_str(format!("  {name:width$}  {about}").trim_end());
-            text.push('\n');
-        }
-        text
+        let own = |key: Key<'s>| fields("Keys", key.value, |value| key.at(value).about());
+        let fields = self.fields().map(own).unwrap_or_default();
+        format!("{path}\n\n{}\n{fields}", self.about())
     }
+}
+
+/// The keys of a schema in a line each, under a heading; empty if it has none. `about` says what
+/// one is for.
+pub fn fields<'s>(heading: &str, schema: &'s Value, about: impl Fn(&'s Value) -> &'s str) -> String {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let keys = schema["properties"].as_object().into_iter().flatten().filter(|(key, _)| *key != WORD);
+    let rows: Vec<(String, String)> = keys
+        .map(|(key, value)| {
+            let name = if required.contains(&key.as_str()) { key.clone() } else { format!("{key}?") };
+            (name, about(value).split("\n\n").next().unwrap_or_default().replace('\n', " "))
+        })
+        .collect();
+    let Some(width) = rows.iter().map(|(name, _)| name.len()).max() else { return String::new() };
+    let mut text = format!("\n{heading} (? may be left out):\n");
+    for (name, about) in rows {
+        text.push_str(format!("  {name:width$}  {about}").trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
+use super::files;
+use super::shipped::{self, Shipped};
 use super::stop::{Result, Stop};
-use super::{files, shipped};
 use crate::journal::ExitCode;
 
 /// A small scenario that passes as it is.
@@ -23,11 +24,12 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
     }
     let dir = if name == stem && Path::new("scenarios").is_dir() { PathBuf::from("scenarios") } else { PathBuf::new() };
     let path = dir.join(format!("{name}.yaml"));
-    let body = match &args.from {
+    let from = args.from.as_deref().map(origin).transpose()?;
+    let body = match &from {
         None => TEMPLATE.replace("NAME", &stem),
-        Some(from) => renamed(&origin(from)?, &stem),
+        Some(Origin::Here(text)) => renamed(text, &stem),
+        Some(Origin::Shipped(shipped)) => renamed(shipped.text, &stem),
     };
-    let ships = args.from.as_deref().and_then(shipped::find).filter(|shipped| body_is_of(&body, shipped.text, &stem));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trouble = |e: std::io::Error| Stop::usage(format!("cannot write {}: {e}", path.display()));
     std::fs::create_dir_all(parent).map_err(trouble)?;
@@ -42,17 +44,21 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
     let schema = serde_json::to_string(&crate::scenario::schema()).unwrap_or_default();
     std::fs::write(parent.join(SCHEMA), schema).map_err(trouble)?;
     println!("wrote {}", path.display());
-    for (name, text) in ships.into_iter().flat_map(|shipped| shipped.files()) {
-        load_file(parent, name, text)?;
+    if let Some(Origin::Shipped(shipped)) = from {
+        for (name, text) in shipped.files() {
+            load_file(parent, name, text)?;
+        }
     }
     println!("run it: drillyard run {}", path.display());
     Ok(ExitCode::Passed)
 }
 
-/// Whether a text is that of a shipped drill under another name: a drill here of the same name
-/// comes first.
-fn body_is_of(body: &str, text: &str, name: &str) -> bool {
-    body == renamed(text, name)
+/// What a drill starts from.
+enum Origin {
+    /// The text of a drill that is here.
+    Here(String),
+    /// A drill that ships.
+    Shipped(Shipped),
 }
 
 /// Writes a file that a shipped drill loads beside the scenario, if it is not found from there.
@@ -69,22 +75,21 @@ fn load_file(parent: &Path, name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The text of a drill, by its file or its name here, or by its name among those that ship.
-fn origin(from: &str) -> Result<String> {
+/// A drill, by its file or its name here, or by its name among those that ship.
+fn origin(from: &str) -> Result<Origin> {
     let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == from);
     let path = match Path::new(from) {
         path if path.is_file() => Some(path.to_owned()),
         _ => files::find(&[]).unwrap_or_default().into_iter().find(named),
     };
-    match path {
-        Some(path) => {
-            std::fs::read_to_string(&path).map_err(|e| Stop::usage(format!("cannot read {}: {e}", path.display())))
-        }
-        None => shipped::find(from).map(|shipped| shipped.text.to_owned()).ok_or_else(|| {
-            Stop::usage(format!("there is no drill `{from}`"))
-                .help("`drillyard list` shows those that are here, `drillyard list --shipped` those that ship")
-        }),
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(&path);
+        return text.map(Origin::Here).map_err(|e| Stop::usage(format!("cannot read {}: {e}", path.display())));
     }
+    shipped::find(from).map(Origin::Shipped).ok_or_else(|| {
+        Stop::usage(format!("there is no drill `{from}`"))
+            .help("`drillyard list` shows those that are here, `drillyard list --shipped` those that ship")
+    })
 }
 
 /// The text with another name, and without the origin's schema line.

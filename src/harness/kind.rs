@@ -89,7 +89,7 @@ pub struct Kind {
     pub mark: MarkKind,
     /// What it leaves under its `id`.
     pub output: Option<Output>,
-    /// Which field names the node that it makes, for steps of which another field is wrong.
+    /// Which field names the node that it makes.
     pub makes: Option<Makes>,
     /// What users without a rate do meanwhile.
     pub users: UserPace,

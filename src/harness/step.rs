@@ -8,7 +8,6 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::{Context, Effects, Kind, Makes, MarkKind, Output, Recovers, Role, Scope, Shift, StepResult, UserPace};
-use crate::source::{Name, Spanned};
 
 /// What a step's fields become. `None` if something is wrong with them: the scope has been told
 /// what.
@@ -56,17 +55,13 @@ pub trait StepKind: DeserializeOwned + JsonSchema + Send + Sync + std::fmt::Debu
     const MARK: MarkKind = MarkKind::None;
     /// What it leaves under its `id`.
     const OUTPUT: Option<Output> = None;
-    /// Which field names the node that it makes.
+    /// Which field names the node that it makes: known before any name is looked up, and if another
+    /// field is wrong.
     const MAKES: Option<Makes> = None;
     /// What users without a rate do meanwhile.
     const USERS: UserPace = UserPace::HeldBack;
     /// Whether it is a part of the recovery.
     const RECOVERS: Recovers = Recovers::Never;
-
-    /// The node that it makes, if it makes one: known before any name is looked up.
-    fn makes(&self) -> Option<&Spanned<Name>> {
-        None
-    }
 
     /// Looks up every name, and checks what can be checked without a server.
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Self::Step>;
@@ -74,18 +69,11 @@ pub trait StepKind: DeserializeOwned + JsonSchema + Send + Sync + std::fmt::Debu
 
 /// The fields of a step of any kind.
 pub trait Spec: Send + Sync + std::fmt::Debug {
-    /// The node that it makes, if it makes one.
-    fn makes(&self) -> Option<&Spanned<Name>>;
-
     /// Looks up every name, and checks what can be checked without a server.
     fn resolve(self: Box<Self>, scope: &mut Scope<'_>) -> Resolved<Box<dyn Step>>;
 }
 
 impl<T: StepKind> Spec for T {
-    fn makes(&self) -> Option<&Spanned<Name>> {
-        StepKind::makes(self)
-    }
-
     fn resolve(self: Box<Self>, scope: &mut Scope<'_>) -> Resolved<Box<dyn Step>> {
         let step = StepKind::resolve(*self, scope)?;
         Some(Box::new(step))

@@ -67,7 +67,7 @@ fn damages(step: &PlannedStep, steps: &[PlannedStep], nodes: &BTreeMap<NodeId, N
 fn taken_away(step: &PlannedStep, steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Option<Break> {
     // What is expected to find losses finds one more, and a line of an `all` that is to fail too.
     let fails = |step: &PlannedStep| step.fails.is_some();
-    if fails(step) || step.group.and_then(|group| steps.get(group)).is_some_and(fails) {
+    if fails(step) || step.head.group.and_then(|group| steps.get(group)).is_some_and(fails) {
         return None;
     }
     match step.effects.checks.as_ref()? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{IdInfo, Kind, Maker, NodeId, NodeInfo, Recovers, Scope, Spec, StepId};
 use crate::journal::StepHead;
 use crate::scenario::{Body, StepLine, Undecoded};
-use crate::source::{RefersTo, Regex, Source, Span, Spanned, VersionReq};
+use crate::source::{Name, RefersTo, Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::AllSpec;
 
 /// A step in its place, its names not looked up yet.
@@ -14,12 +14,12 @@ pub(super) struct Line {
     pub(super) id: Option<StepId>,
     pub(super) kind: &'static Kind,
     pub(super) spec: Box<dyn Spec>,
+    pub(super) makes: Option<Spanned<Name>>,
     pub(super) action: Span,
     pub(super) id_span: Option<Span>,
     pub(super) deadline: Duration,
     pub(super) fails: Option<Spanned<Regex>>,
     pub(super) when: Option<VersionReq>,
-    pub(super) group: Option<usize>,
     pub(super) finally: bool,
 }
 
@@ -35,7 +35,7 @@ impl Lines {
     pub(super) fn add(&mut self, lines: Vec<StepLine>, finally: bool, group: Option<usize>, source: &Source) {
         for line in lines {
             let item = match line {
-                StepLine::Step(item) => item,
+                StepLine::Step(item) => *item,
                 StepLine::Undecoded(rest) => {
                     self.undecoded.push(rest);
                     continue;
@@ -59,12 +59,12 @@ impl Lines {
                 id: item.common.id.as_ref().map(|id| StepId::from(&id.value)),
                 kind: item.kind,
                 spec,
+                makes: item.makes,
                 action: item.action,
                 id_span: item.common.id.as_ref().map(|id| id.span),
                 deadline: item.common.within.map_or(item.kind.deadline, |within| within.value.0),
                 fails: item.common.expect.map(|expect| expect.value.fails),
                 when: item.common.when.map(|when| when.postgres),
-                group,
                 finally,
             });
             self.add(lines, finally, Some(index), source);
@@ -89,7 +89,7 @@ impl Lines {
                     }
                 }
             }
-            if let Some(node) = line.spec.makes()
+            if let Some(node) = &line.makes
                 && !scope.nodes.contains_key(node.as_str())
             {
                 let id = NodeId::from(&node.value);

@@ -84,8 +84,6 @@ pub struct PlannedStep {
     pub fails: Option<Spanned<Regex>>,
     /// The versions that it is for.
     pub when: Option<VersionReq>,
-    /// For the lines of an `all`: the index of the `all`.
-    pub group: Option<usize>,
     /// Whether it stands in `finally`.
     pub finally: bool,
     /// What it refers to.

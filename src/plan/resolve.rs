@@ -76,7 +76,7 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     scope.index = head.index;
     scope.id.clone_from(&line.id);
     scope.action = line.action;
-    let makes = line.spec.makes().map(|node| NodeId::from(&node.value));
+    let makes = line.makes.as_ref().map(|node| NodeId::from(&node.value));
     let step = line.spec.resolve(scope);
     let refers = std::mem::take(&mut scope.refers);
     if let Some(fails) = line.fails.as_ref().filter(|fails| fails.value.is_vacuous()) {
@@ -98,7 +98,6 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
         deadline: line.deadline,
         fails: line.fails,
         when: line.when,
-        group: line.group,
         finally: line.finally,
         refers,
     })

@@ -34,7 +34,7 @@ impl Block<'_> {
     pub fn lines(&self) -> impl Iterator<Item = &PlannedStep> {
         let all = &self.work.plan.steps;
         let of = |group: usize| self.steps.iter().any(|step| step.head.index == group);
-        all.iter().filter(move |step| of(step.head.index) || step.group.is_some_and(of))
+        all.iter().filter(move |step| of(step.head.index) || step.head.group.is_some_and(of))
     }
 
     /// What everything random begins with.

@@ -178,7 +178,8 @@ impl AtWork<'_> {
 
     /// Runs the steps; a problem is one of somebody who tried the judgements before they were made.
     async fn run_steps(&self, world: &World, tally: &mut Tally) -> Option<Problem> {
-        let steps: Vec<_> = self.work.plan.steps.iter().filter(|step| !step.finally && step.group.is_none()).collect();
+        let steps: Vec<_> =
+            self.work.plan.steps.iter().filter(|step| !step.finally && step.head.group.is_none()).collect();
         let mut judging = false;
         for (at, step) in steps.iter().enumerate() {
             let begins = step.is_check() && !judging;
@@ -213,7 +214,7 @@ impl AtWork<'_> {
         const INTERRUPTED: Duration = Duration::from_secs(2);
         let patience = if self.work.env.cancel.is_cancelled() { INTERRUPTED } else { PATIENCE };
         let deadline = Instant::now() + patience;
-        for step in self.work.plan.steps.iter().filter(|step| step.finally && step.group.is_none()) {
+        for step in self.work.plan.steps.iter().filter(|step| step.finally && step.head.group.is_none()) {
             StepRun { work: &self.work, world, step, deadline, lenient: false }.run(tally).await;
         }
     }

@@ -141,7 +141,7 @@ impl StepRun<'_> {
     /// Every line of an `all` is run and told.
     async fn run_lines(&self, tally: &mut Tally) -> End {
         let steps = &self.work.plan.steps;
-        for line in steps.iter().filter(|line| line.group == Some(self.step.head.index)) {
+        for line in steps.iter().filter(|line| line.head.group == Some(self.step.head.index)) {
             if self.work.env.cancel.is_cancelled() {
                 break;
             }

@@ -76,7 +76,7 @@ pub struct Names<T> {
 #[derive(Debug)]
 pub enum StepLine {
     /// A step.
-    Step(StepItem),
+    Step(Box<StepItem>),
     /// What is left of one that could not be decoded.
     Undecoded(Undecoded),
 }
@@ -103,6 +103,8 @@ pub struct StepItem {
     pub action: Span,
     /// The common keys.
     pub common: Common,
+    /// The node that it makes.
+    pub makes: Option<Spanned<Name>>,
     /// What it does.
     pub body: Body,
 }
@@ -500,11 +502,11 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let salvaged = || item.get("id").and_then(|id| decoder.quiet().decode_entry::<Spanned<Name>>(id));
     let kind = action.and_then(|action| steps::find(action.name()));
     decoder.take_references();
-    let undecoded = |id: Option<Spanned<Name>>| {
-        let makes = kind.zip(action).and_then(|(kind, action)| makes(decoder, kind, action));
+    let makes = kind.zip(action).and_then(|(kind, action)| makes(decoder, kind, action));
+    let undecoded = |id: Option<Spanned<Name>>, makes| {
         StepLine::Undecoded(Undecoded { kind, id, makes, refers: decoder.take_references() })
     };
-    let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged()) };
+    let (Some(action), Some(kind)) = (action, kind) else { return undecoded(salvaged(), makes) };
     let body = match kind.role {
         Role::Group if place == Place::All => {
             let problem =
@@ -523,13 +525,13 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let common = match common {
         Some(common) => common,
         None => match (item.get("id"), salvaged()) {
-            (Some(_), None) => return undecoded(None),
+            (Some(_), None) => return undecoded(None, makes),
             (_, id) => Common { id, ..Common::default() },
         },
     };
     match body {
-        Some(body) => StepLine::Step(StepItem { kind, action: action.key.span, common, body }),
-        None => undecoded(common.id),
+        Some(body) => StepLine::Step(Box::new(StepItem { kind, action: action.key.span, common, makes, body })),
+        None => undecoded(common.id, makes),
     }
 }
 
@@ -537,11 +539,11 @@ fn decode_common(decoder: &Decoder<'_>, item: &Node) -> Option<Common> {
     decoder.decode_without(item, |key| !COMMON_KEYS.contains(&key))
 }
 
-/// The node that the fields of a step that could not be decoded name as one to be made.
+/// The node that the fields of a step name as one to be made, whatever else is wrong with them.
 fn makes(decoder: &Decoder<'_>, kind: &Kind, action: &Entry) -> Option<Spanned<Name>> {
     let (fields, makes) = (&action.value, kind.makes?);
     if let Some(with) = makes.with {
-        fields.get(with)?;
+        fields.get(with).filter(|entry| !entry.value.is_null())?;
     }
     fields.get(makes.field).and_then(|node| decoder.quiet().decode_entry(node))
 }

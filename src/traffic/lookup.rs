@@ -67,7 +67,7 @@ impl Lookup {
     }
 
     /// Counts an acknowledged transaction, and says whether it is to be looked for: each of the
-    /// first few, then ever fewer, and the next one after one that was not found.
+    /// first few, then ever fewer, and every one after one that was not found.
     pub(super) fn is_due(&self) -> bool {
         if self.rows.is_empty() {
             return false;
@@ -83,9 +83,13 @@ impl Lookup {
     /// Looks for a transaction, but not at the sites where it wrote no row.
     pub(super) async fn look(&self, connection: &mut Connection, id: (u64, u64), empty_sites: u8) -> LookedUp {
         let answer = self.look_in_each(connection, id, empty_sites).await;
-        if matches!(answer, Err(Unanswered::Late | Unanswered::Disconnected(_))) {
+        match &answer {
             // Users are here to work: what takes so long is tried again when twice as much is done.
-            self.next.store(2 * self.acknowledged.load(Ordering::Relaxed), Ordering::Relaxed);
+            Err(Unanswered::Late | Unanswered::Disconnected(_)) => {
+                self.next.store(2 * self.acknowledged.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            _ if self.missed.load(Ordering::Relaxed) > 0 => self.next.store(0, Ordering::Relaxed),
+            _ => {}
         }
         match answer {
             Ok(looked_up) => looked_up,
@@ -109,7 +113,6 @@ impl Lookup {
                 self.missed.store(0, Ordering::Relaxed);
                 continue;
             }
-            self.next.store(0, Ordering::Relaxed);
             if self.missed.fetch_add(1, Ordering::Relaxed) + 1 >= COINCIDENCES {
                 return Ok(LookedUp::Missing(missing(columns, id, newest(connection, columns).await?)));
             }

@@ -46,10 +46,6 @@ impl StepKind for ToySpec {
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: None });
 
-    fn makes(&self) -> Option<&Spanned<Name>> {
-        Some(&self.node)
-    }
-
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Toy> {
         Some(Toy { of: scope.own_named_node(&self.of)?, node: NodeId::from(&self.node.value) })
     }

@@ -17,12 +17,6 @@ use crate::pg::{SqlState, Xid};
 use crate::source::Spanned;
 use crate::steps::data::load_files::{Load, Unfit, gather};
 
-/// One of PostgreSQL's client programs, set up for a session of drillyard's on the node, from the
-/// node's own host.
-pub(crate) fn client_program(node: &Node, name: &str, purpose: Purpose) -> Result<Program, Box<Finding>> {
-    Ok(node.client_program(name, purpose)?)
-}
-
 /// A file of SQL that a step runs.
 pub(crate) struct FileRun<'a> {
     pub file: &'a Spanned<String>,
@@ -101,7 +95,7 @@ impl FileRun<'_> {
     }
 
     fn psql(&self, cx: &Context<'_>, node: &Node, load: &Load, token: &str) -> Result<Program, Box<Finding>> {
-        let program = client_program(node, "psql", self.purpose)?;
+        let program = node.client_program("psql", self.purpose)?;
         let options = node.session_options(self.purpose);
         // The notices are read here; a server that is left alone looks from time to time whether
         // anybody still waits.

@@ -7,7 +7,6 @@ use regex::Regex;
 use crate::data::{Damage, REINDEX};
 use crate::harness::{Context, Finding};
 use crate::node::{Node, Purpose, SqlError};
-use crate::steps::data::load::client_program;
 
 /// A file with a page whose checksum is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) async fn read_checksums(cx: &Context<'_>, node: &Node) -> Result<Vec<
     };
     let mut output = None;
     for _ in 0..TRIES {
-        let found = node.host()?.run(client_program(node, "sh", Purpose::Own)?.with_args(["-euc", script])).await?;
+        let found = node.host()?.run(node.client_program("sh", Purpose::Own)?.with_args(["-euc", script])).await?;
         let again = !found.success() && found.stderr.contains("WAL") && !found.stderr.contains("checksum");
         output = Some(found);
         if !again {

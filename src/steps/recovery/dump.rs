@@ -16,7 +16,6 @@ use crate::journal::Event;
 use crate::node::{Node, Purpose};
 use crate::pg::{TableName, quote_identifier};
 use crate::source::{Span, Spanned};
-use crate::steps::data::load::client_program;
 
 /// Dumps tables or schemas with pg_dump, under the step's id.
 ///
@@ -206,7 +205,7 @@ impl TakeDump {
         let args = args.chain(names.into_iter().flat_map(|name| [option.to_owned(), name]));
         cx.wait("pg_dump");
         // Where a lock is in its way, whoever watches the step ends it and says who holds it.
-        let output = node.host()?.run(client_program(node, "pg_dump", Purpose::Own)?.with_args(args)).await?;
+        let output = node.host()?.run(node.client_program("pg_dump", Purpose::Own)?.with_args(args)).await?;
         match output.success() {
             true => Ok(()),
             false => Err(self.explain(output.stderr.trim())),
@@ -230,7 +229,7 @@ impl TakeDump {
         let copy = format!("COPY ({}) TO STDOUT WITH (FORMAT csv, QUOTE E'\\b', DELIMITER E'\\f')", large.script());
         let text = format!("SET standard_conforming_strings = on; SET client_encoding = 'UTF8';\n{copy};\n");
         host.write(&query, text.as_bytes()).await?;
-        let psql = client_program(node, "psql", Purpose::Own)?;
+        let psql = node.client_program("psql", Purpose::Own)?;
         let output = host.run(psql.with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", &path, "-f", &query])).await?;
         if !output.success() {
             let title = "the large objects that the rows refer to could not be dumped";

@@ -69,10 +69,6 @@ impl StepKind for RebuildSpec {
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: None });
 
-    fn makes(&self) -> Option<&Spanned<Name>> {
-        Some(&self.node)
-    }
-
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rebuild> {
         let made_here = scope.nodes.get(self.node.as_str()).is_some_and(|info| info.maker == Maker::Step(scope.index));
         let node = if made_here { Some(NodeRef::written(&self.node)) } else { scope.own_named_node(&self.node) };

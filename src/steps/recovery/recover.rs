@@ -172,10 +172,6 @@ impl StepKind for RecoverSpec {
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: Some("backup") });
 
-    fn makes(&self) -> Option<&Spanned<Name>> {
-        self.backup.as_ref().map(|_| &self.node)
-    }
-
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Recover> {
         let start = match &self.backup {
             Some(backup) => self.new_server(backup, scope),

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::node::Purpose;
 use crate::source::StepName;
-use crate::steps::data::load::{client_program, plain_errors};
+use crate::steps::data::load::plain_errors;
 
 /// Imports a dump with psql, in one transaction.
 ///
@@ -70,7 +70,7 @@ impl Step for Reimport {
         let dump = cx.world.outputs().dumps.get(&self.dump.id).cloned();
         let dump = dump.ok_or_else(|| Finding::missing(format!("dump `{}` was not made", self.dump)))?;
         cx.wait("psql");
-        let psql = client_program(&node, "psql", Purpose::Own)?;
+        let psql = node.client_program("psql", Purpose::Own)?;
         let psql = psql.with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-1"]);
         let output = node.host()?.run(psql.with_args(dump.files.iter().flat_map(|file| ["-f", file]))).await?;
         if output.success() {
