@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{DrillArgs, color_of_stderr};
 use super::check;
 use super::files::Loaded;
+use super::out::as_word;
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::stop::{Result, Stop};
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Redactor};
@@ -70,7 +71,7 @@ impl Early<'_> {
                 duration_ms: 0,
                 message: Some(format!("the scenario has {}", check::count_of_errors(problems.len()))),
                 problem: None,
-                again: format!("drillyard check {file}"),
+                again: format!("drillyard check {}", as_word(&file)),
                 kept: false,
             });
         }

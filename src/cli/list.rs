@@ -1,7 +1,7 @@
 //! `drillyard list`
 
 use super::args::ListArgs;
-use super::out::print_all;
+use super::out::{as_word, print_all};
 use super::stop::Result;
 use super::{files, shipped};
 use crate::journal::{ExitCode, Redactor};
@@ -26,7 +26,8 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
             Err(problems) => {
                 invalid = true;
                 let errors = super::check::count_of_errors(problems.len());
-                text.push_str(&format!("{}\n    {errors}: drillyard check {0}\n", one.path.display()));
+                let path = one.path.to_string_lossy();
+                text.push_str(&format!("{path}\n    {errors}: drillyard check {}\n", as_word(&path)));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
 use super::files;
+use super::out::as_word;
 use super::shipped::{self, Shipped};
 use super::stop::{Result, Stop};
 use crate::journal::ExitCode;
@@ -49,7 +50,7 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
             load_file(parent, name, text)?;
         }
     }
-    println!("run it: drillyard run {}", path.display());
+    println!("run it: drillyard run {}", as_word(&path.to_string_lossy()));
     Ok(ExitCode::Passed)
 }
 

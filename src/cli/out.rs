@@ -14,6 +14,14 @@ pub fn complain(text: &str) {
     eprintln!("{text}");
 }
 
+/// A text as one word of a command that a shell is given.
+pub fn as_word(text: &str) -> String {
+    match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,".contains(c)) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The runtime for subcommands that talk to servers.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -49,11 +49,12 @@ fn sweeper(recipe: &Recipe) -> Result<Arc<dyn Sweeper>> {
     Ok(kind.sweeper_from(recipe)?)
 }
 
+/// What failed once may be done at the next look: the last one counts.
 async fn remove_with_patience(sweeper: &dyn Sweeper, run: &str) -> Result<()> {
-    sweeper.remove(run).await?;
+    let mut removed = sweeper.remove(run).await;
     for _ in 0..LOOKS {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        sweeper.remove(run).await?;
+        removed = sweeper.remove(run).await;
     }
-    Ok(())
+    Ok(removed?)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::args::DrillArgs;
 use super::choose::Chosen;
 use super::files::{self, Loaded};
+use super::out::as_word;
 use super::partition::Partition;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode, Problem};
@@ -29,7 +30,17 @@ pub struct Drills {
     /// Every plan on each of its versions.
     pub drills: Vec<Drill>,
     /// The plans that are not meant for the versions that were asked for, and why they are skipped.
-    pub skipped: Vec<(Arc<Plan>, String)>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// A plan that is not meant for the versions that were asked for.
+pub struct Skipped {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Why it is skipped.
+    pub reason: String,
+    /// The command that runs, or proves, it on the versions that it is meant for.
+    pub again: String,
 }
 
 /// Reads what was asked for.
@@ -85,10 +96,12 @@ impl Selected {
                 let majors = majors(args, plan, newest);
                 if majors.is_empty() && round == 0 {
                     let listed: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
-                    skipped.push((plan.clone(), format!("meant for PostgreSQL {}", listed.join(", "))));
+                    let reason = format!("meant for PostgreSQL {}", listed.join(", "));
+                    let again = again(args, command, plan, None, seed);
+                    skipped.push(Skipped { plan: plan.clone(), reason, again });
                 }
                 for major in majors {
-                    let again = again(args, command, plan, major, seed);
+                    let again = again(args, command, plan, Some(major), seed);
                     drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default(), trial: None });
                 }
             }
@@ -101,7 +114,7 @@ impl Drills {
     /// That there is nothing to run, although files were selected.
     pub fn none(&self) -> Stop {
         let reasons: Vec<String> =
-            self.skipped.iter().map(|(plan, reason)| format!("{}: {reason}", plan.name)).collect();
+            self.skipped.iter().map(|one| format!("{}: {}", one.plan.name, one.reason)).collect();
         let stop = Stop { problems: vec![Problem::new("no scenario was selected")], code: ExitCode::NothingSelected };
         stop.help(reasons.join("\n"))
     }
@@ -118,22 +131,21 @@ fn majors(args: &DrillArgs, plan: &Plan, newest: u32) -> Vec<u32> {
     }
 }
 
-/// The command that runs, or proves, one drill again.
-fn again(args: &DrillArgs, command: Command, plan: &Plan, major: u32, seed: u64) -> String {
-    let quoted = |text: &str| match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:{},".contains(c)) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    };
+/// The command that runs, or proves, one drill again; without a version, on those that it is meant
+/// for.
+fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, seed: u64) -> String {
     let program = match command {
         Command::Run => "drillyard run",
         Command::Prove => "drillyard prove",
     };
     let mut words = vec![program.to_owned(), format!("--seed {seed}")];
-    if !args.postgres.is_empty() || plan.postgres.len() > 1 {
+    if let Some(major) = major
+        && (!args.postgres.is_empty() || plan.postgres.len() > 1)
+    {
         words.push(format!("--postgres {major}"));
     }
     let set = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name));
-    words.extend(set.map(|(name, value)| format!("--set {}", quoted(&format!("{name}={value}")))));
-    words.push(quoted(plan.source.file()));
+    words.extend(set.map(|(name, value)| format!("--set {}", as_word(&format!("{name}={value}")))));
+    words.push(as_word(plan.source.file()));
     words.join(" ")
 }

@@ -13,12 +13,11 @@ use super::files;
 use super::out::block_on;
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::partition::Partition;
-use super::select::{self, Drills, Selected};
+use super::select::{self, Drills, Selected, Skipped};
 use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
-use crate::plan::Plan;
 use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
 
 /// How many past runs' records are kept.
@@ -150,8 +149,8 @@ async fn in_directory<J: Job>(
     for message in outputs.warning.into_iter().chain(empty_part) {
         journal.write(Event::Warned { drill: None, message });
     }
-    for (drill, (plan, reason)) in drills.skipped.iter().enumerate() {
-        skip(&journal, drill, plan, reason, args.seed);
+    for (drill, skipped) in drills.skipped.iter().enumerate() {
+        skip(&journal, drill, skipped, args.seed);
     }
     let sweeping = tokio::spawn(sweep_earlier(chosen.backend.clone()));
     let env = Env {
@@ -181,7 +180,8 @@ fn with_untested(chosen: &Chosen, drills: &Drills) -> String {
 }
 
 /// Tells of a drill that is not meant for the versions that were asked for.
-fn skip(journal: &Journal, drill: usize, plan: &Plan, reason: &str, seed: u64) {
+fn skip(journal: &Journal, drill: usize, skipped: &Skipped, seed: u64) {
+    let Skipped { plan, reason, again } = skipped;
     journal.write(Event::DrillStarted {
         drill,
         name: plan.name.clone(),
@@ -196,9 +196,9 @@ fn skip(journal: &Journal, drill: usize, plan: &Plan, reason: &str, seed: u64) {
         drill,
         outcome: Outcome::Skipped,
         duration_ms: 0,
-        message: Some(reason.to_owned()),
+        message: Some(reason.clone()),
         problem: None,
-        again: format!("drillyard run {}", plan.source.file()),
+        again: again.clone(),
         kept: false,
     });
 }

@@ -82,8 +82,11 @@ impl Format {
             Made::Lines(lines) => {
                 let failures = WriteFailures::default();
                 let mut listener = lines(out, "-".into(), failures.clone());
-                entries.iter().for_each(|entry| listener.hear(entry));
-                failures.list().pop().map_or(Ok(()), |failure| Err(io::Error::other(failure)))
+                // Nothing more is written to what has once taken no more.
+                entries.iter().try_for_each(|entry| {
+                    listener.hear(entry);
+                    failures.first()
+                })
             }
         }
     }

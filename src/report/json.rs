@@ -14,7 +14,7 @@ use crate::journal::{BreakHead, BreakVerdict, Budget, Command, Facts, Outcome, P
 use super::collect::RunRecord;
 use super::drill::{DrillRecord, StepRecord};
 use super::format::{Format, Made};
-use super::proof::{ProofRecord, passed_over};
+use super::proof::{ProofRecord, missed};
 use super::trouble::is_bad;
 
 pub(super) const FORMAT: Format = Format {
@@ -226,7 +226,7 @@ fn broken<'a>(head: &'a BreakHead, verdict: &'a BreakVerdict) -> Break<'a> {
     };
     let message = match verdict {
         BreakVerdict::Noticed(sign) => sign.said.clone(),
-        BreakVerdict::Missed { passed } => format!("{}; {}", passed_over(passed), head.remedy),
+        BreakVerdict::Missed { passed } => missed(head, passed),
         BreakVerdict::Ignored { because: text } | BreakVerdict::Errored { why: text } => text.clone(),
     };
     let (by, place) = (sign.map(|sign| sign.by.as_str()), sign.map(|sign| sign.place.as_str()));

@@ -111,10 +111,17 @@ pub(super) fn explained(head: &BreakHead, verdict: &BreakVerdict) -> String {
             let place = if sign.place.is_empty() { String::new() } else { format!(" ({})", sign.place) };
             format!("by {}{place}: {}", sign.by, sign.said)
         }
-        BreakVerdict::Missed { passed } if head.remedy.is_empty() => passed_over(passed),
-        BreakVerdict::Missed { passed } => format!("{}; {}", passed_over(passed), head.remedy),
+        BreakVerdict::Missed { passed } => missed(head, passed),
         BreakVerdict::Ignored { because } => because.clone(),
         BreakVerdict::Errored { why } => format!("could not be checked: {why}"),
+    }
+}
+
+/// What passed over a break, and what would not, where that is known.
+pub(super) fn missed(head: &BreakHead, passed: &[String]) -> String {
+    match head.remedy.as_str() {
+        "" => passed_over(passed),
+        remedy => format!("{}; {remedy}", passed_over(passed)),
     }
 }
 

@@ -54,6 +54,32 @@ fn reports_agree_and_show_drills_that_were_not_begun() {
     let run = report["run"].as_str().expect("a run");
     let shown = runner.output(["runs", "show", run]);
     assert!(said(&shown).contains("FAIL") && said(&shown).contains("servers' logs"), "{}", said(&shown));
+    // A reader that has seen enough is no failure, whichever format it reads.
+    for format in ["events", "junit"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = runner.drillyard(["runs", "show", run, "--format", format]);
+        let shown = command.stdout(writer).output().expect("drillyard runs");
+        assert_eq!((shown.status.code(), said(&shown).as_str()), (Some(0), ""), "{format}");
+    }
+}
+
+#[test]
+fn a_skipped_drill_says_how_it_is_run_where_it_is_meant_to() {
+    let runner = CliRunner::new();
+    let folder = runner.path().join("two drills");
+    std::fs::create_dir(&folder).expect("a directory");
+    let newer = QUICK.replace("name: quick", "name: newer\npostgres: [17]\nparams: { size: 10 }");
+    std::fs::write(folder.join("newer.yaml"), newer.replace("rows: 10", "rows: ${size}")).expect("a scenario");
+    std::fs::write(folder.join("quick.yaml"), QUICK).expect("a scenario");
+    let mut command = runner.drillyard(["run", "--backend", "local", "--postgres", "15", "--set", "size=20"]);
+    let output = command.arg(&folder).arg("--report-json").arg(runner.path().join("report.json")).output();
+    let output = output.expect("drillyard runs");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report = runner.report();
+    let again = format!("drillyard run --seed 1 --set size=20 '{}/newer.yaml'", folder.display());
+    let newer = report["drills"].as_array().expect("drills").iter().find(|drill| drill["name"] == "newer");
+    assert_eq!(newer.expect("a drill")["again"], again.as_str(), "{report}");
 }
 
 #[test]
