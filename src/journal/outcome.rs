@@ -28,6 +28,29 @@ impl Outcome {
             Outcome::Skipped => "skipped",
         }
     }
+
+    /// Whether it asks for someone's attention.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Outcome::Failed | Outcome::Errored)
+    }
+
+    /// What several come to: errored before failed before passed. Skipped ones count for nothing.
+    pub fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+        outcomes.into_iter().fold(Outcome::Passed, |worst, outcome| match (worst, outcome) {
+            (Outcome::Errored, _) | (_, Outcome::Errored) => Outcome::Errored,
+            (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
+            _ => Outcome::Passed,
+        })
+    }
+
+    /// What was said of a whole, unless that is better than one of its parts.
+    pub fn or_worse(self, parts: impl IntoIterator<Item = Outcome>) -> Outcome {
+        if self.is_bad() {
+            return self;
+        }
+        let worst = Outcome::worst(parts);
+        if worst.is_bad() { worst } else { self }
+    }
 }
 
 impl fmt::Display for Outcome {

@@ -108,11 +108,7 @@ impl Proofs<'_> {
             outcomes.push(verdict.outcome());
             self.tell(number, &breaks[at], verdict);
         }
-        match () {
-            () if outcomes.contains(&Outcome::Errored) => Outcome::Errored,
-            () if outcomes.contains(&Outcome::Failed) => Outcome::Failed,
-            () => Outcome::Passed,
-        }
+        Outcome::worst(outcomes)
     }
 
     /// Runs drills, notes what they leave, and says how the first one came out.

@@ -48,8 +48,7 @@ pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> BreakVerdict {
         {
             passed.push(format!("{} ({})", step.head.name, place(plan, step.head.line)));
         }
-        let Some(step) = plan.steps.get(*index).filter(|_| matches!(outcome, Outcome::Failed | Outcome::Errored))
-        else {
+        let Some(step) = plan.steps.get(*index).filter(|_| outcome.is_bad()) else {
             continue;
         };
         // The line of an `all` has spoken before.

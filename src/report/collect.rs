@@ -130,14 +130,8 @@ impl RunRecord {
     /// How the run came out: as it said at its end, unless that is better than one of its drills. A
     /// run that never ended is errored.
     pub fn outcome(&self) -> Outcome {
-        let counts = self.counts();
-        match self.finished {
-            None => Outcome::Errored,
-            Some((said @ (Outcome::Failed | Outcome::Errored), ..)) => said,
-            Some(_) if counts.errored > 0 => Outcome::Errored,
-            Some(_) if counts.failed > 0 => Outcome::Failed,
-            Some((said, ..)) => said,
-        }
+        let drills = self.drills.values().map(DrillRecord::outcome);
+        self.finished.map_or(Outcome::Errored, |(said, ..)| said.or_worse(drills))
     }
 
     /// The code that the process ends with; `None` while the run has not ended.
@@ -173,7 +167,7 @@ impl RunRecord {
     /// How many drills did not pass unbroken, so that nothing is proved of them.
     pub fn not_proved(&self) -> usize {
         let proved = self.drills.values().filter(|drill| drill.proof.is_some());
-        proved.filter(|drill| matches!(drill.unbroken(), Outcome::Failed | Outcome::Errored)).count()
+        proved.filter(|drill| drill.unbroken().is_bad()).count()
     }
 
     /// The drill that has ended with this event. One that is proved ends with its proof.

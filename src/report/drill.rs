@@ -137,17 +137,9 @@ impl DrillRecord {
     /// How the drill itself came out: as it said at its end, unless that is better than a step or a
     /// budget of it. A drill that never ended is errored.
     pub fn unbroken(&self) -> Outcome {
-        let parts = || {
-            let steps = self.steps.iter().map(|step| self.step_outcome(step));
-            steps.chain(self.budgets.iter().map(|(budget, _)| budget.outcome))
-        };
-        match self.end.as_ref().map(|end| end.outcome) {
-            None => Outcome::Errored,
-            Some(said @ (Outcome::Failed | Outcome::Errored)) => said,
-            Some(_) if parts().any(|outcome| outcome == Outcome::Errored) => Outcome::Errored,
-            Some(_) if parts().any(|outcome| outcome == Outcome::Failed) => Outcome::Failed,
-            Some(said) => said,
-        }
+        let steps = self.steps.iter().map(|step| self.step_outcome(step));
+        let parts = steps.chain(self.budgets.iter().map(|(budget, _)| budget.outcome));
+        self.end.as_ref().map_or(Outcome::Errored, |end| end.outcome.or_worse(parts))
     }
 
     /// How a step of it came out: one that began and did not end is errored, one that never began

@@ -12,7 +12,6 @@ use super::failures::WriteFailures;
 use super::markdown::markdown;
 use super::snippet;
 use super::text::{one_line, visible};
-use super::trouble::is_bad;
 
 /// What GitHub takes of a step's summary is 1 MiB; with more, it shows nothing at all.
 const LARGEST_SUMMARY: usize = 1_000_000;
@@ -49,7 +48,7 @@ impl Github {
             self.print(&format!("::error title=drillyard::{}\n", data(&message)));
         }
         let outcome = self.record.outcome();
-        if is_bad(outcome) && !self.record.drills.values().any(|drill| is_bad(drill.outcome())) {
+        if outcome.is_bad() && !self.record.drills.values().any(|drill| drill.outcome().is_bad()) {
             let code = self.record.exit_code().map(|code| format!(", with exit code {code}")).unwrap_or_default();
             self.print(&format!("::error title=drillyard::{}\n", data(&format!("the run {outcome}{code}"))));
         }
@@ -88,7 +87,7 @@ impl Drop for Github {
 
 fn annotations(drill: &DrillRecord) -> String {
     let mut text = String::new();
-    if !is_bad(drill.outcome()) {
+    if !drill.outcome().is_bad() {
         return text;
     }
     for trouble in drill.troubles() {

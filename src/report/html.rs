@@ -13,7 +13,6 @@ use super::format::{Format, Made};
 use super::proof::{ProofRecord, explained};
 use super::snippet;
 use super::text::{count, duration, one_line, thousands, visible};
-use super::trouble::is_bad;
 
 pub(super) const FORMAT: Format = Format {
     name: "html",
@@ -225,7 +224,7 @@ fn timeline(page: &mut String, drill: &DrillRecord) {
     let all = drill.end.as_ref().map_or_else(|| drill.duration_ms(), |end| end.duration_ms);
     let whole = ends.chain([all]).max().unwrap_or(0).max(1);
     // What passed is of use when someone asks for it.
-    let open = if is_bad(drill.outcome()) { " open" } else { "" };
+    let open = if drill.outcome().is_bad() { " open" } else { "" };
     let _ = writeln!(
         page,
         "<details{open}><summary>{}</summary>\n<div class=\"timeline\">",

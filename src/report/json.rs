@@ -15,7 +15,6 @@ use super::collect::RunRecord;
 use super::drill::{DrillRecord, StepRecord};
 use super::format::{Format, Made};
 use super::proof::{ProofRecord, missed};
-use super::trouble::is_bad;
 
 pub(super) const FORMAT: Format = Format {
     name: "json",
@@ -204,7 +203,7 @@ fn before_the_first_drill(record: &RunRecord) -> Option<String> {
 fn proved<'a>(record: &'a DrillRecord, proof: &'a ProofRecord) -> Proof<'a> {
     let score = proof.score();
     let steps =
-        record.steps.iter().filter_map(|step| step.end.as_ref().filter(|end| is_bad(end.outcome))?.problem.as_ref());
+        record.steps.iter().filter_map(|step| step.end.as_ref().filter(|end| end.outcome.is_bad())?.problem.as_ref());
     let budgets = record.budgets.iter().filter_map(|(_, problem)| problem.as_ref());
     let whole = record.end.as_ref().and_then(|end| end.problem.as_ref());
     Proof {

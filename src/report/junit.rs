@@ -19,7 +19,7 @@ use super::format::{Format, Made};
 use super::proof::explained;
 use super::snippet;
 use super::text::{one_line, visible};
-use super::trouble::{Of, Trouble, UNMEASURED, is_bad};
+use super::trouble::{Of, Trouble, UNMEASURED};
 
 pub(super) const FORMAT: Format = Format {
     name: "junit",
@@ -125,7 +125,7 @@ fn cases(drill: &DrillRecord) -> Vec<Case> {
     let budgets = drill.budgets.iter().enumerate().map(|(at, (budget, _))| {
         let trouble = trouble(&|of| matches!(of, Of::Budget(place, _) if *place == at));
         // Its trouble is that of what ended the drill.
-        let message = (is_bad(budget.outcome) && trouble.is_none()).then(|| format!("not measured: {UNMEASURED}"));
+        let message = (budget.outcome.is_bad() && trouble.is_none()).then(|| format!("not measured: {UNMEASURED}"));
         let status = status(budget.outcome, message, trouble);
         let duration_ms = budget.measured_ms.unwrap_or(0);
         Case { name: format!("budget {}", budget.name), outcome: budget.outcome, status, duration_ms }
@@ -163,7 +163,7 @@ fn status(outcome: Outcome, message: Option<String>, trouble: Option<&Trouble>) 
     let unsaid = || format!("it {outcome}, and gave no reason");
     let message = message.unwrap_or_else(unsaid);
     status.set_message(one_line(&message));
-    if is_bad(outcome) {
+    if outcome.is_bad() {
         status.set_type(if outcome == Outcome::Failed { "failed" } else { "errored" });
         status.set_description(text.unwrap_or_else(|| visible(&message)));
     }

@@ -14,7 +14,6 @@ use super::format::{Format, Made};
 use super::proof::{ProofRecord, explained};
 use super::snippet;
 use super::text::{duration, one_line, thousands, visible};
-use super::trouble::is_bad;
 
 pub(super) const FORMAT: Format = Format {
     name: "md",
@@ -52,7 +51,7 @@ pub(super) fn markdown(record: &RunRecord) -> String {
         let _ = writeln!(text, "\n> **Clean-up is not complete.** `drillyard clean` tries again. Left: {left}");
     }
     for drill in record.drills.values() {
-        if is_bad(drill.outcome()) {
+        if drill.outcome().is_bad() {
             section(&mut text, drill);
         }
         if let Some(proof) = &drill.proof {

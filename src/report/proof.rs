@@ -55,14 +55,8 @@ impl ProofRecord {
     /// How the proof came out: as it said at its end, unless that is better than one of its breaks.
     /// One that never ended is errored.
     pub(super) fn outcome(&self) -> Outcome {
-        let score = self.score();
-        match self.end {
-            None => Outcome::Errored,
-            Some((said @ (Outcome::Failed | Outcome::Errored), _)) => said,
-            Some(_) if score.errored > 0 => Outcome::Errored,
-            Some(_) if score.missed > 0 => Outcome::Failed,
-            Some((said, _)) => said,
-        }
+        let breaks = self.verdicts().map(|(_, verdict)| verdict.outcome());
+        self.end.map_or(Outcome::Errored, |(said, _)| said.or_worse(breaks))
     }
 }
 

@@ -9,18 +9,17 @@ use super::look::{Color, TerminalOptions, Verbosity, color_of, paint};
 use super::proof::{ProofRecord, explained};
 use super::snippet;
 use super::text::{count, cut, one_line};
-use super::trouble::is_bad;
 
 /// The most that is said of a break, unless everything is to be said.
 const MOST: usize = 140;
 
 /// All of a proof; in a quiet run what went wrong.
 pub(super) fn block(drill: &DrillRecord, proof: &ProofRecord, options: TerminalOptions) -> String {
-    if is_bad(drill.unbroken()) {
+    if drill.unbroken().is_bad() {
         return not_proved(drill, options);
     }
     let quiet = options.verbosity == Verbosity::Quiet;
-    let verdicts = || proof.verdicts().filter(|(_, verdict)| !quiet || is_bad(verdict.outcome()));
+    let verdicts = || proof.verdicts().filter(|(_, verdict)| !quiet || verdict.outcome().is_bad());
     let mut block = String::new();
     if quiet && verdicts().next().is_none() {
         return block;

@@ -14,7 +14,6 @@ use super::progress::Progress;
 use super::proof_block;
 use super::snippet;
 use super::text::{count, cut, duration, one_line};
-use super::trouble::is_bad;
 
 /// What is below a drill's line begins under its name.
 const INDENT: &str = "               ";
@@ -168,7 +167,7 @@ impl Terminal {
     fn show_drill(&mut self, drill: usize) {
         self.progress.end(drill);
         let Some(record) = self.record.drills.get(&drill) else { return };
-        let bad = is_bad(record.outcome());
+        let bad = record.outcome().is_bad();
         if bad || self.options.verbosity > Verbosity::Quiet {
             let block = self.drill_block(record);
             let before = if bad && !self.air { "\n" } else { "" };
@@ -214,7 +213,7 @@ impl Terminal {
         }
         let line = format!("{} in {:.1} s", explain_counts(counts), seconds(run.duration_ms()));
         let _ = writeln!(text, "{}", self.paint(&line, color_of(outcome)));
-        for drill in run.drills.values().filter(|drill| is_bad(drill.outcome())) {
+        for drill in run.drills.values().filter(|drill| drill.outcome().is_bad()) {
             let outcome = drill.outcome();
             if let Some(trouble) = drill.troubles().first() {
                 let (headline, title) = (one_line(&trouble.headline(drill)), one_line(&trouble.problem.title));
@@ -231,7 +230,7 @@ impl Terminal {
         if matches!(run.exit_code(), Some(130 | 143)) {
             let who = if run.exit_code() == Some(130) { "SIGINT or at a prompt" } else { "SIGTERM" };
             let _ = writeln!(text, "interrupted by {who}");
-        } else if is_bad(outcome) && counts.failed + counts.errored == 0 {
+        } else if outcome.is_bad() && counts.failed + counts.errored == 0 {
             let _ = match run.exit_code() {
                 Some(code) => writeln!(text, "the run {outcome}, with exit code {code}"),
                 None => writeln!(text, "the run broke off"),

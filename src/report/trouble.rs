@@ -81,7 +81,7 @@ impl DrillRecord {
             .partition(|one| matches!(one.of, Of::Budget(at, _) if measured(at) || !ended_before));
         troubles.extend(own);
         troubles.extend(self.break_troubles());
-        if troubles.is_empty() && is_bad(outcome) {
+        if troubles.is_empty() && outcome.is_bad() {
             troubles.push(Trouble { of: Of::Drill, outcome, problem: self.unexplained(outcome) });
         }
         if let (Some(first), false) = (troubles.first_mut(), unmeasured.is_empty()) {
@@ -102,7 +102,7 @@ impl DrillRecord {
     fn step_troubles(&self) -> Vec<Trouble> {
         let mut troubles = vec![];
         for step in &self.steps {
-            let Some(end) = step.end.as_ref().filter(|end| is_bad(end.outcome)) else { continue };
+            let Some(end) = step.end.as_ref().filter(|end| end.outcome.is_bad()) else { continue };
             // The lines of an `all` say what is wrong.
             let has_lines = self.steps.iter().any(|line| line.head.group == Some(step.head.index));
             if has_lines && end.problem.is_none() {
@@ -123,7 +123,7 @@ impl DrillRecord {
     }
 
     fn budget_troubles(&self) -> impl Iterator<Item = Trouble> {
-        let bad = self.budgets.iter().enumerate().filter(|(_, (budget, _))| is_bad(budget.outcome));
+        let bad = self.budgets.iter().enumerate().filter(|(_, (budget, _))| budget.outcome.is_bad());
         bad.map(|(at, (budget, problem))| {
             let exceeded = is_exceeded(budget);
             let title = match (budget.measured_ms, budget.max_ms, budget.measured_lost, budget.max_lost) {
@@ -188,9 +188,4 @@ impl DrillRecord {
         let (file, text, label) = (self.file.clone(), String::new(), String::new());
         problem.at(Place { file, line, column: 1, width: 1, text, label })
     }
-}
-
-/// Whether it asks for someone's attention.
-pub(super) fn is_bad(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Failed | Outcome::Errored)
 }

@@ -10,7 +10,7 @@ use super::change::Change;
 use super::evidence::keep_logs;
 use super::keep::Kept;
 use super::step::{Ran, StepRun};
-use super::tally::{Tally, worst};
+use super::tally::Tally;
 use super::trial::Trial;
 use super::work::{Env, Keep, Work};
 use super::{budget, lab, shells, users};
@@ -128,12 +128,12 @@ impl AtWork<'_> {
             }
         };
         // What the last step did to the users is known when they have their last answers.
-        if worst(&tally.outcomes) == Outcome::Passed {
+        if tally.worst() == Outcome::Passed {
             users::hear_out(&world).await;
             users::judge_again(&self.work, &world).await;
         }
         // Steps that passed have looked; those that failed as they were expected to have not.
-        let failed = users::failed(&self.work, &world).filter(|_| worst(&tally.outcomes) == Outcome::Passed);
+        let failed = users::failed(&self.work, &world).filter(|_| tally.worst() == Outcome::Passed);
         keep_logs(&self.work, &world).await;
         if started {
             self.run_finally(&world, &mut tally).await;
@@ -160,7 +160,7 @@ impl AtWork<'_> {
     /// How the drill came out, and what is wrong with it outside of its steps.
     fn verdict(&self, tally: &Tally, mut problem: Option<Problem>) -> (Outcome, Option<Problem>) {
         let plan = self.work.plan;
-        let mut outcome = worst(&tally.outcomes);
+        let mut outcome = tally.worst();
         if self.work.env.cancel.is_cancelled() && outcome != Outcome::Failed {
             outcome = Outcome::Errored;
             problem.get_or_insert_with(|| Problem::new("interrupted").because(Cause::Interrupted));

@@ -40,14 +40,11 @@ impl Finished {
 
     /// The exit code: of several, the first of 4, 1, 6.
     pub fn exit_code(&self) -> ExitCode {
-        if self.outcomes.contains(&Outcome::Errored) {
-            ExitCode::Lab
-        } else if self.outcomes.contains(&Outcome::Failed) {
-            ExitCode::Failed
-        } else if !self.left.is_empty() {
-            ExitCode::Unclean
-        } else {
-            ExitCode::Passed
+        match Outcome::worst(self.outcomes.iter().copied()) {
+            Outcome::Errored => ExitCode::Lab,
+            Outcome::Failed => ExitCode::Failed,
+            _ if !self.left.is_empty() => ExitCode::Unclean,
+            _ => ExitCode::Passed,
         }
     }
 }

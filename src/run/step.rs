@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::end::End;
 use super::gate::{Answer, Gate, Stop};
 use super::shells;
-use super::tally::{StepTime, Tally, worst};
+use super::tally::{StepTime, Tally};
 use super::work::Work;
 use crate::harness::{Role, World};
 use crate::journal::{Event, Outcome, Problem};
@@ -109,7 +109,7 @@ impl StepRun<'_> {
         let mut tries = 1;
         loop {
             let mut end = self.expected(self.attempt().make().await);
-            if matches!(end.outcome, Outcome::Failed | Outcome::Errored)
+            if end.outcome.is_bad()
                 && !self.work.env.cancel.is_cancelled()
                 && let Some(gate) = self.work.env.gate.as_deref()
                 && self.is_tried_again(gate, end.message.as_deref().unwrap_or_default()).await
@@ -151,9 +151,9 @@ impl StepRun<'_> {
                 break;
             }
         }
-        let bad = tally.outcomes.iter().filter(|o| matches!(o, Outcome::Failed | Outcome::Errored)).count();
+        let bad = tally.outcomes.iter().filter(|outcome| outcome.is_bad()).count();
         let message = (bad > 0).then(|| format!("{bad} of {} did not hold", tally.outcomes.len()));
-        let end = End { message, ..End::new(worst(&tally.outcomes)) };
+        let end = End { message, ..End::new(tally.worst()) };
         match (&self.step.fails, end.outcome) {
             (Some(_), Outcome::Failed) => {
                 let text = end.message.clone().unwrap_or_default();

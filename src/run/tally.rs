@@ -22,8 +22,9 @@ pub struct Tally {
     pub failures: Vec<String>,
 }
 
-/// What several outcomes come to: errored before failed before passed. Skipped ones count for
-/// nothing.
-pub fn worst(outcomes: &[Outcome]) -> Outcome {
-    [Outcome::Errored, Outcome::Failed].into_iter().find(|bad| outcomes.contains(bad)).unwrap_or(Outcome::Passed)
+impl Tally {
+    /// What they come to together.
+    pub fn worst(&self) -> Outcome {
+        Outcome::worst(self.outcomes.iter().copied())
+    }
 }

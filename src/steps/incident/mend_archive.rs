@@ -94,7 +94,7 @@ impl Step for MendArchive {
                     }
                     None => error.into(),
                 })?;
-                if repo.archive(host.as_ref()).await?.holds(segment) {
+                if repo.holds(host.as_ref(), &segment.to_string()).await? {
                     return Ok(Some(()));
                 }
                 *seen = Archiver::ask(client).await?.to_string();

@@ -82,7 +82,7 @@ impl Source {
         let host = node.host()?.clone();
         let until = cx.deadline.min(Instant::now() + PATIENCE);
         let there = wait_until(until, async |_| {
-            let there = repo.archive(host.as_ref()).await?.holds(segment);
+            let there = repo.holds(host.as_ref(), &segment.to_string()).await?;
             Ok::<_, crate::repo::RepoError>(there.then_some(()))
         });
         match there.await? {
