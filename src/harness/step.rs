@@ -27,8 +27,10 @@ pub trait Step: Send + Sync + std::fmt::Debug {
     /// What it does, in a few words, for reports: `drop shop.orders on master`.
     fn title(&self) -> String;
 
-    /// What it does to the rest of the drill.
-    fn effects(&self) -> Effects;
+    /// What it does to the rest of the drill; anything, if it does not say.
+    fn effects(&self) -> Effects {
+        Effects::anything()
+    }
 
     /// The same recovery with its target moved, for `prove`; `None` if it has no target, or none on
     /// that side.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::data::{Columns, DataError, Generator};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
+    Context, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
 };
 use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
@@ -179,10 +179,6 @@ impl Step for CreateData {
             What::File(file) => format!("load {} into {}", file.value, self.node),
             What::Table { table, rows, .. } => format!("{rows} rows in {} on {}", table.value, self.node),
         }
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

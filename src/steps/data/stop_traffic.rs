@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace,
-};
+use crate::harness::{Context, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace};
 use crate::journal::Event;
 use crate::source::StepName;
 
@@ -51,10 +49,6 @@ impl StepKind for StopTrafficSpec {
 impl Step for StopTraffic {
     fn title(&self) -> String {
         format!("stop {}", self.traffic)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepId, StepKind,
-    StepResult, UserPace, Users,
+    Context, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepId, StepKind, StepResult,
+    UserPace, Users,
 };
 use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
@@ -328,10 +328,6 @@ impl Step for Traffic {
     fn title(&self) -> String {
         let nodes: Vec<&str> = self.nodes.iter().map(NodeId::as_str).collect();
         format!("{} users on {}", self.clients, nodes.join(", "))
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::node::is_in_recovery;
 use crate::pg::quote_literal;
@@ -106,10 +106,6 @@ const LATE: Duration = Duration::from_secs(3);
 impl Step for BreakArchive {
     fn title(&self) -> String {
         format!("archive_command of {} {}", self.node, self.broken().word())
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

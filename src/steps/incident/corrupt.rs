@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeId, NodeRef, Output, RepoId, Resolved, Role, Scope, Step,
-    StepKind, StepRef, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeId, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind,
+    StepRef, StepResult,
 };
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
@@ -225,10 +225,6 @@ impl Step for Corrupt {
                 format!("damage backup {backup} in repo {repo}")
             }
         }
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 
 /// Kills a postmaster.
 const KILL: &str = include_str!("scripts/crash.sh");
@@ -59,10 +57,6 @@ impl StepKind for CrashSpec {
 impl Step for Crash {
     fn title(&self) -> String {
         format!("crash {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::pg::TableName;
 use crate::source::Spanned;
@@ -67,10 +67,6 @@ impl Step for DropTable {
     fn title(&self) -> String {
         let cascade = if self.cascade { " cascade" } else { "" };
         format!("drop table {} on {}{cascade}", self.table.value, self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

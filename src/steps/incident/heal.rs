@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Link, LinkField, MarkKind, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, Link, LinkField, MarkKind, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::source::{Span, Spanned};
 
@@ -59,10 +59,6 @@ impl Step for Heal {
     fn title(&self) -> String {
         let (a, b) = self.link.ends();
         format!("heal the network between {a} and {b}")
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 
 /// Takes a node's host down at once: the server and everything else that runs there. Its disk
 /// stays.
@@ -57,10 +55,6 @@ impl StepKind for KillHostSpec {
 impl Step for KillHost {
     fn title(&self) -> String {
         format!("kill the host of {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

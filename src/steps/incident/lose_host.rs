@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 
 /// Takes a node's host and its disk away for good, as a fire would.
 ///
@@ -55,10 +53,6 @@ impl StepKind for LoseHostSpec {
 impl Step for LoseHost {
     fn title(&self) -> String {
         format!("lose the host of {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

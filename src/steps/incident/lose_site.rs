@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeId, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, Finding, MarkKind, NodeId, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use std::sync::Arc;
 
 use crate::node::Node;
@@ -67,10 +65,6 @@ impl StepKind for LoseSiteSpec {
 impl Step for LoseSite {
     fn title(&self) -> String {
         format!("lose site {}", self.site.value)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::repo::Ability;
 use crate::source::{RepoName, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
@@ -65,10 +65,6 @@ impl StepKind for LoseWalSpec {
 impl Step for LoseWal {
     fn title(&self) -> String {
         format!("lose {} of repo {}", self.which.value, self.repo)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

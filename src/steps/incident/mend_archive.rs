@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::repo::{Broken, bring_late_wal};
 use crate::steps::incident::break_archive::{archive_command, reload};
@@ -61,10 +61,6 @@ impl StepKind for MendArchiveSpec {
 impl Step for MendArchive {
     fn title(&self) -> String {
         format!("mend archive_command of {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

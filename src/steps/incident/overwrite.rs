@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use crate::data::{DataError, Written, rewrote_the_same};
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::pg::Xid;
 use crate::pg::error_message;
@@ -86,10 +86,6 @@ impl StepKind for OverwriteSpec {
 impl Step for Overwrite {
     fn title(&self) -> String {
         format!("{} on {}", shorten(self.query.as_str()), self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

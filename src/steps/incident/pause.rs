@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::ServerState;
 
 /// Freezes a node's host: everything on it stands still, nothing ends, and nothing answers.
@@ -55,10 +53,6 @@ impl StepKind for PauseSpec {
 impl Step for Pause {
     fn title(&self) -> String {
         format!("pause {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 
 /// Starts a server that was stopped, has crashed, or whose host was killed.
@@ -55,10 +55,6 @@ impl StepKind for StartSpec {
 impl Step for Start {
     fn title(&self) -> String {
         format!("start {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

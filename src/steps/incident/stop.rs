@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{
-    Context, Effects, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
-};
+use crate::harness::{Context, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::pg::ShutdownMode;
 
 /// Stops a server as an administrator does.
@@ -61,10 +59,6 @@ impl StepKind for StopSpec {
 impl Step for Stop {
     fn title(&self) -> String {
         format!("stop {} ({})", self.node, self.mode)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

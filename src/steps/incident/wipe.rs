@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::host::Program;
 use crate::source::Spanned;
@@ -76,10 +76,6 @@ impl Step for Wipe {
             Some(path) => format!("rm -rf {} on {}", path.value, self.node),
             None => format!("rm -rf the data directory of {}", self.node),
         }
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

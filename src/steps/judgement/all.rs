@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Resolved, Role, Scope, Step, StepKind, StepResult};
 
 /// Runs a list of checks: every one of them, however many fail.
 ///
@@ -44,10 +44,6 @@ impl StepKind for AllSpec {
 impl Step for All {
     fn title(&self) -> String {
         "all of these".to_owned()
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, _: &mut Context<'_>) -> StepResult {

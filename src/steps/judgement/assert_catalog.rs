@@ -104,7 +104,7 @@ impl Step for AssertCatalog {
     }
 
     fn effects(&self) -> Effects {
-        Effects::anything()
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

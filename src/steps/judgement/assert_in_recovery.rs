@@ -53,7 +53,7 @@ impl Step for AssertInRecovery {
     }
 
     fn effects(&self) -> Effects {
-        Effects::anything()
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -10,8 +10,7 @@ use serde::Deserialize;
 
 use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
-    StepResult,
+    Context, Finding, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
 };
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::error_message;
@@ -106,10 +105,6 @@ impl Step for AssertIntact {
             AssertIntact::Backup(backup, repo) => format!("backup {backup} in repo {repo} is intact"),
             AssertIntact::Node(node) => format!("{node} is intact"),
         }
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -82,7 +82,7 @@ impl Step for AssertLog {
     }
 
     fn effects(&self) -> Effects {
-        Effects::anything()
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

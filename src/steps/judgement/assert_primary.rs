@@ -51,7 +51,7 @@ impl Step for AssertPrimary {
     }
 
     fn effects(&self) -> Effects {
-        Effects::anything()
+        Effects::reads()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Backup, Context, Effects, MarkKind, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepId,
-    StepKind, StepResult,
+    Backup, Context, MarkKind, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepId, StepKind,
+    StepResult,
 };
 use crate::repo::{Ability, BackupOrder, Checkpoint};
 use crate::source::{Name, RepoName, Spanned};
@@ -114,10 +114,6 @@ fn original(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<RepoId> {
 impl Step for TakeBackup {
     fn title(&self) -> String {
         format!("back up {} to {}", self.node, self.repo)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepId, StepKind, StepResult,
-    UserPace,
+    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepId, StepKind, StepResult, UserPace,
 };
 use crate::node::is_in_recovery;
 use crate::pg::{RestorePoint, quote_literal};
@@ -66,10 +65,6 @@ impl StepKind for SetMarkSpec {
 impl Step for SetMark {
     fn title(&self) -> String {
         format!("restore point on {}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

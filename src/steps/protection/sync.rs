@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, RepoId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, RepoId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::source::RepoName;
 
 /// Brings a repo that is a copy of another one up to date.
@@ -61,10 +61,6 @@ impl StepKind for SyncSpec {
 impl Step for Sync {
     fn title(&self) -> String {
         format!("sync {} from {}", self.repo, self.original)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
-    StepResult, if_given,
+    Awaited, Context, Finding, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
+    if_given,
 };
 use crate::host::Host;
 use crate::node::{Node, is_in_recovery, lineage};
@@ -82,10 +82,6 @@ impl Step for WaitArchived {
     fn title(&self) -> String {
         let through = self.through.as_ref().map(|mark| format!(" through {mark}")).unwrap_or_default();
         format!("wait for the archive of {}{through}", self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

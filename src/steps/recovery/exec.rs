@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
+    Awaited, Context, Finding, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
     StepResult,
 };
 use crate::host::Program;
@@ -85,10 +85,6 @@ impl Step for Exec {
     fn title(&self) -> String {
         let words: Vec<&str> = self.run.value.iter().map(|word| word.0.as_str()).collect();
         format!("run {} on {}", words.first().unwrap_or(&""), self.node)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

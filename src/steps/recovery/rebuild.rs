@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
-    StepRef, StepResult, if_given,
+    Context, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
+    StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
@@ -98,10 +98,6 @@ impl Step for Rebuild {
     fn title(&self) -> String {
         let from = self.from.as_ref().map_or(self.follows.as_str(), |(backup, _)| backup.as_str());
         format!("rebuild {} from {from}, to follow {}", self.node, self.follows)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Finding, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Signal, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
 use crate::source::NodeName;
@@ -76,10 +76,6 @@ impl StepKind for RewindSpec {
 impl Step for Rewind {
     fn title(&self) -> String {
         format!("rewind {} onto {}", self.node, self.to)
-    }
-
-    fn effects(&self) -> Effects {
-        Effects::anything()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
