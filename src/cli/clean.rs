@@ -6,7 +6,7 @@ use super::dirs;
 use super::out::block_on;
 use super::stop::Result;
 use crate::journal::ExitCode;
-use crate::run::{Which, sweep, sweep_cache};
+use crate::run::{Sweep, Which, sweep_cache};
 
 /// Removes what is kept or was left behind, of all runs or of those that are named; with `all`,
 /// templates and records, too.
@@ -15,7 +15,9 @@ pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let swept = block_on(async {
         let surroundings = dirs::surroundings();
         let sweepers: Vec<_> = BACKENDS.iter().filter_map(|kind| kind.sweeper(&surroundings)).collect();
-        Ok(sweep(&dirs::all_work(), &sweepers, &which).await)
+        let sweep = Sweep::default();
+        sweep.work(&dirs::all_work(), &sweepers, &which).await;
+        Ok(sweep.so_far())
     })?;
     sweep_cache(&dirs::cache());
     for run in &swept.removed {

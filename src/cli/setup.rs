@@ -1,8 +1,10 @@
 //! What running and proving drills have in common, from the arguments to the exit code.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
@@ -18,7 +20,7 @@ use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
-use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Which, sweep, sweep_cache};
+use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
 
 /// How many past runs' records are kept.
 const RECORDS: usize = 50;
@@ -152,7 +154,7 @@ async fn in_directory<J: Job>(
     for (drill, skipped) in drills.skipped.iter().enumerate() {
         skip(&journal, drill, skipped, args.seed);
     }
-    let sweeping = tokio::spawn(sweep_earlier(chosen.backend.clone()));
+    let sweeping = Sweeping::begin(chosen.backend.clone());
     let env = Env {
         backend: chosen.backend,
         run: directory.run().to_owned(),
@@ -208,7 +210,7 @@ async fn clean_up(
     journal: &Journal,
     directory: &RunDirectory,
     finished: &mut Finished,
-    sweeping: tokio::task::JoinHandle<Leftovers>,
+    sweeping: Sweeping,
     cancel: &CancellationToken,
 ) {
     let start = Instant::now();
@@ -271,24 +273,43 @@ fn tell_reaper(reaper: &mut Reaper, chosen: &Chosen) -> Result<()> {
     }
 }
 
-/// Removes what earlier runs left behind.
-async fn sweep_earlier(backend: Arc<dyn Backend>) -> Leftovers {
-    sweep_cache(&dirs::cache());
-    let sweepers: Vec<_> = backend.sweeper().into_iter().collect();
-    sweep(&dirs::all_work(), &sweepers, &Which::Dead).await
+/// The removal of what earlier runs left behind, beside the drills.
+struct Sweeping {
+    sweep: Sweep,
+    task: JoinHandle<()>,
 }
 
-/// Tells what was removed.
-async fn tell_sweep(journal: &Journal, sweeping: tokio::task::JoinHandle<Leftovers>, interrupted: bool) {
-    let patience = if interrupted { Duration::from_millis(500) } else { Duration::from_secs(10) };
-    let Ok(Ok(swept)) = tokio::time::timeout(patience, sweeping).await else { return };
-    if !swept.removed.is_empty() {
-        let message = format!("removed what earlier runs had left behind: {}", swept.removed.join(", "));
-        journal.write(Event::Warned { drill: None, message });
+impl Sweeping {
+    fn begin(backend: Arc<dyn Backend>) -> Self {
+        let sweep = Sweep::default();
+        Sweeping { sweep: sweep.clone(), task: tokio::spawn(sweep_earlier(backend, sweep)) }
     }
-    for failed in swept.failed {
-        let message = format!("an earlier run's remains could not be removed: {failed}");
-        journal.write(Event::Warned { drill: None, message });
+}
+
+/// Removes what earlier runs left behind.
+async fn sweep_earlier(backend: Arc<dyn Backend>, sweep: Sweep) {
+    sweep_cache(&dirs::cache());
+    let sweepers: Vec<_> = backend.sweeper().into_iter().collect();
+    sweep.work(&dirs::all_work(), &sweepers, &Which::Dead).await;
+}
+
+/// Tells what was removed, and what is not removed yet when patience ends.
+async fn tell_sweep(journal: &Journal, sweeping: Sweeping, interrupted: bool) {
+    let patience = if interrupted { Duration::from_millis(500) } else { Duration::from_secs(10) };
+    // Whether it ended or not is seen from how far it has come.
+    let _ = tokio::time::timeout(patience, sweeping.task).await;
+    let Leftovers { removed, failed, begun } = sweeping.sweep.so_far();
+    let listed = |runs: BTreeSet<String>| runs.into_iter().collect::<Vec<_>>().join(", ");
+    let warn = |message| journal.write(Event::Warned { drill: None, message });
+    if !removed.is_empty() {
+        warn(format!("removed what earlier runs had left behind: {}", listed(removed)));
+    }
+    for failed in failed {
+        warn(format!("an earlier run's remains could not be removed: {failed}"));
+    }
+    if !begun.is_empty() {
+        let runs = listed(begun);
+        warn(format!("what earlier runs left behind is not removed yet: {runs}; to go on with it: drillyard clean"));
     }
 }
 

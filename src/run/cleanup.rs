@@ -1,18 +1,84 @@
 //! Removing what runs left behind, by their ids alone.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
 
 use super::directory::{RunState, run_directories, state};
-use crate::host::{STAGED_TEMPLATE, Sweeper, remove_directory};
+use crate::host::{HostError, STAGED_TEMPLATE, Sweeper, remove_directory};
 
 /// What was removed, and what could not be.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Leftovers {
     /// The runs that were removed.
-    pub removed: Vec<String>,
+    pub removed: BTreeSet<String>,
     /// What could not be removed, and why.
     pub failed: Vec<String>,
+    /// The runs whose removal has begun and not ended.
+    pub begun: BTreeSet<String>,
+}
+
+/// What is being removed: it can be told although one run's remains keep the rest waiting, as a
+/// network does that the daemon will not let go of.
+#[derive(Debug, Default, Clone)]
+pub struct Sweep(Arc<Mutex<Leftovers>>);
+
+impl Sweep {
+    /// How far it has come.
+    pub fn so_far(&self) -> Leftovers {
+        self.leftovers().clone()
+    }
+
+    fn leftovers(&self) -> MutexGuard<'_, Leftovers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the removal of a run's remains.
+    async fn remove<E: Display>(&self, run: String, removal: impl Future<Output = Result<(), E>>) {
+        self.leftovers().begun.insert(run.clone());
+        let removed = removal.await;
+        let mut leftovers = self.leftovers();
+        leftovers.begun.remove(&run);
+        match removed {
+            Ok(()) => _ = leftovers.removed.insert(run),
+            Err(error) => leftovers.failed.push(format!("run {run}: {error}")),
+        }
+    }
+
+    /// Removes what runs left in these directories, and elsewhere. A run that is alive is never
+    /// touched, nor is anything of another owner.
+    pub async fn work(&self, parents: &[PathBuf], sweepers: &[Arc<dyn Sweeper>], which: &Which) {
+        // Before the directories, since these say which runs are alive.
+        join_all(sweepers.iter().map(|sweeper| self.outside(&**sweeper, which))).await;
+        let directories = parents.iter().flat_map(|parent| run_directories(parent));
+        for (run, path, state) in directories.filter(|(run, _, state)| which.takes(run, *state)).collect::<Vec<_>>() {
+            debug_assert!(state != RunState::Alive);
+            self.remove(run, remove_work(path)).await;
+        }
+    }
+
+    /// Removes what runs left outside their directories; one does not wait for the other.
+    async fn outside(&self, sweeper: &dyn Sweeper, which: &Which) {
+        let found = match sweeper.remains().await {
+            Ok(found) => found,
+            Err(error) => return self.leftovers().failed.push(error.to_string()),
+        };
+        // If the work directory is gone, nobody can be at work in it.
+        let taken = found.into_iter().filter(|remains| which.takes(&remains.run, state(&remains.dir)));
+        join_all(taken.map(|remains| {
+            let run = remains.run.clone();
+            self.remove(remains.run, async move { sweeper.remove(&run).await })
+        }))
+        .await;
+    }
+}
+
+async fn remove_work(path: PathBuf) -> Result<(), HostError> {
+    let removal = tokio::task::spawn_blocking(move || remove_directory(&path)).await;
+    removal.unwrap_or_else(|error| Err(HostError::new(error.to_string())))
 }
 
 /// Which runs' remains are removed.
@@ -37,48 +103,6 @@ impl Which {
     }
 }
 
-/// Removes what runs left in these directories, and elsewhere. A run that is alive is never
-/// touched, nor is anything of another owner.
-pub async fn sweep(parents: &[PathBuf], sweepers: &[Arc<dyn Sweeper>], which: &Which) -> Leftovers {
-    let mut result = Leftovers::default();
-    // Before the directories, since these say which runs are alive.
-    for sweeper in sweepers {
-        sweep_outside(&**sweeper, which, &mut result).await;
-    }
-    let directories = parents.iter().flat_map(|parent| run_directories(parent));
-    for (run, path, state) in directories.filter(|(run, _, state)| which.takes(run, *state)).collect::<Vec<_>>() {
-        debug_assert!(state != RunState::Alive);
-        remove_work(&run, &path, &mut result).await;
-    }
-    result.removed.sort();
-    result.removed.dedup();
-    result
-}
-
-/// Removes what runs left outside their directories.
-async fn sweep_outside(sweeper: &dyn Sweeper, which: &Which, result: &mut Leftovers) {
-    let found = match sweeper.remains().await {
-        Ok(found) => found,
-        Err(error) => return result.failed.push(error.to_string()),
-    };
-    // If the work directory is gone, nobody can be at work in it.
-    for remains in found.into_iter().filter(|remains| which.takes(&remains.run, state(&remains.dir))) {
-        match sweeper.remove(&remains.run).await {
-            Ok(()) => result.removed.push(remains.run),
-            Err(error) => result.failed.push(format!("run {}: {error}", remains.run)),
-        }
-    }
-}
-
-async fn remove_work(run: &str, path: &Path, result: &mut Leftovers) {
-    let dir = path.to_owned();
-    match tokio::task::spawn_blocking(move || remove_directory(&dir)).await {
-        Ok(Ok(())) => result.removed.push(run.to_owned()),
-        Ok(Err(error)) => result.failed.push(format!("run {run}: {error}")),
-        Err(error) => result.failed.push(format!("run {run}: {error}")),
-    }
-}
-
 /// How old a half-made template must be before it counts as left behind: making one takes seconds.
 const HALF_MADE: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -100,7 +124,46 @@ pub fn sweep_cache(cache: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::host::{Recipe, Remains};
+
+    /// Things outside directories, of which one run's cannot be removed for a long time.
+    struct Held;
+
+    #[async_trait]
+    impl Sweeper for Held {
+        async fn remains(&self) -> crate::host::Result<Vec<Remains>> {
+            let gone = PathBuf::from("/nonexistent");
+            Ok(["held", "free"].map(|run| Remains { run: run.to_owned(), dir: gone.clone() }).to_vec())
+        }
+
+        async fn remove(&self, run: &str) -> crate::host::Result<()> {
+            if run == "held" { std::future::pending().await } else { Ok(()) }
+        }
+
+        fn recipe(&self) -> Recipe {
+            Recipe::new("held", &())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_removed_yet_keeps_nothing_else_waiting_and_is_told() {
+        let sweep = Sweep::default();
+        let sweepers: [Arc<dyn Sweeper>; 1] = [Arc::new(Held)];
+        let removed = async {
+            while sweep.so_far().removed.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = sweep.work(&[], &sweepers, &Which::Dead) => {}
+            () = removed => {}
+        }
+        let one = |run: &str| BTreeSet::from([run.to_owned()]);
+        assert_eq!(sweep.so_far(), Leftovers { removed: one("free"), failed: vec![], begun: one("held") });
+    }
 
     #[test]
     fn half_made_templates_go_when_they_are_old() -> std::io::Result<()> {

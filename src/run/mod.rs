@@ -34,7 +34,7 @@ mod work;
 pub use block::Block;
 pub use branch::Fork;
 pub use change::Change;
-pub use cleanup::{Leftovers, Which, sweep, sweep_cache};
+pub use cleanup::{Leftovers, Sweep, Which, sweep_cache};
 pub use directory::{Named, RunDirectory, RunState, run_directories, staged};
 pub use drill::{Drill, Verdict};
 pub use gate::{Answer, Gate, Stop};
