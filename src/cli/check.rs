@@ -56,7 +56,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
 
 /// Whether the backend has every version that the scenarios name.
 async fn versions_available(args: &BackendArgs, loaded: &[Loaded], color: bool) -> Result<bool> {
-    let chosen = choose::choose(args, &[]).await?;
+    let chosen = choose::choose(args, &choose::Wanted::default()).await?;
     let available = crate::host::available(&chosen.installations);
     let mut all = true;
     for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {

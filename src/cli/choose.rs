@@ -20,8 +20,31 @@ pub struct Chosen {
 /// at this writing.
 const FETCHED: u32 = 18;
 
-/// Chooses. `wanted` are the major versions that will be asked for; none: any.
-pub async fn choose(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+/// What drills need of a backend.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// The major versions that will be asked for; none: any.
+    pub majors: Vec<u32>,
+    /// The names of the drills that read repos of this machine.
+    pub readers: Vec<String>,
+}
+
+impl Wanted {
+    /// Fails if a backend cannot do what is wanted, whatever is installed there.
+    fn of(&self, kind: &dyn BackendKind) -> crate::host::Result<()> {
+        match self.readers.first() {
+            Some(drill) if !kind.sees_this_machine() => Err(HostError::new(format!(
+                "drill `{drill}` restores a backup that lies on this machine, and the backend {} does not see it",
+                kind.name()
+            ))
+            .help("`--backend local`")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Chooses.
+pub async fn choose(args: &BackendArgs, wanted: &Wanted) -> Result<Chosen> {
     let implied = || BACKENDS.iter().find_map(|kind| Some((*kind, kind.implied(args.options.matches())?)));
     match args.backend {
         BackendChoice::Only(kind) => only(kind, "chosen with --backend".to_owned(), args, wanted).await,
@@ -33,17 +56,18 @@ pub async fn choose(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
 }
 
 /// This one. Versions that are not installed are fetched when they are needed.
-async fn only(kind: &dyn BackendKind, reason: String, args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+async fn only(kind: &dyn BackendKind, reason: String, args: &BackendArgs, wanted: &Wanted) -> Result<Chosen> {
+    wanted.of(kind)?;
     let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
     let mut installations = backend.installations().await?;
-    if installations.is_empty() && wanted.is_empty() {
+    if installations.is_empty() && wanted.majors.is_empty() {
         installations.push(backend.installation(FETCHED).await?);
     }
     Ok(Chosen { backend, reason, installations })
 }
 
 /// The first one that has all that is wanted; else the first one that has anything.
-async fn first(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
+async fn first(args: &BackendArgs, wanted: &Wanted) -> Result<Chosen> {
     let mut passed_over: Vec<(&str, HostError)> = vec![];
     let mut second_best = None;
     for kind in BACKENDS {
@@ -83,11 +107,12 @@ async fn first(args: &BackendArgs, wanted: &[u32]) -> Result<Chosen> {
 async fn offer(
     kind: &dyn BackendKind,
     args: &BackendArgs,
-    wanted: &[u32],
+    wanted: &Wanted,
 ) -> crate::host::Result<(Arc<dyn Backend>, Vec<Installation>, Option<HostError>)> {
+    wanted.of(kind)?;
     let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
     let mut installations = backend.installations().await?;
-    let wanted = match wanted {
+    let wanted = match wanted.majors.as_slice() {
         [] if installations.is_empty() => &[FETCHED],
         wanted => wanted,
     };

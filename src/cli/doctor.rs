@@ -24,7 +24,7 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
         }
         places_of(&mut text);
         left_behind(&mut text).await;
-        let chosen = choose::choose(&args.backend, &[]).await;
+        let chosen = choose::choose(&args.backend, &choose::Wanted::default()).await;
         match chosen {
             Ok(chosen) if usable => {
                 let (name, reason) = (chosen.backend.name(), chosen.reason);

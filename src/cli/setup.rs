@@ -20,6 +20,7 @@ use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
+use crate::plan::Plan;
 use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
 
 /// How many past runs' records are kept.
@@ -239,6 +240,9 @@ async fn choose(
             )));
         }
     }
+    let reads = |plan: &&Arc<Plan>| plan.repos.values().any(|repo| repo.existing.is_some());
+    let readers = selected.plans().filter(reads).map(|plan| plan.name.clone()).collect();
+    let wanted = choose::Wanted { majors: wanted, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {
         biased;

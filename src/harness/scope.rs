@@ -68,6 +68,8 @@ pub struct RepoInfo {
     pub copy_of: Option<RepoId>,
     /// Where it is.
     pub site: Option<Spanned<Name>>,
+    /// Where it says that somebody else fills it: it is only read from.
+    pub existing: Option<Span>,
     /// Whether its fields could be decoded.
     pub decoded: bool,
 }

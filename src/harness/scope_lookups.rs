@@ -5,7 +5,10 @@ use super::{
     StepRef,
 };
 use crate::repo::Ability;
-use crate::source::{Name, RepoName, Span, Spanned, choices};
+use crate::source::{Name, RepoName, Span, Spanned, choices, did_you_mean};
+
+/// The words by which a backup is chosen of those that a repo has.
+pub const CHOICES: [&str; 3] = ["newest", "oldest", "random"];
 
 impl Scope<'_> {
     /// A repo.
@@ -37,9 +40,38 @@ impl Scope<'_> {
     /// where the step names the repo.
     pub fn repo_can(&mut self, repo: &RepoId, ability: Ability, at: Option<Span>) {
         let Some(info) = self.repos.get(repo) else { return };
+        if let Some(existing) = info.existing.filter(|_| ability.changes()) {
+            return self.only_read(repo, at.unwrap_or(self.action), existing);
+        }
         let (made, Err(not)) = (info.span, info.kind.can(ability)) else { return };
         let title = format!("a repo of kind `{}` cannot {ability}", not.kind);
         self.error_related(at.unwrap_or(self.action), title, not.why, (made, format!("`{repo}` is one")));
+    }
+
+    /// Whether a backup of this name may lie in `repo`, or in some repo if none is named, before
+    /// the drill begins: then it need not be the id of a step.
+    pub fn may_be_in_a_repo(&self, backup: &str, repo: Option<&str>) -> bool {
+        if self.ids.contains_key(backup) || CHOICES.contains(&backup) {
+            return !self.ids.contains_key(backup);
+        }
+        let may = |info: &RepoInfo| info.existing.is_some() || !info.decoded;
+        let sure = |info: &RepoInfo| info.existing.is_some() && info.decoded;
+        let named = repo.map(|repo| self.repos.get(repo));
+        match named {
+            Some(Some(info)) if sure(info) => return true,
+            Some(Some(info)) if !may(info) => return false,
+            Some(None) if !self.more_repos => return false,
+            None if !self.more_repos && !self.repos.values().any(may) => return false,
+            _ => {}
+        }
+        // A repo may have it: then a name that is nearly that of a step is more likely misspelt.
+        did_you_mean(backup, self.ids.keys().map(StepId::as_str)).is_none()
+    }
+
+    /// Tells of a step, or a setting, that would change a repo of somebody else.
+    fn only_read(&mut self, repo: &RepoId, at: Span, existing: Span) {
+        let title = format!("repo `{repo}` is only read from");
+        self.error_related(at, title, "this would change it", (existing, "somebody else's".to_owned()));
     }
 
     /// A repo that a server may archive into.
@@ -50,6 +82,10 @@ impl Scope<'_> {
         {
             let title = format!("repo `{}` holds only what `sync` has copied", name.value);
             self.error_related(name.span, title, "archive to the original", (info, format!("a copy of `{original}`")));
+            return None;
+        }
+        if let Some(existing) = self.repos.get(&repo.id).and_then(|info| info.existing) {
+            self.only_read(&repo.id, name.span, existing);
             return None;
         }
         self.repo_can(&repo, Ability::Archive, repo.span());

@@ -8,7 +8,7 @@ use super::node_spec::NodeSpec;
 use super::outputs::Outputs;
 use super::users::Users;
 use super::{Finding, NodeId, RepoId, StepId};
-use crate::host::Lab;
+use crate::host::{Host, Lab};
 use crate::journal::Journal;
 use crate::node::Node;
 use crate::pg::Mark;
@@ -35,6 +35,8 @@ pub struct World {
     pub specs: BTreeMap<NodeId, NodeSpec>,
     /// The repos.
     pub repos: BTreeMap<RepoId, Repo>,
+    /// A host that the lab has, whether a server is on it yet or not: repos are read from there.
+    pub reader: String,
     /// What steps have left so far.
     pub outputs: Arc<Mutex<Outputs>>,
 }
@@ -53,6 +55,7 @@ impl World {
             file_roots: self.file_roots.clone(),
             specs: self.specs.clone(),
             repos: self.repos.clone(),
+            reader: self.reader.clone(),
             outputs: self.outputs.clone(),
         }
     }
@@ -106,6 +109,14 @@ impl World {
         let is_on = |node: &&Arc<Node>| node.host().is_ok_and(|host| host.is_on());
         let found = self.outputs().nodes.values().find(is_on).cloned();
         found.ok_or_else(|| Finding::errored("there is no node on whose host a repo could be reached"))
+    }
+
+    /// A host from which a repo can be read, also before there is a node.
+    pub async fn reader(&self) -> Result<Arc<dyn Host>, Box<Finding>> {
+        match self.any_host() {
+            Ok(node) => Ok(node.host()?.clone()),
+            Err(_) => Ok(self.lab.host(&self.reader).await?),
+        }
     }
 
     /// A mark that an earlier step made.

@@ -25,6 +25,11 @@ pub trait BackendKind: Debug + Send + Sync {
         command
     }
 
+    /// Whether its hosts see the files of this machine, under their own names.
+    fn sees_this_machine(&self) -> bool {
+        false
+    }
+
     /// Why it is this kind although none was named: an option that only it has was given.
     fn implied(&self, _options: &ArgMatches) -> Option<String> {
         None

@@ -44,6 +44,11 @@ pub trait Host: Send + Sync {
     /// scram-sha-256.
     fn hba(&self) -> Vec<String>;
 
+    /// Those under which drillyard gets in without a password; none where others could, too.
+    fn open_hba(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Runs a program to its end. An exit status other than 0 is a result, not an error. When the
     /// future is dropped, the program is killed if that is possible.
     async fn run(&self, program: Program) -> Result<Output>;

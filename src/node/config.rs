@@ -1,7 +1,7 @@
 //! What is written to postgresql.conf and pg_hba.conf.
 
 use crate::host::{Endpoint, Host};
-use crate::pg::{RecoveryTarget, TargetTimeline, quote_literal};
+use crate::pg::{RecoveryTarget, TargetTimeline, Version, quote_literal};
 
 use super::cluster::{DATABASE, SUPERUSER};
 
@@ -169,6 +169,19 @@ const DEFAULTS: &[(&str, &str)] = &[
     // From 5 s: a standby that asks too early should not wait long for its next try.
     ("wal_retrieve_retry_interval", "100ms"),
 ];
+
+/// The settings by which a copy of a production server reaches nothing of production, beside those
+/// of all servers here (no archiving, no standbys, no libraries):
+/// - A copy has its original's subscriptions, enabled; once promoted it would take its changes from
+///   the publisher, by the original's slot (manual, 31.2 "Subscription").
+/// - Event triggers at login would run when drillyard connects (from 17).
+pub(super) fn harmless(version: Version) -> String {
+    let mut lines = "max_logical_replication_workers = 0\n".to_owned();
+    if version.major >= 17 {
+        lines.push_str("event_triggers = off\n");
+    }
+    lines
+}
 
 /// What a log must be like that a recovery is read from. The rest of what could hide it is
 /// reserved.

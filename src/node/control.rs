@@ -112,7 +112,7 @@ impl Node {
         let paths = host.paths();
         let patience = deadline.saturating_duration_since(Instant::now()).as_millis() / LAUNCH_POLL_MS;
         let mut args = vec![paths.data.clone(), paths.log.clone(), patience.to_string()];
-        let hba = host.hba().join("\n") + "\n";
+        let hba = self.hba(host.as_ref()).join("\n") + "\n";
         args.extend(match setup {
             Some(Setup { lines, signal, directory, auto }) => {
                 let (signal, directory) = (signal.map_or("", Signal::file), directory.as_deref().unwrap_or_default());

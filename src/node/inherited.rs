@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::host::{HostError, Program};
 
-use super::config::{Config, RESERVED, Setup, Signal};
+use super::config::{Config, RESERVED, Setup, Signal, harmless};
 use super::server::Node;
 
 /// Whose postgresql.auto.conf lies in a data directory.
@@ -115,6 +115,9 @@ impl Node {
             // Whatever the other server's postgresql.conf says of files elsewhere.
             setup.lines.push_str(&format!("hba_file = '{data}/pg_hba.conf'\nexternal_pid_file = ''\n"));
         }
+        if self.of_others {
+            setup.lines.push_str(&harmless(self.version()));
+        }
         setup.auto = (!done.left_out.is_empty()).then_some(auto);
         Ok((setup, done))
     }
@@ -145,7 +148,7 @@ fn demands(control: &str) -> Vec<(String, String)> {
 }
 
 /// A setting of a line as ALTER SYSTEM writes it, or as people do.
-fn setting(line: &str) -> Option<(String, String)> {
+pub(super) fn setting(line: &str) -> Option<(String, String)> {
     let line = line.trim();
     let end = line.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '$'))?;
     let (name, rest) = line.split_at(end);

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod config;
+mod configuration_aside;
 mod control;
 mod control_file;
 mod ending;

@@ -20,6 +20,8 @@ pub struct Node {
     pub(super) database: String,
     /// Whether its user is known to be a superuser.
     pub(super) superuser: bool,
+    /// Whether its data are those of somebody else's server.
+    pub(super) of_others: bool,
     pub(super) session: tokio::sync::Mutex<Option<Arc<Client>>>,
     /// How the statements of this step's sessions are cancelled.
     pub(super) cancels: Mutex<Vec<CancelToken>>,
@@ -64,6 +66,17 @@ impl Node {
         Node::new(host.name().to_owned(), Place::Host(host), version, credentials)
     }
 
+    /// A server on `host` with the data of somebody else's, whose passwords nobody knows here: it
+    /// lets in whoever reaches its socket, as the superuser that initdb makes by default.
+    pub fn of_others(host: Arc<dyn Host>, version: Version, password: &str) -> Result<Self, HostError> {
+        if host.open_hba().is_none() {
+            let name = host.name();
+            return Err(HostError::new(format!("node `{name}` would have passwords that nobody knows here"))
+                .help("restore backups of somebody else's servers to local processes: `--backend local`"));
+        }
+        Ok(Node { of_others: true, ..Node::on(host, version, password) })
+    }
+
     /// A server that drillyard did not make.
     pub fn external(name: &str, config: tokio_postgres::Config, version: Version) -> Self {
         let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
@@ -82,12 +95,19 @@ impl Node {
             password: password.to_owned(),
             database: database.to_owned(),
             superuser: false,
+            of_others: false,
             session: tokio::sync::Mutex::default(),
             cancels: Mutex::default(),
             login: Mutex::default(),
             server_state: Mutex::new(ServerState::Down("it was not started")),
             log_start: AtomicU64::new(0),
         }
+    }
+
+    /// The lines of its pg_hba.conf.
+    pub(super) fn hba(&self, host: &dyn Host) -> Vec<String> {
+        let open = if self.of_others { host.open_hba() } else { None };
+        open.unwrap_or_else(|| host.hba())
     }
 
     /// Its name in the scenario.

@@ -18,6 +18,8 @@ pub enum RefusalReason {
     OtherSystem,
     /// There is no such replication slot, or it has lost its WAL.
     Slot,
+    /// The upstream does not let the standby's role in, or not for replication.
+    NotAllowed,
     /// Something else; it may pass.
     Other,
 }
@@ -50,6 +52,9 @@ static DIVERGED: Pattern = Pattern::new(r"is not in this server's history|forked
 static SLOT: Pattern = Pattern::new(
     r#"replication slot "[^"]*" does not exist|can no longer (?:access|get changes from) replication slot"#,
 );
+static NOT_ALLOWED: Pattern = Pattern::new(
+    r#"must be superuser or replication role|permission denied to start WAL sender|no pg_hba.conf entry|pg_hba.conf rejects|authentication failed|no password supplied|role "[^"]*" (?:does not exist|is not permitted to log in)"#,
+);
 
 impl WalRefusal {
     /// Reads a standby's log.
@@ -72,6 +77,7 @@ fn reason(message: &str) -> RefusalReason {
         () if DIVERGED.is_match(message) => RefusalReason::Diverged,
         () if message.contains("is ahead of the WAL flush position") => RefusalReason::Ahead,
         () if message.contains("system identifier differs") => RefusalReason::OtherSystem,
+        () if NOT_ALLOWED.is_match(message) => RefusalReason::NotAllowed,
         () if SLOT.is_match(message) => RefusalReason::Slot,
         () => RefusalReason::Other,
     }
@@ -114,6 +120,12 @@ cp: cannot stat '/x/000000010000000000000003': No such file or directory
             reason("database system identifier differs between the primary and standby"),
             RefusalReason::OtherSystem
         );
+        let login = "could not connect to the primary server: connection to server on socket \"/x\" failed: FATAL:  ";
+        for said in
+            ["must be superuser or replication role to start walsender", "permission denied to start WAL sender"]
+        {
+            assert_eq!(reason(&format!("{login}{said}")), RefusalReason::NotAllowed);
+        }
         let passing = [
             "could not connect to the primary server: connection to server on socket \"/x\" failed: No such file or directory",
             "streaming replication receiver \"tonight\" could not connect to the primary server: Connection refused",

@@ -1,16 +1,14 @@
-//! What a scenario declares before its steps: versions, repos, nodes.
+//! What a scenario declares before its steps: versions and nodes.
 
 use std::collections::BTreeMap;
 
-use super::RepoSpec;
-use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, RepoId, RepoInfo, Scope};
+use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, Scope};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
-use crate::repo::{Ability, KINDS, Kind, default_kind};
-use crate::scenario::{NodeFields, RepoFields, Scenario};
-use crate::source::{Name, Spanned, choices};
+use crate::scenario::{NodeFields, Scenario};
+use crate::source::{Name, Spanned};
 
-fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Option<I> {
+pub(super) fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Option<I> {
     name.as_ref().map(|name| I::from(&name.value))
 }
 
@@ -32,58 +30,6 @@ pub(super) fn versions(scenario: &Scenario, scope: &mut Scope<'_>) -> Vec<u32> {
         seen.push(version.value);
     }
     seen
-}
-
-pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<RepoId, RepoSpec> {
-    let mut repos = BTreeMap::new();
-    scope.more_repos = !scenario.repos.complete;
-    for (name, fields) in &scenario.repos.listed {
-        let span = name.span;
-        let info = match fields {
-            Some(fields) => {
-                let (kind, copy_of) = (repo_kind(scenario, fields, scope), id::<RepoId>(&fields.copy_of));
-                repos.insert(RepoId::from(&name.value), RepoSpec { kind, copy_of: copy_of.clone() });
-                RepoInfo { span, kind, copy_of, site: fields.site.clone(), decoded: true }
-            }
-            None => RepoInfo { span, kind: default_kind(), copy_of: None, site: None, decoded: false },
-        };
-        scope.repos.insert(RepoId::from(&name.value), info);
-    }
-    for (name, fields) in &scenario.repos.listed {
-        let Some(original) = fields.as_ref().and_then(|fields| fields.copy_of.as_ref()) else { continue };
-        scope.repo_can(&RepoId::from(&name.value), Ability::Copy, Some(original.span));
-        if original.value == name.value {
-            scope.error(original.span, "a repo cannot be a copy of itself", "name another one");
-        } else if let Some(repo) = scope.repo(original)
-            && let Some(info) = scope.repo_info(&repo).filter(|info| info.copy_of.is_some())
-        {
-            let (title, made) = (format!("repo `{repo}` is a copy itself"), info.span);
-            scope.error_related(original.span, title, "name the original", (made, "made here".to_owned()));
-        }
-    }
-    repos
-}
-
-/// What a repo is: what it says, or what its original is.
-fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) -> &'static Kind {
-    let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| kind.value.known());
-    let original = fields.copy_of.as_ref().and_then(|original| {
-        let mut listed = scenario.repos.listed.iter();
-        let (_, fields) = listed.find(|(name, _)| name.value == original.value)?;
-        said(fields.as_ref()?)
-    });
-    let Some(kind) = &fields.kind else { return original.unwrap_or_else(default_kind) };
-    let Some(known) = kind.value.known() else {
-        let are = if KINDS.len() == 1 { "is" } else { "are" };
-        let label = format!("only {} {are}", choices(KINDS.iter().map(|kind| kind.name), "and"));
-        scope.error_help(kind.entry, "this kind of repo is not built yet in this version", label, "leave `kind` out");
-        return default_kind();
-    };
-    if let Some(original) = original.filter(|original| original.name != known.name) {
-        let label = format!("its original is of kind `{}`", original.name);
-        scope.error_help(kind.entry, "a copy is of the same kind as its original", label, "leave `kind` out");
-    }
-    known
 }
 
 pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<NodeId, NodeSpec> {

@@ -156,6 +156,9 @@ pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
             RefersTo::Node => drop(scope.named_node(name)),
             RefersTo::Repo => drop(scope.repo(name)),
             RefersTo::Step => drop(scope.any_step(name)),
+            // What lies in a repo nobody knows yet.
+            RefersTo::Backup if scope.may_be_in_a_repo(name.as_str(), None) => {}
+            RefersTo::Backup => drop(scope.any_step(name)),
         }
     }
     scope.refers.clear();

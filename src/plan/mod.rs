@@ -8,6 +8,7 @@ mod find_breaks;
 mod lines;
 mod outline;
 mod planned;
+mod repos;
 mod resolve;
 
 pub use crate::scenario::LossOf;

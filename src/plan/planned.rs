@@ -8,7 +8,7 @@ use super::LossOf;
 use super::breaks::NamedBreak;
 use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
 use crate::journal::{Problem, StepHead};
-use crate::repo;
+use crate::repo::{self, Existing};
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
@@ -18,6 +18,8 @@ pub struct RepoSpec {
     pub kind: &'static repo::Kind,
     /// What it is a copy of.
     pub copy_of: Option<RepoId>,
+    /// Where it lies, if somebody else fills it.
+    pub existing: Option<Existing>,
 }
 
 /// What a drill will do.

@@ -19,7 +19,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let file_roots = scenario.file_roots.clone();
     let mut scope = Scope::new(&source, KINDS, file_roots.clone());
     let postgres = declared::versions(&scenario, &mut scope);
-    let repos = declared::repos(&scenario, &mut scope);
+    let repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
     let mut lines = Lines::default();
     lines.add(scenario.steps, false, None, &source);

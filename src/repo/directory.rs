@@ -2,13 +2,16 @@
 //!
 //! `backups/ID` is a backup, `tablespaces/ID/OID` a tablespace of it, `wal/SEGMENT` archived WAL.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::archive::Archive;
 use super::damage::{Damaged, Where, damage_file};
-use super::error::{RepoError, Result, run};
-use super::kind::RepoKind;
-use super::storage::{BackupOrder, Checkpoint, Label, Place, Storage, Verified};
+use super::error::{RepoError, Result, bytes_in, run};
+use super::existing::ExistingDirectory;
+use super::kind::{AtExisting, RepoKind};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::Segment;
@@ -20,6 +23,8 @@ pub struct Directory(Place);
 impl RepoKind for Directory {
     const NAME: &'static str = "directory";
     const ABOUT: &'static str = "A directory, with pg_basebackup and cp.";
+
+    const EXISTING: Option<AtExisting> = Some(|existing| Arc::new(ExistingDirectory::at(existing)));
 
     fn at(place: Place) -> Self {
         Directory(place)
@@ -90,10 +95,18 @@ impl Storage for Directory {
         Ok(label)
     }
 
-    async fn backups(&self, host: &dyn Host) -> Result<Vec<Label>> {
-        let script = r#"cd "$1" 2>/dev/null || exit 0; ls -tr"#;
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        let script =
+            r#"cd "$1" 2>/dev/null || exit 0; for one in *; do [ ! -d "$one" ] || stat -c '%Y %n' "$one"; done"#;
         let output = run(host, "ls", Program::script(script, [format!("{}/backups", self.0.path)])).await?;
-        Ok(output.text().lines().map(Label::new).collect())
+        let text = output.text();
+        let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).collect();
+        listed.sort_by(|a, b| (a.taken, &a.label).cmp(&(b.taken, &b.label)));
+        Ok(listed)
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        bytes_in(host, &self.backup(label)).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

@@ -71,6 +71,17 @@ pub enum Ability {
     BreakArchive,
 }
 
+impl Ability {
+    /// Whether it changes what is in the repo.
+    pub fn changes(self) -> bool {
+        match self {
+            Ability::Restore | Ability::Archive | Ability::List | Ability::Verify => false,
+            Ability::BackUp | Ability::Copy | Ability::DamageBackup | Ability::DamageWal => true,
+            Ability::LoseWal | Ability::BreakArchive => true,
+        }
+    }
+}
+
 impl fmt::Display for Ability {
     /// As what follows `cannot`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,4 +119,12 @@ pub async fn run(host: &dyn Host, what: &'static str, program: Program) -> Resul
         true => Ok(output),
         false => Err(RepoError::Failed { what, status: output.status, said: output.stderr.trim().to_owned() }),
     }
+}
+
+/// How many bytes the files in a directory take up on the disk.
+pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
+    let output = run(host, "du", Program::script(r#"du -sk "$1""#, [dir])).await?;
+    let text = output.text();
+    let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
 }

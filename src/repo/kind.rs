@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::error::{Ability, NotPossible};
+use super::existing::Existing;
 use super::storage::{Place, Storage};
 use crate::node::Archiving;
+
+/// Makes a repo of one that somebody else fills.
+pub type AtExisting = fn(&Existing) -> Arc<dyn Storage>;
 
 /// What is the same for all repos of a kind.
 pub trait RepoKind: Storage + Sized + 'static {
@@ -14,6 +18,9 @@ pub trait RepoKind: Storage + Sized + 'static {
     const ABOUT: &'static str;
     /// What it cannot do, each with the reason.
     const CANNOT: &'static [(Ability, &'static str)] = &[];
+
+    /// How one is reached that somebody else fills; none if this kind only has a drill's own.
+    const EXISTING: Option<AtExisting> = None;
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
@@ -28,12 +35,19 @@ pub struct Kind {
     pub about: &'static str,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
+    existing: Option<AtExisting>,
 }
 
 impl Kind {
     /// The registry's entry for a kind.
     pub const fn of<T: RepoKind>() -> Self {
-        Kind { name: T::NAME, about: T::ABOUT, cannot: T::CANNOT, at: |place| Arc::new(T::at(place)) }
+        Kind {
+            name: T::NAME,
+            about: T::ABOUT,
+            cannot: T::CANNOT,
+            at: |place| Arc::new(T::at(place)),
+            existing: T::EXISTING,
+        }
     }
 
     /// Whether a repo of this kind can do something.
@@ -50,6 +64,16 @@ impl Kind {
     /// A repo of this kind.
     pub fn at(&self, place: Place) -> Repo {
         Repo { name: place.name.clone(), storage: (self.at)(place) }
+    }
+
+    /// Whether a repo of this kind may be somebody else's.
+    pub fn may_exist(&self) -> bool {
+        self.existing.is_some()
+    }
+
+    /// A repo of this kind that somebody else fills; none if there can be none.
+    pub fn existing(&self, existing: &Existing) -> Option<Repo> {
+        Some(Repo { name: existing.name.clone(), storage: (self.existing?)(existing) })
     }
 }
 

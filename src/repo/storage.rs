@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::archive::Archive;
 use super::damage::Damaged;
@@ -39,6 +40,26 @@ impl Label {
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A backup that lies in a repo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What the repo calls it.
+    pub label: Label,
+    /// When it was begun, or, where that is not written down, when it was written.
+    pub taken: Timestamp,
+    /// Why nobody can restore it, if that is so: it was not finished, say.
+    pub wrong: Option<String>,
+}
+
+impl Listed {
+    /// A backup from a line `SECONDS LABEL`, the seconds since 1970.
+    pub fn from_line(line: &str) -> Option<Self> {
+        let (seconds, label) = line.split_once(' ')?;
+        let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
+        Some(Listed { label: Label::new(label), taken, wrong: None })
     }
 }
 
@@ -83,6 +104,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Its name, and the directory that the drill has made for it.
     fn place(&self) -> &Place;
 
+    /// Whether somebody else fills it: it is only read from, and what is restored from it is
+    /// another server's.
+    fn is_existing(&self) -> bool {
+        false
+    }
+
     /// The directories that every host has to see, and in which a disk can run full.
     fn directories(&self) -> Vec<String> {
         vec![self.place().path.clone()]
@@ -97,8 +124,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// The backups that are there, the oldest first.
-    async fn backups(&self, _: &dyn Host) -> Result<Vec<Label>> {
+    async fn backups(&self, _: &dyn Host) -> Result<Vec<Listed>> {
         Err(RepoError::NotPossible(Ability::List))
+    }
+
+    /// How many bytes a backup takes up in the repo.
+    async fn size(&self, _: &dyn Host, _: &Label) -> Result<u64> {
+        Err(RepoError::Nothing("nobody knows how large a backup in a repo of this kind is".to_owned()))
     }
 
     /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces
@@ -166,7 +198,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// none if there is no such backup. `scratch` is where it may be made: then the caller removes
     /// it.
     async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
-        if !self.backups(host).await?.contains(backup) {
+        if !self.backups(host).await?.iter().any(|one| one.label == *backup) {
             return Ok(None);
         }
         self.restore(host, backup, scratch).await?;

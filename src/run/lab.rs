@@ -14,17 +14,24 @@ use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
 use crate::repo::Place;
 
+/// The host of a drill that has repos and no servers; no node can have this name.
+const READER: &str = "_reader";
+
 /// Makes the lab; `branches` is whether branches of the drill will be followed in it.
 pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn Lab>, HostError> {
     let plan = work.plan;
     let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
     let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
+    let hosts: Vec<String> = own.chain(&plan.made).map(ToString::to_string).collect();
+    // A drill without servers may yet look at its repos.
+    let reader = (hosts.is_empty() && !plan.repos.is_empty()).then(|| READER.to_owned());
+    let hosts = hosts.into_iter().chain(reader);
     let spec = LabSpec {
         run: work.env.run.clone(),
         drill: work.index,
         dir: work.env.dir.clone(),
         major,
-        nodes: own.chain(&plan.made).map(ToString::to_string).chain(elsewhere).collect(),
+        nodes: hosts.chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
@@ -78,8 +85,9 @@ async fn external_version(work: &Work<'_>) -> String {
 pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
     let plan = work.plan;
     let repo = |(name, spec): (&RepoId, &RepoSpec)| {
-        let place = Place { name: name.to_string(), path: lab.repo(name) };
-        (name.clone(), spec.kind.at(place))
+        let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name) });
+        let existing = spec.existing.as_ref().and_then(|existing| spec.kind.existing(existing));
+        (name.clone(), existing.unwrap_or_else(own))
     };
     World {
         lab: lab.clone(),
@@ -91,8 +99,15 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
         file_roots: plan.file_roots.clone(),
         specs: plan.nodes.clone(),
         repos: plan.repos.iter().map(repo).collect(),
+        reader: reader(plan),
         outputs: Arc::new(Mutex::new(Outputs::default())),
     }
+}
+
+/// A host that the lab of this plan has.
+fn reader(plan: &Plan) -> String {
+    let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+    own.chain(&plan.made).next().map_or_else(|| READER.to_owned(), ToString::to_string)
 }
 
 /// Starts the servers that the scenario lists.

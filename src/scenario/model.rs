@@ -206,6 +206,16 @@ pub struct RepoFields {
     /// Where it is: `lose_site` takes everything there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,
+    /// Whether somebody else fills it: production's backups. It is only read from.
+    #[serde(default)]
+    pub existing: Option<Spanned<bool>>,
+    /// Where the base backups of an existing directory lie: an absolute path with `*` in it. Each
+    /// directory is a backup as pg_basebackup writes it, plain or tar.
+    #[serde(default)]
+    pub backups: Option<Spanned<String>>,
+    /// The directory with the WAL of an existing directory, packed or not.
+    #[serde(default)]
+    pub wal: Option<Spanned<String>>,
 }
 
 /// A node's fields.

@@ -17,7 +17,7 @@ pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
 pub use quantities::{Duration, Size, Time};
-pub use reference::{NodeName, RefersTo, RepoName, StepName};
+pub use reference::{BackupName, NodeName, RefersTo, RepoName, StepName};
 pub use scalars::{
     CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE, WhichWal,
 };

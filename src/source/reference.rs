@@ -17,6 +17,8 @@ pub enum RefersTo {
     Repo,
     /// An earlier step, by its id.
     Step,
+    /// A backup: that of an earlier step, by its id, or one that a repo already has.
+    Backup,
 }
 
 impl RefersTo {
@@ -28,6 +30,7 @@ impl RefersTo {
             "NodeName" => Some(RefersTo::Node),
             "RepoName" => Some(RefersTo::Repo),
             "StepName" => Some(RefersTo::Step),
+            "BackupName" => Some(RefersTo::Backup),
             _ => None,
         }
     }
@@ -78,4 +81,38 @@ reference! {
 reference! {
     /// The id of an earlier step.
     StepName
+}
+
+/// The id of an earlier `backup` step, or what a repo calls a backup that it already has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct BackupName(pub Spanned<String>);
+
+impl BackupName {
+    /// The name, if it may be the id of a step.
+    pub fn as_name(&self) -> Option<Spanned<Name>> {
+        let Spanned { value, span, entry } = &self.0;
+        Some(Spanned { value: Name::new(value).ok()?, span: *span, entry: *entry })
+    }
+}
+
+impl Deref for BackupName {
+    type Target = Spanned<String>;
+
+    fn deref(&self) -> &Spanned<String> {
+        &self.0
+    }
+}
+
+impl JsonSchema for BackupName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "BackupName".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
 }

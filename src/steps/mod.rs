@@ -87,6 +87,8 @@ step_kinds! {
     judgement::assert_traffic::AssertTrafficSpec,
     judgement::assert_streaming::AssertStreamingSpec,
     judgement::assert_intact::AssertIntactSpec,
+    judgement::assert_backup::AssertBackupSpec,
+    judgement::assert_fresh::AssertFreshSpec,
     judgement::assert_in_recovery::AssertInRecoverySpec,
     judgement::assert_primary::AssertPrimarySpec,
     judgement::assert_log::AssertLogSpec,

@@ -7,6 +7,7 @@ mod cli_runner;
 mod ledger;
 mod local;
 mod mistakes;
+mod nightly;
 mod outage;
 mod production;
 #[path = "../common/program.rs"]
@@ -16,5 +17,8 @@ mod rows;
 mod run;
 mod shipped;
 mod standby;
+#[expect(dead_code, reason = "tests of other rooms use the rest of it")]
+#[path = "../../src/testing.rs"]
+mod testing;
 mod verdicts;
 mod waits;

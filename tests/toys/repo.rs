@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose};
-use crate::repo::{Ability, Archive, BackupOrder, Label, Place, RepoError, RepoKind, Result, Storage};
+use crate::repo::{Ability, Archive, BackupOrder, Label, Listed, Place, RepoError, RepoKind, Result, Storage};
 
 /// A directory with `ID.tar` and `SEGMENT.gz`.
 #[derive(Debug)]
@@ -58,9 +58,9 @@ impl Storage for Toy {
         }
     }
 
-    async fn backups(&self, host: &dyn Host) -> Result<Vec<Label>> {
-        let text = self.script(host, r#"cd "$1"; ls -tr | grep '\.tar$' || :"#, &[]).await?;
-        Ok(text.lines().map(Label::new).collect())
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        let text = self.script(host, r#"cd "$1"; stat -c '%Y %n' *.tar | sort -n || :"#, &[]).await?;
+        Ok(text.lines().filter_map(Listed::from_line).collect())
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

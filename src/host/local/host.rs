@@ -156,6 +156,11 @@ impl Host for LocalHost {
         ["local all all scram-sha-256", "local replication all scram-sha-256"].map(str::to_owned).to_vec()
     }
 
+    /// Nobody else can enter the directory of the socket.
+    fn open_hba(&self) -> Option<Vec<String>> {
+        Some(["local all all trust", "local replication all trust"].map(str::to_owned).to_vec())
+    }
+
     async fn run(&self, program: Program) -> Result<Output> {
         if !self.lifecycle.is_on() {
             return Err(HostError::new(format!("nothing can be run for node `{}`: its host does not run", self.name)));

@@ -47,6 +47,10 @@ impl BackendKind for Local {
         "Processes on this machine"
     }
 
+    fn sees_this_machine(&self) -> bool {
+        true
+    }
+
     fn options(&self, command: Command) -> Command {
         LocalOptions::augment_args(command)
     }

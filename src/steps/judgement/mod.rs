@@ -1,7 +1,10 @@
 //! Steps that check what came out.
 
+pub(super) mod age;
 pub(super) mod all;
+pub(super) mod assert_backup;
 pub(super) mod assert_catalog;
+pub(super) mod assert_fresh;
 pub(super) mod assert_in_recovery;
 pub(super) mod assert_intact;
 pub(super) mod assert_log;

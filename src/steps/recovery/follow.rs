@@ -222,6 +222,10 @@ impl Standby {
             }
             (RefusalReason::OtherSystem, _) => finding.help(format!("`{node}` was not made from `{up}`: `rebuild` it")),
             (RefusalReason::Slot, _) => finding.help("`rebuild` replaces the slot, together with the data"),
+            (RefusalReason::NotAllowed, _) => finding.help(format!(
+                "the role by which `{node}` connects to `{up}` needs LOGIN and REPLICATION there, and a line for the database \
+                 `replication` in its pg_hba.conf"
+            )),
             (RefusalReason::Other, _) => finding.help(format!("does `{up}` run, and can `{node}` reach it?")),
         }
     }

@@ -1,6 +1,7 @@
 //! Steps that recover.
 
 pub(super) mod archive_end;
+pub(super) mod backup_choice;
 pub(super) mod dump;
 pub(super) mod exec;
 pub(super) mod find_in_wal;

@@ -15,7 +15,7 @@ use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
-use crate::steps::recovery::restore::restore;
+use crate::steps::recovery::restore::{Restored, restore};
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::upstream::upstream_of;
 
@@ -177,7 +177,8 @@ impl Rebuild {
         let archive = match &self.from {
             Some((from, repo)) => {
                 let repo = cx.world.repo(repo)?.clone();
-                restore(cx, node, from, &repo).await?;
+                let (label, at) = (cx.world.label(from), from.span());
+                restore(cx, node, Restored { what: from, label: &label, at }, &repo).await?;
                 config.restore_command = Some(repo.restore_command());
                 Some(Archive { repo, copy_of: None, read: true })
             }

@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
+    Context, Effects, Maker, Makes, NodeRef, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
     StepResult, if_given,
 };
 use crate::node::Signal;
 use crate::pg::TargetTimeline;
 use crate::repo::Ability;
-use crate::source::{Name, RepoName, Spanned, StepName, Timeline};
+use crate::source::{Name, RepoName, Spanned, Timeline};
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Archive, Start, Starting};
@@ -27,14 +28,23 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// - recover: { node: rescue, until: latest, then: promote }        # goes on with the same server
 /// - recover: { node: delayed, until: { before: accident }, then: promote }   # a delayed standby
 /// - recover: { node: tonight, backup: nightly, until: latest, then: { follow: master } }
+/// - recover: { node: again, repo: onsite, backup: newest, until: latest, then: promote }
 /// ```
 ///
 /// With `backup` the node is a new server, restored from that backup; WAL comes from the backup's
-/// repo, or from `repo`, which must have the backup, too. Without `backup`, the server of an
-/// earlier `recover` that paused or was shut down is stopped, gets the later target and is started
-/// again: resuming a paused recovery would end it. A standby can be taken to a target in the same
-/// way, and a delayed one (`recovery_min_apply_delay`) to a target that it has not applied yet. It
-/// reads the WAL that it has received, and the archive of its primary; its delay no longer applies.
+/// repo, or from `repo`, which must have the backup, too. `backup` is the id of a `backup` step;
+/// or, of the backups that `repo` has when the step runs, `newest`, `oldest`, `random` (by the
+/// run's seed), what the repo calls it, or `{ before: TIME }`, the newest that was begun before
+/// that time. What was chosen is reported, and what was passed over and why: a backup that was not
+/// finished, say. A server that is restored from an `existing` repo is somebody else's: nothing of
+/// its configuration is used, its subscriptions do not run, and its tablespaces are in places of
+/// its own.
+///
+/// Without `backup`, the server of an earlier `recover` that paused or was shut down is stopped,
+/// gets the later target and is started again: resuming a paused recovery would end it. A standby
+/// can be taken to a target in the same way, and a delayed one (`recovery_min_apply_delay`) to a
+/// target that it has not applied yet. It reads the WAL that it has received, and the archive of
+/// its primary; its delay no longer applies.
 ///
 /// `until` is `latest`, `end_of_backup`, `{ before: MARK }`, `{ before: MARK, minus: 1s }` (a
 /// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ lsn: L }` or `{
@@ -103,9 +113,10 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 pub struct RecoverSpec {
     /// The server to make, or to go on with.
     node: Spanned<Name>,
-    /// The backup that it is restored from.
+    /// The backup that it is restored from: the id of a `backup` step; or, of those that the repo
+    /// has, `newest`, `oldest`, `random`, what the repo calls it, or `{ before: TIME }`.
     #[serde(default)]
-    backup: Option<StepName>,
+    backup: Option<Spanned<BackupSpec>>,
     /// The repo that backup and WAL are read from.
     #[serde(default)]
     repo: Option<RepoName>,
@@ -203,7 +214,7 @@ impl StepKind for RecoverSpec {
 
 impl RecoverSpec {
     /// A new server, restored from a backup.
-    fn new_server(&self, backup: &Spanned<Name>, scope: &mut Scope<'_>) -> Resolved<(NodeRef, Start)> {
+    fn new_server(&self, backup: &Spanned<BackupSpec>, scope: &mut Scope<'_>) -> Resolved<(NodeRef, Start)> {
         let node = NodeRef::written(&self.node);
         if let Some(info) = scope.node_info(&node).cloned()
             && info.maker != Maker::Step(scope.index)
@@ -213,16 +224,8 @@ impl RecoverSpec {
             let label = "`recover` with a `backup` makes a new server";
             scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
         }
-        let at = self.repo.as_ref().map_or(backup.span, |repo| repo.span);
-        let backup = scope.step_with(backup, &[Output::Backup]);
-        let repo = match &self.repo {
-            Some(repo) => scope.repo(repo).map(|repo| repo.id),
-            None => backup.as_ref().and_then(|backup| scope.step_info(backup)?.repo.clone()),
-        };
-        if let Some(repo) = &repo {
-            scope.repo_can(repo, Ability::Restore, Some(at));
-        }
-        Some((node, Start::Backup { backup: backup?, archive: Archive::of(repo?, scope) }))
+        let (backup, repo) = backup.value.resolve(self.repo.as_ref(), backup.span, scope)?;
+        Some((node, Start::Backup { backup, archive: Archive::of(repo, scope) }))
     }
 
     /// The server as it is.
@@ -319,7 +322,7 @@ impl Step for Recover {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let goal = Goal::of(&self.until.value, cx, self.start.backup())?;
+        let goal = Goal::of(&self.until.value, cx, self.start.backup().and_then(Backup::step))?;
         cx.fact("target", goal.setting.to_string());
         let started = Instant::now();
         let starting = Starting { node: &self.node, goal: &goal, until: self.until.entry };
@@ -327,7 +330,7 @@ impl Step for Recover {
             Start::Backup { backup, archive } => {
                 let node = starting.restore(cx, backup, &archive.repo).await?;
                 cx.fact("restore_ms", started.elapsed().as_millis() as u64);
-                (node, Some(backup.id.clone()))
+                (node, backup.step().map(|step| step.id.clone()))
             }
             Start::OwnServer { .. } => {
                 let before = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());

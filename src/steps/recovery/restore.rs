@@ -1,26 +1,54 @@
 //! What servers that steps make or start again are made from and set up with.
 
-use crate::harness::{Context, Finding, StepRef};
+use std::fmt::Display;
+
+use crate::harness::{Context, Finding};
 use crate::node::{Config, Node, Origin, Setup, Signal};
-use crate::repo::Repo;
+use crate::repo::{Label, Repo};
+use crate::source::Span;
 use crate::steps::recovery::tablespaces::keep_apart;
 
-/// Copies a backup from a repo to PGDATA of a node; what lies there is removed.
+/// A backup that is to be restored.
+pub(crate) struct Restored<'a> {
+    /// As messages call it.
+    pub what: &'a dyn Display,
+    /// What its repo calls it.
+    pub label: &'a Label,
+    /// Where the scenario asks for it.
+    pub at: Option<Span>,
+}
+
+/// Copies a backup from a repo to PGDATA of a node; what lies there is removed. Of somebody else's
+/// server nothing but its data is used.
 pub(crate) async fn restore(
     cx: &mut Context<'_>,
     node: &Node,
-    backup: &StepRef,
+    backup: Restored<'_>,
     repo: &Repo,
 ) -> Result<(), Box<Finding>> {
-    let host = node.host()?;
-    cx.wait(format!("the restore of {backup} from repo `{}`", repo.name));
-    let restored = repo.restore(host.as_ref(), &cx.world.label(backup), &host.paths().data).await;
+    let (host, what) = (node.host()?, backup.what);
+    cx.wait(format!("the restore of {what} from repo `{}`", repo.name));
+    let restored = repo.restore(host.as_ref(), backup.label, &host.paths().data).await;
     restored.map_err(|error| match error.said() {
-        Some(said) => Finding::failed(format!("backup `{backup}` cannot be restored from repo `{}`", repo.name))
-            .at(backup.span())
+        Some(said) => Finding::failed(format!("backup `{what}` cannot be restored from repo `{}`", repo.name))
+            .at(backup.at)
             .label(said),
         None => error.into(),
-    })
+    })?;
+    if !repo.is_existing() {
+        return Ok(());
+    }
+    let theirs = node.set_configuration_aside().await?;
+    if theirs.major != Some(node.version().major) {
+        let major = theirs.major.map_or_else(|| "an unknown version".to_owned(), |major| format!("PostgreSQL {major}"));
+        let finding = Finding::failed(format!("backup `{what}` is of {major}, and this drill runs {}", node.version()));
+        let help = theirs.major.map(|major| format!("run the drill with `--postgres {major}`")).unwrap_or_default();
+        return Err(finding.at(backup.at).label("its data directory says so").help(help));
+    }
+    if !theirs.settings.is_empty() {
+        cx.fact("configuration", format!("not used: {}", theirs.settings.join(", ")));
+    }
+    Ok(())
 }
 
 /// What a server is set up with whose data directory was there before; reports what becomes of its

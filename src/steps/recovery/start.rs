@@ -1,14 +1,18 @@
 //! What a recovery begins with: a new server that is restored from a backup, or a server that goes
 //! on.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::harness::{Context, Finding, NodeRef, RepoId, Scope, StepId, StepRef, StepResult};
+use jiff::Timestamp;
+
+use crate::harness::{Context, Finding, NodeRef, RepoId, Scope, StepId, StepResult};
 use crate::node::{Node, Origin};
 use crate::pg::{Lsn, RecoveryTarget, ShutdownMode};
 use crate::source::Span;
+use crate::steps::recovery::backup_choice::Backup;
 use crate::steps::recovery::goal::Goal;
-use crate::steps::recovery::restore::restore;
+use crate::steps::recovery::restore::{Restored, restore};
 use crate::steps::recovery::upstream::receive;
 
 /// What a recovery begins with.
@@ -17,7 +21,7 @@ pub(crate) enum Start {
     /// A new server, restored from this backup.
     Backup {
         /// The backup.
-        backup: StepRef,
+        backup: Backup,
         /// Where backup and WAL are read from.
         archive: Archive,
     },
@@ -47,7 +51,7 @@ impl Archive {
 
 impl Start {
     /// The backup.
-    pub(crate) fn backup(&self) -> Option<&StepRef> {
+    pub(crate) fn backup(&self) -> Option<&Backup> {
         match self {
             Start::Backup { backup, .. } => Some(backup),
             Start::OwnServer { .. } => None,
@@ -82,17 +86,16 @@ pub(crate) struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    /// Fails for a target that lies before the backup. PostgreSQL would not always say so: with a
-    /// time it may stop at the backup's end, with all that was committed between the target and the
-    /// backup.
-    fn check_backup(&self, cx: &Context<'_>, backup: &StepRef) -> StepResult {
-        let Some(taken) = cx.world.outputs().marks.get(&backup.id).cloned() else { return Ok(()) };
-        let began = taken.before.at;
+    /// Fails for a target that lies before the backup, which was begun at `began` of the server's
+    /// clock, and at `seen` of drillyard's if a step took it. PostgreSQL would not always say so:
+    /// with a time it may stop at the backup's end, with all that was committed between the target
+    /// and the backup.
+    fn check_backup(&self, backup: &dyn Display, began: Timestamp, seen: Option<Timestamp>) -> StepResult {
         let label = match (&self.goal.setting, &self.goal.mark) {
             (RecoveryTarget::Time { at, .. }, _) if *at < began => {
                 format!("this is {at}, and `{backup}` was begun at {began}")
             }
-            (_, Some(mark)) if mark.after.seen <= taken.before.seen => {
+            (_, Some(mark)) if seen.is_some_and(|seen| mark.after.seen <= seen) => {
                 format!("`{}` was over before `{backup}` was begun", mark.id)
             }
             _ => return Ok(()),
@@ -107,14 +110,32 @@ impl Starting<'_> {
     pub(crate) async fn restore(
         &self,
         cx: &mut Context<'_>,
-        backup: &StepRef,
+        backup: &Backup,
         repo: &RepoId,
     ) -> Result<Arc<Node>, Box<Finding>> {
-        self.check_backup(cx, backup)?;
-        let repo = cx.world.repo(repo)?;
+        let repo = cx.world.repo(repo)?.clone();
         let host = cx.world.lab.host(self.node).await?;
-        let node = Arc::new(Node::on(host, cx.world.lab.version(), &cx.world.password));
-        restore(cx, &node, backup, repo).await?;
+        let (label, at) = match backup {
+            Backup::Step(step) => {
+                let taken = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);
+                if let Some(before) = taken {
+                    self.check_backup(step, before.at, Some(before.seen))?;
+                }
+                (cx.world.label(step), step.span())
+            }
+            Backup::InRepo(choice, at) => {
+                let listed = choice.choose(cx, host.as_ref(), &repo, *at).await?;
+                self.check_backup(&listed.label, listed.taken, None)?;
+                (listed.label, Some(*at))
+            }
+        };
+        let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
+        let node = Arc::new(match repo.is_existing() {
+            true => Node::of_others(host, version, &password)?,
+            false => Node::on(host, version, &password),
+        });
+        let what: &dyn Display = if let Backup::Step(step) = backup { step } else { &label };
+        restore(cx, &node, Restored { what, label: &label, at }, &repo).await?;
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
         Ok(node)
     }

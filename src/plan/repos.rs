@@ -1,0 +1,116 @@
+//! The repos that a scenario declares.
+
+use std::collections::BTreeMap;
+
+use super::RepoSpec;
+use super::declared::id;
+use crate::harness::{RepoId, RepoInfo, Scope};
+use crate::repo::{Ability, Existing, KINDS, Kind, default_kind, unusable};
+use crate::scenario::{RepoFields, Scenario};
+use crate::source::{Name, Span, Spanned, choices};
+
+pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<RepoId, RepoSpec> {
+    let mut repos = BTreeMap::new();
+    scope.more_repos = !scenario.repos.complete;
+    for (name, fields) in &scenario.repos.listed {
+        let span = name.span;
+        let info = match fields {
+            Some(fields) => {
+                let (kind, copy_of) = (repo_kind(scenario, fields, scope), id::<RepoId>(&fields.copy_of));
+                let existing = existing(name, fields, kind, scope);
+                let at = existing.as_ref().map(|(span, _)| *span);
+                let spec =
+                    RepoSpec { kind, copy_of: copy_of.clone(), existing: existing.map(|(_, existing)| existing) };
+                repos.insert(RepoId::from(&name.value), spec);
+                RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, decoded: true }
+            }
+            None => RepoInfo { span, kind: default_kind(), copy_of: None, site: None, existing: None, decoded: false },
+        };
+        scope.repos.insert(RepoId::from(&name.value), info);
+    }
+    for (name, fields) in &scenario.repos.listed {
+        let Some(original) = fields.as_ref().and_then(|fields| fields.copy_of.as_ref()) else { continue };
+        scope.repo_can(&RepoId::from(&name.value), Ability::Copy, Some(original.span));
+        if original.value == name.value {
+            scope.error(original.span, "a repo cannot be a copy of itself", "name another one");
+        } else if let Some(repo) = scope.repo(original)
+            && let Some(info) = scope.repo_info(&repo).filter(|info| info.copy_of.is_some())
+        {
+            let (title, made) = (format!("repo `{repo}` is a copy itself"), info.span);
+            scope.error_related(original.span, title, "name the original", (made, "made here".to_owned()));
+        } else if let Some(existing) = scope.repos.get(original.value.as_str()).and_then(|info| info.existing) {
+            let title = "a copy is kept of a drill's own repo";
+            let related = (existing, "somebody else's".to_owned());
+            scope.error_related(original.span, title, "`sync` copies what a drill has put there", related);
+        }
+    }
+    repos
+}
+
+/// What a repo is: what it says, or what its original is.
+fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) -> &'static Kind {
+    let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| kind.value.known());
+    let original = fields.copy_of.as_ref().and_then(|original| {
+        let mut listed = scenario.repos.listed.iter();
+        let (_, fields) = listed.find(|(name, _)| name.value == original.value)?;
+        said(fields.as_ref()?)
+    });
+    let Some(kind) = &fields.kind else { return original.unwrap_or_else(default_kind) };
+    let Some(known) = kind.value.known() else {
+        let are = if KINDS.len() == 1 { "is" } else { "are" };
+        let label = format!("only {} {are}", choices(KINDS.iter().map(|kind| kind.name), "and"));
+        scope.error_help(kind.entry, "this kind of repo is not built yet in this version", label, "leave `kind` out");
+        return default_kind();
+    };
+    if let Some(original) = original.filter(|original| original.name != known.name) {
+        let label = format!("its original is of kind `{}`", original.name);
+        scope.error_help(kind.entry, "a copy is of the same kind as its original", label, "leave `kind` out");
+    }
+    known
+}
+
+/// The repo of somebody else that is meant, and where it says so.
+fn existing(
+    name: &Spanned<Name>,
+    fields: &RepoFields,
+    kind: &'static Kind,
+    scope: &mut Scope<'_>,
+) -> Option<(Span, Existing)> {
+    if fields.kind.as_ref().is_some_and(|kind| kind.value.known().is_none()) {
+        // What its keys mean nobody knows yet.
+        return None;
+    }
+    let paths = [("backups", &fields.backups), ("wal", &fields.wal)];
+    let Some(existing) = fields.existing.as_ref().filter(|existing| existing.value) else {
+        for (key, path) in paths {
+            let Some(path) = path else { continue };
+            let title = format!("`{key}` goes with `existing: true`");
+            scope.error(path.entry, title, "a drill's own repo lies where the drill is run");
+        }
+        return None;
+    };
+    if !kind.may_exist() {
+        let kinds = choices(KINDS.iter().filter(|kind| kind.may_exist()).map(|kind| kind.name), "and");
+        let title = format!("an existing repo of kind `{}` cannot be read in this version", kind.name);
+        scope.error(existing.entry, title, format!("`existing: true` goes with {kinds}"));
+        return None;
+    }
+    for other in [&fields.copy_of, &fields.site].into_iter().flatten() {
+        let related = (existing.entry, "somebody else's".to_owned());
+        scope.error_related(other.entry, "an existing repo is only read from", "this would change it", related);
+    }
+    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false)] {
+        let Some(path) = path else { continue };
+        if let Some(why) = unusable(&path.value, wildcards) {
+            scope.error(path.span, "this path cannot be used", why);
+        }
+    }
+    let Some(backups) = &fields.backups else {
+        let help = "such as `backups: /srv/backup/*`: each directory is a base backup, plain or tar, as pg_basebackup writes it";
+        scope.error_help(existing.entry, "`backups` is missing", "where do its base backups lie?", help);
+        return None;
+    };
+    let wal = fields.wal.as_ref().map(|wal| wal.value.clone());
+    let (name, backups) = (name.value.to_string(), backups.value.clone());
+    Some((existing.entry, Existing { name, backups, wal }))
+}

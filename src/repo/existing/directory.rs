@@ -1,0 +1,97 @@
+//! An existing directory: base backups as pg_basebackup writes them, plain or tar, and WAL as
+//! files. All that is done in it is reading.
+
+use async_trait::async_trait;
+
+use super::{Existing, backup};
+use crate::host::{Host, Program};
+use crate::node::own_tablespaces;
+use crate::repo::archive::Archive;
+use crate::repo::error::{RepoError, Result, bytes_in, run};
+use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+
+/// The endings of files that a restore_command can unpack, each with the program that does it.
+const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
+
+/// A directory that somebody else fills.
+#[derive(Debug)]
+pub struct ExistingDirectory {
+    place: Place,
+    existing: Existing,
+}
+
+impl ExistingDirectory {
+    /// The repo that lies there.
+    pub fn at(existing: &Existing) -> Self {
+        let path = existing.wal.clone().unwrap_or_else(|| "/nonexistent".to_owned());
+        ExistingDirectory { place: Place { name: existing.name.clone(), path }, existing: existing.clone() }
+    }
+}
+
+#[async_trait]
+impl Storage for ExistingDirectory {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn is_existing(&self) -> bool {
+        true
+    }
+
+    /// None in which a drill could fill a disk, or wipe anything.
+    fn directories(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn backup_program(&self) -> &'static str {
+        "pg_basebackup"
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        let script = include_str!("../scripts/list_existing.sh");
+        let program = Program::script(script, [&self.existing.backups]).env("TZ", "UTC0").env("LC_ALL", "C");
+        Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        bytes_in(host, label.as_str()).await
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)];
+        let script = include_str!("../scripts/restore_existing.sh");
+        run(host, "the restore", Program::script(script, args)).await.map(drop)
+    }
+
+    fn restore_command(&self) -> String {
+        let Some(wal) = &self.existing.wal else { return "false".to_owned() };
+        let packed = PACKED.iter().map(|(ending, program)| {
+            format!("elif test -e {wal}/%f.{ending}; then {program} -dc {wal}/%f.{ending} >%p; ")
+        });
+        format!("if test -e {wal}/%f; then cp {wal}/%f %p; {}else exit 1; fi", packed.collect::<String>())
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let Some(wal) = &self.existing.wal else { return Ok(Archive::default()) };
+        let script = include_str!("../scripts/list_existing_wal.sh");
+        Ok(Archive::read(&run(host, "the list of WAL", Program::script(script, [wal])).await?.text()))
+    }
+
+    fn verify_program(&self) -> &'static str {
+        "pg_verifybackup"
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let script = include_str!("../scripts/verify_backup.sh");
+        let wal = self.existing.wal.clone().unwrap_or_default();
+        let output = host.run(Program::script(script, [backup.to_string(), wal])).await?;
+        match output.success() {
+            true => Ok(Verified::Intact),
+            false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
+        }
+    }
+
+    async fn wipe(&self, _: &dyn Host) -> Result<()> {
+        Err(RepoError::Nothing("an existing repo is only read from".to_owned()))
+    }
+}

@@ -1,0 +1,167 @@
+//! `assert_backup`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Host;
+use crate::repo::{Ability, Label, Repo, Verified};
+use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
+use crate::steps::judgement::age;
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, in_repo};
+
+/// Checks a backup where it lies, without restoring it: that there is one, how old and how large it
+/// is, and what the repo's own tool says of it.
+///
+/// ```yaml
+/// - assert_backup: { repo: onsite, max_age: 26h }
+/// - assert_backup: { repo: onsite, backup: newest, max_age: 26h, min_size: 10GB, verify: true }
+/// ```
+///
+/// `backup` is the id of a `backup` step; or, of the backups that the repo has, `newest` (the
+/// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. Its age is counted
+/// from when it was begun. `min_size` is compared with the bytes that it takes up in the repo. With
+/// `verify` the repo's own tool compares it with what was taken: for a directory pg_verifybackup.
+/// It reports what was chosen, what was passed over and why, and the age.
+///
+/// It passes if there is such a backup, and it is what the fields say. It says nothing of the WAL
+/// after the backup: `recover` does.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertBackupSpec {
+    /// The repo.
+    #[serde(default)]
+    repo: Option<RepoName>,
+    /// The backup: the id of a `backup` step, `newest`, `oldest`, `random`, what the repo calls it,
+    /// or `{ before: TIME }`.
+    #[serde(default)]
+    backup: Option<Spanned<BackupSpec>>,
+    /// How old it may be.
+    #[serde(default)]
+    max_age: Option<Spanned<Age>>,
+    /// How large it has to be at least.
+    #[serde(default)]
+    min_size: Option<Spanned<Size>>,
+    /// Whether the repo's own tool has to find it intact.
+    #[serde(default)]
+    verify: bool,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertBackup {
+    /// The backup.
+    backup: Backup,
+    /// The repo.
+    repo: RepoId,
+    /// How old it may be.
+    max_age: Option<Spanned<Age>>,
+    /// How large it has to be at least.
+    min_size: Option<Spanned<Size>>,
+    /// Whether the repo's own tool has to find it intact.
+    verify: bool,
+    /// Where it stands.
+    at: Span,
+}
+
+impl StepKind for AssertBackupSpec {
+    type Step = AssertBackup;
+
+    const NAME: &'static str = "assert_backup";
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertBackup> {
+        let at = self.backup.as_ref().map_or(scope.action, |backup| backup.span);
+        let (backup, repo) = match &self.backup {
+            Some(backup) => backup.value.resolve(self.repo.as_ref(), at, scope)?,
+            None => in_repo(Choice::Newest, self.repo.as_ref(), at, scope)?,
+        };
+        if self.verify {
+            scope.repo_can(&repo, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
+        }
+        let (max_age, min_size, verify) = (self.max_age, self.min_size, self.verify);
+        Some(AssertBackup { backup, repo, max_age, min_size, verify, at })
+    }
+}
+
+#[async_trait(?Send)]
+impl Step for AssertBackup {
+    fn title(&self) -> String {
+        format!("{} in repo {} is there, and as it should be", self.backup, self.repo)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::reads()
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let repo = cx.world.repo(&self.repo)?.clone();
+        let host = cx.world.reader().await?;
+        let (label, taken) = self.chosen(cx, host.as_ref(), &repo).await?;
+        if let Some(max) = &self.max_age {
+            match age::at_most(taken, Timestamp::now(), max.value.0) {
+                Ok(age) => cx.fact("age", age::in_words(age)),
+                Err(why) => {
+                    return Err(Finding::failed(format!("backup `{label}` is too old")).at(max.entry).label(why));
+                }
+            }
+        }
+        if let Some(min) = &self.min_size {
+            cx.wait(format!("the size of `{label}`"));
+            let size = repo.size(host.as_ref(), &label).await?;
+            cx.fact("bytes", size);
+            if size < min.value.0 {
+                let title = format!("backup `{label}` is too small");
+                return Err(Finding::failed(title).at(min.entry).label(format!("it takes up {size} bytes")));
+            }
+        }
+        if self.verify {
+            cx.wait(repo.verify_program());
+            if let Verified::Damaged(lines) = repo.verify(host.as_ref(), &label).await? {
+                let no_reason = || format!("{} gives no reason", repo.verify_program());
+                return Err(Finding::failed(format!("backup `{label}` is not intact"))
+                    .at(self.at)
+                    .label(lines.first().cloned().unwrap_or_else(no_reason))
+                    .note("found", lines.join("\n")));
+            }
+            cx.fact("verified_by", repo.verify_program());
+        }
+        Ok(())
+    }
+}
+
+impl AssertBackup {
+    /// What the repo calls the backup, and when it was begun.
+    async fn chosen(
+        &self,
+        cx: &mut Context<'_>,
+        host: &dyn Host,
+        repo: &Repo,
+    ) -> Result<(Label, Timestamp), Box<Finding>> {
+        match &self.backup {
+            Backup::InRepo(choice, at) => {
+                let listed = choice.choose(cx, host, repo, *at).await?;
+                Ok((listed.label, listed.taken))
+            }
+            Backup::Step(step) => {
+                let label = cx.world.label(step);
+                let listed = repo.backups(host).await?.into_iter().find(|one| one.label == label);
+                let listed = listed.ok_or_else(|| {
+                    let title = format!("backup `{step}` is not in repo `{}`", repo.name);
+                    Finding::failed(title).at(step.span()).label("the repo has none that is called so")
+                })?;
+                match listed.wrong {
+                    Some(wrong) => {
+                        Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
+                    }
+                    None => Ok((label, listed.taken)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The backup that a recovery begins with: that of an earlier step, or one of those that a repo
+//! has.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, Output, RepoId, Resolved, Scope, StepRef, if_given};
+use crate::host::Host;
+use crate::repo::{Ability, Listed, Repo};
+use crate::source::{BackupName, Name, RepoName, Span, Spanned, Time};
+
+/// The backup to begin with: the id of a `backup` step; or, of those that the repo has, `newest`,
+/// `oldest`, `random`, one by what the repo calls it, or `{ before: TIME }`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSpec {
+    /// The id of a `backup` step; `newest`, `oldest` or `random`; or what the repo calls it.
+    #[serde(default, rename = "$word")]
+    name: Option<BackupName>,
+    /// The newest that was begun before this time: RFC 3339 with an offset.
+    #[serde(default)]
+    before: Option<Spanned<Time>>,
+}
+
+/// The backup that a recovery begins with.
+#[derive(Debug, Clone)]
+pub(crate) enum Backup {
+    /// That of an earlier step.
+    Step(StepRef),
+    /// One of those that the repo has.
+    InRepo(Choice, Span),
+}
+
+/// Which of the backups that a repo has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The newest one.
+    Newest,
+    /// The oldest one.
+    Oldest,
+    /// Any, by the seed of the run.
+    Random,
+    /// The newest that was begun before this time.
+    Before(Timestamp),
+    /// The one that the repo calls so.
+    Called(String),
+}
+
+impl BackupSpec {
+    /// The backup, and the repo that it is in.
+    pub(crate) fn resolve(
+        &self,
+        repo: Option<&RepoName>,
+        span: Span,
+        scope: &mut Scope<'_>,
+    ) -> Resolved<(Backup, RepoId)> {
+        let choice = match (&self.name, &self.before) {
+            (Some(name), _) => {
+                let of = repo.map(|repo| repo.as_str());
+                match name.as_name().filter(|name| !scope.may_be_in_a_repo(name.as_str(), of)) {
+                    Some(id) => return of_step(&id, repo, span, scope),
+                    None => Choice::by_name(&name.value),
+                }
+            }
+            (None, Some(before)) => Choice::Before(before.value.0),
+            (None, None) => {
+                let help = "the id of a `backup` step, `newest`, `oldest`, `random`, or `{ before: TIME }`";
+                scope.error_help(span, "`backup` says nothing", "which backup?", help);
+                return None;
+            }
+        };
+        in_repo(choice, repo, span, scope)
+    }
+}
+
+/// The backup of an earlier step, in its own repo or in a copy of that.
+fn of_step(
+    id: &Spanned<Name>,
+    repo: Option<&RepoName>,
+    span: Span,
+    scope: &mut Scope<'_>,
+) -> Resolved<(Backup, RepoId)> {
+    let at = repo.map_or(span, |repo| repo.span);
+    let step = scope.step_with(id, &[Output::Backup]);
+    let repo = match repo {
+        Some(repo) => scope.repo(repo).map(|repo| repo.id),
+        None => step.as_ref().and_then(|step| scope.step_info(step)?.repo.clone()),
+    };
+    readable(repo, at, scope).zip(step).map(|(repo, step)| (Backup::Step(step), repo))
+}
+
+/// One of the backups that a repo has.
+pub(crate) fn in_repo(
+    choice: Choice,
+    repo: Option<&RepoName>,
+    span: Span,
+    scope: &mut Scope<'_>,
+) -> Resolved<(Backup, RepoId)> {
+    let at = repo.map_or(span, |repo| repo.span);
+    let named = if_given(repo, |repo| scope.repo(repo))?;
+    let repo = match named {
+        Some(repo) => Some(repo.id),
+        None => scope.repo_or_default(None).map(|repo| repo.id),
+    };
+    let repo = readable(repo, at, scope)?;
+    scope.repo_can(&repo, Ability::List, Some(at));
+    Some((Backup::InRepo(choice, span), repo))
+}
+
+/// The repo; an error if no backup can be restored from it.
+fn readable(repo: Option<RepoId>, at: Span, scope: &mut Scope<'_>) -> Option<RepoId> {
+    let repo = repo?;
+    scope.repo_can(&repo, Ability::Restore, Some(at));
+    Some(repo)
+}
+
+impl Backup {
+    /// The step that took it.
+    pub(crate) fn step(&self) -> Option<&StepRef> {
+        match self {
+            Backup::Step(step) => Some(step),
+            Backup::InRepo(..) => None,
+        }
+    }
+}
+
+impl Choice {
+    fn by_name(name: &str) -> Self {
+        match name {
+            "newest" => Choice::Newest,
+            "oldest" => Choice::Oldest,
+            "random" => Choice::Random,
+            other => Choice::Called(other.to_owned()),
+        }
+    }
+
+    /// Chooses, and reports what was chosen and what was passed over.
+    pub(crate) async fn choose(
+        &self,
+        cx: &mut Context<'_>,
+        host: &dyn Host,
+        repo: &Repo,
+        at: Span,
+    ) -> Result<Listed, Box<Finding>> {
+        let listed = repo.backups(host).await.map_err(|error| match error.said() {
+            Some(said) => Finding::failed(format!("the backups in repo `{}` cannot be listed", repo.name)).label(said),
+            None => error.into(),
+        })?;
+        let (whole, broken): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.wrong.is_none());
+        let chosen = self.of(&whole, cx.world.seed);
+        let wrong = |one: &&Listed| Some(format!("{}: {}", one.label, one.wrong.as_ref()?));
+        let mut passed_over: Vec<String> = broken.iter().filter_map(wrong).collect();
+        let Some(chosen) = chosen else {
+            let label = match (whole.len(), self) {
+                (0, _) => "there is none that can be restored".to_owned(),
+                (_, Choice::Called(name)) => format!("none is called `{name}`"),
+                (_, Choice::Before(time)) => format!("none was begun before {time}"),
+                (_, _) => "there is none".to_owned(),
+            };
+            let there: Vec<String> =
+                whole.iter().map(|one| format!("{} ({})", one.label, one.taken)).chain(passed_over).collect();
+            let finding = Finding::failed(format!("repo `{}` has no such backup", repo.name)).at(at).label(label);
+            return Err(finding.note("there", there.join("; ")));
+        };
+        passed_over
+            .extend(whole.iter().filter(|one| **one != chosen).map(|one| format!("{} ({})", one.label, one.taken)));
+        cx.fact("backup", chosen.label.to_string());
+        cx.fact("backup_taken", chosen.taken.to_string());
+        if !passed_over.is_empty() {
+            cx.fact("passed_over", passed_over.join("; "));
+        }
+        Ok(chosen.clone())
+    }
+
+    /// The one of these backups, the oldest first.
+    fn of<'a>(&self, whole: &[&'a Listed], seed: u64) -> Option<&'a Listed> {
+        let is = |name: &str, label: &str| label == name || label.ends_with(&format!("/{name}"));
+        match self {
+            Choice::Newest => whole.last().copied(),
+            Choice::Oldest => whole.first().copied(),
+            Choice::Random if whole.is_empty() => None,
+            Choice::Random => Some(whole[fastrand::Rng::with_seed(seed).usize(..whole.len())]),
+            Choice::Before(time) => whole.iter().rfind(|one| one.taken < *time).copied(),
+            Choice::Called(name) => whole.iter().rfind(|one| is(name, one.label.as_str())).copied(),
+        }
+    }
+}
+
+impl fmt::Display for Backup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Backup::Step(step) => step.fmt(f),
+            Backup::InRepo(choice, _) => choice.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Newest => f.write_str("the newest backup"),
+            Choice::Oldest => f.write_str("the oldest backup"),
+            Choice::Random => f.write_str("a backup chosen at random"),
+            Choice::Before(time) => write!(f, "the newest backup before {time}"),
+            Choice::Called(name) => f.write_str(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::Label;
+
+    #[test]
+    fn one_is_chosen_by_age_name_or_chance() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let listed = ["/b/a", "/b/b", "/b/c"].iter().zip(1..);
+        let listed: Vec<Listed> =
+            listed.map(|(label, n)| Listed { label: Label::new(*label), taken: at(n), wrong: None }).collect();
+        let whole: Vec<&Listed> = listed.iter().collect();
+        let chosen = |choice: Choice| choice.of(&whole, 7).map(|one| one.label.to_string());
+        assert_eq!(chosen(Choice::Newest).as_deref(), Some("/b/c"));
+        assert_eq!(chosen(Choice::Oldest).as_deref(), Some("/b/a"));
+        assert_eq!(chosen(Choice::Before(at(3))).as_deref(), Some("/b/b"));
+        assert_eq!(chosen(Choice::Before(at(1))), None);
+        assert_eq!(chosen(Choice::Called("b".to_owned())).as_deref(), Some("/b/b"));
+        assert_eq!(chosen(Choice::Called("d".to_owned())), None);
+        assert!(chosen(Choice::Random).is_some() && chosen(Choice::Random) == chosen(Choice::Random));
+        assert_eq!(Choice::Random.of(&[], 7), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! Last night's real backup: a drill restores it, has it follow production, and nothing of
+//! production moves.
+
+mod site;
+
+use std::os::unix::process::ExitStatusExt;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::cli_runner::CliRunner;
+use crate::program::said;
+use crate::testing::Shutdown;
+use site::{Site, settle};
+
+/// A repo that production fills, and production.
+fn head(site: &Site) -> String {
+    let (backups, wal) = (site.dir("backups"), site.dir("wal"));
+    format!(
+        "repos:\n  lastnight: {{ existing: true, backups: \"{}/*\", wal: {} }}\nnodes:\n  prod: {{ external: {{ url: \"${{env.PROD_URL}}\" }} }}\nsteps:\n",
+        backups.display(),
+        wal.display()
+    )
+}
+
+const FOLLOW: &str = r#"
+  - id: tonight
+    recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: { follow: prod } }
+  - all:
+    - assert_streaming: { standby: copy, primary: prod }
+    - assert_rows: { node: copy, table: t, same_as: prod }
+    - assert_rows: { node: copy, table: quick, count: 500 }
+    - assert_fresh: { node: copy, query: SELECT max(at) FROM beats, max_age: 1h }
+    - assert_backup: { repo: lastnight, backup: newest, max_age: 1h, min_size: 1MB }
+"#;
+
+fn runner(site: &Site) -> CliRunner {
+    CliRunner::new().var("PROD_URL", &site.url())
+}
+
+#[tokio::test]
+async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
+    site.archive().await;
+    let before = site.fingerprint();
+    let runner = runner(&site);
+    let run = runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]).passed();
+    assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
+    assert_eq!(site.fingerprint(), before);
+    // Packed tar files, and WAL that somebody packs behind PostgreSQL's back.
+    site.back_up("tuesday", &["-Ft", "-z"]);
+    site.archive().await;
+    site.run("sh", &["-c", &format!("gzip {}/*[0-9A-F]", site.dir("wal").display())]);
+    let before = site.fingerprint();
+    let run = runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]).passed();
+    assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")));
+    assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("/backups/monday (")));
+    assert!(run.fact("tonight", "configuration").as_str().is_some_and(|said| said.contains("work_mem")));
+    assert_eq!(site.fingerprint(), before);
+    let older = FOLLOW.replace("backup: newest", "backup: monday");
+    let run = runner.drill(&format!("{}{older}", head(&site)), &[]).passed();
+    assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
+    assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
+}
+
+#[tokio::test]
+async fn a_promoted_copy_takes_nothing_that_is_productions() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    site.archive().await;
+    // The backup was copied with its links: they lead to what is production's.
+    let monday = site.dir("backups").join("monday").display().to_string();
+    let (theirs, spaces) = (site.dir("theirs").display().to_string(), site.dir("space").display().to_string());
+    site.run("mv", &[&format!("{monday}/pg_wal"), &theirs]);
+    site.run("ln", &["-s", &theirs, &format!("{monday}/pg_wal")]);
+    site.run("ln", &["-s", &spaces, &format!("{monday}/pg_stat_tmp/elsewhere")]);
+    site.run("ln", &["-sfn", &theirs, &format!("{monday}/log")]);
+    // Production is down: its subscription's slot is there for the taking.
+    site.primary.stop(Shutdown::Fast);
+    site.publisher.sql("INSERT INTO prices VALUES (2)").await;
+    let slot = "SELECT confirmed_flush_lsn::text || coalesce(active_pid::text, '') FROM pg_replication_slots";
+    let position = async || -> String {
+        site.publisher.connect("postgres").await.query_one(slot, &[]).await.expect("a slot").get(0)
+    };
+    let (before, was) = (site.fingerprint(), position().await);
+    let steps = r#"
+  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }
+  - sql: { node: copy, query: "INSERT INTO quick VALUES (0)" }
+  - wait_for: { node: copy, query: "SELECT count(*) >= 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum launcher'", equals: true }
+  - all:
+    - assert_primary: { node: copy }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM prices", equals: [[1]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'", equals: [[0]] }
+    - assert_rows: { node: copy, query: "SELECT current_setting('archive_mode'), current_setting('work_mem'), current_setting('primary_conninfo')", equals: [["off", "4MB", ""]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_database WHERE datname = 'billing'", equals: [[1]] }
+"#;
+    let repo = head(&site)
+        .replace("nodes:", "nodes: {}\nx:")
+        .lines()
+        .filter(|line| !line.starts_with("x:") && !line.contains("prod:"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    runner(&site).drill(&format!("{repo}\n{steps}"), &[]).passed();
+    assert_eq!(site.fingerprint(), before);
+    assert_eq!(position().await, was);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_backup_is_told() {
+    let site = Site::start().await;
+    let runner = runner(&site);
+    let drill = || runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]);
+    drill().failed(1, &["repo `lastnight` has no such backup", "there is none that can be restored"]);
+    site.back_up("monday", &[]);
+    site.back_up("tuesday", &[]);
+    // pg_basebackup was killed at the end.
+    let tuesday = site.dir("backups").join("tuesday").display().to_string();
+    site.run("rm", &[&format!("{tuesday}/backup_manifest")]);
+    let run = drill().passed();
+    let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
+    assert!(over.contains("tuesday: it has no backup_manifest, and others have: it was not finished"), "{over}");
+    let called = FOLLOW.replace("backup: newest", "backup: friday");
+    let run = runner.drill(&format!("{}{called}", head(&site)), &[]);
+    run.failed(1, &["none is called `friday`", "/backups/monday ("]);
+    let before = FOLLOW.replace("backup: newest", "backup: { before: \"2020-01-01T00:00:00Z\" }");
+    let run = runner.drill(&format!("{}{before}", head(&site)), &[]);
+    run.failed(1, &["none was begun before 2020-01-01T00:00:00Z"]);
+    // The backup of another major version.
+    let monday = site.dir("backups").join("monday").display().to_string();
+    site.run("sh", &["-c", &format!("echo 12 >{monday}/PG_VERSION")]);
+    drill().failed(1, &["/monday` is of PostgreSQL 12, and this drill runs", "`--postgres 12`"]);
+    site.run("chmod", &["0", &monday]);
+    site.run("chmod", &["0", &tuesday]);
+    drill().failed(1, &["there is none that can be restored", "may not read it"]);
+    site.run("chmod", &["0", &site.dir("backups").display().to_string()]);
+    drill().failed(1, &["the backups in repo `lastnight` cannot be listed", "may not read"]);
+    site.run("chmod", &["700", &site.dir("backups").display().to_string()]);
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_following_is_told() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    let runner = runner(&site);
+    let drill = |steps: &str| runner.drill(&format!("{}{steps}", head(&site)), &[]);
+    site.primary.sql("ALTER ROLE drill NOREPLICATION").await;
+    let within = FOLLOW.replace("  - id: tonight", "  - id: tonight\n    within: 30s");
+    drill(&within).failed(1, &["`copy` does not stream from `prod`", "needs LOGIN and REPLICATION there"]);
+    site.primary.sql("ALTER ROLE drill REPLICATION").await;
+    // A gap between the backup and what the primary still has.
+    let promote = within
+        .replace("then: { follow: prod }", "then: promote")
+        .replace("- assert_streaming: { standby: copy, primary: prod }", "- assert_primary: { node: copy }");
+    for _ in 0..3 {
+        site.primary.sql("INSERT INTO t SELECT i, '' FROM generate_series((SELECT max(i) + 1 FROM t), (SELECT max(i) + 10 FROM t)) i").await;
+        site.archive().await;
+    }
+    let mut wal: Vec<_> =
+        std::fs::read_dir(site.dir("wal")).expect("a directory").flatten().map(|entry| entry.path()).collect();
+    wal.retain(|path| path.extension().is_none());
+    wal.sort();
+    std::fs::remove_file(&wal[wal.len() - 2]).expect("removed");
+    drill(&promote).failed(1, &["recovery ended at a gap in the archive"]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    site.archive().await;
+    let before = site.fingerprint();
+    let runner = runner(&site);
+    let endless = format!(
+        "drillyard: 1\n{}{FOLLOW}  - wait_for: {{ node: copy, query: SELECT false, equals: true }}\n    within: 5m\n",
+        head(&site)
+    );
+    let path = runner.write("endless.yaml", &endless).display().to_string();
+    let mut child = runner.drillyard(["run", "--backend", "local", &path]).spawn().expect("runs");
+    let streams = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'copy' AND state = 'streaming'";
+    settle(&site.primary, streams, 1).await;
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).expect("a signal");
+    assert_eq!(child.wait().expect("ended").signal(), Some(9));
+    settle(&site.primary, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'copy'", 0).await;
+    let left = || std::fs::read_dir(runner.work()).expect("a directory").count();
+    for _ in 0..100 {
+        if left() == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(left(), 0);
+    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
+}
+
+#[tokio::test]
+async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    site.primary
+        .sql("CREATE TABLE empty (at timestamptz); CREATE TABLE old AS SELECT now() - interval '2 days' AS at")
+        .await;
+    let runner = runner(&site);
+    let drill = |steps: &str| {
+        let repo = format!(
+            "repos: {{ lastnight: {{ existing: true, backups: {}/* }} }}\nsteps:\n",
+            site.dir("backups").display()
+        );
+        runner.drill(&format!("{repo}{steps}"), &[])
+    };
+    drill("  - assert_backup: { max_age: 1h, min_size: 1MB, verify: true }\n").passed();
+    let small = drill("  - assert_backup: { backup: monday, min_size: 1TB }\n");
+    small.failed(1, &["/backups/monday` is too small", "it takes up"]);
+    drill("  - assert_backup: { max_age: 0s }\n").failed(1, &["/backups/monday` is too old", "ago"]);
+    let table = std::fs::read_dir(site.dir("backups/monday/base/5"))
+        .or_else(|_| std::fs::read_dir(site.dir("backups/monday/base/1")));
+    let table = table.expect("a database").flatten().map(|entry| entry.path()).find(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+            && std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0)
+    });
+    std::fs::write(table.expect("a table"), "damaged").expect("written");
+    drill("  - assert_backup: { verify: true }\n").failed(1, &["/backups/monday` is not intact", "has size"]);
+    let fresh = |query: &str| {
+        let steps = format!("  - assert_fresh: {{ node: prod, query: \"{query}\", max_age: 1d }}\n");
+        runner.drill(&format!("{}{steps}", head(&site)), &[])
+    };
+    fresh("SELECT max(at) FROM beats").passed();
+    fresh("SELECT max(at) FROM old").failed(1, &["what is on `prod` is not fresh", "2days"]);
+    fresh("SELECT max(at) FROM empty").failed(1, &["nothing is there that could be fresh", "it returned NULL"]);
+    fresh("SELECT at FROM empty").failed(1, &["the query returned no row"]);
+    fresh("SELECT now() + interval '2 days'").failed(1, &["is in the future"]);
+    fresh("SELECT current_date").failed(1, &["the query has to return a timestamptz", "it returned date"]);
+}
+
+#[test]
+fn a_backend_that_does_not_see_this_machine_says_so() {
+    let runner = CliRunner::new();
+    let yaml = "drillyard: 1\nrepos: { lastnight: { existing: true, backups: /srv/backup/* } }\nsteps:\n  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }\n  - assert_primary: { node: copy }\n";
+    let path = runner.write("nightly.yaml", yaml).display().to_string();
+    let output = runner.output(["run", "--backend", "docker", &path]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert!(said(&output).contains("the backend docker does not see it"), "{}", said(&output));
+    assert!(said(&output).contains("--backend local"), "{}", said(&output));
+}

@@ -1,0 +1,126 @@
+//! A small production: a primary that archives, with a tablespace, a second database, a role and a
+//! subscription, and the server that it subscribes to.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::testing::{PASSWORD, Server, Shutdown};
+
+/// What a drill is pointed at.
+pub struct Site {
+    /// The primary.
+    pub primary: Server,
+    /// The server that it subscribes to.
+    pub publisher: Server,
+}
+
+impl Site {
+    /// Starts both; the primary has 1000 rows, and the subscription has its own.
+    pub async fn start() -> Site {
+        let (primary, publisher) = (Server::start().await, Server::start().await);
+        let site = Site { primary, publisher };
+        for dir in ["wal", "backups", "space"] {
+            site.run("mkdir", &[&site.dir(dir).display().to_string()]);
+        }
+        let wal = site.dir("wal").display().to_string();
+        site.primary.append(
+            "postgresql.conf",
+            &format!("archive_mode = on\narchive_command = 'test ! -e {wal}/%f && cp %p {wal}/%f'\nwork_mem = '7MB'\n"),
+        );
+        site.primary.append("pg_hba.conf", "local replication all scram-sha-256\n");
+        site.primary.stop(Shutdown::Fast);
+        site.primary.start_again().await;
+        site.publisher.sql("CREATE TABLE prices (id int PRIMARY KEY)").await;
+        site.publisher.sql("CREATE PUBLICATION prices FOR TABLE prices").await;
+        site.publisher.sql("INSERT INTO prices VALUES (1)").await;
+        let space = site.dir("space").display().to_string();
+        site.primary.sql(&format!("CREATE TABLESPACE fast LOCATION '{space}'")).await;
+        site.primary.sql("CREATE DATABASE billing").await;
+        let publisher = format!(
+            "host={} port={} user=postgres password=''{}'' dbname=postgres",
+            site.publisher.dir().display(),
+            site.publisher.port(),
+            PASSWORD.replace('\'', "\\''")
+        );
+        site.primary
+            .sql(
+                "CREATE TABLE t (i int PRIMARY KEY, note text);
+                 INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 1000) i;
+                 CREATE TABLE quick (i int) TABLESPACE fast;
+                 INSERT INTO quick SELECT generate_series(1, 500);
+                 CREATE TABLE prices (id int PRIMARY KEY);
+                 CREATE TABLE beats AS SELECT now() AS at;
+                 CREATE ROLE clerk;
+                 CREATE ROLE drill LOGIN REPLICATION PASSWORD 'of the drill';
+                 GRANT pg_monitor, pg_read_all_data TO drill",
+            )
+            .await;
+        site.primary.sql(&format!("CREATE SUBSCRIPTION prices CONNECTION '{publisher}' PUBLICATION prices")).await;
+        settle(&site.primary, "SELECT count(*) FROM prices", 1).await;
+        site
+    }
+
+    /// A directory of the primary's machine.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        self.primary.dir().join(name)
+    }
+
+    /// How a drill reads the primary.
+    pub fn url(&self) -> String {
+        let (dir, port) = (self.primary.dir().display(), self.primary.port());
+        format!("host={dir} port={port} user=drill password='of the drill' dbname=postgres")
+    }
+
+    /// Takes a base backup, as last night's job does.
+    pub fn back_up(&self, name: &str, options: &[&str]) {
+        let dir = self.dir("backups").join(name).display().to_string();
+        let space = format!("{}={}", self.dir("space").display(), self.dir("spaces-of-backups").join(name).display());
+        let plain = !options.contains(&"-Ft");
+        let mapping = ["-T", &space];
+        let args = [&["-D", &dir, "-c", "fast"][..], options, if plain { &mapping[..] } else { &[] }].concat();
+        let taken = self.primary.program("pg_basebackup", &args);
+        assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    }
+
+    /// Has the primary finish a segment, and waits until it is archived.
+    pub async fn archive(&self) {
+        let walfile = "SELECT pg_walfile_name(pg_current_wal_lsn())";
+        let row = self.primary.connect("postgres").await.query_one(walfile, &[]).await.expect("a row");
+        let segment: String = row.get(0);
+        self.primary.sql("SELECT pg_switch_wal()").await;
+        while !self.dir("wal").join(&segment).exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// All that is in the repo and in the tablespace: names, times, contents.
+    pub fn fingerprint(&self) -> String {
+        let dirs = ["wal", "backups", "space", "spaces-of-backups", "theirs"].map(|name| self.dir(name));
+        let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).filter(|dir| dir.exists()).collect();
+        let script = r#"find "$@" -printf '%p %s %m %u %T@ %C@\n' | sort; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum"#;
+        let output = Command::new("sh").args(["-c", script, "sh"]).args(dirs).output().expect("sh runs");
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs a program as the server's user.
+    pub fn run(&self, program: &str, args: &[&str]) {
+        let script = r#""$@""#;
+        let output = Command::new("setpriv")
+            .args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c", script, "sh", program])
+            .args(args)
+            .output();
+        let output = output.expect("setpriv runs");
+        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Waits until a query returns this number.
+pub async fn settle(server: &Server, query: &str, number: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.count(query).await != number {
+        assert!(Instant::now() < deadline, "not {number}: {query}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
