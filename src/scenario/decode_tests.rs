@@ -2,13 +2,13 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::super::node::Node;
+use super::super::node::{Node, Style, Value};
 use super::super::parse::parse;
 use super::super::plain::render;
 use super::super::values::Lookup;
 use super::*;
 use crate::source::{Duration, Regex, Scalar, Setting, Shell, Size, Sql, Time, VersionReq};
-use crate::source::{Name, Ordered, Spanned};
+use crate::source::{Name, Ordered, Span, Spanned};
 
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "seen through Debug")]
@@ -458,9 +458,9 @@ proptest! {
     #[test]
     fn any_scalar_text_is_decoded_or_told(text in any::<String>()) {
         let _ = (Duration::parse(&text), Size::parse(&text), Time::parse(&text), VersionReq::parse(&text), Scalar::of_plain(&text));
-        let node = Node { span: Span::default(), value: Value::Scalar { text, style: super::super::node::Style::Quoted } };
+        let node = Node { span: Span::default(), value: Value::Scalar { text, style: Style::Quoted } };
         let (source, values) = (Source::new("a.yaml", "x"), values());
         let decoder = Decoder::new(&source, &values);
-        prop_assert_eq!(decoder.decode::<u32>(&node).is_none(), decoder.count() > 0);
+        prop_assert_eq!(decoder.decode::<u32>(&node).is_none(), decoder.problems().count() > 0);
     }
 }

@@ -1,23 +1,25 @@
-//! YAML text into a tree with places: the one file that knows the YAML crate.
+//! YAML text into a tree with places. Nothing outside of this module knows the YAML crate.
+
+mod error;
+mod key;
+mod place;
+mod words;
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
 use super::node::{Entry, Node, Style, Value};
 use crate::journal::Problem;
-use crate::source::ScalarKind as Kind;
 use crate::source::{Source, Span};
+use error::{MAX_DEPTH, too_deep};
+use key::{twice, wrong_key};
+use place::byte;
 
-/// How deep lists and maps may be nested, those that aliases bring included.
-const MAX_DEPTH: usize = 64;
 /// How many values a file may have, with its aliases expanded: a bomb of 340 kB would cost 4 GB.
 const MAX_NODES: usize = 100_000;
 /// How many problems of a file are told.
 const MAX_PROBLEMS: usize = 100;
-/// From how many lines on a map's keys are hashed rather than compared one by one.
-const MANY_KEYS: usize = 16;
-
 /// What was found in a file.
 #[derive(Debug)]
 pub struct Parsed {
@@ -57,7 +59,7 @@ pub fn parse(source: &Source) -> Parsed {
                 Step::Fatal => break false,
             },
             Some(Err(error)) => {
-                let problem = tree.told(&error);
+                let problem = error::problem(source, &error, tree.open_bracket());
                 tree.problems.push(problem);
                 break false;
             }
@@ -316,36 +318,9 @@ impl Tree<'_> {
         Span { start: span.start, end: span.start + text.trim_end().len() }
     }
 
-    /// What the YAML crate says, in plain words.
-    fn told(&self, error: &ScanError) -> Problem {
-        let (at, kind) = (byte(self.source, error.marker()), error.kind());
-        if matches!(kind, ErrorKind::RecursionLimitExceeded) {
-            return too_deep(self.source, Span { start: at, end: at });
-        }
-        if let Some(tab) = tab(self.source.text(), at, kind) {
-            let problem = self.problem(tab, "a tab is used for indentation", "this is a tab");
-            return problem.help("YAML knows only spaces here: put two of them for each tab");
-        }
-        let (title, label, help) = words(kind);
-        let at = exactly(self.source.text(), at, kind);
-        // `rows: ${params.rows}` inside brackets: to YAML, a text `$` and a map after it.
-        if let Some(rest) =
-            self.source.text()[at..].strip_prefix('{').filter(|_| self.source.text()[..at].ends_with('$'))
-        {
-            let end = rest.find(['}', '\n']).map_or(at, |length| at + length + 2).min(self.source.text().len());
-            let problem =
-                self.problem(Span { start: at - 1, end }, "a reference inside brackets needs quotes", "this one");
-            let reference = self.source.text().get(at - 1..end).unwrap_or_default();
-            return problem.help(format!("write `\"{}\"`", reference.trim_end()));
-        }
-        let mut problem = self.problem(Span { start: at, end: at }, title, label);
-        // A bracket that is not closed makes the lines after it look wrong.
-        let open = self.stack.iter().rfind(|frame| frame.style == StructureStyle::Flow);
-        if let Some(open) = open.filter(|open| self.source.line(open.span.start) < self.source.line(at)) {
-            let bracket = Span { start: open.span.start, end: open.span.start };
-            problem = problem.at(self.source.place(bracket, "is this bracket closed?"));
-        }
-        if help.is_empty() { problem } else { problem.help(help) }
+    /// The innermost bracket that is open.
+    fn open_bracket(&self) -> Option<Span> {
+        self.stack.iter().rfind(|frame| frame.style == StructureStyle::Flow).map(|frame| frame.span)
     }
 
     fn problem(&self, span: Span, title: impl Into<String>, label: impl Into<String>) -> Problem {
@@ -363,223 +338,6 @@ impl Tree<'_> {
 
 fn null(span: Span) -> Node {
     Node { span, value: Value::Scalar { text: String::new(), style: Style::Plain } }
-}
-
-/// Where a marker points to: a byte on a character's boundary.
-fn byte(source: &Source, marker: &Marker) -> usize {
-    let text = source.text();
-    let found = marker
-        .byte_offset()
-        .or_else(|| text.char_indices().nth(marker.index()).map(|(at, _)| at))
-        .unwrap_or(text.len())
-        .min(text.len());
-    (0..=found).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
-}
-
-/// What is wrong with a key.
-fn wrong_key(source: &Source, key: &Node) -> Option<Problem> {
-    let problem = |title: String, label: &str| Problem::new(title).at(source.place(key.span, label));
-    let Value::Scalar { text, style } = &key.value else {
-        return Some(
-            problem("a key must be text".to_owned(), "this is a list or a map").help("`{ a: 1 }` and `[a]` are values"),
-        );
-    };
-    if *style != Style::Plain {
-        return None;
-    }
-    match Kind::of_plain(text) {
-        _ if text == "<<" => Some(
-            problem("`<<` is not supported".to_owned(), "this would merge another map into this one")
-                .help("write the keys here; an alias (`*name`) may stand for a whole value"),
-        ),
-        Kind::Text => None,
-        Kind::Null if text.is_empty() => Some(problem("a key is missing".to_owned(), "before this `:`")),
-        _ => Some(problem(format!("the key `{text}` is not text"), "").help(format!("put it in quotes: `\"{text}\"`"))),
-    }
-}
-
-/// Whether the key has been there before.
-fn twice(source: &Source, key: &Node, entries: &[Entry], index: &mut HashMap<String, Span>) -> Option<Problem> {
-    let name = key.text().unwrap_or_default();
-    let first = if entries.len() < MANY_KEYS {
-        entries.iter().find(|entry| entry.name() == name).map(|entry| entry.key.span)
-    } else {
-        if index.is_empty() {
-            index.extend(entries.iter().map(|entry| (entry.name().to_owned(), entry.key.span)));
-        }
-        let first = index.get(name).copied();
-        if first.is_none() {
-            index.insert(name.to_owned(), key.span);
-        }
-        first
-    };
-    first.map(|first| {
-        Problem::new(format!("the key `{name}` is there twice"))
-            .at(source.place(key.span, "again here"))
-            .at(source.place(first, "first here"))
-    })
-}
-
-fn too_deep(source: &Source, span: Span) -> Problem {
-    Problem::new(format!("lists and maps are nested deeper than {MAX_DEPTH} levels"))
-        .at(source.place(Span { start: span.start, end: span.start }, "this is one level too deep"))
-}
-
-/// The tab that an error is about: in front of its line, or, where the crate speaks of tabs, the
-/// next one.
-fn tab(text: &str, at: usize, kind: &ErrorKind) -> Option<Span> {
-    use ErrorKind as E;
-    let tabs = matches!(
-        kind,
-        E::TabInIndentation
-            | E::TabInBlockIndentation
-            | E::TabNotAllowed
-            | E::TabAtBlockScalarStart
-            | E::TabInPlainScalar
-    );
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = &text[start..];
-    let blank = |text: &str, blanks: &[char]| text.len() - text.trim_start_matches(blanks).len();
-    let indent = start..start + blank(line, &[' ', '\t']);
-    let found = text[indent.clone()].find('\t').map(|tab| indent.start + tab);
-    // It may point at the value that goes on behind the tab.
-    let found = found.or_else(|| text[at..].find('\t').filter(|_| tabs).map(|tab| at + tab))?;
-    Some(Span { start: found, end: found + blank(&text[found..], &['\t']) })
-}
-
-/// A place that is more exact than the crate's.
-fn exactly(text: &str, at: usize, kind: &ErrorKind) -> usize {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    match kind {
-        // The crate points at the opening quote.
-        ErrorKind::UnknownQuotedScalarEscape => {
-            let mut rest = text[at..].match_indices('\\').map(|(found, _)| at + found);
-            while let Some(found) = rest.next() {
-                match text[found + 1..].chars().next() {
-                    Some('\\') => {
-                        rest.next();
-                    }
-                    Some(known) if "0abtnvfre \"/N_LPxuU\r\n\t".contains(known) => {}
-                    _ => return found,
-                }
-            }
-            at
-        }
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
-            let indent = text[start..].len() - text[start..].trim_start_matches(' ').len();
-            at.min(start + indent)
-        }
-        _ => at,
-    }
-}
-
-/// Title, label and help for an error of the YAML crate.
-fn words(kind: &ErrorKind) -> (String, &'static str, &'static str) {
-    use ErrorKind as E;
-    let (title, label, help) = match kind {
-        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => (
-            "a quote is not closed",
-            "it is opened here",
-            "close it; a quote inside quotes is written twice ('it''s') or escaped (\"a \\\" b\")",
-        ),
-        E::UnclosedFlowCollection { open } => {
-            return (format!("`{open}` is not closed"), "it is opened here", "");
-        }
-        E::MismatchedFlowCollectionEnd { open, close } => {
-            return (format!("`{open}` is closed by `{close}`"), "the wrong bracket", "");
-        }
-        E::MisplacedFlowCollectionEnd => (
-            "a bracket is closed that was not opened",
-            "nothing is open here",
-            "text that begins with a bracket needs quotes",
-        ),
-        E::TabInIndentation
-        | E::TabInBlockIndentation
-        | E::TabNotAllowed
-        | E::TabAtBlockScalarStart
-        | E::TabInPlainScalar => {
-            ("a tab is used where YAML knows only spaces", "this is a tab", "put spaces in its place")
-        }
-        E::InvalidIndentation
-        | E::ExpectedBlockMappingKey
-        | E::ExpectedBlockSequenceEntry
-        | E::InvalidQuotedScalarIndent
-        | E::InvalidFlowScalarIndent
-        | E::InvalidBlockScalarIndent
-        | E::MappingKeyNotAllowed => (
-            "the indentation does not fit what is above",
-            "this belongs to nothing",
-            "lines that belong together begin in the same column",
-        ),
-        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection => (
-            "a list's `-` cannot stand here",
-            "this `-`",
-            "a list begins on a line of its own; inside brackets members are divided by commas",
-        ),
-        E::MappingValueNotAllowed | E::InvalidColonPlacement => (
-            "a `:` cannot stand here",
-            "this `:`",
-            "text that contains `: ` needs quotes; if this is a key, see whether its line begins where it should",
-        ),
-        E::FlowMappingValueAdjacentCollection | E::InvalidMappingValueWhitespace => {
-            ("a space is missing after `:`", "here", "write `key: value`")
-        }
-        E::SimpleKeyExpected | E::InvalidSimpleKey => (
-            "a key without its `:`",
-            "this is neither a key nor a part of what is above",
-            "write `key: value`; a text of several lines begins with `|` or `>`",
-        ),
-        E::ExpectedFlowMappingSeparator | E::UnexpectedEofFlowMapping | E::UnexpectedEofImplicitFlowMapping => {
-            ("expected `,` or `}`", "found this", "text with `,`, `:`, `{` or `}` in it needs quotes")
-        }
-        E::ExpectedFlowSequenceSeparator | E::UnexpectedEofFlowSequence => {
-            ("expected `,` or `]`", "found this", "text with `,`, `:`, `[` or `]` in it needs quotes")
-        }
-        E::UnexpectedCharacter { character: '`' } => {
-            ("a value cannot begin with a backtick", "here", "put it in quotes")
-        }
-        E::UnexpectedCharacter { character } => {
-            return (format!("a value cannot begin with `{}`", character.escape_default()), "here", "put it in quotes");
-        }
-        E::PlainScalarStartsWithDashFlowIndicator => ("a value cannot begin with `-` here", "here", "put it in quotes"),
-        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => (
-            "there is text after a closing quote",
-            "this is outside the quotes",
-            "put the whole value in quotes; a quote inside is written twice ('it''s') or escaped (\"a \\\" b\")",
-        ),
-        E::UnknownQuotedScalarEscape
-        | E::InvalidQuotedScalarHexEscape
-        | E::InvalidLowSurrogateHexEscape
-        | E::InvalidLowSurrogate
-        | E::MissingLowSurrogate
-        | E::UnpairedLowSurrogate
-        | E::InvalidUnicodeEscape => (
-            "an escape that YAML does not know",
-            "here",
-            "in double quotes `\\` begins an escape: write `\\\\`, or use single quotes, where it is only a character",
-        ),
-        E::UndeclaredTagHandle
-        | E::ExpectedTagBang
-        | E::InvalidTagTerminator
-        | E::InvalidGlobalTagCharacter
-        | E::MissingTagUri => ("tags are not supported", "`!` begins a tag", "text that begins with `!` needs quotes"),
-        E::MissingAnchorOrAliasName => {
-            ("a name is missing after `&` or `*`", "here", "text that begins with `&` or `*` needs quotes")
-        }
-        E::CommentNotSeparated | E::CommentInterceptedScalar => {
-            ("a comment cannot stand here", "this `#`", "put a space before `#`, or the text in quotes")
-        }
-        E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent => (
-            "text of several lines begins on the next line",
-            "after `|` or `>`",
-            "text that begins with `|` or `>` needs quotes",
-        ),
-        E::UnexpectedEof | E::UnexpectedEofBlockSequence | E::UnexpectedEofBlockMapping => {
-            ("the file ends in the middle of something", "here", "")
-        }
-        other => return (format!("this is not YAML: {other}"), "here", ""),
-    };
-    (title.to_owned(), label, help)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::model::{Budgets, Expect, FILE_KEYS, NodeFields, Prove, RepoFields, When};
+use super::keys::FILE_KEYS;
+use super::model::{Budgets, Expect, NodeFields, Prove, RepoFields, When};
 use super::not_built::NOT_BUILT;
 use crate::harness::Role;
 use crate::source::{Duration, Name, Scalar, WORD};

@@ -19,11 +19,11 @@ pub(super) enum Failure {
     StandIn,
     /// What a type's own check says.
     Text(String),
-    /// It is of the wrong type.
-    Wrong(Box<Wrong>),
+    /// It is of the wrong type, or references in it stand for nothing: all that is wrong with it.
+    Wrong(Vec<Wrong>),
 }
 
-/// A value of the wrong type.
+/// One thing that is wrong with a value.
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub span: Span,
@@ -32,11 +32,23 @@ pub(super) struct Wrong {
     pub help: Option<String>,
 }
 
+impl Failure {
+    /// One thing that is wrong at a place of the file.
+    pub(super) fn wrong(
+        span: Span,
+        title: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) -> Failure {
+        Failure::Wrong(vec![Wrong { span, title: title.into(), label: label.into(), help }])
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Text(text) => f.write_str(text),
-            Failure::Wrong(wrong) => f.write_str(&wrong.title),
+            Failure::Wrong(all) => f.write_str(all.first().map_or("", |wrong| &wrong.title)),
             Failure::Missing(field) => write!(f, "`{field}` is missing"),
             Failure::Told | Failure::LeftOut | Failure::StandIn => f.write_str("the value could not be decoded"),
         }
@@ -73,10 +85,21 @@ fn in_words(found: Unexpected<'_>) -> String {
         Unexpected::Unsigned(value) => format!("the number `{value}`"),
         Unexpected::Signed(value) => format!("the number `{value}`"),
         Unexpected::Float(value) => format!("the number `{value}`"),
-        Unexpected::Str(text) => format!("text {}", super::quoted(text)),
+        Unexpected::Str(text) => format!("text {}", quoted(text)),
         Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a map".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// A short form of what a user wrote, to be quoted in a message.
+pub(super) fn quoted(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(40) {
+        Some((at, _)) => format!("`{}...`", &line[..at]),
+        None if line.len() < text.len() => format!("`{line}...`"),
+        None => format!("`{line}`"),
     }
 }

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Var
 use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
+use super::parts::scalar;
 use crate::source::{Form, SCALAR, VALUE};
 
 /// Texts to try, until one passes the checks of the missing key's type: a name, a duration, a size,
@@ -122,7 +123,7 @@ impl<'de> Deserializer<'de> for StandIn {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match name {
-            SCALAR | VALUE => visitor.visit_seq(super::access::scalar(Form::Text, self.text)),
+            SCALAR | VALUE => visitor.visit_seq(scalar(Form::Text, self.text)),
             _ => self.deserialize_tuple(length, visitor),
         }
     }

@@ -11,6 +11,7 @@ use crate::node::{Node, apply_delay, is_in_recovery};
 use crate::pg::error_message;
 use crate::source::NodeName;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Checks whether a standby streams from its primary, and whether a row written now arrives.
 ///
@@ -75,9 +76,29 @@ impl Step for AssertStreaming {
         let on_primary = cx.client(&primary).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
-        let name = self.standby.to_string();
+        if let Err(finding) = self.streams(cx, &on_primary).await {
+            return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
+        }
+        let writable = !primary.is_external() && !is_in_recovery(&on_primary).await?;
+        match apply_delay(&on_standby).await? {
+            Some(delay) => {
+                if writable {
+                    cx.in_transaction(&on_primary, "SELECT pg_current_xact_id()").await?;
+                }
+                self.is_received(cx, &primary, delay).await
+            }
+            None if writable => self.row_arrives(cx, &on_primary, &on_standby).await,
+            None => self.wal_is_replayed(cx, &primary, &standby).await,
+        }
+    }
+}
+
+impl AssertStreaming {
+    /// Waits until the primary reports that the standby streams from it.
+    async fn streams(&self, cx: &mut Context<'_>, on_primary: &Client) -> StepResult {
+        let name = self.standby.as_str();
         let what = format!("`{name}` to stream from `{}`", self.primary);
-        let streaming = cx.until(&what, async |seen| {
+        cx.until(&what, async |seen| {
             let rows = on_primary.query("SELECT application_name, state FROM pg_stat_replication", &[]).await?;
             let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
             let state = states.iter().find(|(application, _)| *application == name).map(|(_, state)| state);
@@ -87,68 +108,13 @@ impl Step for AssertStreaming {
                 None => format!("the primary knows {} other standbys, not this one", states.len()),
             };
             Ok(None)
-        });
-        if let Err(finding) = streaming.await {
-            return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
-        }
-        let in_recovery = is_in_recovery(&on_primary).await?;
-        if let Some(delay) = apply_delay(&on_standby).await? {
-            if !primary.is_external() && !in_recovery {
-                cx.in_transaction(&on_primary, "SELECT pg_current_xact_id()").await?;
-            }
-            return self.received(cx, &primary, delay).await;
-        }
-        if primary.is_external() || in_recovery {
-            let end = primary.wal_end().await?;
-            let what = format!("the primary's WAL up to {end}");
-            let arrived = cx.until(&what, async |seen| {
-                let at = standby.wal_end().await?;
-                *seen = format!("replayed up to {at}");
-                Ok((at >= end).then_some(()))
-            });
-            return arrived.await.map_err(|finding| finding.at(self.standby.entry()));
-        }
-        let write = "CREATE SCHEMA IF NOT EXISTS drillyard; CREATE TABLE IF NOT EXISTS drillyard.probe (at timestamptz); \
-                     INSERT INTO drillyard.probe VALUES (clock_timestamp())";
-        let row = async {
-            cx.in_transaction(&on_primary, write).await?;
-            Ok::<String, Box<crate::harness::Finding>>(
-                on_primary.query_one("SELECT max(at)::text FROM drillyard.probe", &[]).await?.get(0),
-            )
-        };
-        let row = row.await?;
-        let arrived = cx.until("a row written now to arrive", async |seen| {
-            let found = on_standby.simple_query("SELECT max(at)::text FROM drillyard.probe").await;
-            match found {
-                Ok(messages) => {
-                    let at = messages.iter().find_map(|message| match message {
-                        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                        _ => None,
-                    });
-                    if at.as_ref() == Some(&row) {
-                        return Ok(Some(()));
-                    }
-                    "an older row".clone_into(seen);
-                }
-                // The table has to arrive, too.
-                Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => "nothing of it yet".clone_into(seen),
-                Err(error) if error.code() == Some(&SqlState::INVALID_SCHEMA_NAME) => {
-                    "nothing of it yet".clone_into(seen);
-                }
-                Err(error) => *seen = error_message(&error),
-            }
-            Ok(None)
-        });
-        let arrived = arrived.await;
-        cx.in_transaction(&on_primary, "DROP SCHEMA drillyard CASCADE").await?;
-        arrived.map_err(|finding| finding.at(self.standby.entry()))
+        })
+        .await
     }
-}
 
-impl AssertStreaming {
     /// Waits until a standby that is late on purpose has received what its primary's WAL ends with
     /// now: it would apply it only when its delay is over.
-    async fn received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
+    async fn is_received(&self, cx: &mut Context<'_>, primary: &Node, delay: Duration) -> StepResult {
         let end = primary.wal_end().await?;
         let what = format!("`{}` to receive the WAL up to {end}", self.standby);
         let arrived = cx.until(&what, async |seen| {
@@ -165,4 +131,52 @@ impl AssertStreaming {
         );
         Ok(())
     }
+
+    /// Waits until the standby has replayed what the WAL of a server that nothing can be written to
+    /// ends with now.
+    async fn wal_is_replayed(&self, cx: &mut Context<'_>, primary: &Node, standby: &Node) -> StepResult {
+        let end = primary.wal_end().await?;
+        let what = format!("the primary's WAL up to {end}");
+        let arrived = cx.until(&what, async |seen| {
+            let at = standby.wal_end().await?;
+            *seen = format!("replayed up to {at}");
+            Ok((at >= end).then_some(()))
+        });
+        arrived.await.map_err(|finding| finding.at(self.standby.entry()))
+    }
+
+    /// Writes a row on the primary, waits until it can be read on the standby, and removes it
+    /// again.
+    async fn row_arrives(&self, cx: &mut Context<'_>, on_primary: &Client, on_standby: &Client) -> StepResult {
+        let write = "CREATE SCHEMA IF NOT EXISTS drillyard; CREATE TABLE IF NOT EXISTS drillyard.probe (at timestamptz); \
+                     INSERT INTO drillyard.probe VALUES (clock_timestamp())";
+        cx.in_transaction(on_primary, write).await?;
+        let newest = "SELECT max(at)::text FROM drillyard.probe";
+        let row: String = on_primary.query_one(newest, &[]).await?.get(0);
+        let arrived = cx.until("a row written now to arrive", async |seen| {
+            *seen = match on_standby.simple_query(newest).await {
+                Ok(messages) if first_value(&messages) == Some(&row) => return Ok(Some(())),
+                Ok(_) => "an older row".to_owned(),
+                // The table has to arrive, too.
+                Err(error)
+                    if matches!(error.code(), Some(&(SqlState::UNDEFINED_TABLE | SqlState::INVALID_SCHEMA_NAME))) =>
+                {
+                    "nothing of it yet".to_owned()
+                }
+                Err(error) => error_message(&error),
+            };
+            Ok(None)
+        });
+        let arrived = arrived.await;
+        cx.in_transaction(on_primary, "DROP SCHEMA drillyard CASCADE").await?;
+        arrived.map_err(|finding| finding.at(self.standby.entry()))
+    }
+}
+
+/// The first column of the first row of an answer.
+fn first_value(messages: &[SimpleQueryMessage]) -> Option<&str> {
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    })
 }

@@ -227,45 +227,58 @@ impl AssertTraffic {
     }
 
     fn judge(&self, cx: &Context<'_>, verdict: &Verdict, origin: Option<&Origin>, lost_work_ms: u64) -> StepResult {
-        let total = verdict.total;
-        let notes = |mut finding: Box<Finding>| {
-            for note in &verdict.notes {
-                finding = finding.note("note", note);
-            }
-            if total.checked > 0 && total.without_ledger > 0 {
-                let count = thousands(total.without_ledger);
-                finding = finding.note("not checked", format!("{count} acknowledged transactions without a `ledger`"));
-            }
-            Err(finding)
+        let finding = if verdict.total.unresolved > 0 {
+            self.unresolved(verdict)
+        } else if verdict.total.checked == 0 && !self.allow_empty {
+            self.nothing_checked(verdict)
+        } else if let Some(finding) = self.violation(cx, verdict, origin, lost_work_ms) {
+            finding
+        } else if verdict.unread > 0 {
+            self.unread(verdict)
+        } else {
+            return Ok(());
         };
-        if total.unresolved > 0 {
-            let kinds = verdict.kinds.iter().filter(|kind| kind.tally.unresolved > 0);
-            let kinds: Vec<String> = kinds.map(|kind| format!("`{}`", kind.kind)).collect();
-            let label = format!("none of {} was found, not even right after its commit", kinds.join(", "));
-            let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry());
-            let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a generated \
-                        column writes there";
-            return notes(finding.label(label).help(help));
-        }
-        if total.checked == 0 && !self.allow_empty {
-            let label = match (total.without_ledger, total.wrote_nothing) {
-                (0, 0) => "no transaction was acknowledged".to_owned(),
-                (some, 0) => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
-                (_, some) => format!("{} acknowledged, and none of them wrote a row", thousands(some)),
-            };
-            let finding =
-                Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry());
-            return notes(finding.label(label).help("if that is really what is right, say `allow_empty: true`"));
-        }
+        Err(with_notes(finding, verdict))
+    }
+
+    /// Nothing can be said of transactions that leave no trace of themselves.
+    fn unresolved(&self, verdict: &Verdict) -> Box<Finding> {
+        let kinds = verdict.kinds.iter().filter(|kind| kind.tally.unresolved > 0);
+        let kinds: Vec<String> = kinds.map(|kind| format!("`{}`", kind.kind)).collect();
+        let label = format!("none of {} was found, not even right after its commit", kinds.join(", "));
+        let finding = Finding::errored("transactions cannot be found by their ledger").at(self.traffic.entry());
+        let help = "the ledger's columns must hold `$client` and `$seq` themselves: look at what the INSERT, a trigger or a generated \
+                    column writes there";
+        finding.label(label).help(help)
+    }
+
+    fn nothing_checked(&self, verdict: &Verdict) -> Box<Finding> {
+        let label = match (verdict.total.without_ledger, verdict.total.wrote_nothing) {
+            (0, 0) => "no transaction was acknowledged".to_owned(),
+            (some, 0) => format!("{} acknowledged, and none of them has a `ledger`", thousands(some)),
+            (_, some) => format!("{} acknowledged, and none of them wrote a row", thousands(some)),
+        };
+        let finding = Finding::failed("an assertion over zero transactions proves nothing").at(self.traffic.entry());
+        finding.label(label).help("if that is really what is right, say `allow_empty: true`")
+    }
+
+    /// What was written over could not be read before: whether it was lost cannot be said.
+    fn unread(&self, verdict: &Verdict) -> Box<Finding> {
+        let label = format!("{} wrote over rows that could not be read just before", thousands(verdict.unread));
+        let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry()).label(label);
+        finding.help("may the users' role SELECT from the tables of their `ledger`?")
+    }
+
+    /// All that may not be, in one finding. None if there is nothing of the kind.
+    fn violation(
+        &self,
+        cx: &Context<'_>,
+        verdict: &Verdict,
+        origin: Option<&Origin>,
+        lost_work_ms: u64,
+    ) -> Option<Box<Finding>> {
         let sorts = self.sorts(verdict);
-        let Some(worst) = sorts.first() else {
-            if verdict.unread == 0 {
-                return Ok(());
-            }
-            let label = format!("{} wrote over rows that could not be read just before", thousands(verdict.unread));
-            let finding = Finding::errored("a loss could not have been seen").at(self.traffic.entry()).label(label);
-            return notes(finding.help("may the users' role SELECT from the tables of their `ledger`?"));
-        };
+        let worst = sorts.first()?;
         let mut finding = Finding::failed(worst.title).at(worst.span).label(&worst.label);
         for (at, sort) in sorts.iter().enumerate() {
             let whose = if at == 0 { "" } else { sort.whose };
@@ -277,17 +290,8 @@ impl AssertTraffic {
                 None => tell_unexpected(finding, whose, &verdict.unexpected),
             };
         }
-        for kind in verdict.kinds.iter().filter(|kind| kind.tally.duplicated > 1) {
-            let KindVerdict { kind, most_rows, tally } = kind;
-            if tally.duplicated < tally.checked {
-                continue;
-            }
-            let rows = if *most_rows > 1 { most_rows.to_string() } else { "several".to_owned() };
-            let said = if *most_rows > 1 { format!("`rows: {most_rows}`") } else { "how many as `rows`".to_owned() };
-            finding = finding.note("hint", format!(
-                "every `{kind}` has {rows} rows with its mark, so the transaction itself seems to write them: if it is meant to, say {said} in its `ledger`"
-            ));
-        }
+        finding =
+            verdict.kinds.iter().filter_map(duplicates_hint).fold(finding, |finding, hint| finding.note("hint", hint));
         if lost_work_ms > 0 {
             let work = short(SignedDuration::from_millis(i64::try_from(lost_work_ms).unwrap_or(i64::MAX)));
             finding = finding.note(
@@ -297,10 +301,10 @@ impl AssertTraffic {
                 ),
             );
         }
-        if let Some(origin) = origin {
-            finding = origin.tell(finding, verdict.lost.sides);
-        }
-        notes(finding)
+        Some(match origin {
+            Some(origin) => origin.tell(finding, verdict.lost.sides),
+            None => finding,
+        })
     }
 
     /// All that may not be, the worst first.
@@ -363,5 +367,29 @@ impl AssertTraffic {
             });
         }
         sorts
+    }
+}
+
+/// Why all transactions of a kind may be there more than once: they may write several rows.
+fn duplicates_hint(verdict: &KindVerdict) -> Option<String> {
+    let KindVerdict { kind, most_rows, tally } = verdict;
+    if tally.duplicated <= 1 || tally.duplicated < tally.checked {
+        return None;
+    }
+    let rows = if *most_rows > 1 { most_rows.to_string() } else { "several".to_owned() };
+    let said = if *most_rows > 1 { format!("`rows: {most_rows}`") } else { "how many as `rows`".to_owned() };
+    Some(format!(
+        "every `{kind}` has {rows} rows with its mark, so the transaction itself seems to write them: if it is meant to, say {said} in its `ledger`"
+    ))
+}
+
+/// Adds what the comparison noted on its way.
+fn with_notes(finding: Box<Finding>, verdict: &Verdict) -> Box<Finding> {
+    let finding = verdict.notes.iter().fold(finding, |finding, note| finding.note("note", note));
+    match verdict.total.without_ledger {
+        some @ 1.. if verdict.total.checked > 0 => {
+            finding.note("not checked", format!("{} acknowledged transactions without a `ledger`", thousands(some)))
+        }
+        _ => finding,
     }
 }

@@ -1,0 +1,87 @@
+//! The one key of a step that says what it does.
+
+use super::keys::COMMON_KEYS;
+use super::node::{Entry, Node};
+use super::not_built::{NOT_BUILT, is_later_key, today};
+use super::problems::Problems;
+use super::remedy;
+use super::unknown_key::tell_later_key;
+use crate::source::{choices, did_you_mean};
+use crate::steps::{self, KINDS};
+
+/// The one action of a step. Tells where there is none, or more than one, or one that is unknown or
+/// not built.
+pub(super) fn find<'n>(problems: &Problems<'_>, item: &'n Node) -> Option<&'n Entry> {
+    let entries = item.entries();
+    if entries.is_empty() {
+        if problems.is_told(item) {
+            return None;
+        }
+        let label = match item.text() {
+            Some(text) if steps::find(text).is_some() => format!("write `{text}: {{ ... }}`, with its fields"),
+            _ => "expected a map with one action, such as `sql: { ... }`".to_owned(),
+        };
+        problems.tell(problems.problem(item.span, "a step is a map with one action", label));
+        return None;
+    }
+    let actions: Vec<&Entry> = entries.iter().filter(|entry| !COMMON_KEYS.contains(&entry.name())).collect();
+    let known = |entry: &&Entry| steps::find(entry.name()).is_some() || NOT_BUILT.contains(&entry.name());
+    for entry in actions.iter().filter(|entry| !known(entry)) {
+        tell_unknown_step(problems, &entry.key, actions.iter().any(known));
+    }
+    let actions: Vec<&Entry> = actions.into_iter().filter(known).collect();
+    let action = match actions.as_slice() {
+        [action] => *action,
+        [] => {
+            if entries.iter().all(|entry| COMMON_KEYS.contains(&entry.name())) {
+                let problem = problems.problem(entries[0].key.span, "this step has no action", "what does it do?");
+                problems.tell(problem.help("add one, such as `sql: { ... }`; `drillyard explain` lists them"));
+            }
+            return None;
+        }
+        [first, rest @ ..] => {
+            for second in rest {
+                let label = format!("`{}` is the second action", second.name());
+                let problem = problems.problem(second.key.span, "a step has one action", label);
+                let related = problems.source().place(first.key.span, "the first one");
+                problems.tell(problem.at(related).help("begin a new step with `- `"));
+            }
+            return None;
+        }
+    };
+    if NOT_BUILT.contains(&action.name()) {
+        let title = format!("`{}` is a step of the language that is not built yet", action.name());
+        let problem = problems.problem(action.key.span, title, "this step would do nothing");
+        let help = today(action.name());
+        problems.tell(
+            problem.help(help.unwrap_or_else(|| "`drillyard explain` lists the steps that there are".to_owned())),
+        );
+        return None;
+    }
+    Some(action)
+}
+
+fn tell_unknown_step(problems: &Problems<'_>, key: &Node, beside_action: bool) {
+    let name = key.text().unwrap_or_default();
+    if is_later_key(name) {
+        return tell_later_key(problems, key);
+    }
+    let kinds = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied());
+    let common = COMMON_KEYS.iter().copied().filter(|_| beside_action);
+    let near = did_you_mean(name, common.chain(kinds));
+    let meant = remedy::step(name);
+    let label = match near {
+        _ if name.contains(':') => "is a space missing after `:`?".to_owned(),
+        Some(near) if meant.is_none() => format!("did you mean `{near}`?"),
+        _ => "there is no such step".to_owned(),
+    };
+    let title = if beside_action { format!("unknown key `{name}`") } else { format!("unknown step `{name}`") };
+    let problem = problems.problem(key.span, title, label);
+    problems.tell(match beside_action {
+        true => problem.help(format!("beside its action a step has {}", choices(COMMON_KEYS.iter().copied(), "and"))),
+        false => match meant {
+            Some(step) => problem.help(format!("write {step}")),
+            None => problem.help("`drillyard explain` lists the steps"),
+        },
+    });
+}
