@@ -15,8 +15,20 @@ pub trait RepoKind: Storage + Sized + 'static {
     /// What it cannot do, each with the reason.
     const CANNOT: &'static [(Ability, &'static str)] = &[];
 
+    /// The program that it needs on every host, if it is none of PostgreSQL's own or the system's.
+    const PROGRAM: Option<Tool> = None;
+
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
+}
+
+/// A program that a kind of repo is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name.
+    pub program: &'static str,
+    /// How it is installed.
+    pub install: &'static str,
 }
 
 /// A kind of repo.
@@ -26,6 +38,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is, in a sentence.
     pub about: &'static str,
+    /// The program that it needs on every host.
+    pub program: Option<Tool>,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
 }
@@ -33,7 +47,13 @@ pub struct Kind {
 impl Kind {
     /// The registry's entry for a kind.
     pub const fn of<T: RepoKind>() -> Self {
-        Kind { name: T::NAME, about: T::ABOUT, cannot: T::CANNOT, at: |place| Arc::new(T::at(place)) }
+        Kind {
+            name: T::NAME,
+            about: T::ABOUT,
+            program: T::PROGRAM,
+            cannot: T::CANNOT,
+            at: |place| Arc::new(T::at(place)),
+        }
     }
 
     /// Whether a repo of this kind can do something.
@@ -49,7 +69,7 @@ impl Kind {
 
     /// A repo of this kind.
     pub fn at(&self, place: Place) -> Repo {
-        Repo { name: place.name.clone(), storage: (self.at)(place) }
+        Repo { name: place.name.clone(), program: self.program, storage: (self.at)(place) }
     }
 }
 
@@ -58,6 +78,8 @@ impl Kind {
 pub struct Repo {
     /// Its name in the scenario.
     pub name: String,
+    /// The program that it needs on every host.
+    pub program: Option<Tool>,
     storage: Arc<dyn Storage>,
 }
 

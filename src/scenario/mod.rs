@@ -7,6 +7,7 @@ mod not_built;
 mod parse;
 mod read;
 mod remedy;
+mod replaced;
 mod repo_kind;
 mod schema;
 mod values;

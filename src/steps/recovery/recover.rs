@@ -179,6 +179,7 @@ impl StepKind for RecoverSpec {
         };
         let repo = start.as_ref().and_then(|(_, start)| Some(start.archive()?.repo.clone()));
         scope.recovers_from(self.node.as_str(), repo);
+        scope.promoted(self.node.as_str());
         let target = self.until.value.resolve(scope, self.until.span, self.by.as_ref());
         if let (Some(word), None, ThenSpec::Pause | ThenSpec::Shutdown) =
             (self.until.value.end_of_backup(), &self.backup, &self.then.value)
@@ -219,8 +220,8 @@ impl RecoverSpec {
             Some(repo) => scope.repo(repo).map(|repo| repo.id),
             None => backup.as_ref().and_then(|backup| scope.step_info(backup)?.repo.clone()),
         };
-        if let Some(repo) = &repo {
-            scope.repo_can(repo, Ability::Restore, Some(at));
+        if let (Some(backup), Some(repo)) = (&backup, &repo) {
+            scope.restores(&backup.id, repo, Some(at));
         }
         Some((node, Start::Backup { backup: backup?, archive: Archive::of(repo?, scope) }))
     }
