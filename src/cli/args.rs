@@ -5,12 +5,13 @@ use std::time::Duration;
 
 mod output;
 
-use clap::builder::{PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
+use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
+use crate::repo::{self, KINDS, Kind};
 use crate::report::{FORMATS, Format};
 
 /// The world where PostgreSQL recoveries are practised.
@@ -119,6 +120,10 @@ pub struct DrillArgs {
     pub postgres: Vec<u32>,
     #[command(flatten)]
     pub backend: BackendArgs,
+    /// The kind of repos to use in the place of directories; drills about what it cannot do are
+    /// skipped
+    #[arg(long, value_name = "KIND", env = "DRILLYARD_REPOS", value_parser = repo_kind(), help_heading = "How")]
+    pub repos: Option<&'static Kind>,
     /// The most that a drill may take, instead of the scenario's own timeout
     #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
     pub timeout: Option<Duration>,
@@ -263,6 +268,12 @@ pub enum KeepChoice {
 fn format() -> impl TypedValueParser<Value = &'static Format> {
     let names = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name));
     names.try_map(|name| FORMATS.iter().find(|format| format.name == name).ok_or("there is no such report"))
+}
+
+/// A kind of repo, by its name.
+fn repo_kind() -> impl TypedValueParser<Value = &'static Kind> {
+    let values = KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.about));
+    PossibleValuesParser::new(values).try_map(|name| repo::find(&name).ok_or("there is no such kind"))
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 /// Reads, resolves and judges scenarios without starting anything.
 pub fn check(args: CheckArgs) -> Result<ExitCode> {
     let files = files::find(&args.selection.paths)?;
-    let mut loaded = files::load(&files, &args.selection.set);
+    let mut loaded = files::load(&files, files::Reading { set: &args.selection.set, ..Default::default() });
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
     if loaded.is_empty() {

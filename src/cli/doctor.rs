@@ -10,6 +10,7 @@ use super::out::{block_on, print_all};
 use super::stop::Result;
 use crate::host::{Check, Checkup};
 use crate::journal::ExitCode;
+use crate::repo::KINDS;
 use crate::run::{RunState, run_directories};
 
 /// Shows what is here to run on, what is missing, and how to get it.
@@ -22,6 +23,7 @@ pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
             usable |= checkup.usable;
             checked(&mut text, &checkup);
         }
+        programs_of_repos(&mut text);
         places_of(&mut text);
         left_behind(&mut text).await;
         let chosen = choose::choose(&args.backend, &choose::Wanted::default()).await;
@@ -60,6 +62,22 @@ fn checked(text: &mut String, checkup: &Checkup) {
         }
     }
     text.push('\n');
+}
+
+/// The programs that kinds of repos need, as local processes find them, and an empty line. Which
+/// are in an image is known when a drill asks for one.
+fn programs_of_repos(text: &mut String) {
+    let path = (dirs::surroundings().variable)("PATH").unwrap_or_default();
+    let found = |program: &str| std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file());
+    let (title, checks) = ("Repos", KINDS.iter().filter_map(|kind| Some((kind.name, kind.program?))));
+    let checks = checks.map(|(kind, tool)| match found(tool.program) {
+        Some(file) => Check::Ok(format!("kind `{kind}` on this machine: {}", file.display())),
+        None => {
+            let what = format!("{}, for repos of kind `{kind}` on this machine", tool.program);
+            Check::Missing(what, Some(tool.install.to_owned()))
+        }
+    });
+    checked(text, &Checkup { title, checks: checks.collect(), usable: true });
 }
 
 fn places_of(text: &mut String) {

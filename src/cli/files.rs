@@ -8,12 +8,15 @@ use super::args::Selection;
 use super::stop::{Result, Stop};
 use crate::journal::{ExitCode, Problem};
 use crate::plan::Plan;
+use crate::repo::Kind;
 use crate::scenario::Values;
 
 /// A file, read and resolved, or what is wrong with it.
 pub struct Loaded {
     pub path: PathBuf,
     pub plan: std::result::Result<Arc<Plan>, Vec<Problem>>,
+    /// Why it cannot be run with the kind of repos that was asked for; the plan has its own then.
+    pub unfit: Option<String>,
 }
 
 /// The scenario files that the paths name, each once, in order.
@@ -124,8 +127,17 @@ fn glob(pattern: &str) -> Vec<PathBuf> {
     files.into_iter().map(|file| plain(&file)).filter(|file| regex.is_match(&file.to_string_lossy())).collect()
 }
 
+/// How scenarios are read: what replaces something in them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading<'a> {
+    /// The values of params.
+    pub set: &'a [(String, String)],
+    /// The kind of repos in the place of directories.
+    pub repos: Option<&'static Kind>,
+}
+
 /// Reads and resolves files, on all processors.
-pub fn load(files: &[PathBuf], set: &[(String, String)]) -> Vec<Loaded> {
+pub fn load(files: &[PathBuf], reading: Reading<'_>) -> Vec<Loaded> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
     let next = std::sync::atomic::AtomicUsize::new(0);
     let loaded: std::sync::Mutex<Vec<(usize, Loaded)>> = std::sync::Mutex::default();
@@ -136,7 +148,7 @@ pub fn load(files: &[PathBuf], set: &[(String, String)]) -> Vec<Loaded> {
                     let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     files.get(index).map(|path| (index, path))
                 } {
-                    let one = Loaded { path: path.clone(), plan: load_one(path, set).map(Arc::new) };
+                    let one = load_one(path, reading);
                     loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, one));
                 }
             });
@@ -147,10 +159,38 @@ pub fn load(files: &[PathBuf], set: &[(String, String)]) -> Vec<Loaded> {
     loaded.into_iter().map(|(_, one)| one).collect()
 }
 
-fn load_one(path: &Path, set: &[(String, String)]) -> std::result::Result<Plan, Vec<Problem>> {
+fn load_one(path: &Path, reading: Reading<'_>) -> Loaded {
+    let mut plan = resolve(path, Reading { repos: None, ..reading });
+    let mut unfit = None;
+    if let (Ok(own), Some(kind)) = (&plan, reading.repos)
+        && !own.repos.is_empty()
+    {
+        // It is right as it stands: what is wrong now is so because of the other repos.
+        match resolve(path, reading) {
+            Ok(other) => plan = Ok(other),
+            Err(problems) => unfit = Some(why_unfit(kind, &problems)),
+        }
+    }
+    Loaded { path: path.to_owned(), plan: plan.map(Arc::new), unfit }
+}
+
+/// What keeps a drill from being run with this kind of repos.
+fn why_unfit(kind: &Kind, problems: &[Problem]) -> String {
+    let Some(first) = problems.first() else { return format!("not with repos of kind `{}`", kind.name) };
+    match first.places.first() {
+        Some(place) if !place.label.is_empty() => format!("{}: {}", first.title, place.label),
+        _ => first.title.clone(),
+    }
+}
+
+fn resolve(path: &Path, reading: Reading<'_>) -> std::result::Result<Plan, Vec<Problem>> {
     let source = crate::scenario::read(path).map_err(|problem| vec![problem])?;
     let values = Values::new(Box::new(|name| std::env::var(name).ok()), Box::new(secret));
-    crate::plan::resolve(crate::scenario::load(source, values, set)?)
+    let mut scenario = crate::scenario::load(source, values, reading.set)?;
+    if let Some(kind) = reading.repos {
+        scenario.replace_directories(kind);
+    }
+    crate::plan::resolve(scenario)
 }
 
 /// `${secrets.x}`: the variable `DRILLYARD_SECRET_X`, or the file `x` in the directory

@@ -13,7 +13,10 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
     if args.shipped {
         return shipped_drills(&args);
     }
-    let loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
+    let loaded = files::load(
+        &files::find(&args.selection.paths)?,
+        files::Reading { set: &args.selection.set, ..Default::default() },
+    );
     let mut text = String::new();
     let mut invalid = false;
     for one in &loaded {

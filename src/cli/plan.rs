@@ -15,7 +15,7 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     if files.is_empty() {
         return Err(files::nothing_selected(0));
     }
-    let mut loaded = files::load(&files, &args.set);
+    let mut loaded = files::load(&files, files::Reading { set: &args.set, ..Default::default() });
     files::check_set(&args.set, &loaded)?;
     let Some(one) = loaded.pop() else { return Err(Stop::usage("no scenario")) };
     let plan = one.plan.map_err(|problems| Stop { problems, code: ExitCode::InvalidScenario })?;

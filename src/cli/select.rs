@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::DrillArgs;
 use super::choose::Chosen;
-use super::files::{self, Loaded};
+use super::files::{self, Loaded, Reading};
 use super::out::as_word;
 use super::partition::Partition;
 use super::stop::{Result, Stop};
@@ -29,27 +29,28 @@ pub struct Selected {
 pub struct Drills {
     /// Every plan on each of its versions.
     pub drills: Vec<Drill>,
-    /// The plans that are not meant for the versions that were asked for, and why they are skipped.
+    /// The plans that are not meant for what was asked for, and why they are skipped.
     pub skipped: Vec<Skipped>,
 }
 
-/// A plan that is not meant for the versions that were asked for.
+/// A plan that is not meant for the versions, or for the repos, that were asked for.
 pub struct Skipped {
     /// The plan.
     pub plan: Arc<Plan>,
     /// Why it is skipped.
     pub reason: String,
-    /// The command that runs, or proves, it on the versions that it is meant for.
+    /// The command that runs, or proves, it as it is meant.
     pub again: String,
 }
 
 /// Reads what was asked for.
 pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
-    let mut loaded = files::load(&files::find(&args.selection.paths)?, &args.selection.set);
+    let reading = Reading { set: &args.selection.set, repos: args.repos };
+    let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
-    let plans = loaded.iter().filter_map(|one| one.plan.as_ref().ok());
+    let plans = loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok());
     let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
     // Parts are made of what is selected, so that each has its share of it.
     let mut index = 0;
@@ -92,7 +93,14 @@ impl Selected {
         let (mut drills, mut skipped) = (Vec::new(), Vec::new());
         for round in 0..repeat {
             let seed = args.seed.wrapping_add(u64::from(round));
-            for plan in self.plans() {
+            for (plan, unfit) in self.loaded.iter().filter_map(|one| Some((one.plan.as_ref().ok()?, &one.unfit))) {
+                if let Some(reason) = unfit {
+                    if round == 0 {
+                        let again = again(&DrillArgs { repos: None, ..args.clone() }, command, plan, None, seed);
+                        skipped.push(Skipped { plan: plan.clone(), reason: reason.clone(), again });
+                    }
+                    continue;
+                }
                 let majors = majors(args, plan, newest);
                 if majors.is_empty() && round == 0 {
                     let listed: Vec<String> = plan.postgres.iter().map(ToString::to_string).collect();
@@ -143,6 +151,9 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
         && (!args.postgres.is_empty() || plan.postgres.len() > 1)
     {
         words.push(format!("--postgres {major}"));
+    }
+    if let Some(kind) = args.repos.filter(|_| !plan.repos.is_empty()) {
+        words.push(format!("--repos {}", kind.name));
     }
     let set = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name));
     words.extend(set.map(|(name, value)| format!("--set {}", as_word(&format!("{name}={value}")))));

@@ -131,7 +131,9 @@ impl From<RepoError> for Box<Finding> {
         match error {
             RepoError::Host(error) => error.into(),
             RepoError::Sql(error) => error.into(),
-            RepoError::Failed { said, .. } => Finding::failed(title).note("said", said),
+            RepoError::Failed { said, .. } | RepoError::Flawed { said, .. } => {
+                Finding::failed(title).note("said", said)
+            }
             RepoError::Nothing(why) => Finding::failed("the incident did nothing").label(why),
             RepoError::NotPossible(_) => Finding::errored(title),
         }

@@ -52,6 +52,9 @@ pub struct NodeInfo {
     /// Whether an earlier step made a standby of it (`rewind`, `rebuild`), whatever it was at the
     /// start.
     pub remade: bool,
+    /// Whether an earlier step may have made a primary of it (`promote`, `recover`), whatever it
+    /// was at the start.
+    pub promoted: bool,
     /// Whether all this is known: of a node whose fields could not be decoded only the name is, and
     /// nothing is held against those who use it.
     pub decoded: bool,
@@ -108,6 +111,8 @@ pub struct Scope<'a> {
     pub id: Option<StepId>,
     /// Where the action of the step being resolved stands.
     pub action: Span,
+    /// Whether the step being resolved has to fail.
+    pub must_fail: bool,
     /// Where files are looked for.
     pub file_roots: Vec<PathBuf>,
     /// What the step being resolved refers to.
@@ -118,6 +123,8 @@ pub struct Scope<'a> {
     /// The traffic steps that an assertion is about.
     pub asserted: BTreeSet<StepId>,
     pub(super) cut: BTreeSet<Link>,
+    /// The backups that an earlier step damages, and in which repo.
+    pub(super) damaged: BTreeSet<(StepId, RepoId)>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -135,12 +142,14 @@ impl<'a> Scope<'a> {
             index: 0,
             id: None,
             action: Span::default(),
+            must_fail: false,
             file_roots,
             refers: vec![],
             kinds,
             unchecked: BTreeMap::new(),
             asserted: BTreeSet::new(),
             cut: BTreeSet::new(),
+            damaged: BTreeSet::new(),
             problems: vec![],
             warnings: vec![],
         }
@@ -230,6 +239,13 @@ impl<'a> Scope<'a> {
     pub fn remade(&mut self, node: &str) {
         if let Some(info) = self.nodes.get_mut(node) {
             info.remade = true;
+        }
+    }
+
+    /// Notes that a node may be a primary from now on.
+    pub fn promoted(&mut self, node: &str) {
+        if let Some(info) = self.nodes.get_mut(node) {
+            info.promoted = true;
         }
     }
 

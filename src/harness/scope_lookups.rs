@@ -74,6 +74,20 @@ impl Scope<'_> {
         self.error_related(at, title, "this would change it", (existing, "somebody else's".to_owned()));
     }
 
+    /// Notes that the step being resolved damages a backup in a repo.
+    pub fn damages(&mut self, backup: &StepId, repo: &RepoId) {
+        self.damaged.insert((backup.clone(), repo.clone()));
+    }
+
+    /// The step being resolved restores a backup from a repo; an error if no repo of its kind can.
+    /// One that is damaged may be another matter. `at` is where the step names backup or repo.
+    pub fn restores(&mut self, backup: &StepId, repo: &RepoId, at: Option<Span>) {
+        self.repo_can(repo, Ability::Restore, at);
+        if self.damaged.contains(&(backup.clone(), repo.clone())) && !self.must_fail {
+            self.repo_can(repo, Ability::RestoreDamaged, at);
+        }
+    }
+
     /// A repo that a server may archive into.
     pub fn archive_to(&mut self, name: &Spanned<Name>) -> Option<RepoRef> {
         let repo = self.repo(name)?;

@@ -46,6 +46,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
             site: fields.site.clone(),
             external: fields.external.is_some(),
             remade: false,
+            promoted: false,
             decoded: listed.is_some(),
         };
         scope.nodes.insert(NodeId::from(&name.value), info);

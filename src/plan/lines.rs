@@ -112,6 +112,7 @@ fn made_by_step(span: Span, index: usize, decoded: bool) -> NodeInfo {
         site: None,
         external: false,
         remade: false,
+        promoted: false,
         decoded,
     }
 }

@@ -76,6 +76,7 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     scope.index = head.index;
     scope.id.clone_from(&line.id);
     scope.action = line.action;
+    scope.must_fail = line.fails.is_some();
     let makes = line.makes.as_ref().map(|node| NodeId::from(&node.value));
     let step = line.spec.resolve(scope);
     let refers = std::mem::take(&mut scope.refers);

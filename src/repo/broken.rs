@@ -53,9 +53,9 @@ impl Broken {
             Broken::Fails => format!(r#"echo "{says}: %f is not archived" >&2; exit 1"#),
             Broken::Lies => format!(r#"echo "{says}: %f is said to be archived, and is not kept" >&2"#),
             Broken::Lags(by) => {
-                let (by, deliver) = (by.as_secs_f64(), repo.deliver("%f"));
+                let (by, deliver) = (by.as_secs_f64(), repo.deliver("%f", r#""$data""#));
                 let later = repo.unless_archived(&format!(
-                    "mkdir -p {LATE} && cp %p {LATE}/%f && {{ (sleep {by:.3}; cd {LATE} && {deliver}) </dev/null >/dev/null 2>&1 & }}"
+                    "mkdir -p {LATE} && cp %p {LATE}/%f && {{ data=$PWD; (sleep {by:.3}; cd {LATE} && {deliver}) </dev/null >/dev/null 2>&1 & }}"
                 ));
                 format!(r#"echo "{says}: %f is said to be archived, and comes later" >&2; {later}"#)
             }
@@ -66,7 +66,7 @@ impl Broken {
 /// Archives every segment that waits on a host whose server has its data directory in `data`, and
 /// says how many there were.
 pub async fn bring_late_wal(repo: &dyn Storage, host: &dyn Host, data: &str) -> Result<usize> {
-    let args = [format!("{data}/{LATE}"), repo.deliver(r#""$f""#)];
+    let args = [format!("{data}/{LATE}"), repo.deliver(r#""$f""#, r#""$data""#), data.to_owned()];
     let script = Program::script(include_str!("scripts/bring_late_wal.sh"), args);
     Ok(run(host, "archiving late WAL", script).await?.text().lines().count())
 }

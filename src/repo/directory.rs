@@ -135,7 +135,7 @@ impl Storage for Directory {
     }
 
     /// Each time it appears whole, and is the same.
-    fn deliver(&self, file: &str) -> String {
+    fn deliver(&self, file: &str, _data: &str) -> String {
         let wal = self.wal();
         format!("cp {file} {wal}/.{file}.$$.part && mv {wal}/.{file}.$$.part {wal}/{file} && rm -f {file}")
     }

@@ -27,6 +27,14 @@ pub enum RepoError {
         /// What it wrote.
         said: String,
     },
+    /// A backup was taken, and the program that took it says that something is wrong with it.
+    #[error("{what} found damage in what it backed up")]
+    Flawed {
+        /// The program's name.
+        what: &'static str,
+        /// What it wrote.
+        said: String,
+    },
     /// There is nothing to be damaged or removed, and why.
     #[error("{0}")]
     Nothing(String),
@@ -50,8 +58,14 @@ impl RepoError {
 pub enum Ability {
     /// Takes a backup of a server.
     BackUp,
+    /// Takes a backup of a standby.
+    BackUpStandby,
+    /// Takes a backup of a server that does not archive into it.
+    BackUpAlone,
     /// Gives a backup back as a data directory.
     Restore,
+    /// Gives a backup back that is damaged, damage and all.
+    RestoreDamaged,
     /// Keeps the WAL that a server archives, and gives it back.
     Archive,
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
@@ -75,8 +89,13 @@ impl Ability {
     /// Whether it changes what is in the repo.
     pub fn changes(self) -> bool {
         match self {
-            Ability::Restore | Ability::Archive | Ability::List | Ability::Verify => false,
-            Ability::BackUp | Ability::Copy | Ability::DamageBackup | Ability::DamageWal => true,
+            Ability::Restore | Ability::RestoreDamaged | Ability::Archive | Ability::List | Ability::Verify => false,
+            Ability::BackUp
+            | Ability::BackUpStandby
+            | Ability::BackUpAlone
+            | Ability::Copy
+            | Ability::DamageBackup
+            | Ability::DamageWal => true,
             Ability::LoseWal | Ability::BreakArchive => true,
         }
     }
@@ -87,7 +106,10 @@ impl fmt::Display for Ability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Ability::BackUp => "take a backup",
+            Ability::BackUpStandby => "take a backup of a standby",
+            Ability::BackUpAlone => "take a backup of a server that does not archive into it",
             Ability::Restore => "restore a backup",
+            Ability::RestoreDamaged => "restore a damaged backup",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
             Ability::Verify => "verify a backup",

@@ -19,11 +19,22 @@ pub trait RepoKind: Storage + Sized + 'static {
     /// What it cannot do, each with the reason.
     const CANNOT: &'static [(Ability, &'static str)] = &[];
 
+    /// The program that it needs on every host, if it is none of PostgreSQL's own or the system's.
+    const PROGRAM: Option<Tool> = None;
     /// How one is reached that somebody else fills; none if this kind only has a drill's own.
     const EXISTING: Option<AtExisting> = None;
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
+}
+
+/// A program that a kind of repo is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name.
+    pub program: &'static str,
+    /// How it is installed.
+    pub install: &'static str,
 }
 
 /// A kind of repo.
@@ -33,6 +44,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is, in a sentence.
     pub about: &'static str,
+    /// The program that it needs on every host.
+    pub program: Option<Tool>,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
     existing: Option<AtExisting>,
@@ -44,6 +57,7 @@ impl Kind {
         Kind {
             name: T::NAME,
             about: T::ABOUT,
+            program: T::PROGRAM,
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,
@@ -63,7 +77,7 @@ impl Kind {
 
     /// A repo of this kind.
     pub fn at(&self, place: Place) -> Repo {
-        Repo { name: place.name.clone(), storage: (self.at)(place) }
+        Repo { name: place.name.clone(), program: self.program, storage: (self.at)(place) }
     }
 
     /// Whether a repo of this kind may be somebody else's.
@@ -73,7 +87,7 @@ impl Kind {
 
     /// A repo of this kind that somebody else fills; none if there can be none.
     pub fn existing(&self, existing: &Existing) -> Option<Repo> {
-        Some(Repo { name: existing.name.clone(), storage: (self.existing?)(existing) })
+        Some(Repo { name: existing.name.clone(), program: self.program, storage: (self.existing?)(existing) })
     }
 }
 
@@ -82,6 +96,8 @@ impl Kind {
 pub struct Repo {
     /// Its name in the scenario.
     pub name: String,
+    /// The program that it needs on every host.
+    pub program: Option<Tool>,
     storage: Arc<dyn Storage>,
 }
 

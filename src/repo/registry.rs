@@ -7,6 +7,7 @@ use super::storage::Place;
 /// say.
 pub const KINDS: &[Kind] = &[
     Kind::of::<super::directory::Directory>(),
+    Kind::of::<super::pgbackrest::Pgbackrest>(),
     #[cfg(test)]
     Kind::of::<super::toy::Toy>(),
 ];

@@ -97,8 +97,7 @@ pub enum Verified {
 ///
 /// What a kind cannot do is listed in [`RepoKind::CANNOT`](super::RepoKind::CANNOT), so that a
 /// scenario that asks for it is an error before anything starts; its methods need not be written
-/// then. What a tool needs of its own (a configuration, a stanza) it makes where it is first used:
-/// each method is given a host, and a backup its server.
+/// then. What a tool needs of its own it makes in [`Storage::set_up`] and [`Storage::welcome`].
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Its name, and the directory that the drill has made for it.
@@ -113,6 +112,17 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The directories that every host has to see, and in which a disk can run full.
     fn directories(&self) -> Vec<String> {
         vec![self.place().path.clone()]
+    }
+
+    /// Makes what it is without any backup or WAL: its configuration. No server runs yet.
+    async fn set_up(&self, _: &dyn Host) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes what it needs of a new cluster before that archives into it for the first time. Its
+    /// server does not run yet; its data directory is there.
+    async fn welcome(&self, _: &dyn Host) -> Result<()> {
+        Ok(())
     }
 
     /// The program that takes backups, by the name that people know.
@@ -164,9 +174,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
         otherwise.to_owned()
     }
 
-    /// A shell command that archives `file` in the working directory and removes it. It may run
-    /// twice at a time for the same file.
-    fn deliver(&self, file: &str) -> String {
+    /// A shell command that archives `file` in the working directory and removes it; `data` is the
+    /// data directory of its server. It may run twice at a time for the same file.
+    fn deliver(&self, file: &str, _data: &str) -> String {
         let command = self.archive_command().replace("%p", file).replace("%f", file);
         format!("{{ {command}; }} && rm -f {file}")
     }

@@ -119,6 +119,7 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
         password: &world.password,
         journal: &work.env.journal,
         drill: work.index,
+        set_up: tokio::sync::OnceCell::new(),
     };
     let nodes: BTreeMap<_, _> = tokio::select! {
         biased;

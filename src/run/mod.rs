@@ -21,6 +21,7 @@ mod keep;
 mod lab;
 mod parallel;
 mod reaper;
+mod repos;
 mod scene;
 mod shells;
 mod start;

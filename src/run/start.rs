@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
+use super::repos;
 use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
@@ -28,6 +29,8 @@ pub struct Starter<'a> {
     pub password: &'a str,
     pub journal: &'a Journal,
     pub drill: usize,
+    /// Whether the repos are set up, which the first host that is there does.
+    pub set_up: OnceCell<()>,
 }
 
 /// Tells the followers of a node that it is up; the last value is kept.
@@ -94,6 +97,7 @@ impl Starter<'_> {
             return external(name, url).await;
         }
         let host = self.lab.host(name).await?;
+        self.set_up.get_or_try_init(|| repos::set_up(self.repos, host.as_ref())).await?;
         match upstream {
             None => {
                 let node = Arc::new(Node::on(host, self.lab.version(), self.password));
@@ -106,6 +110,9 @@ impl Starter<'_> {
 
     async fn primary(&self, node: &Arc<Node>, spec: &NodeSpec, system: SystemId) -> Result<(), StartError> {
         let template_password = node.initdb(system).await?;
+        if let Some(repo) = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo)) {
+            repos::welcome(repo, node.host()?.as_ref()).await?;
+        }
         let setup = spec.config(self.repos).setup(node.host()?.as_ref(), None);
         node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
         let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));

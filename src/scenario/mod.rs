@@ -12,6 +12,7 @@ mod parse;
 mod problems;
 mod read;
 mod remedy;
+mod replaced;
 mod repo_kind;
 mod schema;
 mod step_list;

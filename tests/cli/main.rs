@@ -11,5 +11,6 @@ mod outputs;
 #[path = "../common/program.rs"]
 mod program;
 mod relay;
+mod repos;
 mod running;
 mod secrets;

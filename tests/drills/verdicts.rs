@@ -79,6 +79,7 @@ verdicts! {
     own_rollback,
     partition_key_off,
     paused_lock,
+    pgbackrest_repos,
     prepared_lock,
     restore_point_of_that_name,
     row_type_in_a_policy,

@@ -19,7 +19,8 @@ data=$1 source=$2; shift 2
 left=60
 while :; do
   rc=0
-  said=$(pg_rewind -D "$data" --source-server "$source" --no-sync "$@" 2>&1) || rc=$?
+  # A restore_command runs in the data directory, as the server has it.
+  said=$(cd "$data" && pg_rewind -D "$data" --source-server "$source" --no-sync "$@" 2>&1) || rc=$?
   left=$((left - 1))
   case $rc:$said in
     0:*) break ;;

@@ -1,6 +1,8 @@
 #!/bin/sh -eu
 # Brings every segment that is late in the directory $1 into the archive by the command $2, in which
-# $f is its file, and prints its name.
+# $f is its file and $data the data directory of its server, which is $3, and prints its name.
+# shellcheck disable=SC2034  # the command knows it
+data=$3
 cd "$1" 2>/dev/null || exit 0
 for f in *; do
   [ -e "$f" ] || continue

@@ -165,7 +165,9 @@ impl StepKind for CorruptSpec {
                     None => scope.step_info(made.as_ref()?)?.repo.clone()?,
                 };
                 scope.repo_can(&repo, Ability::DamageBackup, self.repo.as_ref().map(|repo| repo.span));
-                let what = Stored::Backup(made?, self.file);
+                let made = made?;
+                scope.damages(&made.id, &repo);
+                let what = Stored::Backup(made, self.file);
                 Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what })
             }
             (None, None, None, None) => {

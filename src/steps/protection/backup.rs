@@ -14,7 +14,7 @@ use crate::repo::{Ability, BackupOrder, Checkpoint};
 use crate::source::{Name, RepoName, Spanned};
 use crate::steps::protection::backup_source::Source;
 
-/// Takes a base backup with pg_basebackup, into a repo, under the step's id.
+/// Takes a base backup with the repo's program, into a repo, under the step's id.
 ///
 /// ```yaml
 /// - id: nightly
@@ -30,8 +30,12 @@ use crate::steps::protection::backup_source::Source;
 /// the backup ends reaches the archive through its primary: the step has it finished and waits for
 /// it.
 ///
-/// It passes if pg_basebackup exits with 0. It fails if it does not (because of a corrupt page,
-/// say), and then leaves no backup behind, although pg_basebackup itself leaves its directory.
+/// The program is pg_basebackup for a directory, and the tool's own for a repo of another kind;
+/// some of these cannot back up a standby.
+///
+/// It passes if the program exits with 0 and reports no damage. It fails if it does not (because of
+/// a corrupt page, say), and then leaves no backup behind, although pg_basebackup itself leaves its
+/// directory, and pgbackrest, which exits with 0, the backup.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBackupSpec {
@@ -91,10 +95,28 @@ impl StepKind for TakeBackupSpec {
             (None, None) => scope.repo_or_default(None).map(|repo| repo.id),
         };
         if let Some(repo) = &repo {
-            scope.repo_can(repo, Ability::BackUp, self.repo.as_ref().map(|repo| repo.span));
+            self.check_able(scope, node.as_ref(), repo);
         }
         scope.backs_up_to(repo.clone());
         Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo? })
+    }
+}
+
+impl TakeBackupSpec {
+    /// Checks that the repo can take a backup of such a server.
+    fn check_able(&self, scope: &mut Scope<'_>, node: Option<&NodeRef>, repo: &RepoId) {
+        let at = self.repo.as_ref().map(|repo| repo.span);
+        scope.repo_can(repo, Ability::BackUp, at);
+        let Some(info) = node.and_then(|node| scope.node_info(node)).filter(|info| info.decoded).cloned() else {
+            return;
+        };
+        if (info.follows.is_some() || info.remade) && !info.promoted {
+            scope.repo_can(repo, Ability::BackUpStandby, at);
+        } else if info.archive_to.as_ref() != Some(repo)
+            && node.is_some_and(|node| scope.archive_above(node).as_ref() != Some(repo))
+        {
+            scope.repo_can(repo, Ability::BackUpAlone, at);
+        }
     }
 }
 

@@ -89,7 +89,11 @@ fn of_step(
         Some(repo) => scope.repo(repo).map(|repo| repo.id),
         None => step.as_ref().and_then(|step| scope.step_info(step)?.repo.clone()),
     };
-    readable(repo, at, scope).zip(step).map(|(repo, step)| (Backup::Step(step), repo))
+    let repo = repo.inspect(|repo| match &step {
+        Some(step) => scope.restores(&step.id, repo, Some(at)),
+        None => scope.repo_can(repo, Ability::Restore, Some(at)),
+    });
+    repo.zip(step).map(|(repo, step)| (Backup::Step(step), repo))
 }
 
 /// One of the backups that a repo has.
@@ -105,16 +109,10 @@ pub(crate) fn in_repo(
         Some(repo) => Some(repo.id),
         None => scope.repo_or_default(None).map(|repo| repo.id),
     };
-    let repo = readable(repo, at, scope)?;
-    scope.repo_can(&repo, Ability::List, Some(at));
-    Some((Backup::InRepo(choice, span), repo))
-}
-
-/// The repo; an error if no backup can be restored from it.
-fn readable(repo: Option<RepoId>, at: Span, scope: &mut Scope<'_>) -> Option<RepoId> {
     let repo = repo?;
     scope.repo_can(&repo, Ability::Restore, Some(at));
-    Some(repo)
+    scope.repo_can(&repo, Ability::List, Some(at));
+    Some((Backup::InRepo(choice, span), repo))
 }
 
 impl Backup {

@@ -52,6 +52,7 @@ impl StepKind for PromoteSpec {
             let span = node.entry().unwrap_or(scope.action);
             scope.error_related(span, title, "nothing to promote", (made, "it follows no node".to_owned()));
         }
+        scope.promoted(&node);
         Some(Promote { node })
     }
 }

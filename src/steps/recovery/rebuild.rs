@@ -12,7 +12,6 @@ use crate::harness::{
     StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal};
-use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::restore::{Restored, restore};
@@ -81,7 +80,7 @@ impl StepKind for RebuildSpec {
         let from = if_given(self.from.as_ref(), |from| {
             let backup = scope.step_with(from, &[Output::Backup])?;
             let repo = scope.step_info(&backup)?.repo.clone()?;
-            scope.repo_can(&repo, Ability::Restore, Some(from.span));
+            scope.restores(&backup.id, &repo, Some(from.span));
             Some((backup, repo))
         });
         let repo = from.as_ref().and_then(|from| from.as_ref().map(|(_, repo)| repo.clone()));

@@ -190,6 +190,7 @@ impl StepKind for RecoverSpec {
         };
         let repo = start.as_ref().and_then(|(_, start)| Some(start.archive()?.repo.clone()));
         scope.recovers_from(self.node.as_str(), repo);
+        scope.promoted(self.node.as_str());
         let target = self.until.value.resolve(scope, self.until.span, self.by.as_ref());
         if let (Some(word), None, ThenSpec::Pause | ThenSpec::Shutdown) =
             (self.until.value.end_of_backup(), &self.backup, &self.then.value)

@@ -1,0 +1,120 @@
+//! What `pgbackrest info --output=json` says.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::repo::error::{RepoError, Result};
+use crate::repo::storage::{Label, Listed};
+
+/// The stanzas of a repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct Info(Vec<Stanza>);
+
+#[derive(Debug, Deserialize)]
+struct Stanza {
+    #[serde(default)]
+    backup: Vec<Backup>,
+}
+
+/// A backup, as far as it matters here.
+#[derive(Debug, Deserialize)]
+pub(super) struct Backup {
+    label: String,
+    /// Whether pages were backed up whose checksums are wrong.
+    pub(super) error: Option<bool>,
+    /// Its tablespaces, which are listed for one backup alone.
+    tablespace: Option<Vec<Tablespace>>,
+    timestamp: Option<Times>,
+    info: Option<Sizes>,
+}
+
+/// When a backup was taken, in seconds since 1970.
+#[derive(Debug, Deserialize)]
+struct Times {
+    start: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sizes {
+    repository: InRepository,
+}
+
+/// How many bytes a backup takes up: by itself, and with those that it needs.
+#[derive(Debug, Deserialize)]
+struct InRepository {
+    delta: u64,
+    size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tablespace {
+    oid: u32,
+}
+
+impl Info {
+    /// Reads it.
+    pub(super) fn read(text: &str) -> Result<Self> {
+        serde_json::from_str(text.trim()).map_err(|e| RepoError::Failed {
+            what: "pgbackrest info",
+            status: 0,
+            said: format!("its answer is not what was expected: {e}"),
+        })
+    }
+
+    /// The backups, the oldest first.
+    pub(super) fn backups(&self) -> impl Iterator<Item = &Backup> {
+        self.0.iter().flat_map(|stanza| &stanza.backup)
+    }
+}
+
+impl Backup {
+    /// What it is called.
+    pub(super) fn label(&self) -> Label {
+        Label::new(&self.label)
+    }
+
+    /// As the repo lists it.
+    pub(super) fn listed(&self) -> Listed {
+        let start = self.timestamp.as_ref().and_then(|times| Timestamp::from_second(times.start).ok());
+        let flaw = (self.error == Some(true)).then(|| "it has pages whose checksums are wrong".to_owned());
+        let wrong = flaw.or_else(|| start.is_none().then(|| "pgbackrest does not say when it was begun".to_owned()));
+        Listed { label: self.label(), taken: start.unwrap_or(Timestamp::MIN), wrong }
+    }
+
+    /// How many bytes it takes up, with those that it needs.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        let stored = &self.info.as_ref()?.repository;
+        Some(stored.size.unwrap_or(stored.delta))
+    }
+
+    /// The numbers of its tablespaces.
+    pub(super) fn tablespaces(&self) -> impl Iterator<Item = String> {
+        self.tablespace.iter().flatten().map(|space| space.oid.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read() {
+        let text = r#"[{"archive":[],"backup":[{"archive":{"start":"0A","stop":"0A"},"error":false,"label":"20261129-092028F",
+            "tablespace":[{"destination":"/ts","name":"sp","oid":16389}],"type":"full",
+            "timestamp":{"start":1780000000,"stop":1780000009},"info":{"delta":9,"repository":{"delta":3,"size":5},"size":9}},{"error":true,"label":"20261129-092032F"}],
+            "cipher":"none","name":"main","status":{"code":0}}]"#;
+        let info = Info::read(text).expect("read");
+        let labels: Vec<String> = info.backups().map(|backup| backup.label().to_string()).collect();
+        assert_eq!(labels, ["20261129-092028F", "20261129-092032F"]);
+        assert_eq!(info.backups().flat_map(Backup::tablespaces).collect::<Vec<_>>(), ["16389"]);
+        let first = info.backups().next().expect("a backup");
+        assert_eq!(
+            (first.listed().taken.as_second(), first.listed().wrong, first.bytes()),
+            (1_780_000_000, None, Some(5))
+        );
+        assert!(info.backups().last().is_some_and(|flawed| flawed.listed().wrong.is_some()));
+        assert_eq!(info.backups().last().and_then(|backup| backup.error), Some(true));
+        assert_eq!(Info::read("[]\n").expect("nothing").backups().count(), 0);
+        assert!(Info::read("ERROR").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Where in a repository a file of a backup lies: its manifest says so.
+
+use serde::Deserialize;
+
+/// The files of a backup.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    files: Vec<(String, File)>,
+    /// What the names of stored files end in.
+    suffix: &'static str,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct File {
+    size: u64,
+    /// Its size as it is stored, if that is another one.
+    #[serde(rename = "repo-size")]
+    stored: Option<u64>,
+    /// The bundle that it lies in.
+    bni: Option<u64>,
+    /// Where it begins there, if not at its beginning.
+    bno: Option<u64>,
+}
+
+/// A file as it is stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Its path in the data directory.
+    pub(super) file: String,
+    /// The path of what holds it, below the backup's directory.
+    pub(super) path: String,
+    offset: u64,
+    size: u64,
+}
+
+impl Stored {
+    /// Where a sector in its middle begins.
+    pub(super) fn middle(&self) -> u64 {
+        self.offset + self.size.saturating_sub(512) / 2
+    }
+}
+
+/// The first number that a user's table can have (`FirstNormalObjectId`).
+const FIRST_OF_USERS: u64 = 16384;
+
+impl Manifest {
+    /// Reads it: lines as `pg_data/base/5/16384={"size":8192, ...}`.
+    pub(super) fn read(text: &str) -> Self {
+        let file = |line: &str| {
+            let (name, rest) = line.strip_prefix("pg_data/")?.split_once("={")?;
+            Some((name.to_owned(), serde_json::from_str(&format!("{{{rest}")).ok()?))
+        };
+        let kind = text.lines().find_map(|line| line.strip_prefix("option-compress-type="));
+        let suffix = match kind.map(|kind| kind.trim_matches('"')) {
+            Some("gz") => ".gz",
+            Some("lz4") => ".lz4",
+            Some("zst") => ".zst",
+            Some("bz2") => ".bz2",
+            _ => "",
+        };
+        Manifest { files: text.lines().filter_map(file).collect(), suffix }
+    }
+
+    /// A file, or the largest table: a user's if there is one. Why not, where there is none.
+    pub(super) fn find(&self, file: Option<&str>) -> Result<Stored, String> {
+        let size = |(name, file): &&(String, File)| {
+            let number: u64 = name.strip_prefix("base/")?.rsplit('/').next()?.parse().ok()?;
+            (file.size > 0).then_some((number >= FIRST_OF_USERS, file.size))
+        };
+        let found = match file {
+            Some(file) => self.files.iter().find(|(name, _)| name == file),
+            None => self.files.iter().filter(|one| size(one).is_some()).max_by_key(size),
+        };
+        let (name, found) = found.ok_or_else(|| match file {
+            Some(file) => format!("the backup has no file {file}"),
+            None => "the backup has no table with rows".to_owned(),
+        })?;
+        if found.size == 0 {
+            return Err(format!("the file {name} is empty"));
+        }
+        let path = match found.bni {
+            Some(bundle) => format!("bundle/{bundle}"),
+            None => format!("pg_data/{name}{}", self.suffix),
+        };
+        let (offset, size) = (found.bno.unwrap_or(0), found.stored.unwrap_or(found.size));
+        Ok(Stored { file: name.clone(), path, offset, size })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"[backup:option]
+option-compress-type="lz4"
+
+[target:file]
+pg_data/base/5/1259={"checksum":"a5","repo-size":900000,"size":9999999,"timestamp":1795944028}
+pg_data/base/5/16384={"checksum":"7a","repo-size":2735221,"size":6832128,"timestamp":1795944055}
+pg_data/base/5/16387={"size":0,"timestamp":1795944054}
+pg_data/base/5/16388={"bni":2,"bno":36961,"checksum":"e6","repo-size":85,"size":8192,"timestamp":1795944054}
+pg_data/base/5/16388_fsm={"bni":1,"checksum":"e6","size":99999999,"timestamp":1795944054}
+"#;
+
+    #[test]
+    fn a_file_is_found_where_it_lies() {
+        let manifest = Manifest::read(TEXT);
+        let largest = manifest.find(None).expect("a table");
+        assert_eq!((largest.file.as_str(), largest.path.as_str()), ("base/5/16384", "pg_data/base/5/16384.lz4"));
+        assert_eq!(largest.middle(), (2735221 - 512) / 2);
+        let bundled = manifest.find(Some("base/5/16388")).expect("a file");
+        assert_eq!((bundled.path.as_str(), bundled.middle()), ("bundle/2", 36961));
+        assert_eq!(manifest.find(Some("base/5/16387")), Err("the file base/5/16387 is empty".to_owned()));
+        assert_eq!(manifest.find(Some("base/5/1")), Err("the backup has no file base/5/1".to_owned()));
+        assert!(Manifest::read("").find(None).is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! pgBackRest: `pgbackrest backup` and `restore`, WAL by `archive-push` and `archive-get`.
+//!
+//! All of it is below the repo's directory, and nothing that is installed on the host is read: its
+//! configuration is `pgbackrest.conf`, `repo` is the repository, `lock` holds locks and stop files,
+//! and `cluster` has the pg_control of the cluster that archives here. Backup and restore have
+//! their locks on their own host, as on machines of their own.
+
+mod info;
+mod manifest;
+mod verify;
+
+use async_trait::async_trait;
+
+use self::info::Info;
+use self::manifest::Manifest;
+use super::archive::Archive;
+use super::damage::{Damaged, Where, damage_file};
+use super::error::{Ability, RepoError, Result, run};
+use super::kind::{RepoKind, Tool};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use crate::host::{Host, Program};
+use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
+use crate::pg::Segment;
+
+/// A repository of pgBackRest in a directory that every host of the drill sees.
+#[derive(Debug)]
+pub struct Pgbackrest(Place);
+
+/// The program's name, in messages too.
+const PROGRAM: &str = "pgbackrest";
+
+/// The stanza of the cluster that archives here.
+const STANZA: &str = "main";
+
+/// What its configuration says, besides where things are.
+///
+/// A backup brings the WAL along that it needs, begins at once and is a few files, nothing is tried
+/// again after 15 s, and nothing expires by itself: what has gone, a step of the drill has removed.
+const OPTIONS: &[(&str, &str)] = &[
+    ("archive-copy", "y"),
+    ("compress-type", "lz4"),
+    ("job-retry", "0"),
+    ("log-level-file", "off"),
+    ("log-timestamp", "n"),
+    ("process-max", "4"),
+    ("repo1-bundle", "y"),
+    ("repo1-retention-full", "9999999"),
+];
+
+impl RepoKind for Pgbackrest {
+    const NAME: &'static str = PROGRAM;
+    const ABOUT: &'static str = "A repository of pgBackRest, with archive-push and archive-get.";
+    const CANNOT: &'static [(Ability, &'static str)] = &[
+        (Ability::BackUpStandby, "for that pgbackrest needs its primary's files, too, by ssh from another machine"),
+        (Ability::BackUpAlone, "pgbackrest waits until the WAL of a backup is archived"),
+        (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
+    ];
+    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
+
+    fn at(place: Place) -> Self {
+        Pgbackrest(place)
+    }
+}
+
+impl Pgbackrest {
+    fn config(&self) -> String {
+        format!("{}/pgbackrest.conf", self.0.path)
+    }
+
+    fn repository(&self) -> String {
+        format!("{}/repo", self.0.path)
+    }
+
+    /// A data directory with nothing but the pg_control of the cluster that archives here.
+    fn cluster(&self) -> String {
+        format!("{}/cluster", self.0.path)
+    }
+
+    fn backup(&self, label: &Label) -> String {
+        format!("{}/backup/{STANZA}/{label}", self.repository())
+    }
+
+    /// A command line for the server whose data directory is `data`.
+    fn line(&self, data: &str, words: &str) -> String {
+        format!("{PROGRAM} --config={} --stanza={STANZA} --pg1-path={data} {words}", self.config())
+    }
+
+    /// The arguments that every script begins with.
+    fn script(&self, script: &str, args: impl IntoIterator<Item = String>) -> Program {
+        Program::script(script, [self.config(), STANZA.to_owned()].into_iter().chain(args))
+    }
+
+    fn program<const N: usize>(&self, args: [&str; N]) -> Program {
+        let fixed = [format!("--config={}", self.config()), format!("--stanza={STANZA}")];
+        Program::new(PROGRAM, fixed.into_iter().chain(args.map(str::to_owned)))
+    }
+
+    async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
+        let program = self.program(["--output=json", "info"]).with_args(args);
+        Info::read(&run(host, PROGRAM, program).await?.text())
+    }
+
+    async fn manifest(&self, host: &dyn Host, backup: &Label) -> Result<Manifest> {
+        let file = format!("backup/{STANZA}/{backup}/backup.manifest");
+        let output = host.run(self.program(["repo-get", &file])).await?;
+        match output.success() {
+            true => Ok(Manifest::read(&output.text())),
+            false => Err(RepoError::Nothing(format!("there is no backup {backup}: {}", output.stderr.trim()))),
+        }
+    }
+
+    /// Removes a backup that pgbackrest itself believes to be damaged, and says what is wrong with
+    /// it.
+    async fn flawed(&self, host: &dyn Host, label: &Label, said: &str) -> RepoError {
+        let set = format!("--set={label}");
+        let locks = format!("--lock-path={}-locks", host.paths().data);
+        match run(host, PROGRAM, self.program([&locks, &set, "expire"])).await {
+            Ok(_) => RepoError::Flawed { what: PROGRAM, said: said.to_owned() },
+            Err(error) => error,
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for Pgbackrest {
+    fn place(&self) -> &Place {
+        &self.0
+    }
+
+    async fn set_up(&self, host: &dyn Host) -> Result<()> {
+        let mut text = "# written by drillyard\n[global]\n".to_owned();
+        let places = [("repo1-path", self.repository()), ("lock-path", format!("{}/lock", self.0.path))];
+        let options = OPTIONS.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        for (name, value) in places.into_iter().chain(options) {
+            text.push_str(&format!("{name}={value}\n"));
+        }
+        Ok(host.write(&self.config(), text.as_bytes()).await?)
+    }
+
+    async fn welcome(&self, host: &dyn Host) -> Result<()> {
+        let args = [host.paths().data.clone(), self.repository(), self.cluster()];
+        let script = include_str!("../scripts/pgbackrest_stanza.sh");
+        run(host, "pgbackrest stanza-create", self.script(script, args)).await.map(drop)
+    }
+
+    fn backup_program(&self) -> &'static str {
+        PROGRAM
+    }
+
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+        if is_in_recovery(&*node.client().await?).await.map_err(crate::node::SqlError::from)? {
+            return Err(RepoError::NotPossible(Ability::BackUpStandby));
+        }
+        let host = node.host()?.as_ref();
+        // A repo that was lost begins anew.
+        self.set_up(host).await?;
+        self.welcome(host).await?;
+        let start = match order.checkpoint {
+            Checkpoint::Fast => "--start-fast",
+            Checkpoint::Spread => "--no-start-fast",
+        };
+        let script = include_str!("../scripts/pgbackrest_backup.sh");
+        let (data, sockets) = (&host.paths().data, &host.paths().sockets);
+        let args = ["-euc", script, "drillyard", &self.config(), STANZA, data, sockets, start];
+        let program = node.client_program("sh", Purpose::Own)?.with_args(args).with_args(order.options.iter().cloned());
+        let output = run(host, PROGRAM, program).await?;
+        let info = Info::read(&output.text())?;
+        match info.backups().last() {
+            Some(backup) if backup.error == Some(true) => {
+                Err(self.flawed(host, &backup.label(), output.stderr.trim()).await)
+            }
+            Some(backup) => Ok(backup.label()),
+            None => Err(RepoError::Failed { what: PROGRAM, status: output.status, said: output.text() }),
+        }
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        let bytes = info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::bytes);
+        bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        let info = self.info(host, [&format!("--set={backup}")]).await?;
+        let spaces = info.backups().flat_map(info::Backup::tablespaces);
+        let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(spaces);
+        let script = include_str!("../scripts/pgbackrest_restore.sh");
+        run(host, "pgbackrest restore", self.script(script, args)).await.map(drop)
+    }
+
+    fn archive_command(&self) -> String {
+        self.line(r#""$PWD""#, "archive-push %p")
+    }
+
+    fn restore_command(&self) -> String {
+        self.line(r#""$PWD""#, r#"archive-get %f "%p""#)
+    }
+
+    /// Two that push the same file take each other's temporary file away: whoever fails for that
+    /// finds the segment there when he tries again.
+    fn deliver(&self, file: &str, data: &str) -> String {
+        let push = self.line(data, &format!(r#"archive-push "$PWD"/{file}"#));
+        let unless_gone = format!("[ ! -e {file} ] || {push}");
+        format!("{{ {{ {unless_gone} 2>/dev/null; }} || {{ sleep 0.3; {unless_gone}; }}; }} && rm -f {file}")
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let script =
+            self.script(include_str!("../scripts/pgbackrest_list_wal.sh"), [self.repository(), self.cluster()]);
+        Ok(Archive::read(&run(host, "listing the archive", script).await?.text()))
+    }
+
+    async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {
+        let names = segments.iter().map(ToString::to_string);
+        let args = [self.cluster(), scratch.to_owned()].into_iter().chain(names);
+        let script = self.script(include_str!("../scripts/pgbackrest_fetch_wal.sh"), args);
+        run(host, "fetching WAL", script).await?;
+        Ok(scratch.to_owned())
+    }
+
+    fn verify_program(&self) -> &'static str {
+        "pgbackrest verify"
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let program = self.program(["--log-level-console=info", "--output=text", "--verbose", "verify"]);
+        let output = run(host, self.verify_program(), program).await?;
+        Ok(verify::judge(&output.text(), backup))
+    }
+
+    async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
+        let original = Pgbackrest(original.clone());
+        let args = [original.repository(), self.repository(), original.cluster(), self.cluster()];
+        run(host, "the copy", Program::script(include_str!("../scripts/pgbackrest_copy.sh"), args)).await?;
+        self.set_up(host).await
+    }
+
+    async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
+        let args = [format!("{}/archive/{STANZA}", self.repository()), segment.to_owned()];
+        run(host, "the loss", Program::script(include_str!("../scripts/pgbackrest_lose_wal.sh"), args)).await.map(drop)
+    }
+
+    async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
+        let glob = format!(r#"ls "$1"/*/*/{segment}-*"#);
+        let output = host.run(Program::script(&glob, [format!("{}/archive/{STANZA}", self.repository())])).await?;
+        let text = output.text();
+        match text.lines().find(|line| !line.ends_with(".tmp")) {
+            Some(file) => damage_file(host, file, segment, Where::At(8192)).await,
+            None => Err(RepoError::Nothing(output.stderr.trim().to_owned())),
+        }
+    }
+
+    async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {
+        let stored = self.manifest(host, backup).await?.find(file).map_err(RepoError::Nothing)?;
+        let path = format!("{}/{}", self.backup(backup), stored.path);
+        damage_file(host, &path, &stored.file, Where::At(stored.middle())).await
+    }
+}
