@@ -108,10 +108,10 @@ fn readme_console(command: &str) -> String {
     found.unwrap_or_else(|| panic!("README.md has no block that begins with {wanted}")).to_owned()
 }
 
-/// The scenario of the README.
+/// The scenario of the README that `new` writes.
 fn readme_scenario() -> String {
     let readme = blocks("README.md", &read("README.md"));
-    let mut scenarios = readme.into_iter().filter(|block| block.text.starts_with("drillyard: 1"));
+    let mut scenarios = readme.into_iter().filter(|block| block.text.starts_with("drillyard: 1\nname: my-drill"));
     scenarios.next().expect("README.md has a scenario").text
 }
 

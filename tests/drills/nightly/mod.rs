@@ -234,6 +234,36 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     fresh("SELECT current_date").failed(1, &["the query has to return a timestamptz", "it returned date"]);
 }
 
+/// The drill of docs/nightly.md, as it stands there; and with the off-site copy of the same.
+#[tokio::test]
+async fn the_page_is_followed_word_for_word() {
+    let site = Site::start().await;
+    site.back_up("monday", &["-Ft", "-z"]);
+    site.archive().await;
+    site.run("cp", &["-a", &site.dir("wal").display().to_string(), &site.dir("offsite").display().to_string()]);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
+    let drill = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a scenario");
+    let runner = runner(&site);
+    let path = runner.write("last-night.yaml", drill).display().to_string();
+    let backups = format!("backups={}/*", site.dir("backups").display());
+    for wal in ["wal", "offsite"] {
+        let wal = format!("wal={}", site.dir(wal).display());
+        let run = runner.run(&["--backend", "local", "--set", &backups, "--set", &wal, &path]).passed();
+        assert_eq!(run.report["drills"][0]["budgets"][0]["name"], "rto", "{}", run.said);
+    }
+    site.primary.sql("UPDATE shop.orders SET ordered_at = now() - interval '2 days'").await;
+    let run = runner.run(&[
+        "--backend",
+        "local",
+        "--set",
+        &backups,
+        "--set",
+        &format!("wal={}", site.dir("wal").display()),
+        &path,
+    ]);
+    run.failed(1, &["what is on `copy` is not fresh"]);
+}
+
 #[test]
 fn a_backend_that_does_not_see_this_machine_says_so() {
     let runner = CliRunner::new();

@@ -50,6 +50,8 @@ impl Site {
                  CREATE TABLE quick (i int) TABLESPACE fast;
                  INSERT INTO quick SELECT generate_series(1, 500);
                  CREATE TABLE prices (id int PRIMARY KEY);
+                 CREATE SCHEMA shop;
+                 CREATE TABLE shop.orders AS SELECT i, now() AS ordered_at FROM generate_series(1, 100) i;
                  CREATE TABLE beats AS SELECT now() AS at;
                  CREATE ROLE clerk;
                  CREATE ROLE drill LOGIN REPLICATION PASSWORD 'of the drill';
