@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RepoSpec;
+use super::{RepoSpec, repo_settings};
 use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, RepoId, RepoInfo, Scope};
 use crate::node::RESERVED_SETTINGS;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
@@ -42,7 +42,8 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
         let info = match fields {
             Some(fields) => {
                 let (kind, copy_of) = (repo_kind(scenario, fields, scope), id::<RepoId>(&fields.copy_of));
-                repos.insert(RepoId::from(&name.value), RepoSpec { kind, copy_of: copy_of.clone() });
+                let settings = repo_settings::of(fields, kind, scope);
+                repos.insert(RepoId::from(&name.value), RepoSpec { kind, copy_of: copy_of.clone(), settings });
                 RepoInfo { span, kind, copy_of, site: fields.site.clone(), decoded: true }
             }
             None => RepoInfo { span, kind: default_kind(), copy_of: None, site: None, decoded: false },
@@ -59,6 +60,10 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
         {
             let (title, made) = (format!("repo `{repo}` is a copy itself"), info.span);
             scope.error_related(original.span, title, "name the original", (made, "made here".to_owned()));
+        }
+        let settings = repos.get(&RepoId::from(&original.value)).map(|spec: &RepoSpec| spec.settings.clone());
+        if let (Some(settings), Some(copy)) = (settings, repos.get_mut(&RepoId::from(&name.value))) {
+            copy.settings = settings;
         }
     }
     repos

@@ -18,6 +18,8 @@ pub struct RepoSpec {
     pub kind: &'static repo::Kind,
     /// What it is a copy of.
     pub copy_of: Option<RepoId>,
+    /// What its tool is set to.
+    pub settings: repo::Settings,
 }
 
 /// What a drill will do.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{Ability, NotPossible};
+use super::settings::Adjustable;
 use super::storage::{Place, Storage};
 use crate::node::Archiving;
 
@@ -17,6 +18,9 @@ pub trait RepoKind: Storage + Sized + 'static {
 
     /// The program that it needs on every host, if it is none of PostgreSQL's own or the system's.
     const PROGRAM: Option<Tool> = None;
+
+    /// What a scenario may set of it.
+    const ADJUSTABLE: Adjustable = Adjustable::NOTHING;
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
@@ -40,6 +44,8 @@ pub struct Kind {
     pub about: &'static str,
     /// The program that it needs on every host.
     pub program: Option<Tool>,
+    /// What a scenario may set of it.
+    pub adjustable: Adjustable,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
 }
@@ -51,6 +57,7 @@ impl Kind {
             name: T::NAME,
             about: T::ABOUT,
             program: T::PROGRAM,
+            adjustable: T::ADJUSTABLE,
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
         }

@@ -15,6 +15,7 @@ mod lookup;
 mod pgbackrest;
 mod reach;
 mod registry;
+mod settings;
 mod storage;
 #[cfg(test)]
 #[path = "../../tests/toys/repo.rs"]
@@ -30,5 +31,6 @@ pub use kind::{Kind, Repo, RepoKind, Tool};
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
+pub use settings::{Adjustable, Settings, Value};
 pub use storage::{BackupOrder, Checkpoint, Label, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

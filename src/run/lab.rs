@@ -78,7 +78,7 @@ async fn external_version(work: &Work<'_>) -> String {
 pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
     let plan = work.plan;
     let repo = |(name, spec): (&RepoId, &RepoSpec)| {
-        let place = Place { name: name.to_string(), path: lab.repo(name) };
+        let place = Place { name: name.to_string(), path: lab.repo(name), settings: spec.settings.clone() };
         (name.clone(), spec.kind.at(place))
     };
     World {
