@@ -20,6 +20,8 @@ pub struct RepoSpec {
     pub copy_of: Option<RepoId>,
     /// Where it lies, if somebody else fills it.
     pub existing: Option<Existing>,
+    /// What its tool is set to.
+    pub settings: repo::Settings,
 }
 
 /// What a drill will do.

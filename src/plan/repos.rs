@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::RepoSpec;
 use super::declared::id;
+use super::{RepoSpec, repo_settings};
 use crate::harness::{RepoId, RepoInfo, Scope};
 use crate::repo::{Ability, Existing, KINDS, Kind, default_kind, unusable};
 use crate::scenario::{RepoFields, Scenario};
@@ -19,8 +19,9 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
                 let (kind, copy_of) = (repo_kind(scenario, fields, scope), id::<RepoId>(&fields.copy_of));
                 let existing = existing(name, fields, kind, scope);
                 let at = existing.as_ref().map(|(span, _)| *span);
-                let spec =
-                    RepoSpec { kind, copy_of: copy_of.clone(), existing: existing.map(|(_, existing)| existing) };
+                let settings = repo_settings::of(fields, kind, scope);
+                let existing = existing.map(|(_, existing)| existing);
+                let spec = RepoSpec { kind, copy_of: copy_of.clone(), existing, settings };
                 repos.insert(RepoId::from(&name.value), spec);
                 RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, decoded: true }
             }
@@ -42,6 +43,10 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
             let title = "a copy is kept of a drill's own repo";
             let related = (existing, "somebody else's".to_owned());
             scope.error_related(original.span, title, "`sync` copies what a drill has put there", related);
+        }
+        let settings = repos.get(&RepoId::from(&original.value)).map(|spec: &RepoSpec| spec.settings.clone());
+        if let (Some(settings), Some(copy)) = (settings, repos.get_mut(&RepoId::from(&name.value))) {
+            copy.settings = settings;
         }
     }
     repos

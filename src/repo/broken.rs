@@ -74,11 +74,15 @@ pub async fn bring_late_wal(repo: &dyn Storage, host: &dyn Host, data: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::{Place, default_kind};
+    use crate::repo::{Place, Settings, default_kind};
 
     #[test]
     fn a_broken_command_is_known_by_its_text() {
-        let repo = default_kind().at(Place { name: "onsite".to_owned(), path: "/repo".to_owned() });
+        let repo = default_kind().at(Place {
+            name: "onsite".to_owned(),
+            path: "/repo".to_owned(),
+            settings: Settings::default(),
+        });
         for broken in [Broken::Fails, Broken::Lies, Broken::Lags(Duration::from_millis(2500))] {
             let command = broken.command(&*repo);
             assert_eq!(Broken::of(&command), Some(broken.word()));

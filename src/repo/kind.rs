@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::{Ability, NotPossible};
 use super::existing::Existing;
+use super::settings::Adjustable;
 use super::storage::{Place, Storage};
 use crate::node::Archiving;
 
@@ -23,6 +24,9 @@ pub trait RepoKind: Storage + Sized + 'static {
     const PROGRAM: Option<Tool> = None;
     /// How one is reached that somebody else fills; none if this kind only has a drill's own.
     const EXISTING: Option<AtExisting> = None;
+
+    /// What a scenario may set of it.
+    const ADJUSTABLE: Adjustable = Adjustable::NOTHING;
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
@@ -46,6 +50,8 @@ pub struct Kind {
     pub about: &'static str,
     /// The program that it needs on every host.
     pub program: Option<Tool>,
+    /// What a scenario may set of it.
+    pub adjustable: Adjustable,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
     existing: Option<AtExisting>,
@@ -58,6 +64,7 @@ impl Kind {
             name: T::NAME,
             about: T::ABOUT,
             program: T::PROGRAM,
+            adjustable: T::ADJUSTABLE,
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,

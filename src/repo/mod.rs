@@ -16,6 +16,7 @@ mod lookup;
 mod pgbackrest;
 mod reach;
 mod registry;
+mod settings;
 mod storage;
 #[cfg(test)]
 #[path = "../../tests/toys/repo.rs"]
@@ -32,5 +33,6 @@ pub use kind::{AtExisting, Kind, Repo, RepoKind, Tool};
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
+pub use settings::{Adjustable, Settings, Value};
 pub use storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::archive::Archive;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
+use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
 use crate::pg::Segment;
@@ -19,6 +20,8 @@ pub struct Place {
     pub name: String,
     /// A directory of its own that every host of the drill sees; no spaces or quotes in it.
     pub path: String,
+    /// What the scenario says of it beyond its kind.
+    pub settings: Settings,
 }
 
 /// What a repo calls a backup: the step's id in a directory, whatever a tool makes up elsewhere.

@@ -85,7 +85,8 @@ async fn external_version(work: &Work<'_>) -> String {
 pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
     let plan = work.plan;
     let repo = |(name, spec): (&RepoId, &RepoSpec)| {
-        let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name) });
+        let settings = || spec.settings.clone();
+        let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name), settings: settings() });
         let existing = spec.existing.as_ref().and_then(|existing| spec.kind.existing(existing));
         (name.clone(), existing.unwrap_or_else(own))
     };

@@ -151,6 +151,12 @@ pub struct RepoFields {
     /// It holds only what `sync` steps have copied from this repo.
     #[serde(default)]
     pub copy_of: Option<Spanned<Name>>,
+    /// The stanza of the server that archives here, for `pgbackrest`: `main` by default.
+    #[serde(default)]
+    pub stanza: Option<Spanned<Name>>,
+    /// Lines for the tool's configuration, as it writes them: `compress-type: zst`.
+    #[serde(default)]
+    pub options: Option<Spanned<Ordered<String, Setting>>>,
     /// Where it is: `lose_site` takes everything there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,

@@ -24,7 +24,10 @@ impl ExistingDirectory {
     /// The repo that lies there.
     pub fn at(existing: &Existing) -> Self {
         let path = existing.wal.clone().unwrap_or_else(|| "/nonexistent".to_owned());
-        ExistingDirectory { place: Place { name: existing.name.clone(), path }, existing: existing.clone() }
+        ExistingDirectory {
+            place: Place { name: existing.name.clone(), path, settings: Default::default() },
+            existing: existing.clone(),
+        }
     }
 }
 

@@ -5,18 +5,21 @@
 //! and `cluster` has the pg_control of the cluster that archives here. Backup and restore have
 //! their locks on their own host, as on machines of their own.
 
+mod config;
 mod info;
 mod manifest;
 mod verify;
 
 use async_trait::async_trait;
 
+use self::config::{ADJUSTABLE, OPTIONS, STANZA};
 use self::info::Info;
 use self::manifest::Manifest;
 use super::archive::Archive;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::kind::{RepoKind, Tool};
+use super::settings::Adjustable;
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
@@ -29,24 +32,6 @@ pub struct Pgbackrest(Place);
 /// The program's name, in messages too.
 const PROGRAM: &str = "pgbackrest";
 
-/// The stanza of the cluster that archives here.
-const STANZA: &str = "main";
-
-/// What its configuration says, besides where things are.
-///
-/// A backup brings the WAL along that it needs, begins at once and is a few files, nothing is tried
-/// again after 15 s, and nothing expires by itself: what has gone, a step of the drill has removed.
-const OPTIONS: &[(&str, &str)] = &[
-    ("archive-copy", "y"),
-    ("compress-type", "lz4"),
-    ("job-retry", "0"),
-    ("log-level-file", "off"),
-    ("log-timestamp", "n"),
-    ("process-max", "4"),
-    ("repo1-bundle", "y"),
-    ("repo1-retention-full", "9999999"),
-];
-
 impl RepoKind for Pgbackrest {
     const NAME: &'static str = PROGRAM;
     const ABOUT: &'static str = "A repository of pgBackRest, with archive-push and archive-get.";
@@ -55,6 +40,7 @@ impl RepoKind for Pgbackrest {
         (Ability::BackUpAlone, "pgbackrest waits until the WAL of a backup is archived"),
         (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
     ];
+    const ADJUSTABLE: Adjustable = ADJUSTABLE;
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
 
     fn at(place: Place) -> Self {
@@ -67,6 +53,10 @@ impl Pgbackrest {
         format!("{}/pgbackrest.conf", self.0.path)
     }
 
+    fn stanza(&self) -> &str {
+        self.0.settings.stanza.as_deref().unwrap_or(STANZA)
+    }
+
     fn repository(&self) -> String {
         format!("{}/repo", self.0.path)
     }
@@ -76,22 +66,27 @@ impl Pgbackrest {
         format!("{}/cluster", self.0.path)
     }
 
+    /// The WAL.
+    fn archived(&self) -> String {
+        format!("{}/archive/{}", self.repository(), self.stanza())
+    }
+
     fn backup(&self, label: &Label) -> String {
-        format!("{}/backup/{STANZA}/{label}", self.repository())
+        format!("{}/backup/{}/{label}", self.repository(), self.stanza())
     }
 
     /// A command line for the server whose data directory is `data`.
     fn line(&self, data: &str, words: &str) -> String {
-        format!("{PROGRAM} --config={} --stanza={STANZA} --pg1-path={data} {words}", self.config())
+        format!("{PROGRAM} --config={} --stanza={} --pg1-path={data} {words}", self.config(), self.stanza())
     }
 
     /// The arguments that every script begins with.
     fn script(&self, script: &str, args: impl IntoIterator<Item = String>) -> Program {
-        Program::script(script, [self.config(), STANZA.to_owned()].into_iter().chain(args))
+        Program::script(script, [self.config(), self.stanza().to_owned()].into_iter().chain(args))
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
-        let fixed = [format!("--config={}", self.config()), format!("--stanza={STANZA}")];
+        let fixed = [format!("--config={}", self.config()), format!("--stanza={}", self.stanza())];
         Program::new(PROGRAM, fixed.into_iter().chain(args.map(str::to_owned)))
     }
 
@@ -101,7 +96,7 @@ impl Pgbackrest {
     }
 
     async fn manifest(&self, host: &dyn Host, backup: &Label) -> Result<Manifest> {
-        let file = format!("backup/{STANZA}/{backup}/backup.manifest");
+        let file = format!("backup/{}/{backup}/backup.manifest", self.stanza());
         let output = host.run(self.program(["repo-get", &file])).await?;
         match output.success() {
             true => Ok(Manifest::read(&output.text())),
@@ -129,11 +124,14 @@ impl Storage for Pgbackrest {
 
     async fn set_up(&self, host: &dyn Host) -> Result<()> {
         let mut text = "# written by drillyard\n[global]\n".to_owned();
-        let places = [("repo1-path", self.repository()), ("lock-path", format!("{}/lock", self.0.path))];
-        let options = OPTIONS.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        for (name, value) in places.into_iter().chain(options) {
-            text.push_str(&format!("{name}={value}\n"));
+        let mut add = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
+        add("repo1-path", &self.repository());
+        add("lock-path", &format!("{}/lock", self.0.path));
+        let own = &self.0.settings.options;
+        for (name, value) in OPTIONS.iter().filter(|(name, _)| own.iter().all(|(set, _)| set != name)) {
+            add(name, value);
         }
+        own.iter().for_each(|(name, value)| add(name, value));
         Ok(host.write(&self.config(), text.as_bytes()).await?)
     }
 
@@ -161,7 +159,7 @@ impl Storage for Pgbackrest {
         };
         let script = include_str!("../scripts/pgbackrest_backup.sh");
         let (data, sockets) = (&host.paths().data, &host.paths().sockets);
-        let args = ["-euc", script, "drillyard", &self.config(), STANZA, data, sockets, start];
+        let args = ["-euc", script, "drillyard", &self.config(), self.stanza(), data, sockets, start];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args).with_args(order.options.iter().cloned());
         let output = run(host, PROGRAM, program).await?;
         let info = Info::read(&output.text())?;
@@ -240,13 +238,13 @@ impl Storage for Pgbackrest {
     }
 
     async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
-        let args = [format!("{}/archive/{STANZA}", self.repository()), segment.to_owned()];
+        let args = [self.archived(), segment.to_owned()];
         run(host, "the loss", Program::script(include_str!("../scripts/pgbackrest_lose_wal.sh"), args)).await.map(drop)
     }
 
     async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
         let glob = format!(r#"ls "$1"/*/*/{segment}-*"#);
-        let output = host.run(Program::script(&glob, [format!("{}/archive/{STANZA}", self.repository())])).await?;
+        let output = host.run(Program::script(&glob, [self.archived()])).await?;
         let text = output.text();
         match text.lines().find(|line| !line.ends_with(".tmp")) {
             Some(file) => damage_file(host, file, segment, Where::At(8192)).await,

@@ -1,0 +1,65 @@
+//! What a scenario sets of a repo's tool.
+
+use crate::harness::Scope;
+use crate::repo::{Kind, Settings};
+use crate::scenario::RepoFields;
+use crate::source::{Spanned, choices, did_you_mean};
+
+/// What a repo of this kind is set to. A copy has its original's settings.
+pub(super) fn of(fields: &RepoFields, kind: &Kind, scope: &mut Scope<'_>) -> Settings {
+    let entries = [fields.stanza.as_ref().map(|one| one.entry), fields.options.as_ref().map(|one| one.entry)];
+    if let (Some(entry), Some(original)) = (entries.into_iter().flatten().next(), &fields.copy_of) {
+        let related = (original.entry, "its original is here".to_owned());
+        scope.error_related(entry, "a copy has its original's settings", "leave it out", related);
+        return Settings::default();
+    }
+    if let Some(stanza) = fields.stanza.as_ref().filter(|_| !kind.adjustable.stanza) {
+        scope.error(stanza.entry, format!("a repo of kind `{}` has no stanza", kind.name), "leave it out");
+    }
+    if let Some(options) = fields.options.as_ref().filter(|_| kind.adjustable.options.is_empty()) {
+        scope.error(options.entry, format!("a repo of kind `{}` has no options", kind.name), "leave them out");
+        return Settings::default();
+    }
+    let listed = fields.options.iter().flat_map(|options| options.value.iter());
+    let options: Vec<_> = listed.map(|(name, value)| (name.clone(), value.0.clone())).collect();
+    for (name, value) in &options {
+        check(name, value, kind, scope);
+    }
+    for (name, _) in &options {
+        for (one, other) in kind.adjustable.together {
+            let (lacking, is_half) = if name.value == *one { (other, true) } else { (one, name.value == *other) };
+            if is_half && !options.iter().any(|(name, _)| name.value == *lacking) {
+                let title = format!("`{}` needs `{lacking}`", name.value);
+                scope.error(name.span, title, format!("`{lacking}` is not set"));
+            }
+        }
+    }
+    Settings {
+        stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
+        options: options.into_iter().map(|(name, value)| (name.value, value)).collect(),
+    }
+}
+
+/// Checks the name of an option and its value.
+fn check(name: &Spanned<String>, value: &str, kind: &Kind, scope: &mut Scope<'_>) {
+    let adjustable = &kind.adjustable;
+    let Some(expected) = adjustable.value(&name.value) else {
+        if adjustable.is_own(&name.value) {
+            let title = format!("`{}` is drillyard's own to set", name.value);
+            scope.error(name.span, title, "leave it out");
+            return;
+        }
+        let names = || adjustable.options.iter().map(|(name, _)| *name);
+        let label = match did_you_mean(&name.value, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "a drill does not set this".to_owned(),
+        };
+        let title = format!("unknown option `{}` of {}", name.value, kind.name);
+        scope.error_help(name.span, title, label, format!("options are {}", choices(names(), "and")));
+        return;
+    };
+    if !expected.fits(value) {
+        let title = format!("this is no value of `{}`", name.value);
+        scope.error(name.span, title, expected.expected().into_owned());
+    }
+}
