@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::declared::id;
 use super::{RepoSpec, repo_settings};
 use crate::harness::{RepoId, RepoInfo, Scope};
-use crate::repo::{Ability, Existing, KINDS, Kind, default_kind, unusable};
+use crate::repo::{Ability, Existing, KINDS, Kind, Settings, default_kind, unusable};
 use crate::scenario::{RepoFields, Scenario};
 use crate::source::{Name, Span, Spanned, choices};
 
@@ -19,7 +19,10 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
                 let (kind, copy_of) = (repo_kind(scenario, fields, scope), id::<RepoId>(&fields.copy_of));
                 let existing = existing(name, fields, kind, scope);
                 let at = existing.as_ref().map(|(span, _)| *span);
-                let settings = repo_settings::of(fields, kind, scope);
+                let settings = match &existing {
+                    Some(_) => Settings::default(),
+                    None => repo_settings::of(fields, kind, scope),
+                };
                 let existing = existing.map(|(_, existing)| existing);
                 let spec = RepoSpec { kind, copy_of: copy_of.clone(), existing, settings };
                 repos.insert(RepoId::from(&name.value), spec);
@@ -85,37 +88,77 @@ fn existing(
         // What its keys mean nobody knows yet.
         return None;
     }
-    let paths = [("backups", &fields.backups), ("wal", &fields.wal)];
     let Some(existing) = fields.existing.as_ref().filter(|existing| existing.value) else {
-        for (key, path) in paths {
-            let Some(path) = path else { continue };
+        for (key, entry) in keys(fields).into_iter().filter(|(key, _)| *key != "stanza" && *key != "options") {
+            let Some(entry) = entry else { continue };
             let title = format!("`{key}` goes with `existing: true`");
-            scope.error(path.entry, title, "a drill's own repo lies where the drill is run");
+            scope.error(entry, title, "a drill's own repo lies where the drill is run");
         }
         return None;
     };
-    if !kind.may_exist() {
-        let kinds = choices(KINDS.iter().filter(|kind| kind.may_exist()).map(|kind| kind.name), "and");
+    let Some(at) = kind.at_existing() else {
+        let kinds = choices(KINDS.iter().filter(|kind| kind.at_existing().is_some()).map(|kind| kind.name), "and");
         let title = format!("an existing repo of kind `{}` cannot be read in this version", kind.name);
         scope.error(existing.entry, title, format!("`existing: true` goes with {kinds}"));
         return None;
-    }
+    };
     for other in [&fields.copy_of, &fields.site].into_iter().flatten() {
         let related = (existing.entry, "somebody else's".to_owned());
         scope.error_related(other.entry, "an existing repo is only read from", "this would change it", related);
     }
-    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false)] {
+    for (key, entry) in keys(fields) {
+        match entry {
+            Some(entry) if !at.needs.contains(&key) && !at.takes.contains(&key) => {
+                let title = format!("an existing repo of kind `{}` has no `{key}`", kind.name);
+                let help = format!("its keys are {}", choices(at.needs.iter().chain(at.takes).copied(), "and"));
+                scope.error_help(entry, title, "leave it out", help);
+            }
+            None if at.needs.contains(&key) => {
+                let (label, help) = missing(key);
+                scope.error_help(existing.entry, format!("`{key}` is missing"), label, help);
+            }
+            _ => {}
+        }
+    }
+    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false), (&fields.config, false)] {
         let Some(path) = path else { continue };
         if let Some(why) = unusable(&path.value, wildcards) {
             scope.error(path.span, "this path cannot be used", why);
         }
     }
-    let Some(backups) = &fields.backups else {
-        let help = "such as `backups: /srv/backup/*`: each directory is a base backup, plain or tar, as pg_basebackup writes it";
-        scope.error_help(existing.entry, "`backups` is missing", "where do its base backups lie?", help);
-        return None;
+    let text = |field: &Option<Spanned<String>>| field.as_ref().map(|field| field.value.clone());
+    let described = Existing {
+        name: name.value.to_string(),
+        backups: text(&fields.backups),
+        wal: text(&fields.wal),
+        stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
+        config: text(&fields.config),
+        repo: fields.repo.as_ref().map(|repo| repo.value),
     };
-    let wal = fields.wal.as_ref().map(|wal| wal.value.clone());
-    let (name, backups) = (name.value.to_string(), backups.value.clone());
-    Some((existing.entry, Existing { name, backups, wal }))
+    Some((existing.entry, described))
+}
+
+/// The keys that say where an existing repo lies, each with its place if it is given.
+fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 6] {
+    [
+        ("backups", fields.backups.as_ref().map(|field| field.entry)),
+        ("wal", fields.wal.as_ref().map(|field| field.entry)),
+        ("stanza", fields.stanza.as_ref().map(|field| field.entry)),
+        ("options", fields.options.as_ref().map(|field| field.entry)),
+        ("config", fields.config.as_ref().map(|field| field.entry)),
+        ("repo", fields.repo.as_ref().map(|field| field.entry)),
+    ]
+}
+
+/// What is asked for where a key is missing, and what it may be.
+fn missing(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "stanza" => {
+            ("which server's?", "the name under which pgbackrest knows the server: `pgbackrest info` lists them")
+        }
+        _ => (
+            "where do its base backups lie?",
+            "such as `backups: /srv/backup/*`: each directory is a base backup, plain or tar, as pg_basebackup writes it",
+        ),
+    }
 }

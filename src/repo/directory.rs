@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::archive::Archive;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{RepoError, Result, bytes_in, run};
-use super::existing::ExistingDirectory;
-use super::kind::{AtExisting, RepoKind};
+use super::existing::{AtExisting, ExistingDirectory};
+use super::kind::RepoKind;
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
@@ -24,7 +24,11 @@ impl RepoKind for Directory {
     const NAME: &'static str = "directory";
     const ABOUT: &'static str = "A directory, with pg_basebackup and cp.";
 
-    const EXISTING: Option<AtExisting> = Some(|existing| Arc::new(ExistingDirectory::at(existing)));
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &["backups"],
+        takes: &["wal"],
+        at: |existing| Arc::new(ExistingDirectory::at(existing)),
+    });
 
     fn at(place: Place) -> Self {
         Directory(place)

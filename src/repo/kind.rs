@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use super::error::{Ability, NotPossible};
-use super::existing::Existing;
+use super::existing::{AtExisting, Existing};
 use super::settings::Adjustable;
 use super::storage::{Place, Storage};
 use crate::node::Archiving;
-
-/// Makes a repo of one that somebody else fills.
-pub type AtExisting = fn(&Existing) -> Arc<dyn Storage>;
 
 /// What is the same for all repos of a kind.
 pub trait RepoKind: Storage + Sized + 'static {
@@ -87,14 +84,14 @@ impl Kind {
         Repo { name: place.name.clone(), program: self.program, storage: (self.at)(place) }
     }
 
-    /// Whether a repo of this kind may be somebody else's.
-    pub fn may_exist(&self) -> bool {
-        self.existing.is_some()
+    /// How a repo of this kind is read that somebody else fills; none if there can be none.
+    pub fn at_existing(&self) -> Option<AtExisting> {
+        self.existing
     }
 
     /// A repo of this kind that somebody else fills; none if there can be none.
     pub fn existing(&self, existing: &Existing) -> Option<Repo> {
-        Some(Repo { name: existing.name.clone(), program: self.program, storage: (self.existing?)(existing) })
+        Some(Repo { name: existing.name.clone(), program: self.program, storage: (self.existing?.at)(existing) })
     }
 }
 

@@ -170,6 +170,13 @@ pub struct RepoFields {
     /// The directory with the WAL of an existing directory, packed or not.
     #[serde(default)]
     pub wal: Option<Spanned<String>>,
+    /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
+    #[serde(default)]
+    pub config: Option<Spanned<String>>,
+    /// Which of an existing configuration's repositories, by its number; default: pgbackrest's
+    /// choice.
+    #[serde(default)]
+    pub repo: Option<Spanned<u32>>,
 }
 
 /// A node's fields.

@@ -70,7 +70,7 @@ fn a_skipped_drill_says_how_it_is_run_where_it_is_meant_to() {
     let folder = runner.path().join("two drills");
     std::fs::create_dir(&folder).expect("a directory");
     let newer = QUICK.replace("name: quick", "name: newer\npostgres: [17]\nparams: { size: 10 }");
-    std::fs::write(folder.join("newer.yaml"), newer.replace("[[1]]", "[[\"${size}\"]]")).expect("a scenario");
+    std::fs::write(folder.join("newer.yaml"), newer.replace("[[1]]", "[[\"${params.size}\"]]")).expect("a scenario");
     std::fs::write(folder.join("quick.yaml"), QUICK).expect("a scenario");
     let mut command = runner.drillyard(["run", "--backend", "local", "--postgres", "15", "--set", "size=20"]);
     let output = command.arg(&folder).arg("--report-json").arg(runner.path().join("report.json")).output();

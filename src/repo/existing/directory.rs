@@ -23,6 +23,7 @@ pub struct ExistingDirectory {
 impl ExistingDirectory {
     /// The repo that lies there.
     pub fn at(existing: &Existing) -> Self {
+        // Without an archive, and for a scenario that says too little, nothing is there.
         let path = existing.wal.clone().unwrap_or_else(|| "/nonexistent".to_owned());
         ExistingDirectory {
             place: Place { name: existing.name.clone(), path, settings: Default::default() },
@@ -52,7 +53,7 @@ impl Storage for ExistingDirectory {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let script = include_str!("../scripts/list_existing.sh");
-        let program = Program::script(script, [&self.existing.backups]).env("TZ", "UTC0").env("LC_ALL", "C");
+        let program = Program::script(script, self.existing.backups.as_slice()).env("TZ", "UTC0").env("LC_ALL", "C");
         Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
     }
 

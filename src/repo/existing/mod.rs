@@ -6,15 +6,44 @@ mod directory;
 
 pub use directory::ExistingDirectory;
 
-/// Where an existing repo lies, as the scenario says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use std::fmt;
+use std::sync::Arc;
+
+use super::storage::Storage;
+
+/// Where an existing repo lies, as the scenario says: the keys that its kind takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Existing {
     /// Its name in the scenario.
     pub name: String,
-    /// Where its base backups are: an absolute path with `*`, `?` and `[...]` as in a shell.
-    pub backups: String,
-    /// The directory of its WAL; none if there is no archive.
+    /// `backups`: where its base backups are, an absolute path with `*`, `?` and `[...]` as in a
+    /// shell.
+    pub backups: Option<String>,
+    /// `wal`: the directory of its WAL; none if there is no archive.
     pub wal: Option<String>,
+    /// `stanza`: the name under which the tool knows the server.
+    pub stanza: Option<String>,
+    /// `config`: the tool's configuration file; none for the tool's own default.
+    pub config: Option<String>,
+    /// `repo`: which of the tool's repositories, by its number; none for whichever the tool takes.
+    pub repo: Option<u32>,
+}
+
+/// How a kind reads what somebody else fills.
+#[derive(Clone, Copy)]
+pub struct AtExisting {
+    /// The keys that it needs.
+    pub needs: &'static [&'static str],
+    /// The keys that it takes besides.
+    pub takes: &'static [&'static str],
+    /// Makes the repo.
+    pub at: fn(&Existing) -> Arc<dyn Storage>,
+}
+
+impl fmt::Debug for AtExisting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtExisting").field("needs", &self.needs).field("takes", &self.takes).finish_non_exhaustive()
+    }
 }
 
 /// Why a path of an existing repo cannot be used, if it cannot: it becomes a part of

@@ -6,18 +6,24 @@
 //! their locks on their own host, as on machines of their own.
 
 mod config;
+mod existing;
 mod info;
 mod manifest;
+mod repo_ls;
 mod verify;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use self::config::{ADJUSTABLE, OPTIONS, STANZA};
+use self::existing::ExistingPgbackrest;
 use self::info::Info;
 use self::manifest::Manifest;
 use super::archive::Archive;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
+use super::existing::AtExisting;
 use super::kind::{RepoKind, Tool};
 use super::settings::Adjustable;
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
@@ -41,6 +47,11 @@ impl RepoKind for Pgbackrest {
         (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
     ];
     const ADJUSTABLE: Adjustable = ADJUSTABLE;
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &["stanza"],
+        takes: &["config", "repo"],
+        at: |existing| Arc::new(ExistingPgbackrest::at(existing)),
+    });
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
 
     fn at(place: Place) -> Self {

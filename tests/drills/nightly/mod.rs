@@ -234,6 +234,48 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     fresh("SELECT current_date").failed(1, &["the query has to return a timestamptz", "it returned date"]);
 }
 
+#[tokio::test]
+async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
+    let site = Site::start().await.with_pgbackrest().await;
+    site.pgbackrest("--repo=1 --type=full backup");
+    site.pgbackrest("--repo=2 --type=full backup");
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
+    site.pgbackrest("--repo=2 --type=incr backup");
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
+    site.pgbackrest("check");
+    let before = site.fingerprint();
+    let runner = runner(&site);
+    let config = site.dir("pgbackrest.conf").display().to_string();
+    let head = |stanza: &str, repo: u32| {
+        head(&site).replace(
+            &format!(
+                "existing: true, backups: \"{}/*\", wal: {}",
+                site.dir("backups").display(),
+                site.dir("wal").display()
+            ),
+            &format!("kind: pgbackrest, existing: true, stanza: {stanza}, config: {config}, repo: {repo}"),
+        )
+    };
+    let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }");
+    for repo in [1, 2] {
+        let run = runner.drill(&format!("{}{verified}", head("main", repo)), &[]).passed();
+        let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
+        assert_eq!(label.ends_with('I'), repo == 2, "{label}");
+        assert_eq!(run.fact("tonight", "passed_over").is_null(), repo == 1, "{}", run.said);
+    }
+    assert_eq!(site.fingerprint(), before);
+    // Alone, to the end of the archive.
+    let promote = FOLLOW
+        .replace("then: { follow: prod }", "then: promote")
+        .replace("- assert_streaming: { standby: copy, primary: prod }", "- assert_primary: { node: copy }");
+    runner.drill(&format!("{}{promote}", head("main", 2)), &[]).passed();
+    assert_eq!(site.fingerprint(), before);
+    runner.drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[]).failed(1, &["repo `lastnight` has no such backup"]);
+    let nowhere = head("main", 1).replace("pgbackrest.conf", "nothing.conf");
+    runner.drill(&format!("{nowhere}{FOLLOW}"), &[]).failed(1, &["the backups in repo `lastnight` cannot be listed"]);
+    assert_eq!(site.fingerprint(), before);
+}
+
 /// The drill of docs/nightly.md, as it stands there; and with the off-site copy of the same.
 #[tokio::test]
 async fn the_page_is_followed_word_for_word() {

@@ -85,6 +85,35 @@ impl Site {
         assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     }
 
+    /// Archives with pgBackRest from now on, into two repositories: one plain, one encrypted.
+    pub async fn with_pgbackrest(self) -> Self {
+        let dir = self.primary.dir().display();
+        let config = format!(
+            "[global]\nrepo1-path={dir}/repo1\nrepo1-retention-full=2\nrepo2-path={dir}/repo2\nrepo2-retention-full=2\n\
+             repo2-cipher-type=aes-256-cbc\nrepo2-cipher-pass=secret\nrepo2-bundle=y\ncompress-type=gz\nlog-path={dir}/log-of-tool\n\
+             lock-path={dir}/lock\nspool-path={dir}/spool\narchive-async=y\nstart-fast=y\n[main]\npg1-path={dir}/data\n\
+             pg1-port={}\npg1-socket-path={dir}\npg1-user=postgres\n",
+            self.primary.port()
+        );
+        std::fs::write(self.dir("pgbackrest.conf"), config).expect("written");
+        for name in ["repo1", "repo2", "log-of-tool", "lock", "spool"] {
+            self.run("mkdir", &[&self.dir(name).display().to_string()]);
+        }
+        self.pgbackrest("stanza-create");
+        let line =
+            format!("archive_command = 'pgbackrest --config={dir}/pgbackrest.conf --stanza=main archive-push %p'\n");
+        self.primary.append("postgresql.conf", &line);
+        self.primary.stop(Shutdown::Fast);
+        self.primary.start_again().await;
+        self
+    }
+
+    /// Runs pgbackrest as production does.
+    pub fn pgbackrest(&self, words: &str) {
+        let script = format!("pgbackrest --config={} --stanza=main {words}", self.dir("pgbackrest.conf").display());
+        self.run("env", &[&format!("PGPASSWORD={PASSWORD}"), "sh", "-c", &script]);
+    }
+
     /// Has the primary finish a segment, and waits until it is archived.
     pub async fn archive(&self) {
         let walfile = "SELECT pg_walfile_name(pg_current_wal_lsn())";
@@ -98,7 +127,7 @@ impl Site {
 
     /// All that is in the repo and in the tablespace: names, times, contents.
     pub fn fingerprint(&self) -> String {
-        let dirs = ["wal", "backups", "space", "spaces-of-backups", "theirs"].map(|name| self.dir(name));
+        let dirs = REPO.map(|name| self.dir(name));
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).filter(|dir| dir.exists()).collect();
         let script = r#"find "$@" -printf '%p %s %m %u %T@ %C@\n' | sort; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum"#;
         let output = Command::new("sh").args(["-c", script, "sh"]).args(dirs).output().expect("sh runs");
@@ -117,6 +146,10 @@ impl Site {
         assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+/// Where all of it lies that a drill only reads.
+const REPO: [&str; 10] =
+    ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "log-of-tool", "lock", "spool"];
 
 /// Waits until a query returns this number.
 pub async fn settle(server: &Server, query: &str, number: u64) {

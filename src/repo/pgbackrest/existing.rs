@@ -1,0 +1,139 @@
+//! A repository of pgBackRest that somebody else fills, wherever pgbackrest can read it: it is asked
+//! through the program alone, by the configuration that is there. Logs, locks and spool files are
+//! never written where the configuration says.
+
+use async_trait::async_trait;
+
+use super::info::{self, Info};
+use super::repo_ls::Listing;
+use super::verify;
+use crate::host::{Host, Program};
+use crate::node::own_tablespaces;
+use crate::pg::{History, TimelineId};
+use crate::repo::archive::Archive;
+use crate::repo::error::{RepoError, Result, run};
+use crate::repo::existing::Existing;
+use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+
+/// A repository that is there already.
+#[derive(Debug)]
+pub struct ExistingPgbackrest {
+    place: Place,
+    stanza: String,
+    /// The options that name configuration and repository.
+    options: Vec<String>,
+}
+
+/// What keeps a command from writing logs.
+const QUIET: &str = "--log-level-file=off";
+
+impl ExistingPgbackrest {
+    /// The repository that is meant.
+    pub(super) fn at(existing: &Existing) -> Self {
+        let stanza = existing.stanza.clone().unwrap_or_default();
+        let config = existing.config.as_ref().map(|config| format!("--config={config}"));
+        let repo = existing.repo.map(|repo| format!("--repo={repo}"));
+        let mut options: Vec<String> = config.into_iter().chain(repo).collect();
+        options.extend([format!("--stanza={stanza}"), QUIET.to_owned()]);
+        let place =
+            Place { name: existing.name.clone(), path: "/nonexistent".to_owned(), settings: Default::default() };
+        ExistingPgbackrest { place, stanza, options }
+    }
+
+    fn program<const N: usize>(&self, args: [&str; N]) -> Program {
+        Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned)))
+    }
+
+    async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
+        let program = self.program(["--output=json", "info"]).with_args(args);
+        Info::read(&run(host, "pgbackrest info", program).await?.text())
+    }
+
+    /// How long a WAL segment is: the control file of the server on this host knows, once there is
+    /// one.
+    async fn segment_size(&self, host: &dyn Host) -> u64 {
+        /// What initdb makes (manual, initdb, `--wal-segsize`).
+        const DEFAULT: u64 = 16 * 1024 * 1024;
+        let script = r#"pg_controldata "$1" 2>/dev/null | sed -n 's/^Bytes per WAL segment: *//p'"#;
+        let output = host.run(Program::script(script, [&host.paths().data]).env("LC_ALL", "C")).await;
+        output.ok().and_then(|output| output.text().trim().parse().ok()).unwrap_or(DEFAULT)
+    }
+}
+
+#[async_trait]
+impl Storage for ExistingPgbackrest {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn is_existing(&self) -> bool {
+        true
+    }
+
+    /// None in which a drill could fill a disk, or wipe anything.
+    fn directories(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn backup_program(&self) -> &'static str {
+        "pgbackrest"
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        let bytes = info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::bytes);
+        bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        let set = format!("--set={backup}");
+        let info = self.info(host, [&set]).await?;
+        let spaces = own_tablespaces(data);
+        let numbers: Vec<String> = info.backups().flat_map(info::Backup::tablespaces).collect();
+        let maps = numbers.iter().map(|oid| format!("--tablespace-map={oid}={spaces}/{oid}"));
+        let options = self.options.iter().cloned().chain([set]).chain(maps);
+        let args = [data.to_owned(), spaces.clone(), numbers.join(" ")].into_iter().chain(options);
+        let script = include_str!("../scripts/pgbackrest_restore_existing.sh");
+        run(host, "pgbackrest restore", Program::script(script, args)).await.map(drop)
+    }
+
+    /// Not asynchronous, whatever the configuration says: that would write into its spool-path.
+    fn restore_command(&self) -> String {
+        let options = self.options.join(" ");
+        format!(r#"pgbackrest {options} --no-archive-async --pg1-path="$PWD" archive-get %f "%p""#)
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let archive = format!("archive/{}", self.stanza);
+        let program = self.program(["--output=json", "--recurse", "repo-ls", &archive]);
+        let listing = Listing::read(&run(host, "pgbackrest repo-ls", program).await?.text())?;
+        let mut histories = Vec::new();
+        for path in &listing.histories {
+            let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".history");
+            let Ok(timeline) = u32::from_str_radix(name, 16) else { continue };
+            let get = self.program(["repo-get", &format!("{archive}/{path}")]);
+            let text = run(host, "pgbackrest repo-get", get).await?.text();
+            histories.push(History::read(TimelineId(timeline), &text));
+        }
+        let size = self.segment_size(host).await;
+        Ok(Archive::new(listing.segments.into_iter().map(|segment| (segment, size)).collect(), histories))
+    }
+
+    fn verify_program(&self) -> &'static str {
+        "pgbackrest verify"
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let args = ["--log-level-console=info", "--no-log-timestamp", "--output=text", "--verbose", "verify"];
+        let output = run(host, self.verify_program(), self.program(args)).await?;
+        Ok(verify::judge(&output.text(), backup))
+    }
+
+    async fn wipe(&self, _: &dyn Host) -> Result<()> {
+        Err(RepoError::Nothing("an existing repo is only read from".to_owned()))
+    }
+}
