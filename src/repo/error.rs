@@ -66,6 +66,8 @@ pub enum Ability {
     Restore,
     /// Gives a backup back that is damaged, damage and all.
     RestoreDamaged,
+    /// Gives a backup back that gets to its end without the archive.
+    RestoreAlone,
     /// Keeps the WAL that a server archives, and gives it back.
     Archive,
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
@@ -94,6 +96,7 @@ impl fmt::Display for Ability {
             Ability::BackUpAlone => "take a backup of a server that does not archive into it",
             Ability::Restore => "restore a backup",
             Ability::RestoreDamaged => "restore a damaged backup",
+            Ability::RestoreAlone => "restore a backup without the WAL in the archive",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
             Ability::Verify => "verify a backup",

@@ -222,6 +222,9 @@ impl RecoverSpec {
         };
         if let (Some(backup), Some(repo)) = (&backup, &repo) {
             scope.restores(&backup.id, repo, Some(at));
+            if let Some(word) = self.until.value.end_of_backup() {
+                scope.restores_alone(repo, word);
+            }
         }
         Some((node, Start::Backup { backup: backup?, archive: Archive::of(repo?, scope) }))
     }
