@@ -125,6 +125,8 @@ pub struct Scope<'a> {
     pub(super) cut: BTreeSet<Link>,
     /// The backups that an earlier step damages, and in which repo.
     pub(super) damaged: BTreeSet<(StepId, RepoId)>,
+    /// The repos whose WAL an earlier step loses.
+    pub(super) without_wal: BTreeSet<RepoId>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -150,6 +152,7 @@ impl<'a> Scope<'a> {
             asserted: BTreeSet::new(),
             cut: BTreeSet::new(),
             damaged: BTreeSet::new(),
+            without_wal: BTreeSet::new(),
             problems: vec![],
             warnings: vec![],
         }

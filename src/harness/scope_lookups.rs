@@ -79,6 +79,19 @@ impl Scope<'_> {
         self.damaged.insert((backup.clone(), repo.clone()));
     }
 
+    /// Notes that the step being resolved loses WAL of a repo.
+    pub fn loses_wal(&mut self, repo: &RepoId) {
+        self.without_wal.insert(repo.clone());
+    }
+
+    /// The step being resolved recovers to the end of a backup and no further, from a repo whose
+    /// WAL may be lost; an error if no repo of its kind can. `at` is where it says so.
+    pub fn restores_alone(&mut self, repo: &RepoId, at: Span) {
+        if self.without_wal.contains(repo) && !self.must_fail {
+            self.repo_can(repo, Ability::RestoreAlone, Some(at));
+        }
+    }
+
     /// The step being resolved restores a backup from a repo; an error if no repo of its kind can.
     /// One that is damaged may be another matter. `at` is where the step names backup or repo.
     pub fn restores(&mut self, backup: &StepId, repo: &RepoId, at: Option<Span>) {

@@ -38,3 +38,39 @@ pub async fn damage_file(host: &dyn Host, path: &str, file: &str, place: Where) 
         _ => Err(RepoError::Nothing(output.stderr.trim().to_owned())),
     }
 }
+
+/// Damages a file of a backup that lies in the directory `dir` as the server has it: the largest
+/// table, if none is named.
+pub(super) async fn damage_stored(host: &dyn Host, dir: &str, file: Option<&str>) -> Result<Damaged> {
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => largest_table(host, dir).await?,
+    };
+    // The second half of a table's first page, where its rows are; anything else is read from its
+    // beginning.
+    let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+    damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
+}
+
+/// The largest table's file in a backup: a user's if there is one.
+async fn largest_table(host: &dyn Host, dir: &str) -> Result<String> {
+    /// The first number that a user's table can have (`FirstNormalObjectId`).
+    const FIRST_OF_USERS: u64 = 16384;
+    let output = host.run(Program::script(r#"cd "$1" && ls -ln base/*/[0-9]*"#, [dir])).await?;
+    let file = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let size: u64 = words.nth(4)?.parse().ok()?;
+        let path = words.next_back()?;
+        // Maps and further gigabytes have more than a number in their names.
+        let number: u64 = path.rsplit('/').next()?.parse().ok()?;
+        (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
+    };
+    let text = output.text();
+    let largest = text.lines().filter_map(file).max().map(|(_, _, path)| path);
+    largest.ok_or_else(|| {
+        RepoError::Nothing(match output.success() {
+            true => format!("there is no table with rows in {dir}"),
+            false => output.stderr.trim().to_owned(),
+        })
+    })
+}

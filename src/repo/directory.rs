@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
-use super::damage::{Damaged, Where, damage_file};
-use super::error::{RepoError, Result, bytes_in, run};
+use super::damage::{Damaged, Where, damage_file, damage_stored};
+use super::error::{Result, bytes_in, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
@@ -46,29 +46,6 @@ impl Directory {
 
     fn tablespaces(&self, label: &Label) -> String {
         format!("{}/tablespaces/{label}", self.0.path)
-    }
-
-    /// The largest table's file in a backup: a user's if there is one.
-    async fn largest_table(&self, host: &dyn Host, dir: &str) -> Result<String> {
-        /// The first number that a user's table can have (`FirstNormalObjectId`).
-        const FIRST_OF_USERS: u64 = 16384;
-        let output = host.run(Program::script(r#"cd "$1" && ls -ln base/*/[0-9]*"#, [dir])).await?;
-        let file = |line: &str| {
-            let mut words = line.split_ascii_whitespace();
-            let size: u64 = words.nth(4)?.parse().ok()?;
-            let path = words.next_back()?;
-            // Maps and further gigabytes have more than a number in their names.
-            let number: u64 = path.rsplit('/').next()?.parse().ok()?;
-            (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
-        };
-        let text = output.text();
-        let largest = text.lines().filter_map(file).max().map(|(_, _, path)| path);
-        largest.ok_or_else(|| {
-            RepoError::Nothing(match output.success() {
-                true => format!("there is no table with rows in {dir}"),
-                false => output.stderr.trim().to_owned(),
-            })
-        })
     }
 }
 
@@ -195,14 +172,6 @@ impl Storage for Directory {
     }
 
     async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {
-        let dir = self.backup(backup);
-        let file = match file {
-            Some(file) => file.to_owned(),
-            None => self.largest_table(host, &dir).await?,
-        };
-        // The second half of a table's first page, where its rows are; anything else is read from
-        // its beginning.
-        let is_table = file.rsplit('/').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
-        damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
+        damage_stored(host, &self.backup(backup), file).await
     }
 }

@@ -66,6 +66,8 @@ pub enum Ability {
     Restore,
     /// Gives a backup back that is damaged, damage and all.
     RestoreDamaged,
+    /// Gives a backup back that gets to its end without the archive.
+    RestoreAlone,
     /// Keeps the WAL that a server archives, and gives it back.
     Archive,
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
@@ -89,7 +91,12 @@ impl Ability {
     /// Whether it changes what is in the repo.
     pub fn changes(self) -> bool {
         match self {
-            Ability::Restore | Ability::RestoreDamaged | Ability::Archive | Ability::List | Ability::Verify => false,
+            Ability::Restore
+            | Ability::RestoreDamaged
+            | Ability::RestoreAlone
+            | Ability::Archive
+            | Ability::List
+            | Ability::Verify => false,
             Ability::BackUp
             | Ability::BackUpStandby
             | Ability::BackUpAlone
@@ -110,6 +117,7 @@ impl fmt::Display for Ability {
             Ability::BackUpAlone => "take a backup of a server that does not archive into it",
             Ability::Restore => "restore a backup",
             Ability::RestoreDamaged => "restore a damaged backup",
+            Ability::RestoreAlone => "restore a backup without the WAL in the archive",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
             Ability::Verify => "verify a backup",

@@ -5,6 +5,7 @@
 //! in `registry.rs`. Nobody else knows what lies in a repo, and where.
 
 mod archive;
+mod barman;
 mod broken;
 mod damage;
 mod directory;

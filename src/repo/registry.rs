@@ -9,6 +9,7 @@ use super::storage::Place;
 pub const KINDS: &[Kind] = &[
     Kind::of::<super::directory::Directory>(),
     Kind::of::<super::pgbackrest::Pgbackrest>(),
+    Kind::of::<super::barman::Barman>(),
     #[cfg(test)]
     Kind::of::<super::toy::Toy>(),
 ];

@@ -145,7 +145,7 @@ pub struct When {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepoFields {
-    /// `directory`, which is the default, or a tool: `pgbackrest`.
+    /// `directory`, which is the default, or a tool: `pgbackrest`, `barman`.
     #[serde(default)]
     pub kind: Option<Spanned<RepoKind>>,
     /// It holds only what `sync` steps have copied from this repo.

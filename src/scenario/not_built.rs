@@ -19,7 +19,7 @@ pub const NOT_BUILT: &[&str] = &[
 ];
 
 /// The kinds of repos that are not built yet.
-pub const LATER_REPO_KINDS: &[&str] = &["barman", "wal-g", "dump", "command"];
+pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "dump", "command"];
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[

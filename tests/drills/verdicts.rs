@@ -52,6 +52,7 @@ macro_rules! verdicts {
 
 verdicts! {
     a_step_begins_clean,
+    barman_repos,
     alter_system_is_kept,
     delayed_standby_recovers,
     delayed_standby_starts,

@@ -1,6 +1,6 @@
-//! A repository of pgBackRest that somebody else fills, wherever pgbackrest can read it: it is asked
-//! through the program alone, by the configuration that is there. Logs, locks and spool files are
-//! never written where the configuration says.
+//! A repository of pgBackRest that somebody else fills, wherever pgbackrest can read it: it is
+//! asked through the program alone, by the configuration that is there. Logs, locks and spool files
+//! are never written where the configuration says.
 
 use async_trait::async_trait;
 

@@ -1,7 +1,7 @@
 #!/bin/sh -eu
 # Restores a backup to the data directory $1; what lies there is removed. Its tablespaces, whose
-# numbers are in $3, go below $2. What follows are options that say where it is, which one, and where
-# its tablespaces go. Recovery settings are none of pgbackrest's business here.
+# numbers are in $3, go below $2. What follows are options that say where it is, which one, and
+# where its tablespaces go. Recovery settings are none of pgbackrest's business here.
 data=$1 spaces=$2 numbers=$3; shift 3
 rm -rf "$data" "$spaces"
 mkdir -m 700 "$data"

@@ -57,6 +57,7 @@ impl StepKind for LoseWalSpec {
         resolve_wal(scope, &self.which);
         let repo = scope.repo_or_default(self.repo.as_ref())?;
         scope.repo_can(&repo, Ability::LoseWal, repo.span());
+        scope.loses_wal(&repo);
         Some(LoseWal { which: self.which, archivers: archivers(scope, &repo), repo })
     }
 }

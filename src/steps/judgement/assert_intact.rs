@@ -37,8 +37,8 @@ use crate::steps::judgement::checksums::read_checksums;
 ///
 /// For a backup, pg_verifybackup compares every file with the manifest, and reads the WAL that the
 /// backup needs, from the backup or, if it contains none, from the repo. In a repo of another kind
-/// its own program verifies it (`pgbackrest verify`). None looks into pages: damage from before the
-/// backup is not found.
+/// its own program verifies it (`pgbackrest verify`, `barman verify-backup`). None looks into
+/// pages: damage from before the backup is not found.
 ///
 /// It passes if nothing is damaged. It fails with the damaged table, index, block or file, and says
 /// what to do: an index is rebuilt with REINDEX if only indexes are corrupted, a table has to be

@@ -226,6 +226,9 @@ impl RecoverSpec {
             scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
         }
         let (backup, repo) = backup.value.resolve(self.repo.as_ref(), backup.span, scope)?;
+        if let Some(word) = self.until.value.end_of_backup() {
+            scope.restores_alone(&repo, word);
+        }
         Some((node, Start::Backup { backup, archive: Archive::of(repo, scope) }))
     }
 
