@@ -78,9 +78,8 @@ fn blocks(name: &str, text: &str) -> Vec<Block> {
 /// What is wrong with a scenario, where it stands in `dir`; nothing where it is valid.
 fn wrong_with(dir: &Path, text: &str) -> Vec<String> {
     let source = Source::new(dir.join("example.yaml").display().to_string(), text);
-    let anything = |name: &str| {
-        Some(if name.ends_with("_URL") { "host=db.example.com user=drill" } else { "given" }.to_owned())
-    };
+    let anything =
+        |name: &str| Some(if name.ends_with("_URL") { "host=db.example.com user=drill" } else { "given" }.to_owned());
     let values = Values::new(Box::new(anything), Box::new(anything));
     let resolved = load(source, values, &[]).and_then(drillyard::plan::resolve);
     resolved.err().unwrap_or_default().iter().map(|problem| drillyard::report::render(problem, false)).collect()

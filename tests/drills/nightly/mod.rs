@@ -34,6 +34,8 @@ const FOLLOW: &str = r#"
     - assert_backup: { repo: lastnight, backup: newest, max_age: 1h, min_size: 1MB }
 "#;
 
+const NOTHING: [&str; 0] = [];
+
 fn runner(site: &Site) -> CliRunner {
     CliRunner::new().var("PROD_URL", &site.url())
 }
@@ -48,7 +50,7 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     let runner = runner(&site);
     let run = runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     // Packed tar files, and WAL that somebody packs behind PostgreSQL's back.
     site.back_up("tuesday", &["-Ft", "-z"]);
     site.archive().await;
@@ -58,7 +60,7 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")));
     assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("/backups/monday (")));
     assert!(run.fact("tonight", "configuration").as_str().is_some_and(|said| said.contains("work_mem")));
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     let older = FOLLOW.replace("backup: newest", "backup: monday");
     let run = runner.drill(&format!("{}{older}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
@@ -103,7 +105,7 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
         .collect::<Vec<_>>()
         .join("\n");
     runner(&site).drill(&format!("{repo}\n{steps}"), &[]).passed();
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     assert_eq!(position().await, was);
 }
 
@@ -191,7 +193,7 @@ async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(left(), 0);
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
 }
 
@@ -242,6 +244,7 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
     site.pgbackrest("--repo=2 --type=incr backup");
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
+    site.primary.sql("CHECKPOINT").await;
     site.pgbackrest("check");
     let before = site.fingerprint();
     let runner = runner(&site);
@@ -263,17 +266,25 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
         assert_eq!(label.ends_with('I'), repo == 2, "{label}");
         assert_eq!(run.fact("tonight", "passed_over").is_null(), repo == 1, "{}", run.said);
     }
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     // Alone, to the end of the archive.
     let promote = FOLLOW
         .replace("then: { follow: prod }", "then: promote")
         .replace("- assert_streaming: { standby: copy, primary: prod }", "- assert_primary: { node: copy }");
     runner.drill(&format!("{}{promote}", head("main", 2)), &[]).passed();
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
     runner.drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[]).failed(1, &["repo `lastnight` has no such backup"]);
+    // Production's own archiving writes logs and spool files there.
+    for dir in ["log-of-tool", "lock", "spool/archive/main"] {
+        let there = std::fs::read_dir(site.dir(dir)).into_iter().flatten().flatten();
+        let there: Vec<String> = there.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let of_drill = ["restore", "get", "verify", "info", "in"];
+        let is_of_drill = |name: &&String| name.split(['-', '.']).any(|part| of_drill.contains(&part));
+        assert_eq!(there.iter().find(is_of_drill), None, "{there:?}");
+    }
     let nowhere = head("main", 1).replace("pgbackrest.conf", "nothing.conf");
     runner.drill(&format!("{nowhere}{FOLLOW}"), &[]).failed(1, &["the backups in repo `lastnight` cannot be listed"]);
-    assert_eq!(site.fingerprint(), before);
+    assert_eq!(site.moved_since(&before), NOTHING);
 }
 
 /// The drill of docs/nightly.md, as it stands there; and with the off-site copy of the same.

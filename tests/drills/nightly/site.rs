@@ -1,6 +1,7 @@
 //! A small production: a primary that archives, with a tablespace, a second database, a role and a
 //! subscription, and the server that it subscribes to.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ impl Site {
         let wal = site.dir("wal").display().to_string();
         site.primary.append(
             "postgresql.conf",
-            &format!("archive_mode = on\narchive_command = 'test ! -e {wal}/%f && cp %p {wal}/%f'\nwork_mem = '7MB'\n"),
+            &format!("archive_mode = on\narchive_command = 'test ! -e {wal}/%f && cp %p {wal}/.part && mv {wal}/.part {wal}/%f'\nwork_mem = '7MB'\n"),
         );
         site.primary.append("pg_hba.conf", "local replication all scram-sha-256\n");
         site.primary.stop(Shutdown::Fast);
@@ -119,6 +120,8 @@ impl Site {
         let walfile = "SELECT pg_walfile_name(pg_current_wal_lsn())";
         let row = self.primary.connect("postgres").await.query_one(walfile, &[]).await.expect("a row");
         let segment: String = row.get(0);
+        // What it has not written yet it would write while a drill runs.
+        self.primary.sql("CHECKPOINT").await;
         self.primary.sql("SELECT pg_switch_wal()").await;
         while !self.dir("wal").join(&segment).exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -135,6 +138,16 @@ impl Site {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// What is otherwise than it was.
+    pub fn moved_since(&self, before: &str) -> Vec<String> {
+        let now = self.fingerprint();
+        let only = |text: &str, other: &str, sign: &str| -> Vec<String> {
+            let other: BTreeSet<&str> = other.lines().collect();
+            text.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}")).collect()
+        };
+        [only(before, &now, "-"), only(&now, before, "+")].concat()
+    }
+
     /// Runs a program as the server's user.
     pub fn run(&self, program: &str, args: &[&str]) {
         let script = r#""$@""#;
@@ -148,8 +161,7 @@ impl Site {
 }
 
 /// Where all of it lies that a drill only reads.
-const REPO: [&str; 10] =
-    ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "log-of-tool", "lock", "spool"];
+const REPO: [&str; 7] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2"];
 
 /// Waits until a query returns this number.
 pub async fn settle(server: &Server, query: &str, number: u64) {
