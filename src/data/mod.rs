@@ -16,7 +16,7 @@ pub use catalog::{
 };
 pub use compare::{Wanted, compare};
 pub use error::{DataError, Result};
-pub use generate::{Columns, ColumnsError, Generator};
+pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::archive::Archive;
+use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
 use super::kind::{RepoKind, Tool};
@@ -55,8 +56,15 @@ struct Backup {
     /// When it was done, in seconds since 1970.
     end_time_timestamp: Option<String>,
     size_bytes: Option<u64>,
+    base_backup_information: Option<Base>,
     #[serde(default)]
     tablespaces: Vec<Tablespace>,
+}
+
+/// What `show-backup` says beyond `list-backup`.
+#[derive(Debug, Deserialize)]
+struct Base {
+    begin_wal: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +173,12 @@ impl Storage for Barman {
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let text = run(host, PROGRAM, self.program(["-f", "json", "list-backup", SERVER])).await?.text();
         Ok(all(&text)?.iter().map(Backup::listed).collect())
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        let shown = self.program(["-f", "json", "show-backup", SERVER, label.as_str()]);
+        let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
+        Ok(shown.base_backup_information.and_then(|base| base.begin_wal).map(Begin::Segment))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

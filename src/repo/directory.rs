@@ -7,10 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
+use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
-use super::error::{Result, bytes_in, run};
+use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
+use super::look::{begins_in, bytes_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
@@ -84,6 +86,10 @@ impl Storage for Directory {
         let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).collect();
         listed.sort_by(|a, b| (a.taken, &a.label).cmp(&(b.taken, &b.label)));
         Ok(listed)
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        begins_in(host, &self.backup(label)).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

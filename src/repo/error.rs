@@ -150,11 +150,3 @@ pub async fn run(host: &dyn Host, what: &'static str, program: Program) -> Resul
         false => Err(RepoError::Failed { what, status: output.status, said: output.stderr.trim().to_owned() }),
     }
 }
-
-/// How many bytes the files in a directory take up on the disk.
-pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
-    let output = run(host, "du", Program::script(r#"du -sk "$1""#, [dir])).await?;
-    let text = output.text();
-    let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-    kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
-}

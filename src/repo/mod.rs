@@ -6,6 +6,7 @@
 
 mod archive;
 mod barman;
+mod begin;
 mod broken;
 mod damage;
 mod directory;
@@ -13,6 +14,7 @@ mod error;
 mod existing;
 mod headers;
 mod kind;
+mod look;
 mod lookup;
 mod pgbackrest;
 mod reach;
@@ -25,6 +27,7 @@ mod toy;
 mod wal_search;
 
 pub use archive::Archive;
+pub use begin::Begin;
 pub use broken::{Broken, bring_late_wal};
 pub use damage::{Damaged, Where, damage_file};
 pub use error::{Ability, NotPossible, RepoError, Result};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::archive::Archive;
+use super::begin::Begin;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::settings::Settings;
@@ -139,6 +140,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The backups that are there, the oldest first.
     async fn backups(&self, _: &dyn Host) -> Result<Vec<Listed>> {
         Err(RepoError::NotPossible(Ability::List))
+    }
+
+    /// Where the WAL begins that a backup needs; none where nobody says.
+    async fn begins(&self, _: &dyn Host, _: &Label) -> Result<Option<Begin>> {
+        Ok(None)
     }
 
     /// How many bytes a backup takes up in the repo.

@@ -88,6 +88,7 @@ step_kinds! {
     judgement::assert_streaming::AssertStreamingSpec,
     judgement::assert_intact::AssertIntactSpec,
     judgement::assert_backup::AssertBackupSpec,
+    judgement::assert_recoverable::AssertRecoverableSpec,
     judgement::assert_fresh::AssertFreshSpec,
     judgement::assert_in_recovery::AssertInRecoverySpec,
     judgement::assert_primary::AssertPrimarySpec,

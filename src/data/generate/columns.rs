@@ -43,15 +43,27 @@ pub struct Columns(pub(in crate::data) Vec<Column>);
 
 /// What is wrong with a column of `create_data`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{reason}", if column.is_empty() { String::new() } else { format!("column `{column}`: ") })]
+#[error("{}{fault}", if column.is_empty() { String::new() } else { format!("column `{column}`: ") })]
 pub struct ColumnsError {
     /// The column's name; empty if it is about all of them.
     pub column: String,
-    /// What is wrong, and what would be right.
-    pub reason: String,
+    /// What is wrong.
+    pub fault: ColumnFault,
 }
 
-const ALLOWED: &str = "smallint, integer, bigint, numeric(p,s), real, double precision, text, varchar(n), boolean, uuid, date, \
+/// What is wrong with a column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnFault {
+    /// Its type, as it is written, is none of [`FILLED`].
+    #[error("`{0}` is not a type that create_data fills: {FILLED}")]
+    NotFilled(String),
+    /// Something else, and what would be right.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The types that create_data fills.
+pub const FILLED: &str = "smallint, integer, bigint, numeric(p,s), real, double precision, text, varchar(n), boolean, uuid, date, \
     timestamptz, timestamp, jsonb, bytea, each with `primary key` or `not null` behind it where wanted";
 
 impl Default for Columns {
@@ -80,18 +92,20 @@ impl Columns {
     pub fn parse<'a>(columns: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Columns, ColumnsError> {
         let mut read: Vec<Column> = Vec::new();
         for (name, definition) in columns {
-            let wrong = |reason: String| ColumnsError { column: name.to_owned(), reason };
-            let column = column(name, definition).map_err(wrong)?;
+            let faulty = |fault: ColumnFault| ColumnsError { column: name.to_owned(), fault };
+            let wrong = |reason: &str| faulty(ColumnFault::Other(reason.to_owned()));
+            let column = column(name, definition).map_err(faulty)?;
             if read.iter().any(|other| other.name == column.name) {
-                return Err(wrong("it is there twice".to_owned()));
+                return Err(wrong("it is there twice"));
             }
             if column.primary_key && read.iter().any(|other| other.primary_key) {
-                return Err(wrong("there is a primary key already; create_data makes them of one column".to_owned()));
+                return Err(wrong("there is a primary key already; create_data makes them of one column"));
             }
             read.push(column);
         }
         if read.is_empty() {
-            return Err(ColumnsError { column: String::new(), reason: "a table needs at least one column".to_owned() });
+            let fault = ColumnFault::Other("a table needs at least one column".to_owned());
+            return Err(ColumnsError { column: String::new(), fault });
         }
         Ok(Columns(read))
     }
@@ -102,7 +116,9 @@ impl Columns {
     }
 }
 
-fn column(name: &str, definition: &str) -> Result<Column, String> {
+fn column(name: &str, definition: &str) -> Result<Column, ColumnFault> {
+    let not_filled = || ColumnFault::NotFilled(definition.to_owned());
+    let other = |reason: String| Err(ColumnFault::Other(reason));
     let lower = definition.to_ascii_lowercase();
     let mut text = lower.split_whitespace().collect::<Vec<_>>().join(" ");
     let (mut primary_key, mut not_null) = (false, false);
@@ -119,7 +135,7 @@ fn column(name: &str, definition: &str) -> Result<Column, String> {
     let (word, arguments) = match sql.split_once('(') {
         Some((word, rest)) => match rest.strip_suffix(')') {
             Some(inside) => (word, Some(inside)),
-            None => return Err(format!("`{definition}` is not a type that create_data fills: {ALLOWED}")),
+            None => return Err(not_filled()),
         },
         None => (sql.as_str(), None),
     };
@@ -132,7 +148,7 @@ fn column(name: &str, definition: &str) -> Result<Column, String> {
             let (precision, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
             match (precision.parse(), scale.parse()) {
                 (Ok(precision @ 1..=1000), Ok(scale)) if scale <= precision => Kind::Numeric { precision, scale },
-                _ => return Err(format!("`{definition}`: numeric(p,s) has a p of 1 to 1000 and an s of 0 to p")),
+                _ => return other(format!("`{definition}`: numeric(p,s) has a p of 1 to 1000 and an s of 0 to p")),
             }
         }
         ("real" | "float4", None) => Kind::Real,
@@ -140,7 +156,7 @@ fn column(name: &str, definition: &str) -> Result<Column, String> {
         ("text" | "varchar" | "character varying", None) => Kind::Text { max: usize::MAX },
         ("varchar" | "character varying", Some(max)) => match max.parse() {
             Ok(max @ 1..=10_485_760) => Kind::Text { max },
-            _ => return Err(format!("`{definition}`: varchar(n) has an n of 1 to 10485760")),
+            _ => return other(format!("`{definition}`: varchar(n) has an n of 1 to 10485760")),
         },
         ("boolean" | "bool", None) => Kind::Boolean,
         ("uuid", None) => Kind::Uuid,
@@ -149,10 +165,10 @@ fn column(name: &str, definition: &str) -> Result<Column, String> {
         ("timestamptz" | "timestamp with time zone", None) => Kind::Timestamptz,
         ("jsonb", None) => Kind::Jsonb,
         ("bytea", None) => Kind::Bytea,
-        _ => return Err(format!("`{definition}` is not a type that create_data fills: {ALLOWED}")),
+        _ => return Err(not_filled()),
     };
     if primary_key && !matches!(kind, Kind::Smallint | Kind::Integer | Kind::Bigint | Kind::Uuid) {
-        return Err("a primary key is a smallint, integer or bigint, which counts the rows, or a uuid".to_owned());
+        return other("a primary key is a smallint, integer or bigint, which counts the rows, or a uuid".to_owned());
     }
     Ok(Column { name: name.to_owned(), sql, kind, primary_key, not_null, nulls: !not_null })
 }

@@ -4,6 +4,6 @@ mod columns;
 mod generated;
 mod generator;
 
-pub use columns::{Columns, ColumnsError};
+pub use columns::{ColumnFault, Columns, ColumnsError, FILLED};
 pub(super) use generated::Generated;
 pub use generator::Generator;

@@ -7,7 +7,9 @@ use super::{Existing, backup};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
-use crate::repo::error::{RepoError, Result, bytes_in, run};
+use crate::repo::begin::Begin;
+use crate::repo::error::{RepoError, Result, run};
+use crate::repo::look::{begins_in, bytes_in};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
@@ -55,6 +57,10 @@ impl Storage for ExistingDirectory {
         let script = include_str!("../scripts/list_existing.sh");
         let program = Program::script(script, self.existing.backups.as_slice()).env("TZ", "UTC0").env("LC_ALL", "C");
         Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        begins_in(host, label.as_str()).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

@@ -11,6 +11,7 @@ use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
+use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
@@ -81,6 +82,11 @@ impl Storage for ExistingPgbackrest {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

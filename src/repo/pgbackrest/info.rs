@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::storage::{Label, Listed};
 
@@ -25,7 +26,14 @@ pub(super) struct Backup {
     /// Its tablespaces, which are listed for one backup alone.
     tablespace: Option<Vec<Tablespace>>,
     timestamp: Option<Times>,
+    archive: Option<Needed>,
     info: Option<Sizes>,
+}
+
+/// The WAL that a backup needs.
+#[derive(Debug, Deserialize)]
+struct Needed {
+    start: Option<String>,
 }
 
 /// When a backup was taken, in seconds since 1970.
@@ -79,6 +87,11 @@ impl Backup {
         let flaw = (self.error == Some(true)).then(|| "it has pages whose checksums are wrong".to_owned());
         let wrong = flaw.or_else(|| start.is_none().then(|| "pgbackrest does not say when it was begun".to_owned()));
         Listed { label: self.label(), taken: start.unwrap_or(Timestamp::MIN), wrong }
+    }
+
+    /// Where the WAL begins that it needs.
+    pub(super) fn begins(&self) -> Option<Begin> {
+        self.archive.as_ref()?.start.clone().map(Begin::Segment)
     }
 
     /// How many bytes it takes up, with those that it needs.

@@ -21,6 +21,7 @@ use self::existing::ExistingPgbackrest;
 use self::info::Info;
 use self::manifest::Manifest;
 use super::archive::Archive;
+use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::AtExisting;
@@ -185,6 +186,11 @@ impl Storage for Pgbackrest {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

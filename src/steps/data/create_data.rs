@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{Columns, DataError, Generator};
+use crate::data::{ColumnFault, Columns, DataError, FILLED, Generator};
 use crate::harness::{
     Context, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
 };
@@ -149,23 +149,21 @@ impl CreateDataSpec {
             Err(wrong) => wrong,
         };
         match columns.value.iter().find(|(name, _)| name.as_str() == wrong.column) {
-            // What would be right is a list, and lists are for the remark below.
-            Some((name, kind)) => match wrong.reason.split_once(": ") {
-                Some((reason, help)) if reason.contains("is not a type") => {
-                    let title = format!("column `{}` cannot be made", name.value);
-                    let label = reason.replace(&format!("`{}` ", kind.value), "");
-                    scope.error_help(kind.span, title, label, format!("types are {help}"));
+            Some((name, kind)) => {
+                let title = format!("column `{}` cannot be made", name.value);
+                match wrong.fault {
+                    // What would be right is a list, and lists are for the remark below.
+                    ColumnFault::NotFilled(_) => {
+                        let label = "is not a type that create_data fills";
+                        scope.error_help(kind.span, title, label, format!("types are {FILLED}"));
+                    }
+                    ColumnFault::Other(reason) => {
+                        scope.error(name.span.to(kind.span), title, reason);
+                    }
                 }
-                _ => {
-                    scope.error(
-                        name.span.to(kind.span),
-                        format!("column `{}` cannot be made", name.value),
-                        wrong.reason,
-                    );
-                }
-            },
+            }
             None => {
-                scope.error(columns.span, "these columns cannot be made", wrong.reason);
+                scope.error(columns.span, "these columns cannot be made", wrong.fault.to_string());
             }
         }
         None

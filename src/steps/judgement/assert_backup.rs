@@ -8,11 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::host::Host;
-use crate::repo::{Ability, Label, Repo, Verified};
+use crate::repo::{Ability, Verified};
 use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
 use crate::steps::judgement::age;
-use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, in_repo};
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, chosen, in_repo};
 
 /// Checks a backup where it lies, without restoring it: that there is one, how old and how large it
 /// is, and what the repo's own tool says of it.
@@ -102,7 +101,7 @@ impl Step for AssertBackup {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let repo = cx.world.repo(&self.repo)?.clone();
         let host = cx.world.reader().await?;
-        let (label, taken) = self.chosen(cx, host.as_ref(), &repo).await?;
+        let (label, taken) = chosen(&self.backup, cx, host.as_ref(), &repo).await?;
         if let Some(max) = &self.max_age {
             match age::at_most(taken, Timestamp::now(), max.value.0) {
                 Ok(age) => cx.fact("age", age::in_words(age)),
@@ -132,36 +131,5 @@ impl Step for AssertBackup {
             cx.fact("verified_by", repo.verify_program());
         }
         Ok(())
-    }
-}
-
-impl AssertBackup {
-    /// What the repo calls the backup, and when it was begun.
-    async fn chosen(
-        &self,
-        cx: &mut Context<'_>,
-        host: &dyn Host,
-        repo: &Repo,
-    ) -> Result<(Label, Timestamp), Box<Finding>> {
-        match &self.backup {
-            Backup::InRepo(choice, at) => {
-                let listed = choice.choose(cx, host, repo, *at).await?;
-                Ok((listed.label, listed.taken))
-            }
-            Backup::Step(step) => {
-                let label = cx.world.label(step);
-                let listed = repo.backups(host).await?.into_iter().find(|one| one.label == label);
-                let listed = listed.ok_or_else(|| {
-                    let title = format!("backup `{step}` is not in repo `{}`", repo.name);
-                    Finding::failed(title).at(step.span()).label("the repo has none that is called so")
-                })?;
-                match listed.wrong {
-                    Some(wrong) => {
-                        Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
-                    }
-                    None => Ok((label, listed.taken)),
-                }
-            }
-        }
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod assert_in_recovery;
 pub(super) mod assert_intact;
 pub(super) mod assert_log;
 pub(super) mod assert_primary;
+pub(super) mod assert_recoverable;
 pub(super) mod assert_rows;
 pub(super) mod assert_streaming;
 pub(super) mod assert_traffic;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Finding, Output, RepoId, Resolved, Scope, StepRef, if_given};
 use crate::host::Host;
-use crate::repo::{Ability, Listed, Repo};
+use crate::repo::{Ability, Label, Listed, Repo};
 use crate::source::{BackupName, Name, RepoName, Span, Spanned, Time};
 
 /// The backup to begin with: the id of a `backup` step; or, of those that the repo has, `newest`,
@@ -125,6 +125,35 @@ impl Backup {
     }
 }
 
+/// What the repo calls a backup that is there and whole, and when it was begun.
+pub(crate) async fn chosen(
+    backup: &Backup,
+    cx: &mut Context<'_>,
+    host: &dyn Host,
+    repo: &Repo,
+) -> Result<(Label, Timestamp), Box<Finding>> {
+    match backup {
+        Backup::InRepo(choice, at) => {
+            let listed = choice.choose(cx, host, repo, *at).await?;
+            Ok((listed.label, listed.taken))
+        }
+        Backup::Step(step) => {
+            let label = cx.world.label(step);
+            let listed = repo.backups(host).await?.into_iter().find(|one| one.label == label);
+            let listed = listed.ok_or_else(|| {
+                let title = format!("backup `{step}` is not in repo `{}`", repo.name);
+                Finding::failed(title).at(step.span()).label("the repo has none that is called so")
+            })?;
+            match listed.wrong {
+                Some(wrong) => {
+                    Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
+                }
+                None => Ok((label, listed.taken)),
+            }
+        }
+    }
+}
+
 impl Choice {
     fn by_name(name: &str) -> Self {
         match name {
@@ -211,7 +240,6 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::Label;
 
     #[test]
     fn one_is_chosen_by_age_name_or_chance() {

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use crate::cli_runner::CliRunner;
 use crate::program::said;
+use crate::run::Run;
 use crate::testing::Shutdown;
 use site::{Site, settle};
 
@@ -213,6 +214,34 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
         runner.drill(&format!("{repo}{steps}"), &[])
     };
     drill("  - assert_backup: { max_age: 1h, min_size: 1MB, verify: true }\n").passed();
+    // Nothing is archived yet of what this backup needs; then it is, and then a part of it is lost.
+    site.archive().await;
+    site.archive().await;
+    let hourly = || {
+        let (backups, wal) = (site.dir("backups"), site.dir("wal"));
+        let repo = format!(
+            "repos: {{ lastnight: {{ existing: true, backups: {}/*, wal: {} }} }}\n",
+            backups.display(),
+            wal.display()
+        );
+        runner.drill(&format!("{repo}steps:\n  - {{ id: hour, assert_recoverable: {{}} }}\n"), &[])
+    };
+    let run = hourly().passed();
+    assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
+    let wal = |name: &str| site.dir("wal").join(name).display().to_string();
+    let segment = |run: &Run, fact| run.fact("hour", fact).as_str().expect("a segment").to_owned();
+    let (first, last) = (segment(&run, "first_segment"), segment(&run, "last_segment"));
+    site.run("mv", &[&wal(&first), &wal("aside")]);
+    hourly().failed(1, &[&format!("segment {first} is missing, in which backup")]);
+    site.run("mv", &[&wal("aside"), &wal(&first)]);
+    site.run("cp", &[&wal(&last), &wal("aside")]);
+    site.run("truncate", &["-s", "4096", &wal(&last)]);
+    hourly().failed(1, &[&format!("segment {last} is not whole")]);
+    site.run("mv", &[&wal("aside"), &wal(&last)]);
+    let next = format!("{}F", &last[..23]);
+    site.run("cp", &[&wal(&last), &wal(&next)]);
+    hourly().failed(1, &["is missing;", &format!("{next} to {next} lie behind it")]);
+    site.run("rm", &[&wal(&next)]);
     let small = drill("  - assert_backup: { backup: monday, min_size: 1TB }\n");
     small.failed(1, &["/backups/monday` is too small", "it takes up"]);
     drill("  - assert_backup: { max_age: 0s }\n").failed(1, &["/backups/monday` is too old", "ago"]);

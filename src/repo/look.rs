@@ -1,0 +1,19 @@
+//! What can be seen of a backup that lies in a directory, as pg_basebackup writes it.
+
+use super::begin::Begin;
+use super::error::{RepoError, Result, run};
+use crate::host::{Host, Program};
+
+/// Where the WAL begins that the backup in a directory needs.
+pub async fn begins_in(host: &dyn Host, dir: &str) -> Result<Option<Begin>> {
+    let program = Program::script(include_str!("scripts/backup_begins.sh"), [dir]);
+    Ok(Begin::read(&run(host, "reading the backup", program).await?.text()))
+}
+
+/// How many bytes the files in a directory take up on the disk.
+pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
+    let output = run(host, "du", Program::script(r#"du -sk "$1""#, [dir])).await?;
+    let text = output.text();
+    let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+}

@@ -1,0 +1,176 @@
+//! `assert_recoverable`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::host::{Host, Program};
+use crate::pg::Lsn;
+use crate::repo::{Ability, Label, Reach, Repo};
+use crate::source::{RepoName, Span, Spanned};
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, chosen, in_repo};
+
+/// Checks whether a backup can be recovered to the end of the archive, without restoring it: in
+/// seconds, so that it can run every hour.
+///
+/// ```yaml
+/// - assert_recoverable: { repo: onsite }
+/// - assert_recoverable: { repo: onsite, backup: oldest }
+/// ```
+///
+/// `backup` is the id of a `backup` step; or, of the backups that the repo has, `newest` (the
+/// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. It looks at the
+/// list of backups, at the names and sizes of the archived WAL, at the histories of timelines, and
+/// at the room where a new server would be made. It reports the backup and what was passed over,
+/// the window that can be recovered (`from` when the backup was begun, `to` the end of the WAL in
+/// the archive), the number of WAL segments in it, the `bytes` of the backup, and the `room` for
+/// it.
+///
+/// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
+/// line of timelines, and if there is room for the backup. It fails with the segment that is
+/// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
+///
+/// It does not read what is in the files: whether a backup restores, and what is in it then, only
+/// `recover` shows.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertRecoverableSpec {
+    /// The repo.
+    #[serde(default)]
+    repo: Option<RepoName>,
+    /// The backup: the id of a `backup` step, `newest`, `oldest`, `random`, what the repo calls it,
+    /// or `{ before: TIME }`.
+    #[serde(default)]
+    backup: Option<Spanned<BackupSpec>>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct AssertRecoverable {
+    /// The backup.
+    backup: Backup,
+    /// The repo.
+    repo: RepoId,
+    /// Where it stands.
+    at: Span,
+}
+
+impl StepKind for AssertRecoverableSpec {
+    type Step = AssertRecoverable;
+
+    const NAME: &'static str = "assert_recoverable";
+    const DEADLINE: Duration = Duration::from_secs(120);
+    const ROLE: Role = Role::Check;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRecoverable> {
+        let at = self.backup.as_ref().map_or(scope.action, |backup| backup.span);
+        let (backup, repo) = match &self.backup {
+            Some(backup) => backup.value.resolve(self.repo.as_ref(), at, scope)?,
+            None => in_repo(Choice::Newest, self.repo.as_ref(), at, scope)?,
+        };
+        scope.repo_can(&repo, Ability::List, self.repo.as_ref().map(|repo| repo.span));
+        Some(AssertRecoverable { backup, repo, at })
+    }
+}
+
+#[async_trait(?Send)]
+impl Step for AssertRecoverable {
+    fn title(&self) -> String {
+        format!("{} in repo {} can be recovered to the end of its WAL", self.backup, self.repo)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::reads()
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let repo = cx.world.repo(&self.repo)?.clone();
+        let host = cx.world.reader().await?;
+        let (label, taken) = chosen(&self.backup, cx, host.as_ref(), &repo).await?;
+        self.check_wal(cx, host.as_ref(), &repo, (&label, taken)).await?;
+        self.check_room(cx, host.as_ref(), &repo, &label).await
+    }
+}
+
+impl AssertRecoverable {
+    /// Checks that the WAL goes on without a gap from the backup to the newest in the archive.
+    async fn check_wal(
+        &self,
+        cx: &mut Context<'_>,
+        host: &dyn Host,
+        repo: &Repo,
+        (label, taken): (&Label, Timestamp),
+    ) -> StepResult {
+        cx.wait(format!("the list of WAL in repo `{}`", repo.name));
+        let archive = repo.archive(host).await?;
+        let begins = repo.begins(host, label).await?.and_then(|begin| begin.place(&archive));
+        let fails = |label: String| Finding::failed(self.title_of_failure(repo)).at(self.at).label(label);
+        let Some((timeline, from)) = begins else {
+            return Err(match archive.is_empty() {
+                true => fails("there is no WAL in it".to_owned()),
+                false => Finding::errored(format!("nobody says where the WAL begins that backup `{label}` needs")),
+            });
+        };
+        let newest = archive.newest_from(timeline, from);
+        let reach = archive.reach(from, timeline, newest);
+        let Some((first, last)) = archive.segments_of(&reach) else {
+            return Err(fails(format!("segment {} is missing, in which backup `{label}` begins", reach.missing))
+                .note("archive", archive.summary()));
+        };
+        cx.fact("from", taken.to_string());
+        cx.fact("to", end(&reach).to_string());
+        cx.fact("first_segment", first);
+        cx.fact("last_segment", last.clone());
+        cx.fact("segments", archive.all_segments(&reach).len());
+        if let Some((next, end)) = &reach.beyond {
+            let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
+            return Err(fails(gap).help("what was committed from there on can only be had from another archive"));
+        }
+        if let Some(short) = archive.all_segments(&reach).into_iter().find(|segment| !archive.is_whole(*segment)) {
+            return Err(fails(format!("segment {short} is not whole")));
+        }
+        match archive.newest() {
+            Some(segment) if !archive.all_segments(&reach).contains(&segment) => Err(fails(format!(
+                "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
+                segment.timeline()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn title_of_failure(&self, repo: &Repo) -> String {
+        format!("repo `{}` cannot be recovered to its newest WAL", repo.name)
+    }
+
+    /// Checks that there is room for the backup where a new server would be made.
+    async fn check_room(&self, cx: &mut Context<'_>, host: &dyn Host, repo: &Repo, label: &Label) -> StepResult {
+        let Ok(bytes) = repo.size(host, label).await else { return Ok(()) };
+        cx.fact("bytes", bytes);
+        let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
+        // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.
+        let script = r#"dir=$1; while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done; df -Pk "$dir" | tail -n 1"#;
+        let output = host.run(Program::script(script, [&parent])).await?;
+        let text = output.text();
+        let Some(room) = text.split_ascii_whitespace().nth(3).and_then(|free| free.parse::<u64>().ok()) else {
+            return Ok(());
+        };
+        let room = room.saturating_mul(1024);
+        cx.fact("room", room);
+        match room >= bytes {
+            true => Ok(()),
+            false => Err(Finding::failed(format!("there is no room for backup `{label}`"))
+                .at(self.at)
+                .label(format!("it takes up {bytes} bytes, and {parent} has {room} left"))
+                .help("set TMPDIR to where there is room")),
+        }
+    }
+}
+
+/// The end of what can be read.
+fn end(reach: &Reach) -> Lsn {
+    reach.stretches.last().map_or(Lsn(0), |stretch| stretch.to)
+}
