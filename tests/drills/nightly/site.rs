@@ -117,12 +117,11 @@ impl Site {
 
     /// Has the primary finish a segment, and waits until it is archived.
     pub async fn archive(&self) {
-        let walfile = "SELECT pg_walfile_name(pg_current_wal_lsn())";
-        let row = self.primary.connect("postgres").await.query_one(walfile, &[]).await.expect("a row");
-        let segment: String = row.get(0);
         // What it has not written yet it would write while a drill runs.
         self.primary.sql("CHECKPOINT").await;
-        self.primary.sql("SELECT pg_switch_wal()").await;
+        let switch = "SELECT pg_walfile_name(pg_switch_wal())";
+        let row = self.primary.connect("postgres").await.query_one(switch, &[]).await.expect("a row");
+        let segment: String = row.get(0);
         while !self.dir("wal").join(&segment).exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
