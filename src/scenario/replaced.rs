@@ -11,6 +11,10 @@ impl Scenario {
         let directory = default_kind().name;
         for (name, fields) in &mut self.repos.listed {
             let Some(fields) = fields else { continue };
+            if fields.existing.as_ref().is_some_and(|existing| existing.value) {
+                // Somebody else's is what it is.
+                continue;
+            }
             let is_directory = match &fields.kind {
                 Some(said) => said.value.known().is_some_and(|known| known.name == directory),
                 None => fields.copy_of.is_none(),

@@ -6,6 +6,7 @@ IFS='
 '
 dir=${1%/*}
 case $dir in *[*?[]*) dir=${1%%[*?[]*} dir=${dir%/*} ;; esac
+[ -n "$dir" ] || dir=/
 [ -d "$dir" ] || { echo "there is no directory $dir" >&2; exit 1; }
 if ! [ -r "$dir" ] || ! [ -x "$dir" ]; then echo "$(id -un) may not read $dir" >&2; exit 1; fi
 tell() { printf '%s\t%s\t%s\t%s\t%s\n' "$@"; }

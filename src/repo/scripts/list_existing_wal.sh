@@ -1,6 +1,6 @@
 #!/bin/sh -eu
 # Prints the archive in $1 as list_wal.sh does: packed files under the names that they have when
-# they are unpacked, with the size of the first one.
+# they are unpacked, with the size of the first one; an empty one stays empty.
 [ -d "$1" ] || { echo "there is no directory $1" >&2; exit 1; }
 cd "$1" 2>/dev/null || { echo "$(id -un) may not read $1" >&2; exit 1; }
 unpack() {
@@ -21,7 +21,7 @@ for file in ????????????????????????.*; do
 done
 # shellcheck disable=SC2012  # names of WAL have nothing in them that ls would change
 ls -lnt | awk -v size="$size" '
-  size != "" && NF >= 9 && $NF ~ /^[0-9A-F]+\.(gz|zst|lz4|xz|bz2)$/ { sub(/\.[a-z0-9]+$/, "", $NF); $5 = size }
+  size != "" && $5 > 0 && NF >= 9 && $NF ~ /^[0-9A-F]+\.(gz|zst|lz4|xz|bz2)$/ { sub(/\.[a-z0-9]+$/, "", $NF); $5 = size }
   { print }'
 for file in *.history *.history.*; do
   [ -f "$file" ] || continue

@@ -7,14 +7,15 @@ rm -rf "$2" "$3"
 mkdir -m 700 "$2"
 place() { mkdir -p "$3"; chmod 700 "$3"; mkdir -m 700 "$3/$oid"; }
 link() { rm -rf "$2/pg_tblspc/$oid"; ln -s "$3/$oid" "$2/pg_tblspc/$oid"; }
+# tar fails if the program that unpacks does, as a pipe would not: a wrong checksum is damage.
 unpack() {
   case $1 in
     *.tar) tar -xf "$1" -C "$2" ;;
-    *.gz | *.tgz) gzip -dc "$1" | tar -xf - -C "$2" ;;
-    *.zst) zstd -dcq "$1" | tar -xf - -C "$2" ;;
-    *.lz4) lz4 -dcq "$1" | tar -xf - -C "$2" ;;
-    *.xz) xz -dc "$1" | tar -xf - -C "$2" ;;
-    *.bz2) bzip2 -dc "$1" | tar -xf - -C "$2" ;;
+    *.gz) tar -I gzip -xf "$1" -C "$2" ;;
+    *.zst) tar -I zstd -xf "$1" -C "$2" ;;
+    *.lz4) tar -I lz4 -xf "$1" -C "$2" ;;
+    *.xz) tar -I xz -xf "$1" -C "$2" ;;
+    *.bz2) tar -I bzip2 -xf "$1" -C "$2" ;;
     *) echo "$1 is packed in a way that is not known here" >&2; exit 1 ;;
   esac
 }
@@ -56,6 +57,12 @@ if [ -L "$2/pg_wal" ]; then
   mkdir -m 700 "$2/pg_wal"
   [ ! -d "$1/pg_wal/." ] || cp -a "$1/pg_wal/." "$2/pg_wal"
 fi
+# A tar file that somebody made of a data directory has the original's links in it.
+for link in "$2"/pg_tblspc/*; do
+  [ -L "$link" ] || continue
+  to=$(readlink "$link")
+  case $to in "$3"/*) ;; *) echo "the backup lacks tablespace ${link##*/}: it links to $to" >&2; exit 1 ;; esac
+done
 find "$2" -type l ! -path "$2/pg_tblspc/*" | while IFS= read -r link; do
   if [ -d "$link/." ]; then rm "$link"; mkdir -m 700 "$link"; else rm "$link"; fi
 done

@@ -34,6 +34,9 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, chosen, 
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
 ///
+/// The `bytes` are those in the repo, packed as they are there; a restore of packed files needs
+/// more. Of packed WAL it is seen that it is there, and not whether it is whole.
+///
 /// It does not read what is in the files: whether a backup restores, and what is in it then, only
 /// `recover` shows.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -148,7 +151,7 @@ impl AssertRecoverable {
 
     /// Checks that there is room for the backup where a new server would be made.
     async fn check_room(&self, cx: &mut Context<'_>, host: &dyn Host, repo: &Repo, label: &Label) -> StepResult {
-        let Ok(bytes) = repo.size(host, label).await else { return Ok(()) };
+        let bytes = repo.size(host, label).await?;
         cx.fact("bytes", bytes);
         let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
         // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.
@@ -156,7 +159,7 @@ impl AssertRecoverable {
         let output = host.run(Program::script(script, [&parent])).await?;
         let text = output.text();
         let Some(room) = text.split_ascii_whitespace().nth(3).and_then(|free| free.parse::<u64>().ok()) else {
-            return Ok(());
+            return Err(Finding::errored(format!("nobody says how much room there is: df printed `{}`", text.trim())));
         };
         let room = room.saturating_mul(1024);
         cx.fact("room", room);

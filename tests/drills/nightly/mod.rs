@@ -134,6 +134,22 @@ async fn what_is_wrong_with_the_backup_is_told() {
     let monday = site.dir("backups").join("monday").display().to_string();
     site.run("sh", &["-c", &format!("echo 12 >{monday}/PG_VERSION")]);
     drill().failed(1, &["/monday` is of PostgreSQL 12, and this drill runs", "`--postgres 12`"]);
+    // A tar file of somebody's own has links in it that lead to the original's tablespaces.
+    let tarred = site.dir("backups").join("wednesday").display().to_string();
+    site.run("sh", &["-c", &format!("mkdir {tarred}; cp {tuesday}/backup_label {tarred}; tar -cf {tarred}/base.tar -C {tuesday} .; cp {monday}/backup_manifest {tarred}")]);
+    let named = |name: &str| {
+        let steps = FOLLOW.replace("backup: newest", &format!("backup: {name}"));
+        runner.drill(&format!("{}{steps}", head(&site)), &[])
+    };
+    named("wednesday").failed(1, &["cannot be restored", "the backup lacks tablespace", "spaces-of-backups/tuesday"]);
+    // A packed one has a wrong checksum at its end.
+    site.back_up("thursday", &["-Ft", "-z"]);
+    let packed = site.dir("backups").join("thursday").join("base.tar.gz").display().to_string();
+    let damage =
+        format!("printf XXXX | dd of={packed} bs=1 seek=$(($(stat -c %s {packed}) - 8)) conv=notrunc 2>/dev/null");
+    site.run("sh", &["-c", &damage]);
+    named("thursday").failed(1, &["cannot be restored", "crc error"]);
+    site.run("rm", &["-r", &tarred, &site.dir("backups").join("thursday").display().to_string()]);
     site.run("chmod", &["0", &monday]);
     site.run("chmod", &["0", &tuesday]);
     drill().failed(1, &["there is none that can be restored", "may not read it"]);
@@ -214,6 +230,12 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
         runner.drill(&format!("{repo}{steps}"), &[])
     };
     drill("  - assert_backup: { max_age: 1h, min_size: 1MB, verify: true }\n").passed();
+    // Somebody else's repo is what it is, whatever the drill's own are to be.
+    let backups = site.dir("backups").display().to_string();
+    let yaml = format!(
+        "repos: {{ lastnight: {{ existing: true, backups: {backups}/* }} }}\nsteps:\n  - assert_backup: {{}}\n"
+    );
+    runner.drill(&yaml, &["--repos", "pgbackrest"]).passed();
     // Nothing is archived yet of what this backup needs; then it is, and then a part of it is lost.
     site.archive().await;
     site.archive().await;
