@@ -51,21 +51,21 @@ impl Scope<'_> {
     /// Whether a backup of this name may lie in `repo`, or in some repo if none is named, before
     /// the drill begins: then it need not be the id of a step.
     pub fn may_be_in_a_repo(&self, backup: &str, repo: Option<&str>) -> bool {
-        if self.ids.contains_key(backup) || CHOICES.contains(&backup) {
-            return !self.ids.contains_key(backup);
+        if self.ids.contains_key(backup) {
+            return false;
         }
-        let may = |info: &RepoInfo| info.existing.is_some() || !info.decoded;
-        let sure = |info: &RepoInfo| info.existing.is_some() && info.decoded;
-        let named = repo.map(|repo| self.repos.get(repo));
-        match named {
-            Some(Some(info)) if sure(info) => return true,
-            Some(Some(info)) if !may(info) => return false,
-            Some(None) if !self.more_repos => return false,
-            None if !self.more_repos && !self.repos.values().any(may) => return false,
-            _ => {}
-        }
-        // A repo may have it: then a name that is nearly that of a step is more likely misspelt.
-        did_you_mean(backup, self.ids.keys().map(StepId::as_str)).is_none()
+        let has = |info: &RepoInfo| info.decoded.then_some(info.existing.is_some());
+        let certain = match repo {
+            Some(name) => self.repos.get(name).map_or((!self.more_repos).then_some(false), has),
+            // Which one is meant is told later.
+            None => {
+                let none = !self.more_repos && self.repos.values().all(|info| has(info) == Some(false));
+                none.then_some(false)
+            }
+        };
+        // Where nobody knows, a name that is nearly that of a step is more likely misspelt.
+        let is_near = || did_you_mean(backup, self.ids.keys().map(StepId::as_str)).is_some();
+        CHOICES.contains(&backup) || certain.unwrap_or_else(|| !is_near())
     }
 
     /// Tells of a step, or a setting, that would change a repo of somebody else.

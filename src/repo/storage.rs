@@ -114,8 +114,10 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// The directories that every host has to see, and in which a disk can run full.
+    ///
+    /// None of somebody else's: there a drill fills no disk, and wipes nothing.
     fn directories(&self) -> Vec<String> {
-        vec![self.place().path.clone()]
+        if self.is_existing() { vec![] } else { vec![self.place().path.clone()] }
     }
 
     /// Makes what it is without any backup or WAL: its configuration. No server runs yet.

@@ -17,21 +17,26 @@ use crate::repo::Place;
 /// The host of a drill that has repos and no servers; no node can have this name.
 const READER: &str = "_reader";
 
+/// The hosts of a plan's servers, or the one from which a drill without any looks at its repos.
+fn hosts(plan: &Plan) -> Vec<String> {
+    let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+    let servers: Vec<String> = own.chain(&plan.made).map(ToString::to_string).collect();
+    match servers.is_empty() && !plan.repos.is_empty() {
+        true => vec![READER.to_owned()],
+        false => servers,
+    }
+}
+
 /// Makes the lab; `branches` is whether branches of the drill will be followed in it.
 pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn Lab>, HostError> {
     let plan = work.plan;
-    let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
     let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
-    let hosts: Vec<String> = own.chain(&plan.made).map(ToString::to_string).collect();
-    // A drill without servers may yet look at its repos.
-    let reader = (hosts.is_empty() && !plan.repos.is_empty()).then(|| READER.to_owned());
-    let hosts = hosts.into_iter().chain(reader);
     let spec = LabSpec {
         run: work.env.run.clone(),
         drill: work.index,
         dir: work.env.dir.clone(),
         major,
-        nodes: hosts.chain(elsewhere).collect(),
+        nodes: hosts(plan).into_iter().chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
@@ -100,15 +105,9 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
         file_roots: plan.file_roots.clone(),
         specs: plan.nodes.clone(),
         repos: plan.repos.iter().map(repo).collect(),
-        reader: reader(plan),
+        reader: hosts(plan).into_iter().next().unwrap_or_default(),
         outputs: Arc::new(Mutex::new(Outputs::default())),
     }
-}
-
-/// A host that the lab of this plan has.
-fn reader(plan: &Plan) -> String {
-    let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
-    own.chain(&plan.made).next().map_or_else(|| READER.to_owned(), ToString::to_string)
 }
 
 /// Starts the servers that the scenario lists.

@@ -8,7 +8,7 @@ use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
-use crate::repo::error::{RepoError, Result, run};
+use crate::repo::error::{Result, run};
 use crate::repo::look::{begins_in, bytes_in};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
@@ -42,11 +42,6 @@ impl Storage for ExistingDirectory {
 
     fn is_existing(&self) -> bool {
         true
-    }
-
-    /// None in which a drill could fill a disk, or wipe anything.
-    fn directories(&self) -> Vec<String> {
-        vec![]
     }
 
     fn backup_program(&self) -> &'static str {
@@ -99,9 +94,5 @@ impl Storage for ExistingDirectory {
             true => Ok(Verified::Intact),
             false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
         }
-    }
-
-    async fn wipe(&self, _: &dyn Host) -> Result<()> {
-        Err(RepoError::Nothing("an existing repo is only read from".to_owned()))
     }
 }

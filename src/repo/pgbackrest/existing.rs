@@ -71,11 +71,6 @@ impl Storage for ExistingPgbackrest {
         true
     }
 
-    /// None in which a drill could fill a disk, or wipe anything.
-    fn directories(&self) -> Vec<String> {
-        vec![]
-    }
-
     fn backup_program(&self) -> &'static str {
         "pgbackrest"
     }
@@ -137,9 +132,5 @@ impl Storage for ExistingPgbackrest {
         let args = ["--log-level-console=info", "--no-log-timestamp", "--output=text", "--verbose", "verify"];
         let output = run(host, self.verify_program(), self.program(args)).await?;
         Ok(verify::judge(&output.text(), backup))
-    }
-
-    async fn wipe(&self, _: &dyn Host) -> Result<()> {
-        Err(RepoError::Nothing("an existing repo is only read from".to_owned()))
     }
 }

@@ -11,7 +11,7 @@ use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, S
 use crate::repo::{Ability, Verified};
 use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
 use crate::steps::judgement::age;
-use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, chosen, in_repo};
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
 /// Checks a backup where it lies, without restoring it: that there is one, how old and how large it
 /// is, and what the repo's own tool says of it.
@@ -75,11 +75,7 @@ impl StepKind for AssertBackupSpec {
     const ROLE: Role = Role::Check;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertBackup> {
-        let at = self.backup.as_ref().map_or(scope.action, |backup| backup.span);
-        let (backup, repo) = match &self.backup {
-            Some(backup) => backup.value.resolve(self.repo.as_ref(), at, scope)?,
-            None => in_repo(Choice::Newest, self.repo.as_ref(), at, scope)?,
-        };
+        let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;
         if self.verify {
             scope.repo_can(&repo, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
         }
@@ -99,9 +95,7 @@ impl Step for AssertBackup {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let repo = cx.world.repo(&self.repo)?.clone();
-        let host = cx.world.reader().await?;
-        let (label, taken) = chosen(&self.backup, cx, host.as_ref(), &repo).await?;
+        let Found { repo, host, label, taken } = self.backup.find(cx, &self.repo).await?;
         if let Some(max) = &self.max_age {
             match age::at_most(taken, Timestamp::now(), max.value.0) {
                 Ok(age) => cx.fact("age", age::in_words(age)),

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::host::{Host, Program};
+use crate::host::Program;
 use crate::pg::Lsn;
-use crate::repo::{Ability, Label, Reach, Repo};
+use crate::repo::{Ability, Reach, Repo};
 use crate::source::{RepoName, Span, Spanned};
-use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Choice, chosen, in_repo};
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
 /// Checks whether a backup can be recovered to the end of the archive, without restoring it: in
 /// seconds, so that it can run every hour.
@@ -70,11 +69,7 @@ impl StepKind for AssertRecoverableSpec {
     const ROLE: Role = Role::Check;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRecoverable> {
-        let at = self.backup.as_ref().map_or(scope.action, |backup| backup.span);
-        let (backup, repo) = match &self.backup {
-            Some(backup) => backup.value.resolve(self.repo.as_ref(), at, scope)?,
-            None => in_repo(Choice::Newest, self.repo.as_ref(), at, scope)?,
-        };
+        let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;
         scope.repo_can(&repo, Ability::List, self.repo.as_ref().map(|repo| repo.span));
         Some(AssertRecoverable { backup, repo, at })
     }
@@ -91,23 +86,17 @@ impl Step for AssertRecoverable {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let repo = cx.world.repo(&self.repo)?.clone();
-        let host = cx.world.reader().await?;
-        let (label, taken) = chosen(&self.backup, cx, host.as_ref(), &repo).await?;
-        self.check_wal(cx, host.as_ref(), &repo, (&label, taken)).await?;
-        self.check_room(cx, host.as_ref(), &repo, &label).await
+        let found = self.backup.find(cx, &self.repo).await?;
+        self.check_wal(cx, &found).await?;
+        self.check_room(cx, &found).await
     }
 }
 
 impl AssertRecoverable {
     /// Checks that the WAL goes on without a gap from the backup to the newest in the archive.
-    async fn check_wal(
-        &self,
-        cx: &mut Context<'_>,
-        host: &dyn Host,
-        repo: &Repo,
-        (label, taken): (&Label, Timestamp),
-    ) -> StepResult {
+    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found) -> StepResult {
+        let Found { repo, host, label, taken } = found;
+        let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
         let begins = repo.begins(host, label).await?.and_then(|begin| begin.place(&archive));
@@ -150,8 +139,9 @@ impl AssertRecoverable {
     }
 
     /// Checks that there is room for the backup where a new server would be made.
-    async fn check_room(&self, cx: &mut Context<'_>, host: &dyn Host, repo: &Repo, label: &Label) -> StepResult {
-        let bytes = repo.size(host, label).await?;
+    async fn check_room(&self, cx: &mut Context<'_>, found: &Found) -> StepResult {
+        let Found { repo, host, label, .. } = found;
+        let bytes = repo.size(host.as_ref(), label).await?;
         cx.fact("bytes", bytes);
         let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
         // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.

@@ -2,6 +2,7 @@
 //! has.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -96,13 +97,22 @@ fn of_step(
     repo.zip(step).map(|(repo, step)| (Backup::Step(step), repo))
 }
 
-/// One of the backups that a repo has.
-pub(crate) fn in_repo(
-    choice: Choice,
+/// The backup that a step looks at, the newest one if it names none; its repo; where it says so.
+pub(crate) fn looked_at(
+    backup: Option<&Spanned<BackupSpec>>,
     repo: Option<&RepoName>,
-    span: Span,
     scope: &mut Scope<'_>,
-) -> Resolved<(Backup, RepoId)> {
+) -> Resolved<(Backup, RepoId, Span)> {
+    let at = backup.map_or(scope.action, |backup| backup.span);
+    let (backup, repo) = match backup {
+        Some(backup) => backup.value.resolve(repo, at, scope)?,
+        None => in_repo(Choice::Newest, repo, at, scope)?,
+    };
+    Some((backup, repo, at))
+}
+
+/// One of the backups that a repo has.
+fn in_repo(choice: Choice, repo: Option<&RepoName>, span: Span, scope: &mut Scope<'_>) -> Resolved<(Backup, RepoId)> {
     let at = repo.map_or(span, |repo| repo.span);
     let named = if_given(repo, |repo| scope.repo(repo))?;
     let repo = match named {
@@ -125,31 +135,39 @@ impl Backup {
     }
 }
 
-/// What the repo calls a backup that is there and whole, and when it was begun.
-pub(crate) async fn chosen(
-    backup: &Backup,
-    cx: &mut Context<'_>,
-    host: &dyn Host,
-    repo: &Repo,
-) -> Result<(Label, Timestamp), Box<Finding>> {
-    match backup {
-        Backup::InRepo(choice, at) => {
-            let listed = choice.choose(cx, host, repo, *at).await?;
-            Ok((listed.label, listed.taken))
-        }
-        Backup::Step(step) => {
-            let label = cx.world.label(step);
-            let listed = repo.backups(host).await?.into_iter().find(|one| one.label == label);
-            let listed = listed.ok_or_else(|| {
-                let title = format!("backup `{step}` is not in repo `{}`", repo.name);
-                Finding::failed(title).at(step.span()).label("the repo has none that is called so")
-            })?;
-            match listed.wrong {
-                Some(wrong) => {
-                    Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
-                }
-                None => Ok((label, listed.taken)),
+/// A backup that is there and whole, and where it was found.
+pub(crate) struct Found {
+    /// The repo.
+    pub repo: Repo,
+    /// A host from which the repo can be read.
+    pub host: Arc<dyn Host>,
+    /// What the repo calls the backup.
+    pub label: Label,
+    /// When it was begun.
+    pub taken: Timestamp,
+}
+
+impl Backup {
+    /// Looks for the backup in a repo, without restoring it.
+    pub(crate) async fn find(&self, cx: &mut Context<'_>, repo: &RepoId) -> Result<Found, Box<Finding>> {
+        let repo = cx.world.repo(repo)?.clone();
+        let host = cx.world.reader().await?;
+        let listed = match self {
+            Backup::InRepo(choice, at) => choice.choose(cx, host.as_ref(), &repo, *at).await?,
+            Backup::Step(step) => {
+                let label = cx.world.label(step);
+                let listed = repo.backups(host.as_ref()).await?.into_iter().find(|one| one.label == label);
+                listed.ok_or_else(|| {
+                    let title = format!("backup `{step}` is not in repo `{}`", repo.name);
+                    Finding::failed(title).at(step.span()).label("the repo has none that is called so")
+                })?
             }
+        };
+        match (listed.wrong, self.step()) {
+            (Some(wrong), Some(step)) => {
+                Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
+            }
+            _ => Ok(Found { repo, host, label: listed.label, taken: listed.taken }),
         }
     }
 }
