@@ -53,11 +53,30 @@ pub struct Context<'a> {
     pub hopeless: Arc<AtomicBool>,
 }
 
+/// Tells what a step waits for, while the step itself is busy with waiting.
+pub struct Teller<'a> {
+    world: &'a World,
+    index: usize,
+    waiting: Arc<Mutex<String>>,
+}
+
+impl Teller<'_> {
+    /// Tells it, if it is news.
+    pub fn tell(&self, waiting_for: impl Into<String>) {
+        let waiting_for = waiting_for.into();
+        let before = std::mem::replace(&mut *lock(&self.waiting), waiting_for.clone());
+        if waiting_for != before {
+            let (drill, index) = (self.world.drill, self.index);
+            self.world.journal.write(Event::StepWaiting { drill, index, waiting_for });
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// What is left until the deadline.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -70,12 +89,12 @@ impl Context<'_> {
 
     /// Tells what the step waits for.
     pub fn wait(&mut self, waiting_for: impl Into<String>) {
-        let waiting_for = waiting_for.into();
-        let before = std::mem::replace(&mut *lock(&self.waiting), waiting_for.clone());
-        if waiting_for != before {
-            let (drill, index) = (self.world.drill, self.index);
-            self.world.journal.write(Event::StepWaiting { drill, index, waiting_for });
-        }
+        self.teller().tell(waiting_for);
+    }
+
+    /// The same, for whoever cannot have the context meanwhile.
+    pub fn teller(&self) -> Teller<'a> {
+        Teller { world: self.world, index: self.index, waiting: self.waiting.clone() }
     }
 
     /// Says what it waits for from now on, so that what holds it up can be found.

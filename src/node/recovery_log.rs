@@ -17,6 +17,8 @@ pub struct RecoveryLog {
     pub stopped_at: Option<Xid>,
     /// `last completed transaction was at log time ...`.
     pub last_commit: Option<String>,
+    /// `redo starts at ...`.
+    pub redo_start: Option<Lsn>,
     /// `redo done at ...`.
     pub redo_end: Option<String>,
     /// `selected new timeline ID: 2`.
@@ -68,6 +70,7 @@ static STOPPED_AT: Pattern = Pattern::new(
     r"recovery stopping (?:before|after) (?:commit|abort|commit prepared|abort prepared) of (?:prepared )?transaction (\d+)",
 );
 static LAST_COMMIT: Pattern = Pattern::new(r"(?m)last completed transaction was at log time (.+)$");
+static REDO_START: Pattern = Pattern::new(r"redo starts at ([0-9A-F]+/[0-9A-F]+)");
 static REDO_END: Pattern = Pattern::new(r"redo done at ([0-9A-F]+/[0-9A-F]+)");
 static TIMELINE: Pattern = Pattern::new(r"selected new timeline ID: (\d+)");
 static SEGMENT: Pattern = Pattern::new(r#"restored log file "([0-9A-F]{24})" from archive"#);
@@ -97,6 +100,7 @@ impl RecoveryLog {
             stopped: last(&STOPPING),
             stopped_at: STOPPED_AT.last(log).and_then(|xid| xid.parse().ok()).map(Xid),
             last_commit: last(&LAST_COMMIT),
+            redo_start: REDO_START.first(log).and_then(|lsn| lsn.parse().ok()),
             redo_end: last(&REDO_END),
             new_timeline: TIMELINE.last(log).and_then(|id| id.parse().ok()),
             consistent: log.contains("consistent recovery state reached"),
@@ -159,6 +163,11 @@ impl RecoveryLog {
         server_time(STOPPED_TIME.first(self.stopped.as_deref()?)?)
     }
 
+    /// How many bytes of WAL were replayed by a server that has come to `end`.
+    pub fn replayed(&self, end: Lsn) -> Option<u64> {
+        end.0.checked_sub(self.redo_start?.0)
+    }
+
     /// Adds what is known to a step's facts.
     pub fn tell(&self, facts: &mut Facts) {
         let mut add = |name: &str, value: &Option<String>| {
@@ -183,6 +192,7 @@ mod tests {
     const LOG: &str = "\
 2026-11-22 12:00:00.000 UTC [10] LOG:  starting point-in-time recovery to XID 739
 2026-11-22 12:00:00.000 UTC [10] LOG:  restored log file \"000000010000000000000002\" from archive
+2026-11-22 12:00:00.000 UTC [10] LOG:  redo starts at 0/2000028
 2026-11-22 12:00:00.000 UTC [10] LOG:  consistent recovery state reached at 0/2000100
 2026-11-22 12:00:00.000 UTC [10] LOG:  restored log file \"000000010000000000000003\" from archive
 2026-11-22 12:00:00.000 UTC [10] LOG:  recovery stopping before commit of transaction 739, time 2026-11-22 11:59:59.123456+00
@@ -197,6 +207,7 @@ mod tests {
         assert_eq!(recovery_log.stopped_at, Some(Xid(739)));
         assert_eq!(recovery_log.new_timeline, Some(2));
         assert!(recovery_log.consistent);
+        assert_eq!(recovery_log.replayed(Lsn(0x300_0028)), Some(16 << 20));
         assert!(recovery_log.reached(&RecoveryTarget::Xid { xid: Xid(739), inclusive: false }).is_ok());
         assert!(recovery_log.reached(&RecoveryTarget::Xid { xid: Xid(740), inclusive: false }).is_err());
         assert!(recovery_log.reached(&RecoveryTarget::Latest).is_err());

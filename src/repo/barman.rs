@@ -16,7 +16,7 @@ use super::kind::{RepoKind, Tool};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, SqlError, is_in_recovery, own_tablespaces};
-use crate::pg::Segment;
+use crate::pg::{Lsn, Segment};
 
 /// A server of barman in a directory that every host of the drill sees.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ struct Backup {
 #[derive(Debug, Deserialize)]
 struct Base {
     begin_wal: Option<String>,
+    end_lsn: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -179,6 +180,12 @@ impl Storage for Barman {
         let shown = self.program(["-f", "json", "show-backup", SERVER, label.as_str()]);
         let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
         Ok(shown.base_backup_information.and_then(|base| base.begin_wal).map(Begin::Segment))
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        let shown = self.program(["-f", "json", "show-backup", SERVER, label.as_str()]);
+        let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
+        Ok(shown.base_backup_information.and_then(|base| base.end_lsn).and_then(|lsn| lsn.parse().ok()))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

@@ -3,11 +3,19 @@
 use super::begin::Begin;
 use super::error::{RepoError, Result, run};
 use crate::host::{Host, Program};
+use crate::pg::Lsn;
 
 /// Where the WAL begins that the backup in a directory needs.
 pub async fn begins_in(host: &dyn Host, dir: &str) -> Result<Option<Begin>> {
     let program = Program::script(include_str!("scripts/backup_begins.sh"), [dir]);
     Ok(Begin::read(&run(host, "reading the backup", program).await?.text()))
+}
+
+/// Where the WAL ends that the backup in a directory needs: only its manifest knows.
+pub async fn ends_in(host: &dyn Host, dir: &str) -> Result<Option<Lsn>> {
+    let script = r#"[ ! -f "$1/backup_manifest" ] || sed -n 's/.*"End-LSN": "\([^"]*\)".*/\1/p' "$1/backup_manifest" | tail -n 1"#;
+    let text = run(host, "reading the backup", Program::script(script, [dir])).await?.text();
+    Ok(text.trim().parse().ok())
 }
 
 /// How many bytes the files in a directory take up on the disk.

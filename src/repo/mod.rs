@@ -34,6 +34,7 @@ pub use error::{Ability, NotPossible, RepoError, Result};
 pub use existing::{AtExisting, Existing, unusable};
 pub use headers::SegmentHeader;
 pub use kind::{Kind, Repo, RepoKind, Tool};
+pub use look::bytes_in;
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};

@@ -12,7 +12,7 @@ use super::error::{Ability, RepoError, Result, run};
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
-use crate::pg::Segment;
+use crate::pg::{Lsn, Segment};
 
 /// Where a repo is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Where the WAL begins that a backup needs; none where nobody says.
     async fn begins(&self, _: &dyn Host, _: &Label) -> Result<Option<Begin>> {
+        Ok(None)
+    }
+
+    /// Where the WAL ends that a backup needs; none where nobody says.
+    async fn ends(&self, _: &dyn Host, _: &Label) -> Result<Option<Lsn>> {
         Ok(None)
     }
 

@@ -118,6 +118,15 @@ impl Size {
         let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*bytes));
         size.map(Size).ok_or_else(|| format!("the size `{text}` is too large"))
     }
+
+    /// The size to three or four digits, as pg_size_pretty would write it: `2211 MB`.
+    pub fn rounded(self) -> String {
+        /// Up to here a number is written in the smaller unit (manual, 9.28.7 "Database Object
+        /// Management Functions": PostgreSQL's own limit).
+        const LIMIT: u64 = 10 * 1024;
+        let (unit, bytes) = Self::UNITS.iter().find(|(_, bytes)| self.0 / bytes < LIMIT).unwrap_or(&Self::UNITS[4]);
+        format!("{} {unit}", (self.0 + bytes / 2) / bytes)
+    }
 }
 
 impl fmt::Display for Size {

@@ -113,9 +113,28 @@ steps:
   - recover: { node: by_lsn, backup: nightly, until: { lsn: 0/6000028 }, then: promote }
   - recover: { node: all, backup: nightly, until: latest, then: promote }
   - assert_traffic: { traffic: users, node: all, lost: 0, duplicated: 0 }
+  - { id: late, backup: { node: master } }
+  - sql: { node: master, query: "INSERT INTO t VALUES (100, 1)" }
+  - wait_archived: { node: master }
+  - id: some
+    recover: { node: some, repo: onsite, backup: oldest, until: random, then: promote }
+  - id: ago
+    recover: { node: ago, repo: onsite, backup: newest, until: { ago: 4s }, then: promote }
+  - assert_rows: { node: ago, query: "SELECT count(*) FROM t WHERE client = 100", equals: [[0]] }
+  - recover: { node: late, repo: onsite, backup: newest, until: { time: 2038-01-01T00:00:00Z }, then: promote }
+    expect: { fails: "recovery ended before configured recovery target was reached(?s).*its last commit is of 20" }
+  - recover: { node: early, repo: onsite, backup: newest, until: { time: 2020-01-01T00:00:00Z }, then: promote }
+    expect: { fails: "none was begun before the recovery target, 2020-01-01T00:00:00Z(?s).*nightly \\(20" }
 "#;
     let run = CliRunner::new().drill(&format!("{MASTER}{steps}"), &["--set", &format!("at={at}")]).passed();
     assert_eq!(run.fact("by_xid", "target"), "up to and with transaction 1200", "{}", run.said);
+    let text = |step: &str, name: &str| run.fact(step, name).as_str().unwrap_or_default().to_owned();
+    let window = text("some", "window");
+    let (from, to) = window.split_once(" to ").expect("two positions");
+    let lsn = |text: &str| text.parse::<drillyard::pg::Lsn>().expect("a position");
+    let target = text("some", "target").replace("up to and with LSN ", "");
+    assert!((lsn(from)..lsn(to)).contains(&lsn(&target)), "{target} is not in {window}");
+    assert_eq!([text("ago", "backup"), text("some", "backup")], ["nightly", "nightly"], "{}", run.said);
 }
 
 #[test]

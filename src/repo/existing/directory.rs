@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use super::{Existing, backup};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
+use crate::pg::Lsn;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
 use crate::repo::error::{Result, run};
-use crate::repo::look::{begins_in, bytes_in};
+use crate::repo::look::{begins_in, bytes_in, ends_in};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
@@ -56,6 +57,10 @@ impl Storage for ExistingDirectory {
 
     async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
         begins_in(host, label.as_str()).await
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        ends_in(host, label.as_str()).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

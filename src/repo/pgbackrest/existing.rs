@@ -9,7 +9,7 @@ use super::repo_ls::Listing;
 use super::verify;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
-use crate::pg::{History, TimelineId};
+use crate::pg::{History, Lsn, TimelineId};
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result, run};
@@ -82,6 +82,11 @@ impl Storage for ExistingPgbackrest {
     async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
         let info = self.info(host, [&format!("--set={label}")]).await?;
         Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::pg::Lsn;
 use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::storage::{Label, Listed};
@@ -27,6 +28,7 @@ pub(super) struct Backup {
     tablespace: Option<Vec<Tablespace>>,
     timestamp: Option<Times>,
     archive: Option<Needed>,
+    lsn: Option<Positions>,
     info: Option<Sizes>,
 }
 
@@ -34,6 +36,12 @@ pub(super) struct Backup {
 #[derive(Debug, Deserialize)]
 struct Needed {
     start: Option<String>,
+}
+
+/// Where a backup lies in the WAL.
+#[derive(Debug, Deserialize)]
+struct Positions {
+    stop: Option<String>,
 }
 
 /// When a backup was taken, in seconds since 1970.
@@ -94,6 +102,11 @@ impl Backup {
         self.archive.as_ref()?.start.clone().map(Begin::Segment)
     }
 
+    /// Where the WAL ends that it needs.
+    pub(super) fn ends(&self) -> Option<Lsn> {
+        self.lsn.as_ref()?.stop.as_ref()?.parse().ok()
+    }
+
     /// How many bytes it takes up, with those that it needs.
     pub(super) fn bytes(&self) -> Option<u64> {
         let stored = &self.info.as_ref()?.repository;
@@ -112,13 +125,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let text = r#"[{"archive":[],"backup":[{"archive":{"start":"0A","stop":"0A"},"error":false,"label":"20261129-092028F",
+        let text = r#"[{"archive":[],"backup":[{"archive":{"start":"0A","stop":"0A"},"error":false,"label":"20261129-092028F","lsn":{"start":"0/4000028","stop":"0/4000100"},
             "tablespace":[{"destination":"/ts","name":"sp","oid":16389}],"type":"full",
             "timestamp":{"start":1780000000,"stop":1780000009},"info":{"delta":9,"repository":{"delta":3,"size":5},"size":9}},{"error":true,"label":"20261129-092032F"}],
             "cipher":"none","name":"main","status":{"code":0}}]"#;
         let info = Info::read(text).expect("read");
         let labels: Vec<String> = info.backups().map(|backup| backup.label().to_string()).collect();
         assert_eq!(labels, ["20261129-092028F", "20261129-092032F"]);
+        assert_eq!(info.backups().map(Backup::ends).collect::<Vec<_>>(), [Some(Lsn(0x400_0100)), None]);
         assert_eq!(info.backups().flat_map(Backup::tablespaces).collect::<Vec<_>>(), ["16389"]);
         let first = info.backups().next().expect("a backup");
         assert_eq!(

@@ -30,7 +30,7 @@ use super::settings::Adjustable;
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
-use crate::pg::Segment;
+use crate::pg::{Lsn, Segment};
 
 /// A repository of pgBackRest in a directory that every host of the drill sees.
 #[derive(Debug)]
@@ -191,6 +191,11 @@ impl Storage for Pgbackrest {
     async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
         let info = self.info(host, [&format!("--set={label}")]).await?;
         Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        let info = self.info(host, [&format!("--set={label}")]).await?;
+        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

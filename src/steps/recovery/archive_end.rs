@@ -38,6 +38,11 @@ impl<'a> ArchiveEnd<'a> {
         Some(Segment::before(lsn, history.at(lsn), self.archive.segment_size()?))
     }
 
+    /// Where its newest segment ends.
+    pub(crate) fn end(&self) -> Option<Lsn> {
+        self.archive.newest().map(|segment| segment.end())
+    }
+
     /// The repo's name.
     pub(crate) fn repo(&self) -> &str {
         &self.repo.name

@@ -153,7 +153,9 @@ impl Backup {
         let repo = cx.world.repo(repo)?.clone();
         let host = cx.world.reader().await?;
         let listed = match self {
-            Backup::InRepo(choice, at) => choice.choose(cx, host.as_ref(), &repo, *at).await?,
+            Backup::InRepo(choice, at) => {
+                Wanted { choice, until: None, at: *at }.choose(cx, host.as_ref(), &repo).await?
+            }
             Backup::Step(step) => {
                 let label = cx.world.label(step);
                 let listed = repo.backups(host.as_ref()).await?.into_iter().find(|one| one.label == label);
@@ -182,44 +184,6 @@ impl Choice {
         }
     }
 
-    /// Chooses, and reports what was chosen and what was passed over.
-    pub(crate) async fn choose(
-        &self,
-        cx: &mut Context<'_>,
-        host: &dyn Host,
-        repo: &Repo,
-        at: Span,
-    ) -> Result<Listed, Box<Finding>> {
-        let listed = repo.backups(host).await.map_err(|error| match error.said() {
-            Some(said) => Finding::failed(format!("the backups in repo `{}` cannot be listed", repo.name)).label(said),
-            None => error.into(),
-        })?;
-        let (whole, broken): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.wrong.is_none());
-        let chosen = self.of(&whole, cx.world.seed);
-        let wrong = |one: &&Listed| Some(format!("{}: {}", one.label, one.wrong.as_ref()?));
-        let mut passed_over: Vec<String> = broken.iter().filter_map(wrong).collect();
-        let Some(chosen) = chosen else {
-            let label = match (whole.len(), self) {
-                (0, _) => "there is none that can be restored".to_owned(),
-                (_, Choice::Called(name)) => format!("none is called `{name}`"),
-                (_, Choice::Before(time)) => format!("none was begun before {time}"),
-                (_, _) => "there is none".to_owned(),
-            };
-            let there: Vec<String> =
-                whole.iter().map(|one| format!("{} ({})", one.label, one.taken)).chain(passed_over).collect();
-            let finding = Finding::failed(format!("repo `{}` has no such backup", repo.name)).at(at).label(label);
-            return Err(finding.note("there", there.join("; ")));
-        };
-        passed_over
-            .extend(whole.iter().filter(|one| **one != chosen).map(|one| format!("{} ({})", one.label, one.taken)));
-        cx.fact("backup", chosen.label.to_string());
-        cx.fact("backup_taken", chosen.taken.to_string());
-        if !passed_over.is_empty() {
-            cx.fact("passed_over", passed_over.join("; "));
-        }
-        Ok(chosen.clone())
-    }
-
     /// The one of these backups, the oldest first.
     fn of<'a>(&self, whole: &[&'a Listed], seed: u64) -> Option<&'a Listed> {
         let is = |name: &str, label: &str| label == name || label.ends_with(&format!("/{name}"));
@@ -231,6 +195,62 @@ impl Choice {
             Choice::Before(time) => whole.iter().rfind(|one| one.taken < *time).copied(),
             Choice::Called(name) => whole.iter().rfind(|one| is(name, one.label.as_str())).copied(),
         }
+    }
+}
+
+/// A backup that a repo is asked for.
+pub(crate) struct Wanted<'a> {
+    /// Which one.
+    pub choice: &'a Choice,
+    /// The time that is to be recovered to: what was begun later is passed over by whoever takes
+    /// the newest one, or any.
+    pub until: Option<Timestamp>,
+    /// Where the scenario asks for it.
+    pub at: Span,
+}
+
+impl Wanted<'_> {
+    /// Chooses, and reports what was chosen and what was passed over.
+    pub(crate) async fn choose(
+        &self,
+        cx: &mut Context<'_>,
+        host: &dyn Host,
+        repo: &Repo,
+    ) -> Result<Listed, Box<Finding>> {
+        let listed = repo.backups(host).await.map_err(|error| match error.said() {
+            Some(said) => Finding::failed(format!("the backups in repo `{}` cannot be listed", repo.name)).label(said),
+            None => error.into(),
+        })?;
+        let (whole, broken): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.wrong.is_none());
+        let until = self.until.filter(|_| matches!(self.choice, Choice::Newest | Choice::Random));
+        let early: Vec<&Listed> =
+            whole.iter().filter(|one| until.is_none_or(|until| one.taken < until)).copied().collect();
+        let chosen = self.choice.of(&early, cx.world.seed);
+        let wrong = |one: &&Listed| Some(format!("{}: {}", one.label, one.wrong.as_ref()?));
+        let mut passed_over: Vec<String> = broken.iter().filter_map(wrong).collect();
+        let Some(chosen) = chosen else {
+            let label = match (whole.len(), self.choice) {
+                (0, _) => "there is none that can be restored".to_owned(),
+                (_, Choice::Called(name)) => format!("none is called `{name}`"),
+                (_, Choice::Before(time)) => format!("none was begun before {time}"),
+                (_, _) => match until {
+                    Some(until) => format!("none was begun before the recovery target, {until}"),
+                    None => "there is none".to_owned(),
+                },
+            };
+            let there: Vec<String> =
+                whole.iter().map(|one| format!("{} ({})", one.label, one.taken)).chain(passed_over).collect();
+            let finding = Finding::failed(format!("repo `{}` has no such backup", repo.name)).at(self.at).label(label);
+            return Err(finding.note("there", there.join("; ")));
+        };
+        passed_over
+            .extend(whole.iter().filter(|one| **one != chosen).map(|one| format!("{} ({})", one.label, one.taken)));
+        cx.fact("backup", chosen.label.to_string());
+        cx.fact("backup_taken", chosen.taken.to_string());
+        if !passed_over.is_empty() {
+            cx.fact("passed_over", passed_over.join("; "));
+        }
+        Ok(chosen.clone())
     }
 }
 

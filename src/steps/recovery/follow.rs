@@ -9,8 +9,10 @@ use crate::journal::Cause;
 use crate::node::{
     Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal,
 };
+use crate::pg::Lsn;
 use crate::repo::Repo;
 use crate::source::Span;
+use crate::steps::recovery::progress::{Progress, tell_part};
 use crate::steps::recovery::refusal::{ended, not_started};
 use crate::steps::recovery::restore::set_up;
 
@@ -69,9 +71,11 @@ impl Standby {
         let goal = self.up.wal_end().await?;
         // A server that was killed may stand on its upstream's list for a while.
         let stale: Vec<i32> = self.up.senders_to(self.node.name()).await?.iter().map(|one| one.pid).collect();
+        let begun = Instant::now();
         self.start(cx).await?;
         let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
         let mut next_look = Instant::now();
+        let mut progress = Progress::new(cx, &what, goal);
         let mut end = None;
         let streams = cx.until(&what, async |seen| {
             match self.up.senders_to(self.node.name()).await {
@@ -94,12 +98,13 @@ impl Standby {
                     end = Some(reason);
                     return Err(finding);
                 }
+                progress.look(&self.node).await;
                 next_look = Instant::now() + LOOK;
             }
             Ok(None)
         });
         match streams.await {
-            Ok(()) => {}
+            Ok(()) => self.tell(cx, goal, begun.elapsed()).await?,
             Err(finding) if finding.cause == Cause::UsersFailed => return Err(finding),
             Err(finding) => {
                 let at = finding.at.or(self.at);
@@ -119,6 +124,13 @@ impl Standby {
         });
         answers.await.map_err(|finding| finding.at(self.at))?;
         cx.fact("streams_from", self.up.name());
+        Ok(())
+    }
+
+    /// Reports how long it took to come to `goal` of its upstream.
+    async fn tell(&self, cx: &mut Context<'_>, goal: Lsn, took: Duration) -> StepResult {
+        let log = RecoveryLog::read(&self.node.log_from(self.node.log_start()).await?);
+        tell_part(cx, "catch_up", log.replayed(goal), took);
         Ok(())
     }
 

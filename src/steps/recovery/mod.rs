@@ -1,5 +1,6 @@
 //! Steps that recover.
 
+mod aim;
 pub(super) mod archive_end;
 pub(super) mod backup_choice;
 pub(super) mod dump;
@@ -10,6 +11,7 @@ pub(super) mod goal;
 pub(super) mod key;
 pub(super) mod known_table;
 pub(super) mod position;
+mod progress;
 pub(super) mod promote;
 pub(super) mod rebuild;
 pub(super) mod reconcile;

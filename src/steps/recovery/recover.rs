@@ -14,10 +14,11 @@ use crate::node::Signal;
 use crate::pg::TargetTimeline;
 use crate::repo::Ability;
 use crate::source::{Name, RepoName, Spanned, Timeline};
-use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
+use crate::steps::recovery::backup_choice::BackupSpec;
 use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::progress::{tell_estimate, tell_part};
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
-use crate::steps::recovery::start::{Archive, Start, Starting};
+use crate::steps::recovery::start::{Archive, Chosen, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
 use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 
@@ -47,13 +48,15 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// its primary; its delay no longer applies.
 ///
 /// `until` is `latest`, `end_of_backup`, `{ before: MARK }`, `{ before: MARK, minus: 1s }` (a
-/// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ lsn: L }` or `{
-/// xid: X }`. `by` says which kind of target a mark becomes: `xid` (exact, and the default for
-/// marks that are transactions), `lsn` (the default for others), `time` or `name`. `then` is
-/// `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause` or
-/// `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at the
-/// end of the archive. With `follow` the server has a restore_command and no replication slot: what
-/// its primary has removed it reads from the archive.
+/// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ ago: 2h }`, `{
+/// lsn: L }`, `{ xid: X }`, or `random`: a position between the backup's end and the archive's, by
+/// the seed of the run. For a target with a time, `newest` and `random` choose among the backups
+/// that were begun before it. `by` says which kind of target a mark becomes: `xid` (exact, and the
+/// default for marks that are transactions), `lsn` (the default for others), `time` or `name`.
+/// `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause`
+/// or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at
+/// the end of the archive. With `follow` the server has a restore_command and no replication slot:
+/// what its primary has removed it reads from the archive.
 ///
 /// `timeline` is the timeline to follow: `latest` (the default, as in PostgreSQL: the one with the
 /// highest number in the archive), `current` (the backup's own) or a number. A server that was
@@ -192,10 +195,8 @@ impl StepKind for RecoverSpec {
         scope.recovers_from(self.node.as_str(), repo);
         scope.promoted(self.node.as_str());
         let target = self.until.value.resolve(scope, self.until.span, self.by.as_ref());
-        if let (Some(word), None, ThenSpec::Pause | ThenSpec::Shutdown) =
-            (self.until.value.end_of_backup(), &self.backup, &self.then.value)
-        {
-            scope.error(word, "`end_of_backup` needs a `backup`", "this server is past it");
+        if let (Some((at, word)), None) = (self.until.value.needs_backup(), &self.backup) {
+            scope.error(at, format!("`{word}` needs a `backup`"), "this server is past its own");
         }
         let then = self.then(scope);
         let (node, start) = start?;
@@ -210,6 +211,14 @@ impl StepKind for RecoverSpec {
                 None => RestoreCommand::OfRepo,
             },
         })
+    }
+}
+
+impl Recover {
+    /// What begins, once its goal is known; reports the goal.
+    fn starting<'a>(&'a self, cx: &mut Context<'_>, goal: &'a Goal) -> Starting<'a> {
+        cx.fact("target", goal.setting.to_string());
+        Starting { node: &self.node, goal, until: self.until.entry }
     }
 }
 
@@ -326,19 +335,22 @@ impl Step for Recover {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let goal = Goal::of(&self.until.value, cx, self.start.backup().and_then(Backup::step))?;
-        cx.fact("target", goal.setting.to_string());
         let started = Instant::now();
-        let starting = Starting { node: &self.node, goal: &goal, until: self.until.entry };
-        let (node, backup) = match &self.start {
+        let target = self.until.value.now()?;
+        let (goal, node, backup) = match &self.start {
             Start::Backup { backup, archive } => {
-                let node = starting.restore(cx, backup, &archive.repo).await?;
-                cx.fact("restore_ms", started.elapsed().as_millis() as u64);
-                (node, backup.step().map(|step| step.id.clone()))
+                let chosen = Chosen::choose(cx, &self.node, backup, &archive.repo, &target).await?;
+                let goal = Goal::of(&chosen.aim(cx, target, self.timeline).await?, cx, backup.step())?;
+                let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
+                let bytes = chosen.restored(&node).await?;
+                tell_part(cx, "restore", bytes, started.elapsed());
+                (goal, node, backup.step().map(|step| step.id.clone()))
             }
             Start::OwnServer { .. } => {
                 let before = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
-                (starting.halt(cx, before.as_ref()).await?, before)
+                let goal = Goal::of(&target, cx, None)?;
+                let node = self.starting(cx, &goal).halt(cx, before.as_ref()).await?;
+                (goal, node, before)
             }
         };
         let archive = self.start.archive();
@@ -355,6 +367,7 @@ impl Step for Recover {
         };
         replay.run(cx).await?;
         cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
+        tell_estimate(cx);
         cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(backup));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A recovery from the server's start until the server is what the scenario asks for.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::harness::{Context, Finding, NodeRef, RepoId, StepResult};
 use crate::journal::Cause;
@@ -12,6 +13,7 @@ use crate::steps::recovery::archive_end::ArchiveEnd;
 use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::position::Position;
+use crate::steps::recovery::progress::tell_part;
 use crate::steps::recovery::refusal::not_started;
 use crate::steps::recovery::restore::set_up;
 use crate::steps::recovery::target::Then;
@@ -68,14 +70,18 @@ impl Replay<'_> {
         // Looked up before: the archive may grow while the server recovers.
         let repo = self.repo();
         let archive = ArchiveEnd::read(self.node, &repo).await?;
+        let begun = Instant::now();
         let started = self.start(cx, &config, signal, end).await?;
         let (node, until, then, timeline) = (self.node, self.until, self.then.entry, self.timeline);
-        let recovering = Recovering { node, until, then, end, timeline };
+        let to = self.goal.lsn().or_else(|| archive.end());
+        let recovering = Recovering { node, until, then, end, timeline, to };
         if let Err(finding) = recovering.wait(cx, started).await {
             return Err(self.explain(finding).await);
         }
+        let took = begun.elapsed();
         let recovery_log = self.log(cx).await?;
         let position = recovering.attained(cx, &recovery_log).await?;
+        tell_part(cx, "replay", recovery_log.replayed(position.lsn), took);
         self.check_position(&recovery_log, &position, &archive).map_err(|finding| finding.at(self.until))?;
         node.own_log_settings().await?;
         match &self.then.value {
@@ -188,7 +194,9 @@ impl Replay<'_> {
         let history = followed(self.timeline, &control, &histories);
         let target = self.goal.lsn().and_then(|lsn| archive.segment(lsn, &history));
         let target = target.map(|segment| format!("; the target lies in {segment}")).unwrap_or_default();
-        Some(format!("{}{target}", archive.explain(end, &history, &recovery_log)))
+        let last = recovery_log.time().filter(|_| matches!(self.goal.setting, RecoveryTarget::Time { .. }));
+        let last = last.map(|at| format!("; its last commit is of {at}")).unwrap_or_default();
+        Some(format!("{}{target}{last}", archive.explain(end, &history, &recovery_log)))
     }
 
     /// Starts the server as a standby, without a slot.

@@ -1,18 +1,20 @@
 //! What a recovery begins with: a new server that is restored from a backup, or a server that goes
 //! on.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::harness::{Context, Finding, NodeRef, RepoId, Scope, StepId, StepResult};
+use crate::host::Host;
 use crate::node::{Node, Origin};
 use crate::pg::{Lsn, RecoveryTarget, ShutdownMode};
+use crate::repo::{Label, Repo, bytes_in};
 use crate::source::Span;
-use crate::steps::recovery::backup_choice::Backup;
+use crate::steps::recovery::backup_choice::{Backup, Wanted};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::restore::{Restored, restore};
+use crate::steps::recovery::target::Target;
 use crate::steps::recovery::upstream::receive;
 
 /// What a recovery begins with.
@@ -75,6 +77,64 @@ impl Start {
     }
 }
 
+/// The backup that a server is restored from.
+pub(crate) struct Chosen {
+    /// The repo that it is in.
+    pub repo: Repo,
+    /// The host of the new server.
+    pub host: Arc<dyn Host>,
+    /// What the repo calls it.
+    pub label: Label,
+    /// As messages call it.
+    what: String,
+    /// Where the scenario asks for it.
+    at: Option<Span>,
+    /// When it was begun by the server's clock, as far as anybody knows.
+    pub began: Option<Timestamp>,
+    /// When it was begun by drillyard's clock, if a step took it.
+    seen: Option<Timestamp>,
+}
+
+impl Chosen {
+    /// Looks for the backup that a new server is to be restored from, and that `target` can be
+    /// reached from.
+    pub(crate) async fn choose(
+        cx: &mut Context<'_>,
+        node: &NodeRef,
+        backup: &Backup,
+        repo: &RepoId,
+        target: &Target,
+    ) -> Result<Chosen, Box<Finding>> {
+        let repo = cx.world.repo(repo)?.clone();
+        let host = cx.world.lab.host(node).await?;
+        match backup {
+            Backup::Step(step) => {
+                let before = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);
+                let (label, what, at) = (cx.world.label(step), step.to_string(), step.span());
+                let (began, seen) = (before.map(|before| before.at), before.map(|before| before.seen));
+                Ok(Chosen { repo, host, label, what, at, began, seen })
+            }
+            Backup::InRepo(choice, at) => {
+                let wanted = Wanted { choice, until: target.time(cx.world)?, at: *at };
+                let listed = wanted.choose(cx, host.as_ref(), &repo).await?;
+                let (what, began) = (listed.label.to_string(), Some(listed.taken));
+                Ok(Chosen { repo, host, label: listed.label, what, at: Some(*at), began, seen: None })
+            }
+        }
+    }
+}
+
+impl Chosen {
+    /// How many bytes a server has that was restored from it. Of a drill's own backup nobody needs
+    /// to know.
+    pub(crate) async fn restored(&self, node: &Node) -> Result<Option<u64>, Box<Finding>> {
+        if !self.repo.is_existing() {
+            return Ok(None);
+        }
+        Ok(Some(bytes_in(self.host.as_ref(), &node.host()?.paths().data).await?))
+    }
+}
+
 /// A recovery that is about to begin.
 pub(crate) struct Starting<'a> {
     /// The server.
@@ -86,17 +146,17 @@ pub(crate) struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    /// Fails for a target that lies before the backup, which was begun at `began` of the server's
-    /// clock, and at `seen` of drillyard's if a step took it. PostgreSQL would not always say so:
-    /// with a time it may stop at the backup's end, with all that was committed between the target
-    /// and the backup.
-    fn check_backup(&self, backup: &dyn Display, began: Timestamp, seen: Option<Timestamp>) -> StepResult {
-        let label = match (&self.goal.setting, &self.goal.mark) {
-            (RecoveryTarget::Time { at, .. }, _) if *at < began => {
-                format!("this is {at}, and `{backup}` was begun at {began}")
+    /// Fails for a target that lies before the backup. PostgreSQL would not always say so: with a
+    /// time it may stop at the backup's end, with all that was committed between the target and the
+    /// backup.
+    fn check_backup(&self, backup: &Chosen) -> StepResult {
+        let what = &backup.what;
+        let label = match (&self.goal.setting, &self.goal.mark, backup.began) {
+            (RecoveryTarget::Time { at, .. }, _, Some(began)) if *at < began => {
+                format!("this is {at}, and `{what}` was begun at {began}")
             }
-            (_, Some(mark)) if seen.is_some_and(|seen| mark.after.seen <= seen) => {
-                format!("`{}` was over before `{backup}` was begun", mark.id)
+            (_, Some(mark), _) if backup.seen.is_some_and(|seen| mark.after.seen <= seen) => {
+                format!("`{}` was over before `{what}` was begun", mark.id)
             }
             _ => return Ok(()),
         };
@@ -107,35 +167,15 @@ impl Starting<'_> {
     }
 
     /// Restores the backup onto the new node's host.
-    pub(crate) async fn restore(
-        &self,
-        cx: &mut Context<'_>,
-        backup: &Backup,
-        repo: &RepoId,
-    ) -> Result<Arc<Node>, Box<Finding>> {
-        let repo = cx.world.repo(repo)?.clone();
-        let host = cx.world.lab.host(self.node).await?;
-        let (label, at) = match backup {
-            Backup::Step(step) => {
-                let taken = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);
-                if let Some(before) = taken {
-                    self.check_backup(step, before.at, Some(before.seen))?;
-                }
-                (cx.world.label(step), step.span())
-            }
-            Backup::InRepo(choice, at) => {
-                let listed = choice.choose(cx, host.as_ref(), &repo, *at).await?;
-                self.check_backup(&listed.label, listed.taken, None)?;
-                (listed.label, Some(*at))
-            }
-        };
+    pub(crate) async fn restore(&self, cx: &mut Context<'_>, backup: &Chosen) -> Result<Arc<Node>, Box<Finding>> {
+        self.check_backup(backup)?;
         let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
+        let (repo, host) = (&backup.repo, backup.host.clone());
         let node = Arc::new(match repo.is_existing() {
             true => Node::of_others(host, version, &password)?,
             false => Node::on(host, version, &password),
         });
-        let what: &dyn Display = if let Backup::Step(step) = backup { step } else { &label };
-        restore(cx, &node, Restored { what, label: &label, at }, &repo).await?;
+        restore(cx, &node, Restored { what: &backup.what, label: &backup.label, at: backup.at }, repo).await?;
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
         Ok(node)
     }

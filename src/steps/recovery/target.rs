@@ -46,6 +46,10 @@ pub(crate) enum Target {
     Lsn(Lsn),
     /// At this transaction.
     Xid(Xid),
+    /// So long ago, when the step begins.
+    Ago(Duration),
+    /// Anywhere between the backup's end and the archive's, by the seed of the run.
+    Random,
 }
 
 /// What PostgreSQL is given a mark as.
@@ -102,6 +106,7 @@ impl Target {
             Target::Before { mark, .. } | Target::Earlier { mark, .. } => Some(mark),
             Target::After { mark, .. } | Target::RestorePoint(mark) => Some(mark),
             Target::Latest | Target::EndOfBackup | Target::Time(_) | Target::Lsn(_) | Target::Xid(_) => None,
+            Target::Ago(_) | Target::Random => None,
         }
     }
 
@@ -128,6 +133,22 @@ impl Target {
             (Shift::Later, _) => Some(Target::Latest),
             (Shift::Earlier, _) => from_backup.then_some(Target::EndOfBackup),
         }
+    }
+
+    /// The target as it is when its step begins: what was some time ago is a time.
+    pub(crate) fn now(&self) -> Result<Target, Box<Finding>> {
+        let Target::Ago(ago) = self else { return Ok(self.clone()) };
+        let at = Timestamp::now().checked_sub(ago.0);
+        at.map(Target::Time).map_err(|e| Finding::errored(format!("the target time is out of range: {e}")))
+    }
+
+    /// The time before which a backup has to be taken that it can be reached from, if anybody
+    /// knows.
+    pub(crate) fn time(&self, world: &World) -> Result<Option<Timestamp>, Box<Finding>> {
+        Ok(match self {
+            Target::Time(at) => Some(*at),
+            target => target.mark().map(|mark| world.mark(mark)).transpose()?.map(|mark| mark.before.at),
+        })
     }
 
     /// The target as PostgreSQL takes it.
@@ -168,6 +189,10 @@ impl Target {
             Target::Time(at) => RecoveryTarget::Time { at: *at, inclusive: true },
             Target::Lsn(lsn) => RecoveryTarget::Lsn { lsn: *lsn, inclusive: true },
             Target::Xid(xid) => RecoveryTarget::Xid { xid: *xid, inclusive: true },
+            Target::Ago(_) => return self.now()?.setting(world),
+            Target::Random => {
+                return Err(Finding::errored("a point is chosen at random only once the backup is known"));
+            }
         })
     }
 }
@@ -184,6 +209,8 @@ impl fmt::Display for Target {
             Target::Time(at) => at.fmt(f),
             Target::Lsn(lsn) => write!(f, "LSN {lsn}"),
             Target::Xid(xid) => write!(f, "transaction {xid}"),
+            Target::Ago(ago) => write!(f, "{ago} ago"),
+            Target::Random => f.write_str("a point chosen at random"),
         }
     }
 }
@@ -238,8 +265,9 @@ mod tests {
         let point = Target::RestorePoint(mark());
         assert_eq!(both(&point, true), [end.clone(), latest.clone()]);
         assert_eq!(both(&point, false), [None, latest.clone()]);
-        assert_eq!(both(&Target::Latest, true), [end, None]);
+        assert_eq!(both(&Target::Latest, true), [end.clone(), None]);
         assert_eq!(both(&Target::Latest, false), [None, None]);
+        assert_eq!(both(&Target::Random, true), [end, latest.clone()]);
         assert_eq!(both(&Target::EndOfBackup, true), [None, latest]);
     }
 }

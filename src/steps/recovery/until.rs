@@ -9,11 +9,11 @@ use crate::pg::{Lsn, Xid};
 use crate::source::{Duration, NodeName, Span, Spanned, StepName, Time};
 use crate::steps::recovery::target::{GivenAs, Target};
 
-/// Where a recovery stops: `latest`, `end_of_backup`, or a point.
+/// Where a recovery stops: `latest`, `end_of_backup`, `random`, or a point.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UntilSpec {
-    /// One of the two words.
+    /// One of the words.
     #[serde(default, rename = "$word")]
     word: Option<Spanned<UntilWord>>,
     /// Just before this mark.
@@ -34,6 +34,9 @@ pub struct UntilSpec {
     /// At this transaction.
     #[serde(default)]
     xid: Option<Spanned<u32>>,
+    /// This long ago, when the step begins.
+    #[serde(default)]
+    ago: Option<Spanned<Duration>>,
     /// With `before`: this much earlier, as a time; how people guess.
     #[serde(default)]
     minus: Option<Spanned<Duration>>,
@@ -47,7 +50,17 @@ impl UntilSpec {
 
     /// `end_of_backup`, and where it stands.
     pub(crate) fn end_of_backup(&self) -> Option<Span> {
-        self.word.as_ref().filter(|word| word.value == UntilWord::EndOfBackup).map(|word| word.span)
+        self.place_of(UntilWord::EndOfBackup)
+    }
+
+    /// Where a word stands that only a recovery from a backup can have, with the word.
+    pub(crate) fn needs_backup(&self) -> Option<(Span, &'static str)> {
+        let end = self.end_of_backup().map(|at| (at, "end_of_backup"));
+        end.or_else(|| Some((self.place_of(UntilWord::Random)?, "random")))
+    }
+
+    fn place_of(&self, word: UntilWord) -> Option<Span> {
+        self.word.as_ref().filter(|own| own.value == word).map(|word| word.span)
     }
 
     fn is(&self, word: UntilWord) -> bool {
@@ -63,7 +76,7 @@ impl UntilSpec {
                 span,
                 "`until` has no target",
                 "until when?",
-                "`latest`, `end_of_backup`, or one of `{ before, after, mark, time, lsn, xid }`",
+                "`latest`, `end_of_backup`, `random`, or one of `{ before, after, mark, time, ago, lsn, xid }`",
             ),
             [_, second, ..] => {
                 scope.error(*second, "`until` takes one target", "this is the second one");
@@ -101,12 +114,16 @@ impl UntilSpec {
         if let Some(time) = &self.time {
             return Some(Target::Time(time.value.0));
         }
+        if let Some(ago) = &self.ago {
+            return Some(Target::Ago(ago.value));
+        }
         if let Some(xid) = &self.xid {
             return Some(Target::Xid(Xid(xid.value)));
         }
         Some(match self.word.as_ref()?.value {
             UntilWord::Latest => Target::Latest,
             UntilWord::EndOfBackup => Target::EndOfBackup,
+            UntilWord::Random => Target::Random,
         })
     }
 
@@ -127,6 +144,7 @@ impl UntilSpec {
             self.time.as_ref().map(|t| t.entry),
             self.lsn.as_ref().map(|l| l.entry),
             self.xid.as_ref().map(|x| x.entry),
+            self.ago.as_ref().map(|a| a.entry),
         ];
         given.into_iter().flatten().collect()
     }
@@ -174,6 +192,8 @@ pub enum UntilWord {
     Latest,
     /// As soon as the backup is consistent.
     EndOfBackup,
+    /// Anywhere between the backup's end and the archive's, by the seed of the run.
+    Random,
 }
 
 /// Which kind of recovery target a mark becomes.

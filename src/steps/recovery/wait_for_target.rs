@@ -8,6 +8,7 @@ use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, lineage};
 use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
+use crate::steps::recovery::progress::Progress;
 use crate::steps::recovery::refusal::ended;
 
 /// What a recovery ends in.
@@ -35,6 +36,8 @@ pub(crate) struct Recovering<'a> {
     pub end: End,
     /// Which timeline its settings say to follow.
     pub timeline: TargetTimeline,
+    /// Where the WAL ends that it is to replay, if anybody knows.
+    pub to: Option<Lsn>,
 }
 
 /// The timeline that a server which is still in recovery, or failed in it, follows.
@@ -181,6 +184,7 @@ impl Recovering<'_> {
     async fn watch(&self, cx: &mut Context<'_>, what: &str, query: &str) -> StepResult {
         let node = self.node;
         let mut next_look = Instant::now() + Duration::from_millis(200);
+        let mut progress = self.to.map(|to| Progress::new(cx, what, to));
         let done = cx.until(what, async |seen| {
             match node.client().await {
                 Ok(client) => match client.query_opt(query, &[]).await {
@@ -194,6 +198,9 @@ impl Recovering<'_> {
             }
             if Instant::now() >= next_look {
                 next_look = Instant::now() + Duration::from_millis(200);
+                if let Some(progress) = &mut progress {
+                    progress.look(node).await;
+                }
                 if !node.postmaster_runs().await? {
                     node.went_down("it ended during recovery").await;
                     return Err(ended(node).await);
