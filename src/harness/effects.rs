@@ -1,7 +1,7 @@
 //! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds
 //! the ways to break it, and follows what would come of it without the step.
 
-use super::{Link, NodeId, StepId};
+use super::{Link, NodeId, RepoId, StepId};
 use crate::pg::TableName;
 
 /// What a step does. The default is a step that may do anything, and nothing that could be said of
@@ -14,6 +14,8 @@ pub struct Effects {
     pub cuts: Option<Link>,
     /// The rows that it brings into a node, for `prove`, which damages them.
     pub brings: Option<Brings>,
+    /// What it reads of a repo, for `prove`, which spoils that.
+    pub reads_repo: Option<ReadsRepo>,
     /// What it checks, for `prove`, which takes it away.
     pub checks: Option<Checks>,
 }
@@ -49,10 +51,28 @@ impl Effects {
         Effects { brings: Some(Brings { into: into.clone(), what }), ..self }
     }
 
+    /// The same step, which reads from a repo.
+    pub fn reads_repo(self, reads: ReadsRepo) -> Self {
+        Effects { reads_repo: Some(reads), ..self }
+    }
+
     /// The same step, which checks something that can be taken away.
     pub fn checks(self, what: Checks) -> Self {
         Effects { checks: Some(what), ..self }
     }
+}
+
+/// What a step reads of a repo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadsRepo {
+    /// The repo.
+    pub repo: RepoId,
+    /// Whether it takes the newest backup.
+    pub newest: bool,
+    /// Whether it restores a backup.
+    pub restores: bool,
+    /// Whether it looks at the WAL.
+    pub wal: bool,
 }
 
 /// How the target of a recovery is moved.

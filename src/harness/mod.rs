@@ -18,7 +18,7 @@ mod users;
 mod world;
 
 pub use context::{Awaited, Context, Teller};
-pub use effects::{Brings, Brought, Checks, Effects, Shift, Writes};
+pub use effects::{Brings, Brought, Checks, Effects, ReadsRepo, Shift, Writes};
 pub use finding::{Finding, StepResult};
 pub use ids::{NodeId, NodeRef, Ref, Reference, RepoId, RepoRef, StepId, StepRef};
 pub use kind::{Kind, Makes, MarkKind, Output, Recovers, Role, UserPace};

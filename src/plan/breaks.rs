@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::harness::{NodeId, Shift, StepId};
+use crate::harness::{NodeId, RepoId, Shift, StepId};
+use crate::repo::Spoil;
 
 /// One way of breaking a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Break {
         /// The server that it streams from.
         primary: NodeId,
     },
+    /// A repo of somebody else's is read as if something were wrong with it.
+    Spoiled(Spoil, RepoId),
 }
 
 /// What can happen to the tables that a step has brought.
@@ -95,7 +98,7 @@ impl Break {
             Break::LeftOut(index) | Break::NoIncident(index) | Break::Moved(index, _) | Break::Damaged(_, index, _) => {
                 Some(*index)
             }
-            Break::TransactionLost { .. } | Break::StandbyStopped { .. } => None,
+            Break::TransactionLost { .. } | Break::StandbyStopped { .. } | Break::Spoiled(..) => None,
         }
     }
 
@@ -113,6 +116,7 @@ impl Break {
             Break::Damaged(damage, ..) => damage.as_str(),
             Break::TransactionLost { .. } => "transaction-lost",
             Break::StandbyStopped { .. } => "standby-stopped",
+            Break::Spoiled(spoil, _) => spoil.word(),
         }
     }
 }

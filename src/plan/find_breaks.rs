@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::PlannedStep;
 use super::breaks::{Break, Damage, NamedBreak};
-use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, Role, Shift};
+use super::{PlannedStep, RepoSpec};
+use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, RepoId, Role, Shift};
+use crate::repo::Spoil;
 
 /// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is
 /// a judgement, and left alone; what the drill does in `finally` is no part of it.
-pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<NamedBreak> {
+pub fn breaks(
+    steps: &[PlannedStep],
+    nodes: &BTreeMap<NodeId, NodeSpec>,
+    repos: &BTreeMap<RepoId, RepoSpec>,
+) -> Vec<NamedBreak> {
     let mut found: Vec<Break> = vec![];
     let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
     let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never;
@@ -35,6 +40,11 @@ pub fn breaks(steps: &[PlannedStep], nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<
             }
         }
         found.extend(damages(step, steps, nodes));
+        for spoiled in spoils(step, repos) {
+            if !found.contains(&spoiled) {
+                found.push(spoiled);
+            }
+        }
         if let Some(taken) = taken_away(step, steps, nodes).filter(|taken| !found.contains(taken)) {
             found.push(taken);
         }
@@ -61,6 +71,17 @@ fn damages(step: &PlannedStep, steps: &[PlannedStep], nodes: &BTreeMap<NodeId, N
         Brought::Table(_) => &Damage::ALL[..3],
     };
     damages.iter().map(|damage| Break::Damaged(*damage, step.head.index, brings.into.clone())).collect()
+}
+
+/// What could be wrong with the repo of somebody else's that a step reads.
+fn spoils(step: &PlannedStep, repos: &BTreeMap<RepoId, RepoSpec>) -> Vec<Break> {
+    let Some(reads) = step.effects.reads_repo.as_ref().filter(|_| step.fails.is_none()) else { return vec![] };
+    if repos.get(&reads.repo).is_none_or(|spec| spec.existing.is_none()) {
+        return vec![];
+    }
+    let all =
+        [(reads.restores, Spoil::BackupDamaged), (reads.newest, Spoil::NewestMissing), (reads.wal, Spoil::WalMissing)];
+    all.into_iter().filter(|(so, _)| *so).map(|(_, spoil)| Break::Spoiled(spoil, reads.repo.clone())).collect()
 }
 
 /// What a check looks at, taken away.
@@ -99,6 +120,7 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
             (_, Some(step)) => step.head.id.clone().unwrap_or_else(|| by_kind_and_node(step)),
             (Break::TransactionLost { traffic, node }, _) => format!("{traffic}:{node}"),
             (Break::StandbyStopped { standby, .. }, _) => standby.to_string(),
+            (Break::Spoiled(_, repo), _) => repo.to_string(),
             _ => String::new(),
         };
         let plain = format!("{} {of}", what.word());

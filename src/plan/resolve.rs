@@ -36,7 +36,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let rto = scenario.budgets.rto.and_then(|rto| budgets::rto(rto, &mut scope));
     let rpo = scenario.budgets.rpo.and_then(|rpo| budgets::rpo(rpo, &mut scope));
     budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);
-    let mut breaks = breaks(&steps, &nodes);
+    let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
     let mut redactor = Redactor::default();
     redactor.add(scenario.secrets.iter().cloned());

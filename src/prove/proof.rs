@@ -197,6 +197,7 @@ fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill
         Break::Moved(index, shift) => {
             change.replaced = Some((*index, drill.plan.steps.get(*index)?.step.moved(*shift)?));
         }
+        Break::Spoiled(spoil, repo) => change.spoiled = Some((repo.clone(), *spoil)),
         Break::Damaged(..) | Break::TransactionLost { .. } | Break::StandbyStopped { .. } => {
             trial = Some(Arc::new(Trials::in_earnest(one.clone())));
         }

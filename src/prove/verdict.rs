@@ -3,6 +3,7 @@
 use crate::harness::{Role, Shift};
 use crate::journal::{BreakVerdict, Cause, Event, Outcome, Problem, Sign};
 use crate::plan::{Break, Damage, Plan};
+use crate::repo::Spoil;
 
 /// What a broken run comes to.
 pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
@@ -99,6 +100,19 @@ pub fn remedy(what: &Break) -> String {
         Break::StandbyStopped { standby, primary } => {
             format!("`assert_streaming: {{ standby: {standby}, primary: {primary} }}` behind the recovery")
         }
+        Break::Spoiled(spoil, repo) => match spoil {
+            Spoil::BackupDamaged => {
+                "look at what was restored: `assert_intact`, or a query over what matters".to_owned()
+            }
+            Spoil::NewestMissing => {
+                format!("say how old the newest backup may be: `assert_backup: {{ repo: {repo}, max_age: 26h }}`")
+            }
+            Spoil::WalMissing => {
+                format!(
+                    "`assert_recoverable: {{ repo: {repo} }}`: a copy that follows its original gets there what the archive lacks"
+                )
+            }
+        },
     }
 }
 

@@ -50,6 +50,15 @@ impl Archive {
         Archive::new(segments, histories)
     }
 
+    /// The same archive without a segment.
+    pub(super) fn without(mut self, segment: &str) -> Self {
+        self.sizes.remove(segment);
+        if self.newest.as_deref() == Some(segment) {
+            self.newest = self.sizes.last_key_value().map(|(name, _)| name.clone());
+        }
+        self
+    }
+
     /// Whether there is no segment in it at all.
     pub fn is_empty(&self) -> bool {
         self.sizes.is_empty()

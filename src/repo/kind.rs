@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::{Ability, NotPossible};
 use super::existing::{AtExisting, Existing};
 use super::settings::Adjustable;
+use super::spoiled::{Spoil, Spoiled};
 use super::storage::{Place, Storage};
 use crate::node::Archiving;
 
@@ -106,6 +107,11 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// The same repo with something wrong with it, for whoever only reads from it.
+    pub fn spoiled(self, spoil: Spoil) -> Self {
+        Repo { storage: Arc::new(Spoiled::new(self.storage, spoil)), ..self }
+    }
+
     /// How a server archives into it.
     pub fn archiving(&self) -> Archiving {
         Archiving { command: self.archive_command(), directory: self.archive_directory() }

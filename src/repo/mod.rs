@@ -20,6 +20,7 @@ mod pgbackrest;
 mod reach;
 mod registry;
 mod settings;
+mod spoiled;
 mod storage;
 #[cfg(test)]
 #[path = "../../tests/toys/repo.rs"]
@@ -39,5 +40,6 @@ pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
 pub use settings::{Adjustable, Settings, Value};
+pub use spoiled::Spoil;
 pub use storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

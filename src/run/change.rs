@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::Step;
+use crate::harness::{RepoId, Step};
 use crate::plan::PlannedStep;
+use crate::repo::Spoil;
 
 /// In what a run differs from its plan. The default is in nothing.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Change {
     pub left_out: Option<usize>,
     /// A step that does something else.
     pub replaced: Option<(usize, Box<dyn Step>)>,
+    /// A repo of somebody else's that is read as if something were wrong with it.
+    pub spoiled: Option<(RepoId, Spoil)>,
     /// The most that a step may take, by its index, whatever its deadline: something that never
     /// comes is not waited for as patiently as in earnest.
     pub at_most: Vec<Duration>,
@@ -31,6 +34,11 @@ impl Change {
     /// How long the step may take in this run.
     pub fn deadline(&self, planned: &PlannedStep) -> Duration {
         self.at_most.get(planned.head.index).map_or(planned.deadline, |most| planned.deadline.min(*most))
+    }
+
+    /// What is wrong with a repo in this run.
+    pub fn spoils(&self, repo: &RepoId) -> Option<Spoil> {
+        self.spoiled.as_ref().filter(|(spoiled, _)| spoiled == repo).map(|(_, spoil)| *spoil)
     }
 
     /// Whether the step is left out.

@@ -93,6 +93,10 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
         let settings = || spec.settings.clone();
         let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name), settings: settings() });
         let existing = spec.existing.as_ref().and_then(|existing| spec.kind.existing(existing));
+        let existing = match work.change.spoils(name) {
+            Some(spoil) => existing.map(|repo| repo.spoiled(spoil)),
+            None => existing,
+        };
         (name.clone(), existing.unwrap_or_else(own))
     };
     World {

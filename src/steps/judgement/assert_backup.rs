@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::repo::{Ability, Verified};
 use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
 use crate::steps::judgement::age;
@@ -91,7 +91,8 @@ impl Step for AssertBackup {
     }
 
     fn effects(&self) -> Effects {
-        Effects::reads()
+        let (repo, newest) = (self.repo.clone(), self.backup.is_newest());
+        Effects::reads().reads_repo(ReadsRepo { repo, newest, restores: false, wal: false })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

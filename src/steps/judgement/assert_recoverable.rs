@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::pg::Lsn;
 use crate::repo::{Ability, Reach, Repo};
@@ -82,7 +82,8 @@ impl Step for AssertRecoverable {
     }
 
     fn effects(&self) -> Effects {
-        Effects::reads()
+        let (repo, newest) = (self.repo.clone(), self.backup.is_newest());
+        Effects::reads().reads_repo(ReadsRepo { repo, newest, restores: false, wal: true })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -133,6 +133,11 @@ impl Backup {
             Backup::InRepo(..) => None,
         }
     }
+
+    /// Whether it is the newest one that a repo has.
+    pub(crate) fn is_newest(&self) -> bool {
+        matches!(self, Backup::InRepo(Choice::Newest, _))
+    }
 }
 
 /// A backup that is there and whole, and where it was found.

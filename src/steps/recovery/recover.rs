@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Maker, Makes, NodeRef, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
+    Context, Effects, Maker, Makes, NodeRef, ReadsRepo, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
     StepResult, if_given,
 };
 use crate::node::Signal;
@@ -328,9 +328,16 @@ impl Step for Recover {
     }
 
     fn effects(&self) -> Effects {
-        match &self.then.value {
+        let effects = match &self.then.value {
             Then::Promote { archive_to: Some(_) } | Then::Follow { .. } => Effects::anything(),
             Then::Promote { archive_to: None } | Then::Pause | Then::Shutdown => Effects::writes(&self.node),
+        };
+        match &self.start {
+            Start::Backup { backup, archive } => {
+                let (repo, newest) = (archive.repo.clone(), backup.is_newest());
+                effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal: true })
+            }
+            Start::OwnServer { .. } => effects,
         }
     }
 

@@ -1,0 +1,150 @@
+//! A repo of somebody else's as it would look if something were wrong with it: for `prove`, which
+//! never touches what is there.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use super::archive::Archive;
+use super::begin::Begin;
+use super::damage::damage_stored;
+use super::error::Result;
+use super::storage::{Label, Listed, Place, Storage, Verified};
+use crate::host::Host;
+use crate::pg::Lsn;
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoil {
+    /// What is restored from it is damaged: a page of the largest table.
+    BackupDamaged,
+    /// Its newest backup is not there.
+    NewestMissing,
+    /// A segment of its WAL is not there: one in the middle of what comes after the newest backup.
+    WalMissing,
+}
+
+impl Spoil {
+    /// As breaks are called.
+    pub fn word(self) -> &'static str {
+        match self {
+            Spoil::BackupDamaged => "backup-damaged",
+            Spoil::NewestMissing => "newest-backup-missing",
+            Spoil::WalMissing => "wal-missing",
+        }
+    }
+}
+
+/// A repo that is read through this.
+pub(super) struct Spoiled {
+    storage: Arc<dyn Storage>,
+    spoil: Spoil,
+    /// The segment that is not there, once it is known.
+    missing: OnceLock<String>,
+}
+
+impl Spoiled {
+    /// A repo with something wrong with it.
+    pub(super) fn new(storage: Arc<dyn Storage>, spoil: Spoil) -> Self {
+        Spoiled { storage, spoil, missing: OnceLock::new() }
+    }
+
+    /// Chooses the segment that is not there, once.
+    async fn choose(&self, host: &dyn Host, archive: &Archive) -> Result<()> {
+        if self.spoil != Spoil::WalMissing || self.missing.get().is_some() {
+            return Ok(());
+        }
+        let backups = self.storage.backups(host).await?;
+        let Some(newest) = backups.iter().rfind(|one| one.wrong.is_none()) else { return Ok(()) };
+        let begins = self.storage.begins(host, &newest.label).await?.and_then(|begin| begin.place(archive));
+        let Some((timeline, from)) = begins else { return Ok(()) };
+        let ends = self.storage.ends(host, &newest.label).await?.unwrap_or(from);
+        let reach = archive.reach(from, timeline, archive.newest_from(timeline, from));
+        let all = archive.all_segments(&reach);
+        let later: Vec<String> = all.iter().filter(|one| one.start() >= ends).map(ToString::to_string).collect();
+        let chosen = later.get(later.len().saturating_sub(1) / 2).cloned();
+        if let Some(chosen) = chosen.or_else(|| all.last().map(ToString::to_string)) {
+            // Whoever was quicker has chosen the same one.
+            let _ = self.missing.set(chosen);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Spoiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spoiled").field("spoil", &self.spoil).field("of", &self.storage).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Storage for Spoiled {
+    fn place(&self) -> &Place {
+        self.storage.place()
+    }
+
+    fn is_existing(&self) -> bool {
+        self.storage.is_existing()
+    }
+
+    fn backup_program(&self) -> &'static str {
+        self.storage.backup_program()
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        let mut backups = self.storage.backups(host).await?;
+        if self.spoil == Spoil::NewestMissing
+            && let Some(newest) = backups.iter().rposition(|one| one.wrong.is_none())
+        {
+            backups.remove(newest);
+        }
+        Ok(backups)
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        self.storage.begins(host, label).await
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        self.storage.ends(host, label).await
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        self.storage.size(host, label).await
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        self.choose(host, &self.storage.archive(host).await?).await?;
+        self.storage.restore(host, backup, data).await?;
+        match self.spoil {
+            Spoil::BackupDamaged => damage_stored(host, data, None).await.map(drop),
+            Spoil::NewestMissing | Spoil::WalMissing => Ok(()),
+        }
+    }
+
+    fn restore_command(&self) -> String {
+        let command = self.storage.restore_command();
+        match self.missing.get() {
+            Some(segment) => format!("if test %f = {segment}; then exit 1; fi; {command}"),
+            None => command,
+        }
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let archive = self.storage.archive(host).await?;
+        self.choose(host, &archive).await?;
+        Ok(match self.missing.get() {
+            Some(segment) => archive.without(segment),
+            None => archive,
+        })
+    }
+
+    fn verify_program(&self) -> &'static str {
+        self.storage.verify_program()
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        self.storage.verify(host, backup).await
+    }
+}
