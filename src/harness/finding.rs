@@ -1,5 +1,7 @@
 //! How a step fails.
 
+use tokio_postgres::error::SqlState;
+
 use crate::host::HostError;
 use crate::journal::{Cause, Note, Outcome, Problem};
 use crate::node::{SqlError, StartError};
@@ -146,9 +148,15 @@ impl From<SqlError> for Box<Finding> {
             SqlError::Host(error) => error.into(),
             // A server that says no, or that goes away, is what drills are about.
             SqlError::Postgres(ref said) => {
-                let full = said.code() == Some(&tokio_postgres::error::SqlState::DISK_FULL);
+                let full = said.code() == Some(&SqlState::DISK_FULL);
                 let cause = if full { Cause::DiskFull } else { Cause::Expectation };
-                Finding::failed(error.to_string()).because(cause)
+                let finding = Finding::failed(error.to_string()).because(cause);
+                match said.code() == Some(&SqlState::UNDEFINED_FILE) {
+                    true => {
+                        finding.help("the library of an extension, say: it has to be installed where the server runs")
+                    }
+                    false => finding,
+                }
             }
             SqlError::Answer(_) => Finding::errored(error.to_string()),
         }

@@ -1,0 +1,97 @@
+//! What is wrong with this machine, or with a copy of the backups, is told in its own words: by the
+//! program, in JUnit and with the exit code alike.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::site::Site;
+use super::{FOLLOW, NOTHING, head, runner};
+use crate::cli_runner::CliRunner;
+use crate::program::said;
+
+/// A small file system, unmounted at the end.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(dir: PathBuf, size: &str) -> Self {
+        std::fs::create_dir(&dir).expect("a directory");
+        let options = format!("size={size},mode=755");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&dir).status();
+        assert!(status.expect("mount runs").success());
+        Small(dir)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Runs a drill that has to come out so: the exit code, the message on the terminal, and the one in
+/// JUnit's failure or error.
+fn comes_out(runner: &CliRunner, steps: &str, code: i32, message: &str) {
+    let path = runner.write("drill.yaml", &format!("drillyard: 1\n{steps}")).display().to_string();
+    let junit = runner.path().join("junit.xml").display().to_string();
+    let output = runner.output(["run", "--backend", "local", "--color", "never", "--report-junit", &junit, &path]);
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    assert!(told.contains(message), "not said: {message}\n{told}");
+    let junit = std::fs::read_to_string(junit).expect("a report");
+    let element = if code == 1 { "<failure" } else { "<error" };
+    let plain = |text: &str| text.replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<");
+    let says = junit.split(element).skip(1).any(|text| plain(text).contains(message));
+    assert!(says, "no {element} of JUnit says {message}: {junit}");
+}
+
+#[tokio::test]
+async fn a_missing_library_a_stale_copy_and_a_full_disk_are_told_and_nothing_moves() {
+    let site = Site::start().await;
+    let library = site.dir("soundex.so").display().to_string();
+    let libraries = site.primary.program("pg_config", &["--pkglibdir"]);
+    let libraries = String::from_utf8_lossy(&libraries.stdout).trim().to_owned();
+    site.run("cp", &[&format!("{libraries}/fuzzystrmatch.so"), &library]);
+    site.primary
+        .sql(&format!(
+            "CREATE FUNCTION sounds(text) RETURNS text AS '{library}', 'soundex' LANGUAGE c STRICT;
+             UPDATE beats SET at = now() - interval '1 day'"
+        ))
+        .await;
+    site.back_up("monday", &[]);
+    site.archive().await;
+    let dir = |name: &str| site.dir(name).display().to_string();
+    // The off-site copy was made a day ago.
+    site.run("cp", &["-a", &dir("wal"), &dir("offsite")]);
+    site.primary.sql("UPDATE beats SET at = now()").await;
+    site.archive().await;
+    site.run("rm", &[&library]);
+    let before = site.fingerprint();
+    let runner = runner(&site);
+
+    let alone = |wal: &str| {
+        let steps = FOLLOW
+            .replace("{ follow: prod }", "promote")
+            .replace("- assert_streaming: { standby: copy, primary: prod }", "- assert_primary: { node: copy }")
+            .replace(
+                "- assert_rows: { node: copy, table: t, same_as: prod }",
+                "- assert_rows: { node: copy, table: t, count: 1000 }",
+            );
+        head(&site).replace(&format!("wal: {}", dir("wal")), &format!("wal: {}", dir(wal))) + &steps
+    };
+    comes_out(&runner, &alone("offsite"), 1, "what is on `copy` is not fresh");
+    runner.drill(&alone("wal"), &[]).passed();
+
+    let called = format!(
+        "{}{FOLLOW}    - assert_rows: {{ node: copy, query: \"SELECT sounds('a')\", equals: [[A000]] }}\n",
+        head(&site)
+    );
+    comes_out(&runner, &called, 1, &format!("could not access file \"{library}\""));
+
+    let small = Small::mount(runner.path().join("small"), "24m");
+    let full = super::runner(&site).var("TMPDIR", &small.0.display().to_string());
+    comes_out(&full, &format!("{}{FOLLOW}", head(&site)), 4, "No space left on device");
+    let hourly = format!("{}  - assert_recoverable: {{ repo: lastnight }}\n", head(&site));
+    comes_out(&full, &hourly, 1, "there is no room for backup");
+    drop(small);
+    assert_eq!(site.moved_since(&before), NOTHING);
+}
