@@ -10,6 +10,7 @@ pub mod host;
 pub mod journal;
 pub mod ledger;
 pub mod node;
+pub mod notify;
 pub mod pg;
 pub mod plan;
 pub mod prove;

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod notify;
 mod output;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use notify::NotifyArgs;
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
@@ -39,7 +41,7 @@ Exit codes:
   3  an invalid scenario
   4  the lab failed: nowhere to run servers, disk full, a tool missing
   5  nothing selected
-  6  passed, but not all could be cleaned up
+  6  passed, but not all could be cleaned up, or somebody could not be told
   130, 143  interrupted
 
 On a new machine begin with `drillyard doctor`, then `drillyard new first` and `drillyard run`.";
@@ -130,6 +132,8 @@ pub struct DrillArgs {
     /// The seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
     pub seed: u64,
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     #[command(flatten)]
     pub out: OutArgs,
 }

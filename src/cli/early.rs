@@ -9,7 +9,8 @@ use super::files::Loaded;
 use super::out::as_word;
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::stop::{Result, Stop};
-use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Redactor};
+use super::tell::Telling;
+use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
 
 /// A run that does not come to its first drill.
 pub struct Early<'a> {
@@ -19,6 +20,8 @@ pub struct Early<'a> {
     pub args: &'a DrillArgs,
     /// Whether it is interrupted.
     pub cancel: &'a CancellationToken,
+    /// Who is told of it.
+    pub telling: &'a Telling,
 }
 
 impl Early<'_> {
@@ -40,8 +43,9 @@ impl Early<'_> {
         for problem in &stop.problems {
             journal.write(Event::Warned { drill: None, message: problem.text() });
         }
-        let code = unwritten.conclude(&journal, stop.code);
-        Stop { code, ..stop }
+        let why = stop.problems.iter().map(Problem::text).collect();
+        let code = self.telling.not_begun(run, drills, why, stop.code).await;
+        Stop { code: unwritten.conclude(&journal, code), ..stop }
     }
 
     /// Invalid scenarios: all their errors are shown, and nothing is started.
@@ -75,7 +79,9 @@ impl Early<'_> {
                 kept: false,
             });
         }
-        Ok(unwritten.conclude(&journal, ExitCode::InvalidScenario))
+        let why = invalid.iter().map(|one| format!("{} is invalid", one.path.display())).collect();
+        let code = self.telling.not_begun("", invalid.len(), why, ExitCode::InvalidScenario).await;
+        Ok(unwritten.conclude(&journal, code))
     }
 
     fn started(&self, run: &str, drills: usize, backend_reason: &str) -> Event {

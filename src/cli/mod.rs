@@ -30,5 +30,6 @@ mod shipped;
 mod signals;
 mod step_by_step;
 mod stop;
+mod tell;
 
 pub use program::main;

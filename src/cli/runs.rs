@@ -7,6 +7,7 @@ use super::dirs;
 use super::out::print_all;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, Entry, Event, ExitCode, Listener};
+use crate::notify::Last;
 use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
@@ -16,6 +17,33 @@ pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
         None => list(),
         Some(RunsCommand::Show { run, format }) => show(&run, format),
     }
+}
+
+/// How drills came out in earlier runs, by their names.
+type Earlier = std::collections::BTreeMap<String, Last>;
+
+/// How the drills of a run came out the last time, in the runs that are recorded.
+pub fn earlier(now: &RunRecord) -> Earlier {
+    let mut found = Earlier::new();
+    let wanted = |found: &Earlier| now.drills.values().any(|drill| !found.contains_key(&drill.name));
+    for dir in directories() {
+        if !wanted(&found) {
+            break;
+        }
+        let mut record = RunRecord::default();
+        for entry in &entries(&dir) {
+            record.hear(entry);
+        }
+        if record.run == now.run || record.command != now.command {
+            continue;
+        }
+        for drill in record.drills.values() {
+            if let Some(last) = Last::of(drill) {
+                found.entry(drill.name.clone()).or_insert(last);
+            }
+        }
+    }
+    found
 }
 
 fn entries(dir: &Path) -> Vec<Entry> {

@@ -18,6 +18,7 @@ use super::partition::Partition;
 use super::select::{self, Drills, Selected, Skipped};
 use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
+use super::tell::Telling;
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
 use crate::plan::Plan;
@@ -76,7 +77,8 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode>
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel };
+    let telling = Telling::of(job.drills(), selected);
+    let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel, telling: &telling };
     let (invalid, count) = (selected.invalid(), selected.loaded.len());
     if !invalid.is_empty() {
         return early.refuse(&invalid).await;
@@ -93,7 +95,7 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode>
         Ok(begun) => begun,
         Err(stop) => return Err(early.not_begun("", count, stop).await),
     };
-    match in_directory(job, selected, &directory, &mut reaper, &cancel, &interruption).await {
+    match in_directory(job, selected, &directory, &mut reaper, &cancel, &interruption, &telling).await {
         Ok(ended) => {
             if !ended.left_behind {
                 reaper.dismiss();
@@ -124,6 +126,7 @@ async fn in_directory<J: Job>(
     reaper: &mut Reaper,
     cancel: &CancellationToken,
     interruption: &Interruption,
+    telling: &Telling,
 ) -> Result<Ended> {
     let args = job.drills();
     let chosen = choose(args, selected, cancel, interruption).await?;
@@ -138,8 +141,9 @@ async fn in_directory<J: Job>(
     let outputs = outputs::open(&args.out, Some(&records), to_terminal, cancel).await?;
     dirs::prune_records(&dirs::records(), RECORDS);
     let unwritten = Unwritten::of(&outputs);
-    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
+    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone()).chain(args.notify.secrets());
     let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
+    telling.hearing().into_iter().for_each(|hearing| journal.also_tell(hearing));
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -170,6 +174,7 @@ async fn in_directory<J: Job>(
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
     // Asked once: a signal that comes later changes neither the reports nor the exit code.
     let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
+    let code = telling.tell(&journal, code).await;
     Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
 }
 

@@ -2,7 +2,7 @@
 
 use super::find_breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
-use super::{NamedBreak, Plan, PlannedStep, budgets, declared};
+use super::{NamedBreak, Plan, PlannedStep, budgets, declared, notify};
 use crate::harness::{NodeId, Scope};
 use crate::journal::{Problem, Redactor};
 use crate::scenario::{Ignore, Scenario, in_order};
@@ -38,8 +38,12 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
+    let told = notify::resolve(scenario.notify, &mut scope);
+    let heartbeat = scenario.heartbeat.and_then(|url| notify::heartbeat(url, &mut scope));
+    let own = told.iter().map(|to| to.url.clone()).chain(heartbeat.clone());
+    let secrets: Vec<String> = scenario.secrets.into_iter().chain(own).collect();
     let mut redactor = Redactor::default();
-    redactor.add(scenario.secrets.iter().cloned());
+    redactor.add(secrets.iter().cloned());
     let mut problems = scenario.problems;
     let (found, warnings) = scope.into_problems();
     problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
@@ -61,9 +65,11 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         steps,
         rto,
         rpo,
+        notify: told,
+        heartbeat,
         breaks,
         file_roots,
-        secrets: scenario.secrets,
+        secrets,
         params: scenario.params,
         warnings,
     })

@@ -20,7 +20,7 @@ const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15 *
 
 /// The keys of a file that are decoded one by one, so that what is wrong with one of them hides
 /// nothing of the others.
-const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "prove", "steps", "finally"];
+const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "prove", "notify", "heartbeat", "steps", "finally"];
 
 /// The head of a file: all but its names, its steps and its params.
 #[derive(Debug, Default, Deserialize)]
@@ -65,6 +65,8 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         nodes: decode_names(decoder, root.get("nodes")),
         budgets: root.get("budgets").and_then(|budgets| decode_budgets(decoder, budgets)).unwrap_or_default(),
         prove: root.get("prove").and_then(|prove| decoder.decode_entry::<Option<Prove>>(prove)?).unwrap_or_default(),
+        notify: root.get("notify").and_then(|list| decoder.decode_entry::<Option<_>>(list)?).unwrap_or_default(),
+        heartbeat: root.get("heartbeat").and_then(|url| decoder.decode_entry::<Option<_>>(url)?),
         steps: decode_steps(decoder, root),
         finally: match root.get("finally") {
             Some(list) => step_list::decode(decoder, list, Place::Finally),

@@ -16,6 +16,8 @@ pub const FILE_KEYS: &[&str] = &[
     "nodes",
     "budgets",
     "prove",
+    "notify",
+    "heartbeat",
     "steps",
     "finally",
 ];

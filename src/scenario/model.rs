@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::notify::NotifySpec;
 use super::repo_kind::RepoKind;
 use crate::harness::{Kind, Spec};
 use crate::journal::Problem;
@@ -36,6 +37,10 @@ pub struct Scenario {
     pub budgets: Budgets,
     /// What `drillyard prove` has to know.
     pub prove: Prove,
+    /// Whom it tells how it came out.
+    pub notify: Vec<Spanned<NotifySpec>>,
+    /// What is called if it passed.
+    pub heartbeat: Option<Spanned<String>>,
     /// The steps.
     pub steps: Vec<StepLine>,
     /// The steps that run whatever happened.

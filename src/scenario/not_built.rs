@@ -31,10 +31,8 @@ const KEYS: &[&str] = &[
     "except",
     "fragment",
     "globals",
-    "heartbeat",
     "matrix",
     "mistake",
-    "notify",
     "retry",
     "role",
     "runbook",
@@ -72,8 +70,6 @@ const TODAY: &[(&str, &str)] = &[
     ("at_most", "compare in SQL: `assert_rows: { query: \"SELECT count(*) <= 100 FROM ...\", equals: [[true]] }`"),
     ("retry", "`wait_for: { query: ..., equals: ... }`, which is tried again until `within` runs out"),
     ("role", "`SET LOCAL ROLE NAME` in the `sql` step itself"),
-    ("notify", "`--report-junit` or `--report-json`, and what your CI does with them"),
-    ("heartbeat", "call it after `drillyard run` where that ends with 0"),
 ];
 
 /// Whether this is the name of a key that is not built yet.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::keys::FILE_KEYS;
 use super::model::{Budgets, Expect, NodeFields, Prove, RepoFields, When};
 use super::not_built::NOT_BUILT;
+use super::notify::NotifySpec;
 use crate::harness::Role;
 use crate::source::{Duration, Name, Scalar, WORD};
 use crate::steps::KINDS;
@@ -70,6 +71,13 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
         ),
         "budgets" => json!(generator.subschema_for::<Budgets>()),
         "prove" => json!(generator.subschema_for::<Prove>()),
+        "notify" => {
+            let about = "Whom it tells how it came out: each line one channel, and of which runs";
+            json!({ "type": "array", "items": generator.subschema_for::<NotifySpec>(), "description": about })
+        }
+        "heartbeat" => {
+            json!({ "type": "string", "description": "A URL that is called if the drill passed, and only then" })
+        }
         "finally" => {
             let about = "Steps that run whatever happened before them";
             json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1, "description": about })

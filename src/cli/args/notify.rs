@@ -1,0 +1,111 @@
+//! Whom a run tells how it came out, as arguments.
+
+use crate::scenario::{Channel, NotifyTo, NotifyWhen as When};
+use crate::source::{choices, did_you_mean};
+
+/// Whom a run tells.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Telling people")]
+pub struct NotifyArgs {
+    /// Tell how the run came out: slack=URL, teams=URL, mattermost=URL, webhook=URL, or
+    /// email=smtp://HOST?from=A&to=B,C; the URL as env:NAME or file:PATH keeps it out of the list
+    /// of processes
+    #[arg(long, value_name = "KIND=URL", env = "DRILLYARD_NOTIFY", value_parser = target, hide_env_values = true)]
+    pub notify: Vec<Target>,
+    /// Of which runs
+    #[arg(long, value_name = "failed,recovered,passed", env = "DRILLYARD_NOTIFY_ON", value_delimiter = ',', value_parser = when)]
+    pub notify_on: Vec<When>,
+    /// Call this URL if the run passed, and only then; or env:NAME, file:PATH
+    #[arg(long, value_name = "URL", env = "DRILLYARD_HEARTBEAT", value_parser = secret, hide_env_values = true)]
+    pub heartbeat: Option<Secret>,
+}
+
+/// A text that is not shown.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// Somebody to tell, whatever the run.
+#[derive(Debug, Clone)]
+pub struct Target {
+    channel: Channel,
+    url: Secret,
+    mail: Option<(String, Vec<String>)>,
+}
+
+impl NotifyArgs {
+    /// Whom it tells.
+    pub fn targets(&self) -> Vec<NotifyTo> {
+        let on = if self.notify_on.is_empty() { When::ALL.to_vec() } else { self.notify_on.clone() };
+        let each = |one: &Target| NotifyTo {
+            channel: one.channel,
+            url: one.url.0.clone(),
+            mail: one.mail.clone(),
+            on: on.clone(),
+        };
+        self.notify.iter().map(each).collect()
+    }
+
+    /// What must be in no output.
+    pub fn secrets(&self) -> impl Iterator<Item = String> {
+        let urls = self.notify.iter().map(|one| one.url.0.clone());
+        urls.chain(self.heartbeat.iter().map(|url| url.0.clone()))
+    }
+}
+
+/// A URL, where it stands or where it is kept.
+fn secret(text: &str) -> Result<Secret, String> {
+    if let Some(name) = text.strip_prefix("env:") {
+        return std::env::var(name).map(Secret).map_err(|_| format!("the variable {name} is not set"));
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        let read = std::fs::read_to_string(path).map(|text| Secret(text.trim().to_owned()));
+        return read.map_err(|error| format!("{path} cannot be read: {error}"));
+    }
+    Ok(Secret(text.to_owned()))
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    let kinds = || choices(Channel::ALL.iter().map(|one| one.as_str()), "and");
+    let (kind, url) = text.split_once('=').ok_or_else(|| format!("write KIND=URL; kinds are {}", kinds()))?;
+    let Some(channel) = Channel::ALL.into_iter().find(|one| one.as_str() == kind) else {
+        let near = did_you_mean(kind, Channel::ALL.iter().map(|one| one.as_str()));
+        let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        return Err(format!("`{kind}` is no kind{near}; kinds are {}", kinds()));
+    };
+    let url = secret(url)?;
+    let (url, mail) = match channel {
+        Channel::Email => {
+            let (server, mail) = mail(&url.0);
+            (Secret(server), Some(mail))
+        }
+        _ => (url, None),
+    };
+    NotifyTo::new(channel, &url.0, mail.clone(), vec![]).map_err(str::to_owned)?;
+    Ok(Target { channel, url, mail })
+}
+
+/// The URL of a mail server, and who writes to whom.
+fn mail(url: &str) -> (String, (String, Vec<String>)) {
+    let (server, query) = url.split_once('?').unwrap_or((url, ""));
+    let value = |key: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    let to = value("to").split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    (server.to_owned(), (value("from"), to))
+}
+
+fn when(text: &str) -> Result<When, String> {
+    match text.trim() {
+        "failed" => Ok(When::Failed),
+        "recovered" => Ok(When::Recovered),
+        "passed" => Ok(When::Passed),
+        _ => Err("write `failed`, `recovered` and `passed`".to_owned()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Telling people how a run came out, once everything else is known: the verdict does not change by
+//! it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::args::DrillArgs;
+use super::out::complain;
+use super::runs::earlier;
+use super::select::Selected;
+use crate::journal::{Entry, Event, ExitCode, Journal, Listener};
+use crate::notify::{Message, Undelivered, Verdict, Which, beat, deliver, wants};
+use crate::report::RunRecord;
+use crate::scenario::NotifyTo;
+
+/// Who is to be told of a run, and what there is to tell so far.
+pub struct Telling {
+    to: Vec<(Which, NotifyTo)>,
+    heartbeats: Vec<(Which, String)>,
+    reports: Vec<String>,
+    record: Arc<Mutex<RunRecord>>,
+}
+
+/// Hears of a run.
+struct Hearing(Arc<Mutex<RunRecord>>);
+
+impl Listener for Hearing {
+    fn hear(&mut self, entry: &Entry) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).hear(entry);
+    }
+}
+
+impl Telling {
+    /// Whom the arguments and the scenarios name.
+    pub fn of(args: &DrillArgs, selected: &Selected) -> Self {
+        let plans: Vec<_> = selected.plans().collect();
+        let file = |plan: &crate::plan::Plan| Which::OfFile(plan.source.file().to_owned());
+        let own = plans.iter().flat_map(|plan| plan.notify.iter().map(|to| (file(plan), to.clone())));
+        let to = args.notify.targets().into_iter().map(|to| (Which::All, to)).chain(own).collect();
+        let beats = plans.iter().filter_map(|plan| Some((file(plan), plan.heartbeat.clone()?)));
+        let all = args.notify.heartbeat.iter().map(|url| (Which::All, url.0.clone()));
+        let files = args.out.reports.0.iter().filter(|(format, named)| !format.is_stdout(named));
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+        Telling {
+            to,
+            heartbeats: all.chain(beats).collect(),
+            reports: files.map(|(format, named)| whole(&format.file(named))).collect(),
+            record: Arc::default(),
+        }
+    }
+
+    /// What hears of the run; none if nobody is to be told.
+    pub fn hearing(&self) -> Option<Box<dyn Listener>> {
+        let nobody = self.to.is_empty() && self.heartbeats.is_empty();
+        (!nobody).then(|| Box::new(Hearing(self.record.clone())) as Box<dyn Listener>)
+    }
+
+    /// Tells everybody. What did not arrive is told here, and is an exit code of its own for a run
+    /// that passed.
+    pub async fn tell(&self, journal: &Journal, code: ExitCode) -> ExitCode {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let undelivered = self.deliver(&record, code).await;
+        for failure in &undelivered {
+            journal.write(Event::Warned { drill: None, message: failure.to_string() });
+        }
+        conclude(code, &undelivered)
+    }
+
+    /// Tells everybody of a run that has not come to its first drill.
+    pub async fn not_begun(&self, run: &str, planned: usize, why: Vec<String>, code: ExitCode) -> ExitCode {
+        let started = Some(jiff::Timestamp::now());
+        let record = RunRecord { run: run.to_owned(), started, planned, warnings: why, ..RunRecord::default() };
+        let undelivered = self.deliver(&record, code).await;
+        for failure in &undelivered {
+            complain(&format!("warning: {failure}"));
+        }
+        conclude(code, &undelivered)
+    }
+
+    async fn deliver(&self, record: &RunRecord, code: ExitCode) -> Vec<Undelivered> {
+        if self.to.is_empty() && self.heartbeats.is_empty() {
+            return vec![];
+        }
+        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let before = earlier(record);
+        let last = |drill: &crate::report::DrillRecord| before.get(&drill.name).copied();
+        let about = |which: &Which| Message::of(record, which, (&host, &self.reports), last);
+        let mut tasks = vec![];
+        for (which, to) in &self.to {
+            if let Some(message) = about(which).filter(|message| wants(to, message)) {
+                let to = to.clone();
+                tasks.push(tokio::task::spawn_blocking(move || deliver(&to, &message)));
+            }
+        }
+        for (which, url) in self.heartbeats.iter().filter(|_| code == ExitCode::Passed) {
+            if about(which).is_some_and(|message| message.verdict == Verdict::Passed) {
+                let url = url.clone();
+                tasks.push(tokio::task::spawn_blocking(move || beat(&url)));
+            }
+        }
+        let ended = futures_util::future::join_all(tasks).await;
+        // A task that was cancelled has not told anybody either, but then the program is ending.
+        ended.into_iter().filter_map(|told| told.ok()?.err()).collect()
+    }
+}
+
+fn conclude(code: ExitCode, undelivered: &[Undelivered]) -> ExitCode {
+    match code {
+        ExitCode::Passed if !undelivered.is_empty() => ExitCode::Unclean,
+        code => code,
+    }
+}
