@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
+use super::around::around;
 use super::choose::{self, Chosen};
 use super::dirs;
 use super::early::Early;
@@ -165,6 +166,7 @@ async fn in_directory<J: Job>(
         keep: Keep::Never,
         gate: None,
         cancel: cancel.clone(),
+        around: Arc::new(around()),
     };
     let mut finished = job.work(Stage { env, interruption }, drills.drills, drills.skipped.len()).await;
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;

@@ -150,6 +150,7 @@ impl From<SqlError> for Box<Finding> {
                 let cause = if full { Cause::DiskFull } else { Cause::Expectation };
                 Finding::failed(error.to_string()).because(cause)
             }
+            SqlError::Unreached(ref unreached) => Finding::errored(error.to_string()).help(&unreached.help),
             SqlError::Answer(_) => Finding::errored(error.to_string()),
         }
     }

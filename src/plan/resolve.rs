@@ -1,10 +1,13 @@
 //! Looking up every name of a scenario.
 
+use std::collections::BTreeMap;
+
 use super::find_breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared};
-use crate::harness::{NodeId, Scope};
+use crate::harness::{NodeId, NodeSpec, Scope};
 use crate::journal::{Problem, Redactor};
+use crate::pg::conninfo::Conninfo;
 use crate::scenario::{Ignore, Scenario, in_order};
 use crate::source::choices;
 use crate::steps::KINDS;
@@ -39,7 +42,8 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let mut breaks = breaks(&steps, &nodes);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
     let mut redactor = Redactor::default();
-    redactor.add(scenario.secrets.iter().cloned());
+    let secrets = all_secrets(scenario.secrets, &nodes);
+    redactor.add(secrets.iter().cloned());
     let mut problems = scenario.problems;
     let (found, warnings) = scope.into_problems();
     problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
@@ -63,10 +67,22 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         rpo,
         breaks,
         file_roots,
-        secrets: scenario.secrets,
+        secrets,
         params: scenario.params,
         warnings,
     })
+}
+
+/// The secrets of a scenario, and those that its connection strings have, wherever from.
+fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<String> {
+    let external = nodes.values().filter_map(|node| node.external.as_ref());
+    let conninfos = external.flat_map(|address| std::iter::once(&address.conninfo).chain(&address.standby));
+    for secret in conninfos.flat_map(Conninfo::secrets) {
+        if !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
+        }
+    }
+    secrets
 }
 
 /// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows

@@ -204,10 +204,18 @@ pub struct NodeFields {
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct External {
-    /// Its connection string: `postgresql://user@host/db`. A secret that is a part of it, as in
-    /// `postgresql://user:${secrets.pw}@host/db`, is percent-encoded by drillyard; one that is the
-    /// whole URL is taken as it is.
-    pub url: Spanned<ConnectionString>,
+    /// Its connection string, as libpq reads it: `postgresql://user@host/db`. A secret that is a
+    /// part of it, as in `postgresql://user:${secrets.pw}@host/db`, is percent-encoded by
+    /// drillyard; one that is the whole URL is taken as it is.
+    #[serde(default)]
+    pub url: Option<Spanned<ConnectionString>>,
+    /// In the place of a url: a section of pg_service.conf.
+    #[serde(default)]
+    pub service: Option<Spanned<String>>,
+    /// The connection string of a standby that follows it (`primary_conninfo`), if that takes
+    /// another address or role; nothing of the url goes into it.
+    #[serde(default)]
+    pub standby_conninfo: Option<Spanned<ConnectionString>>,
 }
 
 /// Limits that the drill must meet.

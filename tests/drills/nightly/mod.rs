@@ -2,6 +2,7 @@
 //! production moves.
 
 mod site;
+mod tls;
 
 use std::os::unix::process::ExitStatusExt;
 
