@@ -231,7 +231,7 @@ async fn choose(
     interruption: &Interruption,
 ) -> Result<Chosen> {
     let wanted: Vec<u32> = match args.postgres.as_slice() {
-        [] => selected.plans().flat_map(|plan| plan.postgres.iter().copied()).collect(),
+        [] => selected.fit().flat_map(|plan| plan.postgres.iter().copied()).collect(),
         asked => asked.to_vec(),
     };
     for major in &args.postgres {
@@ -243,7 +243,7 @@ async fn choose(
         }
     }
     let reads = |plan: &&Arc<Plan>| plan.repos.values().any(|repo| repo.existing.is_some());
-    let readers = selected.plans().filter(reads).map(|plan| plan.name.clone()).collect();
+    let readers = selected.fit().filter(reads).map(|plan| plan.name.clone()).collect();
     let wanted = choose::Wanted { majors: wanted, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {

@@ -30,7 +30,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let made = lines.note_names(&mut scope);
     let Lines { steps: lines, undecoded } = lines;
     let count = lines.len();
-    let mut complete = undecoded.is_empty() && scenario.problems.is_empty();
+    let mut complete = undecoded.is_empty() && scenario.problems.is_empty() && scenario.unset.is_empty();
     note_undecoded(&undecoded, count, &mut scope);
     let steps: Vec<PlannedStep> = lines.into_iter().filter_map(|line| planned(line, &mut scope)).collect();
     complete &= steps.len() == count;
@@ -69,7 +69,9 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         file_roots,
         secrets,
         params: scenario.params,
-        warnings,
+        // Of what is known in part alone they may not be true.
+        warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
+        unset: scenario.unset,
     })
 }
 

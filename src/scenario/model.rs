@@ -46,8 +46,19 @@ pub struct Scenario {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Those that have no value: what they stand in is not decoded.
+    pub unset: Vec<Unset>,
     /// What is wrong with it so far.
     pub problems: Vec<Problem>,
+}
+
+/// A param that gets its value from outside alone, and has none.
+#[derive(Debug, Clone)]
+pub struct Unset {
+    /// Its name.
+    pub name: String,
+    /// That it is missing, at its place.
+    pub problem: Problem,
 }
 
 /// The nodes or the repos of a file, by name.

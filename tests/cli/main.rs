@@ -8,6 +8,7 @@ mod cleanup;
 mod cli_runner;
 mod output;
 mod outputs;
+mod params;
 #[path = "../common/program.rs"]
 mod program;
 mod relay;
