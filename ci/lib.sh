@@ -43,6 +43,10 @@ need_cargo() {
 
 has_linker() { command -v cc >/dev/null; }
 
+# Whether there is OpenSSL to build with: sessions on external servers are encrypted by it, as
+# libpq's are.
+has_openssl() { command -v pkg-config >/dev/null && pkg-config --exists openssl; }
+
 # Whether packages can be installed here without asking anybody.
 can_apt() { [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; }
 

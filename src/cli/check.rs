@@ -40,10 +40,13 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
     for warning in plans.iter().flat_map(|plan| &plan.warnings) {
         eprintln!("{}", crate::report::render_warning(warning, color));
     }
-    for plan in plans.iter().filter(|plan| !plan.judges()) {
+    for plan in plans.iter().filter(|plan| !plan.judges() && plan.unset.is_empty()) {
         eprintln!("warning: {} checks nothing: it will fail", plan.source.file());
     }
     if !args.quiet {
+        for (plan, needs) in plans.iter().filter_map(|plan| Some((plan, plan.needs()?))) {
+            println!("{} needs {needs}", plan.source.file());
+        }
         let valid = loaded.iter().filter(|one| one.plan.is_ok()).count();
         let scenarios = if loaded.len() == 1 { "scenario" } else { "scenarios" };
         match loaded.len() - valid {

@@ -14,13 +14,22 @@ use crate::scenario::Values;
 /// A file, read and resolved, or what is wrong with it.
 pub struct Loaded {
     pub path: PathBuf,
+    /// Whether it was named itself, and not found in a folder.
+    pub named: bool,
     pub plan: std::result::Result<Arc<Plan>, Vec<Problem>>,
     /// Why it cannot be run with the kind of repos that was asked for; the plan has its own then.
     pub unfit: Option<String>,
 }
 
+/// A scenario file.
+pub struct Found {
+    pub path: PathBuf,
+    /// Whether it was named itself, and not found in a folder.
+    pub named: bool,
+}
+
 /// The scenario files that the paths name, each once, in order.
-pub fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
+pub fn find(paths: &[String]) -> Result<Vec<Found>> {
     let (mut files, mut seen) = (Vec::new(), HashSet::new());
     let default = ["scenarios".to_owned()];
     let named = if paths.is_empty() { &default[..] } else { paths };
@@ -34,7 +43,8 @@ pub fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
             // As bytes: paths are compared part by part, which takes its time with a thousand of
             // them.
             if seen.insert(file.as_os_str().to_owned()) {
-                files.push(file);
+                let named = file == Path::new(path);
+                files.push(Found { path: file, named });
             }
         }
     }
@@ -137,18 +147,18 @@ pub struct Reading<'a> {
 }
 
 /// Reads and resolves files, on all processors.
-pub fn load(files: &[PathBuf], reading: Reading<'_>) -> Vec<Loaded> {
+pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
     let next = std::sync::atomic::AtomicUsize::new(0);
     let loaded: std::sync::Mutex<Vec<(usize, Loaded)>> = std::sync::Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((index, path)) = {
+                while let Some((index, found)) = {
                     let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    files.get(index).map(|path| (index, path))
+                    files.get(index).map(|found| (index, found))
                 } {
-                    let one = load_one(path, reading);
+                    let one = load_one(found, reading);
                     loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, one));
                 }
             });
@@ -159,7 +169,8 @@ pub fn load(files: &[PathBuf], reading: Reading<'_>) -> Vec<Loaded> {
     loaded.into_iter().map(|(_, one)| one).collect()
 }
 
-fn load_one(path: &Path, reading: Reading<'_>) -> Loaded {
+fn load_one(found: &Found, reading: Reading<'_>) -> Loaded {
+    let path = found.path.as_path();
     let mut plan = resolve(path, Reading { repos: None, ..reading });
     let mut unfit = None;
     if let (Ok(own), Some(kind)) = (&plan, reading.repos)
@@ -171,7 +182,7 @@ fn load_one(path: &Path, reading: Reading<'_>) -> Loaded {
             Err(problems) => unfit = Some(why_unfit(kind, &problems)),
         }
     }
-    Loaded { path: path.to_owned(), plan: plan.map(Arc::new), unfit }
+    Loaded { path: path.to_owned(), named: found.named, plan: plan.map(Arc::new), unfit }
 }
 
 /// What keeps a drill from being run with this kind of repos.

@@ -22,7 +22,8 @@ pub fn list(args: ListArgs) -> Result<ExitCode> {
     for one in &loaded {
         match &one.plan {
             Ok(plan) if files::selected(plan, &args.selection) => {
-                let entry = entry(&plan.name, &plan.tags, &plan.postgres, plan.source.file(), &plan.about);
+                let needs = plan.needs().map(|needs| format!("    needs {needs}\n")).unwrap_or_default();
+                let entry = entry(&plan.name, &plan.tags, &plan.postgres, plan.source.file(), &plan.about) + &needs;
                 text.push_str(&Redactor::of(plan.secrets.clone()).text(&entry));
             }
             Ok(_) => {}

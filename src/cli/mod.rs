@@ -2,6 +2,7 @@
 //! `report` alone print.
 
 mod args;
+mod around;
 mod backend;
 mod check;
 mod choose;

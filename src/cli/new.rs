@@ -81,7 +81,7 @@ fn origin(from: &str) -> Result<Origin> {
     let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == from);
     let path = match Path::new(from) {
         path if path.is_file() => Some(path.to_owned()),
-        _ => files::find(&[]).unwrap_or_default().into_iter().find(named),
+        _ => files::find(&[]).unwrap_or_default().into_iter().map(|found| found.path).find(named),
     };
     if let Some(path) = path {
         let text = std::fs::read_to_string(&path);

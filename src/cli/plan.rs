@@ -19,6 +19,10 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     files::check_set(&args.set, &loaded)?;
     let Some(one) = loaded.pop() else { return Err(Stop::usage("no scenario")) };
     let plan = one.plan.map_err(|problems| Stop { problems, code: ExitCode::InvalidScenario })?;
+    if !plan.unset.is_empty() {
+        let problems = plan.unset.iter().map(|unset| unset.problem.clone()).collect();
+        return Err(Stop { problems, code: ExitCode::InvalidScenario });
+    }
     let options =
         TerminalOptions { color: color_of_stdout(None), progress: false, verbosity: Verbosity::Normal, width: 120 };
     let terminal = Terminal::new(options, Box::new(std::io::stdout()));

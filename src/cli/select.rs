@@ -48,6 +48,7 @@ pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
     let reading = Reading { set: &args.selection.set, repos: args.repos };
     let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
+    loaded.iter_mut().for_each(demand_params);
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
     let plans = loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok());
@@ -69,7 +70,23 @@ pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
     Ok(Selected { loaded, found, meant, part })
 }
 
+/// A drill that needs params from outside is skipped where it was found in a folder, and an error
+/// where it was named.
+fn demand_params(one: &mut Loaded) {
+    let Ok(plan) = &one.plan else { return };
+    let Some(needs) = plan.needs() else { return };
+    match one.named {
+        true => one.plan = Err(plan.unset.iter().map(|unset| unset.problem.clone()).collect()),
+        false => one.unfit = Some(format!("needs `{needs}`")),
+    }
+}
+
 impl Selected {
+    /// The scenarios that are valid, and can be run as it was asked.
+    pub fn fit(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok())
+    }
+
     /// The scenarios that are valid.
     pub fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
         self.loaded.iter().filter_map(|one| one.plan.as_ref().ok())
@@ -157,6 +174,7 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
     }
     let set = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name));
     words.extend(set.map(|(name, value)| format!("--set {}", as_word(&format!("{name}={value}")))));
+    words.extend(plan.needs());
     words.push(as_word(plan.source.file()));
     words.join(" ")
 }

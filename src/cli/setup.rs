@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
+use super::around::around;
 use super::choose::{self, Chosen};
 use super::dirs;
 use super::early::Early;
@@ -169,6 +170,7 @@ async fn in_directory<J: Job>(
         keep: Keep::Never,
         gate: None,
         cancel: cancel.clone(),
+        around: Arc::new(around()),
     };
     let mut finished = job.work(Stage { env, interruption }, drills.drills, drills.skipped.len()).await;
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
@@ -234,7 +236,7 @@ async fn choose(
     interruption: &Interruption,
 ) -> Result<Chosen> {
     let wanted: Vec<u32> = match args.postgres.as_slice() {
-        [] => selected.plans().flat_map(|plan| plan.postgres.iter().copied()).collect(),
+        [] => selected.fit().flat_map(|plan| plan.postgres.iter().copied()).collect(),
         asked => asked.to_vec(),
     };
     for major in &args.postgres {
@@ -246,7 +248,7 @@ async fn choose(
         }
     }
     let reads = |plan: &&Arc<Plan>| plan.repos.values().any(|repo| repo.existing.is_some());
-    let readers = selected.plans().filter(reads).map(|plan| plan.name.clone()).collect();
+    let readers = selected.fit().filter(reads).map(|plan| plan.name.clone()).collect();
     let wanted = choose::Wanted { majors: wanted, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {

@@ -44,10 +44,11 @@ pub fn all() -> Vec<Shipped> {
     found
 }
 
-/// The shipped drill of this name, or of this file.
+/// The shipped drill of this name, or of this file, with or without `.yaml`.
 pub fn find(name: &str) -> Option<Shipped> {
-    let name = name.trim_start_matches("scenarios/");
-    all().into_iter().find(|shipped| shipped.name() == name || shipped.path == Path::new(name))
+    let name = name.trim_start_matches("scenarios/").trim_end_matches(".yaml");
+    let path = Path::new(name);
+    all().into_iter().find(|shipped| shipped.name() == name || shipped.path.with_extension("") == path)
 }
 
 #[cfg(test)]
@@ -56,7 +57,8 @@ mod tests {
 
     #[test]
     fn whatever_a_shipped_drill_loads_is_in_the_program() {
-        assert!(find("dropped-table").is_some());
+        assert!(find("dropped-table").is_some() && find("scenarios/human-error/dropped-table.yaml").is_some());
+        assert_eq!(find("nightly/last-night").map(Shipped::name), Some("last-night"));
         for shipped in all() {
             let loads = shipped.text.lines().filter_map(|line| line.split_once("file: ")).map(|(_, rest)| rest);
             for file in loads.map(|rest| rest.split([' ', ',', '}']).next().unwrap_or_default()) {

@@ -158,6 +158,7 @@ impl From<SqlError> for Box<Finding> {
                     false => finding,
                 }
             }
+            SqlError::Unreached(ref unreached) => Finding::errored(error.to_string()).help(&unreached.help),
             SqlError::Answer(_) => Finding::errored(error.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{NodeId, RepoId};
-use crate::node::Config;
+use crate::node::{Address, Config};
 use crate::repo::Repo;
 use crate::source::Span;
 
@@ -20,8 +20,8 @@ pub struct NodeSpec {
     pub setting_places: Vec<Span>,
     /// Where its name stands.
     pub place: Span,
-    /// The connection string of a server that drillyard did not make.
-    pub external: Option<String>,
+    /// How a server is reached that drillyard did not make.
+    pub external: Option<Address>,
 }
 
 impl NodeSpec {

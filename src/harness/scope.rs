@@ -211,6 +211,12 @@ impl<'a> Scope<'a> {
         *problem = problem.clone().help(help);
     }
 
+    /// Where in a value of the file a key of its own stands, as in `host=...`.
+    pub fn key_within(&self, span: Span, key: &str) -> Option<Span> {
+        let at = self.source.text().get(span.start..span.end)?.find(&format!("{key}="))?;
+        Some(Span { start: span.start + at, end: span.start + at + key.len() })
+    }
+
     /// Adds an error with a related place.
     pub fn error_related(
         &mut self,

@@ -98,6 +98,11 @@ impl Journal {
         inner.listeners.iter_mut().for_each(|listener| listener.settle(&entry, which));
     }
 
+    /// Keeps these out of all that is written from now on, too.
+    pub fn keep(&self, secrets: impl IntoIterator<Item = String>) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.add(secrets);
+    }
+
     /// `text` without the run's secrets.
     pub fn redact(&self, text: &str) -> String {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.text(text)

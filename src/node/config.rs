@@ -219,10 +219,11 @@ pub const RESERVED: &[&str] = &[
     "dynamic_shared_memory_type",
 ];
 
-/// A value for postgresql.conf: in single quotes, with `'` doubled and `\` escaped (manual,
-/// 20.1.2).
+/// A value for postgresql.conf: in single quotes, with `'` doubled, and `\` and ends of lines
+/// escaped (manual, 20.1.2).
 pub fn quote_setting(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+    let escaped = value.replace('\\', "\\\\").replace('\'', "''");
+    format!("'{}'", escaped.replace('\n', "\\n").replace('\r', "\\r"))
 }
 
 /// A libpq connection string without the password; `application_name` is what `pg_stat_replication`
@@ -233,9 +234,12 @@ pub(super) fn peer_conninfo(endpoint: &Endpoint, application_name: &str) -> Stri
     format!("host={host} port={port} user={SUPERUSER} dbname={DATABASE} application_name={application_name}")
 }
 
-/// The same with the password, for `primary_conninfo`.
-pub(super) fn with_password(conninfo: &str, password: &str) -> String {
-    format!("{conninfo} password={}", quote_conninfo(password))
+/// The same with a secret, if there is any, for `primary_conninfo`.
+pub(super) fn with_secret(conninfo: &str, key: &str, secret: &str) -> String {
+    match secret {
+        "" => conninfo.to_owned(),
+        secret => format!("{conninfo} {key}={}", quote_conninfo(secret)),
+    }
 }
 
 /// A value for a connection string (manual, 34.1.1.1).
@@ -263,6 +267,8 @@ mod tests {
         let endpoint = Endpoint::Tcp { host: "h".to_owned(), port: 1 };
         let conninfo = peer_conninfo(&endpoint, "n");
         assert_eq!(conninfo, "host='h' port=1 user=postgres dbname=postgres application_name='n'");
-        assert_eq!(with_password(&conninfo, r"p'\"), format!(r"{conninfo} password='p\'\\'"));
+        assert_eq!(with_secret(&conninfo, "password", r"p'\"), format!(r"{conninfo} password='p\'\\'"));
+        assert_eq!(with_secret(&conninfo, "password", ""), conninfo);
+        assert_eq!(quote_setting("a\nfsync = on"), r"'a\nfsync = on'");
     }
 }

@@ -1,12 +1,14 @@
 //! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its
 //! log.
 
+mod cancel;
 mod cluster;
 mod config;
 mod configuration_aside;
 mod control;
 mod control_file;
 mod ending;
+mod external;
 mod holdup;
 mod inherited;
 mod log;
@@ -32,6 +34,7 @@ pub use config::{
 pub use control::{StartError, Started};
 pub use control_file::{ControlFile, Histories};
 pub use ending::Ending;
+pub use external::{Address, ClientEnvironment, External, Unreached};
 pub use holdup::{Holdup, HoldupKind};
 pub use inherited::{AutoConf, Origin, is_below_a_new_cluster, is_demanded};
 pub use log::log_reason;

@@ -3,10 +3,11 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_postgres::{CancelToken, Client};
+use tokio_postgres::Client;
 
+use super::cancel::Cancel;
 use super::cluster::{DATABASE, SOCKET_PORT, SUPERUSER};
-use super::config::quote_conninfo;
+use super::external::External;
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
@@ -24,7 +25,7 @@ pub struct Node {
     pub(super) of_others: bool,
     pub(super) session: tokio::sync::Mutex<Option<Arc<Client>>>,
     /// How the statements of this step's sessions are cancelled.
-    pub(super) cancels: Mutex<Vec<CancelToken>>,
+    pub(super) cancels: Mutex<Vec<Cancel>>,
     /// The current way in, for the users, who cannot wait for a host's answer.
     login: Mutex<Option<Login>>,
     /// What the drill did last: whether the server should be running.
@@ -48,8 +49,8 @@ pub enum ServerState {
 pub(super) enum Place {
     /// On a host of this drill.
     Host(Arc<dyn Host>),
-    /// Somewhere else, under this connection string: never written to.
-    External(Box<tokio_postgres::Config>),
+    /// Somewhere else: never written to.
+    External(Arc<External>),
 }
 
 impl Node {
@@ -78,11 +79,9 @@ impl Node {
     }
 
     /// A server that drillyard did not make.
-    pub fn external(name: &str, config: tokio_postgres::Config, version: Version) -> Self {
-        let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
-        let user = config.get_user().unwrap_or(SUPERUSER).to_owned();
-        let database = config.get_dbname().unwrap_or(&user).to_owned();
-        Node::new(name.to_owned(), Place::External(Box::new(config)), version, (&user, &password, &database))
+    pub fn external(name: &str, external: &Arc<External>, version: Version) -> Self {
+        let credentials = (external.user(), external.password(), external.database());
+        Node::new(name.to_owned(), Place::External(external.clone()), version, credentials)
     }
 
     fn new(name: String, place: Place, version: Version, credentials: (&str, &str, &str)) -> Self {
@@ -159,25 +158,12 @@ impl Node {
         }
     }
 
-    /// How an external server is reached, without the password; `None` for servers of the drill.
-    pub(super) fn external_conninfo(&self, application_name: &str) -> Option<String> {
-        let Place::External(config) = &self.place else { return None };
-        let mut parts = Vec::new();
-        let mut add = |key: &str, value: &str| parts.push(format!("{key}={}", quote_conninfo(value)));
-        for host in config.get_hosts() {
-            match host {
-                tokio_postgres::config::Host::Tcp(host) => add("host", host),
-                tokio_postgres::config::Host::Unix(dir) => add("host", &dir.display().to_string()),
-            }
+    /// How an external server is reached; `None` for servers of the drill.
+    pub(super) fn as_external(&self) -> Option<&External> {
+        match &self.place {
+            Place::External(external) => Some(external),
+            Place::Host(_) => None,
         }
-        for port in config.get_ports() {
-            add("port", &port.to_string());
-        }
-        if let Some(user) = config.get_user() {
-            add("user", user);
-        }
-        add("application_name", application_name);
-        Some(parts.join(" "))
     }
 
     /// Notes that the server does not run any more, and why: `it was crashed`.

@@ -7,11 +7,12 @@ use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
+use super::cancel::Cancel;
+use super::external::External;
 use super::server::{Node, Place};
 use super::session_settings::{Purpose, external_options, options};
 use super::sql_error::SqlError;
 use crate::host::{Endpoint, HostError, Login, POLL, Program};
-use crate::pg::Version;
 
 impl Node {
     /// The session that drillyard's own questions go through within a step; opened when it is
@@ -43,7 +44,7 @@ impl Node {
                 self.set_login(Some(login));
                 Ok(client)
             }
-            Place::External(config) => self.noted(&external(config, self.version)).await,
+            Place::External(external) => self.open_external(external, None).await,
         }
     }
 
@@ -54,7 +55,7 @@ impl Node {
                 let login = Login { database: database.to_owned(), ..self.find_login(&self.password).await? };
                 self.open(&login, Purpose::Own).await
             }
-            Place::External(config) => self.noted(external(config, self.version).dbname(database)).await,
+            Place::External(external) => self.open_external(external, Some(database)).await,
         }
     }
 
@@ -77,12 +78,20 @@ impl Node {
     pub(super) async fn connect_aside(&self) -> Result<Client, SqlError> {
         Ok(match &self.place {
             Place::Host(_) => connected(&self.config(&self.find_login(&self.password).await?, Purpose::Own)).await?,
-            Place::External(config) => connected(&external(config, self.version)).await?,
+            Place::External(external) => external.connect(&external_options(self.version), None).await?.0,
         })
     }
 
     async fn open(&self, login: &Login, purpose: Purpose) -> Result<Client, SqlError> {
-        self.noted(&self.config(login, purpose)).await
+        let client = connected(&self.config(login, purpose)).await?;
+        self.note(Cancel::Plain(client.cancel_token()));
+        Ok(client)
+    }
+
+    async fn open_external(&self, external: &External, database: Option<&str>) -> Result<Client, SqlError> {
+        let (client, tls) = external.connect(&external_options(self.version), database).await?;
+        self.note(Cancel::Encrypted(client.cancel_token(), tls));
+        Ok(client)
     }
 
     fn config(&self, login: &Login, purpose: Purpose) -> tokio_postgres::Config {
@@ -97,11 +106,9 @@ impl Node {
         config
     }
 
-    /// Opens a session, and notes how what runs in it can be cancelled.
-    async fn noted(&self, config: &tokio_postgres::Config) -> Result<Client, SqlError> {
-        let client = connected(config).await?;
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).push(client.cancel_token());
-        Ok(client)
+    /// Notes how what runs in a session can be cancelled.
+    fn note(&self, cancel: Cancel) {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).push(cancel);
     }
 
     /// One of PostgreSQL's client programs, set up for a session of drillyard's on this server,
@@ -138,7 +145,7 @@ impl Node {
         // A server that is gone has nothing to cancel.
         drop(session.take());
         let cancels = std::mem::take(&mut *self.cancels.lock().unwrap_or_else(PoisonError::into_inner));
-        let all = cancels.iter().map(|cancel| cancel.cancel_query(NoTls));
+        let all = cancels.iter().map(Cancel::send);
         let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(all)).await;
     }
 
@@ -162,16 +169,6 @@ pub async fn discard(client: &Client) {
     if !client.is_closed() {
         let _ = tokio::time::timeout(PATIENCE, client.batch_execute("DISCARD ALL")).await;
     }
-}
-
-/// A session's configuration on an external server.
-fn external(config: &tokio_postgres::Config, version: Version) -> tokio_postgres::Config {
-    let mut config = config.clone();
-    // If its url asks for something else that holds, but for writing.
-    let asked = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
-    config.options(format!("{} {asked}-c default_transaction_read_only=on", external_options(version)));
-    config.application_name("drillyard").connect_timeout(Duration::from_secs(10));
-    config
 }
 
 async fn connected(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {

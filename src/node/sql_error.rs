@@ -1,7 +1,8 @@
 //! What can go wrong between drillyard and a server.
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
+use super::external::Unreached;
 use crate::host::HostError;
 use crate::pg::error_message;
 
@@ -14,6 +15,9 @@ pub enum SqlError {
     /// The server said no, or the connection was lost.
     #[error("{}", error_message(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// An external server let in no session.
+    #[error("{0}")]
+    Unreached(#[from] Box<Unreached>),
     /// The server answered something that makes no sense.
     #[error("{0}")]
     Answer(String),
@@ -22,17 +26,27 @@ pub enum SqlError {
 impl SqlError {
     /// Whether the server is starting or shutting down, and takes no sessions just now.
     pub fn is_passing(&self) -> bool {
-        matches!(self, SqlError::Postgres(e) if e.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
+        self.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
     }
 
     /// Whether the server does not let this role in.
     pub fn is_about_login(&self) -> bool {
         let refused = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
-        matches!(self, SqlError::Postgres(e) if e.code().is_some_and(|code| refused.contains(code)))
+        self.code().is_some_and(|code| refused.contains(code))
     }
 
     /// Whether the server itself said no, as opposed to a lost connection.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, SqlError::Postgres(e) if e.as_db_error().is_some())
+        self.code().is_some()
+    }
+
+    /// What a server said no with.
+    fn code(&self) -> Option<&SqlState> {
+        match self {
+            SqlError::Postgres(error) => error.as_db_error(),
+            SqlError::Unreached(unreached) => unreached.said.as_ref()?.as_db_error(),
+            SqlError::Host(_) | SqlError::Answer(_) => None,
+        }
+        .map(DbError::code)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::config::{DELAY, Following, peer_conninfo, quote_setting, with_password};
+use super::config::{DELAY, Following, peer_conninfo, quote_setting, with_secret};
 use super::server::Node;
 use super::session_settings::Purpose;
 use super::sql_error::SqlError;
@@ -61,26 +61,46 @@ impl Node {
 
     /// How the hosts of other nodes reach this server: a connection string without the password.
     fn reached_as(&self, application_name: &str) -> Result<String, HostError> {
-        match self.external_conninfo(application_name) {
-            Some(conninfo) => Ok(conninfo),
+        match self.as_external() {
+            Some(external) => Ok(external.conninfo(application_name)),
             None => Ok(peer_conninfo(&self.host()?.peer_endpoint(application_name), application_name)),
         }
     }
 
     /// What a standby of this server has to be given.
     pub fn followed_by(&self, standby: &str, slot: Option<String>) -> Result<Following, HostError> {
-        let conninfo = with_password(&self.reached_as(standby)?, self.password());
+        let conninfo = self.reached_as(standby)?;
+        let conninfo = match self.as_external() {
+            Some(external) => {
+                let keyed = with_secret(&conninfo, "sslpassword", external.key_password());
+                with_secret(&keyed, "password", external.password_of_standby()?)
+            }
+            None => with_secret(&conninfo, "password", self.password()),
+        };
         Ok(Following { conninfo, slot })
+    }
+
+    /// Checks that this server may read what its connection to `up` takes.
+    pub async fn may_reach(&self, up: &Node) -> Result<(), HostError> {
+        match up.as_external() {
+            Some(external) => external.check_files(self.host()?.as_ref()).await,
+            None => Ok(()),
+        }
     }
 
     /// Runs a program on this server's host that connects to `up`: its arguments get the connection
     /// string without the password, which is in the environment, where a list of processes does not
     /// show it.
     pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
-        let mut program = make(&up.reached_as(self.name())?).env("PGPASSWORD", up.password());
-        if !up.is_external() {
-            program = program.env("PGOPTIONS", up.session_options(Purpose::Own));
-        }
+        let program = make(&up.reached_as(self.name())?);
+        let program = match up.as_external() {
+            Some(external) if !external.key_password().is_empty() => {
+                return Err(HostError::new("a list of processes would show the password of the client's key")
+                    .help("give the servers a key without one (`standby_conninfo`), or `recover` from a backup"));
+            }
+            Some(external) => program.env("PGPASSWORD", external.password_of_standby()?),
+            None => program.env("PGPASSWORD", up.password()).env("PGOPTIONS", up.session_options(Purpose::Own)),
+        };
         self.host()?.run(program).await
     }
 

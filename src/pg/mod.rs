@@ -1,6 +1,7 @@
 //! PostgreSQL's own notions as types. Pure: no I/O, knows no other room.
 
 pub mod condition;
+pub mod conninfo;
 mod history;
 mod ident;
 mod lsn;

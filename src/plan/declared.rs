@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, Scope};
-use crate::node::RESERVED_SETTINGS;
+use crate::node::{Address, RESERVED_SETTINGS};
+use crate::pg::conninfo::Conninfo;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
 use crate::scenario::{NodeFields, Scenario};
-use crate::source::{Name, Spanned};
+use crate::source::{ConnectionString, Name, Spanned};
 
 pub(super) fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Option<I> {
     name.as_ref().map(|name| I::from(&name.value))
@@ -60,7 +61,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
         if let Some(repo) = &fields.archive_to {
             scope.archive_to(repo);
         }
-        external(fields, scope);
+        let external = external(fields, scope);
         let settings: Vec<(String, String)> =
             fields.settings.iter().flatten().map(|(name, value)| (name.value.clone(), value.0.clone())).collect();
         check_settings(fields, scenario, scope);
@@ -70,7 +71,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
             settings,
             setting_places: fields.settings.iter().flatten().map(|(name, _)| name.span).collect(),
             place: name.span,
-            external: fields.external.as_ref().map(|external| external.value.url.value.0.clone()),
+            external,
         };
         specs.insert(NodeId::from(&name.value), spec);
     }
@@ -117,8 +118,9 @@ fn known_setting(setting: &Spanned<String>, versions: Option<&Spanned<Vec<Spanne
     }
 }
 
-fn external(fields: &NodeFields, scope: &mut Scope<'_>) {
-    let Some(external) = &fields.external else { return };
+/// How a server is reached that drillyard did not make.
+fn external(fields: &NodeFields, scope: &mut Scope<'_>) -> Option<Address> {
+    let external = fields.external.as_ref()?;
     for entry in [
         fields.follows.as_ref().map(|f| f.entry),
         fields.archive_to.as_ref().map(|a| a.entry),
@@ -131,10 +133,39 @@ fn external(fields: &NodeFields, scope: &mut Scope<'_>) {
         let title = "an external server is only read from";
         scope.error_related(entry, title, "this would change it", (external.entry, "external".to_owned()));
     }
-    let url = &external.value.url;
-    if let Err(wrong) = url.value.0.parse::<tokio_postgres::Config>() {
-        let help = "such as postgresql://user@host:5432/database";
-        scope.error_help(url.span, "this is not a connection string", wrong.to_string(), help);
+    let (url, service) = (&external.value.url, &external.value.service);
+    let conninfo = match (url, service) {
+        (Some(url), None) => connection_string(url, scope),
+        (None, Some(service)) => {
+            let mut conninfo = Conninfo::default();
+            // `service` is one of libpq's keys.
+            let _ = conninfo.fill("service", &service.value);
+            Some(conninfo)
+        }
+        (None, None) => {
+            let help = "write `url: postgresql://user@host:5432/database`, or `service: NAME`";
+            scope.error_help(external.entry, "an external server without an address", "where is it?", help);
+            None
+        }
+        (Some(url), Some(service)) => {
+            let help = "a url can name a service, too: `service=NAME`";
+            scope.error_help(service.entry, "`url` and `service` exclude each other", "the second address", help);
+            connection_string(url, scope)
+        }
+    };
+    let standby = external.value.standby_conninfo.as_ref().and_then(|standby| connection_string(standby, scope));
+    Some(Address { conninfo: conninfo?, standby })
+}
+
+fn connection_string(text: &Spanned<ConnectionString>, scope: &mut Scope<'_>) -> Option<Conninfo> {
+    match Conninfo::parse(&text.value.0) {
+        Ok(conninfo) => Some(conninfo),
+        Err(wrong) => {
+            let help = wrong.help.as_deref().unwrap_or("such as postgresql://user@host:5432/database");
+            let place = wrong.key.as_deref().and_then(|key| scope.key_within(text.span, key)).unwrap_or(text.span);
+            scope.error_help(place, "this is not a connection string", wrong.to_string(), help);
+            None
+        }
     }
 }
 

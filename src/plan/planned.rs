@@ -9,7 +9,7 @@ use super::breaks::NamedBreak;
 use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
-use crate::scenario::NotifyTo;
+use crate::scenario::{NotifyTo, Unset};
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
@@ -66,6 +66,9 @@ pub struct Plan {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Those that need `--set` and have no value: a plan with any is only a part of the drill, and
+    /// cannot be run.
+    pub unset: Vec<Unset>,
     /// What is no error, and may not be what its author means.
     pub warnings: Vec<Problem>,
 }
@@ -155,6 +158,12 @@ impl Plan {
         links.sort();
         links.dedup();
         links
+    }
+
+    /// What it needs to be run, as it is written on a command line: `--set prod=...`.
+    pub fn needs(&self) -> Option<String> {
+        let all: Vec<String> = self.unset.iter().map(|unset| format!("--set {}=...", unset.name)).collect();
+        (!all.is_empty()).then(|| all.join(" "))
     }
 
     /// Whether anything in it judges.

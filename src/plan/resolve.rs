@@ -1,10 +1,13 @@
 //! Looking up every name of a scenario.
 
+use std::collections::BTreeMap;
+
 use super::find_breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared, notify};
-use crate::harness::{NodeId, Scope};
+use crate::harness::{NodeId, NodeSpec, Scope};
 use crate::journal::{Problem, Redactor};
+use crate::pg::conninfo::Conninfo;
 use crate::scenario::{Ignore, Scenario, in_order};
 use crate::source::choices;
 use crate::steps::KINDS;
@@ -27,7 +30,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let made = lines.note_names(&mut scope);
     let Lines { steps: lines, undecoded } = lines;
     let count = lines.len();
-    let mut complete = undecoded.is_empty() && scenario.problems.is_empty();
+    let mut complete = undecoded.is_empty() && scenario.problems.is_empty() && scenario.unset.is_empty();
     note_undecoded(&undecoded, count, &mut scope);
     let steps: Vec<PlannedStep> = lines.into_iter().filter_map(|line| planned(line, &mut scope)).collect();
     complete &= steps.len() == count;
@@ -41,7 +44,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let told = notify::resolve(scenario.notify, &mut scope);
     let heartbeat = scenario.heartbeat.and_then(|url| notify::heartbeat(url, &mut scope));
     let own = told.iter().map(|to| to.url.clone()).chain(heartbeat.clone());
-    let secrets: Vec<String> = scenario.secrets.into_iter().chain(own).collect();
+    let secrets = all_secrets(scenario.secrets.into_iter().chain(own).collect(), &nodes);
     let mut redactor = Redactor::default();
     redactor.add(secrets.iter().cloned());
     let mut problems = scenario.problems;
@@ -71,8 +74,22 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         file_roots,
         secrets,
         params: scenario.params,
-        warnings,
+        // Of what is known in part alone they may not be true.
+        warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
+        unset: scenario.unset,
     })
+}
+
+/// The secrets of a scenario, and those that its connection strings have, wherever from.
+fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> Vec<String> {
+    let external = nodes.values().filter_map(|node| node.external.as_ref());
+    let conninfos = external.flat_map(|address| std::iter::once(&address.conninfo).chain(&address.standby));
+    for secret in conninfos.flat_map(Conninfo::secrets) {
+        if !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
+        }
+    }
+    secrets
 }
 
 /// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows

@@ -72,8 +72,11 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
 async fn external_version(work: &Work<'_>) -> String {
     const PATIENCE: Duration = Duration::from_secs(5);
     let nodes = work.plan.nodes.iter().filter_map(|(name, spec)| Some((name, spec.external.as_ref()?)));
-    let asked = futures_util::future::join_all(nodes.map(|(name, url)| async {
-        let node = tokio::time::timeout(PATIENCE, external(name, url)).await.ok()?.ok()?;
+    let asked = futures_util::future::join_all(nodes.map(|(name, address)| async {
+        let node = tokio::time::timeout(PATIENCE, external(name, address, &work.env.around, &work.env.journal))
+            .await
+            .ok()?
+            .ok()?;
         Some(node.version().to_string())
     }));
     let mut versions: Vec<String> = tokio::select! {
@@ -123,6 +126,7 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
         password: &world.password,
         journal: &work.env.journal,
         drill: work.index,
+        around: &work.env.around,
         set_up: tokio::sync::OnceCell::new(),
     };
     let nodes: BTreeMap<_, _> = tokio::select! {

@@ -11,8 +11,8 @@ use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
-    Config, Node, Origin, SUPERUSER, Signal, SqlError, StartError, apply_delay, create_slot, is_below_a_new_cluster,
-    is_demanded, slot_name,
+    Address, ClientEnvironment, Config, External, Node, Origin, SUPERUSER, Signal, SqlError, StartError, apply_delay,
+    create_slot, is_below_a_new_cluster, is_demanded, slot_name,
 };
 use crate::pg::{SystemId, Version, error_message};
 use crate::plan::Plan;
@@ -29,6 +29,7 @@ pub struct Starter<'a> {
     pub password: &'a str,
     pub journal: &'a Journal,
     pub drill: usize,
+    pub around: &'a Arc<ClientEnvironment>,
     /// Whether the repos are set up, which the first host that is there does.
     pub set_up: OnceCell<()>,
 }
@@ -93,8 +94,8 @@ impl Starter<'_> {
         system: SystemId,
         upstream: Option<Ready>,
     ) -> Result<Arc<Node>, StartError> {
-        if let Some(url) = &spec.external {
-            return external(name, url).await;
+        if let Some(address) = &spec.external {
+            return external(name, address, self.around, self.journal).await;
         }
         let host = self.lab.host(name).await?;
         self.set_up.get_or_try_init(|| repos::set_up(self.repos, host.as_ref())).await?;
@@ -153,6 +154,7 @@ impl Starter<'_> {
         if up.is_external() {
             node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
         }
+        node.may_reach(&up).await?;
         if copied {
             let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
             let output = node.base_backup(&up).await.map_err(trouble)?;
@@ -266,17 +268,27 @@ impl Starter<'_> {
     }
 }
 
-/// Connects to a server that drillyard did not make, and asks it for its version.
-pub async fn external(name: &str, url: &str) -> Result<Arc<Node>, StartError> {
-    let trouble = |what: String| {
-        StartError::Host(
-            HostError::new(format!("external node `{name}`: {what}")).help("is its url right, and does it answer?"),
-        )
+/// Connects to a server that drillyard did not make, and asks it for its version. What is secret of
+/// the way there is kept out of the journal.
+pub async fn external(
+    name: &str,
+    address: &Address,
+    around: &Arc<ClientEnvironment>,
+    journal: &Journal,
+) -> Result<Arc<Node>, StartError> {
+    let trouble = |what: String| HostError::new(format!("external node `{name}`: {what}"));
+    let asked = |error: SqlError| match error {
+        SqlError::Unreached(ref unreached) => trouble(error.to_string()).help(&unreached.help),
+        other => trouble(other.to_string()).help("is its url right, and does it answer?"),
     };
-    let config: tokio_postgres::Config = url.parse().map_err(|e| trouble(format!("{e}")))?;
+    let found = External::find(address, around).map_err(|error| {
+        let title = trouble(error.message);
+        StartError::Host(HostError { help: error.help, ..title })
+    })?;
+    journal.keep(found.secrets());
     let unknown = Version { major: 0, minor: 0 };
-    let client = Node::external(name, config.clone(), unknown).connect().await.map_err(|e| trouble(e.to_string()))?;
-    let row = client.query_one("SHOW server_version", &[]).await.map_err(|e| trouble(e.to_string()))?;
+    let client = Node::external(name, &found, unknown).connect().await.map_err(asked)?;
+    let row = client.query_one("SHOW server_version", &[]).await.map_err(|e| asked(e.into()))?;
     let version = row.get::<_, &str>(0).parse().map_err(|e| trouble(format!("{e}")))?;
-    Ok(Arc::new(Node::external(name, config, version)))
+    Ok(Arc::new(Node::external(name, &found, version)))
 }

@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::tally::StepTime;
 use crate::host::Backend;
 use crate::journal::Journal;
+use crate::node::ClientEnvironment;
 use crate::plan::Plan;
 
 /// What is left running after a drill.
@@ -44,6 +45,8 @@ pub struct Env {
     pub gate: Option<Arc<dyn Gate>>,
     /// Ends everything.
     pub cancel: CancellationToken,
+    /// What libpq would look at to find external servers.
+    pub around: Arc<ClientEnvironment>,
 }
 
 /// A drill at work, or a part of one that is tried beside it.

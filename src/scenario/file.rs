@@ -75,6 +75,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         file_roots: file_roots(file),
         secrets: vec![],
         params: vec![],
+        unset: vec![],
         problems: vec![],
         source: problems.source().clone(),
     })

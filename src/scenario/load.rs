@@ -2,13 +2,13 @@
 
 use super::decode::Decoder;
 use super::file;
-use super::model::Scenario;
+use super::model::{Scenario, Unset};
 use super::node::Node;
 use super::parse::parse;
 use super::problems::in_order;
 use super::values::Values;
 use crate::journal::Problem;
-use crate::source::{Ordered, Scalar, Source};
+use crate::source::{Ordered, Scalar, Source, Span};
 
 /// Decodes a file, as far as it can be: [`Scenario::problems`] says what is wrong with it.
 ///
@@ -18,7 +18,7 @@ pub fn load(source: Source, values: Values, set: &[(String, String)]) -> Result<
     let parsed = parse(&source);
     let mut problems = parsed.problems;
     let Some(root) = parsed.root else { return Err(problems) };
-    let (values, params_problems) = with_params(&source, &root, values, set);
+    let (values, unset, params_problems) = with_params(&source, &root, values, set);
     problems.extend(params_problems);
     let decoder = Decoder::new(&source, &values);
     let decoded = file::decode(&decoder, &root);
@@ -26,19 +26,25 @@ pub fn load(source: Source, values: Values, set: &[(String, String)]) -> Result<
     match decoded {
         Some(scenario) => {
             let params = values.params().iter().map(|(name, _)| name.clone()).collect();
-            Ok(Scenario { secrets: values.used_secrets(), params, problems, ..scenario })
+            Ok(Scenario { secrets: values.used_secrets(), params, unset, problems, ..scenario })
         }
         None => Err(in_order(problems)),
     }
 }
 
-fn with_params(source: &Source, root: &Node, values: Values, set: &[(String, String)]) -> (Values, Vec<Problem>) {
+fn with_params(
+    source: &Source,
+    root: &Node,
+    values: Values,
+    set: &[(String, String)],
+) -> (Values, Vec<Unset>, Vec<Problem>) {
     let none = Values::none();
     let decoder = Decoder::new(source, &none);
     let params: Option<Ordered<String, Scalar>> = root.get("params").and_then(|entry| decoder.decode_entry(entry));
     let mut problems = decoder.into_problems();
-    let params = params.map(|params| params.into_iter().map(|(name, value)| (name.value, value)).collect::<Vec<_>>());
-    let mut values = values.with_params(params.unwrap_or_default());
+    let params: Vec<_> = params.into_iter().flatten().collect();
+    let places: Vec<Span> = params.iter().map(|(name, _)| name.span).collect();
+    let mut values = values.with_params(params.into_iter().map(|(name, value)| (name.value, value)));
     for (name, text) in set {
         // With several files, `--set` is for those that have the param; `run` sees to it that one
         // does.
@@ -48,5 +54,13 @@ fn with_params(source: &Source, root: &Node, values: Values, set: &[(String, Str
             problems.push(Problem::new(format!("--set {name}: {wrong}")));
         }
     }
-    (values, problems)
+    let unset = values.params().iter().zip(places).filter(|((_, value), _)| *value == Scalar::Null);
+    let unset = unset.map(|((name, _), place)| Unset {
+        name: name.clone(),
+        problem: Problem::new(format!("the param `{name}` has no value"))
+            .at(source.place(place, "it has no default"))
+            .help(format!("give it one: --set {name}=...")),
+    });
+    let unset = unset.collect();
+    (values, unset, problems)
 }

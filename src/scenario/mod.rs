@@ -28,7 +28,7 @@ pub use keys::{COMMON_KEYS, FILE_KEYS, LANGUAGE_VERSIONS};
 pub use load::load;
 pub use model::{
     Body, Budgets, Common, Expect, External, Ignore, LossOf, Names, NodeFields, Prove, RepoFields, Rpo, Rto, Scenario,
-    StepItem, StepLine, Undecoded, When,
+    StepItem, StepLine, Undecoded, Unset, When,
 };
 pub use node::{Entry, Node, Style, Value};
 pub use not_built::{NOT_BUILT, is_later_key, today};

@@ -51,8 +51,19 @@ pub struct Scenario {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Those that have no value: what they stand in is not decoded.
+    pub unset: Vec<Unset>,
     /// What is wrong with it so far.
     pub problems: Vec<Problem>,
+}
+
+/// A param that gets its value from outside alone, and has none.
+#[derive(Debug, Clone)]
+pub struct Unset {
+    /// Its name.
+    pub name: String,
+    /// That it is missing, at its place.
+    pub problem: Problem,
 }
 
 /// The nodes or the repos of a file, by name.
@@ -209,10 +220,18 @@ pub struct NodeFields {
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct External {
-    /// Its connection string: `postgresql://user@host/db`. A secret that is a part of it, as in
-    /// `postgresql://user:${secrets.pw}@host/db`, is percent-encoded by drillyard; one that is the
-    /// whole URL is taken as it is.
-    pub url: Spanned<ConnectionString>,
+    /// Its connection string, as libpq reads it: `postgresql://user@host/db`. A secret that is a
+    /// part of it, as in `postgresql://user:${secrets.pw}@host/db`, is percent-encoded by
+    /// drillyard; one that is the whole URL is taken as it is.
+    #[serde(default)]
+    pub url: Option<Spanned<ConnectionString>>,
+    /// In the place of a url: a section of pg_service.conf.
+    #[serde(default)]
+    pub service: Option<Spanned<String>>,
+    /// The connection string of a standby that follows it (`primary_conninfo`), if that takes
+    /// another address or role; nothing of the url goes into it.
+    #[serde(default)]
+    pub standby_conninfo: Option<Spanned<ConnectionString>>,
 }
 
 /// Limits that the drill must meet.

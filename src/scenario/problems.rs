@@ -19,11 +19,13 @@ pub struct Problems<'a> {
     told: RefCell<Vec<Problem>>,
     /// How many problems were told beyond those that are kept.
     dropped: Cell<usize>,
+    /// How many values are not known because a param has none.
+    unset: Cell<usize>,
 }
 
 impl<'a> Problems<'a> {
     pub(super) fn new(source: &'a Source, values: &'a Values) -> Self {
-        Problems { source, values, told: RefCell::default(), dropped: Cell::new(0) }
+        Problems { source, values, told: RefCell::default(), dropped: Cell::new(0), unset: Cell::new(0) }
     }
 
     /// The file.
@@ -46,6 +48,12 @@ impl<'a> Problems<'a> {
         self.told.borrow_mut().push(redactor.problem(problem));
     }
 
+    /// Notes that a value is not known because a param has none: it is left out as if it were
+    /// wrong, and is not.
+    pub(super) fn note_unset(&self) {
+        self.unset.set(self.unset.get() + 1);
+    }
+
     /// A problem at a place of the file, to be added to and told.
     pub fn problem(&self, span: Span, title: impl Into<String>, label: impl Into<String>) -> Problem {
         Problem::new(title).at(self.source.place(span, label))
@@ -56,9 +64,9 @@ impl<'a> Problems<'a> {
         node.is_null() && self.source.text()[node.span.start..].starts_with('*')
     }
 
-    /// How many problems there are by now.
+    /// How many problems there are by now, and values that are not known.
     pub fn count(&self) -> usize {
-        self.told.borrow().len() + self.dropped.get()
+        self.told.borrow().len() + self.dropped.get() + self.unset.get()
     }
 
     /// All the problems, in the order of the file, each once: an alias can bring the same one

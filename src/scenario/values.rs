@@ -43,6 +43,9 @@ pub(super) struct Dangling {
     pub title: String,
     pub label: String,
     pub help: String,
+    /// Whether it is a param that gets its value from `--set` alone, and has none: no mistake of
+    /// the file's.
+    pub unset: bool,
 }
 
 impl Values {
@@ -71,7 +74,10 @@ impl Values {
         if let Some((_, value)) = self.params.iter_mut().find(|(known, _)| known == name) {
             *value = match value {
                 Scalar::Text(_) => Scalar::Text(text.to_owned()),
-                _ => Scalar::of_plain(text).unwrap_or_else(|_| Scalar::Text(text.to_owned())),
+                _ => match Scalar::of_plain(text) {
+                    Ok(Scalar::Null) | Err(_) => Scalar::Text(text.to_owned()),
+                    Ok(plain) => plain,
+                },
             };
             return Ok(());
         }
@@ -130,6 +136,7 @@ impl Values {
                     title: title.into(),
                     label: "there is no `}` after this".into(),
                     help: help.into(),
+                    unset: false,
                 });
                 break;
             };
@@ -145,7 +152,10 @@ impl Values {
                     substituted = true;
                     secret |= is_secret;
                 }
-                Err((title, label, help)) => dangling.push(Dangling { at: range.clone(), title, label, help }),
+                Err((title, label, help)) => {
+                    let unset = self.is_unset(inner[..length].trim());
+                    dangling.push(Dangling { at: range.clone(), title, label, help, unset });
+                }
             }
             at = range.end;
         }
@@ -156,11 +166,21 @@ impl Values {
         Ok(Resolved { text: out.into(), form, substituted, secret })
     }
 
+    /// Whether a reference is to a param that has no value.
+    fn is_unset(&self, reference: &str) -> bool {
+        let name = reference.strip_prefix("params.");
+        name.is_some_and(|name| self.params.iter().any(|(known, value)| known == name && *value == Scalar::Null))
+    }
+
     /// What one reference, without its braces, stands for, and whether that is a secret.
     fn one(&self, reference: &str) -> Result<(Scalar, bool), (String, String, String)> {
         let (kind, name) = reference.split_once('.').unwrap_or(("", reference));
         match kind {
             "params" => match self.params.iter().find(|(known, _)| known == name) {
+                Some((_, Scalar::Null)) => {
+                    let title = format!("the param `{name}` has no value");
+                    Err((title, "needed here".to_owned(), format!("give it one: --set {name}=...")))
+                }
                 Some((_, value)) => Ok((value.clone(), false)),
                 None => {
                     let near = did_you_mean(name, self.params.iter().map(|(name, _)| name.as_str()));
@@ -304,6 +324,16 @@ mod tests {
         assert_eq!(values.used_secrets(), Vec::<String>::new());
         assert_eq!(values.resolve("x${secrets.pw}").map(|r| r.secret), Ok(true));
         assert_eq!(values.with_params([]).used_secrets(), ["hunter2"]);
+    }
+
+    #[test]
+    fn a_param_without_a_default_is_not_wrong_and_has_no_value() {
+        let mut values = Values::none().with_params([("prod".to_owned(), Scalar::Null)]);
+        let unset = |values: &Values| values.resolve("${params.prod}").map_err(|wrong| wrong[0].unset);
+        assert_eq!(unset(&values).map(|resolved| resolved.text), Err(true));
+        assert_eq!(values.set("prod", ""), Ok(()));
+        assert_eq!(unset(&values).map(|resolved| resolved.text), Ok("".into()));
+        assert!(values.resolve("${params.other}").is_err_and(|wrong| !wrong[0].unset));
     }
 
     #[test]

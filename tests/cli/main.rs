@@ -9,6 +9,7 @@ mod cli_runner;
 mod notify;
 mod output;
 mod outputs;
+mod params;
 #[path = "../common/program.rs"]
 mod program;
 mod relay;

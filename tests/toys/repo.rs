@@ -183,6 +183,7 @@ steps:
             keep: Keep::Never,
             gate: None,
             cancel: Default::default(),
+            around: Arc::default(),
         };
         let drill = Drill { plan, major, seed: 1, again: String::new(), change: Arc::default(), trial: None };
         let finished = run_all(Arc::new(env), vec![drill], Order { jobs: 1, fail_fast: false }, 0).await;

@@ -30,6 +30,8 @@ pub(super) struct Wrong {
     pub title: String,
     pub label: String,
     pub help: Option<String>,
+    /// Whether only a param's value is not given yet: nothing is wrong with the file.
+    pub unset: bool,
 }
 
 impl Failure {
@@ -40,7 +42,7 @@ impl Failure {
         label: impl Into<String>,
         help: Option<String>,
     ) -> Failure {
-        Failure::Wrong(vec![Wrong { span, title: title.into(), label: label.into(), help }])
+        Failure::Wrong(vec![Wrong { span, title: title.into(), label: label.into(), help, unset: false }])
     }
 }
 

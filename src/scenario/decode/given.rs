@@ -62,7 +62,7 @@ impl<'p> Given<'p> {
             _ => {
                 let (found, mut wrong) = self.found();
                 let title = format!("expected {expected}, found {found}");
-                wrong.push(Wrong { span: self.node.span, title, label, help });
+                wrong.push(Wrong { span: self.node.span, title, label, help, unset: false });
                 Failure::Wrong(wrong)
             }
         }
@@ -132,7 +132,7 @@ impl<'p> Given<'p> {
             Err(dangling) => {
                 let wrong = |one: Dangling| {
                     let span = self.piece(text, one.at);
-                    Wrong { span, title: one.title, label: one.label, help: Some(one.help) }
+                    Wrong { span, title: one.title, label: one.label, help: Some(one.help), unset: one.unset }
                 };
                 Err(Failure::Wrong(dangling.into_iter().map(wrong).collect()))
             }

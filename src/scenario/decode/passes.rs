@@ -78,6 +78,12 @@ impl<'d> Passes<'d> {
             Err(Failure::Text(text)) => self.tell(self.custom(node, &text), node),
             Err(Failure::Wrong(all)) => {
                 for wrong in all {
+                    if wrong.unset {
+                        self.problems.note_unset();
+                        self.told.set(self.told.get() + 1);
+                        self.leave_out(node);
+                        continue;
+                    }
                     let problem = self.problems.problem(wrong.span, wrong.title, wrong.label);
                     self.tell(wrong.help.into_iter().fold(problem, Problem::help), node);
                 }

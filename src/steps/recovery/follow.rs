@@ -136,6 +136,7 @@ impl Standby {
 
     async fn start(&self, cx: &mut Context<'_>) -> StepResult {
         cx.wait(format!("the start of `{}`", self.node.name()));
+        self.node.may_reach(&self.up).await?;
         let setup = set_up(cx, &self.node, &self.config, self.signal, self.origin).await?;
         let patience = cx.deadline.min(Instant::now() + START);
         match self.node.launch(Some(&setup), patience).await {

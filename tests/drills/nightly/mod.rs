@@ -3,7 +3,9 @@
 
 mod faults;
 mod prove;
+mod shipped;
 mod site;
+mod tls;
 
 use std::os::unix::process::ExitStatusExt;
 

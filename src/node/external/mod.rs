@@ -1,0 +1,71 @@
+//! A server that drillyard did not make, reached as libpq reaches it.
+
+mod around;
+mod certificate;
+mod complete;
+mod connect;
+mod files;
+mod passfile;
+mod service;
+mod standby;
+mod tls;
+
+use std::sync::Arc;
+
+pub use around::ClientEnvironment;
+pub use connect::Unreached;
+pub(super) use tls::Tls;
+
+use crate::host::HostError;
+use crate::pg::conninfo::Conninfo;
+use complete::Way;
+
+/// How a scenario says that an external server is reached.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// The connection string of drillyard's own sessions.
+    pub conninfo: Conninfo,
+    /// The one that a standby of it is given, if that is another one.
+    pub standby: Option<Conninfo>,
+}
+
+/// An external server with all that libpq would find out about the way to it.
+pub struct External {
+    /// The way of drillyard's own sessions.
+    way: Way,
+    /// The way of a standby.
+    standby: Option<Way>,
+}
+
+impl External {
+    /// Completes what the scenario says, by service and password files, the environment, and
+    /// libpq's defaults.
+    ///
+    /// # Errors
+    /// If a file is missing or wrong, or if what they say together makes no sense.
+    pub fn find(address: &Address, around: &Arc<ClientEnvironment>) -> Result<Arc<Self>, HostError> {
+        let way = Way::find(&address.conninfo, around)?;
+        let standby = address.standby.as_ref().map(|conninfo| Way::find(conninfo, around)).transpose()?;
+        Ok(Arc::new(External { way, standby }))
+    }
+
+    /// All that has to be kept out of every output.
+    pub fn secrets(&self) -> Vec<String> {
+        [Some(&self.way), self.standby.as_ref()].into_iter().flatten().flat_map(Way::secrets).collect()
+    }
+
+    /// The role of drillyard's own sessions.
+    pub(super) fn user(&self) -> &str {
+        &self.way.user
+    }
+
+    /// The database of drillyard's own sessions.
+    pub(super) fn database(&self) -> &str {
+        &self.way.database
+    }
+
+    /// The password of drillyard's own sessions; empty if they need none.
+    pub(super) fn password(&self) -> &str {
+        self.way.targets.first().and_then(|target| target.password.as_deref()).unwrap_or_default()
+    }
+}

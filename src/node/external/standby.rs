@@ -1,0 +1,89 @@
+//! How a standby of an external server reaches it: `primary_conninfo`.
+
+use std::path::Path;
+
+use super::External;
+use super::complete::{Target, Way};
+use crate::host::{Host, HostError, Program};
+use crate::node::config::quote_conninfo;
+use crate::pg::conninfo::{KEYS, Use};
+
+impl External {
+    fn way_of_standby(&self) -> &Way {
+        self.standby.as_ref().unwrap_or(&self.way)
+    }
+
+    /// The connection string of a standby of that name, without its secrets: nothing is left for
+    /// libpq to be found out there.
+    pub(in crate::node) fn conninfo(&self, application_name: &str) -> String {
+        let way = self.way_of_standby();
+        let files = way.files.named();
+        let shown = |path: &Path| path.display().to_string();
+        let value = |name: &str| -> Option<String> {
+            match name {
+                "host" => Some(joined(&way.targets, |target| target.host.clone())),
+                "hostaddr" => way.conninfo.get(name).map(str::to_owned),
+                "port" => Some(joined(&way.targets, |target| target.port.to_string())),
+                "user" => Some(way.user.clone()),
+                "password" | "sslpassword" => None,
+                _ => {
+                    let file = files.iter().find(|(key, _)| *key == name).map(|(_, path)| shown(path));
+                    file.or_else(|| way.conninfo.get(name).map(str::to_owned))
+                }
+            }
+        };
+        let names = KEYS.iter().filter(|key| key.use_ == Use::Both).map(|key| key.name);
+        let mut parts: Vec<String> =
+            names.filter_map(|name| Some(format!("{name}={}", quote_conninfo(&value(name)?)))).collect();
+        parts.push(format!("application_name={}", quote_conninfo(application_name)));
+        parts.join(" ")
+    }
+
+    /// The password for a connection of a standby; empty if there is none.
+    ///
+    /// # Errors
+    /// If its hosts have several: a connection string has but one.
+    pub(in crate::node) fn password_of_standby(&self) -> Result<&str, HostError> {
+        let targets = &self.way_of_standby().targets;
+        let mut passwords = targets.iter().map(|target| target.replication.as_deref().unwrap_or_default());
+        let first = passwords.next().unwrap_or_default();
+        match passwords.all(|other| other == first) {
+            true => Ok(first),
+            false => Err(HostError::new("its hosts have several passwords, and a standby is given one")
+                .help("name one host with `standby_conninfo`")),
+        }
+    }
+
+    /// The password of the key of a standby; empty if there is none.
+    pub(in crate::node) fn key_password(&self) -> &str {
+        self.way_of_standby().conninfo.get("sslpassword").unwrap_or_default()
+    }
+
+    /// Checks that servers on `host` may read the files that their connection takes.
+    ///
+    /// # Errors
+    /// For the first that they may not.
+    pub(in crate::node) async fn check_files(&self, host: &dyn Host) -> Result<(), HostError> {
+        let way = self.way_of_standby();
+        if way.targets.iter().all(Target::is_socket) {
+            return Ok(());
+        }
+        for (key, path) in way.files.named() {
+            let path = path.display().to_string();
+            let output = host.run(Program::script(r#"test -r "$1""#, [&path])).await?;
+            if !output.success() {
+                return Err(HostError::new(format!("the user that runs servers may not read {path} (`{key}`)")).help(
+                    format!(
+                        "its connection to production needs it: put it where that user may read it, or name another \
+                         `{key}` with `standby_conninfo`"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn joined(targets: &[Target], one: impl Fn(&Target) -> String) -> String {
+    targets.iter().map(one).collect::<Vec<_>>().join(",")
+}
