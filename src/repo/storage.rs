@@ -9,6 +9,7 @@ use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
+use super::loaded::Loaded;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
@@ -158,6 +159,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// go to places of the new server's own ([`own_tablespaces`](crate::node::own_tablespaces)),
     /// never to those of the server that was backed up.
     async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::Restore))
+    }
+
+    /// Fills a new server, which runs and has nothing in it yet, with the rows of a backup, which
+    /// was begun then: for a kind that gives back no data directory ([`Ability::Replay`]). All that goes wrong fails it.
+    async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<Loaded> {
         Err(RepoError::NotPossible(Ability::Restore))
     }
 

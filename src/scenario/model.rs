@@ -145,7 +145,7 @@ pub struct When {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepoFields {
-    /// `directory`, which is the default, or a tool: `pgbackrest`, `barman`.
+    /// `directory`, which is the default, or a tool: `pgbackrest`, `barman`, `dump`.
     #[serde(default)]
     pub kind: Option<Spanned<RepoKind>>,
     /// It holds only what `sync` steps have copied from this repo.
@@ -170,6 +170,13 @@ pub struct RepoFields {
     /// The directory with the WAL of an existing directory, packed or not.
     #[serde(default)]
     pub wal: Option<Spanned<String>>,
+    /// Where existing dumps lie: an absolute path with `*` in it. Each file or directory is a dump
+    /// of pg_dump, or a directory with several of them.
+    #[serde(default)]
+    pub path: Option<Spanned<String>>,
+    /// Where existing dumps of roles and tablespaces lie, if they are not beside those of databases.
+    #[serde(default)]
+    pub globals: Option<Spanned<String>>,
     /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
     #[serde(default)]
     pub config: Option<Spanned<String>>,

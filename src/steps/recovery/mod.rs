@@ -9,6 +9,7 @@ pub(super) mod follow;
 pub(super) mod goal;
 pub(super) mod key;
 pub(super) mod known_table;
+pub(super) mod load;
 pub(super) mod position;
 pub(super) mod promote;
 pub(super) mod rebuild;

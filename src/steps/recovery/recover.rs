@@ -1,5 +1,6 @@
 //! `recover`
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,12 +11,13 @@ use crate::harness::{
     Context, Effects, Maker, Makes, NodeRef, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
     StepResult, if_given,
 };
-use crate::node::Signal;
+use crate::node::{Node, Signal};
 use crate::pg::TargetTimeline;
 use crate::repo::Ability;
 use crate::source::{Name, RepoName, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::load::load;
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Archive, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
@@ -39,6 +41,11 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// finished, say. A server that is restored from an `existing` repo is somebody else's: nothing of
 /// its configuration is used, its subscriptions do not run, and its tablespaces are in places of
 /// its own.
+///
+/// A repo of kind `dump` has rows and no WAL: the new server is made by initdb, and roles,
+/// tablespaces and databases are loaded into it by psql and pg_restore. There `until` is
+/// `end_of_backup` and `then` is `promote`. An error of theirs fails the step, also where the
+/// program itself goes on and ends with 0.
 ///
 /// Without `backup`, the server of an earlier `recover` that paused or was shut down is stopped,
 /// gets the later target and is started again: resuming a paused recovery would end it. A standby
@@ -226,10 +233,25 @@ impl RecoverSpec {
             scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
         }
         let (backup, repo) = backup.value.resolve(self.repo.as_ref(), backup.span, scope)?;
+        if scope.repo_info(&repo).is_some_and(|info| info.kind.can(Ability::Replay).is_err()) {
+            self.check_rows(&repo, scope);
+            return Some((node, Start::Rows { backup, repo }));
+        }
         if let Some(word) = self.until.value.end_of_backup() {
             scope.restores_alone(&repo, word);
         }
         Some((node, Start::Backup { backup, archive: Archive::of(repo, scope) }))
+    }
+
+    /// Tells of each field that asks for WAL of a repo that has none.
+    fn check_rows(&self, repo: &RepoId, scope: &mut Scope<'_>) {
+        let until = self.until.value.end_of_backup().is_none().then_some(self.until.entry);
+        let then = (!matches!(self.then.value, ThenSpec::Promote)).then_some(self.then.entry);
+        let timeline = self.timeline.as_ref().map(|timeline| timeline.entry);
+        let forgotten = self.restore_command.as_ref().map(|forgotten| forgotten.entry);
+        for entry in [until, then, timeline, forgotten].into_iter().flatten() {
+            scope.repo_can(repo, Ability::Replay, Some(entry));
+        }
     }
 
     /// The server as it is.
@@ -305,6 +327,9 @@ impl RecoverSpec {
 #[async_trait(?Send)]
 impl Step for Recover {
     fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
+        if matches!(self.start, Start::Rows { .. }) {
+            return None;
+        }
         if self.until.value == Target::Latest && matches!(self.then.value, Then::Follow { .. }) {
             // A standby streams on from wherever it began.
             return None;
@@ -330,21 +355,33 @@ impl Step for Recover {
         cx.fact("target", goal.setting.to_string());
         let started = Instant::now();
         let starting = Starting { node: &self.node, goal: &goal, until: self.until.entry };
-        let (node, backup) = match &self.start {
+        let mut backup = self.start.backup().and_then(Backup::step).map(|step| step.id.clone());
+        match &self.start {
+            Start::Rows { backup, repo } => load(cx, &self.node, backup, repo, &self.then.value).await?,
             Start::Backup { backup, archive } => {
                 let node = starting.restore(cx, backup, &archive.repo).await?;
                 cx.fact("restore_ms", started.elapsed().as_millis() as u64);
-                (node, backup.step().map(|step| step.id.clone()))
+                self.replay(cx, &node, &goal).await?;
             }
             Start::OwnServer { .. } => {
-                let before = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
-                (starting.halt(cx, before.as_ref()).await?, before)
+                backup = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
+                let node = starting.halt(cx, backup.as_ref()).await?;
+                self.replay(cx, &node, &goal).await?;
             }
-        };
+        }
+        cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
+        cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(backup));
+        Ok(())
+    }
+}
+
+impl Recover {
+    /// Has a server apply WAL until it is what the scenario asks for.
+    async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal) -> StepResult {
         let archive = self.start.archive();
         let replay = Replay {
-            node: &node,
-            goal: &goal,
+            node,
+            goal,
             until: self.until.entry,
             then: &self.then,
             timeline: self.timeline,
@@ -353,9 +390,6 @@ impl Step for Recover {
             restore_command: self.restore_command,
             origin: self.start.origin(),
         };
-        replay.run(cx).await?;
-        cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
-        cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(backup));
-        Ok(())
+        replay.run(cx).await
     }
 }

@@ -25,6 +25,13 @@ pub(crate) enum Start {
         /// Where backup and WAL are read from.
         archive: Archive,
     },
+    /// A new server, filled with the rows of this backup.
+    Rows {
+        /// The backup.
+        backup: Backup,
+        /// The repo that it is in.
+        repo: RepoId,
+    },
     /// The server as it is: one that an earlier recovery left at a target, or a standby.
     OwnServer {
         /// Where WAL is read from. A standby may have no more than its own.
@@ -53,7 +60,7 @@ impl Start {
     /// The backup.
     pub(crate) fn backup(&self) -> Option<&Backup> {
         match self {
-            Start::Backup { backup, .. } => Some(backup),
+            Start::Backup { backup, .. } | Start::Rows { backup, .. } => Some(backup),
             Start::OwnServer { .. } => None,
         }
     }
@@ -62,6 +69,7 @@ impl Start {
     pub(crate) fn archive(&self) -> Option<&Archive> {
         match self {
             Start::Backup { archive, .. } => Some(archive),
+            Start::Rows { .. } => None,
             Start::OwnServer { archive } => archive.as_ref(),
         }
     }
@@ -70,7 +78,7 @@ impl Start {
     pub(crate) fn origin(&self) -> Origin {
         match self {
             Start::Backup { .. } => Origin::Copied,
-            Start::OwnServer { .. } => Origin::Own,
+            Start::Rows { .. } | Start::OwnServer { .. } => Origin::Own,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Last night's real backup: a drill restores it, has it follow production, and nothing of
 //! production moves.
 
+mod dumps;
+mod s3;
 mod site;
 
 use std::os::unix::process::ExitStatusExt;
