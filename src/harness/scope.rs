@@ -97,6 +97,8 @@ pub struct Scope<'a> {
     source: &'a Source,
     /// All nodes, those made later too.
     pub nodes: BTreeMap<NodeId, NodeInfo>,
+    /// The nodes that are recovered cold.
+    pub cold: BTreeMap<NodeId, Cold>,
     /// All repos.
     pub repos: BTreeMap<RepoId, RepoInfo>,
     /// All ids of the file.
@@ -137,6 +139,7 @@ impl<'a> Scope<'a> {
         Scope {
             source,
             nodes: BTreeMap::new(),
+            cold: BTreeMap::new(),
             repos: BTreeMap::new(),
             ids: BTreeMap::new(),
             more_nodes: false,

@@ -35,7 +35,7 @@ pub use damage::{Damaged, Where, damage_file};
 pub use error::{Ability, NotPossible, RepoError, Result};
 pub use existing::{AtExisting, Existing, unusable};
 pub use headers::SegmentHeader;
-pub use kind::{Kind, Repo, RepoKind, Tool};
+pub use kind::{Beside, Kind, Repo, RepoKind, Tool};
 pub use loaded::Loaded;
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};

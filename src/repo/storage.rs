@@ -1,6 +1,7 @@
 //! What a kind of repo does.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -112,6 +113,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// another server's.
     fn is_existing(&self) -> bool {
         false
+    }
+
+    /// The same for a recovery that has these secrets and else what lies in the repo; none if that is
+    /// all that this one uses. What is needed is told by [`RepoKind::BESIDE`](super::RepoKind::BESIDE).
+    fn cold(&self, _: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        None
     }
 
     /// The directories that every host has to see, and in which a disk can run full.

@@ -205,6 +205,13 @@ pub struct NodeFields {
     /// A server that drillyard did not make: it is only read from.
     #[serde(default)]
     pub external: Option<Spanned<External>>,
+    /// Whether a `recover` step makes it later, from nothing but the repo and `secrets`.
+    #[serde(default)]
+    pub cold: Option<Spanned<bool>>,
+    /// What a cold server has beside the repo: by the names of the tool, such as
+    /// `repo1-cipher-pass`.
+    #[serde(default)]
+    pub secrets: Option<Spanned<Ordered<String, Setting>>>,
 }
 
 /// A server that drillyard did not make.

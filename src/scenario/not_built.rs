@@ -26,7 +26,6 @@ const KEYS: &[&str] = &[
     "at_most",
     "autocommit",
     "capture",
-    "cold",
     "during",
     "except",
     "fragment",

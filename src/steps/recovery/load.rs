@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::harness::{Context, Finding, NodeRef, RepoId, StepResult};
+use crate::harness::{Context, Finding, NodeRef, StepResult};
 use crate::node::{Node, Origin};
 use crate::pg::SystemId;
 use crate::steps::recovery::backup_choice::{Backup, Found};
+use crate::steps::recovery::start::Archive;
 use crate::steps::recovery::target::Then;
 
 /// Makes a new server, and fills it with what is in a backup.
@@ -16,12 +17,13 @@ pub(crate) async fn load(
     cx: &mut Context<'_>,
     node: &NodeRef,
     backup: &Backup,
-    repo: &RepoId,
+    archive: &Archive,
     then: &Then,
 ) -> StepResult {
     let started = Instant::now();
-    let Found { repo, label, taken, .. } = backup.find(cx, repo).await?;
+    let Found { label, taken, .. } = backup.find(cx, &archive.repo).await?;
     let host = cx.world.lab.host(node).await?;
+    let repo = archive.open(cx, host.as_ref()).await?;
     let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
     let node = Arc::new(match repo.is_existing() {
         true => Node::of_others(host, version, &password)?,

@@ -2,6 +2,7 @@
 
 pub(super) mod archive_end;
 pub(super) mod backup_choice;
+pub(super) mod cold;
 pub(super) mod dump;
 pub(super) mod exec;
 pub(super) mod find_in_wal;

@@ -16,6 +16,7 @@ use crate::pg::TargetTimeline;
 use crate::repo::Ability;
 use crate::source::{Name, RepoName, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
+use crate::steps::recovery::cold::check as check_cold;
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::load::load;
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
@@ -233,14 +234,17 @@ impl RecoverSpec {
             scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
         }
         let (backup, repo) = backup.value.resolve(self.repo.as_ref(), backup.span, scope)?;
+        check_cold(&node, &repo, self.repo.as_ref().map_or(self.node.span, |repo| repo.span), &self.then, scope);
         if scope.repo_info(&repo).is_some_and(|info| info.kind.can(Ability::Replay).is_err()) {
             self.check_rows(&repo, scope);
-            return Some((node, Start::Rows { backup, repo }));
+            let archive = Archive::of(repo, &node, scope);
+            return Some((node, Start::Rows { backup, archive }));
         }
         if let Some(word) = self.until.value.end_of_backup() {
             scope.restores_alone(&repo, word);
         }
-        Some((node, Start::Backup { backup, archive: Archive::of(repo, scope) }))
+        let archive = Archive::of(repo, &node, scope);
+        Some((node, Start::Backup { backup, archive }))
     }
 
     /// Tells of each field that asks for WAL of a repo that has none.
@@ -280,7 +284,8 @@ impl RecoverSpec {
         if let Some(repo) = &repo {
             scope.repo_can(repo, Ability::Archive, self.repo.as_ref().map(|repo| repo.span));
         }
-        Some((node, Start::OwnServer { archive: repo.map(|repo| Archive::of(repo, scope)) }))
+        let archive = repo.map(|repo| Archive::of(repo, &node, scope));
+        Some((node, Start::OwnServer { archive }))
     }
 
     /// What happens at the target, and the mistakes that go with it.
@@ -357,9 +362,9 @@ impl Step for Recover {
         let starting = Starting { node: &self.node, goal: &goal, until: self.until.entry };
         let mut backup = self.start.backup().and_then(Backup::step).map(|step| step.id.clone());
         match &self.start {
-            Start::Rows { backup, repo } => load(cx, &self.node, backup, repo, &self.then.value).await?,
+            Start::Rows { backup, archive } => load(cx, &self.node, backup, archive, &self.then.value).await?,
             Start::Backup { backup, archive } => {
-                let node = starting.restore(cx, backup, &archive.repo).await?;
+                let node = starting.restore(cx, backup, archive).await?;
                 cx.fact("restore_ms", started.elapsed().as_millis() as u64);
                 self.replay(cx, &node, &goal).await?;
             }
@@ -378,15 +383,14 @@ impl Step for Recover {
 impl Recover {
     /// Has a server apply WAL until it is what the scenario asks for.
     async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal) -> StepResult {
-        let archive = self.start.archive();
         let replay = Replay {
             node,
             goal,
             until: self.until.entry,
             then: &self.then,
             timeline: self.timeline,
-            repo: archive.map(|archive| cx.world.repo(&archive.repo).cloned()).transpose()?,
-            copy_of: archive.and_then(|archive| archive.copy_of.clone()),
+            repo: self.start.open(cx, node).await?,
+            copy_of: self.start.archive().and_then(|archive| archive.copy_of.clone()),
             restore_command: self.restore_command,
             origin: self.start.origin(),
         };

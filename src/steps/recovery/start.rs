@@ -7,8 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::harness::{Context, Finding, NodeRef, RepoId, Scope, StepId, StepResult};
+use crate::host::Host;
 use crate::node::{Node, Origin};
 use crate::pg::{Lsn, RecoveryTarget, ShutdownMode};
+use crate::repo::Repo;
 use crate::source::Span;
 use crate::steps::recovery::backup_choice::Backup;
 use crate::steps::recovery::goal::Goal;
@@ -30,7 +32,7 @@ pub(crate) enum Start {
         /// The backup.
         backup: Backup,
         /// The repo that it is in.
-        repo: RepoId,
+        archive: Archive,
     },
     /// The server as it is: one that an earlier recovery left at a target, or a standby.
     OwnServer {
@@ -46,13 +48,29 @@ pub(crate) struct Archive {
     pub repo: RepoId,
     /// What it is a copy of.
     pub copy_of: Option<RepoId>,
+    /// What a server that is recovered cold has beside it; none if everything is there.
+    cold: Option<Vec<(String, String)>>,
 }
 
 impl Archive {
-    /// A repo that was looked up.
-    pub(crate) fn of(repo: RepoId, scope: &Scope<'_>) -> Self {
+    /// A repo that was looked up, for a node.
+    pub(crate) fn of(repo: RepoId, node: &NodeRef, scope: &Scope<'_>) -> Self {
         let copy_of = scope.repo_info(&repo).and_then(|info| info.copy_of.clone());
-        Archive { repo, copy_of }
+        let secrets = scope.cold.get(&node.id).map(|cold| cold.secrets.iter());
+        let cold = secrets.map(|all| all.map(|(name, value)| (name.value.clone(), value.clone())).collect());
+        Archive { repo, copy_of, cold }
+    }
+
+    /// The repo, as the server on this host may use it.
+    pub(crate) async fn open(&self, cx: &mut Context<'_>, host: &dyn Host) -> Result<Repo, Box<Finding>> {
+        let repo = cx.world.repo(&self.repo)?.clone();
+        let Some(secrets) = &self.cold else { return Ok(repo) };
+        let names: Vec<&str> = secrets.iter().map(|(name, _)| name.as_str()).collect();
+        let beside = if names.is_empty() { "nothing else".to_owned() } else { names.join(", ") };
+        cx.fact("used", format!("repo {}, and {beside}", self.repo));
+        let cold = repo.cold(secrets);
+        cold.set_up(host).await?;
+        Ok(cold)
     }
 }
 
@@ -71,6 +89,14 @@ impl Start {
             Start::Backup { archive, .. } => Some(archive),
             Start::Rows { .. } => None,
             Start::OwnServer { archive } => archive.as_ref(),
+        }
+    }
+
+    /// Where WAL is read from, as the server may use it.
+    pub(crate) async fn open(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<Repo>, Box<Finding>> {
+        match self.archive() {
+            Some(archive) => Ok(Some(archive.open(cx, node.host()?.as_ref()).await?)),
+            None => Ok(None),
         }
     }
 
@@ -119,10 +145,10 @@ impl Starting<'_> {
         &self,
         cx: &mut Context<'_>,
         backup: &Backup,
-        repo: &RepoId,
+        archive: &Archive,
     ) -> Result<Arc<Node>, Box<Finding>> {
-        let repo = cx.world.repo(repo)?.clone();
         let host = cx.world.lab.host(self.node).await?;
+        let repo = archive.open(cx, host.as_ref()).await?;
         let (label, at) = match backup {
             Backup::Step(step) => {
                 let taken = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);
