@@ -133,7 +133,21 @@ async fn a_repository_in_object_storage_is_read_and_nothing_of_it_moves() {
         .expect("written");
     let lost = runner(&site).drill(&format!("{repo}{steps}"), &[]);
     let lost = lost.failed(1, &["lastnight"]);
-    for run in [run, refused, lost] {
+    // Production is gone, and its configuration: what is left is the bucket, and a file in the safe.
+    let (safe, gone) = (site.dir("safe.conf"), site.dir("pgbackrest.conf"));
+    std::fs::write(&safe, &text).expect("written");
+    std::fs::remove_file(&gone).expect("removed");
+    let cold = format!(
+        "repos: {{ lastnight: {{ kind: pgbackrest, existing: true, stanza: main, config: {} }} }}\n\
+         nodes: {{ copy: {{ cold: true, secrets: {{ config: {} }} }} }}\nsteps:\n  - id: tonight\n    \
+         recover: {{ node: copy, repo: lastnight, backup: newest, until: latest, then: promote }}\n  \
+         - assert_rows: {{ node: copy, table: t, count: 2000 }}\n",
+        gone.display(),
+        safe.display()
+    );
+    let cold = runner(&site).drill(&cold, &[]).passed();
+    assert_eq!(cold.fact("tonight", "used"), "repo lastnight, and config", "{}", cold.said);
+    for run in [run, refused, lost, cold] {
         assert!(!run.said.contains(SECRET) && !run.report.to_string().contains(SECRET), "{}", run.said);
     }
     assert_eq!(s3.objects(), before);
