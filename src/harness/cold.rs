@@ -1,4 +1,5 @@
-//! Servers that are recovered cold: neither source, nor backup server, nor its configuration is left.
+//! Servers that are recovered cold: neither source, nor backup server, nor its configuration is
+//! left.
 
 use crate::source::{Span, Spanned};
 

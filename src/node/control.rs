@@ -77,8 +77,8 @@ impl Node {
         self.host()?.initdb(INITDB_OPTIONS, system).await
     }
 
-    /// Gives the superuser of a new cluster, which runs, this node's password; `template` is the one
-    /// that [`Node::initdb`] has returned.
+    /// Gives the superuser of a new cluster, which runs, this node's password; `template` is what
+    /// [`Node::initdb`] has returned.
     pub async fn take_over(&self, template: &str) -> Result<(), SqlError> {
         let client = self.connect_with(template).await?;
         // The server is given a verifier: the password itself appears in no statement and no log.

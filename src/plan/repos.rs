@@ -120,18 +120,7 @@ fn existing(
             _ => {}
         }
     }
-    for (path, wildcards) in [
-        (&fields.backups, true),
-        (&fields.wal, false),
-        (&fields.path, true),
-        (&fields.globals, true),
-        (&fields.config, false),
-    ] {
-        let Some(path) = path else { continue };
-        if let Some(why) = unusable(&path.value, wildcards) {
-            scope.error(path.span, "this path cannot be used", why);
-        }
-    }
+    check_paths(fields, scope);
     let text = |field: &Option<Spanned<String>>| field.as_ref().map(|field| field.value.clone());
     let described = Existing {
         name: name.value.to_string(),
@@ -144,6 +133,22 @@ fn existing(
         repo: fields.repo.as_ref().map(|repo| repo.value),
     };
     Some((existing.entry, described))
+}
+
+/// Tells of each path that cannot be used.
+fn check_paths(fields: &RepoFields, scope: &mut Scope<'_>) {
+    for (path, wildcards) in [
+        (&fields.backups, true),
+        (&fields.wal, false),
+        (&fields.path, true),
+        (&fields.globals, true),
+        (&fields.config, false),
+    ] {
+        let Some(path) = path else { continue };
+        if let Some(why) = unusable(&path.value, wildcards) {
+            scope.error(path.span, "this path cannot be used", why);
+        }
+    }
 }
 
 /// The keys that say where an existing repo lies, each with its place if it is given.

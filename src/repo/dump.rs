@@ -5,7 +5,7 @@
 //! directory with several dumps in it is one backup of all of them. Nothing is written down about
 //! them anywhere: what a file is, and whether it is whole, it says itself.
 //!
-//! A dump is rows and no WAL. It is loaded into a new server, and that is all that can be recovered.
+//! A dump is rows and no WAL. It is loaded into a new server, and that is all that can be had of it.
 
 use std::sync::Arc;
 
@@ -45,7 +45,10 @@ impl RepoKind for Dump {
     const ABOUT: &'static str = "Dumps of databases by pg_dump, and of roles by pg_dumpall.";
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::Archive, NO_WAL),
-        (Ability::Replay, "a dump is rows and no WAL: it takes `until: end_of_backup` and `then: promote`"),
+        (
+            Ability::Replay,
+            "a dump is rows and no WAL: `recover` takes it with `until: end_of_backup` and `then: promote`",
+        ),
         (Ability::RestoreDamaged, "pg_restore ends at what it cannot read"),
         (Ability::DamageWal, NO_WAL),
         (Ability::LoseWal, NO_WAL),

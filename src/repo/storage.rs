@@ -115,8 +115,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         false
     }
 
-    /// The same for a recovery that has these secrets and else what lies in the repo; none if that is
-    /// all that this one uses. What is needed is told by [`RepoKind::BESIDE`](super::RepoKind::BESIDE).
+    /// The same for a recovery that has these secrets and else what lies in the repo; none if that
+    /// is all that this one uses. [`RepoKind::BESIDE`](super::RepoKind::BESIDE) says what is needed.
     fn cold(&self, _: &[(String, String)]) -> Option<Arc<dyn Storage>> {
         None
     }
@@ -170,7 +170,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// Fills a new server, which runs and has nothing in it yet, with the rows of a backup, which
-    /// was begun then: for a kind that gives back no data directory ([`Ability::Replay`]). All that goes wrong fails it.
+    /// was begun then: for a kind that gives back no data directory ([`Ability::Replay`]). All that
+    /// goes wrong fails it.
     async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<Loaded> {
         Err(RepoError::NotPossible(Ability::Restore))
     }

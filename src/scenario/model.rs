@@ -174,7 +174,7 @@ pub struct RepoFields {
     /// of pg_dump, or a directory with several of them.
     #[serde(default)]
     pub path: Option<Spanned<String>>,
-    /// Where existing dumps of roles and tablespaces lie, if they are not beside those of databases.
+    /// Where existing dumps of roles and tablespaces lie, if not beside those of databases.
     #[serde(default)]
     pub globals: Option<Spanned<String>>,
     /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
