@@ -10,7 +10,7 @@ use crate::journal::Problem;
 use crate::repo::Kind as RepoKind;
 use crate::source::{Name, NodeName, Source, Span, Spanned, did_you_mean};
 
-use super::{Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
+use super::{Cold, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
 
 /// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
