@@ -5,7 +5,7 @@
 //! directory with several dumps in it is one backup of all of them. Nothing is written down about
 //! them anywhere: what a file is, and whether it is whole, it says itself.
 //!
-//! A dump is rows and no WAL. It is loaded into a new server, and that is all that can be had of it.
+//! A dump is rows and no WAL: it is loaded into a new server, and nothing more can be had of it.
 
 use std::sync::Arc;
 

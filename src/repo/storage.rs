@@ -116,7 +116,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// The same for a recovery that has these secrets and else what lies in the repo; none if that
-    /// is all that this one uses. [`RepoKind::BESIDE`](super::RepoKind::BESIDE) says what is needed.
+    /// is all that this one uses. [`RepoKind::BESIDE`](super::RepoKind::BESIDE) says what it takes.
     fn cold(&self, _: &[(String, String)]) -> Option<Arc<dyn Storage>> {
         None
     }

@@ -96,6 +96,8 @@ impl Info {
     /// Reads it.
     pub(super) fn read(text: &str) -> Result<Self> {
         let failed = |said: String| RepoError::Failed { what: "pgbackrest info", status: 0, said };
+        // What it says of a file that it cannot read may have bytes of that in it, as they are.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let info: Info = serde_json::from_str(text.trim())
             .map_err(|e| failed(format!("its answer is not what was expected: {e}")))?;
         match info.0.iter().find_map(Stanza::unreadable) {
@@ -165,8 +167,8 @@ mod tests {
         assert_eq!(Info::read("[]\n").expect("nothing").backups().count(), 0);
         assert!(Info::read("ERROR").is_err());
         let other = r#"[{"backup":[],"cipher":"none","repo":[{"cipher":"none","key":1,"status":{"code":99,
-            "message":"[FormatError] unable to load info file 'x'\nSalted__"}}],"status":{"code":99}}]"#;
-        let said = Info::read(other).expect_err("it cannot be read");
+            "message":"[FormatError] unable to load info file 'x'\nSalted__BYTE"}}],"status":{"code":99}}]"#;
+        let said = Info::read(&other.replace("BYTE", "\u{1}")).expect_err("it cannot be read");
         let said = said.said().expect("why");
         assert!(said.ends_with("its passphrase is missing") && !said.contains("Salted"), "{said}");
     }
