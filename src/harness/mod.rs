@@ -1,5 +1,6 @@
 //! What a step is, and what it works with.
 
+mod cold;
 mod context;
 mod effects;
 mod finding;
@@ -17,6 +18,7 @@ mod step;
 mod users;
 mod world;
 
+pub use cold::Cold;
 pub use context::{Awaited, Context, Teller};
 pub use effects::{Brings, Brought, Checks, Effects, ReadsRepo, Shift, Writes};
 pub use finding::{Finding, StepResult};

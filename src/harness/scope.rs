@@ -10,7 +10,7 @@ use crate::journal::Problem;
 use crate::repo::Kind as RepoKind;
 use crate::source::{Name, NodeName, Source, Span, Spanned, did_you_mean};
 
-use super::{Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
+use super::{Cold, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
 
 /// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -97,6 +97,8 @@ pub struct Scope<'a> {
     source: &'a Source,
     /// All nodes, those made later too.
     pub nodes: BTreeMap<NodeId, NodeInfo>,
+    /// The nodes that are recovered cold.
+    pub cold: BTreeMap<NodeId, Cold>,
     /// All repos.
     pub repos: BTreeMap<RepoId, RepoInfo>,
     /// All ids of the file.
@@ -137,6 +139,7 @@ impl<'a> Scope<'a> {
         Scope {
             source,
             nodes: BTreeMap::new(),
+            cold: BTreeMap::new(),
             repos: BTreeMap::new(),
             ids: BTreeMap::new(),
             more_nodes: false,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::cluster::{INITDB_OPTIONS, SOCKET_PORT};
+use super::cluster::{INITDB_OPTIONS, SOCKET_PORT, SUPERUSER};
 use super::config::{Setup, Signal};
 use super::log::{log_reason, log_tail};
 use super::server::{Node, ServerState};
@@ -75,6 +75,18 @@ impl Node {
     /// password.
     pub async fn initdb(&self, system: SystemId) -> Result<String, HostError> {
         self.host()?.initdb(INITDB_OPTIONS, system).await
+    }
+
+    /// Gives the superuser of a new cluster, which runs, this node's password; `template` is what
+    /// [`Node::initdb`] has returned.
+    pub async fn take_over(&self, template: &str) -> Result<(), SqlError> {
+        let client = self.connect_with(template).await?;
+        // The server is given a verifier: the password itself appears in no statement and no log.
+        let verifier = postgres_protocol::password::scram_sha_256(self.password.as_bytes());
+        // A synchronous standby may not be there yet.
+        let statement = format!("SET synchronous_commit = local; ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'");
+        client.batch_execute(&statement).await?;
+        Ok(())
     }
 
     /// Starts the server and waits until it answers, or until it has shut itself down again.

@@ -13,6 +13,13 @@ use super::{Lsn, Segment, TimelineId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SystemId(pub u64);
 
+impl SystemId {
+    /// One as initdb makes it: of the time, in seconds since 1970, and something random.
+    pub fn of(seconds: u64, random: u32) -> Self {
+        SystemId(seconds << 32 | u64::from(random))
+    }
+}
+
 impl fmt::Display for SystemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

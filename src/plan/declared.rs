@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::{Maker, NodeId, NodeInfo, NodeSpec, Scope};
+use crate::harness::{Cold, Maker, NodeId, NodeInfo, NodeSpec, Scope};
 use crate::node::{Address, RESERVED_SETTINGS};
 use crate::pg::conninfo::Conninfo;
 use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
 use crate::scenario::{NodeFields, Scenario};
-use crate::source::{ConnectionString, Name, Spanned};
+use crate::source::{ConnectionString, Name, Span, Spanned};
 
 pub(super) fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Option<I> {
     name.as_ref().map(|name| I::from(&name.value))
@@ -38,6 +38,10 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
     let default = NodeFields::default();
     for (name, listed) in &scenario.nodes.listed {
         let fields = listed.as_ref().unwrap_or(&default);
+        if is_cold(fields) {
+            cold(name, fields, scope);
+            continue;
+        }
         let info = NodeInfo {
             span: name.span,
             maker: Maker::Start,
@@ -54,7 +58,10 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
     }
     let mut specs = BTreeMap::new();
     for (name, fields) in &scenario.nodes.listed {
-        let Some(fields) = fields else { continue };
+        let Some(fields) = fields.as_ref().filter(|fields| !is_cold(fields)) else { continue };
+        if let Some(secrets) = &fields.secrets {
+            scope.error(secrets.entry, "`secrets` go with `cold: true`", "this server is not recovered");
+        }
         if let Some(upstream) = &fields.follows {
             scope.named_node(upstream);
         }
@@ -78,6 +85,44 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
     cycles(scenario, scope);
     scope.refers.clear();
     specs
+}
+
+fn is_cold(fields: &NodeFields) -> bool {
+    fields.cold.as_ref().is_some_and(|cold| cold.value)
+}
+
+/// A node that is not there before a step recovers it.
+fn cold(name: &Spanned<Name>, fields: &NodeFields, scope: &mut Scope<'_>) {
+    let span = fields.cold.as_ref().map_or(name.span, |cold| cold.entry);
+    for entry in [
+        fields.follows.as_ref().map(|field| field.entry),
+        fields.archive_to.as_ref().map(|field| field.entry),
+        fields.site.as_ref().map(|field| field.entry),
+        fields.external.as_ref().map(|field| field.entry),
+        fields.settings.as_ref().and_then(|settings| settings.iter().next().map(|(name, _)| name.span)),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        let title = "a cold server has what the repo holds, and `secrets`";
+        scope.error_related(entry, title, "leave it out", (span, "cold".to_owned()));
+    }
+    let secrets = fields.secrets.iter().flat_map(|secrets| secrets.value.iter());
+    let secrets = secrets.map(|(name, value)| (name.clone(), value.0.clone())).collect();
+    scope.cold.insert(NodeId::from(&name.value), Cold { span, secrets });
+}
+
+/// Tells of each cold server that no step makes.
+pub(super) fn never_made(scope: &mut Scope<'_>) {
+    if scope.more_nodes {
+        return;
+    }
+    let idle = scope.cold.iter().filter(|(name, _)| !scope.nodes.contains_key(*name));
+    let idle: Vec<(NodeId, Span)> = idle.map(|(name, cold)| (name.clone(), cold.span)).collect();
+    for (name, span) in idle {
+        let help = format!("`recover: {{ node: {name}, backup: ... }}` makes it");
+        scope.error_help(span, format!("no step makes `{name}`"), "a cold server is not there before", help);
+    }
 }
 
 /// Settings that the server knows, and that are not drillyard's own.

@@ -120,17 +120,14 @@ fn existing(
             _ => {}
         }
     }
-    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false), (&fields.config, false)] {
-        let Some(path) = path else { continue };
-        if let Some(why) = unusable(&path.value, wildcards) {
-            scope.error(path.span, "this path cannot be used", why);
-        }
-    }
+    check_paths(fields, scope);
     let text = |field: &Option<Spanned<String>>| field.as_ref().map(|field| field.value.clone());
     let described = Existing {
         name: name.value.to_string(),
         backups: text(&fields.backups),
         wal: text(&fields.wal),
+        path: text(&fields.path),
+        globals: text(&fields.globals),
         stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
         config: text(&fields.config),
         repo: fields.repo.as_ref().map(|repo| repo.value),
@@ -138,11 +135,29 @@ fn existing(
     Some((existing.entry, described))
 }
 
+/// Tells of each path that cannot be used.
+fn check_paths(fields: &RepoFields, scope: &mut Scope<'_>) {
+    for (path, wildcards) in [
+        (&fields.backups, true),
+        (&fields.wal, false),
+        (&fields.path, true),
+        (&fields.globals, true),
+        (&fields.config, false),
+    ] {
+        let Some(path) = path else { continue };
+        if let Some(why) = unusable(&path.value, wildcards) {
+            scope.error(path.span, "this path cannot be used", why);
+        }
+    }
+}
+
 /// The keys that say where an existing repo lies, each with its place if it is given.
-fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 6] {
+fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 8] {
     [
         ("backups", fields.backups.as_ref().map(|field| field.entry)),
         ("wal", fields.wal.as_ref().map(|field| field.entry)),
+        ("path", fields.path.as_ref().map(|field| field.entry)),
+        ("globals", fields.globals.as_ref().map(|field| field.entry)),
         ("stanza", fields.stanza.as_ref().map(|field| field.entry)),
         ("options", fields.options.as_ref().map(|field| field.entry)),
         ("config", fields.config.as_ref().map(|field| field.entry)),
@@ -156,6 +171,10 @@ fn missing(key: &str) -> (&'static str, &'static str) {
         "stanza" => {
             ("which server's?", "the name under which pgbackrest knows the server: `pgbackrest info` lists them")
         }
+        "path" => (
+            "where do its dumps lie?",
+            "such as `path: /srv/dumps/*`: each is a dump of pg_dump, or a directory with the dumps of one night",
+        ),
         _ => (
             "where do its base backups lie?",
             "such as `backups: /srv/backup/*`: each directory is a base backup, plain or tar, as pg_basebackup writes it",

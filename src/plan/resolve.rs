@@ -36,6 +36,9 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     complete &= steps.len() == count;
     scope.index = count;
     check_references(&undecoded, &mut scope);
+    if complete {
+        declared::never_made(&mut scope);
+    }
     let rto = scenario.budgets.rto.and_then(|rto| budgets::rto(rto, &mut scope));
     let rpo = scenario.budgets.rpo.and_then(|rpo| budgets::rpo(rpo, &mut scope));
     budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);

@@ -68,6 +68,9 @@ pub enum Ability {
     RestoreDamaged,
     /// Gives a backup back that gets to its end without the archive.
     RestoreAlone,
+    /// Gives a backup back as a data directory, to which a server applies WAL. A kind that cannot
+    /// gives it back as rows.
+    Replay,
     /// Keeps the WAL that a server archives, and gives it back.
     Archive,
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
@@ -94,6 +97,7 @@ impl Ability {
             Ability::Restore
             | Ability::RestoreDamaged
             | Ability::RestoreAlone
+            | Ability::Replay
             | Ability::Archive
             | Ability::List
             | Ability::Verify => false,
@@ -118,6 +122,7 @@ impl fmt::Display for Ability {
             Ability::Restore => "restore a backup",
             Ability::RestoreDamaged => "restore a damaged backup",
             Ability::RestoreAlone => "restore a backup without the WAL in the archive",
+            Ability::Replay => "recover with WAL",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
             Ability::Verify => "verify a backup",

@@ -23,11 +23,28 @@ pub trait RepoKind: Storage + Sized + 'static {
     /// How one is reached that somebody else fills; none if this kind only has a drill's own.
     const EXISTING: Option<AtExisting> = None;
 
+    /// What has to be had beside a repo to recover from it where everything else is gone.
+    const BESIDE: Beside = Beside::NOTHING;
+
     /// What a scenario may set of it.
     const ADJUSTABLE: Adjustable = Adjustable::NOTHING;
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
+}
+
+/// What a repo does not hold itself, and a recovery needs that has nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside {
+    /// What may be needed of a drill's own.
+    pub own: &'static [&'static str],
+    /// What is needed of somebody else's.
+    pub existing: &'static [&'static str],
+}
+
+impl Beside {
+    /// Of a kind whose repos hold all of it.
+    pub const NOTHING: Beside = Beside { own: &[], existing: &[] };
 }
 
 /// A program that a kind of repo is made of.
@@ -50,6 +67,8 @@ pub struct Kind {
     pub program: Option<Tool>,
     /// What a scenario may set of it.
     pub adjustable: Adjustable,
+    /// What has to be had beside a repo.
+    pub beside: Beside,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
     existing: Option<AtExisting>,
@@ -63,6 +82,7 @@ impl Kind {
             about: T::ABOUT,
             program: T::PROGRAM,
             adjustable: T::ADJUSTABLE,
+            beside: T::BESIDE,
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,
@@ -110,6 +130,13 @@ impl Repo {
     /// The same repo with something wrong with it, for whoever only reads from it.
     pub fn spoiled(self, spoil: Spoil) -> Self {
         Repo { storage: Arc::new(Spoiled::new(self.storage, spoil)), ..self }
+    }
+
+    /// The same repo for a recovery that has nothing else: all that it uses is what lies in the
+    /// repo, and these secrets.
+    pub fn cold(&self, secrets: &[(String, String)]) -> Repo {
+        let storage = self.storage.cold(secrets).unwrap_or_else(|| self.storage.clone());
+        Repo { name: self.name.clone(), program: self.program, storage }
     }
 
     /// How a server archives into it.

@@ -10,6 +10,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<super::directory::Directory>(),
     Kind::of::<super::pgbackrest::Pgbackrest>(),
     Kind::of::<super::barman::Barman>(),
+    Kind::of::<super::dump::Dump>(),
     #[cfg(test)]
     Kind::of::<super::toy::Toy>(),
 ];

@@ -5,13 +5,16 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::damage_stored;
 use super::error::Result;
+use super::loaded::Loaded;
 use super::storage::{Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
+use crate::node::Node;
 use crate::pg::Lsn;
 
 /// What is wrong with it.
@@ -88,6 +91,15 @@ impl Storage for Spoiled {
         self.storage.is_existing()
     }
 
+    fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        let cold = self.storage.cold(secrets)?;
+        Some(Arc::new(Spoiled::new(cold, self.spoil)))
+    }
+
+    async fn set_up(&self, host: &dyn Host) -> Result<()> {
+        self.storage.set_up(host).await
+    }
+
     fn backup_program(&self) -> &'static str {
         self.storage.backup_program()
     }
@@ -115,12 +127,18 @@ impl Storage for Spoiled {
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
-        self.choose(host, &self.storage.archive(host).await?).await?;
+        if self.spoil == Spoil::WalMissing {
+            self.choose(host, &self.storage.archive(host).await?).await?;
+        }
         self.storage.restore(host, backup, data).await?;
         match self.spoil {
             Spoil::BackupDamaged => damage_stored(host, data, None).await.map(drop),
             Spoil::NewestMissing | Spoil::WalMissing => Ok(()),
         }
+    }
+
+    async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<Loaded> {
+        self.storage.load(node, backup, taken).await
     }
 
     fn restore_command(&self) -> String {

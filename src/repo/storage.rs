@@ -1,6 +1,7 @@
 //! What a kind of repo does.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
+use super::loaded::Loaded;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
@@ -113,6 +115,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
         false
     }
 
+    /// The same for a recovery that has these secrets and else what lies in the repo; none if that
+    /// is all that this one uses. [`RepoKind::BESIDE`](super::RepoKind::BESIDE) says what it takes.
+    fn cold(&self, _: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        None
+    }
+
     /// The directories that every host has to see, and in which a disk can run full.
     ///
     /// None of somebody else's: there a drill fills no disk, and wipes nothing.
@@ -163,6 +171,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// go to places of the new server's own ([`own_tablespaces`](crate::node::own_tablespaces)),
     /// never to those of the server that was backed up.
     async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::Restore))
+    }
+
+    /// Fills a new server, which runs and has nothing in it yet, with the rows of a backup, which
+    /// was begun then: for a kind that gives back no data directory ([`Ability::Replay`]). All that
+    /// goes wrong fails it.
+    async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<Loaded> {
         Err(RepoError::NotPossible(Ability::Restore))
     }
 

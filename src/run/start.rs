@@ -11,8 +11,8 @@ use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
 use crate::journal::{Event, Journal};
 use crate::node::{
-    Address, ClientEnvironment, Config, External, Node, Origin, SUPERUSER, Signal, SqlError, StartError, apply_delay,
-    create_slot, is_below_a_new_cluster, is_demanded, slot_name,
+    Address, ClientEnvironment, Config, External, Node, Origin, Signal, SqlError, StartError, apply_delay, create_slot,
+    is_below_a_new_cluster, is_demanded, slot_name,
 };
 use crate::pg::{SystemId, Version, error_message};
 use crate::plan::Plan;
@@ -78,7 +78,7 @@ impl Starter<'_> {
     /// time and something random.
     fn systems(&self) -> BTreeMap<&str, SystemId> {
         let seconds = jiff::Timestamp::now().as_second().cast_unsigned();
-        let new = || SystemId(seconds << 32 | u64::from(fastrand::u32(..)));
+        let new = || SystemId::of(seconds, fastrand::u32(..));
         self.plan
             .nodes
             .iter()
@@ -117,18 +117,9 @@ impl Starter<'_> {
         let setup = spec.config(self.repos).setup(node.host()?.as_ref(), None);
         node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
         let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
-        let client = node.connect_with(&template_password).await.map_err(|e| trouble(&e))?;
-        // The server is given a verifier: the password itself appears in no statement and no log.
-        let verifier = postgres_protocol::password::scram_sha_256(self.password.as_bytes());
-        client
-            .batch_execute(&format!(
-                // A synchronous standby is not there yet.
-                "SET synchronous_commit = local; ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'; {}",
-                self.slots_for_followers(node.name())
-            ))
-            .await
-            .map_err(|e| trouble(&error_message(&e)))?;
-        node.client().await.map_err(|e| trouble(&e))?;
+        node.take_over(&template_password).await.map_err(|e| trouble(&e))?;
+        let client = node.client().await.map_err(|e| trouble(&e))?;
+        client.batch_execute(&self.slots_for_followers(node.name())).await.map_err(|e| trouble(&error_message(&e)))?;
         Ok(())
     }
 

@@ -161,7 +161,7 @@ pub struct When {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepoFields {
-    /// `directory`, which is the default, or a tool: `pgbackrest`, `barman`.
+    /// `directory`, which is the default, or a tool: `pgbackrest`, `barman`, `dump`.
     #[serde(default)]
     pub kind: Option<Spanned<RepoKind>>,
     /// It holds only what `sync` steps have copied from this repo.
@@ -186,6 +186,13 @@ pub struct RepoFields {
     /// The directory with the WAL of an existing directory, packed or not.
     #[serde(default)]
     pub wal: Option<Spanned<String>>,
+    /// Where existing dumps lie: an absolute path with `*` in it. Each file or directory is a dump
+    /// of pg_dump, or a directory with several of them.
+    #[serde(default)]
+    pub path: Option<Spanned<String>>,
+    /// Where existing dumps of roles and tablespaces lie, if not beside those of databases.
+    #[serde(default)]
+    pub globals: Option<Spanned<String>>,
     /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
     #[serde(default)]
     pub config: Option<Spanned<String>>,
@@ -214,6 +221,13 @@ pub struct NodeFields {
     /// A server that drillyard did not make: it is only read from.
     #[serde(default)]
     pub external: Option<Spanned<External>>,
+    /// Whether a `recover` step makes it later, from nothing but the repo and `secrets`.
+    #[serde(default)]
+    pub cold: Option<Spanned<bool>>,
+    /// What a cold server has beside the repo: by the names of the tool, such as
+    /// `repo1-cipher-pass`.
+    #[serde(default)]
+    pub secrets: Option<Spanned<Ordered<String, Setting>>>,
 }
 
 /// A server that drillyard did not make.

@@ -18,7 +18,7 @@ pub const NOT_BUILT: &[&str] = &[
 ];
 
 /// The kinds of repos that are not built yet.
-pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "dump", "command"];
+pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "command"];
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[
@@ -26,7 +26,6 @@ const KEYS: &[&str] = &[
     "at_most",
     "autocommit",
     "capture",
-    "cold",
     "during",
     "except",
     "fragment",

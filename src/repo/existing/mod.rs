@@ -21,6 +21,10 @@ pub struct Existing {
     pub backups: Option<String>,
     /// `wal`: the directory of its WAL; none if there is no archive.
     pub wal: Option<String>,
+    /// `path`: what its dumps match, an absolute path with `*`, `?` and `[...]` as in a shell.
+    pub path: Option<String>,
+    /// `globals`: what the dumps of its roles match, if they are not beside those of databases.
+    pub globals: Option<String>,
     /// `stanza`: the name under which the tool knows the server.
     pub stanza: Option<String>,
     /// `config`: the tool's configuration file; none for the tool's own default.

@@ -2,6 +2,8 @@
 //! asked through the program alone, by the configuration that is there. Logs, locks and spool files
 //! are never written where the configuration says.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::info::{self, Info};
@@ -20,6 +22,7 @@ use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 #[derive(Debug)]
 pub struct ExistingPgbackrest {
     place: Place,
+    existing: Existing,
     stanza: String,
     /// The options that name configuration and repository.
     options: Vec<String>,
@@ -38,7 +41,7 @@ impl ExistingPgbackrest {
         options.extend([format!("--stanza={stanza}"), QUIET.to_owned()]);
         let place =
             Place { name: existing.name.clone(), path: "/nonexistent".to_owned(), settings: Default::default() };
-        ExistingPgbackrest { place, stanza, options }
+        ExistingPgbackrest { place, existing: existing.clone(), stanza, options }
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
@@ -69,6 +72,12 @@ impl Storage for ExistingPgbackrest {
 
     fn is_existing(&self) -> bool {
         true
+    }
+
+    /// With another configuration than that of the backup server.
+    fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        let config = secrets.iter().find(|(name, _)| name == "config").map(|(_, file)| file.clone());
+        Some(Arc::new(ExistingPgbackrest::at(&Existing { config, ..self.existing.clone() })))
     }
 
     fn backup_program(&self) -> &'static str {

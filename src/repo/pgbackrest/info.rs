@@ -16,7 +16,26 @@ pub(super) struct Info(Vec<Stanza>);
 struct Stanza {
     #[serde(default)]
     backup: Vec<Backup>,
+    /// `none`, or how it was to be read.
+    cipher: Option<String>,
+    #[serde(default)]
+    repo: Vec<InOneRepo>,
 }
+
+/// What is said of one of the repositories of a stanza.
+#[derive(Debug, Deserialize)]
+struct InOneRepo {
+    status: Status,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    code: u32,
+    message: String,
+}
+
+/// The code of what pgbackrest has no other code for: it could not read the repository.
+const OTHER: u32 = 99;
 
 /// A backup, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -67,14 +86,32 @@ struct Tablespace {
     oid: u32,
 }
 
+impl Stanza {
+    /// Why none of it can be read: the program itself ends with 0.
+    fn unreadable(&self) -> Option<String> {
+        let other = self.repo.iter().find(|repo| repo.status.code == OTHER).filter(|_| self.backup.is_empty())?;
+        // What follows may be the bytes of an encrypted file.
+        let said = other.status.message.lines().next().unwrap_or_default();
+        Some(match self.cipher.as_deref() {
+            _ if !said.contains("unable to load info file") => said.to_owned(),
+            None | Some("none") => format!("{said}; if it is encrypted, its passphrase is missing"),
+            Some(_) => format!("{said}; it is encrypted, and its passphrase may be another one"),
+        })
+    }
+}
+
 impl Info {
     /// Reads it.
     pub(super) fn read(text: &str) -> Result<Self> {
-        serde_json::from_str(text.trim()).map_err(|e| RepoError::Failed {
-            what: "pgbackrest info",
-            status: 0,
-            said: format!("its answer is not what was expected: {e}"),
-        })
+        let failed = |said: String| RepoError::Failed { what: "pgbackrest info", status: 0, said };
+        // What it says of a file that it cannot read may have bytes of that in it, as they are.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let info: Info = serde_json::from_str(text.trim())
+            .map_err(|e| failed(format!("its answer is not what was expected: {e}")))?;
+        match info.0.iter().find_map(Stanza::unreadable) {
+            Some(said) => Err(failed(said)),
+            None => Ok(info),
+        }
     }
 
     /// The backups, the oldest first.
@@ -143,5 +180,10 @@ mod tests {
         assert_eq!(info.backups().last().and_then(|backup| backup.error), Some(true));
         assert_eq!(Info::read("[]\n").expect("nothing").backups().count(), 0);
         assert!(Info::read("ERROR").is_err());
+        let other = r#"[{"backup":[],"cipher":"none","repo":[{"cipher":"none","key":1,"status":{"code":99,
+            "message":"[FormatError] unable to load info file 'x'\nSalted__BYTE"}}],"status":{"code":99}}]"#;
+        let said = Info::read(&other.replace("BYTE", "\u{1}")).expect_err("it cannot be read");
+        let said = said.said().expect("why");
+        assert!(said.ends_with("its passphrase is missing") && !said.contains("Salted"), "{said}");
     }
 }

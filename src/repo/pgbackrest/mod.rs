@@ -25,8 +25,8 @@ use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::AtExisting;
-use super::kind::{RepoKind, Tool};
-use super::settings::Adjustable;
+use super::kind::{Beside, RepoKind, Tool};
+use super::settings::{Adjustable, Settings};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
@@ -34,7 +34,11 @@ use crate::pg::{Lsn, Segment};
 
 /// A repository of pgBackRest in a directory that every host of the drill sees.
 #[derive(Debug)]
-pub struct Pgbackrest(Place);
+pub struct Pgbackrest {
+    place: Place,
+    /// The file's name of its configuration.
+    config: &'static str,
+}
 
 /// The program's name, in messages too.
 const PROGRAM: &str = "pgbackrest";
@@ -48,6 +52,7 @@ impl RepoKind for Pgbackrest {
         (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
     ];
     const ADJUSTABLE: Adjustable = ADJUSTABLE;
+    const BESIDE: Beside = Beside { own: &["repo1-cipher-pass"], existing: &["config"] };
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &["stanza"],
         takes: &["config", "repo"],
@@ -56,26 +61,26 @@ impl RepoKind for Pgbackrest {
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
 
     fn at(place: Place) -> Self {
-        Pgbackrest(place)
+        Pgbackrest { place, config: "pgbackrest.conf" }
     }
 }
 
 impl Pgbackrest {
     fn config(&self) -> String {
-        format!("{}/pgbackrest.conf", self.0.path)
+        format!("{}/{}", self.place.path, self.config)
     }
 
     fn stanza(&self) -> &str {
-        self.0.settings.stanza.as_deref().unwrap_or(STANZA)
+        self.place.settings.stanza.as_deref().unwrap_or(STANZA)
     }
 
     fn repository(&self) -> String {
-        format!("{}/repo", self.0.path)
+        format!("{}/repo", self.place.path)
     }
 
     /// A data directory with nothing but the pg_control of the cluster that archives here.
     fn cluster(&self) -> String {
-        format!("{}/cluster", self.0.path)
+        format!("{}/cluster", self.place.path)
     }
 
     /// The WAL.
@@ -131,15 +136,26 @@ impl Pgbackrest {
 #[async_trait]
 impl Storage for Pgbackrest {
     fn place(&self) -> &Place {
-        &self.0
+        &self.place
+    }
+
+    /// With a configuration of its own: that of the repo says what the scenario has set.
+    fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        let mut options = secrets.to_vec();
+        if !options.is_empty() {
+            // The only one that there is.
+            options.push(("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned()));
+        }
+        let settings = Settings { options, ..self.place.settings.clone() };
+        Some(Arc::new(Pgbackrest { place: Place { settings, ..self.place.clone() }, config: "cold.conf" }))
     }
 
     async fn set_up(&self, host: &dyn Host) -> Result<()> {
         let mut text = "# written by drillyard\n[global]\n".to_owned();
         let mut add = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
         add("repo1-path", &self.repository());
-        add("lock-path", &format!("{}/lock", self.0.path));
-        let own = &self.0.settings.options;
+        add("lock-path", &format!("{}/lock", self.place.path));
+        let own = &self.place.settings.options;
         for (name, value) in OPTIONS.iter().filter(|(name, _)| own.iter().all(|(set, _)| set != name)) {
             add(name, value);
         }
@@ -253,7 +269,7 @@ impl Storage for Pgbackrest {
     }
 
     async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
-        let original = Pgbackrest(original.clone());
+        let original = Pgbackrest::at(original.clone());
         let args = [original.repository(), self.repository(), original.cluster(), self.cluster()];
         run(host, "the copy", Program::script(include_str!("../scripts/pgbackrest_copy.sh"), args)).await?;
         self.set_up(host).await

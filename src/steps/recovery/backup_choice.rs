@@ -157,6 +157,16 @@ impl Backup {
     pub(crate) async fn find(&self, cx: &mut Context<'_>, repo: &RepoId) -> Result<Found, Box<Finding>> {
         let repo = cx.world.repo(repo)?.clone();
         let host = cx.world.reader().await?;
+        self.find_from(cx, repo, host).await
+    }
+
+    /// The same from this host.
+    pub(crate) async fn find_from(
+        &self,
+        cx: &mut Context<'_>,
+        repo: Repo,
+        host: Arc<dyn Host>,
+    ) -> Result<Found, Box<Finding>> {
         let listed = match self {
             Backup::InRepo(choice, at) => {
                 Wanted { choice, until: None, at: *at }.choose(cx, host.as_ref(), &repo).await?

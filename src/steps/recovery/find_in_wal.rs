@@ -105,6 +105,7 @@ impl StepKind for FindInWalSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FindInWal> {
         let repo = scope.repo_or_default(self.repo.as_ref());
         if let Some(repo) = &repo {
+            scope.repo_can(repo, Ability::Archive, repo.span());
             scope.repo_can(repo, Ability::List, repo.span());
         }
         let since = if_given(self.since.as_ref(), |since| scope.mark(since));

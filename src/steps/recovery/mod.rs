@@ -3,6 +3,7 @@
 mod aim;
 pub(super) mod archive_end;
 pub(super) mod backup_choice;
+pub(super) mod cold;
 pub(super) mod dump;
 pub(super) mod exec;
 pub(super) mod find_in_wal;
@@ -10,6 +11,7 @@ pub(super) mod follow;
 pub(super) mod goal;
 pub(super) mod key;
 pub(super) mod known_table;
+pub(super) mod load;
 pub(super) mod position;
 mod progress;
 pub(super) mod promote;

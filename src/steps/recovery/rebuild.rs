@@ -12,6 +12,7 @@ use crate::harness::{
     StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal};
+use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::restore::{Restored, restore};
@@ -81,6 +82,7 @@ impl StepKind for RebuildSpec {
             let backup = scope.step_with(from, &[Output::Backup])?;
             let repo = scope.step_info(&backup)?.repo.clone()?;
             scope.restores(&backup.id, &repo, Some(from.span));
+            scope.repo_can(&repo, Ability::Replay, Some(from.span));
             Some((backup, repo))
         });
         let repo = from.as_ref().and_then(|from| from.as_ref().map(|(_, repo)| repo.clone()));

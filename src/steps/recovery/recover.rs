@@ -1,5 +1,6 @@
 //! `recover`
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,12 +11,14 @@ use crate::harness::{
     Context, Effects, Maker, Makes, NodeRef, ReadsRepo, Recovers, RepoId, Resolved, Role, Scope, Shift, Step, StepKind,
     StepResult, if_given,
 };
-use crate::node::Signal;
+use crate::node::{Node, Signal};
 use crate::pg::TargetTimeline;
 use crate::repo::Ability;
 use crate::source::{Name, RepoName, Spanned, Timeline};
-use crate::steps::recovery::backup_choice::BackupSpec;
+use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
+use crate::steps::recovery::cold::check as check_cold;
 use crate::steps::recovery::goal::Goal;
+use crate::steps::recovery::load::load;
 use crate::steps::recovery::progress::{tell_estimate, tell_part};
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Archive, Chosen, Start, Starting};
@@ -40,6 +43,11 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// finished, say. A server that is restored from an `existing` repo is somebody else's: nothing of
 /// its configuration is used, its subscriptions do not run, and its tablespaces are in places of
 /// its own.
+///
+/// A repo of kind `dump` has rows and no WAL: the new server is made by initdb, and roles,
+/// tablespaces and databases are loaded into it by psql and pg_restore. There `until` is
+/// `end_of_backup` and `then` is `promote`. An error of theirs fails the step, also where the
+/// program itself goes on and ends with 0.
 ///
 /// Without `backup`, the server of an earlier `recover` that paused or was shut down is stopped,
 /// gets the later target and is started again: resuming a paused recovery would end it. A standby
@@ -235,10 +243,28 @@ impl RecoverSpec {
             scope.error_related(self.node.span, title, label, (info.span, "made here".to_owned()));
         }
         let (backup, repo) = backup.value.resolve(self.repo.as_ref(), backup.span, scope)?;
+        check_cold(&node, &repo, self.repo.as_ref().map_or(self.node.span, |repo| repo.span), &self.then, scope);
+        if scope.repo_info(&repo).is_some_and(|info| info.kind.can(Ability::Replay).is_err()) {
+            self.check_rows(&repo, scope);
+            let archive = Archive::of(repo, &node, scope);
+            return Some((node, Start::Rows { backup, archive }));
+        }
         if let Some(word) = self.until.value.end_of_backup() {
             scope.restores_alone(&repo, word);
         }
-        Some((node, Start::Backup { backup, archive: Archive::of(repo, scope) }))
+        let archive = Archive::of(repo, &node, scope);
+        Some((node, Start::Backup { backup, archive }))
+    }
+
+    /// Tells of each field that asks for WAL of a repo that has none.
+    fn check_rows(&self, repo: &RepoId, scope: &mut Scope<'_>) {
+        let until = self.until.value.end_of_backup().is_none().then_some(self.until.entry);
+        let then = (!matches!(self.then.value, ThenSpec::Promote)).then_some(self.then.entry);
+        let timeline = self.timeline.as_ref().map(|timeline| timeline.entry);
+        let forgotten = self.restore_command.as_ref().map(|forgotten| forgotten.entry);
+        for entry in [until, then, timeline, forgotten].into_iter().flatten() {
+            scope.repo_can(repo, Ability::Replay, Some(entry));
+        }
     }
 
     /// The server as it is.
@@ -267,7 +293,8 @@ impl RecoverSpec {
         if let Some(repo) = &repo {
             scope.repo_can(repo, Ability::Archive, self.repo.as_ref().map(|repo| repo.span));
         }
-        Some((node, Start::OwnServer { archive: repo.map(|repo| Archive::of(repo, scope)) }))
+        let archive = repo.map(|repo| Archive::of(repo, &node, scope));
+        Some((node, Start::OwnServer { archive }))
     }
 
     /// What happens at the target, and the mistakes that go with it.
@@ -314,6 +341,9 @@ impl RecoverSpec {
 #[async_trait(?Send)]
 impl Step for Recover {
     fn moved(&self, shift: Shift) -> Option<Box<dyn Step>> {
+        if matches!(self.start, Start::Rows { .. }) {
+            return None;
+        }
         if self.until.value == Target::Latest && matches!(self.then.value, Then::Follow { .. }) {
             // A standby streams on from wherever it began.
             return None;
@@ -337,6 +367,10 @@ impl Step for Recover {
                 let (repo, newest) = (archive.repo.clone(), backup.is_newest());
                 effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal: true })
             }
+            Start::Rows { backup, archive } => {
+                let (repo, newest) = (archive.repo.clone(), backup.is_newest());
+                effects.reads_repo(ReadsRepo { repo, newest, restores: false, wal: false })
+            }
             Start::OwnServer { .. } => effects,
         }
     }
@@ -344,38 +378,52 @@ impl Step for Recover {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let started = Instant::now();
         let target = self.until.value.now()?;
-        let (goal, node, backup) = match &self.start {
+        let mut made_from = self.start.backup().and_then(Backup::step).map(|step| step.id.clone());
+        let goal = match &self.start {
+            Start::Rows { backup, archive } => {
+                let goal = Goal::of(&target, cx, backup.step())?;
+                cx.fact("target", goal.setting.to_string());
+                load(cx, &self.node, backup, archive, &self.then.value).await?;
+                goal
+            }
             Start::Backup { backup, archive } => {
-                let chosen = Chosen::choose(cx, &self.node, backup, &archive.repo, &target).await?;
+                let chosen = Chosen::choose(cx, &self.node, backup, archive, &target).await?;
                 let goal = Goal::of(&chosen.aim(cx, target, self.timeline).await?, cx, backup.step())?;
                 let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());
-                (goal, node, backup.step().map(|step| step.id.clone()))
+                self.replay(cx, &node, &goal).await?;
+                goal
             }
             Start::OwnServer { .. } => {
-                let before = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
+                made_from = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
                 let goal = Goal::of(&target, cx, None)?;
-                let node = self.starting(cx, &goal).halt(cx, before.as_ref()).await?;
-                (goal, node, before)
+                let node = self.starting(cx, &goal).halt(cx, made_from.as_ref()).await?;
+                self.replay(cx, &node, &goal).await?;
+                goal
             }
         };
-        let archive = self.start.archive();
+        cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
+        tell_estimate(cx);
+        cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(made_from));
+        Ok(())
+    }
+}
+
+impl Recover {
+    /// Has a server apply WAL until it is what the scenario asks for.
+    async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal) -> StepResult {
         let replay = Replay {
-            node: &node,
-            goal: &goal,
+            node,
+            goal,
             until: self.until.entry,
             then: &self.then,
             timeline: self.timeline,
-            repo: archive.map(|archive| cx.world.repo(&archive.repo).cloned()).transpose()?,
-            copy_of: archive.and_then(|archive| archive.copy_of.clone()),
+            repo: self.start.open(cx, node).await?,
+            copy_of: self.start.archive().and_then(|archive| archive.copy_of.clone()),
             restore_command: self.restore_command,
             origin: self.start.origin(),
         };
-        replay.run(cx).await?;
-        cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
-        tell_estimate(cx);
-        cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(backup));
-        Ok(())
+        replay.run(cx).await
     }
 }

@@ -27,6 +27,13 @@ pub(crate) enum Start {
         /// Where backup and WAL are read from.
         archive: Archive,
     },
+    /// A new server, filled with the rows of this backup.
+    Rows {
+        /// The backup.
+        backup: Backup,
+        /// The repo that it is in.
+        archive: Archive,
+    },
     /// The server as it is: one that an earlier recovery left at a target, or a standby.
     OwnServer {
         /// Where WAL is read from. A standby may have no more than its own.
@@ -41,13 +48,29 @@ pub(crate) struct Archive {
     pub repo: RepoId,
     /// What it is a copy of.
     pub copy_of: Option<RepoId>,
+    /// What a server that is recovered cold has beside it; none if everything is there.
+    cold: Option<Vec<(String, String)>>,
 }
 
 impl Archive {
-    /// A repo that was looked up.
-    pub(crate) fn of(repo: RepoId, scope: &Scope<'_>) -> Self {
+    /// A repo that was looked up, for a node.
+    pub(crate) fn of(repo: RepoId, node: &NodeRef, scope: &Scope<'_>) -> Self {
         let copy_of = scope.repo_info(&repo).and_then(|info| info.copy_of.clone());
-        Archive { repo, copy_of }
+        let secrets = scope.cold.get(&node.id).map(|cold| cold.secrets.iter());
+        let cold = secrets.map(|all| all.map(|(name, value)| (name.value.clone(), value.clone())).collect());
+        Archive { repo, copy_of, cold }
+    }
+
+    /// The repo, as the server on this host may use it.
+    pub(crate) async fn open(&self, cx: &mut Context<'_>, host: &dyn Host) -> Result<Repo, Box<Finding>> {
+        let repo = cx.world.repo(&self.repo)?.clone();
+        let Some(secrets) = &self.cold else { return Ok(repo) };
+        let names: Vec<&str> = secrets.iter().map(|(name, _)| name.as_str()).collect();
+        let beside = if names.is_empty() { "nothing else".to_owned() } else { names.join(", ") };
+        cx.fact("used", format!("repo {}, and {beside}", self.repo));
+        let cold = repo.cold(secrets);
+        cold.set_up(host).await?;
+        Ok(cold)
     }
 }
 
@@ -55,7 +78,7 @@ impl Start {
     /// The backup.
     pub(crate) fn backup(&self) -> Option<&Backup> {
         match self {
-            Start::Backup { backup, .. } => Some(backup),
+            Start::Backup { backup, .. } | Start::Rows { backup, .. } => Some(backup),
             Start::OwnServer { .. } => None,
         }
     }
@@ -64,7 +87,16 @@ impl Start {
     pub(crate) fn archive(&self) -> Option<&Archive> {
         match self {
             Start::Backup { archive, .. } => Some(archive),
+            Start::Rows { .. } => None,
             Start::OwnServer { archive } => archive.as_ref(),
+        }
+    }
+
+    /// Where WAL is read from, as the server may use it.
+    pub(crate) async fn open(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<Repo>, Box<Finding>> {
+        match self.archive() {
+            Some(archive) => Ok(Some(archive.open(cx, node.host()?.as_ref()).await?)),
+            None => Ok(None),
         }
     }
 
@@ -72,7 +104,7 @@ impl Start {
     pub(crate) fn origin(&self) -> Origin {
         match self {
             Start::Backup { .. } => Origin::Copied,
-            Start::OwnServer { .. } => Origin::Own,
+            Start::Rows { .. } | Start::OwnServer { .. } => Origin::Own,
         }
     }
 }
@@ -102,11 +134,11 @@ impl Chosen {
         cx: &mut Context<'_>,
         node: &NodeRef,
         backup: &Backup,
-        repo: &RepoId,
+        archive: &Archive,
         target: &Target,
     ) -> Result<Chosen, Box<Finding>> {
-        let repo = cx.world.repo(repo)?.clone();
         let host = cx.world.lab.host(node).await?;
+        let repo = archive.open(cx, host.as_ref()).await?;
         match backup {
             Backup::Step(step) => {
                 let before = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);

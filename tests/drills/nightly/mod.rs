@@ -1,8 +1,10 @@
 //! Last night's real backup: a drill restores it, has it follow production, and nothing of
 //! production moves.
 
+mod dumps;
 mod faults;
 mod prove;
+mod s3;
 mod shipped;
 mod site;
 mod tls;
