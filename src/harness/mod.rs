@@ -17,7 +17,7 @@ mod step;
 mod users;
 mod world;
 
-pub use context::{Awaited, Context};
+pub use context::{Awaited, Context, take_on};
 pub use effects::{Brings, Brought, Checks, Effects, Shift, Writes};
 pub use finding::{Finding, StepResult};
 pub use ids::{NodeId, NodeRef, Ref, Reference, RepoId, RepoRef, StepId, StepRef};

@@ -1,6 +1,7 @@
 //! PostgreSQL's own notions as types. Pure: no I/O, knows no other room.
 
 pub mod condition;
+mod decimal;
 mod history;
 mod ident;
 mod lsn;
@@ -16,6 +17,7 @@ mod value;
 mod version;
 
 pub use condition::SqlState;
+pub use decimal::Decimal;
 pub use history::{History, Lineage, Parting, Switch, SystemId};
 pub use ident::{
     ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,

@@ -22,8 +22,6 @@ pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "dump", "command"];
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[
-    "at_least",
-    "at_most",
     "autocommit",
     "capture",
     "cold",
@@ -36,7 +34,6 @@ const KEYS: &[&str] = &[
     "mistake",
     "notify",
     "retry",
-    "role",
     "runbook",
     "standby_conninfo",
     "with",
@@ -68,10 +65,7 @@ const TODAY: &[(&str, &str)] = &[
         "compare by a query: `assert_rows: { query: ..., equals: [...] }`, or undo the difference before the assertion",
     ),
     ("globals", "`exec: { run: [sh, -c, 'pg_dumpall --globals-only > ../shared/globals.sql'] }`"),
-    ("at_least", "compare in SQL: `assert_rows: { query: \"SELECT count(*) >= 100 FROM ...\", equals: [[true]] }`"),
-    ("at_most", "compare in SQL: `assert_rows: { query: \"SELECT count(*) <= 100 FROM ...\", equals: [[true]] }`"),
     ("retry", "`wait_for: { query: ..., equals: ... }`, which is tried again until `within` runs out"),
-    ("role", "`SET LOCAL ROLE NAME` in the `sql` step itself"),
     ("notify", "`--report-junit` or `--report-json`, and what your CI does with them"),
     ("heartbeat", "call it after `drillyard run` where that ends with 0"),
 ];

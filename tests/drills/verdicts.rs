@@ -74,6 +74,7 @@ verdicts! {
     ledger_column_missing,
     ledger_expression,
     ledger_trigger,
+    numbers_and_roles,
     odd_workloads,
     orders_with_lines,
     other_timeline,
