@@ -272,7 +272,7 @@ pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName
                 "GRANT it there to the role that drillyard logs in as, or log in as another one; `{}` was not checked",
                 node.name()
             );
-            Finding::errored(format!("role `{}` cannot be taken on on `{}`", role.value, node.name())).help(help)
+            Finding::errored(format!("drillyard may not be role `{}` on `{}`", role.value, node.name())).help(help)
         }
         Some(_) => Finding::failed(format!("there is no role `{}` on `{}`", role.value, node.name())),
         None => return Err(error.into()),

@@ -12,8 +12,8 @@ use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
-use super::look::{begins_in, bytes_in};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::look::{begins_in, bytes_in, kind_in};
+use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::Segment;
@@ -90,6 +90,10 @@ impl Storage for Directory {
 
     async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
         begins_in(host, &self.backup(label)).await
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        kind_in(host, &self.backup(label)).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

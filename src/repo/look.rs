@@ -2,12 +2,23 @@
 
 use super::begin::Begin;
 use super::error::{RepoError, Result, run};
+use super::storage::BackupKind;
 use crate::host::{Host, Program};
 
 /// Where the WAL begins that the backup in a directory needs.
 pub async fn begins_in(host: &dyn Host, dir: &str) -> Result<Option<Begin>> {
     let program = Program::script(include_str!("scripts/backup_begins.sh"), [dir]);
     Ok(Begin::read(&run(host, "reading the backup", program).await?.text()))
+}
+
+/// What the backup in a directory holds; a tar file is unpacked as far as its first file.
+pub async fn kind_in(host: &dyn Host, dir: &str) -> Result<Option<BackupKind>> {
+    let program = Program::script(include_str!("scripts/backup_kind.sh"), [dir]);
+    Ok(match run(host, "reading the backup", program).await?.text().trim() {
+        "full" => Some(BackupKind::Full),
+        "incremental" => Some(BackupKind::Incremental),
+        _ => None,
+    })
 }
 
 /// How many bytes the files in a directory take up on the disk.

@@ -13,8 +13,6 @@ pub const NOT_BUILT: &[&str] = &[
     "free_disk",
     "use",
     "team",
-    "assert_same",
-    "assert_roles",
 ];
 
 /// The kinds of repos that are not built yet.
@@ -55,8 +53,6 @@ const TODAY: &[(&str, &str)] = &[
     ("create_tablespace", "`exec: { run: [sh, -c, 'mkdir \"$PGDATA/../NAME\"; psql -c \"CREATE TABLESPACE ...\"'] }`"),
     ("use", "write its steps into this file"),
     ("fragment", "write its steps into the files that need them"),
-    ("assert_same", "`assert_rows: { table: NAME, same_as: NODE }` for each table"),
-    ("assert_roles", "`assert_rows` with a query of pg_roles"),
     ("autocommit", "`exec: { run: [psql, -c, ...] }`: psql runs each statement in a transaction of its own"),
     ("capture", "`wait_for` and `assert_rows` compare in the server; an `exec` can write a file in `../shared`"),
     ("matrix", "one file a combination, or `--set NAME=VALUE`"),

@@ -53,6 +53,7 @@ macro_rules! verdicts {
 verdicts! {
     a_step_begins_clean,
     barman_repos,
+    copy_beside_its_original,
     alter_system_is_kept,
     delayed_standby_recovers,
     delayed_standby_starts,
@@ -79,6 +80,7 @@ verdicts! {
     orders_with_lines,
     other_timeline,
     own_rollback,
+    roles_are_compared,
     partition_key_off,
     paused_lock,
     pgbackrest_repos,
