@@ -1,5 +1,7 @@
 //! What can go wrong in this room.
 
+use tokio_postgres::error::SqlState;
+
 use crate::pg::{TableName, error_message};
 
 /// What can go wrong when tables are read or filled.
@@ -40,6 +42,15 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether a standby ended what it was asked, since replay could not wait for it any longer.
+    pub fn is_conflict(&self) -> bool {
+        let code = match self {
+            DataError::Server { source, .. } => source.code(),
+            _ => None,
+        };
+        code == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
+    }
+
     /// For `map_err`: the error while `doing`.
     pub(super) fn while_doing(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> DataError {
         move |source| DataError::Server { doing: doing.into(), source }

@@ -1,5 +1,5 @@
 //! Data: rows made from a seed, rows compared, what the catalog says of a table, what depends on
-//! it, tables that are checked, the merge of three states of a table.
+//! it, the roles of a cluster, tables that are checked, the merge of three states of a table.
 
 mod catalog;
 mod compare;
@@ -8,18 +8,20 @@ mod generate;
 mod hash;
 mod intact;
 mod merge;
+mod roles;
 mod rows;
 
 pub use catalog::{
     Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence,
     last_numbers, told,
 };
-pub use compare::{Wanted, compare};
+pub use compare::{Again, LiveTable, Suspects, Wanted, compare};
 pub use error::{DataError, Result};
 pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
 pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
+pub use roles::{Roles, RolesComparison};
 pub use rows::{
     Comparison, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, Written, rewrote_the_same, row_sum,
 };

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::{Finding, Kind, NodeId, StepId, StepResult, World};
 use crate::journal::{Cause, Event, Facts};
 use crate::node::{Node, Purpose, ServerState, SqlError, wait_until};
-use crate::pg::Xid;
-use crate::source::Spanned;
+use crate::pg::{Xid, error_message, quote_identifier};
+use crate::source::{RoleName, Spanned};
 
 /// What a step waits for, as far as it knows itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,17 +172,45 @@ impl<'a> Context<'a> {
         node: &Node,
         database: Option<&Spanned<String>>,
     ) -> Result<Arc<Client>, Box<Finding>> {
+        self.client_as(node, database, None).await
+    }
+
+    /// The same, as a role if one is named.
+    pub async fn client_as(
+        &self,
+        node: &Node,
+        database: Option<&Spanned<String>>,
+        role: Option<&Spanned<RoleName>>,
+    ) -> Result<Arc<Client>, Box<Finding>> {
         let own = self.client(node).await?;
-        let Some(database) = database else { return Ok(own) };
-        let refused = |error: SqlError| {
-            Finding::failed(format!("database `{}` cannot be reached on `{}`", database.value, node.name()))
-                .at(database.span)
-                .label(error.to_string())
-        };
-        let client = node.connect_to(&database.value).await.map_err(refused)?;
+        if database.is_none() && role.is_none() {
+            return Ok(own);
+        }
+        let client = self.session_as(node, Purpose::Own, database, role).await?;
         // When the step's time is over nobody cancels what runs in this session but the server.
         client.batch_execute(&format!("SET statement_timeout = {}", self.left().as_millis().max(1))).await?;
         Ok(Arc::new(client))
+    }
+
+    /// Another session, in another database and as another role if one is named.
+    pub async fn session_as(
+        &self,
+        node: &Node,
+        purpose: Purpose,
+        database: Option<&Spanned<String>>,
+        role: Option<&Spanned<RoleName>>,
+    ) -> Result<Client, Box<Finding>> {
+        let Some(named) = database else {
+            let client = self.session(node, purpose).await?;
+            return take_on(client, node, role).await;
+        };
+        must_answer(node).await?;
+        let client = node.connect_for_in(purpose, &named.value).await.map_err(|error| {
+            Finding::failed(format!("database `{}` cannot be reached on `{}`", named.value, node.name()))
+                .at(named.span)
+                .label(error.to_string())
+        })?;
+        take_on(client, node, role).await
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it
@@ -246,6 +275,28 @@ impl<'a> Context<'a> {
                 .note("said", output.stderr.trim())),
         }
     }
+}
+
+/// Has a session go on as another role. If that role is not there, the node is not what it should
+/// be. If it may not be taken on, what follows was not checked: no `expect` takes that for the
+/// failure that it waits for.
+pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName>>) -> Result<Client, Box<Finding>> {
+    let Some(role) = role else { return Ok(client) };
+    let Err(error) = client.batch_execute(&format!("SET ROLE {}", quote_identifier(role.value.as_str()))).await else {
+        return Ok(client);
+    };
+    let finding = match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            let help = format!(
+                "GRANT it there to the role that drillyard logs in as, or log in as another one; `{}` was not checked",
+                node.name()
+            );
+            Finding::errored(format!("drillyard may not be role `{}` on `{}`", role.value, node.name())).help(help)
+        }
+        Some(_) => Finding::failed(format!("there is no role `{}` on `{}`", role.value, node.name())),
+        None => return Err(error.into()),
+    };
+    Err(finding.at(role.span).label(error_message(&error)))
 }
 
 /// A time as people write it: `2.0 s`, `60 s`.

@@ -19,7 +19,7 @@ mod users;
 mod world;
 
 pub use cold::Cold;
-pub use context::{Awaited, Context, Teller};
+pub use context::{Awaited, Context, Teller, take_on};
 pub use effects::{Brings, Brought, Checks, Effects, ReadsRepo, Shift, Writes};
 pub use finding::{Finding, StepResult};
 pub use ids::{NodeId, NodeRef, Ref, Reference, RepoId, RepoRef, StepId, StepRef};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::users::Users;
 use super::{Link, LossWindow, NodeId, RepoId, StepId};
-use crate::data::{Catalog, Generator, RowSum, RowsSnapshot};
+use crate::data::{Catalog, Generator, Roles, RowSum, RowsSnapshot};
 use crate::node::Node;
 use crate::pg::{Mark, TableName};
 use crate::repo::Label;
@@ -96,6 +96,8 @@ pub struct Snapshot {
     pub sequence_floors: Vec<SequenceFloor>,
     /// The database that they are in, where it is not the node's own one.
     pub database: Option<String>,
+    /// The roles of the whole server, if they were asked for.
+    pub roles: Option<Roles>,
 }
 
 /// The sequences of a snapshot's tables, as they were seen later.

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 use super::cancel::Cancel;
 use super::external::External;
 use super::server::{Node, Place};
-use super::session_settings::{Purpose, external_options, options};
+use super::session_settings::{Purpose, as_role, external_options, options};
 use super::sql_error::SqlError;
 use crate::host::{Endpoint, HostError, Login, POLL, Program};
 
@@ -50,10 +50,15 @@ impl Node {
 
     /// A new session of drillyard's own in another database.
     pub async fn connect_to(&self, database: &str) -> Result<Client, SqlError> {
+        self.connect_for_in(Purpose::Own, database).await
+    }
+
+    /// A new session in another database; on external servers all are drillyard's own.
+    pub async fn connect_for_in(&self, purpose: Purpose, database: &str) -> Result<Client, SqlError> {
         match &self.place {
             Place::Host(_) => {
                 let login = Login { database: database.to_owned(), ..self.find_login(&self.password).await? };
-                self.open(&login, Purpose::Own).await
+                self.open(&login, purpose).await
             }
             Place::External(external) => self.open_external(external, Some(database)).await,
         }
@@ -122,6 +127,11 @@ impl Node {
     /// The options with which PostgreSQL's own programs open sessions here (PGOPTIONS).
     pub fn session_options(&self, purpose: Purpose) -> String {
         options(purpose, self.version, self.superuser)
+    }
+
+    /// The same, for sessions that begin as another role.
+    pub fn session_options_as(&self, purpose: Purpose, role: &str) -> String {
+        format!("{} {}", self.session_options(purpose), as_role(role))
     }
 
     /// Ends the sessions of an earlier step, so that the next one begins with clean ones: what was

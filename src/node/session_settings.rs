@@ -105,6 +105,11 @@ pub(super) fn external_options(version: Version) -> String {
     written(&all)
 }
 
+/// The option with which a session begins as another role.
+pub(super) fn as_role(role: &str) -> String {
+    written(&[("role", role)])
+}
+
 /// A server that does not know a setting refuses the session. Of one whose version is not known yet
 /// nothing is asked.
 fn newer_timeouts(version: Version) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod conninfo;
+mod decimal;
 mod history;
 mod ident;
 mod lsn;
@@ -17,6 +18,7 @@ mod value;
 mod version;
 
 pub use condition::SqlState;
+pub use decimal::Decimal;
 pub use history::{History, Lineage, Parting, Switch, SystemId};
 pub use ident::{
     ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,

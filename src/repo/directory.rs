@@ -12,8 +12,8 @@ use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
-use super::look::{begins_in, bytes_in, ends_in};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::look::{begins_in, bytes_in, ends_in, kind_in};
+use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::{Lsn, Segment};
@@ -94,6 +94,10 @@ impl Storage for Directory {
 
     async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
         ends_in(host, &self.backup(label)).await
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        kind_in(host, &self.backup(label)).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

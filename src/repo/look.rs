@@ -2,6 +2,7 @@
 
 use super::begin::Begin;
 use super::error::{RepoError, Result, run};
+use super::storage::BackupKind;
 use crate::host::{Host, Program};
 use crate::pg::Lsn;
 
@@ -16,6 +17,16 @@ pub async fn ends_in(host: &dyn Host, dir: &str) -> Result<Option<Lsn>> {
     let script = r#"[ ! -f "$1/backup_manifest" ] || sed -n 's/.*"End-LSN": "\([^"]*\)".*/\1/p' "$1/backup_manifest" | tail -n 1"#;
     let text = run(host, "reading the backup", Program::script(script, [dir])).await?.text();
     Ok(text.trim().parse().ok())
+}
+
+/// What the backup in a directory holds; a tar file is unpacked as far as its first file.
+pub async fn kind_in(host: &dyn Host, dir: &str) -> Result<Option<BackupKind>> {
+    let program = Program::script(include_str!("scripts/backup_kind.sh"), [dir]);
+    Ok(match run(host, "reading the backup", program).await?.text().trim() {
+        "full" => Some(BackupKind::Full),
+        "incremental" => Some(BackupKind::Incremental),
+        _ => None,
+    })
 }
 
 /// How many bytes the files in a directory take up on the disk.

@@ -12,7 +12,7 @@ use super::begin::Begin;
 use super::damage::damage_stored;
 use super::error::Result;
 use super::loaded::Loaded;
-use super::storage::{Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
 use crate::node::Node;
 use crate::pg::Lsn;
@@ -124,6 +124,10 @@ impl Storage for Spoiled {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         self.storage.size(host, label).await
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        self.storage.backup_kind(host, label).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

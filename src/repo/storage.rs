@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::archive::Archive;
 use super::begin::Begin;
@@ -66,6 +68,28 @@ impl Listed {
         let (seconds, label) = line.split_once(' ')?;
         let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
         Some(Listed { label: Label::new(label), taken, wrong: None })
+    }
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupKind {
+    /// All files.
+    Full,
+    /// What was changed since another backup of whatever kind.
+    Incremental,
+    /// What was changed since a full one.
+    Differential,
+}
+
+impl fmt::Display for BackupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BackupKind::Full => "full",
+            BackupKind::Incremental => "incremental",
+            BackupKind::Differential => "differential",
+        })
     }
 }
 
@@ -165,6 +189,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// How many bytes a backup takes up in the repo.
     async fn size(&self, _: &dyn Host, _: &Label) -> Result<u64> {
         Err(RepoError::Nothing("nobody knows how large a backup in a repo of this kind is".to_owned()))
+    }
+
+    /// What a backup holds; none where nobody says.
+    async fn backup_kind(&self, _: &dyn Host, _: &Label) -> Result<Option<BackupKind>> {
+        Ok(None)
     }
 
     /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces

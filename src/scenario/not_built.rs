@@ -13,8 +13,6 @@ pub const NOT_BUILT: &[&str] = &[
     "free_disk",
     "use",
     "team",
-    "assert_same",
-    "assert_roles",
 ];
 
 /// The kinds of repos that are not built yet.
@@ -22,8 +20,6 @@ pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "command"];
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[
-    "at_least",
-    "at_most",
     "autocommit",
     "capture",
     "during",
@@ -33,9 +29,7 @@ const KEYS: &[&str] = &[
     "matrix",
     "mistake",
     "retry",
-    "role",
     "runbook",
-    "standby_conninfo",
     "with",
 ];
 
@@ -55,8 +49,6 @@ const TODAY: &[(&str, &str)] = &[
     ("create_tablespace", "`exec: { run: [sh, -c, 'mkdir \"$PGDATA/../NAME\"; psql -c \"CREATE TABLESPACE ...\"'] }`"),
     ("use", "write its steps into this file"),
     ("fragment", "write its steps into the files that need them"),
-    ("assert_same", "`assert_rows: { table: NAME, same_as: NODE }` for each table"),
-    ("assert_roles", "`assert_rows` with a query of pg_roles"),
     ("autocommit", "`exec: { run: [psql, -c, ...] }`: psql runs each statement in a transaction of its own"),
     ("capture", "`wait_for` and `assert_rows` compare in the server; an `exec` can write a file in `../shared`"),
     ("matrix", "one file a combination, or `--set NAME=VALUE`"),
@@ -65,10 +57,7 @@ const TODAY: &[(&str, &str)] = &[
         "compare by a query: `assert_rows: { query: ..., equals: [...] }`, or undo the difference before the assertion",
     ),
     ("globals", "`exec: { run: [sh, -c, 'pg_dumpall --globals-only > ../shared/globals.sql'] }`"),
-    ("at_least", "compare in SQL: `assert_rows: { query: \"SELECT count(*) >= 100 FROM ...\", equals: [[true]] }`"),
-    ("at_most", "compare in SQL: `assert_rows: { query: \"SELECT count(*) <= 100 FROM ...\", equals: [[true]] }`"),
     ("retry", "`wait_for: { query: ..., equals: ... }`, which is tried again until `within` runs out"),
-    ("role", "`SET LOCAL ROLE NAME` in the `sql` step itself"),
 ];
 
 /// Whether this is the name of a key that is not built yet.

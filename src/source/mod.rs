@@ -1,11 +1,13 @@
 //! Scenario text and places in it, and the scalars of the language: what lets every message point
 //! at the exact token.
 
+mod number;
 mod ordered;
 mod place;
 mod plain;
 mod quantities;
 mod reference;
+mod role_name;
 mod scalars;
 mod several;
 mod spanned;
@@ -13,11 +15,13 @@ mod suggest;
 mod timeline;
 mod version_req;
 
+pub use number::{Number, Tolerance};
 pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
 pub use quantities::{Duration, Size, Time};
 pub use reference::{BackupName, NodeName, RefersTo, RepoName, StepName};
+pub use role_name::RoleName;
 pub use scalars::{
     CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE, WhichWal,
 };

@@ -93,6 +93,8 @@ step_kinds! {
     judgement::assert_in_recovery::AssertInRecoverySpec,
     judgement::assert_primary::AssertPrimarySpec,
     judgement::assert_log::AssertLogSpec,
+    judgement::assert_same::AssertSameSpec,
+    judgement::assert_roles::AssertRolesSpec,
     AllSpec,
     #[cfg(test)]
     toy::ToySpec,

@@ -2,8 +2,10 @@
 //! was there at another time.
 
 mod compared;
+mod copied;
 
 #[cfg(test)]
 mod tests;
 
 pub use compared::{Wanted, compare};
+pub use copied::{Again, LiveTable, Suspects};

@@ -28,6 +28,9 @@ pub struct RowDifference {
     pub rows: u64,
     /// What is different.
     pub change: RowChange,
+    /// What rows are sorted by.
+    #[serde(skip)]
+    pub(in crate::data) at: Vec<String>,
 }
 
 /// What is different about a row.
@@ -116,6 +119,7 @@ pub(in crate::data) fn differences(
 
 /// Compares the rows that have one key.
 fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize], found: &mut Vec<RowDifference>) {
+    let Some((at, ..)) = group.first() else { return };
     // How often each row is there, in the first table and in the second.
     let mut counts: BTreeMap<&Vec<Option<String>>, (u64, u64)> = BTreeMap::new();
     for (_, is_first, line) in group {
@@ -127,7 +131,8 @@ fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize
     if let (2, false, Some(a), Some(b)) = (left.len(), key.is_empty(), only((1, 0)), only((0, 1))) {
         let pairs = columns.iter().zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b);
         let changed = pairs.map(|(name, (a, b))| (name.clone(), a.clone(), b.clone())).collect();
-        found.push(RowDifference { key: named(a, key), rows: 1, change: RowChange::Changed(changed) });
+        let at = at.clone();
+        found.push(RowDifference { key: named(a, key), rows: 1, change: RowChange::Changed(changed), at });
         return;
     }
     for (values, (a, b)) in left {
@@ -136,7 +141,7 @@ fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize
             (0, _) => RowChange::Extra,
             _ => RowChange::Changed(vec![("count".to_owned(), Some(a.to_string()), Some(b.to_string()))]),
         };
-        found.push(RowDifference { key: named(values, key), rows: a.abs_diff(b), change });
+        found.push(RowDifference { key: named(values, key), rows: a.abs_diff(b), change, at: at.clone() });
     }
 }
 

@@ -332,6 +332,14 @@ impl Order {
     }
 }
 
+impl Order {
+    /// The condition that holds for the rows with these keys.
+    pub fn among(&self, relation: &Relation, keys: &[Vec<String>]) -> String {
+        let keys: Vec<String> = keys.iter().map(|key| self.literal(key)).collect();
+        format!("{} in ({})", row(&self.expressions(relation)), keys.join(", "))
+    }
+}
+
 /// A row of expressions, or the only one.
 fn row(expressions: &[String]) -> String {
     match expressions {

@@ -9,6 +9,7 @@ mod record;
 mod rewritten;
 mod rows_snapshot;
 mod table;
+mod versions;
 
 pub(super) use bisect::{Limit, PARTS, Side, bisect};
 pub use comparison::{Comparison, PartDifference, Rest};
@@ -22,3 +23,4 @@ pub use rewritten::{Written, rewrote_the_same};
 pub use rows_snapshot::RowsSnapshot;
 pub use table::row_sum;
 pub(super) use table::{STABLE, Table};
+pub(super) use versions::RowVersion;

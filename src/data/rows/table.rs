@@ -164,7 +164,7 @@ impl<'a> Table<'a> {
         Ok(cuts)
     }
 
-    async fn query(&mut self, query: &str) -> Result<Vec<Row>> {
+    pub(super) async fn query(&mut self, query: &str) -> Result<Vec<Row>> {
         let rows = self.client.query(query, &[]).await.map_err(|error| match error.code() {
             Some(code) if *code == SqlState::UNDEFINED_TABLE => DataError::Missing { table: self.name.clone() },
             _ => DataError::while_doing(self.doing())(error),
@@ -173,7 +173,7 @@ impl<'a> Table<'a> {
         Ok(rows)
     }
 
-    fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
+    pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
         row.try_get(at).map_err(DataError::while_doing(self.doing()))
     }
 

@@ -10,8 +10,8 @@ use crate::pg::Lsn;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
 use crate::repo::error::{Result, run};
-use crate::repo::look::{begins_in, bytes_in, ends_in};
-use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+use crate::repo::look::{begins_in, bytes_in, ends_in, kind_in};
+use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
@@ -61,6 +61,10 @@ impl Storage for ExistingDirectory {
 
     async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
         ends_in(host, label.as_str()).await
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        kind_in(host, label.as_str()).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

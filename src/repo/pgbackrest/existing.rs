@@ -16,7 +16,7 @@ use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
-use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 
 /// A repository that is there already.
 #[derive(Debug)]
@@ -96,6 +96,10 @@ impl Storage for ExistingPgbackrest {
     async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
         let info = self.info(host, [&format!("--set={label}")]).await?;
         Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
+    }
+
+    async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        Ok(info::kind_of(label))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

@@ -6,7 +6,17 @@ use serde::Deserialize;
 use crate::pg::Lsn;
 use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result};
-use crate::repo::storage::{Label, Listed};
+use crate::repo::storage::{BackupKind, Label, Listed};
+
+/// What a backup holds: the label ends with F, D or I (pgBackRest, user guide, "Backup").
+pub(super) fn kind_of(label: &Label) -> Option<BackupKind> {
+    match label.as_str().chars().last()? {
+        'F' => Some(BackupKind::Full),
+        'D' => Some(BackupKind::Differential),
+        'I' => Some(BackupKind::Incremental),
+        _ => None,
+    }
+}
 
 /// The stanzas of a repository.
 #[derive(Debug, Deserialize)]

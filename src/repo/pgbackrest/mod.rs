@@ -27,7 +27,7 @@ use super::error::{Ability, RepoError, Result, run};
 use super::existing::AtExisting;
 use super::kind::{Beside, RepoKind, Tool};
 use super::settings::{Adjustable, Settings};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
 use crate::pg::{Lsn, Segment};
@@ -212,6 +212,10 @@ impl Storage for Pgbackrest {
     async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
         let info = self.info(host, [&format!("--set={label}")]).await?;
         Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
+    }
+
+    async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        Ok(info::kind_of(label))
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

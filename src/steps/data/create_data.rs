@@ -217,7 +217,7 @@ async fn generate(
 
 async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
     let title = format!("{} did not run on `{}`", file.value, node.name());
-    let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title };
+    let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title, database: None, role: None };
     let client = cx.client(node).await?;
     let load = run.gather(cx, node)?;
     run.run(cx, node, &client, &load).await.map(drop)

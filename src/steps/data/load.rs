@@ -14,7 +14,7 @@ use crate::host::Program;
 use crate::node::{Node, Purpose};
 use crate::pg::condition::condition;
 use crate::pg::{SqlState, Xid};
-use crate::source::Spanned;
+use crate::source::{RoleName, Spanned};
 use crate::steps::data::load_files::{Load, Unfit, gather};
 
 /// A file of SQL that a step runs.
@@ -26,6 +26,10 @@ pub(crate) struct FileRun<'a> {
     pub may_commit: bool,
     /// The title of a failure.
     pub title: String,
+    /// The database that it runs in, if not the node's own one.
+    pub database: Option<&'a Spanned<String>>,
+    /// The role that it runs as, if not the one that drillyard logs in as.
+    pub role: Option<&'a Spanned<RoleName>>,
 }
 
 /// What is told at a file's end: the transaction's time, the statement's, and the transaction's id.
@@ -96,7 +100,14 @@ impl FileRun<'_> {
 
     fn psql(&self, cx: &Context<'_>, node: &Node, load: &Load, token: &str) -> Result<Program, Box<Finding>> {
         let program = node.client_program("psql", self.purpose)?;
-        let options = node.session_options(self.purpose);
+        let program = match self.database {
+            Some(database) => program.env("PGDATABASE", &database.value),
+            None => program,
+        };
+        let options = match self.role {
+            Some(role) => node.session_options_as(self.purpose, role.value.as_str()),
+            None => node.session_options(self.purpose),
+        };
         // The notices are read here; a server that is left alone looks from time to time whether
         // anybody still waits.
         let alive = if node.version().major >= 14 { " -c client_connection_check_interval=1s" } else { "" };

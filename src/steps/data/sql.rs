@@ -14,7 +14,7 @@ use crate::harness::{
 use crate::node::{Node, Purpose, Text, discard};
 use crate::pg::error_message;
 use crate::pg::sql::split_statements;
-use crate::source::{Scalar, Span, Spanned, Sql as SqlText};
+use crate::source::{RoleName, Scalar, Span, Spanned, Sql as SqlText};
 use crate::steps::data::load::{FileRun, user_help};
 
 /// Runs SQL in one transaction.
@@ -29,6 +29,11 @@ use crate::steps::data::load::{FileRun, user_help};
 /// (postgresql.conf, ALTER DATABASE, ALTER ROLE), including its timeouts. Settings that the step
 /// changes apply to this step only. psql runs a file, as in `create_data`; the file may not begin
 /// or end transactions.
+///
+/// `database` is where it runs, if that is not the node's own one. With `role` it runs as that role
+/// (`SET ROLE`; what ALTER ROLE sets for it does not apply): `expect: { fails: permission denied }`
+/// then shows that it may not. If the role cannot be taken on, nothing was tried, and that is an
+/// error, whatever is expected.
 ///
 /// Give `query` or `file`, not both. `args` are bound as `$1`, `$2` ...; with them the query is one
 /// statement. `${...}` is not substituted in SQL. With an `id` the step is a mark: it records the
@@ -50,6 +55,12 @@ pub struct SqlSpec {
     /// Bound as `$1`, `$2` ...
     #[serde(default)]
     args: Vec<Scalar>,
+    /// The database that it runs in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
+    /// The role that it runs as.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
 }
 
 /// The step, every name in it looked up.
@@ -61,6 +72,10 @@ pub struct Sql {
     text: What,
     /// Bound as `$1`, `$2` ...
     args: Vec<Scalar>,
+    /// The database that it runs in.
+    database: Option<Spanned<String>>,
+    /// The role that it runs as.
+    role: Option<Spanned<RoleName>>,
 }
 
 /// Where the SQL is.
@@ -114,7 +129,7 @@ impl StepKind for SqlSpec {
             (None, Some(file)) => What::File(file),
             _ => return None,
         };
-        Some(Sql { node: node?, text, args: self.args })
+        Some(Sql { node: node?, text, args: self.args, database: self.database, role: self.role })
     }
 }
 
@@ -141,9 +156,10 @@ impl Step for Sql {
                 self.run_text(cx, &node, &text, file.span, title).await
             }
             What::File(file) => {
-                let run = FileRun { file, purpose: Purpose::User, may_commit: false, title };
-                // Asked first, since this knows why a server does not answer.
-                cx.client(&node).await?;
+                let (database, role) = (self.database.as_ref(), self.role.as_ref());
+                let run = FileRun { file, purpose: Purpose::User, may_commit: false, title, database, role };
+                // Asked first, since this knows why a server does not answer, or not to that role.
+                cx.client_as(&node, database, role).await?;
                 let load = run.gather(cx, &node)?;
                 cx.marked(&node, async |client, cx| run.run(cx, &node, client, &load).await).await
             }
@@ -160,7 +176,8 @@ impl Sql {
             cx.awaits(Awaited::Command, node.name());
         }
         let runs_programs = text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("program"));
-        let session = cx.session(node, Purpose::User).await?;
+        let (database, role) = (self.database.as_ref(), self.role.as_ref());
+        let session = cx.session_as(node, Purpose::User, database, role).await?;
         let run = cx.marked(node, async |_, cx| {
             if runs_programs {
                 cx.commanded(node.name());

@@ -1,5 +1,6 @@
 //! Values from a server, compared with those that a scenario has.
 
+use crate::pg::Decimal;
 use crate::source::Scalar;
 
 /// Whether a value from the server is the wanted one: by its text, numbers as numbers, booleans as
@@ -17,24 +18,9 @@ pub(crate) fn is_same(value: Option<&str>, wanted: &Scalar) -> bool {
     }
 }
 
-/// Compares decimal numbers by their digits, so that nothing is rounded: `1.50` is `1.5`.
+/// Compares numbers by their digits, so that nothing is rounded: `1.50` is `1.5`.
 fn is_same_number(a: &str, b: &str) -> bool {
-    fn plain(text: &str) -> Option<(bool, &str, &str)> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let all_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        let (whole, fraction_trimmed) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-        let fits = !digits.is_empty() && all_digits(whole) && all_digits(fraction);
-        let zero = whole.is_empty() && fraction_trimmed.is_empty();
-        fits.then_some((negative && !zero, whole, fraction_trimmed))
-    }
-    match (plain(a), plain(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b),
-    }
+    Decimal::parse(a).is_some_and(|a| Decimal::parse(b) == Some(a))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `wait_for`
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use tokio_postgres::Client;
 
 use crate::harness::{
     Awaited, Context, Effects, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepKind,
-    StepRef, StepResult, UserPace, if_given,
+    StepRef, StepResult, UserPace, if_given, take_on,
 };
+use crate::journal::Outcome;
 use crate::node::{Node, SqlError};
-use crate::source::{Regex, Scalar, Spanned, Sql, StepName};
+use crate::source::{Regex, RoleName, Scalar, Spanned, Sql, StepName};
 use crate::steps::data::sql::shorten;
 use crate::steps::data::values::is_same;
 
@@ -29,7 +32,8 @@ use crate::steps::data::values::is_same;
 /// There are three conditions:
 ///
 /// - users have had `acked` acknowledged transactions, in all or `since` a mark;
-/// - the first value that `query` returns is `equals`, written as `5` or `[[5]]`. While it waits,
+/// - the first value that `query` returns, to `role` if one is named, is `equals`, written as `5`
+///   or `[[5]]`. While it waits,
 ///   errors of the query do not end the step, except those that time does not cure: a syntax error,
 ///   a missing name, a missing privilege. On a standby a name may still arrive;
 /// - a line of the server's log matches the regular expression `log`.
@@ -58,6 +62,9 @@ pub struct WaitForSpec {
     /// The value to wait for.
     #[serde(default)]
     equals: Option<Spanned<Wanted>>,
+    /// The role that runs the query.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
     /// A regular expression for a line of the log.
     #[serde(default)]
     log: Option<Spanned<Regex>>,
@@ -149,6 +156,8 @@ pub enum WaitFor {
         query: Spanned<Sql>,
         /// The value.
         equals: Spanned<Wanted>,
+        /// The role that runs it.
+        role: Option<Spanned<RoleName>>,
     },
     /// Until a line of a server's log matches.
     Log {
@@ -175,6 +184,7 @@ impl StepKind for WaitForSpec {
         for (wrong, entry) in [
             (self.traffic.is_none(), self.acked.as_ref().map(|acked| acked.entry)),
             (self.query.is_none(), self.equals.as_ref().map(|equals| equals.entry)),
+            (self.query.is_none(), self.role.as_ref().map(|role| role.entry)),
             (self.query.is_some(), self.since.as_ref().map(|since| since.entry)),
         ] {
             if let (true, Some(entry)) = (wrong, entry) {
@@ -197,7 +207,7 @@ impl StepKind for WaitForSpec {
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "what should it be?");
                 }
-                Some(WaitFor::Query { node: node?, query, equals: self.equals? })
+                Some(WaitFor::Query { node: node?, query, equals: self.equals?, role: self.role })
             }
             (None, None, Some(log)) => {
                 let node = scope.own_node(&self.node);
@@ -235,7 +245,7 @@ impl Step for WaitFor {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         match self {
             WaitFor::Traffic { traffic, acked, since } => for_traffic(cx, traffic, acked, since.as_ref()).await,
-            WaitFor::Query { node, query, equals } => for_query(cx, node, query, equals).await,
+            WaitFor::Query { node, query, equals, role } => for_query(cx, node, (query, role.as_ref()), equals).await,
             WaitFor::Log { node, log, since } => for_log(cx, node, log, since.as_ref()).await,
         }
     }
@@ -281,13 +291,31 @@ async fn for_traffic(
     Ok(())
 }
 
-async fn for_query(cx: &mut Context<'_>, node: &NodeRef, query: &Spanned<Sql>, equals: &Spanned<Wanted>) -> StepResult {
+async fn for_query(
+    cx: &mut Context<'_>,
+    node: &NodeRef,
+    (query, role): (&Spanned<Sql>, Option<&Spanned<RoleName>>),
+    equals: &Spanned<Wanted>,
+) -> StepResult {
     let (name, node, wanted) = (node, cx.world.node(node)?, &equals.value.0);
     cx.awaits(Awaited::Replay, node.name());
     let what = format!("{} on {}", shorten(query.as_str()), name);
+    let mut of_role = None;
     let reached = cx.until(&what, async |seen| {
+        let session = match role {
+            None => node.client().await,
+            Some(role) => match session_of(&node, role, &mut of_role).await {
+                Ok(session) => session,
+                // A role may still arrive; one that may not be taken on proves nothing.
+                Err(finding) if finding.outcome == Outcome::Failed => {
+                    *seen = format!("{} ({})", finding.title, finding.label);
+                    return Ok(None);
+                }
+                Err(finding) => return Err(finding),
+            },
+        };
         let answer = async {
-            let messages = node.client().await?.simple_query(query.as_str()).await?;
+            let messages = session?.simple_query(query.as_str()).await?;
             Ok::<_, SqlError>(messages.into_iter().find_map(|message| match message {
                 tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
                 _ => None,
@@ -310,6 +338,23 @@ async fn for_query(cx: &mut Context<'_>, node: &NodeRef, query: &Spanned<Sql>, e
         Ok(None)
     });
     reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(equals.entry) })
+}
+
+/// The session of a role on a node, opened anew when it was lost.
+async fn session_of(
+    node: &Node,
+    role: &Spanned<RoleName>,
+    kept: &mut Option<Arc<Client>>,
+) -> Result<Result<Arc<Client>, SqlError>, Box<Finding>> {
+    if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
+        return Ok(Ok(client.clone()));
+    }
+    let client = match node.connect().await {
+        Ok(client) => Arc::new(take_on(client, node, Some(role)).await?),
+        Err(error) => return Ok(Err(error)),
+    };
+    *kept = Some(client.clone());
+    Ok(Ok(client))
 }
 
 /// Whether no time makes the query right: syntax errors, missing rights and names that do not exist

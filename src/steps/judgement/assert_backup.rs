@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::repo::{Ability, Verified};
+use crate::repo::{Ability, BackupKind, Verified};
 use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
 use crate::steps::judgement::age;
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
@@ -23,9 +23,11 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 ///
 /// `backup` is the id of a `backup` step; or, of the backups that the repo has, `newest` (the
 /// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. Its age is counted
-/// from when it was begun. `min_size` is compared with the bytes that it takes up in the repo. With
-/// `verify` the repo's own tool compares it with what was taken: for a directory pg_verifybackup,
-/// for dumps pg_restore, which reads archives to their ends.
+/// from when it was begun. `kind` is `full`, `incremental` (of PostgreSQL 17, and of pgBackRest) or
+/// `differential` (of pgBackRest); if nobody says what it is, that is an error. `min_size` is
+/// compared with the bytes that it takes up in the repo. With `verify` the repo's own tool compares
+/// it with what was taken: for a directory pg_verifybackup, for dumps pg_restore, which reads
+/// archives to their ends.
 /// It reports what was chosen, what was passed over and why, and the age.
 ///
 /// It passes if there is such a backup, and it is what the fields say. It says nothing of the WAL
@@ -46,6 +48,9 @@ pub struct AssertBackupSpec {
     /// How large it has to be at least.
     #[serde(default)]
     min_size: Option<Spanned<Size>>,
+    /// What it has to hold: `full`, `incremental` or `differential`.
+    #[serde(default)]
+    kind: Option<Spanned<BackupKind>>,
     /// Whether the repo's own tool has to find it intact.
     #[serde(default)]
     verify: bool,
@@ -62,6 +67,8 @@ pub struct AssertBackup {
     max_age: Option<Spanned<Age>>,
     /// How large it has to be at least.
     min_size: Option<Spanned<Size>>,
+    /// What it has to hold.
+    kind: Option<Spanned<BackupKind>>,
     /// Whether the repo's own tool has to find it intact.
     verify: bool,
     /// Where it stands.
@@ -80,8 +87,8 @@ impl StepKind for AssertBackupSpec {
         if self.verify {
             scope.repo_can(&repo, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
         }
-        let (max_age, min_size, verify) = (self.max_age, self.min_size, self.verify);
-        Some(AssertBackup { backup, repo, max_age, min_size, verify, at })
+        let (max_age, min_size, kind, verify) = (self.max_age, self.min_size, self.kind, self.verify);
+        Some(AssertBackup { backup, repo, max_age, min_size, kind, verify, at })
     }
 }
 
@@ -97,15 +104,21 @@ impl Step for AssertBackup {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let Found { repo, host, label, taken } = self.backup.find(cx, &self.repo).await?;
+        let found = self.backup.find(cx, &self.repo).await?;
         if let Some(max) = &self.max_age {
-            match age::at_most(taken, Timestamp::now(), max.value.0) {
+            match age::at_most(found.taken, Timestamp::now(), max.value.0) {
                 Ok(age) => cx.fact("age", age::in_words(age)),
                 Err(why) => {
-                    return Err(Finding::failed(format!("backup `{label}` is too old")).at(max.entry).label(why));
+                    return Err(Finding::failed(format!("backup `{}` is too old", found.label))
+                        .at(max.entry)
+                        .label(why));
                 }
             }
         }
+        if let Some(kind) = &self.kind {
+            is_of_kind(cx, &found, kind).await?;
+        }
+        let Found { repo, host, label, .. } = found;
         if let Some(min) = &self.min_size {
             cx.wait(format!("the size of `{label}`"));
             let size = repo.size(host.as_ref(), &label).await?;
@@ -127,5 +140,22 @@ impl Step for AssertBackup {
             cx.fact("verified_by", repo.verify_program());
         }
         Ok(())
+    }
+}
+
+/// Checks what a backup holds.
+async fn is_of_kind(cx: &mut Context<'_>, found: &Found, kind: &Spanned<BackupKind>) -> StepResult {
+    let Found { repo, host, label, .. } = found;
+    match repo.backup_kind(host.as_ref(), label).await? {
+        Some(seen) => {
+            cx.fact("kind", seen.to_string());
+            match seen == kind.value {
+                true => Ok(()),
+                false => Err(Finding::failed(format!("backup `{label}` is not {}", kind.value))
+                    .at(kind.entry)
+                    .label(format!("it is {seen}"))),
+            }
+        }
+        None => Err(Finding::errored(format!("nobody says whether backup `{label}` is {}", kind.value)).at(kind.entry)),
     }
 }

@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::source::{Duration as Age, Spanned, Sql};
+use crate::source::{Duration as Age, RoleName, Spanned, Sql};
 use crate::steps::judgement::age;
 
 /// Checks whether what a query returns is recent enough: the newest order of a restored copy, say.
@@ -23,7 +23,8 @@ use crate::steps::judgement::age;
 ///
 /// The query returns one row with one value of type timestamptz. Its age is measured by the clock
 /// of the machine that drillyard runs on. `database` is where the query runs, if that is not the
-/// node's own one. It reports the value and its `age`.
+/// node's own one, and `role` the role that it is run as (`SET ROLE`), if that is not the one that
+/// drillyard logs in as. It reports the value and its `age`.
 ///
 /// It passes if the value is at most `max_age` old. It fails if it is older, or in the future, and
 /// if there is none: NULL, as `max()` of an empty table is, or no row.
@@ -40,6 +41,9 @@ pub struct AssertFreshSpec {
     /// The database to look in.
     #[serde(default)]
     database: Option<Spanned<String>>,
+    /// The role as which it is read.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
 }
 
 /// The step, every name in it looked up.
@@ -53,6 +57,8 @@ pub struct AssertFresh {
     max_age: Spanned<Age>,
     /// The database to look in.
     database: Option<Spanned<String>>,
+    /// The role as which it is read.
+    role: Option<Spanned<RoleName>>,
 }
 
 impl StepKind for AssertFreshSpec {
@@ -64,8 +70,8 @@ impl StepKind for AssertFreshSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertFresh> {
         let node = scope.node(&self.node)?;
-        let AssertFreshSpec { query, max_age, database, .. } = self;
-        Some(AssertFresh { node, query, max_age, database })
+        let AssertFreshSpec { query, max_age, database, role, .. } = self;
+        Some(AssertFresh { node, query, max_age, database, role })
     }
 }
 
@@ -81,7 +87,7 @@ impl Step for AssertFresh {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
-        let client = cx.client_in(&node, self.database.as_ref()).await?;
+        let client = cx.client_as(&node, self.database.as_ref(), self.role.as_ref()).await?;
         let rows = client.query(self.query.as_str(), &[]).await.map_err(|error| {
             let finding: Box<Finding> = error.into();
             let said = finding.title.clone();

@@ -151,6 +151,9 @@ async fn check_node(cx: &mut Context<'_>, name: &NodeRef) -> StepResult {
     let pages = async { if node.is_external() { Ok(vec![]) } else { read_checksums(cx, &node).await } };
     let (checked, mut damage) = try_join(all, pages).await?;
     cx.fact("databases", databases.len());
+    let each = databases.iter().zip(&checked);
+    let each = each.map(|(name, one)| format!("{name}: {} tables, {} indexes", one.tables, one.indexes));
+    cx.fact("checked", each.collect::<Vec<String>>());
     cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
     cx.fact("indexes", checked.iter().map(|one| one.indexes).sum::<usize>());
     cx.fact("checksums", if node.is_external() { "not read: an external server" } else { "read" });

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
-use crate::pg::Lsn;
-use crate::repo::{Ability, Reach, Repo};
+use crate::repo::{Ability, Repo};
 use crate::source::{RepoName, Span, Spanned};
+use crate::steps::judgement::point::{self, Point, PointSpec};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
 /// Checks whether a backup can be recovered to the end of the archive, without restoring it: in
@@ -19,6 +19,7 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// ```yaml
 /// - assert_recoverable: { repo: onsite }
 /// - assert_recoverable: { repo: onsite, backup: oldest }
+/// - assert_recoverable: { repo: onsite, until: { lsn: 0/3000028 } }
 /// ```
 ///
 /// `backup` is the id of a `backup` step; or, of the backups that the repo has, `newest` (the
@@ -32,6 +33,12 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
+///
+/// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or
+/// `{ time: T }`. A time lies in the window if the backup was begun before it, and if a transaction
+/// was committed at that time or later: that is looked for in the newest WAL, with pg_waldump, and
+/// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
+/// the window fails, with the window.
 ///
 /// The `bytes` are those in the repo, packed as they are there; a restore of packed files needs
 /// more. Of packed WAL it is seen that it is there, and not whether it is whole.
@@ -52,6 +59,10 @@ pub struct AssertRecoverableSpec {
     /// or `{ before: TIME }`.
     #[serde(default)]
     backup: Option<Spanned<BackupSpec>>,
+    /// The point that has to be reached: `{ lsn: L }` or `{ time: T }`; the end of the archive if
+    /// it is left out.
+    #[serde(default)]
+    until: Option<Spanned<PointSpec>>,
 }
 
 /// The step, every name in it looked up.
@@ -63,6 +74,8 @@ pub struct AssertRecoverable {
     repo: RepoId,
     /// Whether a recovery from there applies WAL.
     wal: bool,
+    /// The point that has to be reached.
+    until: Point,
     /// Where it stands.
     at: Span,
 }
@@ -78,20 +91,28 @@ impl StepKind for AssertRecoverableSpec {
         let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;
         scope.repo_can(&repo, Ability::List, self.repo.as_ref().map(|repo| repo.span));
         let wal = scope.repo_info(&repo).is_none_or(|info| info.kind.can(Ability::Replay).is_ok());
-        Some(AssertRecoverable { backup, repo, wal, at })
+        let until = match &self.until {
+            Some(until) => until.value.resolve(until, scope)?,
+            None => Point::End,
+        };
+        if let (Some(until), false) = (&self.until, wal) {
+            let help = "leave it out: what is in the backup is all that there is";
+            scope.error_help(until.entry, "`until` needs WAL", "a recovery from this repo applies none", help);
+        }
+        Some(AssertRecoverable { backup, repo, wal, until, at })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for AssertRecoverable {
     fn title(&self) -> String {
-        let end = if self.wal { " to the end of its WAL" } else { "" };
-        format!("{} in repo {} can be recovered{end}", self.backup, self.repo)
+        let until = if self.wal { format!(" to {}", self.until) } else { String::new() };
+        format!("{} in repo {} can be recovered{until}", self.backup, self.repo)
     }
 
     fn effects(&self) -> Effects {
         let (repo, newest) = (self.repo.clone(), self.backup.is_newest());
-        Effects::reads().reads_repo(ReadsRepo { repo, newest, restores: false, wal: true })
+        Effects::reads().reads_repo(ReadsRepo { repo, newest, restores: false, wal: self.wal })
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -126,28 +147,35 @@ impl AssertRecoverable {
                 .note("archive", archive.summary()));
         };
         cx.fact("from", taken.to_string());
-        cx.fact("to", end(&reach).to_string());
+        cx.fact("to", point::end(&reach).to_string());
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());
         cx.fact("segments", archive.all_segments(&reach).len());
-        if let Some((next, end)) = &reach.beyond {
+        let needed = self.until.check(cx, found, &archive, &reach, from).await?;
+        if let (true, Some((next, end))) = (self.until == Point::End, &reach.beyond) {
             let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
             return Err(fails(gap).help("what was committed from there on can only be had from another archive"));
         }
-        if let Some(short) = archive.all_segments(&reach).into_iter().find(|segment| !archive.is_whole(*segment)) {
+        let mut segments = archive.all_segments(&reach).into_iter().filter(|segment| segment.start() < needed);
+        if let Some(short) = segments.find(|segment| !archive.is_whole(*segment)) {
             return Err(fails(format!("segment {short} is not whole")));
         }
         match archive.newest() {
-            Some(segment) if !archive.all_segments(&reach).contains(&segment) => Err(fails(format!(
-                "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
-                segment.timeline()
-            ))),
+            Some(segment) if self.until == Point::End && !archive.all_segments(&reach).contains(&segment) => {
+                Err(fails(format!(
+                    "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
+                    segment.timeline()
+                )))
+            }
             _ => Ok(()),
         }
     }
 
     fn title_of_failure(&self, repo: &Repo) -> String {
-        format!("repo `{}` cannot be recovered to its newest WAL", repo.name)
+        match &self.until {
+            Point::End => format!("repo `{}` cannot be recovered to its newest WAL", repo.name),
+            point => format!("repo `{}` cannot be recovered to {point}", repo.name),
+        }
     }
 
     /// Checks that there is room for the backup where a new server would be made.
@@ -173,9 +201,4 @@ impl AssertRecoverable {
                 .help("set TMPDIR to where there is room")),
         }
     }
-}
-
-/// The end of what can be read.
-fn end(reach: &Reach) -> Lsn {
-    reach.stretches.last().map_or(Lsn(0), |stretch| stretch.to)
 }

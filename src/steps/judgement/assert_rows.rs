@@ -7,14 +7,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use crate::data::{Comparison, Rest, Wanted, compare};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
+    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::pg::TableName;
-use crate::source::{Name, Scalar, Span, Spanned, Sql};
+use crate::source::{Name, Number, RoleName, Scalar, Spanned, Sql};
 use crate::steps::data::sql::shorten;
-use crate::steps::judgement::query_rows::{check_query, counted};
+use crate::steps::judgement::bounds::{AboutSpec, BoundFields, Bounds};
+use crate::steps::judgement::measured::{Measured, NumberCheck, unreadable};
+use crate::steps::judgement::query_rows::{Equals, check_query};
+use crate::steps::judgement::same_rows::{Other, SameRows};
 
 /// Checks rows.
 ///
@@ -22,18 +24,31 @@ use crate::steps::judgement::query_rows::{check_query, counted};
 /// - assert_rows: { node: master, query: "SELECT count(*) FROM shop.orders WHERE amount < 0", equals: [[0]] }
 /// - assert_rows: { node: rescue, table: shop.orders, count: 100000 }
 /// - assert_rows: { node: rescue, table: shop.orders, same_as: before }
+/// - assert_rows: { node: rescue, table: shop.orders, about: { value: 100000, within: 1% } }
+/// - assert_rows: { node: rescue, query: SELECT sum(amount) FROM shop.orders, about: { node: master, within: 500 } }
 /// ```
 ///
 /// A query's rows are compared with `equals` in their order: numbers as numbers, everything else as
-/// text. `count` is the number of a table's rows. `same_as` is the id of a `snapshot` or
-/// `create_data` step, or another node with a table of the same name. Whole tables are compared by
-/// a checksum that does not depend on the order of the rows. If it differs, the first rows that
-/// differ are named, column by column. A snapshot of more than 2,000 rows can only say in which
-/// part of the table they are, and in which columns. Columns must have the same names, in whatever
-/// order. `database` is where the table is, if that is not the node's own one.
+/// text. `equals: 5` is short for `[[5]]`. `count` is the number of a table's rows. `same_as` is the
+/// id of a `snapshot` or `create_data` step, or another node with a table of the same name. Whole
+/// tables are compared by a checksum that does not depend on the order of the rows. If it differs,
+/// the first rows that differ are named, column by column. A snapshot of more than 2,000 rows can
+/// only say in which part of the table they are, and in which columns. Columns must have the same
+/// names, in whatever order. `database` is where the table is, if that is not the node's own one.
 ///
-/// It passes if the rows are the same. An assertion over zero rows fails unless it says
-/// `allow_empty: true`.
+/// One number, which a query returns or which is that of a table's rows, may also have bounds:
+/// `at_least`, `at_most`, `between: [1, 5]`, and `about`, which is how far it may be from a `value`
+/// or from what the same comes to on another `node`. `within` is a percentage of that other number,
+/// or so much. All that are given have to hold. Numbers are compared digit by digit, whatever their
+/// type: nothing is rounded. If a query with bounds returns no row, several, NULL, or something
+/// that is no number, such as NaN, it fails.
+///
+/// With `role` all is read as that role is allowed to (`SET ROLE`; what ALTER ROLE sets for it does
+/// not apply). On another node everything is read as the role that drillyard logs in as there. If
+/// the role cannot be taken on, nothing was checked, and that is an error, whatever is expected.
+///
+/// It passes if the rows are the same, or the number is within its bounds. An assertion over zero
+/// rows fails unless it says `allow_empty: true`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertRowsSpec {
@@ -48,7 +63,7 @@ pub struct AssertRowsSpec {
     args: Vec<Scalar>,
     /// The rows that it should return.
     #[serde(default)]
-    equals: Option<Spanned<Vec<Vec<Scalar>>>>,
+    equals: Option<Spanned<Equals>>,
     /// A table.
     #[serde(default)]
     table: Option<Spanned<TableName>>,
@@ -58,9 +73,25 @@ pub struct AssertRowsSpec {
     /// What it should be the same as.
     #[serde(default)]
     same_as: Option<Spanned<Name>>,
-    /// The database to look in, also on the node that is `same_as`.
+    /// The least that the number may be.
+    #[serde(default)]
+    at_least: Option<Spanned<Number>>,
+    /// The most that it may be.
+    #[serde(default)]
+    at_most: Option<Spanned<Number>>,
+    /// Both: `[1, 5]`.
+    #[serde(default)]
+    between: Option<Spanned<(Number, Number)>>,
+    /// What it should be about the same as: `{ value: 1000, within: 1% }`, or
+    /// `{ node: NODE, within: 10 }`.
+    #[serde(default)]
+    about: Option<Spanned<AboutSpec>>,
+    /// The database to look in, also on another node that it is compared with.
     #[serde(default)]
     database: Option<Spanned<String>>,
+    /// The role as which the node is read.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
     /// Allows zero rows.
     #[serde(default)]
     allow_empty: bool,
@@ -73,6 +104,8 @@ pub struct AssertRows {
     node: NodeRef,
     /// The database to look in, also on a node that a table should be the same as.
     database: Option<Spanned<String>>,
+    /// The role as which the node is read.
+    role: Option<Spanned<RoleName>>,
     /// Which rows are expected.
     rows: Rows,
     /// Zero rows are right, too.
@@ -89,37 +122,14 @@ enum Rows {
         /// Bound as `$1`, `$2` ...
         args: Vec<Scalar>,
         /// Its rows.
-        equals: Spanned<Vec<Vec<Scalar>>>,
+        equals: Spanned<Equals>,
     },
     /// A table has so many.
     Count(Spanned<TableName>, Spanned<u64>),
     /// A table has the same as something else.
     SameAs(Spanned<TableName>, Other),
-}
-
-/// What a table should be the same as.
-#[derive(Debug)]
-enum Other {
-    /// The table of that name on another node.
-    Node(NodeRef),
-    /// What an earlier step has generated or kept.
-    Step(StepRef),
-}
-
-impl Other {
-    fn name(&self) -> &str {
-        match self {
-            Other::Node(node) => node.as_str(),
-            Other::Step(step) => step.as_str(),
-        }
-    }
-
-    fn entry(&self) -> Option<Span> {
-        match self {
-            Other::Node(node) => node.entry(),
-            Other::Step(step) => step.entry(),
-        }
-    }
+    /// A number is within bounds.
+    Number(Measured, Box<Bounds>),
 }
 
 impl StepKind for AssertRowsSpec {
@@ -132,44 +142,29 @@ impl StepKind for AssertRowsSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRows> {
         let node = scope.node(&self.node);
         self.check_emptiness(scope);
-        let (database, allow_empty) = (self.database.clone(), self.allow_empty);
+        let (database, role, allow_empty) = (self.database.clone(), self.role.clone(), self.allow_empty);
         let rows = self.rows(node.as_ref(), scope);
-        Some(AssertRows { node: node?, database, rows: rows?, allow_empty })
+        Some(AssertRows { node: node?, database, role, rows: rows?, allow_empty })
     }
 }
 
 /// The forms that the fields can take.
-const FORMS: &str = "one of `query, equals`, `table, count` or `table, same_as`";
+const FORMS: &str = "`query` with `equals`, `table` with `count` or `same_as`, or either with `at_least`, `at_most`, `between` or `about`";
 
 impl AssertRowsSpec {
     /// Which rows are expected; `node` is where they are.
-    fn rows(self, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Rows> {
-        let other = self.same_as.as_ref().map(|same_as| other(same_as, node, scope));
-        match (self.query, self.table) {
-            (Some(query), None) => {
-                if self.equals.is_none() {
-                    scope.error(query.entry, "`equals` is missing", "which rows should it return?");
-                }
-                let misplaced = [self.count.map(|count| count.entry), self.same_as.map(|same_as| same_as.entry)];
-                for entry in misplaced.into_iter().flatten() {
-                    scope.error_help(entry, "this goes with `table`", "not with a query", FORMS);
-                }
-                Some(Rows::Query { query, args: self.args, equals: self.equals? })
-            }
-            (None, Some(table)) => match (self.count, other) {
-                (None, None) => {
-                    let title = "`count` or `same_as` is missing";
-                    scope.error_help(table.entry, title, "what should it hold?", FORMS);
-                    None
-                }
-                (Some(_), Some(_)) => {
-                    let entry = self.same_as.map_or(table.entry, |same_as| same_as.entry);
-                    scope.error(entry, "`count` and `same_as` exclude each other", "one of the two");
-                    None
-                }
-                (Some(count), None) => Some(Rows::Count(table, count)),
-                (None, Some(other)) => Some(Rows::SameAs(table, other?)),
-            },
+    fn rows(mut self, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Rows> {
+        let bounds = BoundFields {
+            at_least: self.at_least.take(),
+            at_most: self.at_most.take(),
+            between: self.between.take(),
+            about: self.about.take(),
+        };
+        let bounded = bounds.entry();
+        let bounds = bounds.resolve(node, scope);
+        match (self.query.take(), self.table.take()) {
+            (Some(query), None) => self.of_query(query, bounded.and(Some(bounds)), scope),
+            (None, Some(table)) => self.of_table(table, bounded.and(Some(bounds)), node, scope),
             (None, None) => {
                 scope.error_help(scope.action, "`query` or `table` is missing", "which rows?", FORMS);
                 None
@@ -181,10 +176,60 @@ impl AssertRowsSpec {
         }
     }
 
+    /// What is expected of a query; `bounds` are those of the number that it returns, if there are
+    /// any.
+    fn of_query(self, query: Spanned<Sql>, bounds: Option<Resolved<Bounds>>, scope: &mut Scope<'_>) -> Resolved<Rows> {
+        for entry in [self.count.map(|count| count.entry), self.same_as.map(|same| same.entry)].into_iter().flatten() {
+            scope.error_help(entry, "this goes with `table`", "not with a query", FORMS);
+        }
+        match (self.equals, bounds) {
+            (Some(equals), Some(_)) => {
+                scope.error(equals.entry, "`equals` and bounds exclude each other", "one of the two");
+                None
+            }
+            (Some(equals), None) => Some(Rows::Query { query, args: self.args, equals }),
+            (None, Some(bounds)) => Some(Rows::Number(Measured::Query { query, args: self.args }, Box::new(bounds?))),
+            (None, None) => {
+                scope.error_help(query.entry, "`equals` is missing", "which rows should it return?", FORMS);
+                None
+            }
+        }
+    }
+
+    /// What is expected of a table; `bounds` are those of the number of its rows, if there are any.
+    fn of_table(
+        self,
+        table: Spanned<TableName>,
+        bounds: Option<Resolved<Bounds>>,
+        node: Option<&NodeRef>,
+        scope: &mut Scope<'_>,
+    ) -> Resolved<Rows> {
+        let other = self.same_as.as_ref().map(|same_as| Other::resolve(same_as, node, scope));
+        if let Some(equals) = &self.equals {
+            scope.error_help(equals.entry, "this goes with `query`", "not with a table", FORMS);
+        }
+        let given = [self.count.as_ref().map(|count| count.entry), self.same_as.as_ref().map(|same_as| same_as.entry)];
+        if let Some(entry) = given.into_iter().flatten().nth(if bounds.is_some() { 0 } else { 1 }) {
+            let others = if bounds.is_some() { "bounds and this" } else { "`count` and `same_as`" };
+            scope.error(entry, format!("{others} exclude each other"), "one of the two");
+            return None;
+        }
+        match (self.count, other, bounds) {
+            (Some(count), ..) => Some(Rows::Count(table, count)),
+            (_, Some(other), _) => Some(Rows::SameAs(table, other?)),
+            (.., Some(bounds)) => Some(Rows::Number(Measured::Table(table), Box::new(bounds?))),
+            (None, None, None) => {
+                let title = "`count` or `same_as` is missing";
+                scope.error_help(table.entry, title, "what should it hold?", FORMS);
+                None
+            }
+        }
+    }
+
     /// Zero rows prove nothing, and no more does a row without values.
     fn check_emptiness(&self, scope: &mut Scope<'_>) {
         let empty = match (&self.equals, &self.count) {
-            (Some(equals), _) if equals.value.is_empty() => Some(equals.entry),
+            (Some(equals), _) if equals.value.0.is_empty() => Some(equals.entry),
             (_, Some(count)) if count.value == 0 => Some(count.entry),
             _ => None,
         };
@@ -193,7 +238,7 @@ impl AssertRowsSpec {
             scope.error_help(entry, "an assertion over zero rows proves nothing", "zero rows", help);
         }
         let Some(equals) = &self.equals else { return };
-        let mut widths = equals.value.iter().map(Vec::len);
+        let mut widths = equals.value.0.iter().map(Vec::len);
         let first = widths.next();
         if first == Some(0) {
             scope.error(equals.entry, "a row without values proves nothing", "which values should it have?");
@@ -204,22 +249,6 @@ impl AssertRowsSpec {
     }
 }
 
-/// What a table on `node` should be the same as: another node, or what a step has left.
-fn other(same_as: &Spanned<Name>, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Other> {
-    if scope.ids.contains_key(same_as.as_str()) || !scope.nodes.contains_key(same_as.as_str()) {
-        return scope.step_with(same_as, &[Output::Snapshot, Output::Data]).map(Other::Step);
-    }
-    let other = scope.named_node(same_as)?;
-    if node.is_some_and(|node| node.id == other.id) {
-        let label = "this is the node that is checked";
-        scope.error(same_as.entry, "a table is always the same as itself", label);
-    }
-    Some(Other::Node(other))
-}
-
-/// How many differing rows are shown.
-const SHOWN: usize = 10;
-
 #[async_trait(?Send)]
 impl Step for AssertRows {
     fn title(&self) -> String {
@@ -228,6 +257,8 @@ impl Step for AssertRows {
             Rows::Query { query, .. } => format!("{} on {node}", shorten(query.as_str())),
             Rows::Count(table, count) => format!("{} rows in {} on {node}", count.value, table.value),
             Rows::SameAs(table, other) => format!("{} on {node} same as {}", table.value, other.name()),
+            Rows::Number(Measured::Query { query, .. }, _) => format!("{} on {node}", shorten(query.as_str())),
+            Rows::Number(Measured::Table(table), _) => format!("number of rows in {} on {node}", table.value),
         }
     }
 
@@ -237,11 +268,17 @@ impl Step for AssertRows {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
-        let client = cx.client_in(&node, self.database.as_ref()).await?;
+        let client = cx.client_as(&node, self.database.as_ref(), self.role.as_ref()).await?;
+        let (node, database, allow_empty) = (&self.node, self.database.as_ref(), self.allow_empty);
         match &self.rows {
             Rows::Query { query, args, equals } => check_query(cx, &client, query, args, equals).await,
             Rows::Count(table, count) => check_count(cx, &client, table, count).await,
-            Rows::SameAs(table, other) => self.check_same(cx, &client, table, other).await,
+            Rows::SameAs(table, other) => {
+                SameRows { node, database, table, other, allow_empty }.check(cx, &client).await
+            }
+            Rows::Number(measured, bounds) => {
+                NumberCheck { node, database, measured, bounds, allow_empty }.run(cx, &client).await
+            }
         }
     }
 }
@@ -254,7 +291,7 @@ async fn check_count(
     count: &Spanned<u64>,
 ) -> StepResult {
     let row = client.query_one(&format!("SELECT count(*) FROM {}", table.quoted()), &[]).await;
-    let rows = row.map_err(|error| missing(error.into(), table))?.get::<_, i64>(0).cast_unsigned();
+    let rows = row.map_err(|error| unreadable(error, table, ""))?.get::<_, i64>(0).cast_unsigned();
     cx.fact("rows", rows);
     match rows == count.value {
         true => Ok(()),
@@ -262,82 +299,4 @@ async fn check_count(
             .at(count.entry)
             .label(format!("it has {rows}"))),
     }
-}
-
-impl AssertRows {
-    async fn check_same(
-        &self,
-        cx: &mut Context<'_>,
-        client: &Client,
-        table: &Spanned<TableName>,
-        same_as: &Other,
-    ) -> StepResult {
-        let id = same_as.name();
-        let (from_data, from_snapshot, other);
-        let wanted = match same_as {
-            Other::Node(node) => {
-                other = cx.client_in(&*cx.world.node(node)?, self.database.as_ref()).await?;
-                Wanted::Server(&other)
-            }
-            Other::Step(step) => {
-                from_data = cx.world.outputs().generated.get(&step.id).cloned();
-                from_snapshot = cx.world.outputs().snapshots.get(&step.id).cloned();
-                match (&from_data, &from_snapshot) {
-                    (Some((generator, sum)), _) => Wanted::Generated(generator, *sum),
-                    (None, Some(snapshot)) => {
-                        let named = snapshot.rows.iter().find(|(name, _)| name.quoted() == table.quoted());
-                        let found = named.or(snapshot.rows.first().filter(|_| snapshot.rows.len() == 1));
-                        let missing = format!("snapshot `{id}` has no rows of {}", table.value);
-                        let found = found.ok_or_else(|| Finding::errored(missing).at(step.span()))?;
-                        Wanted::RowsSnapshot(&found.1)
-                    }
-                    (None, None) => {
-                        let title = format!("`{id}` has left nothing to compare with: its step did not run");
-                        return Err(Finding::missing(title).at(step.span()));
-                    }
-                }
-            }
-        };
-        let compared = compare(wanted, client, &table.value, SHOWN).await;
-        let compared = compared.map_err(|e| Finding::failed(e.to_string()).at(table.span))?;
-        if compared.columns.is_empty() {
-            cx.fact("rows", compared.second);
-        }
-        if !compared.same {
-            if let Rest::Exactly(rows) | Rest::AtLeast(rows) = compared.rest
-                && rows > 0
-            {
-                cx.fact("differing", rows);
-            }
-            let finding = Finding::failed(format!("{} is not the same as `{id}`", table.value));
-            return Err(finding
-                .at(same_as.entry())
-                .label(self.difference(id, &compared))
-                .note("diff", compared.to_string()));
-        }
-        if compared.second == 0 && !self.allow_empty {
-            return Err(Finding::failed("an assertion over zero rows proves nothing")
-                .at(same_as.entry())
-                .label("both are empty")
-                .help("if no rows are really what is right, say `allow_empty: true`"));
-        }
-        Ok(())
-    }
-
-    /// What is different, in a few words.
-    fn difference(&self, id: &str, compared: &Comparison) -> String {
-        let (wanted, now) = (counted(compared.first as usize), counted(compared.second as usize));
-        match compared {
-            _ if !compared.columns.is_empty() => "the columns are not the same".to_owned(),
-            _ if compared.first == compared.second => format!("both have {now}, with different content"),
-            _ => format!("`{id}` has {wanted}, `{}` has {now}", self.node),
-        }
-    }
-}
-
-fn missing(finding: Box<Finding>, table: &Spanned<TableName>) -> Box<Finding> {
-    let said = finding.title.clone();
-    let mut finding = finding.at(table.span).label(said);
-    finding.title = format!("{} cannot be read", table.value);
-    finding
 }

@@ -1,23 +1,73 @@
 //! The rows of a query, compared with those that are expected.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::harness::{Context, Finding, StepResult};
 use crate::node::Text;
 use crate::pg::{quote_identifier, shown_value};
-use crate::source::{Scalar, Spanned, Sql};
+use crate::source::{SEVERAL, Scalar, Span, Spanned, Sql};
 use crate::steps::data::values::is_same;
 
 /// How many rows are shown.
 const SHOWN: usize = 10;
 
+/// The rows that a query should return: a list of lists, or one value.
+#[derive(Debug, Clone)]
+pub struct Equals(pub(crate) Vec<Vec<Scalar>>);
+
+impl<'de> Deserialize<'de> for Equals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrRows;
+        impl<'de> Visitor<'de> for OneOrRows {
+            type Value = Equals;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rows, or one value")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Equals, D::Error> {
+                Scalar::deserialize(deserializer).map(|value| Equals(vec![vec![value]]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Equals, A::Error> {
+                let mut rows = vec![];
+                while let Some(row) = list.next_element()? {
+                    rows.push(row);
+                }
+                Ok(Equals(rows))
+            }
+        }
+        deserializer.deserialize_newtype_struct(SEVERAL, OneOrRows)
+    }
+}
+
+impl JsonSchema for Equals {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Equals".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<Scalar>();
+        schemars::json_schema!({ "anyOf": [value, { "type": "array", "items": { "type": "array", "items": value } }] })
+    }
+}
+
 /// What a query has returned.
-struct Answer {
+pub(crate) struct Answer {
     /// How many columns its rows have; none where it has no result at all.
-    columns: Option<usize>,
+    pub columns: Option<usize>,
     /// The rows, as text.
-    rows: Vec<Vec<Option<String>>>,
+    pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// Checks that a query returns these rows.
@@ -26,16 +76,11 @@ pub(crate) async fn check_query(
     client: &Client,
     query: &Spanned<Sql>,
     args: &[Scalar],
-    equals: &Spanned<Vec<Vec<Scalar>>>,
+    equals: &Spanned<Equals>,
 ) -> StepResult {
-    let answer = answer(client, query.as_str(), args).await.map_err(|error| {
-        let finding: Box<Finding> = error.into();
-        let said = finding.title.clone();
-        let mut finding = finding.at(query.span).label(said);
-        finding.title = "the query cannot be checked".to_owned();
-        finding
-    })?;
-    let Answer { columns, rows } = answer;
+    let answer = answer(client, query.as_str(), args).await;
+    let Answer { columns, rows } = answer.map_err(|error| uncheckable(error, query.span, ""))?;
+    let wanted_rows = &equals.value.0;
     let nothing = |label: &str| {
         let finding = Finding::failed("a query without a result proves nothing").at(query.span).label(label);
         finding.help("write a SELECT of the values that are to be compared with `equals`")
@@ -46,15 +91,15 @@ pub(crate) async fn check_query(
         Some(_) => {}
     }
     cx.fact("rows", rows.len());
-    let same = rows.len() == equals.value.len()
-        && rows.iter().zip(&equals.value).all(|(row, wanted)| {
+    let same = rows.len() == wanted_rows.len()
+        && rows.iter().zip(wanted_rows).all(|(row, wanted)| {
             row.len() == wanted.len() && row.iter().zip(wanted).all(|(value, wanted)| is_same(value.as_deref(), wanted))
         });
     if same {
         return Ok(());
     }
     let wanted: Vec<Vec<Option<String>>> =
-        equals.value.iter().map(|row| row.iter().map(Scalar::nullable_text).collect()).collect();
+        wanted_rows.iter().map(|row| row.iter().map(Scalar::nullable_text).collect()).collect();
     Err(Finding::failed("the rows are not those expected")
         .at(equals.entry)
         .label(format!("the query returned {}", counted(rows.len())))
@@ -62,8 +107,17 @@ pub(crate) async fn check_query(
         .note("actual", shown(&rows)))
 }
 
+/// What a server says of a query that it does not run.
+pub(crate) fn uncheckable(error: tokio_postgres::Error, query: Span, place: &str) -> Box<Finding> {
+    let finding: Box<Finding> = error.into();
+    let said = finding.title.clone();
+    let mut finding = finding.at(query).label(said);
+    finding.title = format!("the query cannot be checked{place}");
+    finding
+}
+
 /// The query's rows as text.
-async fn answer(client: &Client, query: &str, args: &[Scalar]) -> Result<Answer, tokio_postgres::Error> {
+pub(crate) async fn answer(client: &Client, query: &str, args: &[Scalar]) -> Result<Answer, tokio_postgres::Error> {
     if args.is_empty() {
         let mut answer = Answer { columns: None, rows: vec![] };
         for message in client.simple_query(query).await? {

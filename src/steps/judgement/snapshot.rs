@@ -14,6 +14,7 @@ use crate::harness::{
 };
 use crate::pg::TableName;
 use crate::source::Spanned;
+use crate::steps::judgement::assert_roles::roles;
 
 /// Remembers the rows and the definitions of tables, for later assertions.
 ///
@@ -27,7 +28,8 @@ use crate::source::Spanned;
 /// 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that
 /// differs. `catalog_only: true` leaves the rows out. `assert_rows` and `assert_catalog` compare
 /// with the snapshot by `same_as: before`. `database` is where the tables are, if that is not the
-/// node's own one.
+/// node's own one. With `roles: true` it remembers the roles of the whole server, too, for
+/// `assert_roles`; `tables` may then be left out.
 ///
 /// Partitioned tables, views, materialized views and sequences are tables here. It passes if every
 /// table exists. It fails for a table that does not exist, or that is something else, such as an
@@ -38,14 +40,18 @@ pub struct TakeSnapshotSpec {
     /// The server.
     #[serde(default)]
     node: NodeField,
-    /// The tables.
-    tables: Spanned<Vec<Spanned<TableName>>>,
+    /// The tables. With `roles` they may be left out.
+    #[serde(default)]
+    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
     /// The database that they are in.
     #[serde(default)]
     database: Option<Spanned<String>>,
     /// Leaves out the rows.
     #[serde(default)]
     catalog_only: bool,
+    /// Remembers the roles of the whole server, too.
+    #[serde(default)]
+    roles: bool,
 }
 
 /// The step, every name in it looked up.
@@ -56,11 +62,13 @@ pub struct TakeSnapshot {
     /// The server.
     node: NodeRef,
     /// The tables.
-    tables: Spanned<Vec<Spanned<TableName>>>,
+    tables: Vec<Spanned<TableName>>,
     /// The database that they are in.
     database: Option<Spanned<String>>,
     /// Leaves out the rows.
     catalog_only: bool,
+    /// Remembers the roles of the whole server, too.
+    roles: bool,
 }
 
 impl StepKind for TakeSnapshotSpec {
@@ -81,15 +89,22 @@ impl StepKind for TakeSnapshotSpec {
                 "write `id: before` beside `snapshot:`",
             );
         }
-        if self.tables.value.is_empty() {
-            scope.error(self.tables.span, "`tables` is empty", "of which tables?");
+        match &self.tables {
+            Some(tables) if tables.value.is_empty() => {
+                scope.error(tables.span, "`tables` is empty", "of which tables?");
+            }
+            None if !self.roles => {
+                scope.error_help(scope.action, "`tables` is missing", "of which tables?", "or say `roles: true`");
+            }
+            _ => {}
         }
         Some(TakeSnapshot {
             id: scope.id.clone()?,
             node: node?,
-            tables: self.tables,
+            tables: self.tables.map_or_else(Vec::new, |tables| tables.value),
             database: self.database,
             catalog_only: self.catalog_only,
+            roles: self.roles,
         })
     }
 }
@@ -97,7 +112,8 @@ impl StepKind for TakeSnapshotSpec {
 #[async_trait(?Send)]
 impl Step for TakeSnapshot {
     fn title(&self) -> String {
-        let tables: Vec<String> = self.tables.value.iter().map(|table| table.value.to_string()).collect();
+        let tables = self.tables.iter().map(|table| table.value.to_string());
+        let tables: Vec<String> = tables.chain(self.roles.then(|| "the roles".to_owned())).collect();
         format!("snapshot of {} on {}", tables.join(", "), self.node)
     }
 
@@ -108,9 +124,9 @@ impl Step for TakeSnapshot {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let client = cx.client_in(&node, self.database.as_ref()).await?;
-        let tables: Vec<TableName> = self.tables.value.iter().map(|table| table.value.clone()).collect();
+        let tables: Vec<TableName> = self.tables.iter().map(|table| table.value.clone()).collect();
         let catalog = Catalog::read(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
-        for table in &self.tables.value {
+        for table in &self.tables {
             if catalog.is_absent(&table.value) {
                 return Err(Finding::failed("there is nothing to remember")
                     .at(table.span)
@@ -132,8 +148,9 @@ impl Step for TakeSnapshot {
             }
         }
         let database = self.database.as_ref().map(|database| database.value.clone());
-        let id = self.id.clone();
-        cx.world.outputs().snapshots.insert(id, Snapshot { rows, catalog, tables, sequence_floors: vec![], database });
+        let roles = if self.roles { Some(roles(cx, &node).await?) } else { None };
+        let snapshot = Snapshot { rows, catalog, tables, sequence_floors: vec![], database, roles };
+        cx.world.outputs().snapshots.insert(self.id.clone(), snapshot);
         Ok(())
     }
 }

@@ -41,6 +41,13 @@ const FOLLOW: &str = r#"
     - assert_backup: { repo: lastnight, backup: newest, max_age: 1h, min_size: 1MB }
 "#;
 
+/// What can be said of a copy that follows, and of none that was promoted.
+const BESIDE: &str = r#"
+  - { id: same, assert_same: { node: copy, as: prod } }
+  - { id: roles, assert_roles: { node: copy, same_as: prod } }
+  - assert_rows: { node: copy, table: t, about: { node: prod, within: 1% } }
+"#;
+
 const NOTHING: [&str; 0] = [];
 
 fn runner(site: &Site) -> CliRunner {
@@ -55,8 +62,11 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     site.archive().await;
     let before = site.fingerprint();
     let runner = runner(&site);
-    let run = runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]).passed();
+    let run = runner.drill(&format!("{}{FOLLOW}{BESIDE}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
+    assert_eq!(run.fact("same", "databases").as_u64(), Some(2), "{}", run.said);
+    assert!(run.fact("same", "rows").as_u64().is_some_and(|rows| rows > 2600), "{}", run.said);
+    assert!(run.fact("roles", "roles").as_u64().is_some_and(|roles| roles >= 3), "{}", run.said);
     assert_eq!(site.moved_since(&before), NOTHING);
     // Packed tar files, and WAL that somebody packs behind PostgreSQL's back.
     site.back_up("tuesday", &["-Ft", "-z"]);
@@ -259,6 +269,26 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     let wal = |name: &str| site.dir("wal").join(name).display().to_string();
     let segment = |run: &Run, fact| run.fact("hour", fact).as_str().expect("a segment").to_owned();
     let (first, last) = (segment(&run, "first_segment"), segment(&run, "last_segment"));
+    let until = |point: &str| {
+        let (backups, wal) = (site.dir("backups"), site.dir("wal"));
+        let repo = format!(
+            "repos: {{ lastnight: {{ existing: true, backups: {}/*, wal: {} }} }}\n",
+            backups.display(),
+            wal.display()
+        );
+        runner
+            .drill(&format!("{repo}steps:\n  - {{ id: hour, assert_recoverable: {{ until: {{ {point} }} }} }}\n"), &[])
+    };
+    let window = |fact| run.fact("hour", fact).as_str().expect("a fact").to_owned();
+    until(&format!("lsn: {}", window("to"))).passed();
+    until("lsn: 0/10").failed(1, &["0/10 is not in the window", &format!("to {}", window("to"))]);
+    until("lsn: F/10").failed(1, &["F/10 is not in the window"]);
+    until("time: 2020-01-01T00:00:00Z").failed(1, &["is not in the window", "the last commit"]);
+    until("time: 2090-01-01T00:00:00Z").failed(1, &["is not in the window", "the last commit"]);
+    until(&format!("time: {}", window("from"))).passed();
+    drill("  - assert_backup: { kind: full }\n").passed();
+    drill("  - assert_backup: { kind: differential }\n")
+        .failed(1, &["/backups/monday` is not differential", "it is full"]);
     site.run("mv", &[&wal(&first), &wal("aside")]);
     hourly().failed(1, &[&format!("segment {first} is missing, in which backup")]);
     site.run("mv", &[&wal("aside"), &wal(&first)]);
@@ -290,6 +320,9 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     fresh("SELECT max(at) FROM empty").failed(1, &["nothing is there that could be fresh", "it returned NULL"]);
     fresh("SELECT at FROM empty").failed(1, &["the query returned no row"]);
     fresh("SELECT now() + interval '2 days'").failed(1, &["is in the future"]);
+    let clerk = "  - assert_fresh: { node: prod, role: clerk, query: SELECT max(at) FROM old, max_age: 99d }\n";
+    let run = runner.drill(&format!("{}{clerk}", head(&site)), &[]);
+    run.failed(4, &["drillyard may not be role `clerk` on `prod`", "permission denied to set role"]);
     fresh("SELECT current_date").failed(1, &["the query has to return a timestamptz", "it returned date"]);
 }
 
@@ -318,6 +351,8 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     };
     let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }");
     for repo in [1, 2] {
+        let kind = if repo == 1 { "full" } else { "incremental" };
+        let verified = verified.replace("verify: true }", &format!("verify: true, kind: {kind} }}"));
         let run = runner.drill(&format!("{}{verified}", head("main", repo)), &[]).passed();
         let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
         assert_eq!(label.ends_with('I'), repo == 2, "{label}");

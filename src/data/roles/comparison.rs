@@ -1,0 +1,137 @@
+//! How the roles of two servers differ.
+
+use std::collections::BTreeSet;
+
+use super::facts::{Roles, Said, Subject};
+
+/// What came of comparing the roles of two servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RolesComparison {
+    /// How many roles were compared.
+    pub roles: usize,
+    /// What differs, a line each.
+    pub differences: Vec<String>,
+    /// What could not be compared, and why.
+    pub not_compared: Vec<String>,
+    /// The roles that were to be left out, and that neither server has.
+    pub unknown: Vec<String>,
+}
+
+/// What stands on its own: it may be there or not. All else is said of something that is.
+const OWN: [&str; 6] = ["role", "membership", "setting", "database", "grant", "default privileges"];
+
+/// What is only known since PostgreSQL 16.
+const SINCE_16: [&str; 2] = ["INHERIT OPTION", "SET OPTION"];
+
+impl RolesComparison {
+    /// Compares what there should be with what there is; `ignore` are roles that are left out.
+    pub fn of(expected: &Roles, actual: &Roles, ignore: &[&str]) -> RolesComparison {
+        let (before, now) = (expected.names(), actual.names());
+        let left_out: BTreeSet<&str> = ignore.iter().copied().collect();
+        // What is said of a role that only one of them has goes without saying.
+        let alone: BTreeSet<&str> = before.symmetric_difference(&now).copied().collect();
+        let mut found = RolesComparison {
+            roles: before.difference(&left_out).count(),
+            unknown: left_out
+                .iter()
+                .filter(|role| !before.contains(*role) && !now.contains(*role))
+                .map(ToString::to_string)
+                .collect(),
+            ..RolesComparison::default()
+        };
+        found.note_not_compared(expected, actual);
+        let counts = |subject: &Subject, said: &Said| {
+            let is_of = |roles: &BTreeSet<&str>| said.roles.iter().any(|role| roles.contains(role.as_str()));
+            !is_of(&left_out)
+                && (subject.aspect == "role" || !is_of(&alone))
+                && !(SINCE_16.contains(&subject.aspect.as_str()) && expected.major.min(actual.major) < 16)
+                && said
+                    .database
+                    .as_ref()
+                    .is_none_or(|database| expected.entered.contains(database) && actual.entered.contains(database))
+        };
+        for (subject, said) in expected.facts.iter().filter(|(subject, said)| counts(subject, said)) {
+            let own = OWN.contains(&subject.aspect.as_str());
+            match actual.facts.get(subject) {
+                None if own => found.differences.push(format!("- {} is missing", told(subject, said))),
+                Some(seen) if seen.value != said.value => {
+                    let of = if own { " " } else { " of " };
+                    let (aspect, name) = (&subject.aspect, &subject.name);
+                    found.differences.push(format!("~ {aspect}{of}{name}: {} became {}", said.value, seen.value));
+                }
+                _ => {}
+            }
+        }
+        let added = actual.facts.iter().filter(|(subject, said)| {
+            counts(subject, said) && OWN.contains(&subject.aspect.as_str()) && !expected.facts.contains_key(subject)
+        });
+        found.differences.extend(added.map(|(subject, said)| format!("+ {} should not be there", told(subject, said))));
+        found
+    }
+
+    fn note_not_compared(&mut self, expected: &Roles, actual: &Roles) {
+        if !expected.sees_passwords || !actual.sees_passwords {
+            self.not_compared.push("who has a password: pg_authid may not be read on both".to_owned());
+        }
+        let entered =
+            |database: &&String| !(expected.entered.contains(*database) && actual.entered.contains(*database));
+        let shut = expected.databases.intersection(&actual.databases).filter(entered);
+        let shut: Vec<&str> = shut.map(String::as_str).collect();
+        if !shut.is_empty() {
+            self.not_compared.push(format!("default privileges in {}: no session there on both", shut.join(", ")));
+        }
+        if expected.major.min(actual.major) < 16 && expected.major.max(actual.major) >= 16 {
+            self.not_compared.push("INHERIT OPTION and SET OPTION of memberships: only one knows them".to_owned());
+        }
+    }
+}
+
+/// What it is, with what is said of it.
+fn told(subject: &Subject, said: &Said) -> String {
+    let name = format!("{} {}", subject.aspect, subject.name);
+    if said.value.is_empty() { name } else { format!("{name} ({})", said.value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(major: u32, facts: &[(&str, &str, &str, &[&str])]) -> Roles {
+        let facts = facts.iter().map(|(aspect, name, value, roles)| {
+            let subject = Subject { aspect: (*aspect).to_owned(), name: (*name).to_owned() };
+            let roles = roles.iter().map(ToString::to_string).collect();
+            (subject, Said { value: (*value).to_owned(), roles, database: None })
+        });
+        Roles { major, facts: facts.collect(), sees_passwords: true, ..Roles::default() }
+    }
+
+    #[test]
+    fn a_missing_role_says_all_about_itself() {
+        let before = roles(
+            17,
+            &[
+                ("role", "clerk", "", &["clerk"]),
+                ("role", "staff", "", &["staff"]),
+                ("LOGIN", "role clerk", "true", &["clerk"]),
+                ("LOGIN", "role staff", "false", &["staff"]),
+                ("membership", "clerk in staff", "without admin option", &["clerk", "staff"]),
+            ],
+        );
+        let now = roles(17, &[("role", "staff", "", &["staff"]), ("LOGIN", "role staff", "true", &["staff"])]);
+        let found = RolesComparison::of(&before, &now, &[]);
+        assert_eq!(found.differences, ["- role clerk is missing", "~ LOGIN of role staff: false became true"]);
+        assert_eq!(found.roles, 2);
+        let other_way = RolesComparison::of(&now, &before, &["staff", "nobody"]);
+        assert_eq!(other_way.differences, ["+ role clerk should not be there"]);
+        assert_eq!((other_way.roles, other_way.unknown), (0, vec!["nobody".to_owned()]));
+    }
+
+    #[test]
+    fn options_that_one_server_does_not_know_are_no_difference() {
+        let both: [(&str, &str, &str, &[&str]); 1] = [("role", "clerk", "", &["clerk"])];
+        let option: [(&str, &str, &str, &[&str]); 2] = [both[0], ("SET OPTION", "clerk in staff", "true", &["clerk"])];
+        let found = RolesComparison::of(&roles(15, &both), &roles(17, &option), &[]);
+        assert_eq!(found.differences, Vec::<String>::new());
+        assert_eq!(found.not_compared.len(), 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! A point in the WAL of an archive that a recovery would have to reach.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, Resolved, Scope};
+use crate::pg::{Lsn, Segment};
+use crate::repo::{Archive, Reach};
+use crate::source::{Span, Spanned, Time};
+use crate::steps::recovery::backup_choice::Found;
+
+/// A point that has to be reached: `{ lsn: L }` or `{ time: T }`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointSpec {
+    /// At this time: RFC 3339 with an offset.
+    #[serde(default)]
+    time: Option<Spanned<Time>>,
+    /// At this position.
+    #[serde(default)]
+    lsn: Option<Spanned<String>>,
+}
+
+/// A point that has to be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// The end of the WAL in the archive.
+    End,
+    /// This position.
+    Lsn(Lsn, Span),
+    /// This time.
+    Time(Timestamp, Span),
+}
+
+impl PointSpec {
+    /// The point; `whole` is where all of it stands.
+    pub(crate) fn resolve(&self, whole: &Spanned<PointSpec>, scope: &mut Scope<'_>) -> Resolved<Point> {
+        match (&self.time, &self.lsn) {
+            (Some(time), None) => Some(Point::Time(time.value.0, time.span)),
+            (None, Some(lsn)) => match lsn.value.parse() {
+                Ok(position) => Some(Point::Lsn(position, lsn.span)),
+                Err(_) => {
+                    let help = "write it as PostgreSQL prints it, such as `0/3000028`";
+                    let title = format!("`{}` is not an LSN", lsn.value);
+                    scope.error_help(lsn.span, title, "not a position in the WAL", help);
+                    None
+                }
+            },
+            (Some(_), Some(lsn)) => {
+                scope.error(lsn.entry, "`time` and `lsn` exclude each other", "one of the two");
+                None
+            }
+            (None, None) => {
+                let help = "`{ time: T }` or `{ lsn: L }`; leave `until` out for the end of the archive";
+                scope.error_help(whole.span, "`until` has no target", "until when?", help);
+                None
+            }
+        }
+    }
+}
+
+/// In how many of the newest segments a commit is looked for.
+const LOOKED_AT: usize = 8;
+
+impl Point {
+    /// Checks that it lies within what can be read from `from` on. The WAL before the position that
+    /// is returned is needed for it.
+    pub(crate) async fn check(
+        &self,
+        cx: &mut Context<'_>,
+        found: &Found,
+        archive: &Archive,
+        reach: &Reach,
+        from: Lsn,
+    ) -> Result<Lsn, Box<Finding>> {
+        let to = end(reach);
+        let outside = |at: Span, window: String| {
+            let finding = Finding::failed(format!("{self} is not in the window that can be recovered"));
+            let finding = finding.at(at).label(format!("backup `{}` can be recovered {window}", found.label));
+            match &reach.beyond {
+                Some((next, last)) => {
+                    finding.note("gap", format!("segment {} is missing; {next} to {last} lie behind it", reach.missing))
+                }
+                None => finding,
+            }
+        };
+        match self {
+            Point::End => Ok(to),
+            Point::Lsn(lsn, _) if (from..=to).contains(lsn) => Ok(*lsn),
+            Point::Lsn(_, at) => Err(outside(*at, format!("from {from} to {to}"))),
+            Point::Time(time, at) => {
+                cx.wait("the last commit in the newest WAL");
+                let newest = archive.all_segments(reach).into_iter().rev().take(LOOKED_AT);
+                let newest: Vec<Segment> = newest.collect();
+                let last = found.repo.last_commit(found.host.as_ref(), &newest).await?;
+                let Some(last) = last else {
+                    let title = format!("nobody says whether {self} can be reached");
+                    let label = format!("no commit is in the newest {} segments", newest.len());
+                    return Err(Finding::errored(title).at(*at).label(label));
+                };
+                cx.fact("last_commit", last.to_string());
+                match found.taken <= *time && *time <= last {
+                    true => Ok(to),
+                    false => Err(outside(*at, format!("from {} to {last}, the last commit", found.taken))),
+                }
+            }
+        }
+    }
+}
+
+/// The end of what can be read.
+pub(crate) fn end(reach: &Reach) -> Lsn {
+    reach.stretches.last().map_or(Lsn(0), |stretch| stretch.to)
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Point::End => f.write_str("the end of its WAL"),
+            Point::Lsn(lsn, _) => lsn.fmt(f),
+            Point::Time(time, _) => time.fmt(f),
+        }
+    }
+}
