@@ -120,12 +120,7 @@ fn existing(
             _ => {}
         }
     }
-    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false), (&fields.config, false)] {
-        let Some(path) = path else { continue };
-        if let Some(why) = unusable(&path.value, wildcards) {
-            scope.error(path.span, "this path cannot be used", why);
-        }
-    }
+    check_values(fields, scope);
     let text = |field: &Option<Spanned<String>>| field.as_ref().map(|field| field.value.clone());
     let described = Existing {
         name: name.value.to_string(),
@@ -134,12 +129,34 @@ fn existing(
         stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
         config: text(&fields.config),
         repo: fields.repo.as_ref().map(|repo| repo.value),
+        server: text(&fields.server),
+        own: String::new(),
     };
     Some((existing.entry, described))
 }
 
+/// Checks what is said of where an existing repo lies.
+fn check_values(fields: &RepoFields, scope: &mut Scope<'_>) {
+    for (path, wildcards) in [(&fields.backups, true), (&fields.wal, false), (&fields.config, false)] {
+        let Some(path) = path else { continue };
+        if let Some(why) = unusable(&path.value, wildcards) {
+            scope.error(path.span, "this path cannot be used", why);
+        }
+    }
+    if let Some(server) = fields.server.as_ref().filter(|server| !is_word(&server.value)) {
+        let label = "it may have letters, digits and `. _ -` in it";
+        scope.error(server.span, "this is no name of a server of barman", label);
+    }
+}
+
+/// Whether a name is one word wherever it stands: in a path, a configuration, a shell.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
 /// The keys that say where an existing repo lies, each with its place if it is given.
-fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 6] {
+fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 7] {
     [
         ("backups", fields.backups.as_ref().map(|field| field.entry)),
         ("wal", fields.wal.as_ref().map(|field| field.entry)),
@@ -147,6 +164,7 @@ fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 6] {
         ("options", fields.options.as_ref().map(|field| field.entry)),
         ("config", fields.config.as_ref().map(|field| field.entry)),
         ("repo", fields.repo.as_ref().map(|field| field.entry)),
+        ("server", fields.server.as_ref().map(|field| field.entry)),
     ]
 }
 
@@ -155,6 +173,9 @@ fn missing(key: &str) -> (&'static str, &'static str) {
     match key {
         "stanza" => {
             ("which server's?", "the name under which pgbackrest knows the server: `pgbackrest info` lists them")
+        }
+        "server" => {
+            ("which server's?", "the name under which barman knows the server: `barman list-servers` lists them")
         }
         _ => (
             "where do its base backups lie?",

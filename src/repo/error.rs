@@ -38,6 +38,9 @@ pub enum RepoError {
     /// There is nothing to be damaged or removed, and why.
     #[error("{0}")]
     Nothing(String),
+    /// It cannot be said whether something holds, and why not.
+    #[error("{0}")]
+    Unknown(String),
     /// This kind of repo never can.
     #[error("a repo of this kind cannot {0}")]
     NotPossible(Ability),

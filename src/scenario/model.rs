@@ -170,13 +170,17 @@ pub struct RepoFields {
     /// The directory with the WAL of an existing directory, packed or not.
     #[serde(default)]
     pub wal: Option<Spanned<String>>,
-    /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
+    /// The configuration file of an existing repository of pgBackRest or Barman; default: the
+    /// tool's own.
     #[serde(default)]
     pub config: Option<Spanned<String>>,
     /// Which of an existing configuration's repositories, by its number; default: pgbackrest's
     /// choice.
     #[serde(default)]
     pub repo: Option<Spanned<u32>>,
+    /// Which server of an existing Barman.
+    #[serde(default)]
+    pub server: Option<Spanned<String>>,
 }
 
 /// A node's fields.

@@ -2,8 +2,10 @@
 //! nothing of them is ever written, locked, expired or archived into.
 
 mod backup;
+mod barman;
 mod directory;
 
+pub use barman::ExistingBarman;
 pub use directory::ExistingDirectory;
 
 use std::fmt;
@@ -27,6 +29,10 @@ pub struct Existing {
     pub config: Option<String>,
     /// `repo`: which of the tool's repositories, by its number; none for whichever the tool takes.
     pub repo: Option<u32>,
+    /// `server`: which of the tool's servers.
+    pub server: Option<String>,
+    /// A directory of the drill's own, for what is needed to read it.
+    pub own: String,
 }
 
 /// How a kind reads what somebody else fills.

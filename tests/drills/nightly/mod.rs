@@ -1,6 +1,7 @@
 //! Last night's real backup: a drill restores it, has it follow production, and nothing of
 //! production moves.
 
+mod barman;
 mod site;
 
 use std::os::unix::process::ExitStatusExt;
