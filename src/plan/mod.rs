@@ -8,6 +8,7 @@ mod find_breaks;
 mod lines;
 mod outline;
 mod planned;
+mod repo_commands;
 mod repo_settings;
 mod repos;
 mod resolve;

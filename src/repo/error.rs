@@ -76,6 +76,8 @@ pub enum Ability {
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
     /// waiting for it.
     List,
+    /// Says which backups it has.
+    ListBackups,
     /// Compares a backup with what was taken.
     Verify,
     /// Is brought up to date from another repo.
@@ -99,6 +101,7 @@ impl Ability {
             | Ability::RestoreAlone
             | Ability::Archive
             | Ability::List
+            | Ability::ListBackups
             | Ability::Verify => false,
             Ability::BackUp
             | Ability::BackUpStandby
@@ -123,6 +126,7 @@ impl fmt::Display for Ability {
             Ability::RestoreAlone => "restore a backup without the WAL in the archive",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
+            Ability::ListBackups => "list its backups",
             Ability::Verify => "verify a backup",
             Ability::Copy => "be a copy of another repo",
             Ability::DamageBackup => "have a backup damaged",

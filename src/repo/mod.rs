@@ -8,8 +8,10 @@ mod archive;
 mod barman;
 mod begin;
 mod broken;
+mod command;
 mod damage;
 mod directory;
+mod environment;
 mod error;
 mod existing;
 mod headers;
@@ -24,6 +26,7 @@ mod storage;
 #[cfg(test)]
 #[path = "../../tests/toys/repo.rs"]
 mod toy;
+mod wal_g;
 mod wal_search;
 
 pub use archive::Archive;
@@ -37,6 +40,6 @@ pub use kind::{Kind, Repo, RepoKind, Tool};
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
-pub use settings::{Adjustable, Settings, Value};
+pub use settings::{Adjustable, Commands, Settings, Value};
 pub use storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

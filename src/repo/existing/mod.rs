@@ -11,6 +11,7 @@ pub use directory::ExistingDirectory;
 use std::fmt;
 use std::sync::Arc;
 
+use super::settings::Commands;
 use super::storage::Storage;
 
 /// Where an existing repo lies, as the scenario says: the keys that its kind takes.
@@ -33,6 +34,8 @@ pub struct Existing {
     pub server: Option<String>,
     /// A directory of the drill's own, for what is needed to read it.
     pub own: String,
+    /// The commands that read it, and their environment.
+    pub commands: Commands,
 }
 
 /// How a kind reads what somebody else fills.

@@ -4,7 +4,7 @@
 config=$1
 may_read() { [ -r "$1" ] || { echo "$(id -un) may not read $1" >&2; exit 1; }; }
 if [ -z "$config" ]; then
-  for one in "${HOME:-}/.barman.conf" /etc/barman.conf /etc/barman/barman.conf; do
+  for one in /etc/barman.conf /etc/barman/barman.conf; do
     [ ! -f "$one" ] || { config=$one; break; }
   done
   [ -n "$config" ] || { echo "there is no /etc/barman.conf: \`config\` names another file" >&2; exit 1; }

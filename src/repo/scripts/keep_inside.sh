@@ -3,6 +3,11 @@
 # out of it any more but those of its tablespaces, which have to be below $2.
 [ -f "$1/PG_VERSION" ] || { echo "there is no PG_VERSION in what was restored" >&2; exit 1; }
 chmod 700 "$1"
+if [ -f "$1/tablespace_map" ]; then
+  while read -r oid to; do
+    [ -e "$1/pg_tblspc/$oid" ] || { echo "its tablespace $oid, which was in $to, was not restored" >&2; exit 1; }
+  done <"$1/tablespace_map"
+fi
 rm -f "$1/tablespace_map" "$1/postmaster.pid" "$1/postmaster.opts" "$1/recovery.signal" "$1/standby.signal"
 for space in "$1"/pg_tblspc/*; do
   oid=${space##*/}

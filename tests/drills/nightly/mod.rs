@@ -2,7 +2,9 @@
 //! production moves.
 
 mod barman;
+mod command;
 mod site;
+mod wal_g;
 
 use std::os::unix::process::ExitStatusExt;
 
