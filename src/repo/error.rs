@@ -149,6 +149,20 @@ pub struct NotPossible {
     pub why: &'static str,
 }
 
+/// The status of a shell that finds no program.
+const NOT_FOUND: i64 = 127;
+
+/// Runs a tool, by a shell: that it is not installed is no word on the repo.
+pub async fn run_tool(host: &dyn Host, what: &'static str, program: Program, install: &str) -> Result<Output> {
+    let tool = what.split(' ').next().unwrap_or(what);
+    match run(host, what, program).await {
+        Err(RepoError::Failed { status: NOT_FOUND, .. }) => {
+            Err(RepoError::Unknown(format!("{tool} is not installed where the repo is read: {install}")))
+        }
+        other => other,
+    }
+}
+
 /// Runs a program that has to end with 0; `what` it is in messages.
 pub async fn run(host: &dyn Host, what: &'static str, program: Program) -> Result<Output> {
     let output = host.run(program).await?;

@@ -5,13 +5,13 @@
 cd "$1"
 list=wals/xlog.db
 [ -r "$list" ] || list=/dev/null
-# shellcheck disable=SC2012  # names of WAL have nothing in them that ls would change
-ls -lntL wals/*/* incoming/* streaming/* 2>/dev/null | awk -v size="$2" -v list="$list" '
+find -L wals incoming streaming -maxdepth 2 -type f -printf '%T@ %s %p\n' 2>/dev/null | sort -rn | awk -v size="$2" -v list="$list" '
   BEGIN { FS = "\t"; while ((getline <list) > 0) if ($4 != "" && $4 != "None") packed[$1] = 1; FS = " " }
-  { $0 = $0; path = $NF; name = path; sub(/.*\//, "", name) }
-  $5 > 0 && $5 != size && packed[name] { print "-", size, name, "-"; next }
-  $5 > 0 && $5 != size && name ~ /^[0-9A-F]+$/ { print "?", $5, name, path; next }
-  { print "-", $5, name, "-" }' | while read -r known bytes name path; do
+  { name = $3; sub(/.*\//, "", name) }
+  name !~ /^[0-9A-F]+$/ || length(name) != 24 { next }
+  $2 > 0 && $2 != size && packed[name] { print "-", size, name, "-"; next }
+  $2 > 0 && $2 != size { print "?", $2, name, $3; next }
+  { print "-", $2, name, "-" }' | while read -r known bytes name path; do
   if [ "$known" = '?' ]; then
     case $(head -c 6 "$path" | od -An -tx1 | tr -d ' \n') in
       1f8b* | 425a68* | 28b52ffd* | 04224d18* | fd377a585a00) bytes=$2 ;;

@@ -4,7 +4,7 @@
 # no hooks, and nothing of barman's own directories: whatever barman writes, it writes here. `HOME`
 # in the arguments that follow stands for it.
 home=$1 server=$2 backups=$3 meta=$4; shift 4
-command -v barman >/dev/null || { echo "barman is not installed here: apt-get install barman" >&2; exit 1; }
+command -v barman >/dev/null || exit 127
 rm -rf "$home"
 trap 'rm -rf "$home"' EXIT
 trap 'exit 143' TERM INT HUP

@@ -72,11 +72,20 @@ impl Backup {
     }
 }
 
-/// The segments that are there, those of the last timeline first and the last one of each first;
-/// and the timelines.
-pub(super) fn segments(text: &str) -> Result<(Vec<(String, u64)>, Vec<TimelineId>)> {
+/// What WAL is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// The segments and their sizes, those of the last timeline first and the last one of each
+    /// first.
+    pub(super) segments: Vec<(String, u64)>,
+    /// The timelines.
+    pub(super) timelines: Vec<TimelineId>,
+}
+
+/// What WAL is there.
+pub(super) fn stored(text: &str) -> Result<Stored> {
     let mut timelines: Vec<Timeline> = read("wal-g wal-show", text)?;
-    timelines.sort_by(|one, other| other.id.cmp(&one.id));
+    timelines.sort_by_key(|one| std::cmp::Reverse(one.id));
     let mut all = Vec::new();
     for timeline in &timelines {
         let ends = [&timeline.start_segment, &timeline.end_segment].map(|name| Segment::parse(name, SEGMENT));
@@ -86,7 +95,7 @@ pub(super) fn segments(text: &str) -> Result<(Vec<(String, u64)>, Vec<TimelineId
         let names = numbers.map(|number| Segment::at(Lsn(number * SEGMENT), first.timeline(), SEGMENT).to_string());
         all.extend(names.filter(|name| !missing.contains(name)).map(|name| (name, SEGMENT)));
     }
-    Ok((all, timelines.iter().map(|timeline| TimelineId(timeline.id)).collect()))
+    Ok(Stored { segments: all, timelines: timelines.iter().map(|timeline| TimelineId(timeline.id)).collect() })
 }
 
 /// What `backup-fetch --restore-spec` is given, so that the tablespaces of a backup with this
@@ -140,18 +149,18 @@ mod tests {
             "000000010000000000000004","segments_count":3,"missing_segments":["000000010000000000000003"],"segment_range_size":4,
             "status":"LOST_SEGMENTS"},{"id":2,"parent_id":1,"switch_point_lsn":7,"start_segment":"000000020000000000000004",
             "end_segment":"000000020000000000000004","segments_count":1,"missing_segments":[],"segment_range_size":1,"status":"OK"}]"#;
-        let (all, timelines) = segments(text).expect("read");
-        let names: Vec<&str> = all.iter().map(|(name, _)| &name[7..]).collect();
+        let Stored { segments, timelines } = stored(text).expect("read");
+        let names: Vec<&str> = segments.iter().map(|(name, _)| &name[7..]).collect();
         assert_eq!(names, ["20000000000000004", "10000000000000004", "10000000000000002", "10000000000000001"]);
         assert_eq!(timelines, [TimelineId(2), TimelineId(1)]);
-        assert_eq!(segments("null").expect("none"), (vec![], vec![]));
+        assert_eq!(stored("null").expect("none"), Stored { segments: vec![], timelines: vec![] });
     }
 
     #[test]
     fn tablespaces_come_to_places_of_their_own() {
         let sentinel = r#"{"LSN":1,"Spec":{"base_prefix":"/theirs","tablespaces":["16384"],"16384":{"loc":"/fast","link":"pg_tblspc/16384"}}}"#;
         let (spec, names) = restore_spec(sentinel, "/d", "/d-spaces").expect("a specification");
-        let expected = r#"{"16384":{"link":"pg_tblspc/16384","loc":"/d-spaces/16384"},"base_prefix":"/d","tablespaces":["16384"]}"#;
+        let expected = r#"{"16384":{"loc":"/d-spaces/16384","link":"pg_tblspc/16384"},"base_prefix":"/d","tablespaces":["16384"]}"#;
         assert_eq!((spec.as_deref(), names), (Some(expected), vec!["16384".to_owned()]));
         assert_eq!(restore_spec(r#"{"LSN":1}"#, "/d", "/s"), Some((None, vec![])));
         assert_eq!(restore_spec(r#"{"Spec":{"tablespaces":["../x"]}}"#, "/d", "/s"), None);

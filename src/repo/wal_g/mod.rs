@@ -14,7 +14,7 @@ use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
-use super::error::{Ability, RepoError, Result, run};
+use super::error::{Ability, RepoError, Result, run, run_tool};
 use super::existing::{AtExisting, Existing};
 use super::kind::{RepoKind, Tool};
 use super::look::bring_backup_wal;
@@ -37,6 +37,9 @@ pub struct WalG {
 /// The program's name, in messages too.
 const PROGRAM: &str = "wal-g";
 
+/// How it is installed.
+const INSTALL: &str = "WAL-G's release for PostgreSQL (github.com/wal-g/wal-g), as a program `wal-g` in PATH";
+
 /// Where it keeps backups, and where WAL.
 const BACKUPS: &str = "basebackups_005";
 const WAL: &str = "wal_005";
@@ -54,15 +57,12 @@ impl RepoKind for WalG {
         Some(AtExisting { needs: &[], takes: &["env", "config"], at: |existing| Arc::new(WalG::existing(existing)) });
     const EXISTING_EITHER: &'static [&'static str] = &["env", "config"];
     const ADJUSTABLE: Adjustable = Adjustable { takes: &["env"], ..Adjustable::NOTHING };
-    const PROGRAM: Option<Tool> = Some(Tool {
-        program: PROGRAM,
-        install: "WAL-G's release for PostgreSQL (github.com/wal-g/wal-g), as a program `wal-g` in PATH",
-    });
+    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: INSTALL });
 
     fn at(place: Place) -> Self {
         let set = [
             ("WALG_FILE_PREFIX", repo(&place)),
-            // Only what it is asked for, and the same segment twice but not another one of its name.
+            // Only what it is asked for, and no other segment of the name of one that is there.
             ("WALG_UPLOAD_CONCURRENCY", "1".to_owned()),
             ("WALG_DOWNLOAD_CONCURRENCY", "1".to_owned()),
             ("WALG_PREVENT_WAL_OVERWRITE", "true".to_owned()),
@@ -109,7 +109,7 @@ impl WalG {
     async fn all(&self, host: &dyn Host) -> Result<Vec<answers::Backup>> {
         self.write_env(host).await?;
         let list = self.program(["backup-list", "--detail", "--json"]);
-        answers::backups(&run(host, "wal-g backup-list", list).await?.text())
+        answers::backups(&run_tool(host, "wal-g backup-list", list, INSTALL).await?.text())
     }
 
     async fn one(&self, host: &dyn Host, label: &Label) -> Result<answers::Backup> {
@@ -233,12 +233,12 @@ impl Storage for WalG {
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {
         self.write_env(host).await?;
         let show = self.program(["wal-show", "--detailed-json", "--without-backups"]);
-        let (segments, timelines) = answers::segments(&run(host, "wal-g wal-show", show).await?.text())?;
+        let stored = answers::stored(&run(host, "wal-g wal-show", show).await?.text())?;
         let mut histories = Vec::new();
-        for timeline in timelines.into_iter().filter(|timeline| timeline.0 > 1) {
+        for timeline in stored.timelines.into_iter().filter(|timeline| timeline.0 > 1) {
             histories.extend(self.history(host, timeline).await?);
         }
-        Ok(Archive::new(segments, histories))
+        Ok(Archive::new(stored.segments, histories))
     }
 
     async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {

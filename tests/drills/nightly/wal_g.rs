@@ -21,7 +21,7 @@ fn with_wal_g(runner: CliRunner) -> (CliRunner, String) {
 
 const OWN: &str = r#"
 repos:
-  onsite: { kind: wal-g, env: { WALG_COMPRESSION_METHOD: lzma } }
+  onsite: { kind: wal-g, env: { WALG_COMPRESSION_METHOD: lz4 } }
   offsite: { copy_of: onsite }
 nodes: { primary: { archive_to: onsite } }
 steps:
@@ -58,10 +58,17 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     let site = Site::start().await;
     let (runner, path) = with_wal_g(runner(&site));
     let (dir, port) = (site.primary.dir().display().to_string(), site.primary.port().to_string());
-    let env = format!(
-        "PATH='{path}' WALG_FILE_PREFIX={dir}/backups/walg PGHOST={dir} PGPORT={port} PGUSER=postgres PGPASSWORD='{PASSWORD}'"
-    );
-    let wal_g = |words: &str| site.run("sh", &["-c", &format!("export {env}; {words}")]);
+    let env = [
+        format!("PATH={path}"),
+        format!("WALG_FILE_PREFIX={dir}/backups/walg"),
+        format!("PGHOST={dir}"),
+        format!("PGPORT={port}"),
+        format!("PGPASSWORD={PASSWORD}"),
+    ];
+    let wal_g = |words: &str| {
+        let args: Vec<&str> = env.iter().map(String::as_str).chain(["sh", "-c", words]).collect();
+        site.run("env", &args);
+    };
     wal_g(&format!("wal-g backup-push {dir}/data"));
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
     site.archive().await;
@@ -93,6 +100,9 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     assert_eq!(site.moved_since(&before), NOTHING);
     std::fs::write(&config, "{}").expect("written");
     runner.drill(&format!("{by_config}{checked}"), &[]).failed(1, &["cannot be listed", "find any configured storage"]);
+    // Nothing says anything about the storage where there is no wal-g.
+    let without = super::runner(&site).var("PATH", "/usr/bin:/bin");
+    without.drill(&format!("{by_env}{checked}"), &[]).failed(4, &["wal-g is not installed where the repo is read"]);
     let verified = format!("{by_env}  - assert_backup: {{ repo: lastnight, verify: true }}\n");
     runner.drill(&verified, &[]).failed(3, &["a repo of kind `wal-g` cannot verify a backup"]);
 }

@@ -16,7 +16,7 @@ use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
-use crate::repo::error::{RepoError, Result, run};
+use crate::repo::error::{RepoError, Result, run, run_tool};
 use crate::repo::look::bytes_in;
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
@@ -129,7 +129,7 @@ impl Storage for ExistingBarman {
             tablespaces.iter().flat_map(|(name, oid)| ["--tablespace".to_owned(), format!("{name}:{spaces}/{oid}")]);
         let which = [self.server.clone(), backup.to_string(), data.to_owned()];
         let args = ["recover".to_owned(), "--get-wal".to_owned()].into_iter().chain(maps).chain(which);
-        run(host, "barman recover", self.barman(host, args).await?).await?;
+        run_tool(host, "barman recover", self.barman(host, args).await?, "apt-get install barman").await?;
         let tidy = Program::script(include_str!("../../scripts/barman_existing_tidy.sh"), [data]);
         run(host, "mv", tidy).await?;
         let inside = Program::script(include_str!("../../scripts/keep_inside.sh"), [data, &spaces]);
