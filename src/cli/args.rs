@@ -15,6 +15,7 @@ pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_s
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
 use crate::repo::{self, KINDS, Kind};
 use crate::report::{FORMATS, Format};
+use crate::source::choices;
 
 /// The world where PostgreSQL recoveries are practised.
 ///
@@ -276,8 +277,15 @@ fn format() -> impl TypedValueParser<Value = &'static Format> {
 
 /// A kind of repo, by its name.
 fn repo_kind() -> impl TypedValueParser<Value = &'static Kind> {
-    let values = KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.about));
-    PossibleValuesParser::new(values).try_map(|name| repo::find(&name).ok_or("there is no such kind"))
+    let is_told = |kind: &Kind| !kind.adjustable.needs.is_empty();
+    let values = KINDS.iter().map(move |kind| PossibleValue::new(kind.name).help(kind.about).hide(is_told(kind)));
+    PossibleValuesParser::new(values).try_map(move |name| match repo::find(&name) {
+        Some(kind) if is_told(kind) => {
+            let needs = choices(kind.adjustable.needs.iter().copied(), "and");
+            Err(format!("a repo of kind `{name}` needs {needs}, which only a scenario can say: write them there"))
+        }
+        found => found.ok_or_else(|| "there is no such kind".to_owned()),
+    })
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

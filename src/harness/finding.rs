@@ -137,7 +137,7 @@ impl From<RepoError> for Box<Finding> {
                 Finding::failed(title).note("said", said)
             }
             RepoError::Nothing(why) => Finding::failed("the incident did nothing").label(why),
-            RepoError::NotPossible(_) => Finding::errored(title),
+            RepoError::Unknown(_) | RepoError::NotPossible(_) => Finding::errored(title),
         }
     }
 }

@@ -43,7 +43,11 @@ impl Scope<'_> {
         if let Some(existing) = info.existing.filter(|_| ability.changes()) {
             return self.only_read(repo, at.unwrap_or(self.action), existing);
         }
-        let (made, Err(not)) = (info.span, info.kind.can(ability)) else { return };
+        let can = match info.existing {
+            Some(_) => info.kind.can_if_existing(ability),
+            None => info.kind.can(ability),
+        };
+        let (made, Err(not)) = (info.span, can) else { return };
         let title = format!("a repo of kind `{}` cannot {ability}", not.kind);
         self.error_related(at.unwrap_or(self.action), title, not.why, (made, format!("`{repo}` is one")));
     }

@@ -9,6 +9,7 @@ mod lines;
 mod notify;
 mod outline;
 mod planned;
+mod repo_commands;
 mod repo_settings;
 mod repos;
 mod resolve;

@@ -1,5 +1,6 @@
 //! What a scenario sets of a repo's tool.
 
+use super::repo_commands;
 use crate::harness::Scope;
 use crate::repo::{Kind, Settings};
 use crate::scenario::RepoFields;
@@ -37,6 +38,7 @@ pub(super) fn of(fields: &RepoFields, kind: &Kind, scope: &mut Scope<'_>) -> Set
     Settings {
         stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
         options: options.into_iter().map(|(name, value)| (name.value, value)).collect(),
+        commands: repo_commands::of(fields, scope),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::declared::id;
-use super::{RepoSpec, repo_settings};
+use super::{RepoSpec, repo_commands, repo_settings};
 use crate::harness::{RepoId, RepoInfo, Scope};
 use crate::repo::{Ability, Existing, KINDS, Kind, Settings, default_kind, unusable};
 use crate::scenario::{RepoFields, Scenario};
@@ -89,11 +89,7 @@ fn existing(
         return None;
     }
     let Some(existing) = fields.existing.as_ref().filter(|existing| existing.value) else {
-        for (key, entry) in keys(fields).into_iter().filter(|(key, _)| *key != "stanza" && *key != "options") {
-            let Some(entry) = entry else { continue };
-            let title = format!("`{key}` goes with `existing: true`");
-            scope.error(entry, title, "a drill's own repo lies where the drill is run");
-        }
+        own(name, fields, kind, scope);
         return None;
     };
     let Some(at) = kind.at_existing() else {
@@ -120,7 +116,12 @@ fn existing(
             _ => {}
         }
     }
-    check_paths(fields, scope);
+    let either = kind.existing_either;
+    if !either.is_empty() && keys(fields).iter().all(|(key, entry)| entry.is_none() || !either.contains(key)) {
+        let label = format!("where is it? {} says so", choices(either.iter().copied(), "or"));
+        scope.error(existing.entry, format!("an existing repo of kind `{}` says nothing of itself", kind.name), label);
+    }
+    check_values(fields, scope);
     let text = |field: &Option<Spanned<String>>| field.as_ref().map(|field| field.value.clone());
     let described = Existing {
         name: name.value.to_string(),
@@ -131,12 +132,37 @@ fn existing(
         stanza: fields.stanza.as_ref().map(|stanza| stanza.value.to_string()),
         config: text(&fields.config),
         repo: fields.repo.as_ref().map(|repo| repo.value),
+        server: text(&fields.server),
+        own: String::new(),
+        commands: repo_commands::of(fields, scope),
     };
     Some((existing.entry, described))
 }
 
-/// Tells of each path that cannot be used.
-fn check_paths(fields: &RepoFields, scope: &mut Scope<'_>) {
+/// Checks the keys of a repo that the drill fills; those of the tool's settings are checked with
+/// them.
+fn own(name: &Spanned<Name>, fields: &RepoFields, kind: &'static Kind, scope: &mut Scope<'_>) {
+    let given = keys(fields);
+    let is_own = |key: &str| kind.adjustable.needs.contains(&key) || kind.adjustable.takes.contains(&key);
+    let of_existing =
+        |key: &str| kind.at_existing().is_some_and(|at| at.needs.contains(&key) || at.takes.contains(&key));
+    for (key, entry) in given.iter().filter(|(key, _)| *key != "stanza" && *key != "options" && !is_own(key)) {
+        let Some(entry) = entry else { continue };
+        if of_existing(key) {
+            let title = format!("`{key}` goes with `existing: true`");
+            scope.error(*entry, title, "a drill's own repo lies where the drill is run");
+        } else {
+            scope.error(*entry, format!("a repo of kind `{}` has no `{key}`", kind.name), "leave it out");
+        }
+    }
+    if fields.copy_of.is_none() {
+        let at = fields.kind.as_ref().map_or(name.span, |said| said.entry);
+        repo_commands::check_needs(&given, kind, at, scope);
+    }
+}
+
+/// Checks what is said of where an existing repo lies.
+fn check_values(fields: &RepoFields, scope: &mut Scope<'_>) {
     for (path, wildcards) in [
         (&fields.backups, true),
         (&fields.wal, false),
@@ -149,10 +175,20 @@ fn check_paths(fields: &RepoFields, scope: &mut Scope<'_>) {
             scope.error(path.span, "this path cannot be used", why);
         }
     }
+    if let Some(server) = fields.server.as_ref().filter(|server| !is_word(&server.value)) {
+        let label = "it may have letters, digits and `. _ -` in it";
+        scope.error(server.span, "this is no name of a server of barman", label);
+    }
+}
+
+/// Whether a name is one word wherever it stands: in a path, a configuration, a shell.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// The keys that say where an existing repo lies, each with its place if it is given.
-fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 8] {
+fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 15] {
     [
         ("backups", fields.backups.as_ref().map(|field| field.entry)),
         ("wal", fields.wal.as_ref().map(|field| field.entry)),
@@ -162,6 +198,13 @@ fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 8] {
         ("options", fields.options.as_ref().map(|field| field.entry)),
         ("config", fields.config.as_ref().map(|field| field.entry)),
         ("repo", fields.repo.as_ref().map(|field| field.entry)),
+        ("server", fields.server.as_ref().map(|field| field.entry)),
+        ("list", fields.list.as_ref().map(|field| field.entry)),
+        ("fetch", fields.fetch.as_ref().map(|field| field.entry)),
+        ("restore_command", fields.restore_command.as_ref().map(|field| field.entry)),
+        ("backup", fields.backup.as_ref().map(|field| field.entry)),
+        ("archive_command", fields.archive_command.as_ref().map(|field| field.entry)),
+        ("env", fields.env.as_ref().map(|field| field.entry)),
     ]
 }
 
@@ -175,9 +218,12 @@ fn missing(key: &str) -> (&'static str, &'static str) {
             "where do its dumps lie?",
             "such as `path: /srv/dumps/*`: each is a dump of pg_dump, or a directory with the dumps of one night",
         ),
-        _ => (
+        "server" => {
+            ("which server's?", "the name under which barman knows the server: `barman list-servers` lists them")
+        }
+        key => repo_commands::missing(key).unwrap_or((
             "where do its base backups lie?",
             "such as `backups: /srv/backup/*`: each directory is a base backup, plain or tar, as pg_basebackup writes it",
-        ),
+        )),
     }
 }

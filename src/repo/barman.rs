@@ -4,6 +4,8 @@
 //! what is catalogued and what is not yet. All of it is below the repo's directory: `barman.conf`,
 //! the server `main` and the locks; nothing that is installed on the host is read.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,6 +14,7 @@ use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
+use super::existing::{AtExisting, ExistingBarman};
 use super::kind::{RepoKind, Tool};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
@@ -36,6 +39,11 @@ impl RepoKind for Barman {
         (Ability::BackUpAlone, "barman takes no backup of a server whose WAL does not come"),
         (Ability::RestoreAlone, "a backup of barman has no WAL in it"),
     ];
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &["server"],
+        takes: &["config"],
+        at: |existing| Arc::new(ExistingBarman::at(existing)),
+    });
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install barman" });
 
     fn at(place: Place) -> Self {

@@ -38,6 +38,9 @@ pub enum RepoError {
     /// There is nothing to be damaged or removed, and why.
     #[error("{0}")]
     Nothing(String),
+    /// It cannot be said whether something holds, and why not.
+    #[error("{0}")]
+    Unknown(String),
     /// This kind of repo never can.
     #[error("a repo of this kind cannot {0}")]
     NotPossible(Ability),
@@ -76,6 +79,8 @@ pub enum Ability {
     /// Says which backups and which WAL it has: for looking for something in the WAL, and for
     /// waiting for it.
     List,
+    /// Says which backups it has.
+    ListBackups,
     /// Compares a backup with what was taken.
     Verify,
     /// Is brought up to date from another repo.
@@ -100,6 +105,7 @@ impl Ability {
             | Ability::Replay
             | Ability::Archive
             | Ability::List
+            | Ability::ListBackups
             | Ability::Verify => false,
             Ability::BackUp
             | Ability::BackUpStandby
@@ -125,6 +131,7 @@ impl fmt::Display for Ability {
             Ability::Replay => "recover with WAL",
             Ability::Archive => "archive WAL",
             Ability::List => "list its WAL",
+            Ability::ListBackups => "list its backups",
             Ability::Verify => "verify a backup",
             Ability::Copy => "be a copy of another repo",
             Ability::DamageBackup => "have a backup damaged",
@@ -145,6 +152,20 @@ pub struct NotPossible {
     pub ability: Ability,
     /// Why not.
     pub why: &'static str,
+}
+
+/// The status of a shell that finds no program.
+const NOT_FOUND: i64 = 127;
+
+/// Runs a tool, by a shell: that it is not installed is no word on the repo.
+pub async fn run_tool(host: &dyn Host, what: &'static str, program: Program, install: &str) -> Result<Output> {
+    let tool = what.split(' ').next().unwrap_or(what);
+    match run(host, what, program).await {
+        Err(RepoError::Failed { status: NOT_FOUND, .. }) => {
+            Err(RepoError::Unknown(format!("{tool} is not installed where the repo is read: {install}")))
+        }
+        other => other,
+    }
 }
 
 /// Runs a program that has to end with 0; `what` it is in messages.

@@ -22,6 +22,10 @@ pub trait RepoKind: Storage + Sized + 'static {
     const PROGRAM: Option<Tool> = None;
     /// How one is reached that somebody else fills; none if this kind only has a drill's own.
     const EXISTING: Option<AtExisting> = None;
+    /// The keys of which such a one needs at least one.
+    const EXISTING_EITHER: &'static [&'static str] = &[];
+    /// What one cannot do besides that somebody else fills.
+    const EXISTING_CANNOT: &'static [(Ability, &'static str)] = &[];
 
     /// What has to be had beside a repo to recover from it where everything else is gone.
     const BESIDE: Beside = Beside::NOTHING;
@@ -72,6 +76,9 @@ pub struct Kind {
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
     existing: Option<AtExisting>,
+    /// The keys of which one needs at least one that somebody else fills.
+    pub existing_either: &'static [&'static str],
+    existing_cannot: &'static [(Ability, &'static str)],
 }
 
 impl Kind {
@@ -86,6 +93,8 @@ impl Kind {
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,
+            existing_either: T::EXISTING_EITHER,
+            existing_cannot: T::EXISTING_CANNOT,
         }
     }
 
@@ -94,7 +103,19 @@ impl Kind {
     /// # Errors
     /// If it cannot: why not.
     pub fn can(&self, ability: Ability) -> Result<(), NotPossible> {
-        match self.cannot.iter().find(|(cannot, _)| *cannot == ability) {
+        self.is_not_among(self.cannot, ability)
+    }
+
+    /// Whether one can do something that somebody else fills.
+    ///
+    /// # Errors
+    /// If it cannot: why not.
+    pub fn can_if_existing(&self, ability: Ability) -> Result<(), NotPossible> {
+        self.is_not_among(self.existing_cannot, ability).and_then(|()| self.can(ability))
+    }
+
+    fn is_not_among(&self, cannot: &[(Ability, &'static str)], ability: Ability) -> Result<(), NotPossible> {
+        match cannot.iter().find(|(cannot, _)| *cannot == ability) {
             Some((_, why)) => Err(NotPossible { kind: self.name, ability, why }),
             None => Ok(()),
         }

@@ -36,3 +36,9 @@ pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
     let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
     kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
 }
+
+/// Brings the WAL that the backup in a directory needs to get to its end, if it has none.
+pub(super) async fn bring_backup_wal(host: &dyn Host, dir: &str, restore_command: &str) -> Result<()> {
+    let script = include_str!("scripts/bring_backup_wal.sh");
+    run(host, "fetching WAL", Program::script(script, [dir, restore_command])).await.map(drop)
+}

@@ -8,9 +8,11 @@ mod archive;
 mod barman;
 mod begin;
 mod broken;
+mod command;
 mod damage;
 mod directory;
 mod dump;
+mod environment;
 mod error;
 mod existing;
 mod headers;
@@ -28,6 +30,7 @@ mod storage;
 #[cfg(test)]
 #[path = "../../tests/toys/repo.rs"]
 mod toy;
+mod wal_g;
 mod wal_search;
 
 pub use archive::Archive;
@@ -43,7 +46,7 @@ pub use look::bytes_in;
 pub use lookup::{Answer, Known, LookUp};
 pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
-pub use settings::{Adjustable, Settings, Value};
+pub use settings::{Adjustable, Commands, Settings, Value};
 pub use spoiled::Spoil;
 pub use storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

@@ -11,6 +11,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<super::pgbackrest::Pgbackrest>(),
     Kind::of::<super::barman::Barman>(),
     Kind::of::<super::dump::Dump>(),
+    Kind::of::<super::command::Command>(),
+    Kind::of::<super::wal_g::WalG>(),
     #[cfg(test)]
     Kind::of::<super::toy::Toy>(),
 ];

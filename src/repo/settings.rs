@@ -11,6 +11,25 @@ pub struct Settings {
     pub stanza: Option<String>,
     /// Options of the tool, by their names, in order.
     pub options: Vec<(String, String)>,
+    /// What a repo is made of that has no tool.
+    pub commands: Commands,
+}
+
+/// The commands that a repo is made of, and what goes into their environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// Prints its backups.
+    pub list: Option<Vec<String>>,
+    /// Restores a backup.
+    pub fetch: Vec<String>,
+    /// `restore_command`.
+    pub restore_command: String,
+    /// Takes a backup.
+    pub backup: Option<Vec<String>>,
+    /// `archive_command`.
+    pub archive_command: Option<String>,
+    /// Added to the environment of all of them.
+    pub env: Vec<(String, String)>,
 }
 
 /// What a scenario may set of a kind of repo. Without any of it: nothing.
@@ -25,11 +44,16 @@ pub struct Adjustable {
     pub own: &'static [&'static str],
     /// Options that need each other.
     pub together: &'static [(&'static str, &'static str)],
+    /// The keys that one has to have which a drill fills: without them there is none.
+    pub needs: &'static [&'static str],
+    /// The keys that it takes besides.
+    pub takes: &'static [&'static str],
 }
 
 impl Adjustable {
     /// Of a kind that has nothing to set.
-    pub const NOTHING: Adjustable = Adjustable { stanza: false, options: &[], own: &[], together: &[] };
+    pub const NOTHING: Adjustable =
+        Adjustable { stanza: false, options: &[], own: &[], together: &[], needs: &[], takes: &[] };
 
     /// The values of an option; `None` if there is no such option.
     pub fn value(&self, option: &str) -> Option<Value> {

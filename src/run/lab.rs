@@ -12,7 +12,7 @@ use crate::host::{HostError, Lab, LabSpec};
 use crate::journal::{Cause, Problem};
 use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
-use crate::repo::Place;
+use crate::repo::{Existing, Place};
 
 /// The host of a drill that has repos and no servers; no node can have this name.
 const READER: &str = "_reader";
@@ -95,7 +95,10 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
     let repo = |(name, spec): (&RepoId, &RepoSpec)| {
         let settings = || spec.settings.clone();
         let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name), settings: settings() });
-        let existing = spec.existing.as_ref().and_then(|existing| spec.kind.existing(existing));
+        let existing = spec.existing.clone().and_then(|existing| {
+            let existing = Existing { own: lab.repo(name), ..existing };
+            spec.kind.existing(&existing)
+        });
         let existing = match work.change.spoils(name) {
             Some(spoil) => existing.map(|repo| repo.spoiled(spoil)),
             None => existing,

@@ -9,7 +9,8 @@ use super::repo_kind::RepoKind;
 use crate::harness::{Kind, Spec};
 use crate::journal::Problem;
 use crate::source::{
-    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Setting, Source, Span, Spanned, VersionReq,
+    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
+    VersionReq,
 };
 
 /// A scenario, decoded; its names are not looked up yet. With `problems` it is what could be
@@ -193,13 +194,38 @@ pub struct RepoFields {
     /// Where existing dumps of roles and tablespaces lie, if not beside those of databases.
     #[serde(default)]
     pub globals: Option<Spanned<String>>,
-    /// The configuration file of an existing repository of pgBackRest; default: pgbackrest's own.
+    /// The configuration file of an existing repository of pgBackRest or Barman; default: the
+    /// tool's own.
     #[serde(default)]
     pub config: Option<Spanned<String>>,
     /// Which of an existing configuration's repositories, by its number; default: pgbackrest's
     /// choice.
     #[serde(default)]
     pub repo: Option<Spanned<u32>>,
+    /// Which server of an existing Barman.
+    #[serde(default)]
+    pub server: Option<Spanned<String>>,
+    /// Of a `command`: prints its backups, each in a line of label, tab, time (RFC 3339); and after
+    /// tabs, if it knows, the number of bytes, and why it cannot be restored.
+    #[serde(default)]
+    pub list: Option<Spanned<Vec<Shell>>>,
+    /// Of a `command`: restores the backup `$DRILLYARD_BACKUP` to the empty directory
+    /// `$DRILLYARD_DATA`, and its tablespaces to `$DRILLYARD_TABLESPACES/OID`.
+    #[serde(default)]
+    pub fetch: Option<Spanned<Vec<Shell>>>,
+    /// Of a `command`: PostgreSQL's restore_command, with `%f` and `%p`.
+    #[serde(default)]
+    pub restore_command: Option<Spanned<Shell>>,
+    /// Of a drill's own `command`: takes a backup of the server that PGHOST and the like name, and
+    /// calls it `$DRILLYARD_BACKUP`.
+    #[serde(default)]
+    pub backup: Option<Spanned<Vec<Shell>>>,
+    /// Of a drill's own `command`: PostgreSQL's archive_command, with `%f` and `%p`.
+    #[serde(default)]
+    pub archive_command: Option<Spanned<Shell>>,
+    /// What its commands find in their environment.
+    #[serde(default)]
+    pub env: Option<Spanned<Ordered<String, Scalar>>>,
 }
 
 /// A node's fields.

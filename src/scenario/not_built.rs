@@ -16,7 +16,7 @@ pub const NOT_BUILT: &[&str] = &[
 ];
 
 /// The kinds of repos that are not built yet.
-pub const LATER_REPO_KINDS: &[&str] = &["wal-g", "command"];
+pub const LATER_REPO_KINDS: &[&str] = &[];
 
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[

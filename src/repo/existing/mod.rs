@@ -2,13 +2,16 @@
 //! nothing of them is ever written, locked, expired or archived into.
 
 mod backup;
+mod barman;
 mod directory;
 
+pub use barman::ExistingBarman;
 pub use directory::ExistingDirectory;
 
 use std::fmt;
 use std::sync::Arc;
 
+use super::settings::Commands;
 use super::storage::Storage;
 
 /// Where an existing repo lies, as the scenario says: the keys that its kind takes.
@@ -31,6 +34,12 @@ pub struct Existing {
     pub config: Option<String>,
     /// `repo`: which of the tool's repositories, by its number; none for whichever the tool takes.
     pub repo: Option<u32>,
+    /// `server`: which of the tool's servers.
+    pub server: Option<String>,
+    /// A directory of the drill's own, for what is needed to read it.
+    pub own: String,
+    /// The commands that read it, and their environment.
+    pub commands: Commands,
 }
 
 /// How a kind reads what somebody else fills.

@@ -84,4 +84,6 @@ pub(super) const ADJUSTABLE: Adjustable = Adjustable {
         "type",
     ],
     together: &[("repo1-cipher-type", "repo1-cipher-pass")],
+    needs: &[],
+    takes: &[],
 };

@@ -121,7 +121,7 @@ fn in_repo(choice: Choice, repo: Option<&RepoName>, span: Span, scope: &mut Scop
     };
     let repo = repo?;
     scope.repo_can(&repo, Ability::Restore, Some(at));
-    scope.repo_can(&repo, Ability::List, Some(at));
+    scope.repo_can(&repo, Ability::ListBackups, Some(at));
     Some((Backup::InRepo(choice, span), repo))
 }
 

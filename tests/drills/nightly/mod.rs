@@ -1,6 +1,8 @@
 //! Last night's real backup: a drill restores it, has it follow production, and nothing of
 //! production moves.
 
+mod barman;
+mod command;
 mod dumps;
 mod faults;
 mod prove;
@@ -8,6 +10,7 @@ mod s3;
 mod shipped;
 mod site;
 mod tls;
+mod wal_g;
 
 use std::os::unix::process::ExitStatusExt;
 

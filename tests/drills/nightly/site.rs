@@ -160,7 +160,7 @@ impl Site {
 }
 
 /// Where all of it lies that a drill only reads.
-const REPO: [&str; 7] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2"];
+const REPO: [&str; 8] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "barman"];
 
 /// Waits until a query returns this number.
 pub async fn settle(server: &Server, query: &str, number: u64) {

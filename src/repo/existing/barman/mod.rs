@@ -1,0 +1,175 @@
+//! A server of Barman that somebody else fills. Barman's own commands write: `get-wal` unpacks next
+//! to the WAL, `recover` catalogues what has come, and all of them lock and log. So backups, WAL
+//! and what Barman wrote of them are read as files, and where barman itself is run (`recover`,
+//! `verify-backup`), it has a home of its own with copies of its notes and links to the data.
+
+mod config;
+mod info;
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use self::config::Places;
+use self::info::Info;
+use super::Existing;
+use crate::host::{Host, Program};
+use crate::node::own_tablespaces;
+use crate::repo::archive::Archive;
+use crate::repo::begin::Begin;
+use crate::repo::error::{RepoError, Result, run, run_tool};
+use crate::repo::look::bytes_in;
+use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+
+/// A server of Barman that is there already.
+#[derive(Debug)]
+pub struct ExistingBarman {
+    place: Place,
+    server: String,
+    config: String,
+    /// Where its backups are, once its configuration was read.
+    places: OnceCell<Places>,
+}
+
+/// How long a segment is where no backup says (manual, initdb, `--wal-segsize`).
+const USUAL_SEGMENT: u64 = 16 << 20;
+
+impl ExistingBarman {
+    /// The server that is meant.
+    pub fn at(existing: &Existing) -> Self {
+        let path = existing.own.clone();
+        ExistingBarman {
+            place: Place { name: existing.name.clone(), path, settings: Default::default() },
+            server: existing.server.clone().unwrap_or_default(),
+            config: existing.config.clone().unwrap_or_default(),
+            places: OnceCell::new(),
+        }
+    }
+
+    /// The script of restore_command.
+    fn get_wal(&self) -> String {
+        format!("{}/get_wal.sh", self.place.path)
+    }
+
+    async fn places(&self, host: &dyn Host) -> Result<&Places> {
+        self.places.get_or_try_init(|| self.find_places(host)).await
+    }
+
+    /// Reads the configuration, and lays out what restore_command reads by.
+    async fn find_places(&self, host: &dyn Host) -> Result<Places> {
+        let what = "the configuration of barman";
+        let script = include_str!("../../scripts/barman_existing_config.sh");
+        let text = run(host, what, Program::script(script, [&self.config])).await?.text();
+        let failed = |said: String| RepoError::Failed { what, status: 0, said };
+        let places = Places::read(&text, &self.server).map_err(failed)?;
+        let script = include_str!("../../scripts/barman_existing_places.sh");
+        let args = [&self.place.path, &places.wals, &places.incoming, &places.streaming];
+        run(host, "the WAL of barman", Program::script(script, args)).await?;
+        host.write(&self.get_wal(), include_str!("../../scripts/barman_existing_get_wal.sh").as_bytes()).await?;
+        Ok(places)
+    }
+
+    /// All backups, the oldest first.
+    async fn all(&self, host: &dyn Host) -> Result<Vec<Info>> {
+        let places = self.places(host).await?;
+        let script = include_str!("../../scripts/barman_existing_list.sh");
+        let program = Program::script(script, [&places.backups, &places.meta]);
+        Ok(Info::read(&run(host, "the list of backups", program).await?.text()))
+    }
+
+    async fn one(&self, host: &dyn Host, label: &Label) -> Result<Info> {
+        let mut all = self.all(host).await?.into_iter();
+        all.find(|info| info.label() == *label)
+            .ok_or_else(|| RepoError::Unknown(format!("barman has no backup {label} any more")))
+    }
+
+    /// barman in a home of its own.
+    async fn barman(&self, host: &dyn Host, args: impl IntoIterator<Item = String>) -> Result<Program> {
+        let places = self.places(host).await?;
+        let home = format!("{}-barman", host.paths().data);
+        let fixed = [home, self.server.clone(), places.backups.clone(), places.meta.clone()];
+        Ok(Program::script(include_str!("../../scripts/barman_existing_run.sh"), fixed.into_iter().chain(args)))
+    }
+}
+
+#[async_trait]
+impl Storage for ExistingBarman {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn is_existing(&self) -> bool {
+        true
+    }
+
+    fn backup_program(&self) -> &'static str {
+        "barman"
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        Ok(self.all(host).await?.iter().map(Info::listed).collect())
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        Ok(self.one(host, label).await?.begins())
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        let places = self.places(host).await?;
+        bytes_in(host, &format!("{}/{label}", places.backups)).await
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        let unknown = || RepoError::Unknown(format!("the tablespaces in the backup.info of {backup} cannot be read"));
+        let tablespaces = self.one(host, backup).await?.tablespaces().ok_or_else(unknown)?;
+        let spaces = own_tablespaces(data);
+        let numbers = tablespaces.iter().map(|(_, oid)| oid.to_string());
+        let args = [data.to_owned(), spaces.clone()].into_iter().chain(numbers);
+        run(host, "rm", Program::script(include_str!("../../scripts/empty_places.sh"), args)).await?;
+        let maps =
+            tablespaces.iter().flat_map(|(name, oid)| ["--tablespace".to_owned(), format!("{name}:{spaces}/{oid}")]);
+        let which = [self.server.clone(), backup.to_string(), data.to_owned()];
+        let args = ["recover".to_owned(), "--get-wal".to_owned()].into_iter().chain(maps).chain(which);
+        run_tool(host, "barman recover", self.barman(host, args).await?, "apt-get install barman").await?;
+        let tidy = Program::script(include_str!("../../scripts/barman_existing_tidy.sh"), [data]);
+        run(host, "mv", tidy).await?;
+        let inside = Program::script(include_str!("../../scripts/keep_inside.sh"), [data, &spaces]);
+        run(host, "the restore", inside).await.map(drop)
+    }
+
+    /// Not by `barman get-wal`: that unpacks where the WAL lies.
+    fn restore_command(&self) -> String {
+        format!(r#"sh {} {} %f "%p""#, self.get_wal(), self.place.path)
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        let size = self.all(host).await?.iter().rev().find_map(Info::segment_size).unwrap_or(USUAL_SEGMENT);
+        let script = include_str!("../../scripts/barman_existing_list_wal.sh");
+        let args = [self.place.path.clone(), size.to_string(), self.get_wal()];
+        Ok(Archive::read(&run(host, "the list of WAL", Program::script(script, args)).await?.text()))
+    }
+
+    fn verify_program(&self) -> &'static str {
+        "barman verify-backup"
+    }
+
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let places = self.places(host).await?;
+        let script = include_str!("../../scripts/barman_existing_unverifiable.sh");
+        let data = format!("{}/{backup}/data", places.backups);
+        let text = host.run(Program::script(script, [data])).await?.text();
+        if let Some(why) = text.lines().next() {
+            return Err(RepoError::Unknown(format!("backup {backup} cannot be verified: it {why}")));
+        }
+        let args = ["verify-backup", &self.server, backup.as_str()].map(str::to_owned);
+        let output = host.run(self.barman(host, args).await?).await?;
+        if output.success() {
+            return Ok(Verified::Intact);
+        }
+        let is_news = |line: &&str| line.to_lowercase().contains("error");
+        let lines: Vec<String> = output.stderr.lines().filter(is_news).map(|line| line.trim().to_owned()).collect();
+        match lines.is_empty() {
+            true => Err(RepoError::Failed { what: "barman verify-backup", status: output.status, said: output.stderr }),
+            false => Ok(Verified::Damaged(lines)),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! WAL-G: `backup-push` and `backup-fetch`, WAL by `wal-push` and `wal-fetch`; a drill's own, in
+//! files, and one that somebody else fills, wherever wal-g can read it. Of that one only commands
+//! are run that read.
+//!
+//! The drill's own has the directory `repo` for all that it stores.
+
+mod answers;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::archive::Archive;
+use super::begin::Begin;
+use super::damage::{Damaged, Where, damage_file};
+use super::environment::Environment;
+use super::error::{Ability, RepoError, Result, run, run_tool};
+use super::existing::{AtExisting, Existing};
+use super::kind::{RepoKind, Tool};
+use super::look::bring_backup_wal;
+use super::settings::Adjustable;
+use super::storage::{BackupOrder, Label, Listed, Place, Storage};
+use crate::host::{Host, Program};
+use crate::node::{Node, Purpose, own_tablespaces};
+use crate::pg::{History, TimelineId};
+
+/// A storage of WAL-G.
+#[derive(Debug)]
+pub struct WalG {
+    place: Place,
+    environment: Environment,
+    /// Its configuration file, if there is one.
+    config: Option<String>,
+    existing: bool,
+}
+
+/// The program's name, in messages too.
+const PROGRAM: &str = "wal-g";
+
+/// How it is installed.
+const INSTALL: &str = "WAL-G's release for PostgreSQL (github.com/wal-g/wal-g), as a program `wal-g` in PATH";
+
+/// Where it keeps backups, and where WAL.
+const BACKUPS: &str = "basebackups_005";
+const WAL: &str = "wal_005";
+
+impl RepoKind for WalG {
+    const NAME: &'static str = PROGRAM;
+    const ABOUT: &'static str = "A storage of WAL-G, with wal-push and wal-fetch.";
+    const CANNOT: &'static [(Ability, &'static str)] = &[
+        (Ability::BackUpAlone, "a backup of wal-g has no WAL in it"),
+        (Ability::RestoreAlone, "a backup of wal-g has no WAL in it"),
+        (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
+        (Ability::Verify, "wal-g verifies no backup where it lies: its wal-verify looks at WAL, and asks the server"),
+    ];
+    const EXISTING: Option<AtExisting> =
+        Some(AtExisting { needs: &[], takes: &["env", "config"], at: |existing| Arc::new(WalG::existing(existing)) });
+    const EXISTING_EITHER: &'static [&'static str] = &["env", "config"];
+    const ADJUSTABLE: Adjustable = Adjustable { takes: &["env"], ..Adjustable::NOTHING };
+    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: INSTALL });
+
+    fn at(place: Place) -> Self {
+        let set = [
+            ("WALG_FILE_PREFIX", repo(&place)),
+            // Only what it is asked for, and no other segment of the name of one that is there.
+            ("WALG_UPLOAD_CONCURRENCY", "1".to_owned()),
+            ("WALG_DOWNLOAD_CONCURRENCY", "1".to_owned()),
+            ("WALG_PREVENT_WAL_OVERWRITE", "true".to_owned()),
+        ];
+        let set = set.map(|(name, value)| (name.to_owned(), value));
+        let variables = place.settings.commands.env.iter().cloned().chain(set);
+        let environment = Environment::new(&place.path, variables);
+        WalG { place, environment, config: None, existing: false }
+    }
+}
+
+/// Where a drill's own stores what it stores.
+fn repo(place: &Place) -> String {
+    format!("{}/repo", place.path)
+}
+
+impl WalG {
+    /// One that somebody else fills.
+    fn existing(existing: &Existing) -> Self {
+        let place = Place { name: existing.name.clone(), path: existing.own.clone(), settings: Default::default() };
+        let environment = Environment::new(&place.path, existing.commands.env.iter().cloned());
+        WalG { place, environment, config: existing.config.clone(), existing: true }
+    }
+
+    async fn write_env(&self, host: &dyn Host) -> Result<()> {
+        let repo = repo(&self.place);
+        self.environment.write(host, (!self.existing).then_some(&repo)).await
+    }
+
+    /// wal-g with these arguments.
+    fn program<const N: usize>(&self, args: [&str; N]) -> Program {
+        let config = self.config.iter().flat_map(|config| ["--config".to_owned(), config.clone()]);
+        let words = std::iter::once(PROGRAM.to_owned()).chain(args.map(str::to_owned)).chain(config);
+        // A shell tells a program that is not there from a host that fails.
+        self.environment.of(Program::script(r#"exec "$@""#, words))
+    }
+
+    /// The same, by a server.
+    fn line(&self, words: &str) -> String {
+        let config = self.config.as_ref().map(|config| format!(" --config {config}")).unwrap_or_default();
+        self.environment.line(&format!("{PROGRAM} {words}{config}"))
+    }
+
+    async fn all(&self, host: &dyn Host) -> Result<Vec<answers::Backup>> {
+        self.write_env(host).await?;
+        let list = self.program(["backup-list", "--detail", "--json"]);
+        answers::backups(&run_tool(host, "wal-g backup-list", list, INSTALL).await?.text())
+    }
+
+    async fn one(&self, host: &dyn Host, label: &Label) -> Result<answers::Backup> {
+        let mut all = self.all(host).await?.into_iter();
+        all.find(|one| one.label() == *label)
+            .ok_or_else(|| RepoError::Unknown(format!("wal-g has no backup {label} any more")))
+    }
+
+    /// The history of a timeline; none if it is not there.
+    async fn history(&self, host: &dyn Host, timeline: TimelineId) -> Result<Option<History>> {
+        let script = include_str!("../scripts/walg_history.sh");
+        let args = [History::file(timeline), self.restore_command()];
+        let text = run(host, "wal-g wal-fetch", Program::script(script, args)).await?.text();
+        Ok((!text.trim().is_empty()).then(|| History::read(timeline, &text)))
+    }
+
+    /// A stored file: the first whose name begins so, or the largest.
+    async fn stored(&self, host: &dyn Host, pattern: &str) -> Result<String> {
+        let find = r#"ls -S "$1"/$2"#;
+        let output = host.run(Program::script(find, [repo(&self.place).as_str(), pattern])).await?;
+        let text = output.text();
+        let file = text.lines().next().map(str::to_owned);
+        file.ok_or_else(|| RepoError::Nothing(output.stderr.trim().to_owned()))
+    }
+}
+
+#[async_trait]
+impl Storage for WalG {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn is_existing(&self) -> bool {
+        self.existing
+    }
+
+    async fn set_up(&self, host: &dyn Host) -> Result<()> {
+        self.write_env(host).await
+    }
+
+    fn backup_program(&self) -> &'static str {
+        "wal-g backup-push"
+    }
+
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+        let host = node.host()?.as_ref();
+        let before: Vec<Label> = self.all(host).await?.iter().map(answers::Backup::label).collect();
+        let data = host.paths().data.as_str();
+        let mut push = self.program(["backup-push", data]).env("PGDATA", data).with_args(order.options.iter().cloned());
+        push.env.extend(node.client_program("sh", Purpose::Own)?.env);
+        let output = run(host, self.backup_program(), push).await?;
+        let new = self.all(host).await?.iter().map(answers::Backup::label).rfind(|label| !before.contains(label));
+        let failed = || RepoError::Failed {
+            what: "wal-g backup-push",
+            status: output.status,
+            said: format!("it has stored no new backup\n{}", output.stderr.trim()),
+        };
+        new.ok_or_else(failed)
+    }
+
+    async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
+        Ok(self.all(host).await?.iter().map(answers::Backup::listed).collect())
+    }
+
+    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+        Ok(self.one(host, label).await?.begins())
+    }
+
+    async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
+        let bytes = self.one(host, label).await?.bytes();
+        bytes.ok_or_else(|| RepoError::Unknown(format!("wal-g does not say how large {label} is")))
+    }
+
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+        self.write_env(host).await?;
+        let sentinel = self.program(["st", "cat", &format!("{BACKUPS}/{backup}_backup_stop_sentinel.json")]);
+        let sentinel = run(host, "wal-g st cat", sentinel).await?.text();
+        let spaces = own_tablespaces(data);
+        let Some((spec, numbers)) = answers::restore_spec(&sentinel, data, &spaces) else {
+            let why = format!("the tablespaces in the sentinel of {backup} cannot be read");
+            return Err(RepoError::Unknown(why));
+        };
+        let args = [data.to_owned(), spaces.clone()].into_iter().chain(numbers);
+        run(host, "rm", Program::script(include_str!("../scripts/empty_places.sh"), args)).await?;
+        let file = format!("{data}-restore-spec.json");
+        let mut fetch = self.program(["backup-fetch", data, backup.as_str()]);
+        if let Some(spec) = &spec {
+            host.write(&file, spec.as_bytes()).await?;
+            fetch = fetch.with_args(["--restore-spec", &file]);
+        }
+        let fetched = run(host, "wal-g backup-fetch", fetch).await;
+        run(host, "rm", Program::new("rm", ["-f", &file])).await?;
+        fetched?;
+        let inside = Program::script(include_str!("../scripts/keep_inside.sh"), [data, &spaces]);
+        run(host, "what wal-g backup-fetch restored", inside).await.map(drop)
+    }
+
+    fn archive_command(&self) -> String {
+        self.line("wal-push %p")
+    }
+
+    /// 74 says that the file is not there; whatever else goes wrong is not the archive's end.
+    fn restore_command(&self) -> String {
+        let fetch = self.line(r#"wal-fetch %f "%p""#);
+        format!("({fetch}; rc=$?; if [ $rc = 74 ]; then exit 1; elif [ $rc != 0 ]; then exit 200; fi)")
+    }
+
+    fn archive_directory(&self) -> String {
+        repo(&self.place)
+    }
+
+    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
+        if !self.backups(host).await?.iter().any(|one| one.label == *backup) {
+            return Ok(None);
+        }
+        self.restore(host, backup, scratch).await?;
+        bring_backup_wal(host, scratch, &self.restore_command()).await?;
+        Ok(Some(scratch.to_owned()))
+    }
+
+    async fn archive(&self, host: &dyn Host) -> Result<Archive> {
+        self.write_env(host).await?;
+        let show = self.program(["wal-show", "--detailed-json", "--without-backups"]);
+        let stored = answers::stored(&run(host, "wal-g wal-show", show).await?.text())?;
+        let mut histories = Vec::new();
+        for timeline in stored.timelines.into_iter().filter(|timeline| timeline.0 > 1) {
+            histories.extend(self.history(host, timeline).await?);
+        }
+        Ok(Archive::new(stored.segments, histories))
+    }
+
+    async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
+        self.write_env(host).await?;
+        let copy = Program::new("cp", ["-au", &format!("{}/.", repo(original)), &repo(&self.place)]);
+        run(host, "the copy", copy).await.map(drop)
+    }
+
+    async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
+        let file = self.stored(host, &format!("{WAL}/{segment}.*")).await?;
+        run(host, "the loss", Program::new("rm", [file])).await.map(drop)
+    }
+
+    async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
+        let file = self.stored(host, &format!("{WAL}/{segment}.*")).await?;
+        damage_file(host, &file, segment, Where::At(4096)).await
+    }
+
+    async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {
+        if let Some(file) = file {
+            return Err(RepoError::Nothing(format!("{file} lies in an archive of wal-g's, packed with others")));
+        }
+        let file = self.stored(host, &format!("{BACKUPS}/{backup}/tar_partitions/*")).await?;
+        let name = file.rsplit('/').next().unwrap_or(&file).to_owned();
+        damage_file(host, &file, &name, Where::At(8192)).await
+    }
+}

@@ -1,0 +1,124 @@
+//! Production's Barman: a drill reads it, and nothing of it moves.
+
+use super::site::Site;
+use super::{FOLLOW, NOTHING, head, runner};
+use crate::testing::{PASSWORD, Shutdown};
+
+impl Site {
+    /// Archives into a Barman from now on, which packs WAL and has hooks.
+    async fn with_barman(self) -> Self {
+        let dir = self.primary.dir().display().to_string();
+        let (home, hook) = (format!("{dir}/barman"), format!("touch {dir}/barman/hook"));
+        self.run("mkdir", &["-p", &format!("{home}/pg.prod/incoming"), &format!("{dir}/barman.d")]);
+        std::fs::write(
+            self.dir("barman.conf"),
+            format!(
+                "[barman]\nbarman_user = postgres\nbarman_home = {home}\nbarman_lock_directory = {home}\nlog_file = {home}/log\n\
+                 configuration_files_directory = {dir}/barman.d\ncompression = gzip\n"
+            ),
+        )
+        .expect("written");
+        let connection = format!("host={dir} port={} user=postgres", self.primary.port());
+        std::fs::write(
+            self.dir("barman.d").join("prod.conf"),
+            format!(
+                "[pg.prod]\ndescription = Production\nconninfo = {connection} dbname=postgres\nstreaming_conninfo = {connection}\n\
+                 backup_method = postgres\narchiver = on\npre_recovery_script = {hook}\npost_recovery_script = {hook}\n\
+                 pre_recovery_retry_script = {hook}\n"
+            ),
+        )
+        .expect("written");
+        let incoming = format!("{home}/pg.prod/incoming");
+        let command = format!("cp %p {incoming}/.part && mv {incoming}/.part {incoming}/%f");
+        self.primary.append("postgresql.conf", &format!("archive_command = '{command}'\n"));
+        self.primary.stop(Shutdown::Fast);
+        self.primary.start_again().await;
+        self.primary.sql("CHECKPOINT; SELECT pg_switch_wal()").await;
+        self.wait_for_wal().await;
+        self
+    }
+
+    /// Runs barman as production does.
+    fn barman(&self, words: &str) {
+        let script = format!("barman -q -c {} {words}", self.dir("barman.conf").display());
+        self.run("env", &[&format!("PGPASSWORD={PASSWORD}"), "sh", "-c", &script]);
+    }
+
+    /// Finishes a segment, and waits until it has come.
+    async fn wait_for_wal(&self) {
+        self.primary.sql("CHECKPOINT").await;
+        let switch = "SELECT pg_walfile_name(pg_switch_wal())";
+        let row = self.primary.connect("postgres").await.query_one(switch, &[]).await.expect("a row");
+        let (segment, incoming): (String, _) = (row.get(0), self.dir("barman/pg.prod/incoming"));
+        while !incoming.join(&segment).exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The directories of the backups, the oldest first.
+    fn barmans_backups(&self) -> Vec<String> {
+        let dirs = std::fs::read_dir(self.dir("barman/pg.prod/base")).expect("a directory").flatten();
+        let mut dirs: Vec<String> = dirs.map(|entry| entry.path().display().to_string()).collect();
+        dirs.sort();
+        dirs
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
+    let site = Site::start().await.with_barman().await;
+    site.barman("archive-wal pg.prod");
+    site.barman("backup --immediate-checkpoint --wait pg.prod");
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
+    site.run(
+        "sed",
+        &["-i", "$ a backup_compression = gzip", &site.dir("barman.d").join("prod.conf").display().to_string()],
+    );
+    site.barman("backup --immediate-checkpoint --wait pg.prod");
+    let backups = site.barmans_backups();
+    // One that failed, and one that has not got all of its WAL for all that barman knows.
+    let copy = format!("cp -a {} {}9", backups[1], backups[1]);
+    site.run("sh", &["-c", &format!("{copy}; sed -i s/^status=.*/status=FAILED/ {}9/backup.info", backups[1])]);
+    site.run("sed", &["-i", "s/^status=.*/status=WAITING_FOR_WALS/", &format!("{}/backup.info", backups[1])]);
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
+    // This one barman has not seen yet.
+    site.wait_for_wal().await;
+    let before = site.fingerprint();
+    let runner = runner(&site);
+    let config = site.dir("barman.conf").display().to_string();
+    let at = format!("kind: barman, existing: true, server: pg.prod, config: {config}");
+    let head = |at: &str| {
+        let lines = head(&site);
+        let lines = lines.lines().map(|line| match line.starts_with("  lastnight") {
+            true => format!("  lastnight: {{ {at} }}\n"),
+            false => format!("{line}\n"),
+        });
+        lines.collect::<String>()
+    };
+    let checked = "  - id: hour\n    assert_recoverable: { repo: lastnight }\n";
+    let run = runner.drill(&format!("{}{checked}{FOLLOW}", head(&at)), &[]).passed();
+    assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
+    let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
+    assert!(backups[1].ends_with(&label), "{label}");
+    let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
+    assert!(over.contains(&format!("{label}9: its status is FAILED")), "{over}");
+    assert_eq!(site.moved_since(&before), NOTHING);
+    // The older one, alone, to the end of what has come.
+    let promote = FOLLOW
+        .replace("backup: newest, until", "backup: oldest, until")
+        .replace("then: { follow: prod }", "then: promote")
+        .replace("assert_streaming: { standby: copy, primary: prod }", "assert_primary: { node: copy }")
+        .replace("backup: newest, max_age", "backup: oldest, verify: true, max_age");
+    let run = runner.drill(&format!("{}{promote}", head(&at)), &[]).passed();
+    assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")));
+    assert_eq!(site.moved_since(&before), NOTHING);
+    assert!(!site.dir("barman").join("hook").exists());
+    // Wrong in words of their own.
+    let wrong = format!("{}{checked}", head(&at.replace("pg.prod", "pg.test")));
+    runner.drill(&wrong, &[]).failed(1, &["the backups in repo `lastnight` cannot be listed", "it has pg.prod"]);
+    site.run("truncate", &["-s", "100", &format!("{}/data/PG_VERSION", backups[0])]);
+    let verified = "  - assert_backup: { repo: lastnight, backup: oldest, verify: true }\n";
+    runner.drill(&format!("{}{verified}", head(&at)), &[]).failed(1, &["is not intact", "PG_VERSION"]);
+    let tarred = verified.replace("oldest", "newest");
+    runner.drill(&format!("{}{tarred}", head(&at)), &[]).failed(4, &["cannot be verified: it is packed"]);
+}

@@ -1,0 +1,108 @@
+//! WAL-G, by a stand-in that speaks its command lines: the real one is not to be had everywhere.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::site::Site;
+use super::{FOLLOW, NOTHING, runner};
+use crate::cli_runner::CliRunner;
+use crate::testing::PASSWORD;
+
+/// Puts the stand-in into the PATH of drills, and returns that.
+fn with_wal_g(runner: CliRunner) -> (CliRunner, String) {
+    let bin = runner.path().join("bin");
+    std::fs::create_dir(&bin).expect("a directory");
+    std::fs::write(bin.join("wal-g"), include_str!("../../common/wal-g")).expect("written");
+    for path in [&bin, &bin.join("wal-g")] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("permissions");
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    (runner.var("PATH", &path), path)
+}
+
+const OWN: &str = r#"
+repos:
+  onsite: { kind: wal-g, env: { WALG_COMPRESSION_METHOD: lz4 } }
+  offsite: { copy_of: onsite }
+nodes: { primary: { archive_to: onsite } }
+steps:
+  - id: data
+    create_data: { table: items, rows: 1000 }
+  - exec: { node: primary, run: [sh, -c, 'mkdir "$PGDATA/../fast" && psql -qc "CREATE TABLESPACE fast LOCATION ''$(realpath "$PGDATA/../fast")''" && psql -qc "ALTER TABLE items SET TABLESPACE fast"'] }
+  - id: nightly
+    backup: {}
+  - id: accident
+    drop_table: { table: items }
+  - wait_archived: { node: primary, through: accident }
+  - sync: { repo: offsite }
+  - id: found
+    find_in_wal: { repo: onsite, dropped: items }
+  - recover: { node: rescue, repo: offsite, backup: nightly, until: { before: found }, then: promote }
+  - assert_rows: { node: rescue, table: items, same_as: data }
+  - assert_recoverable: { repo: offsite, backup: nightly }
+  - lose_wal: { repo: onsite, which: { mark: accident } }
+  - recover: { node: late, repo: onsite, backup: nightly, until: { before: accident }, then: promote }
+    expect: { fails: the archive ends before the target|no WAL }
+"#;
+
+#[test]
+fn a_drill_fills_a_storage_of_wal_g() {
+    let (runner, _) = with_wal_g(CliRunner::new());
+    let own = OWN.replace("{ mark: accident }", "accident");
+    runner.drill(&own, &[]).passed();
+    let without = CliRunner::new().var("PATH", "/usr/bin:/bin");
+    without.drill(&own, &[]).failed(4, &["needs wal-g, which is not installed", "github.com/wal-g/wal-g"]);
+}
+
+#[tokio::test]
+async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
+    let site = Site::start().await;
+    let (runner, path) = with_wal_g(runner(&site));
+    let (dir, port) = (site.primary.dir().display().to_string(), site.primary.port().to_string());
+    let env = [
+        format!("PATH={path}"),
+        format!("WALG_FILE_PREFIX={dir}/backups/walg"),
+        format!("PGHOST={dir}"),
+        format!("PGPORT={port}"),
+        format!("PGPASSWORD={PASSWORD}"),
+    ];
+    let wal_g = |words: &str| {
+        let args: Vec<&str> = env.iter().map(String::as_str).chain(["sh", "-c", words]).collect();
+        site.run("env", &args);
+    };
+    wal_g(&format!("wal-g backup-push {dir}/data"));
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
+    site.archive().await;
+    wal_g(&format!("wal-g backup-push {dir}/data"));
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
+    site.archive().await;
+    wal_g(&format!("for file in {dir}/wal/*; do wal-g wal-push $file; done"));
+    let before = site.fingerprint();
+    let head = |keys: &str| {
+        format!(
+            "repos: {{ lastnight: {{ kind: wal-g, existing: true, {keys} }} }}\nnodes: {{ prod: {{ external: {{ url: \"${{env.PROD_URL}}\" }} }} }}\nsteps:\n"
+        )
+    };
+    let by_env = head(&format!("env: {{ WALG_FILE_PREFIX: {dir}/backups/walg }}"));
+    let checked = "  - id: hour\n    assert_recoverable: { repo: lastnight }\n";
+    let small = FOLLOW.replace("min_size: 1MB", "min_size: 100kB");
+    let run = runner.drill(&format!("{by_env}{checked}{small}"), &[]).passed();
+    assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.starts_with("base_0000")), "{}", run.said);
+    assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("base_0000")), "{}", run.said);
+    assert_eq!(site.moved_since(&before), NOTHING);
+    let config = site.dir("walg.json");
+    std::fs::write(&config, format!("{{\"WALG_FILE_PREFIX\": \"{dir}/backups/walg\"}}")).expect("written");
+    let by_config = head(&format!("config: {}", config.display()));
+    let promote = small
+        .replace("backup: newest, until", "backup: oldest, until")
+        .replace("then: { follow: prod }", "then: promote")
+        .replace("assert_streaming: { standby: copy, primary: prod }", "assert_primary: { node: copy }");
+    runner.drill(&format!("{by_config}{promote}"), &[]).passed();
+    assert_eq!(site.moved_since(&before), NOTHING);
+    std::fs::write(&config, "{}").expect("written");
+    runner.drill(&format!("{by_config}{checked}"), &[]).failed(1, &["cannot be listed", "find any configured storage"]);
+    // Nothing says anything about the storage where there is no wal-g.
+    let without = super::runner(&site).var("PATH", "/usr/bin:/bin");
+    without.drill(&format!("{by_env}{checked}"), &[]).failed(4, &["wal-g is not installed where the repo is read"]);
+    let verified = format!("{by_env}  - assert_backup: {{ repo: lastnight, verify: true }}\n");
+    runner.drill(&verified, &[]).failed(3, &["a repo of kind `wal-g` cannot verify a backup"]);
+}
