@@ -149,7 +149,7 @@ async fn what_keeps_a_connection_from_being_trusted_is_told() {
         asks(&runner, &url(rest)).failed(4, words);
     }
     let publisher = format!("url: \"host=localhost port={} user=postgres sslmode=require\"", site.publisher.port());
-    asks(&runner, &publisher).failed(4, &["server does not support TLS", "`sslmode` demands TLS"]);
+    asks(&runner, &publisher).failed(4, &["server does not support TLS", "does it speak TLS if `sslmode` demands it"]);
     allow(&runner.path().join(".pgpass"), 0o644);
     asks(&runner, "service: prod")
         .failed(4, &["password missing", ".pgpass is not used: others may read it: chmod 0600"]);
