@@ -47,15 +47,11 @@ enum Failure {
 }
 
 impl Failure {
-    fn text(&self, mode: config::SslMode) -> String {
+    fn text(&self) -> String {
         match self {
             Failure::Postgres(error) => match error.source().and_then(|cause| cause.downcast_ref::<TlsError>()) {
                 Some(tls) => tls.message.clone(),
-                None => {
-                    let demanded = error.as_db_error().is_none() && mode == config::SslMode::Require;
-                    let demand = if demanded { " (and `sslmode` demands TLS)" } else { "" };
-                    format!("{}{demand}", error_message(error))
-                }
+                None => error_message(error),
             },
             Failure::Timeout(time) => format!("no answer within {} s (`connect_timeout`)", time.as_secs()),
             Failure::Other(what) => (*what).to_owned(),
@@ -70,7 +66,10 @@ impl Failure {
                 None if error.as_db_error().is_some() => {
                     "does pg_hba.conf there let this role in from here, with this database, password and `sslmode`?"
                 }
-                None => "is its url right, and does it answer? A password comes from the url, PGPASSWORD or ~/.pgpass",
+                None => {
+                    "is its url right, does it answer, and does it speak TLS if `sslmode` demands it? A password comes from the \
+                     url, PGPASSWORD or ~/.pgpass"
+                }
             },
             Failure::Timeout(_) => "is its url right, and does it answer?",
             Failure::Other(_) => "which server is the right one? See `target_session_attrs`",
@@ -124,7 +123,7 @@ impl External {
                         Ok(client) => return Ok((client, way.tls.clone())),
                         Err(failure) => failure,
                     };
-                    let said = format!("{}: {}", target.shown(), failure.text(*mode));
+                    let said = format!("{}: {}", target.shown(), failure.text());
                     if !tries.contains(&said) {
                         tries.push(said);
                     }

@@ -20,6 +20,7 @@ for cn in localhost drill; do
   openssl req -newkey rsa:2048 -nodes -subj "/CN=$cn" -keyout $cn.key -out $cn.csr
   openssl x509 -req -in $cn.csr -CA root.crt -CAkey root.key -CAcreateserial -days 2 -out $cn.crt
 done
+openssl rsa -aes256 -in drill.key -passout pass:sesame -out locked.key
 chmod 600 ./*.key
 "#;
 
@@ -117,19 +118,24 @@ async fn what_keeps_a_connection_from_being_trusted_is_told() {
         "host=localhost sslmode=prefer",
         "host=localhost sslmode=allow",
         &format!("host=localhost user=nobody sslmode=require {root} sslcert={dir}/drill.crt sslkey={dir}/drill.key"),
+        &format!(
+            "host=localhost user=nobody sslmode=require {root} sslcert={dir}/drill.crt sslkey={dir}/locked.key sslpassword=sesame"
+        ),
     ] {
         if rest.contains("nobody") {
-            site.primary.sql("CREATE ROLE nobody LOGIN").await;
+            site.primary.sql("DROP ROLE IF EXISTS nobody; CREATE ROLE nobody LOGIN").await;
         }
         asks(&runner, &url(rest)).passed();
     }
     let other = format!("sslrootcert={dir}/other.crt");
+    let locked = format!("host=localhost user=nobody sslmode=require sslcert={dir}/drill.crt sslkey={dir}/locked.key");
     let by_address = format!("host=127.0.0.1 password='of the drill' sslmode=verify-full {root}");
     for (rest, words) in [
         (
             &format!("host=localhost sslmode=verify-full {other}"),
             &["certificate is not trusted: ", "`sslrootcert` names"][..],
         ),
+        (&locked, &["locked.key cannot be used", "if it is encrypted, give its `sslpassword`"]),
         (&by_address, &["certificate is for `localhost`, and not for `127.0.0.1`", "sslmode=verify-ca"]),
         (
             &"host=localhost sslmode=verify-ca".to_owned(),
@@ -143,7 +149,7 @@ async fn what_keeps_a_connection_from_being_trusted_is_told() {
         asks(&runner, &url(rest)).failed(4, words);
     }
     let publisher = format!("url: \"host=localhost port={} user=postgres sslmode=require\"", site.publisher.port());
-    asks(&runner, &publisher).failed(4, &["server does not support TLS", "`sslmode` demands TLS"]);
+    asks(&runner, &publisher).failed(4, &["server does not support TLS", "does it speak TLS if `sslmode` demands it"]);
     allow(&runner.path().join(".pgpass"), 0o644);
     asks(&runner, "service: prod")
         .failed(4, &["password missing", ".pgpass is not used: others may read it: chmod 0600"]);
