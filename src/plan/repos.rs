@@ -57,19 +57,14 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
 
 /// What a repo is: what it says, or what its original is.
 fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) -> &'static Kind {
-    let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| kind.value.known());
+    let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| Some(kind.value.0));
     let original = fields.copy_of.as_ref().and_then(|original| {
         let mut listed = scenario.repos.listed.iter();
         let (_, fields) = listed.find(|(name, _)| name.value == original.value)?;
         said(fields.as_ref()?)
     });
     let Some(kind) = &fields.kind else { return original.unwrap_or_else(default_kind) };
-    let Some(known) = kind.value.known() else {
-        let are = if KINDS.len() == 1 { "is" } else { "are" };
-        let label = format!("only {} {are}", choices(KINDS.iter().map(|kind| kind.name), "and"));
-        scope.error_help(kind.entry, "this kind of repo is not built yet in this version", label, "leave `kind` out");
-        return default_kind();
-    };
+    let known = kind.value.0;
     if let Some(original) = original.filter(|original| original.name != known.name) {
         let label = format!("its original is of kind `{}`", original.name);
         scope.error_help(kind.entry, "a copy is of the same kind as its original", label, "leave `kind` out");
@@ -84,10 +79,6 @@ fn existing(
     kind: &'static Kind,
     scope: &mut Scope<'_>,
 ) -> Option<(Span, Existing)> {
-    if fields.kind.as_ref().is_some_and(|kind| kind.value.known().is_none()) {
-        // What its keys mean nobody knows yet.
-        return None;
-    }
     let Some(existing) = fields.existing.as_ref().filter(|existing| existing.value) else {
         own(name, fields, kind, scope);
         return None;

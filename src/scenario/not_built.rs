@@ -15,9 +15,6 @@ pub const NOT_BUILT: &[&str] = &[
     "team",
 ];
 
-/// The kinds of repos that are not built yet.
-pub const LATER_REPO_KINDS: &[&str] = &[];
-
 /// Keys that are not built yet, of files and of steps.
 const KEYS: &[&str] = &[
     "autocommit",
@@ -80,6 +77,5 @@ mod tests {
         let known = |name: &str| NOT_BUILT.contains(&name) || is_later_key(name);
         assert!(TODAY.iter().all(|(name, _)| known(name)));
         assert!(NOT_BUILT.iter().all(|name| crate::steps::find(name).is_none()));
-        assert!(LATER_REPO_KINDS.iter().all(|name| crate::repo::find(name).is_none()));
     }
 }

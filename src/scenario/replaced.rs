@@ -16,12 +16,12 @@ impl Scenario {
                 continue;
             }
             let is_directory = match &fields.kind {
-                Some(said) => said.value.known().is_some_and(|known| known.name == directory),
+                Some(said) => said.value.0.name == directory,
                 None => fields.copy_of.is_none(),
             };
             if is_directory {
                 let (span, entry) = (name.span, name.entry);
-                fields.kind = Some(Spanned { value: RepoKind::Known(kind), span, entry });
+                fields.kind = Some(Spanned { value: RepoKind(kind), span, entry });
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The kind of a repo: one of the registry, or one that is not built yet.
+//! The kind of a repo, one of the registry.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,31 +8,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, EnumAccess, Error, VariantAccess, Visitor};
 use serde_json::json;
 
-use super::not_built::LATER_REPO_KINDS;
 use crate::repo::{self, KINDS, Kind};
 
 /// What keeps backups and WAL.
 #[derive(Debug, Clone, Copy)]
-pub enum RepoKind {
-    /// A kind of the registry.
-    Known(&'static Kind),
-    /// Not built yet.
-    Later,
-}
-
-impl RepoKind {
-    /// The kind of the registry.
-    pub fn known(self) -> Option<&'static Kind> {
-        match self {
-            RepoKind::Known(kind) => Some(kind),
-            RepoKind::Later => None,
-        }
-    }
-}
+pub struct RepoKind(pub &'static Kind);
 
 /// All that may be said.
-static NAMES: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| KINDS.iter().map(|kind| kind.name).chain(LATER_REPO_KINDS.iter().copied()).collect());
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| KINDS.iter().map(|kind| kind.name).collect());
 
 impl<'de> Deserialize<'de> for RepoKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -53,8 +36,7 @@ impl<'de> Visitor<'de> for KindVisitor {
         let (name, rest) = data.variant::<String>()?;
         rest.unit_variant()?;
         match repo::find(&name) {
-            Some(kind) => Ok(RepoKind::Known(kind)),
-            None if LATER_REPO_KINDS.contains(&name.as_str()) => Ok(RepoKind::Later),
+            Some(kind) => Ok(RepoKind(kind)),
             None => Err(A::Error::unknown_variant(&name, &NAMES)),
         }
     }
@@ -66,10 +48,8 @@ impl JsonSchema for RepoKind {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let known = KINDS.iter().map(|kind| (kind.name, kind.about));
-        let later = LATER_REPO_KINDS.iter().map(|name| (*name, "Not built yet."));
-        let choice = |(name, about)| json!({ "type": "string", "const": name, "description": about });
-        let choices: Vec<_> = known.chain(later).map(choice).collect();
+        let choice = |kind: &Kind| json!({ "type": "string", "const": kind.name, "description": kind.about });
+        let choices: Vec<_> = KINDS.iter().map(choice).collect();
         json_schema!({ "oneOf": choices, "description": "What keeps backups and WAL." })
     }
 }
