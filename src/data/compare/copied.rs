@@ -170,7 +170,7 @@ impl<'a> LiveTable<'a> {
         let doing = format!("asking for transactions that {name} waits for");
         let running = self.live.query_one(RUNNING, &[]).await.map_err(DataError::while_doing(&doing))?;
         let (running, next): (Vec<String>, String) = (running.get(0), running.get(1));
-        // What the copy knew before, and the live server does not show in this moment, which is later.
+        // What the copy knew before, and the live server does not show in this later moment.
         let asked = copy.query(COMMITTED, &[&running, &next, &known]).await;
         let ahead = asked.map_err(DataError::while_doing(&doing))?;
         if !ahead.is_empty() {
