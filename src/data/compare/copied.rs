@@ -42,8 +42,8 @@ pub struct Suspects {
     reached: String,
     /// Whether these are all that differ.
     pub all: bool,
-    /// The transactions that the copy has as committed, and the live server does not show yet, since
-    /// it waits for another standby: nothing follows from what differs.
+    /// The transactions that the copy has as committed, and the live server does not show yet,
+    /// since it waits for another standby: nothing follows from what differs.
     pub ahead: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ pub enum Again {
     /// Nothing differs any more.
     Same,
     /// These rows have changed again, or may still be about to.
-    Changing(Suspects),
+    Changing(Box<Suspects>),
     /// These rows are wrong, a line each.
     Wrong(Vec<String>),
 }
@@ -165,17 +165,17 @@ impl<'a> LiveTable<'a> {
         let known = std::mem::replace(&mut before.reached, reached(copy).await?);
         let mut left = Suspects { keys: keys.into_iter().collect(), seen: now, ahead: vec![], ..before };
         if lasting.is_empty() {
-            return Ok(Again::Changing(left));
+            return Ok(Again::Changing(Box::new(left)));
         }
         let doing = format!("asking for transactions that {name} waits for");
         let running = self.live.query_one(RUNNING, &[]).await.map_err(DataError::while_doing(&doing))?;
         let (running, next): (Vec<String>, String) = (running.get(0), running.get(1));
-        // What the copy knew before, and the live server does not show in this moment, which is later.
+        // What the copy knew before, and the live server does not show in this later moment.
         let asked = copy.query(COMMITTED, &[&running, &next, &known]).await;
         let ahead = asked.map_err(DataError::while_doing(&doing))?;
         if !ahead.is_empty() {
             left.ahead = ahead.iter().map(|row| row.get(0)).collect();
-            return Ok(Again::Changing(left));
+            return Ok(Again::Changing(Box::new(left)));
         }
         let named = left.first.differences.iter().filter(|row| lasting.contains(&row.at));
         let mut lines: Vec<String> = named.map(ToString::to_string).collect();

@@ -40,15 +40,14 @@ impl RolesComparison {
             ..RolesComparison::default()
         };
         found.note_not_compared(expected, actual);
+        let versions = expected.major.min(actual.major);
+        let entered = |database: &String| expected.entered.contains(database) && actual.entered.contains(database);
         let counts = |subject: &Subject, said: &Said| {
             let is_of = |roles: &BTreeSet<&str>| said.roles.iter().any(|role| roles.contains(role.as_str()));
-            !is_of(&left_out)
-                && (subject.aspect == "role" || !is_of(&alone))
-                && !(SINCE_16.contains(&subject.aspect.as_str()) && expected.major.min(actual.major) < 16)
-                && said
-                    .database
-                    .as_ref()
-                    .is_none_or(|database| expected.entered.contains(database) && actual.entered.contains(database))
+            let one_sided = subject.aspect != "role" && is_of(&alone);
+            let unknown = versions < 16 && SINCE_16.contains(&subject.aspect.as_str());
+            let shut = said.database.as_ref().is_some_and(|database| !entered(database));
+            !(is_of(&left_out) || one_sided || unknown || shut)
         };
         for (subject, said) in expected.facts.iter().filter(|(subject, said)| counts(subject, said)) {
             let own = OWN.contains(&subject.aspect.as_str());

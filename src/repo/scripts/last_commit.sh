@@ -1,7 +1,7 @@
 #!/bin/sh -eu
-# Prints when the last transaction was committed that stands in WAL segments, as 2026-11-29T09:08:51Z;
-# nothing if there is none. They lie in the directory $1; $2 is a directory to be removed afterwards,
-# or empty; the rest are their names, the newest first.
+# Prints when the last transaction was committed that stands in WAL segments, as
+# 2026-11-29T09:08:51Z; nothing if there is none. They lie in the directory $1; $2 is a directory to
+# be removed afterwards, or empty; the rest are their names, the newest first.
 wal=$1 scratch=$2
 shift 2
 [ -z "$scratch" ] || trap 'rm -rf "$scratch"' EXIT

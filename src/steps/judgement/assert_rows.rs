@@ -29,12 +29,13 @@ use crate::steps::judgement::same_rows::{Other, SameRows};
 /// ```
 ///
 /// A query's rows are compared with `equals` in their order: numbers as numbers, everything else as
-/// text. `equals: 5` is short for `[[5]]`. `count` is the number of a table's rows. `same_as` is the
-/// id of a `snapshot` or `create_data` step, or another node with a table of the same name. Whole
-/// tables are compared by a checksum that does not depend on the order of the rows. If it differs,
-/// the first rows that differ are named, column by column. A snapshot of more than 2,000 rows can
-/// only say in which part of the table they are, and in which columns. Columns must have the same
-/// names, in whatever order. `database` is where the table is, if that is not the node's own one.
+/// text. `equals: 5` is short for `[[5]]`. `count` is the number of a table's rows. `same_as` is
+/// the id of a `snapshot` or `create_data` step, or another node with a table of the same name.
+/// Whole tables are compared by a checksum that does not depend on the order of the rows. If it
+/// differs, the first rows that differ are named, column by column. A snapshot of more than 2,000
+/// rows can only say in which part of the table they are, and in which columns. Columns must have
+/// the same names, in whatever order. `database` is where the table is, if that is not the node's
+/// own one.
 ///
 /// One number, which a query returns or which is that of a table's rows, may also have bounds:
 /// `at_least`, `at_most`, `between: [1, 5]`, and `about`, which is how far it may be from a `value`

@@ -146,7 +146,7 @@ impl Database<'_> {
                 verdict.rows = rows;
                 Ok(found)
             }
-            Again::Changing(left) => Ok(Some(left)),
+            Again::Changing(left) => Ok(Some(*left)),
             Again::Wrong(lines) => {
                 verdict.wrong.extend(lines.into_iter().map(|line| format!("{table}{}: {line}", self.place)));
                 Ok(None)
