@@ -12,16 +12,27 @@ use crate::repo::{Archive, Reach};
 use crate::source::{Span, Spanned, Time};
 use crate::steps::recovery::backup_choice::Found;
 
-/// A point that has to be reached: `{ lsn: L }` or `{ time: T }`.
+/// A point that has to be reached: `latest`, `{ lsn: L }` or `{ time: T }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PointSpec {
+    /// `latest`: the end of the archive.
+    #[serde(default, rename = "$word")]
+    word: Option<Spanned<PointWord>>,
     /// At this time: RFC 3339 with an offset.
     #[serde(default)]
     time: Option<Spanned<Time>>,
     /// At this position.
     #[serde(default)]
     lsn: Option<Spanned<String>>,
+}
+
+/// The points that are a single word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PointWord {
+    /// The end of the WAL in the archive.
+    Latest,
 }
 
 /// A point that has to be reached.
@@ -38,6 +49,9 @@ pub(crate) enum Point {
 impl PointSpec {
     /// The point; `whole` is where all of it stands.
     pub(crate) fn resolve(&self, whole: &Spanned<PointSpec>, scope: &mut Scope<'_>) -> Resolved<Point> {
+        if self.word.is_some() {
+            return Some(Point::End);
+        }
         match (&self.time, &self.lsn) {
             (Some(time), None) => Some(Point::Time(time.value.0, time.span)),
             (None, Some(lsn)) => match lsn.value.parse() {
