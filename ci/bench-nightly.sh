@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A small production for `ci/bench nightly`, with last night's backup and WAL since then, and the nightly drill by hand with
-# PostgreSQL's own programs.
+# A small production for `ci/bench nightly`, with last night's backup and WAL since then; and the
+# nightly drill by hand, with PostgreSQL's own programs.
 #
-#   ci/bench-nightly.sh make DIR SCALE     makes it, with `pgbench -i -s SCALE` (16 MB each), and leaves it running
-#   ci/bench-nightly.sh by-hand DIR        restores, follows until all of the WAL is there, throws it away
+#   ci/bench-nightly.sh make DIR SCALE     makes it, with `pgbench -i -s SCALE`, and starts it
+#   ci/bench-nightly.sh by-hand DIR        restores, follows, throws it away
 #   ci/bench-nightly.sh end DIR            stops it
 #
 # Environment: PGBIN (a directory). As root it runs itself again as the user postgres.

@@ -35,9 +35,9 @@ impl Telling {
     pub fn of(args: &DrillArgs, selected: &Selected) -> Self {
         let plans: Vec<_> = selected.plans().collect();
         let file = |plan: &crate::plan::Plan| Which::OfFile(plan.source.file().to_owned());
-        let own = plans.iter().flat_map(|plan| plan.notify.iter().map(|to| (file(plan), to.clone())));
+        let own = plans.iter().flat_map(|plan| plan.told.people.iter().map(|to| (file(plan), to.clone())));
         let to = args.notify.targets().into_iter().map(|to| (Which::All, to)).chain(own).collect();
-        let beats = plans.iter().filter_map(|plan| Some((file(plan), plan.heartbeat.clone()?)));
+        let beats = plans.iter().filter_map(|plan| Some((file(plan), plan.told.heartbeat.clone()?)));
         let all = args.notify.heartbeat.iter().map(|url| (Which::All, url.0.clone()));
         let files = args.out.reports.0.iter().filter(|(format, named)| !format.is_stdout(named));
         let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::journal::Outcome;
+use crate::journal::{Outcome, Problem};
 use crate::report::{DrillRecord, RunRecord};
 
 /// How a run, or a drill, came out.
@@ -141,7 +141,7 @@ impl Message {
                 verdict: Verdict::of(drill.outcome())?,
                 duration_ms: drill.duration_ms(),
                 rto: rto(drill),
-                why: why.map(|trouble| first_line(&trouble.problem.text())),
+                why: why.map(|trouble| in_a_line(&trouble.problem)),
                 again: drill.end.as_ref().map(|end| end.again.clone()).filter(|again| !again.is_empty()),
                 last: last(drill),
             })
@@ -232,8 +232,13 @@ impl DrillNews {
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+/// What is wrong, and where the file says so, in a line.
+fn in_a_line(problem: &Problem) -> String {
+    let place = problem.places.first();
+    let label = place.map(|place| place.label.as_str()).filter(|label| !label.is_empty());
+    let label = label.map(|label| format!(": {label}")).unwrap_or_default();
+    let at = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+    format!("{}{label}{at}", problem.title).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A time as people write it: `4.2 s`, `3m 10s`.

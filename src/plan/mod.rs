@@ -16,5 +16,6 @@ mod resolve;
 
 pub use crate::scenario::LossOf;
 pub use breaks::{Break, Damage, NamedBreak};
+pub use notify::Told;
 pub use planned::{Plan, PlannedStep, RepoSpec, RpoBudget, RtoBudget};
 pub use resolve::resolve;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::LossOf;
 use super::breaks::NamedBreak;
+use super::notify::Told;
 use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
-use crate::scenario::{NotifyTo, Unset};
+use crate::scenario::Unset;
 use crate::source::{Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
@@ -54,10 +55,8 @@ pub struct Plan {
     pub rto: Option<RtoBudget>,
     /// Recovery point.
     pub rpo: Option<RpoBudget>,
-    /// Whom it tells how it came out.
-    pub notify: Vec<NotifyTo>,
-    /// The URL that is called if it passed.
-    pub heartbeat: Option<String>,
+    /// Who is told how it came out.
+    pub told: Told,
     /// The ways in which it can be broken on purpose.
     pub breaks: Vec<NamedBreak>,
     /// Where files are looked for.

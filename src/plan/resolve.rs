@@ -44,12 +44,9 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
-    let told = notify::resolve(scenario.notify, &mut scope);
-    let heartbeat = scenario.heartbeat.and_then(|url| notify::heartbeat(url, &mut scope));
-    let own = told.iter().map(|to| to.url.clone()).chain(heartbeat.clone());
-    let secrets = all_secrets(scenario.secrets.into_iter().chain(own).collect(), &nodes);
-    let mut redactor = Redactor::default();
-    redactor.add(secrets.iter().cloned());
+    let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
+    let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
+    let redactor = Redactor::of(secrets.iter().cloned());
     let mut problems = scenario.problems;
     let (found, warnings) = scope.into_problems();
     problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
@@ -71,8 +68,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         steps,
         rto,
         rpo,
-        notify: told,
-        heartbeat,
+        told,
         breaks,
         file_roots,
         secrets,

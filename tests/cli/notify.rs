@@ -182,16 +182,7 @@ fn what_does_not_arrive_is_told_without_its_secrets_and_changes_no_verdict() {
     let (mail, _) = smtp(true);
     // One that takes connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let silent = format!(
-        "http://{}/verysecret",
-        silent
-            .local_addr()
-            .map(|at| {
-                std::mem::forget(silent);
-                at
-            })
-            .expect("an address")
-    );
+    let address = silent.local_addr().expect("an address");
     // One whose certificate nobody knows.
     let runner = CliRunner::new();
     let made = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost >/dev/null 2>&1";
@@ -212,7 +203,7 @@ fn what_does_not_arrive_is_told_without_its_secrets_and_changes_no_verdict() {
         format!("slack={url}/moved/verysecret"),
         format!("mattermost={url}/wrong/verysecret"),
         format!("teams={url}/broken/verysecret"),
-        format!("webhook={silent}"),
+        format!("webhook=http://{address}/verysecret"),
         format!("webhook=https://localhost:{port}/verysecret"),
         "webhook=http://127.0.0.1:1/verysecret".to_owned(),
         format!("email={}?from=a@example.com&to=b@example.com", mail.replace("//", "//me:verysecret@")),
@@ -222,6 +213,7 @@ fn what_does_not_arrive_is_told_without_its_secrets_and_changes_no_verdict() {
     args.push(path);
     let output = runner.output(&args);
     let told = said(&output);
+    drop(silent);
     let _ = tls.kill();
     let _ = tls.wait();
     assert_eq!(output.status.code(), Some(6), "{told}");

@@ -65,6 +65,8 @@ impl RolesComparison {
             counts(subject, said) && OWN.contains(&subject.aspect.as_str()) && !expected.facts.contains_key(subject)
         });
         found.differences.extend(added.map(|(subject, said)| format!("+ {} should not be there", told(subject, said))));
+        // What is not there at all first.
+        found.differences.sort_by_key(|difference| difference.starts_with('~'));
         found
     }
 
