@@ -19,8 +19,7 @@ use crate::steps::KINDS;
 /// All that is wrong, the scenario's own problems included, in the order of the file.
 pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let source = scenario.source.clone();
-    let file_roots = scenario.file_roots.clone();
-    let mut scope = Scope::new(&source, KINDS, file_roots.clone());
+    let mut scope = Scope::new(&source, KINDS, scenario.file_roots.clone());
     let postgres = declared::versions(&scenario, &mut scope);
     let repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
@@ -70,7 +69,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         rpo,
         told,
         breaks,
-        file_roots,
+        file_roots: scenario.file_roots,
         secrets,
         params: scenario.params,
         // Of what is known in part alone they may not be true.
