@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
-use crate::repo::{Ability, Repo};
-use crate::source::{RepoName, Span, Spanned};
+use crate::repo::{Ability, Archive, Reach, Repo};
+use crate::source::{Duration as Age, RepoName, Span, Spanned};
+use crate::steps::judgement::age;
 use crate::steps::judgement::point::{self, Point, PointSpec};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
@@ -18,6 +20,7 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 ///
 /// ```yaml
 /// - assert_recoverable: { repo: onsite }
+/// - assert_recoverable: { repo: onsite, max_age: 1h }
 /// - assert_recoverable: { repo: onsite, backup: oldest }
 /// - assert_recoverable: { repo: onsite, until: { lsn: 0/3000028 } }
 /// ```
@@ -39,6 +42,10 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// was committed at that time or later: that is looked for in the newest WAL, with pg_waldump, and
 /// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
+///
+/// With `max_age` the last commit in the newest WAL must not be older: an archive that has stopped
+/// is noticed so. A production that commits nothing for so long fails, too, or it cannot be told if
+/// no commit is in the newest 8 segments: a job that writes a row now and then helps.
 ///
 /// The `bytes` are those in the repo, packed as they are there; a restore of packed files needs
 /// more. Of packed WAL it is seen that it is there, and not whether it is whole.
@@ -63,6 +70,9 @@ pub struct AssertRecoverableSpec {
     /// it is left out.
     #[serde(default)]
     until: Option<Spanned<PointSpec>>,
+    /// The most that the last commit in the archive may be old.
+    #[serde(default)]
+    max_age: Option<Spanned<Age>>,
 }
 
 /// The step, every name in it looked up.
@@ -76,6 +86,8 @@ pub struct AssertRecoverable {
     wal: bool,
     /// The point that has to be reached.
     until: Point,
+    /// The most that the last commit may be old.
+    max_age: Option<Spanned<Age>>,
     /// Where it stands.
     at: Span,
 }
@@ -95,11 +107,13 @@ impl StepKind for AssertRecoverableSpec {
             Some(until) => until.value.resolve(until, scope)?,
             None => Point::End,
         };
-        if let (Some(until), false) = (&self.until, wal) {
+        let until_at = self.until.as_ref().map(|until| (until.entry, "until"));
+        let max_age_at = self.max_age.as_ref().map(|max| (max.entry, "max_age"));
+        for (entry, key) in until_at.into_iter().chain(max_age_at).filter(|_| !wal) {
             let help = "leave it out: what is in the backup is all that there is";
-            scope.error_help(until.entry, "`until` needs WAL", "a recovery from this repo applies none", help);
+            scope.error_help(entry, format!("`{key}` needs WAL"), "a recovery from this repo applies none", help);
         }
-        Some(AssertRecoverable { backup, repo, wal, until, at })
+        Some(AssertRecoverable { backup, repo, wal, until, max_age: self.max_age, at })
     }
 }
 
@@ -167,7 +181,20 @@ impl AssertRecoverable {
                     segment.timeline()
                 )))
             }
-            _ => Ok(()),
+            _ => self.check_age(cx, found, &archive, &reach).await,
+        }
+    }
+
+    /// Checks that the archive has not stopped.
+    async fn check_age(&self, cx: &mut Context<'_>, found: &Found, archive: &Archive, reach: &Reach) -> StepResult {
+        let Some(max) = &self.max_age else { return Ok(()) };
+        let last = point::last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(max.entry))?;
+        match age::at_most(last, Timestamp::now(), max.value.0) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Finding::failed(format!("the WAL in repo `{}` is too old", found.repo.name))
+                .at(max.entry)
+                .label(format!("its last commit: {why}"))
+                .help("is archiving at work on the server? `pg_stat_archiver` says when it failed last")),
         }
     }
 

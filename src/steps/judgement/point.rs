@@ -106,16 +106,7 @@ impl Point {
             Point::Lsn(lsn, _) if (from..=to).contains(lsn) => Ok(*lsn),
             Point::Lsn(_, at) => Err(outside(*at, format!("from {from} to {to}"))),
             Point::Time(time, at) => {
-                cx.wait("the last commit in the newest WAL");
-                let newest = archive.all_segments(reach).into_iter().rev().take(LOOKED_AT);
-                let newest: Vec<Segment> = newest.collect();
-                let last = found.repo.last_commit(found.host.as_ref(), &newest).await?;
-                let Some(last) = last else {
-                    let title = format!("nobody says whether {self} can be reached");
-                    let label = format!("no commit is in the newest {} segments", newest.len());
-                    return Err(Finding::errored(title).at(*at).label(label));
-                };
-                cx.fact("last_commit", last.to_string());
+                let last = last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(*at))?;
                 match found.taken <= *time && *time <= last {
                     true => Ok(to),
                     false => Err(outside(*at, format!("from {} to {last}, the last commit", found.taken))),
@@ -123,6 +114,24 @@ impl Point {
             }
         }
     }
+}
+
+/// When the last transaction was committed that can be read in the newest WAL, with pg_waldump.
+pub(crate) async fn last_commit(
+    cx: &mut Context<'_>,
+    found: &Found,
+    archive: &Archive,
+    reach: &Reach,
+) -> Result<Timestamp, Box<Finding>> {
+    cx.wait("the last commit in the newest WAL");
+    let newest: Vec<Segment> = archive.all_segments(reach).into_iter().rev().take(LOOKED_AT).collect();
+    let Some(last) = found.repo.last_commit(found.host.as_ref(), &newest).await? else {
+        let title = format!("nobody says how new the WAL in repo `{}` is", found.repo.name);
+        let label = format!("no commit is in the newest {} segments", newest.len());
+        return Err(Finding::errored(title).label(label));
+    };
+    cx.fact("last_commit", last.to_string());
+    Ok(last)
 }
 
 /// The end of what can be read.

@@ -40,6 +40,7 @@ async fn they_pass_and_notice_what_is_wrong() {
     run(&runner, "/last-night.yaml", &and("prod", &url)).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
     run(&runner, "/offsite.yaml", &and("behind", "0s")).failed(1, &["what is on `rescue` is not fresh"]);
+    run(&runner, "/recoverable.yaml", &and("behind", "0s")).failed(1, &["the WAL in repo `onsite` is too old"]);
     // A segment is lost; then the backup is damaged, too.
     let mut segments: Vec<_> = std::fs::read_dir(&wal).expect("a directory").flatten().map(|one| one.path()).collect();
     segments.retain(|path| path.extension().is_none());
