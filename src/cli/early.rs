@@ -36,22 +36,26 @@ impl Early<'_> {
         }
         // Its message goes to the terminal as every early end's does.
         let opened = outputs::open(&out, None, ToTerminal::Nothing, self.cancel).await;
-        let Ok(outputs) = opened else { return stop };
-        let unwritten = Unwritten::of(&outputs);
+        let why = stop.problems.iter().map(Problem::text).collect();
+        let Ok(outputs) = opened else {
+            self.telling.not_begun(run, drills, why, stop.code).await;
+            return stop;
+        };
+        let mut unwritten = Unwritten::of(&outputs);
         let journal = Journal::new(outputs.listeners, Redactor::default());
         journal.write(self.started(run, drills, "nothing was started"));
         for problem in &stop.problems {
             journal.write(Event::Warned { drill: None, message: problem.text() });
         }
-        let why = stop.problems.iter().map(Problem::text).collect();
-        let code = self.telling.not_begun(run, drills, why, stop.code).await;
+        let code = unwritten.before_telling(&journal, stop.code);
+        let code = self.telling.not_begun(run, drills, why, code).await;
         Stop { code: unwritten.conclude(&journal, code), ..stop }
     }
 
     /// Invalid scenarios: all their errors are shown, and nothing is started.
     pub async fn refuse(&self, invalid: &[&Loaded]) -> Result<ExitCode> {
         let outputs = outputs::open(&self.args.out, None, ToTerminal::Lines, self.cancel).await?;
-        let unwritten = Unwritten::of(&outputs);
+        let mut unwritten = Unwritten::of(&outputs);
         let journal = Journal::new(outputs.listeners, Redactor::default());
         journal.write(self.started("", invalid.len(), "nothing is started: a scenario is invalid"));
         for (drill, one) in invalid.iter().enumerate() {
@@ -80,7 +84,8 @@ impl Early<'_> {
             });
         }
         let why = invalid.iter().map(|one| format!("{} is invalid", one.path.display())).collect();
-        let code = self.telling.not_begun("", invalid.len(), why, ExitCode::InvalidScenario).await;
+        let code = unwritten.before_telling(&journal, ExitCode::InvalidScenario);
+        let code = self.telling.not_begun("", invalid.len(), why, code).await;
         Ok(unwritten.conclude(&journal, code))
     }
 

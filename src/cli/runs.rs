@@ -8,7 +8,7 @@ use super::out::print_all;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, Entry, Event, ExitCode, Listener};
 use crate::notify::Last;
-use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+use crate::report::{DrillRecord, Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
 /// Lists past runs, or shows one again.
@@ -19,13 +19,22 @@ pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
     }
 }
 
-/// How drills came out in earlier runs, by their names.
-type Earlier = std::collections::BTreeMap<String, Last>;
+/// What a drill is known as from run to run: its file, its name, and the major version.
+type KnownAs = (String, String, String);
+
+/// How drills came out in earlier runs.
+type Earlier = std::collections::BTreeMap<KnownAs, Last>;
+
+/// What a drill is known as from run to run.
+pub fn known_as(drill: &DrillRecord) -> KnownAs {
+    let major = drill.postgres.split('.').next().unwrap_or_default();
+    (drill.file.clone(), drill.name.clone(), major.to_owned())
+}
 
 /// How the drills of a run came out the last time, in the runs that are recorded.
 pub fn earlier(now: &RunRecord) -> Earlier {
     let mut found = Earlier::new();
-    let wanted = |found: &Earlier| now.drills.values().any(|drill| !found.contains_key(&drill.name));
+    let wanted = |found: &Earlier| now.drills.values().any(|drill| !found.contains_key(&known_as(drill)));
     for dir in directories() {
         if !wanted(&found) {
             break;
@@ -34,12 +43,14 @@ pub fn earlier(now: &RunRecord) -> Earlier {
         for entry in &entries(&dir) {
             record.hear(entry);
         }
-        if record.run == now.run || record.command != now.command {
+        // One that is at work, was killed or interrupted has not come out.
+        let ended = record.exit_code().is_some_and(|code| !matches!(code, 130 | 143));
+        if record.run == now.run || record.command != now.command || !ended {
             continue;
         }
         for drill in record.drills.values() {
             if let Some(last) = Last::of(drill) {
-                found.entry(drill.name.clone()).or_insert(last);
+                found.entry(known_as(drill)).or_insert(last);
             }
         }
     }

@@ -48,9 +48,9 @@ pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
     let reading = Reading { set: &args.selection.set, repos: args.repos };
     let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
-    loaded.iter_mut().for_each(demand_params);
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    loaded.iter_mut().for_each(demand_params);
     let plans = loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok());
     let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
     // Parts are made of what is selected, so that each has its share of it.

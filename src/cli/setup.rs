@@ -68,6 +68,7 @@ pub struct Stage<'a> {
 
 /// Does a job, from reading the scenarios to the exit code.
 pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
+    job.drills().notify.check().map_err(Stop::usage)?;
     let selected = select::load(job.drills(), job.part())?;
     block_on(with_selected(job, &selected))
 }
@@ -141,7 +142,7 @@ async fn in_directory<J: Job>(
     let to_terminal = if job.asks() { ToTerminal::Lines } else { ToTerminal::Live };
     let outputs = outputs::open(&args.out, Some(&records), to_terminal, cancel).await?;
     dirs::prune_records(&dirs::records(), RECORDS);
-    let unwritten = Unwritten::of(&outputs);
+    let mut unwritten = Unwritten::of(&outputs);
     let secrets = selected.plans().flat_map(|plan| plan.secrets.clone()).chain(args.notify.secrets());
     let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
     telling.hearing().into_iter().for_each(|hearing| journal.also_tell(hearing));
@@ -176,6 +177,7 @@ async fn in_directory<J: Job>(
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
     // Asked once: a signal that comes later changes neither the reports nor the exit code.
     let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
+    let code = unwritten.before_telling(&journal, code);
     let code = telling.tell(&journal, code).await;
     Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
 }

@@ -3,14 +3,15 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::args::DrillArgs;
 use super::out::complain;
-use super::runs::earlier;
+use super::runs::{earlier, known_as};
 use super::select::Selected;
-use crate::journal::{Entry, Event, ExitCode, Journal, Listener};
+use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener};
 use crate::notify::{Message, Undelivered, Verdict, Which, beat, deliver, wants};
-use crate::report::RunRecord;
+use crate::report::{DrillRecord, RunRecord};
 use crate::scenario::NotifyTo;
 
 /// Who is to be told of a run, and what there is to tell so far.
@@ -38,12 +39,12 @@ impl Telling {
         let own = plans.iter().flat_map(|plan| plan.told.people.iter().map(|to| (file(plan), to.clone())));
         let to = args.notify.targets().into_iter().map(|to| (Which::All, to)).chain(own).collect();
         let beats = plans.iter().filter_map(|plan| Some((file(plan), plan.told.heartbeat.clone()?)));
-        let all = args.notify.heartbeat.iter().map(|url| (Which::All, url.0.clone()));
+        let all = args.notify.beat().map(|url| (Which::All, url));
         let files = args.out.reports.0.iter().filter(|(format, named)| !format.is_stdout(named));
         let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
         Telling {
             to,
-            heartbeats: all.chain(beats).collect(),
+            heartbeats: all.into_iter().chain(beats).collect(),
             reports: files.map(|(format, named)| whole(&format.file(named))).collect(),
             record: Arc::default(),
         }
@@ -83,25 +84,50 @@ impl Telling {
         }
         let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let before = earlier(record);
-        let last = |drill: &crate::report::DrillRecord| before.get(&drill.name).copied();
+        let last = |drill: &DrillRecord| before.get(&known_as(drill)).copied();
         let about = |which: &Which| Message::of(record, which, (&host, &self.reports), last);
+        let limit = match code {
+            // Somebody waits for the end.
+            ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(5),
+            _ => Duration::from_secs(30),
+        };
         let mut tasks = vec![];
         for (which, to) in &self.to {
             if let Some(message) = about(which).filter(|message| wants(to, message)) {
                 let to = to.clone();
-                tasks.push(tokio::task::spawn_blocking(move || deliver(&to, &message)));
+                tasks.push(limited(to.channel.as_str(), limit, Box::new(move || deliver(&to, &message))));
             }
         }
-        for (which, url) in self.heartbeats.iter().filter(|_| code == ExitCode::Passed) {
-            if about(which).is_some_and(|message| message.verdict == Verdict::Passed) {
+        for (which, url) in &self.heartbeats {
+            // A drill's own is called whatever becomes of the others, if all of it was run.
+            let ran = match which {
+                Which::All => code == ExitCode::Passed,
+                Which::OfFile(_) => !matches!(code, ExitCode::Interrupted | ExitCode::Terminated),
+            };
+            let passed = |message: Message| message.verdict == Verdict::Passed && message.skipped.is_empty();
+            if ran && record.command == Command::Run && about(which).is_some_and(passed) {
                 let url = url.clone();
-                tasks.push(tokio::task::spawn_blocking(move || beat(&url)));
+                tasks.push(limited("the heartbeat", limit, Box::new(move || beat(&url))));
             }
         }
-        let ended = futures_util::future::join_all(tasks).await;
-        // A task that was cancelled has not told anybody either, but then the program is ending.
-        ended.into_iter().filter_map(|told| told.ok()?.err()).collect()
+        futures_util::future::join_all(tasks).await.into_iter().filter_map(Result::err).collect()
     }
+}
+
+/// Does it on a thread of its own, which nobody waits for any longer than this.
+async fn limited(
+    to: &'static str,
+    limit: Duration,
+    work: Box<dyn FnOnce() -> Result<(), Undelivered> + Send>,
+) -> Result<(), Undelivered> {
+    let (done, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || done.send(work()));
+    let why = match tokio::time::timeout(limit, told).await {
+        Ok(Ok(result)) => return result,
+        Ok(Err(_)) => "drillyard has failed there".to_owned(),
+        Err(_) => format!("it took more than {} s", limit.as_secs()),
+    };
+    Err(Undelivered { to: to.to_owned(), why })
 }
 
 fn conclude(code: ExitCode, undelivered: &[Undelivered]) -> ExitCode {

@@ -74,7 +74,7 @@ pub enum ExitCode {
     Lab,
     /// Nothing was selected.
     NothingSelected,
-    /// Passed, but clean-up is not complete.
+    /// Passed, but clean-up is not complete, or somebody could not be told.
     Unclean,
     /// Ended by SIGINT.
     Interrupted,

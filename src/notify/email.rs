@@ -10,7 +10,7 @@ use super::message::Message;
 use crate::scenario::NotifyTo;
 
 /// The most that a server may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends a message.
 ///
@@ -35,16 +35,20 @@ pub(super) fn send(to: &NotifyTo, message: &Message) -> Result<(), String> {
     transport(&to.url)?.send(&mail).map(drop).map_err(|error| words(&error))
 }
 
-/// `smtps://` begins with TLS; `smtp://` goes over to it if the server offers that.
+/// `smtps://` begins with TLS; `smtp://` goes over to it if the server offers that, and has to if
+/// there is a login, or `?tls=required`.
 fn transport(url: &str) -> Result<SmtpTransport, String> {
     let builder = SmtpTransport::from_url(url).map_err(|error| words(&error))?;
     let builder = match url.strip_prefix("smtp://") {
         Some(rest) => {
             let authority = rest.split(['/', '?']).next().unwrap_or_default();
             let host = authority.rsplit('@').next().unwrap_or_default();
-            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+            let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
             let tls = TlsParameters::new(host.to_owned()).map_err(|error| words(&error))?;
-            builder.tls(Tls::Opportunistic(tls))
+            match authority.contains('@') || url.contains("tls=required") {
+                true => builder.tls(Tls::Required(tls)),
+                false => builder.tls(Tls::Opportunistic(tls)),
+            }
         }
         None => builder,
     };

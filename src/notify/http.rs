@@ -38,7 +38,7 @@ pub(super) fn post(url: &str, body: Option<&Value>) -> Result<(), String> {
             Try::Never(why) => return Err(why),
             Try::Again(why, wait) => (why, wait.unwrap_or(Duration::from_secs(1 << (tries - 1)))),
         };
-        if tries == TRIES || began.elapsed() + wait + ONE > ALL {
+        if tries == TRIES || began.elapsed().saturating_add(wait).saturating_add(ONE) > ALL {
             let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
             return Err(format!("{why} ({times} in {:.0} s)", began.elapsed().as_secs_f64()));
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{Outcome, Problem};
+use crate::journal::{Command, Outcome, Problem};
 use crate::report::{DrillRecord, RunRecord};
 
 /// How a run, or a drill, came out.
@@ -91,8 +91,12 @@ pub struct DrillNews {
 pub struct Message {
     /// The worst of its drills.
     pub verdict: Verdict,
+    /// Whether it is about proofs.
+    pub proof: bool,
     /// Its drills, but those that were skipped.
     pub drills: Vec<DrillNews>,
+    /// Those that were skipped, and why.
+    pub skipped: Vec<String>,
     /// What concerned no single drill.
     pub warnings: Vec<String>,
     /// The run's id.
@@ -147,17 +151,27 @@ impl Message {
             })
         };
         let drills: Vec<DrillNews> = record.drills.values().filter(meant).filter_map(news).collect();
+        let left_out = |drill: &DrillRecord| {
+            let why = drill.end.as_ref().and_then(|end| end.message.as_deref()).unwrap_or("skipped");
+            format!("{} was not run: {why}", drill.name)
+        };
+        let skipped = record.drills.values().filter(meant).filter(|drill| drill.outcome() == Outcome::Skipped);
         let ended_early = record.drills.is_empty() && record.outcome() != Outcome::Passed;
+        let not_begun = if *which == Which::All { record.not_begun() } else { 0 };
         let verdict = match drills.iter().map(|drill| drill.verdict).max() {
             // A run that could not begin has no drill to tell of.
             None if ended_early => Verdict::NotJudged,
             None => return None,
+            Some(Verdict::Passed) if not_begun > 0 => Verdict::NotJudged,
             Some(worst) => worst,
         };
+        let missing = (not_begun > 0).then(|| format!("{not_begun} of {} drills did not start", record.planned));
         Some(Message {
             verdict,
+            proof: record.command == Command::Prove,
+            skipped: skipped.map(left_out).collect(),
             drills,
-            warnings: record.warnings.clone(),
+            warnings: missing.into_iter().chain(record.warnings.iter().cloned()).collect(),
             run: record.run.clone(),
             host: host.to_owned(),
             started: record.started,
@@ -182,6 +196,7 @@ impl Message {
             (many, all) => format!("{} of {all} drills", many.len()),
         };
         let again = if self.has_recovered() { " again" } else { "" };
+        let what = if self.proof { format!("the proof of {what}") } else { what };
         format!("{what} {}{again}", self.verdict.words())
     }
 
@@ -200,7 +215,7 @@ impl Message {
         drills.sort_by_key(|drill| std::cmp::Reverse(drill.verdict));
         let lines = drills.iter().map(|drill| drill.line());
         let warnings = self.warnings.iter().filter(|_| self.verdict != Verdict::Passed).cloned();
-        lines.chain(warnings).collect()
+        lines.chain(self.skipped.iter().cloned()).chain(warnings).collect()
     }
 }
 

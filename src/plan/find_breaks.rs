@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::breaks::{Break, Damage, NamedBreak};
 use super::{PlannedStep, RepoSpec};
 use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, RepoId, Role, Shift};
-use crate::repo::Spoil;
+use crate::repo::{Ability, Spoil};
 
 /// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is
 /// a judgement, and left alone; what the drill does in `finally` is no part of it.
@@ -76,11 +76,10 @@ fn damages(step: &PlannedStep, steps: &[PlannedStep], nodes: &BTreeMap<NodeId, N
 /// What could be wrong with the repo of somebody else's that a step reads.
 fn spoils(step: &PlannedStep, repos: &BTreeMap<RepoId, RepoSpec>) -> Vec<Break> {
     let Some(reads) = step.effects.reads_repo.as_ref().filter(|_| step.fails.is_none()) else { return vec![] };
-    if repos.get(&reads.repo).is_none_or(|spec| spec.existing.is_none()) {
-        return vec![];
-    }
-    let all =
-        [(reads.restores, Spoil::BackupDamaged), (reads.newest, Spoil::NewestMissing), (reads.wal, Spoil::WalMissing)];
+    let Some(spec) = repos.get(&reads.repo).filter(|spec| spec.existing.is_some()) else { return vec![] };
+    // Which WAL there is has to be known.
+    let wal = reads.wal && spec.kind.can_if_existing(Ability::List).is_ok();
+    let all = [(reads.restores, Spoil::BackupDamaged), (reads.newest, Spoil::NewestMissing), (wal, Spoil::WalMissing)];
     all.into_iter().filter(|(so, _)| *so).map(|(_, spoil)| Break::Spoiled(spoil, reads.repo.clone())).collect()
 }
 

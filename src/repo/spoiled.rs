@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::archive::Archive;
 use super::begin::Begin;
 use super::damage::damage_stored;
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::loaded::Loaded;
 use super::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
@@ -61,7 +61,9 @@ impl Spoiled {
         let backups = self.storage.backups(host).await?;
         let Some(newest) = backups.iter().rfind(|one| one.wrong.is_none()) else { return Ok(()) };
         let begins = self.storage.begins(host, &newest.label).await?.and_then(|begin| begin.place(archive));
-        let Some((timeline, from)) = begins else { return Ok(()) };
+        let Some((timeline, from)) = begins else {
+            return Err(RepoError::Unknown("nobody says which WAL the newest backup needs".to_owned()));
+        };
         let ends = self.storage.ends(host, &newest.label).await?.unwrap_or(from);
         let reach = archive.reach(from, timeline, archive.newest_from(timeline, from));
         let all = archive.all_segments(&reach);
@@ -160,6 +162,10 @@ impl Storage for Spoiled {
             Some(segment) => archive.without(segment),
             None => archive,
         })
+    }
+
+    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
+        self.storage.backup_files(host, backup, scratch).await
     }
 
     fn verify_program(&self) -> &'static str {

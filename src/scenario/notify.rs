@@ -95,6 +95,10 @@ impl NotifyTo {
                 _ => "a webhook is a URL that begins with `https://` or `http://`",
             });
         }
+        let hides_login = |rest: &str| rest.find(['/', '?', '#']).is_some_and(|at| rest[at..].contains('@'));
+        if channel == Channel::Email && rest.is_some_and(hides_login) {
+            return Err("in the login of a mail server `/`, `?`, `#`, `@` and `%` are percent-encoded");
+        }
         let is_address = |text: &String| text.contains('@') && !text.contains(['\n', '\r']);
         match &mail {
             Some((from, to)) if !is_address(from) || to.is_empty() || !to.iter().all(is_address) => {

@@ -10,13 +10,13 @@ pub struct NotifyArgs {
     /// Tell how the run came out: slack=URL, teams=URL, mattermost=URL, webhook=URL, or
     /// email=smtp://HOST?from=A&to=B,C; the URL as env:NAME or file:PATH keeps it out of the list
     /// of processes
-    #[arg(long, value_name = "KIND=URL", env = "DRILLYARD_NOTIFY", value_parser = target, hide_env_values = true)]
-    pub notify: Vec<Target>,
+    #[arg(long, value_name = "KIND=URL", env = "DRILLYARD_NOTIFY", value_parser = kept, hide_env_values = true)]
+    pub notify: Vec<Secret>,
     /// Of which runs
     #[arg(long, value_name = "failed,recovered,passed", env = "DRILLYARD_NOTIFY_ON", value_delimiter = ',', value_parser = when)]
     pub notify_on: Vec<When>,
     /// Call this URL if the run passed, and only then; or env:NAME, file:PATH
-    #[arg(long, value_name = "URL", env = "DRILLYARD_HEARTBEAT", value_parser = secret, hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "DRILLYARD_HEARTBEAT", value_parser = kept, hide_env_values = true)]
     pub heartbeat: Option<Secret>,
 }
 
@@ -30,47 +30,60 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Somebody to tell, whatever the run.
-#[derive(Debug, Clone)]
-pub struct Target {
-    channel: Channel,
-    url: Secret,
-    mail: Option<(String, Vec<String>)>,
-}
-
 impl NotifyArgs {
+    /// Checks what was given. The parser of arguments would show it.
+    ///
+    /// # Errors
+    /// What is wrong, without a word of the URL.
+    pub fn check(&self) -> Result<(), String> {
+        for one in &self.notify {
+            target(&one.0, vec![]).map_err(|wrong| format!("--notify: {wrong}"))?;
+        }
+        match self.heartbeat.as_ref().map(|url| url_of(&url.0)) {
+            Some(Err(wrong)) => Err(format!("--heartbeat: {wrong}")),
+            Some(Ok(url)) if !url.starts_with("https://") && !url.starts_with("http://") => {
+                Err("--heartbeat: it is a URL that begins with `https://` or `http://`".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whom it tells.
     pub fn targets(&self) -> Vec<NotifyTo> {
         let on = if self.notify_on.is_empty() { When::ALL.to_vec() } else { self.notify_on.clone() };
-        let each = |one: &Target| NotifyTo {
-            channel: one.channel,
-            url: one.url.0.clone(),
-            mail: one.mail.clone(),
-            on: on.clone(),
-        };
-        self.notify.iter().map(each).collect()
+        self.notify.iter().filter_map(|one| target(&one.0, on.clone()).ok()).collect()
+    }
+
+    /// What is called if the run passed.
+    pub fn beat(&self) -> Option<String> {
+        url_of(&self.heartbeat.as_ref()?.0).ok()
     }
 
     /// What must be in no output.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
-        let urls = self.notify.iter().map(|one| one.url.0.clone());
-        urls.chain(self.heartbeat.iter().map(|url| url.0.clone()))
+        self.targets().into_iter().map(|to| to.url).chain(self.beat())
     }
 }
 
-/// A URL, where it stands or where it is kept.
-fn secret(text: &str) -> Result<Secret, String> {
-    if let Some(name) = text.strip_prefix("env:") {
-        return std::env::var(name).map(Secret).map_err(|_| format!("the variable {name} is not set"));
-    }
-    if let Some(path) = text.strip_prefix("file:") {
-        let read = std::fs::read_to_string(path).map(|text| Secret(text.trim().to_owned()));
-        return read.map_err(|error| format!("{path} cannot be read: {error}"));
-    }
+/// Takes everything: what is wrong with it is told later, without a word of it.
+#[expect(clippy::unnecessary_wraps, reason = "a parser of arguments may fail")]
+fn kept(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret(text.to_owned()))
 }
 
-fn target(text: &str) -> Result<Target, String> {
+/// A URL, where it stands or where it is kept.
+fn url_of(text: &str) -> Result<String, String> {
+    if let Some(name) = text.strip_prefix("env:") {
+        return std::env::var(name).map_err(|_| format!("the variable {name} is not set"));
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        let read = std::fs::read_to_string(path).map(|text| text.trim().to_owned());
+        return read.map_err(|error| format!("{path} cannot be read: {error}"));
+    }
+    Ok(text.to_owned())
+}
+
+fn target(text: &str, on: Vec<When>) -> Result<NotifyTo, String> {
     let kinds = || choices(Channel::ALL.iter().map(|one| one.as_str()), "and");
     let (kind, url) = text.split_once('=').ok_or_else(|| format!("write KIND=URL; kinds are {}", kinds()))?;
     let Some(channel) = Channel::ALL.into_iter().find(|one| one.as_str() == kind) else {
@@ -78,16 +91,15 @@ fn target(text: &str) -> Result<Target, String> {
         let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
         return Err(format!("`{kind}` is no kind{near}; kinds are {}", kinds()));
     };
-    let url = secret(url)?;
+    let url = url_of(url)?;
     let (url, mail) = match channel {
         Channel::Email => {
-            let (server, mail) = mail(&url.0);
-            (Secret(server), Some(mail))
+            let (server, mail) = mail(&url);
+            (server, Some(mail))
         }
         _ => (url, None),
     };
-    NotifyTo::new(channel, &url.0, mail.clone(), vec![]).map_err(str::to_owned)?;
-    Ok(Target { channel, url, mail })
+    NotifyTo::new(channel, &url, mail, on).map_err(str::to_owned)
 }
 
 /// The URL of a mail server, and who writes to whom.

@@ -105,6 +105,12 @@ impl Conninfo {
     /// # Errors
     /// For the first that is none, or that drillyard would not keep to.
     pub fn check(&self) -> Result<(), ConninfoError> {
+        // libpq takes none of these empty, and nobody means the weaker default by it.
+        for name in ["sslmode", "channel_binding", "target_session_attrs"] {
+            if self.values.get(name).is_some_and(String::is_empty) {
+                return Err(ConninfoError::new(format!("`{name}` is empty")).at(name));
+            }
+        }
         for (name, value) in self.values.iter().filter(|(_, value)| !value.is_empty()) {
             if find(name).is_some_and(|key| key.use_ == Use::Refused) {
                 let message = format!("drillyard does not keep to `{name}`, which its own sessions would have to");

@@ -1,7 +1,8 @@
 #!/bin/sh -u
 # Writes the file $2 of the WAL below $1, packed or not, to $3. Status 1 if it is not there; one
 # that ends the recovery if it is, and cannot be read.
-for from in "$1"/wals/*/"$2" "$1/wals/$2" "$1/incoming/$2" "$1/streaming/$2"; do
+# barman may move it from where it has come in to where it is catalogued: so that is looked at last.
+for from in "$1/incoming/$2" "$1/streaming/$2" "$1/wals/$2" "$1/wals/$(printf '%.16s' "$2")/$2" "$1"/wals/*/"$2"; do
   [ -f "$from" ] || continue
   start=$(head -c 6 "$from" | od -An -tx1 | tr -d ' \n') || exit 200
   case $start in

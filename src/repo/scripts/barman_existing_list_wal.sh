@@ -5,7 +5,8 @@
 cd "$1"
 list=wals/xlog.db
 [ -r "$list" ] || list=/dev/null
-find -L wals incoming streaming -maxdepth 2 -type f -printf '%T@ %s %p\n' 2>/dev/null | sort -rn | awk -v size="$2" -v list="$list" '
+# barman moves WAL from the first two to the last: in this order nothing is missed meanwhile.
+find -L incoming streaming wals -maxdepth 2 -type f -printf '%T@ %s %p\n' 2>/dev/null | sort -rn | awk -v size="$2" -v list="$list" '
   BEGIN { FS = "\t"; while ((getline <list) > 0) if ($4 != "" && $4 != "None") packed[$1] = 1; FS = " " }
   { name = $3; sub(/.*\//, "", name) }
   name !~ /^[0-9A-F]+$/ || length(name) != 24 { next }

@@ -39,7 +39,9 @@ errors() {
 own_globals() {
   awk -v spaces="$spaces" '
     body || /^\\connect / { body = 1; print; next }
-    /^CREATE ROLE postgres;$/ || /^ALTER ROLE postgres WITH / || /^DROP ROLE (IF EXISTS )?postgres;$/ { next }
+    # Of pg_dumpall --clean: there is nothing of it yet.
+    /^DROP (DATABASE|ROLE|TABLESPACE) / { next }
+    /^CREATE ROLE postgres;$/ || /^ALTER ROLE postgres WITH / { next }
     /^CREATE TABLESPACE / && match($0, / LOCATION \047.*\047;$/) {
       dir = spaces "/" ++number
       system("mkdir -p -m 700 " dir)
@@ -55,7 +57,8 @@ read_text() {
   if [ "$form" = plain ]; then own='cat'; fi
   { unpacked "$1" 2>"$work/unpacking" || echo "error: $1 cannot be unpacked" >>"$work/unpacking"; } | $own |
     PGDATABASE=$2 psql -Xq -v ON_ERROR_STOP="$3" -o /dev/null -f - 2>"$work/said" || rc=$?
-  if grep 'cannot be unpacked$' "$work/unpacking" >&2; then failed=1; fi
+  # At its first error psql reads no more, and whoever unpacks is stopped.
+  if [ "$rc" = 0 ] && grep 'cannot be unpacked$' "$work/unpacking" >&2; then failed=1; fi
 }
 
 # The database in which one can work on the database $1.
@@ -72,10 +75,14 @@ remove() {
 archive() {
   name=$(printf '%s\n' "$toc" | sed -n 's/^; *dbname: //p')
   printf '%s\n' "$toc" >"$work/toc"
-  # A library that has to be loaded when the server starts; its jobs would run.
-  sed -e '/ EXTENSION - pg_cron /d' -e '/ COMMENT - EXTENSION pg_cron /d' -e '/^[0-9].* cron [^ ]* [^ ]*$/d' \
-    -e '/^[0-9].* - SCHEMA cron /d' "$work/toc" >"$work/wanted"
-  cmp -s "$work/toc" "$work/wanted" || printf 'left_out\textension pg_cron in %s\n' "$name"
+  cp "$work/toc" "$work/wanted"
+  # A library that has to be loaded when the server starts; its jobs would run. What an object is of
+  # stands behind what it is, in capitals: other tables may be called so.
+  if grep -q '^[0-9].* EXTENSION - pg_cron ' "$work/toc"; then
+    sed -e '/ EXTENSION - pg_cron /d' -e '/ COMMENT - EXTENSION pg_cron /d' \
+      -e '/^[0-9]*; [0-9]* [0-9]* [A-Z ]* cron [^ ]* [^ ]*$/d' -e '/^[0-9].* - SCHEMA cron /d' "$work/toc" >"$work/wanted"
+    printf 'left_out\textension pg_cron in %s\n' "$name"
+  fi
   remove "$name"
   set -- --create -d "$(beside "$name")" -L "$work/wanted" "$1"
   if [ "$form" != tar ]; then set -- -j "$jobs" "$@"; fi

@@ -1,6 +1,14 @@
 #!/bin/sh -eu
 # Looks through the data directory $1 that somebody else's tool has restored: no link of it leads
-# out of it any more but those of its tablespaces, which have to be below $2.
+# out of it any more but those of its tablespaces, which have to be below $2, and no file of it is
+# a hard link to another one.
+if [ -L "$1" ]; then echo "the data directory is a link to $(readlink "$1")" >&2; exit 1; fi
+linked=$(find "$1" -type f -links +1 | head -n 1)
+if [ -z "$linked" ] && [ -d "$2" ]; then linked=$(find "$2" -type f -links +1 | head -n 1); fi
+if [ -n "$linked" ]; then
+  echo "$linked is a hard link: a server would write to what it is linked with" >&2
+  exit 1
+fi
 [ -f "$1/PG_VERSION" ] || { echo "there is no PG_VERSION in what was restored" >&2; exit 1; }
 chmod 700 "$1"
 if [ -f "$1/tablespace_map" ]; then

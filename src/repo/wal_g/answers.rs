@@ -20,6 +20,7 @@ pub(super) struct Backup {
     backup_name: String,
     start_time: Option<Timestamp>,
     start_lsn: Option<u64>,
+    finish_lsn: Option<u64>,
     compressed_size: Option<u64>,
 }
 
@@ -64,6 +65,11 @@ impl Backup {
     pub(super) fn begins(&self) -> Option<Begin> {
         let timeline = self.backup_name.strip_prefix("base_")?.get(..8)?;
         Some(Begin::At(TimelineId(u32::from_str_radix(timeline, 16).ok()?), Lsn(self.start_lsn?)))
+    }
+
+    /// Where the WAL ends that it needs.
+    pub(super) fn ends(&self) -> Option<Lsn> {
+        self.finish_lsn.map(Lsn)
     }
 
     /// How many bytes it takes up.

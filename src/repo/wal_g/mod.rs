@@ -22,7 +22,7 @@ use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
-use crate::pg::{History, TimelineId};
+use crate::pg::{History, Lsn, TimelineId};
 
 /// A storage of WAL-G.
 #[derive(Debug)]
@@ -100,10 +100,11 @@ impl WalG {
         self.environment.of(Program::script(r#"exec "$@""#, words))
     }
 
-    /// The same, by a server.
+    /// The same, by a server. With more than one download at a time wal-g leaves a process behind
+    /// that fetches what may be asked for next.
     fn line(&self, words: &str) -> String {
         let config = self.config.as_ref().map(|config| format!(" --config {config}")).unwrap_or_default();
-        self.environment.line(&format!("{PROGRAM} {words}{config}"))
+        self.environment.line(&format!("WALG_DOWNLOAD_CONCURRENCY=1 {PROGRAM} {words}{config}"))
     }
 
     async fn all(&self, host: &dyn Host) -> Result<Vec<answers::Backup>> {
@@ -176,6 +177,10 @@ impl Storage for WalG {
 
     async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
         Ok(self.one(host, label).await?.begins())
+    }
+
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        Ok(self.one(host, label).await?.ends())
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

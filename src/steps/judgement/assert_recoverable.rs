@@ -165,7 +165,13 @@ impl AssertRecoverable {
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());
         cx.fact("segments", archive.all_segments(&reach).len());
-        let needed = self.until.check(cx, found, &archive, &reach, from).await?;
+        let ends = repo.ends(host, label).await?.unwrap_or(from);
+        // pg_basebackup brings along the WAL that its backup needs; no tool does.
+        if repo.program.is_some() && point::end(&reach) < ends {
+            let short = format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", point::end(&reach));
+            return Err(fails(short).help("a recovery cannot become consistent before that"));
+        }
+        let needed = self.until.check(cx, found, &archive, &reach, ends).await?;
         if let (true, Some((next, end))) = (self.until == Point::End, &reach.beyond) {
             let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
             return Err(fails(gap).help("what was committed from there on can only be had from another archive"));

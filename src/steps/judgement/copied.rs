@@ -92,6 +92,8 @@ impl Database<'_> {
         table: &'t TableName,
         verdict: &mut Verdict,
     ) -> Result<LiveTable<'t>, Box<Finding>> {
+        // What the copy is behind it makes up for while no transaction is open.
+        replayed(cx, self.copy.0, self.live.0.wal_end().await?).await?;
         cx.wait(format!("{table}{}", self.place));
         let opened = LiveTable::open(&self.live.1, table).await;
         let opened = opened.map_err(|error| self.refused(&error, self.live.0.name()))?;

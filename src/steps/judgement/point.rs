@@ -80,7 +80,7 @@ impl PointSpec {
 const LOOKED_AT: usize = 8;
 
 impl Point {
-    /// Checks that it lies within what can be read from `from` on. The WAL before the position that
+    /// Checks that it lies within what can be read from `from` on, where the backup is consistent. The WAL before the position that
     /// is returned is needed for it.
     pub(crate) async fn check(
         &self,

@@ -142,7 +142,10 @@ impl Recovering<'_> {
             End::Primary => self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await,
             End::Paused => self.paused(cx).await,
             End::OutOfWal => self.out_of_wal(cx).await,
-            End::ShutDown if started == Started::ShutDown => Ok(()),
+            End::ShutDown if started == Started::ShutDown => {
+                self.node.went_down("it shut down at its recovery target").await;
+                Ok(())
+            }
             End::ShutDown => self.shut_down(cx).await,
         }
     }

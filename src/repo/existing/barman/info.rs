@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::pg::TimelineId;
+use crate::pg::{Lsn, TimelineId};
 use crate::repo::begin::Begin;
 use crate::repo::storage::{Label, Listed};
 
@@ -74,6 +74,11 @@ impl Info {
     pub(super) fn begins(&self) -> Option<Begin> {
         let timeline = TimelineId(self.value("timeline")?.parse().ok()?);
         Some(Begin::At(timeline, self.value("begin_xlog")?.parse().ok()?))
+    }
+
+    /// Where the WAL ends that it needs.
+    pub(super) fn ends(&self) -> Option<Lsn> {
+        self.value("end_xlog")?.parse().ok()
     }
 
     /// How long a segment of WAL is.

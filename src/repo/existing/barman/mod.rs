@@ -14,6 +14,7 @@ use self::info::Info;
 use super::Existing;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
+use crate::pg::Lsn;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Begin;
 use crate::repo::error::{RepoError, Result, run, run_tool};
@@ -113,6 +114,10 @@ impl Storage for ExistingBarman {
         Ok(self.one(host, label).await?.begins())
     }
 
+    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
+        Ok(self.one(host, label).await?.ends())
+    }
+
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let places = self.places(host).await?;
         bytes_in(host, &format!("{}/{label}", places.backups)).await
@@ -167,6 +172,10 @@ impl Storage for ExistingBarman {
         }
         let is_news = |line: &&str| line.to_lowercase().contains("error");
         let lines: Vec<String> = output.stderr.lines().filter(is_news).map(|line| line.trim().to_owned()).collect();
+        let cannot = |line: &String| line.contains("pg_verifybackup not found") || line.contains("Permission denied");
+        if let Some(why) = lines.iter().find(|line| cannot(line)) {
+            return Err(RepoError::Unknown(format!("backup {backup} cannot be verified: {why}")));
+        }
         match lines.is_empty() {
             true => Err(RepoError::Failed { what: "barman verify-backup", status: output.status, said: output.stderr }),
             false => Ok(Verified::Damaged(lines)),
