@@ -65,8 +65,6 @@ impl RolesComparison {
             counts(subject, said) && OWN.contains(&subject.aspect.as_str()) && !expected.facts.contains_key(subject)
         });
         found.differences.extend(added.map(|(subject, said)| format!("+ {} should not be there", told(subject, said))));
-        // What is not there at all first.
-        found.differences.sort_by_key(|difference| difference.starts_with('~'));
         found
     }
 
@@ -120,7 +118,7 @@ mod tests {
         );
         let now = roles(17, &[("role", "staff", "", &["staff"]), ("LOGIN", "role staff", "true", &["staff"])]);
         let found = RolesComparison::of(&before, &now, &[]);
-        assert_eq!(found.differences, ["- role clerk is missing", "~ LOGIN of role staff: false became true"]);
+        assert_eq!(found.differences, ["~ LOGIN of role staff: false became true", "- role clerk is missing"]);
         assert_eq!(found.roles, 2);
         let other_way = RolesComparison::of(&now, &before, &["staff", "nobody"]);
         assert_eq!(other_way.differences, ["+ role clerk should not be there"]);
