@@ -132,8 +132,8 @@ impl Unwritten {
         Unwritten { failures: outputs.failures.clone(), unrecorded: outputs.unrecorded.clone(), told: 0 }
     }
 
-    /// Writes the files before people are told of the run: they are what is told of, and what cannot
-    /// be written is a part of how it came out.
+    /// Writes the files before people are told of the run: they are what is told of, and what
+    /// cannot be written is a part of how it came out.
     pub(super) fn before_telling(&mut self, journal: &Journal, code: ExitCode) -> ExitCode {
         journal.settle(finished(journal, code), Written::File);
         self.tell(journal, code)

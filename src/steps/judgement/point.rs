@@ -80,8 +80,8 @@ impl PointSpec {
 const LOOKED_AT: usize = 8;
 
 impl Point {
-    /// Checks that it lies within what can be read from `from` on, where the backup is consistent. The WAL before the position that
-    /// is returned is needed for it.
+    /// Checks that it lies within what can be read from `from` on, where the backup is consistent.
+    /// The WAL before the position that is returned is needed for it.
     pub(crate) async fn check(
         &self,
         cx: &mut Context<'_>,
