@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, ExistingBarman};
@@ -19,7 +19,7 @@ use super::kind::{RepoKind, Tool};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, SqlError, is_in_recovery, own_tablespaces};
-use crate::pg::{Lsn, Segment};
+use crate::pg::Segment;
 
 /// A server of barman in a directory that every host of the drill sees.
 #[derive(Debug)]
@@ -74,6 +74,13 @@ struct Backup {
 struct Base {
     begin_wal: Option<String>,
     end_lsn: Option<String>,
+}
+
+impl Base {
+    fn needs(self) -> Needs {
+        let end = self.end_lsn.and_then(|lsn| lsn.parse().ok());
+        Needs { begin: self.begin_wal.map(Begin::Segment), end }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,16 +191,10 @@ impl Storage for Barman {
         Ok(all(&text)?.iter().map(Backup::listed).collect())
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
         let shown = self.program(["-f", "json", "show-backup", SERVER, label.as_str()]);
         let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
-        Ok(shown.base_backup_information.and_then(|base| base.begin_wal).map(Begin::Segment))
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        let shown = self.program(["-f", "json", "show-backup", SERVER, label.as_str()]);
-        let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
-        Ok(shown.base_backup_information.and_then(|base| base.end_lsn).and_then(|lsn| lsn.parse().ok()))
+        Ok(shown.base_backup_information.map(Base::needs).unwrap_or_default())
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

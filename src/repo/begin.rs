@@ -1,4 +1,4 @@
-//! Where the WAL begins that a backup needs.
+//! The WAL that a backup needs: where it begins, and where it ends.
 
 use super::archive::Archive;
 use crate::pg::{Lsn, Segment, TimelineId};
@@ -12,8 +12,17 @@ pub enum Begin {
     Segment(String),
 }
 
+/// The WAL that a backup needs, as far as the repo says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Where it begins; none where nobody says.
+    pub begin: Option<Begin>,
+    /// Where it ends: there the backup is consistent. None where nobody says.
+    pub end: Option<Lsn>,
+}
+
 impl Begin {
-    /// Reads `TIMELINE LSN`, as `scripts/backup_begins.sh` prints it.
+    /// Reads `TIMELINE LSN`, as `scripts/backup_needs.sh` prints it.
     pub fn read(text: &str) -> Option<Self> {
         let (timeline, lsn) = text.trim().split_once(' ')?;
         Some(Begin::At(TimelineId(timeline.parse().ok()?), lsn.parse().ok()?))

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
-use super::look::{begins_in, bytes_in, ends_in, kind_in};
+use super::look::{bytes_in, kind_in, needs_in};
 use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
-use crate::pg::{Lsn, Segment};
+use crate::pg::Segment;
 
 /// A directory that every host of the drill sees.
 #[derive(Debug)]
@@ -88,12 +88,8 @@ impl Storage for Directory {
         Ok(listed)
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        begins_in(host, &self.backup(label)).await
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        ends_in(host, &self.backup(label)).await
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        needs_in(host, &self.backup(label)).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {

@@ -1,22 +1,17 @@
 //! What can be seen of a backup that lies in a directory, as pg_basebackup writes it.
 
-use super::begin::Begin;
+use super::begin::{Begin, Needs};
 use super::error::{RepoError, Result, run};
 use super::storage::BackupKind;
 use crate::host::{Host, Program};
-use crate::pg::Lsn;
 
-/// Where the WAL begins that the backup in a directory needs.
-pub async fn begins_in(host: &dyn Host, dir: &str) -> Result<Option<Begin>> {
-    let program = Program::script(include_str!("scripts/backup_begins.sh"), [dir]);
-    Ok(Begin::read(&run(host, "reading the backup", program).await?.text()))
-}
-
-/// Where the WAL ends that the backup in a directory needs: only its manifest knows.
-pub async fn ends_in(host: &dyn Host, dir: &str) -> Result<Option<Lsn>> {
-    let script = r#"[ ! -f "$1/backup_manifest" ] || sed -n 's/.*"End-LSN": "\([^"]*\)".*/\1/p' "$1/backup_manifest" | tail -n 1"#;
-    let text = run(host, "reading the backup", Program::script(script, [dir])).await?.text();
-    Ok(text.trim().parse().ok())
+/// The WAL that the backup in a directory needs. Where it ends only its manifest knows.
+pub async fn needs_in(host: &dyn Host, dir: &str) -> Result<Needs> {
+    let program = Program::script(include_str!("scripts/backup_needs.sh"), [dir]);
+    let text = run(host, "reading the backup", program).await?.text();
+    let mut lines = text.lines();
+    let begin = lines.next().and_then(Begin::read);
+    Ok(Needs { begin, end: lines.next().and_then(|end| end.trim().parse().ok()) })
 }
 
 /// What the backup in a directory holds; a tar file is unpacked as far as its first file.

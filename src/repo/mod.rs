@@ -34,7 +34,7 @@ mod wal_g;
 mod wal_search;
 
 pub use archive::Archive;
-pub use begin::Begin;
+pub use begin::{Begin, Needs};
 pub use broken::{Broken, bring_late_wal};
 pub use damage::{Damaged, Where, damage_file};
 pub use error::{Ability, NotPossible, RepoError, Result};

@@ -8,14 +8,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::Needs;
 use super::damage::damage_stored;
 use super::error::{RepoError, Result};
 use super::loaded::Loaded;
 use super::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
 use crate::node::Node;
-use crate::pg::Lsn;
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +59,11 @@ impl Spoiled {
         }
         let backups = self.storage.backups(host).await?;
         let Some(newest) = backups.iter().rfind(|one| one.wrong.is_none()) else { return Ok(()) };
-        let begins = self.storage.begins(host, &newest.label).await?.and_then(|begin| begin.place(archive));
-        let Some((timeline, from)) = begins else {
+        let needs = self.storage.needs(host, &newest.label).await?;
+        let Some((timeline, from)) = needs.begin.and_then(|begin| begin.place(archive)) else {
             return Err(RepoError::Unknown("nobody says which WAL the newest backup needs".to_owned()));
         };
-        let ends = self.storage.ends(host, &newest.label).await?.unwrap_or(from);
+        let ends = needs.end.unwrap_or(from);
         let reach = archive.reach(from, timeline, archive.newest_from(timeline, from));
         let all = archive.all_segments(&reach);
         let later: Vec<String> = all.iter().filter(|one| one.start() >= ends).map(ToString::to_string).collect();
@@ -116,12 +115,8 @@ impl Storage for Spoiled {
         Ok(backups)
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        self.storage.begins(host, label).await
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        self.storage.ends(host, label).await
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        self.storage.needs(host, label).await
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

@@ -9,14 +9,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::Needs;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
-use crate::pg::{Lsn, Segment};
+use crate::pg::Segment;
 
 /// Where a repo is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,14 +176,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Err(RepoError::NotPossible(Ability::List))
     }
 
-    /// Where the WAL begins that a backup needs; none where nobody says.
-    async fn begins(&self, _: &dyn Host, _: &Label) -> Result<Option<Begin>> {
-        Ok(None)
-    }
-
-    /// Where the WAL ends that a backup needs; none where nobody says.
-    async fn ends(&self, _: &dyn Host, _: &Label) -> Result<Option<Lsn>> {
-        Ok(None)
+    /// The WAL that a backup needs.
+    async fn needs(&self, _: &dyn Host, _: &Label) -> Result<Needs> {
+        Ok(Needs::default())
     }
 
     /// How many bytes a backup takes up in the repo.

@@ -6,11 +6,10 @@ use async_trait::async_trait;
 use super::{Existing, backup};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
-use crate::pg::Lsn;
 use crate::repo::archive::Archive;
-use crate::repo::begin::Begin;
+use crate::repo::begin::Needs;
 use crate::repo::error::{Result, run};
-use crate::repo::look::{begins_in, bytes_in, ends_in, kind_in};
+use crate::repo::look::{bytes_in, kind_in, needs_in};
 use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
@@ -55,12 +54,8 @@ impl Storage for ExistingDirectory {
         Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        begins_in(host, label.as_str()).await
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        ends_in(host, label.as_str()).await
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        needs_in(host, label.as_str()).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {

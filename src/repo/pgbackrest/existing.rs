@@ -11,9 +11,9 @@ use super::repo_ls::Listing;
 use super::verify;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
-use crate::pg::{History, Lsn, TimelineId};
+use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
-use crate::repo::begin::Begin;
+use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
 use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
@@ -53,6 +53,11 @@ impl ExistingPgbackrest {
         Info::read(&run(host, "pgbackrest info", program).await?.text())
     }
 
+    /// What is said of one backup alone, and more than in a list.
+    async fn info_of(&self, host: &dyn Host, label: &Label) -> Result<Info> {
+        self.info(host, [&format!("--set={label}")]).await
+    }
+
     /// How long a WAL segment is: the control file of the server on this host knows, once there is
     /// one.
     async fn segment_size(&self, host: &dyn Host) -> u64 {
@@ -88,14 +93,8 @@ impl Storage for ExistingPgbackrest {
         Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        Ok(self.info_of(host, label).await?.backup(label).map(info::Backup::needs).unwrap_or_default())
     }
 
     async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -103,14 +102,13 @@ impl Storage for ExistingPgbackrest {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        let bytes = info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::bytes);
+        let bytes = self.info_of(host, label).await?.backup(label).and_then(info::Backup::bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
         let set = format!("--set={backup}");
-        let info = self.info(host, [&set]).await?;
+        let info = self.info_of(host, backup).await?;
         let spaces = own_tablespaces(data);
         let numbers: Vec<String> = info.backups().flat_map(info::Backup::tablespaces).collect();
         let maps = numbers.iter().map(|oid| format!("--tablespace-map={oid}={spaces}/{oid}"));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::pg::Lsn;
-use crate::repo::begin::Begin;
+use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
 use crate::repo::storage::{BackupKind, Label, Listed};
 
@@ -124,6 +124,11 @@ impl Info {
         }
     }
 
+    /// The backup of this label.
+    pub(super) fn backup(&self, label: &Label) -> Option<&Backup> {
+        self.backups().find(|backup| backup.label() == *label)
+    }
+
     /// The backups, the oldest first.
     pub(super) fn backups(&self) -> impl Iterator<Item = &Backup> {
         self.0.iter().flat_map(|stanza| &stanza.backup)
@@ -144,13 +149,18 @@ impl Backup {
         Listed { label: self.label(), taken: start.unwrap_or(Timestamp::MIN), wrong }
     }
 
+    /// The WAL that it needs.
+    pub(super) fn needs(&self) -> Needs {
+        Needs { begin: self.begins(), end: self.ends() }
+    }
+
     /// Where the WAL begins that it needs.
-    pub(super) fn begins(&self) -> Option<Begin> {
+    fn begins(&self) -> Option<Begin> {
         self.archive.as_ref()?.start.clone().map(Begin::Segment)
     }
 
     /// Where the WAL ends that it needs.
-    pub(super) fn ends(&self) -> Option<Lsn> {
+    fn ends(&self) -> Option<Lsn> {
         self.lsn.as_ref()?.stop.as_ref()?.parse().ok()
     }
 

@@ -21,7 +21,7 @@ use self::existing::ExistingPgbackrest;
 use self::info::Info;
 use self::manifest::Manifest;
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::AtExisting;
@@ -30,7 +30,7 @@ use super::settings::{Adjustable, Settings};
 use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
-use crate::pg::{Lsn, Segment};
+use crate::pg::Segment;
 
 /// A repository of pgBackRest in a directory that every host of the drill sees.
 #[derive(Debug)]
@@ -110,6 +110,11 @@ impl Pgbackrest {
     async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
         let program = self.program(["--output=json", "info"]).with_args(args);
         Info::read(&run(host, PROGRAM, program).await?.text())
+    }
+
+    /// What is said of one backup alone, and more than in a list.
+    async fn info_of(&self, host: &dyn Host, label: &Label) -> Result<Info> {
+        self.info(host, [&format!("--set={label}")]).await
     }
 
     async fn manifest(&self, host: &dyn Host, backup: &Label) -> Result<Manifest> {
@@ -204,14 +209,8 @@ impl Storage for Pgbackrest {
         Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::begins))
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        Ok(info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::ends))
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        Ok(self.info_of(host, label).await?.backup(label).map(info::Backup::needs).unwrap_or_default())
     }
 
     async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -219,13 +218,12 @@ impl Storage for Pgbackrest {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        let info = self.info(host, [&format!("--set={label}")]).await?;
-        let bytes = info.backups().find(|backup| backup.label() == *label).and_then(info::Backup::bytes);
+        let bytes = self.info_of(host, label).await?.backup(label).and_then(info::Backup::bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
-        let info = self.info(host, [&format!("--set={backup}")]).await?;
+        let info = self.info_of(host, backup).await?;
         let spaces = info.backups().flat_map(info::Backup::tablespaces);
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(spaces);
         let script = include_str!("../scripts/pgbackrest_restore.sh");

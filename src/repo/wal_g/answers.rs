@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::pg::{Lsn, Segment, TimelineId};
-use crate::repo::begin::Begin;
+use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
 use crate::repo::storage::{Label, Listed};
 
@@ -61,14 +61,19 @@ impl Backup {
         Listed { label: self.label(), taken: self.start_time.unwrap_or(Timestamp::MIN), wrong }
     }
 
+    /// The WAL that it needs.
+    pub(super) fn needs(&self) -> Needs {
+        Needs { begin: self.begins(), end: self.ends() }
+    }
+
     /// Where the WAL begins that it needs: its name has the timeline, `base_` and a segment's name.
-    pub(super) fn begins(&self) -> Option<Begin> {
+    fn begins(&self) -> Option<Begin> {
         let timeline = self.backup_name.strip_prefix("base_")?.get(..8)?;
         Some(Begin::At(TimelineId(u32::from_str_radix(timeline, 16).ok()?), Lsn(self.start_lsn?)))
     }
 
     /// Where the WAL ends that it needs.
-    pub(super) fn ends(&self) -> Option<Lsn> {
+    fn ends(&self) -> Option<Lsn> {
         self.finish_lsn.map(Lsn)
     }
 

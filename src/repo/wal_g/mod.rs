@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
-use super::begin::Begin;
+use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_tool};
@@ -22,7 +22,7 @@ use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
-use crate::pg::{History, Lsn, TimelineId};
+use crate::pg::{History, TimelineId};
 
 /// A storage of WAL-G.
 #[derive(Debug)]
@@ -175,12 +175,8 @@ impl Storage for WalG {
         Ok(self.all(host).await?.iter().map(answers::Backup::listed).collect())
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        Ok(self.one(host, label).await?.begins())
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        Ok(self.one(host, label).await?.ends())
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        Ok(self.one(host, label).await?.needs())
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {

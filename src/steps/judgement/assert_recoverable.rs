@@ -146,9 +146,9 @@ impl AssertRecoverable {
         let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
-        let begins = repo.begins(host, label).await?.and_then(|begin| begin.place(&archive));
+        let needs = repo.needs(host, label).await?;
         let fails = |label: String| Finding::failed(self.title_of_failure(repo)).at(self.at).label(label);
-        let Some((timeline, from)) = begins else {
+        let Some((timeline, from)) = needs.begin.and_then(|begin| begin.place(&archive)) else {
             return Err(match archive.is_empty() {
                 true => fails("there is no WAL in it".to_owned()),
                 false => Finding::errored(format!("nobody says where the WAL begins that backup `{label}` needs")),
@@ -165,7 +165,7 @@ impl AssertRecoverable {
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());
         cx.fact("segments", archive.all_segments(&reach).len());
-        let ends = repo.ends(host, label).await?.unwrap_or(from);
+        let ends = needs.end.unwrap_or(from);
         // pg_basebackup brings along the WAL that its backup needs; no tool does.
         if repo.program.is_some() && point::end(&reach) < ends {
             let short = format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", point::end(&reach));

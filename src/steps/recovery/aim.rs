@@ -20,13 +20,11 @@ impl Chosen {
         let (repo, host, label) = (&self.repo, self.host.as_ref(), &self.label);
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
-        let begins = repo.begins(host, label).await?.and_then(|begin| begin.place(&archive));
-        let ((own, from), end) = match begins.zip(repo.ends(host, label).await?) {
-            Some(known) => known,
-            None => {
-                let title = format!("nobody says where the WAL begins and ends that backup `{label}` needs");
-                return Err(Finding::errored(title).help("give `until` a time or a position"));
-            }
+        let needs = repo.needs(host, label).await?;
+        let begin = needs.begin.and_then(|begin| begin.place(&archive));
+        let Some(((own, from), end)) = begin.zip(needs.end) else {
+            let title = format!("nobody says where the WAL begins and ends that backup `{label}` needs");
+            return Err(Finding::errored(title).help("give `until` a time or a position"));
         };
         let followed = match timeline {
             TargetTimeline::Latest => archive.newest_from(own, from),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::pg::{Lsn, TimelineId};
-use crate::repo::begin::Begin;
+use crate::repo::begin::{Begin, Needs};
 use crate::repo::storage::{Label, Listed};
 
 /// What is known of a backup.
@@ -70,14 +70,19 @@ impl Info {
         Listed { label: self.label(), taken: self.taken().unwrap_or(Timestamp::MIN), wrong }
     }
 
+    /// The WAL that it needs.
+    pub(super) fn needs(&self) -> Needs {
+        Needs { begin: self.begins(), end: self.ends() }
+    }
+
     /// Where the WAL begins that it needs.
-    pub(super) fn begins(&self) -> Option<Begin> {
+    fn begins(&self) -> Option<Begin> {
         let timeline = TimelineId(self.value("timeline")?.parse().ok()?);
         Some(Begin::At(timeline, self.value("begin_xlog")?.parse().ok()?))
     }
 
     /// Where the WAL ends that it needs.
-    pub(super) fn ends(&self) -> Option<Lsn> {
+    fn ends(&self) -> Option<Lsn> {
         self.value("end_xlog")?.parse().ok()
     }
 

@@ -14,9 +14,8 @@ use self::info::Info;
 use super::Existing;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
-use crate::pg::Lsn;
 use crate::repo::archive::Archive;
-use crate::repo::begin::Begin;
+use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_tool};
 use crate::repo::look::bytes_in;
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
@@ -110,12 +109,8 @@ impl Storage for ExistingBarman {
         Ok(self.all(host).await?.iter().map(Info::listed).collect())
     }
 
-    async fn begins(&self, host: &dyn Host, label: &Label) -> Result<Option<Begin>> {
-        Ok(self.one(host, label).await?.begins())
-    }
-
-    async fn ends(&self, host: &dyn Host, label: &Label) -> Result<Option<Lsn>> {
-        Ok(self.one(host, label).await?.ends())
+    async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
+        Ok(self.one(host, label).await?.needs())
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
