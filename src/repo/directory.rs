@@ -84,7 +84,7 @@ impl Storage for Directory {
         let output = run(host, "ls", Program::script(script, [format!("{}/backups", self.0.path)])).await?;
         let text = output.text();
         let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).collect();
-        listed.sort_by(|a, b| (a.taken, &a.label).cmp(&(b.taken, &b.label)));
+        listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
     }
 

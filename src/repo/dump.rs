@@ -18,7 +18,7 @@ use super::existing::{AtExisting, Existing};
 use super::kind::RepoKind;
 use super::loaded::Loaded;
 use super::look::bytes_in;
-use super::storage::{BackupOrder, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -64,9 +64,7 @@ impl RepoKind for Dump {
 
 impl Dump {
     fn of_others(existing: &Existing) -> Self {
-        let place =
-            Place { name: existing.name.clone(), path: "/nonexistent".to_owned(), settings: Default::default() };
-        Dump { place, existing: Some(existing.clone()) }
+        Dump { place: existing.place(NOWHERE), existing: Some(existing.clone()) }
     }
 
     /// Where a drill's own lie.
@@ -136,7 +134,7 @@ impl Storage for Dump {
         let program = Program::script(script!("dump_list.sh"), [self.pattern()]).env("LC_ALL", "C");
         let text = run(host, "the list of dumps", program).await?.text();
         let mut listed: Vec<Listed> = text.lines().filter_map(|line| self.listed(line)).collect();
-        listed.sort_by(|a, b| (a.taken, &a.label).cmp(&(b.taken, &b.label)));
+        listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
     }
 

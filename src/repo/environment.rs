@@ -16,8 +16,10 @@ impl Environment {
         Environment { dir: dir.to_owned(), variables: variables.into_iter().collect() }
     }
 
-    /// The same for a program that is run at once.
-    pub(super) fn of(&self, mut program: Program) -> Program {
+    /// The program `words[0]` with its arguments, in this environment. A shell tells one that is not
+    /// there from a host that fails.
+    pub(super) fn program(&self, words: impl IntoIterator<Item = String>) -> Program {
+        let mut program = Program::script(r#"exec "$@""#, words);
         program.env.extend(self.variables.iter().cloned());
         program
     }

@@ -4,6 +4,7 @@ use super::begin::{Begin, Needs};
 use super::error::{RepoError, Result, run};
 use super::storage::BackupKind;
 use crate::host::{Host, Program};
+use crate::node::own_tablespaces;
 
 /// The WAL that the backup in a directory needs. Where it ends only its manifest knows.
 pub async fn needs_in(host: &dyn Host, dir: &str) -> Result<Needs> {
@@ -30,6 +31,20 @@ pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
     let text = output.text();
     let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
     kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+}
+
+/// Removes the data directory `data` of a new server and its tablespaces, and makes places for those
+/// with these numbers.
+pub(super) async fn empty_places(host: &dyn Host, data: &str, numbers: impl IntoIterator<Item = String>) -> Result<()> {
+    let args = [data.to_owned(), own_tablespaces(data)].into_iter().chain(numbers);
+    run(host, "rm", Program::script(include_str!("scripts/empty_places.sh"), args)).await.map(drop)
+}
+
+/// Looks through what somebody else's tool has restored to `data`: nothing in it may lead out of
+/// it. `what` restored it.
+pub(super) async fn keep_inside(host: &dyn Host, what: &'static str, data: &str) -> Result<()> {
+    let args = [data.to_owned(), own_tablespaces(data)];
+    run(host, what, Program::script(include_str!("scripts/keep_inside.sh"), args)).await.map(drop)
 }
 
 /// Brings the WAL that the backup in a directory needs to get to its end, if it has none.

@@ -2,7 +2,7 @@
 
 use super::kind::{Kind, Repo};
 use super::settings::Settings;
-use super::storage::Place;
+use super::storage::{NOWHERE, Place};
 
 /// Every kind of repo, the one place of registration. The first is what a repo is that does not
 /// say.
@@ -29,5 +29,5 @@ pub fn default_kind() -> &'static Kind {
 
 /// No repo, for a server that has its WAL itself: nothing is found there.
 pub fn nowhere() -> Repo {
-    default_kind().at(Place { name: "none".to_owned(), path: "/nonexistent".to_owned(), settings: Settings::default() })
+    default_kind().at(Place { name: "none".to_owned(), path: NOWHERE.to_owned(), settings: Settings::default() })
 }

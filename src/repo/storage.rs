@@ -13,6 +13,7 @@ use super::begin::Needs;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
+use super::look::bring_backup_wal;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
@@ -28,6 +29,9 @@ pub struct Place {
     /// What the scenario says of it beyond its kind.
     pub settings: Settings,
 }
+
+/// The path of a place where nothing is.
+pub const NOWHERE: &str = "/nonexistent";
 
 /// What a repo calls a backup: the step's id in a directory, whatever a tool makes up elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +67,11 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// What backups are sorted by, the oldest first.
+    pub fn age(&self) -> impl Ord + '_ {
+        (self.taken, &self.label)
+    }
+
     /// A backup from a line `SECONDS LABEL`, the seconds since 1970.
     pub fn from_line(line: &str) -> Option<Self> {
         let (seconds, label) = line.split_once(' ')?;
@@ -259,6 +268,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(scratch.to_owned())
     }
 
+    /// Whether what is restored comes with the WAL that its backup needs.
+    fn brings_wal(&self) -> bool {
+        true
+    }
+
     /// A directory in which a backup lies as pg_basebackup writes it, for whoever only reads it;
     /// none if there is no such backup. `scratch` is where it may be made: then the caller removes
     /// it.
@@ -267,6 +281,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
             return Ok(None);
         }
         self.restore(host, backup, scratch).await?;
+        if !self.brings_wal() {
+            bring_backup_wal(host, scratch, &self.restore_command()).await?;
+        }
         Ok(Some(scratch.to_owned()))
     }
 

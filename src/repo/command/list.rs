@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, String> {
     let mut all: Vec<Line> = lines
         .map(|(at, line)| self::line(line).map_err(|why| format!("line {}, `{line}`: {why}", at + 1)))
         .collect::<Result<_, _>>()?;
-    all.sort_by(|a, b| (a.listed.taken, &a.listed.label).cmp(&(b.listed.taken, &b.listed.label)));
+    all.sort_by(|a, b| a.listed.age().cmp(&b.listed.age()));
     let twice =
         all.iter().enumerate().find(|(at, one)| all[..*at].iter().any(|other| other.listed.label == one.listed.label));
     match twice {

@@ -17,7 +17,7 @@ use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, Existing};
 use super::kind::RepoKind;
-use super::look::bring_backup_wal;
+use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
 use crate::host::{Host, Output, Program};
@@ -66,7 +66,7 @@ type Argv<'a> = (&'static str, &'a [String]);
 impl Command {
     /// One that somebody else fills.
     fn existing(existing: &Existing) -> Self {
-        let place = Place { name: existing.name.clone(), path: existing.own.clone(), settings: Default::default() };
+        let place = existing.place(&existing.own);
         Command { place, commands: existing.commands.clone(), existing: true }
     }
 
@@ -86,10 +86,10 @@ impl Command {
         self.environment().write(host, (!self.existing).then_some(&repo)).await
     }
 
-    /// Runs one of the commands. A shell tells a program that is not there from a host that fails.
+    /// Runs one of the commands.
     async fn run(&self, host: &dyn Host, argv: Argv<'_>, env: &[(&str, &str)]) -> Result<Output> {
         let (what, argv) = argv;
-        let mut program = self.environment().of(Program::script(r#"exec "$@""#, argv.iter().cloned()));
+        let mut program = self.environment().program(argv.iter().cloned());
         program.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let output = host.run(program).await?;
         match output.success() {
@@ -168,13 +168,12 @@ impl Storage for Command {
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
         self.write_env(host).await?;
         let spaces = own_tablespaces(data);
-        run(host, "rm", Program::script(include_str!("../scripts/empty_places.sh"), [data, &spaces])).await?;
+        empty_places(host, data, []).await?;
         let made = r#"mkdir -m 700 "$1" "$2""#;
         run(host, "mkdir", Program::script(made, [data, &spaces])).await?;
         let env = [("DRILLYARD_BACKUP", backup.as_str()), ("DRILLYARD_DATA", data), ("DRILLYARD_TABLESPACES", &spaces)];
         self.run(host, ("the command `fetch`", &self.commands.fetch), &env).await?;
-        let inside = Program::script(include_str!("../scripts/keep_inside.sh"), [data, &spaces]);
-        run(host, "what the command `fetch` restored", inside).await.map(drop)
+        keep_inside(host, "what the command `fetch` restored", data).await
     }
 
     /// What is archived is noted: the tool need not be able to say it.
@@ -188,13 +187,8 @@ impl Storage for Command {
         self.environment().line(&self.commands.restore_command)
     }
 
-    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
-        if !self.backups(host).await?.iter().any(|one| one.label == *backup) {
-            return Ok(None);
-        }
-        self.restore(host, backup, scratch).await?;
-        bring_backup_wal(host, scratch, &self.restore_command()).await?;
-        Ok(Some(scratch.to_owned()))
+    fn brings_wal(&self) -> bool {
+        false
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {

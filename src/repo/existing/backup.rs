@@ -35,7 +35,7 @@ pub fn read(text: &str) -> Vec<Listed> {
             Listed { label: Label::new(line.path), taken: line.at.unwrap_or(Timestamp::MIN), wrong }
         })
         .collect();
-    listed.sort_by(|a, b| (a.taken, &a.label).cmp(&(b.taken, &b.label)));
+    listed.sort_by(|a, b| a.age().cmp(&b.age()));
     listed
 }
 

@@ -10,7 +10,7 @@ use crate::repo::archive::Archive;
 use crate::repo::begin::Needs;
 use crate::repo::error::{Result, run};
 use crate::repo::look::{bytes_in, kind_in, needs_in};
-use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
+use crate::repo::storage::{BackupKind, Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
@@ -26,11 +26,8 @@ impl ExistingDirectory {
     /// The repo that lies there.
     pub fn at(existing: &Existing) -> Self {
         // Without an archive, and for a scenario that says too little, nothing is there.
-        let path = existing.wal.clone().unwrap_or_else(|| "/nonexistent".to_owned());
-        ExistingDirectory {
-            place: Place { name: existing.name.clone(), path, settings: Default::default() },
-            existing: existing.clone(),
-        }
+        let path = existing.wal.as_deref().unwrap_or(NOWHERE);
+        ExistingDirectory { place: existing.place(path), existing: existing.clone() }
     }
 }
 

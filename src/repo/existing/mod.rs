@@ -11,8 +11,8 @@ pub use directory::ExistingDirectory;
 use std::fmt;
 use std::sync::Arc;
 
-use super::settings::Commands;
-use super::storage::Storage;
+use super::settings::{Commands, Settings};
+use super::storage::{Place, Storage};
 
 /// Where an existing repo lies, as the scenario says: the keys that its kind takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub struct Existing {
     pub own: String,
     /// The commands that read it, and their environment.
     pub commands: Commands,
+}
+
+impl Existing {
+    /// The place of its repo: what the drill itself needs of it is at `path`.
+    pub fn place(&self, path: impl Into<String>) -> Place {
+        Place { name: self.name.clone(), path: path.into(), settings: Settings::default() }
+    }
 }
 
 /// How a kind reads what somebody else fills.

@@ -16,7 +16,7 @@ use crate::repo::archive::Archive;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
-use crate::repo::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
+use crate::repo::storage::{BackupKind, Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// A repository that is there already.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ impl ExistingPgbackrest {
         let repo = existing.repo.map(|repo| format!("--repo={repo}"));
         let mut options: Vec<String> = config.into_iter().chain(repo).collect();
         options.extend([format!("--stanza={stanza}"), QUIET.to_owned()]);
-        let place =
-            Place { name: existing.name.clone(), path: "/nonexistent".to_owned(), settings: Default::default() };
+        let place = existing.place(NOWHERE);
         ExistingPgbackrest { place, existing: existing.clone(), stanza, options }
     }
 

@@ -17,7 +17,7 @@ use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_tool};
 use super::existing::{AtExisting, Existing};
 use super::kind::{RepoKind, Tool};
-use super::look::bring_backup_wal;
+use super::look::{empty_places, keep_inside};
 use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
 use crate::host::{Host, Program};
@@ -82,7 +82,7 @@ fn repo(place: &Place) -> String {
 impl WalG {
     /// One that somebody else fills.
     fn existing(existing: &Existing) -> Self {
-        let place = Place { name: existing.name.clone(), path: existing.own.clone(), settings: Default::default() };
+        let place = existing.place(&existing.own);
         let environment = Environment::new(&place.path, existing.commands.env.iter().cloned());
         WalG { place, environment, config: existing.config.clone(), existing: true }
     }
@@ -96,8 +96,7 @@ impl WalG {
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
         let config = self.config.iter().flat_map(|config| ["--config".to_owned(), config.clone()]);
         let words = std::iter::once(PROGRAM.to_owned()).chain(args.map(str::to_owned)).chain(config);
-        // A shell tells a program that is not there from a host that fails.
-        self.environment.of(Program::script(r#"exec "$@""#, words))
+        self.environment.program(words)
     }
 
     /// The same, by a server. With more than one download at a time wal-g leaves a process behind
@@ -193,8 +192,7 @@ impl Storage for WalG {
             let why = format!("the tablespaces in the sentinel of {backup} cannot be read");
             return Err(RepoError::Unknown(why));
         };
-        let args = [data.to_owned(), spaces.clone()].into_iter().chain(numbers);
-        run(host, "rm", Program::script(include_str!("../scripts/empty_places.sh"), args)).await?;
+        empty_places(host, data, numbers).await?;
         let file = format!("{data}-restore-spec.json");
         let mut fetch = self.program(["backup-fetch", data, backup.as_str()]);
         if let Some(spec) = &spec {
@@ -204,8 +202,7 @@ impl Storage for WalG {
         let fetched = run(host, "wal-g backup-fetch", fetch).await;
         run(host, "rm", Program::new("rm", ["-f", &file])).await?;
         fetched?;
-        let inside = Program::script(include_str!("../scripts/keep_inside.sh"), [data, &spaces]);
-        run(host, "what wal-g backup-fetch restored", inside).await.map(drop)
+        keep_inside(host, "what wal-g backup-fetch restored", data).await
     }
 
     fn archive_command(&self) -> String {
@@ -222,13 +219,8 @@ impl Storage for WalG {
         repo(&self.place)
     }
 
-    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
-        if !self.backups(host).await?.iter().any(|one| one.label == *backup) {
-            return Ok(None);
-        }
-        self.restore(host, backup, scratch).await?;
-        bring_backup_wal(host, scratch, &self.restore_command()).await?;
-        Ok(Some(scratch.to_owned()))
+    fn brings_wal(&self) -> bool {
+        false
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {

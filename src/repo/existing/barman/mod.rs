@@ -17,7 +17,7 @@ use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_tool};
-use crate::repo::look::bytes_in;
+use crate::repo::look::{bytes_in, empty_places, keep_inside};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
 /// A server of Barman that is there already.
@@ -36,9 +36,8 @@ const USUAL_SEGMENT: u64 = 16 << 20;
 impl ExistingBarman {
     /// The server that is meant.
     pub fn at(existing: &Existing) -> Self {
-        let path = existing.own.clone();
         ExistingBarman {
-            place: Place { name: existing.name.clone(), path, settings: Default::default() },
+            place: existing.place(&existing.own),
             server: existing.server.clone().unwrap_or_default(),
             config: existing.config.clone().unwrap_or_default(),
             places: OnceCell::new(),
@@ -122,9 +121,7 @@ impl Storage for ExistingBarman {
         let unknown = || RepoError::Unknown(format!("the tablespaces in the backup.info of {backup} cannot be read"));
         let tablespaces = self.one(host, backup).await?.tablespaces().ok_or_else(unknown)?;
         let spaces = own_tablespaces(data);
-        let numbers = tablespaces.iter().map(|(_, oid)| oid.to_string());
-        let args = [data.to_owned(), spaces.clone()].into_iter().chain(numbers);
-        run(host, "rm", Program::script(include_str!("../../scripts/empty_places.sh"), args)).await?;
+        empty_places(host, data, tablespaces.iter().map(|(_, oid)| oid.to_string())).await?;
         let maps =
             tablespaces.iter().flat_map(|(name, oid)| ["--tablespace".to_owned(), format!("{name}:{spaces}/{oid}")]);
         let which = [self.server.clone(), backup.to_string(), data.to_owned()];
@@ -132,8 +129,7 @@ impl Storage for ExistingBarman {
         run_tool(host, "barman recover", self.barman(host, args).await?, "apt-get install barman").await?;
         let tidy = Program::script(include_str!("../../scripts/barman_existing_tidy.sh"), [data]);
         run(host, "mv", tidy).await?;
-        let inside = Program::script(include_str!("../../scripts/keep_inside.sh"), [data, &spaces]);
-        run(host, "the restore", inside).await.map(drop)
+        keep_inside(host, "the restore", data).await
     }
 
     /// Not by `barman get-wal`: that unpacks where the WAL lies.
