@@ -9,8 +9,8 @@ use super::args::DrillArgs;
 use super::out::complain;
 use super::runs::{earlier, known_as};
 use super::select::Selected;
-use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener};
-use crate::notify::{Message, Undelivered, Verdict, Which, beat, deliver, wants};
+use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener, Outcome};
+use crate::notify::{Message, Undelivered, Which, beat, deliver, wants};
 use crate::report::{DrillRecord, RunRecord};
 use crate::scenario::NotifyTo;
 
@@ -50,10 +50,14 @@ impl Telling {
         }
     }
 
+    /// Whether nobody is to be told.
+    fn is_idle(&self) -> bool {
+        self.to.is_empty() && self.heartbeats.is_empty()
+    }
+
     /// What hears of the run; none if nobody is to be told.
     pub fn hearing(&self) -> Option<Box<dyn Listener>> {
-        let nobody = self.to.is_empty() && self.heartbeats.is_empty();
-        (!nobody).then(|| Box::new(Hearing(self.record.clone())) as Box<dyn Listener>)
+        (!self.is_idle()).then(|| Box::new(Hearing(self.record.clone())) as Box<dyn Listener>)
     }
 
     /// Tells everybody. What did not arrive is told here, and is an exit code of its own for a run
@@ -79,7 +83,7 @@ impl Telling {
     }
 
     async fn deliver(&self, record: &RunRecord, code: ExitCode) -> Vec<Undelivered> {
-        if self.to.is_empty() && self.heartbeats.is_empty() {
+        if self.is_idle() {
             return vec![];
         }
         let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -104,7 +108,7 @@ impl Telling {
                 Which::All => code == ExitCode::Passed,
                 Which::OfFile(_) => !matches!(code, ExitCode::Interrupted | ExitCode::Terminated),
             };
-            let passed = |message: Message| message.verdict == Verdict::Passed && message.skipped.is_empty();
+            let passed = |message: Message| message.outcome == Outcome::Passed && message.skipped.is_empty();
             if ran && record.command == Command::Run && about(which).is_some_and(passed) {
                 let url = url.clone();
                 tasks.push(limited("the heartbeat", limit, Box::new(move || beat(&url))));

@@ -120,6 +120,13 @@ impl Problem {
         self.note("help", text)
     }
 
+    /// What it says at its first place alone, on a single line.
+    pub fn headline(&self) -> String {
+        let label = self.places.first().map(|place| place.label.as_str()).filter(|label| !label.is_empty());
+        let label = label.map(|label| format!(": {label}")).unwrap_or_default();
+        format!("{}{label}", self.title).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// What it says, on a single line that begins with its place.
     pub fn in_one_line(&self) -> String {
         let place = self.places.first();

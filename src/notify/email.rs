@@ -6,6 +6,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
 
+use super::Parts;
 use super::message::Message;
 use crate::scenario::NotifyTo;
 
@@ -39,18 +40,17 @@ pub(super) fn send(to: &NotifyTo, message: &Message) -> Result<(), String> {
 /// there is a login, or `?tls=required`.
 fn transport(url: &str) -> Result<SmtpTransport, String> {
     let builder = SmtpTransport::from_url(url).map_err(|error| words(&error))?;
-    let builder = match url.strip_prefix("smtp://") {
-        Some(rest) => {
-            let authority = rest.split(['/', '?']).next().unwrap_or_default();
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
-            let tls = TlsParameters::new(host.to_owned()).map_err(|error| words(&error))?;
-            match authority.contains('@') || url.contains("tls=required") {
+    let builder = match url.starts_with("smtp://") {
+        true => {
+            let Parts { login, host, .. } = Parts::of(url);
+            let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+            let tls = TlsParameters::new(name.to_owned()).map_err(|error| words(&error))?;
+            match login.is_some() || url.contains("tls=required") {
                 true => builder.tls(Tls::Required(tls)),
                 false => builder.tls(Tls::Opportunistic(tls)),
             }
         }
-        None => builder,
+        false => builder,
     };
     Ok(builder.timeout(Some(PATIENCE)).build())
 }

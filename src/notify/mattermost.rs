@@ -12,7 +12,7 @@ pub(super) fn body(message: &Message) -> Value {
     json!({
         "attachments": [{
             "fallback": title,
-            "color": message.verdict.color(),
+            "color": message.color(),
             "title": title,
             "text": lines,
             "footer": message.footer(),

@@ -5,52 +5,29 @@ use jiff::Timestamp;
 use crate::journal::{Command, Outcome, Problem};
 use crate::report::{DrillRecord, RunRecord};
 
-/// How a run, or a drill, came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// It held.
-    Passed,
-    /// It could not be judged.
-    NotJudged,
-    /// It did not hold.
-    Failed,
+/// From the worst, as people are told: what failed comes before what could not be judged.
+const FROM_WORST: [Outcome; 3] = [Outcome::Failed, Outcome::Errored, Outcome::Passed];
+
+/// An outcome as people read it.
+fn words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "FAILED",
+        Outcome::Errored => "could not be judged",
+        Outcome::Skipped => "was not run",
+    }
 }
 
-impl Verdict {
-    /// The verdict for an outcome; none for what was skipped.
-    fn of(outcome: Outcome) -> Option<Self> {
-        match outcome {
-            Outcome::Passed => Some(Verdict::Passed),
-            Outcome::Failed => Some(Verdict::Failed),
-            Outcome::Errored => Some(Verdict::NotJudged),
-            Outcome::Skipped => None,
-        }
-    }
-
-    /// As people read it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Verdict::Passed => "passed",
-            Verdict::NotJudged => "could not be judged",
-            Verdict::Failed => "FAILED",
-        }
-    }
-
-    /// A colour of its own: red is for what failed alone.
-    pub(super) fn color(self) -> &'static str {
-        match self {
-            Verdict::Passed => "#2e7d32",
-            Verdict::NotJudged => "#f9a825",
-            Verdict::Failed => "#c62828",
-        }
-    }
+/// Whether it came out at all: what was skipped did not.
+fn came_out(drill: &DrillRecord) -> Option<Outcome> {
+    Some(drill.outcome()).filter(|outcome| *outcome != Outcome::Skipped)
 }
 
 /// How a drill came out the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
-    /// Its verdict.
-    pub verdict: Verdict,
+    /// Its outcome.
+    pub outcome: Outcome,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// Its measured recovery time.
@@ -60,8 +37,8 @@ pub struct Last {
 impl Last {
     /// What a drill of an earlier run came to; none for one that was skipped.
     pub fn of(drill: &DrillRecord) -> Option<Self> {
-        let verdict = Verdict::of(drill.outcome())?;
-        Some(Last { verdict, duration_ms: drill.duration_ms(), rto_ms: rto(drill).map(|(measured, _)| measured) })
+        let outcome = came_out(drill)?;
+        Some(Last { outcome, duration_ms: drill.duration_ms(), rto_ms: rto(drill).map(|(measured, _)| measured) })
     }
 }
 
@@ -72,8 +49,8 @@ pub struct DrillNews {
     pub name: String,
     /// The version of PostgreSQL.
     pub postgres: String,
-    /// Its verdict.
-    pub verdict: Verdict,
+    /// Its outcome.
+    pub outcome: Outcome,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// The measured recovery time and its limit, in milliseconds.
@@ -90,7 +67,7 @@ pub struct DrillNews {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The worst of its drills.
-    pub verdict: Verdict,
+    pub outcome: Outcome,
     /// Whether it is about proofs.
     pub proof: bool,
     /// Its drills, but those that were skipped.
@@ -142,7 +119,7 @@ impl Message {
             Some(DrillNews {
                 name: drill.name.clone(),
                 postgres: drill.postgres.clone(),
-                verdict: Verdict::of(drill.outcome())?,
+                outcome: came_out(drill)?,
                 duration_ms: drill.duration_ms(),
                 rto: rto(drill),
                 why: why.map(|trouble| in_a_line(&trouble.problem)),
@@ -158,16 +135,17 @@ impl Message {
         let skipped = record.drills.values().filter(meant).filter(|drill| drill.outcome() == Outcome::Skipped);
         let ended_early = record.drills.is_empty() && record.outcome() != Outcome::Passed;
         let not_begun = if *which == Which::All { record.not_begun() } else { 0 };
-        let verdict = match drills.iter().map(|drill| drill.verdict).max() {
+        let is_there = |outcome: &Outcome| drills.iter().any(|drill| drill.outcome == *outcome);
+        let outcome = match FROM_WORST.into_iter().find(is_there) {
             // A run that could not begin has no drill to tell of.
-            None if ended_early => Verdict::NotJudged,
+            None if ended_early => Outcome::Errored,
             None => return None,
-            Some(Verdict::Passed) if not_begun > 0 => Verdict::NotJudged,
+            Some(Outcome::Passed) if not_begun > 0 => Outcome::Errored,
             Some(worst) => worst,
         };
         let missing = (not_begun > 0).then(|| format!("{not_begun} of {} drills did not start", record.planned));
         Some(Message {
-            verdict,
+            outcome,
             proof: record.command == Command::Prove,
             skipped: skipped.map(left_out).collect(),
             drills,
@@ -180,15 +158,24 @@ impl Message {
         })
     }
 
+    /// A colour of its own: red is for what failed alone.
+    pub(super) fn color(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Passed => "#2e7d32",
+            Outcome::Failed => "#c62828",
+            Outcome::Errored | Outcome::Skipped => "#f9a825",
+        }
+    }
+
     /// Whether it passed, and had not the last time.
     pub(super) fn has_recovered(&self) -> bool {
-        let not_before = |drill: &DrillNews| drill.last.is_some_and(|last| last.verdict != Verdict::Passed);
-        self.verdict == Verdict::Passed && self.drills.iter().any(not_before)
+        let not_before = |drill: &DrillNews| drill.last.is_some_and(|last| last.outcome != Outcome::Passed);
+        self.outcome == Outcome::Passed && self.drills.iter().any(not_before)
     }
 
     /// Its first line: `last-night FAILED`, `3 drills passed again`.
     pub(super) fn title(&self) -> String {
-        let worst: Vec<&DrillNews> = self.drills.iter().filter(|drill| drill.verdict == self.verdict).collect();
+        let worst: Vec<&DrillNews> = self.drills.iter().filter(|drill| drill.outcome == self.outcome).collect();
         let what = match (worst.as_slice(), self.drills.len()) {
             ([], _) => "the run".to_owned(),
             ([one], _) => one.name.clone(),
@@ -197,7 +184,7 @@ impl Message {
         };
         let again = if self.has_recovered() { " again" } else { "" };
         let what = if self.proof { format!("the proof of {what}") } else { what };
-        format!("{what} {}{again}", self.verdict.words())
+        format!("{what} {}{again}", words(self.outcome))
     }
 
     /// What it says below that: the machine, the run, how long it took, where the reports are.
@@ -212,23 +199,23 @@ impl Message {
     /// A line for each drill, the worst first, and then the warnings of a run that had none.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut drills: Vec<&DrillNews> = self.drills.iter().collect();
-        drills.sort_by_key(|drill| std::cmp::Reverse(drill.verdict));
+        drills.sort_by_key(|drill| FROM_WORST.iter().position(|outcome| *outcome == drill.outcome));
         let lines = drills.iter().map(|drill| drill.line());
-        let warnings = self.warnings.iter().filter(|_| self.verdict != Verdict::Passed).cloned();
+        let warnings = self.warnings.iter().filter(|_| self.outcome != Outcome::Passed).cloned();
         lines.chain(self.skipped.iter().cloned()).chain(warnings).collect()
     }
 }
 
 impl DrillNews {
     fn line(&self) -> String {
-        let Verdict::Passed = self.verdict else {
+        let Outcome::Passed = self.outcome else {
             let why = self.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let before = match self.last {
-                Some(last) if last.verdict == self.verdict => " (so it did the last time)",
-                Some(last) if last.verdict == Verdict::Passed => " (it passed the last time)",
+                Some(last) if last.outcome == self.outcome => " (so it did the last time)",
+                Some(last) if last.outcome == Outcome::Passed => " (it passed the last time)",
                 _ => "",
             };
-            return format!("{} {}{before}{why}", self.name, self.verdict.words());
+            return format!("{} {}{before}{why}", self.name, words(self.outcome));
         };
         let last = |time: Option<u64>| time.map(|time| format!(", last time {}", took(time))).unwrap_or_default();
         match self.rto {
@@ -249,11 +236,8 @@ impl DrillNews {
 
 /// What is wrong, and where the file says so, in a line.
 fn in_a_line(problem: &Problem) -> String {
-    let place = problem.places.first();
-    let label = place.map(|place| place.label.as_str()).filter(|label| !label.is_empty());
-    let label = label.map(|label| format!(": {label}")).unwrap_or_default();
-    let at = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
-    format!("{}{label}{at}", problem.title).split_whitespace().collect::<Vec<_>>().join(" ")
+    let at = problem.places.first().map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+    format!("{}{at}", problem.headline())
 }
 
 /// A time as people write it: `4.2 s`, `3m 10s`.

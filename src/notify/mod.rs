@@ -12,10 +12,10 @@ mod slack;
 mod teams;
 mod webhook;
 
-pub use message::{Last, Message, Verdict, Which};
+pub use message::{Last, Message, Which};
 
-use crate::journal::Redactor;
-use crate::scenario::{Channel, NotifyTo, NotifyWhen as When};
+use crate::journal::{Outcome, Redactor};
+use crate::scenario::{Channel, NotifyTo, Occasion};
 
 /// A message that did not arrive: to whom, and why, without a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +30,13 @@ pub struct Undelivered {
 /// Whether somebody wants to hear of a message.
 pub fn wants(to: &NotifyTo, message: &Message) -> bool {
     to.on.iter().any(|on| match on {
-        When::Failed => message.verdict != Verdict::Passed,
-        When::Recovered => message.has_recovered(),
-        When::Passed => message.verdict == Verdict::Passed,
+        Occasion::Failed => message.outcome != Outcome::Passed,
+        Occasion::Recovered => message.has_recovered(),
+        Occasion::Passed => message.outcome == Outcome::Passed,
     })
 }
 
-/// Delivers a message. Takes as long as it must, a minute at most.
+/// Delivers a message. Takes as long as it must: who calls it has a limit.
 ///
 /// # Errors
 /// Where it did not arrive, after all that is worth trying was tried.
@@ -61,15 +61,33 @@ pub fn beat(url: &str) -> Result<(), Undelivered> {
     http::post(url, None).map_err(|why| undelivered("the heartbeat", url, &why))
 }
 
+/// The parts of a URL.
+struct Parts<'a> {
+    /// User and password.
+    login: Option<&'a str>,
+    /// The host, and the port if there is one.
+    host: &'a str,
+    /// All that comes behind it.
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Self {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            Some((login, host)) => Parts { login: Some(login), host, path },
+            None => Parts { login: None, host: authority, path },
+        }
+    }
+}
+
 /// What did not arrive, without the secrets that its URL holds.
 fn undelivered(to: &str, url: &str, why: &str) -> Undelivered {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let path = rest.strip_prefix(authority).unwrap_or_default();
+    let Parts { login, host, path } = Parts::of(url);
     // A path may come back in what the server says, in parts.
     let parts = path.split(['/', '?', '&', '=', '#']).filter(|part| part.len() >= 6);
-    let login = authority.strip_suffix(host).unwrap_or_default().trim_end_matches('@').split(':');
+    let login = login.unwrap_or_default().split(':');
     let secrets = parts.chain(login).filter(|part| !part.is_empty()).map(str::to_owned);
     let redactor =
         Redactor::of([url.to_owned(), path.to_owned()].into_iter().filter(|text| text.len() > 1).chain(secrets));

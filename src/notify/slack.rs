@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::message::Message;
+use crate::journal::Outcome;
 
 /// The most that a section's text may have (docs.slack.dev, "Section block").
 const SECTION: usize = 3000;
@@ -18,14 +19,14 @@ pub(super) fn body(message: &Message) -> Value {
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": cut(&lines, SECTION) } }));
     }
     let again: Vec<String> = message.drills.iter().filter_map(|drill| drill.again.clone()).collect();
-    if let (Some(again), true) = (again.first(), message.verdict != super::Verdict::Passed) {
+    if let (Some(again), true) = (again.first(), message.outcome != Outcome::Passed) {
         let text = format!("`{}`", escape(&again.replace('`', "'")));
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": cut(&text, SECTION) } }));
     }
     blocks.push(
         json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": cut(&escape(&message.footer()), 2000) }] }),
     );
-    json!({ "text": title, "attachments": [{ "color": message.verdict.color(), "fallback": title, "blocks": blocks }] })
+    json!({ "text": title, "attachments": [{ "color": message.color(), "fallback": title, "blocks": blocks }] })
 }
 
 /// Text in which nothing is a link or a mention (docs.slack.dev, "Formatting message text").

@@ -3,14 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::message::{Message, Verdict};
+use super::message::Message;
+use crate::journal::Outcome;
 
 /// The message as Teams takes it.
 pub(super) fn body(message: &Message) -> Value {
-    let color = match message.verdict {
-        Verdict::Passed => "Good",
-        Verdict::NotJudged => "Warning",
-        Verdict::Failed => "Attention",
+    let color = match message.outcome {
+        Outcome::Passed => "Good",
+        Outcome::Failed => "Attention",
+        Outcome::Errored | Outcome::Skipped => "Warning",
     };
     let text = |text: String| json!({ "type": "TextBlock", "text": text, "wrap": true });
     let mut body = vec![

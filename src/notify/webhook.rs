@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::message::{DrillNews, Message, Verdict};
+use super::message::{DrillNews, Message};
 
 /// The message as JSON: `docs/reports.md` has the fields.
 pub(super) fn body(message: &Message) -> Value {
@@ -10,14 +10,14 @@ pub(super) fn body(message: &Message) -> Value {
         json!({
             "name": drill.name,
             "postgres": drill.postgres,
-            "outcome": outcome(drill.verdict),
+            "outcome": drill.outcome.as_str(),
             "duration_ms": drill.duration_ms,
             "rto_ms": drill.rto.map(|(measured, _)| measured),
             "rto_limit_ms": drill.rto.and_then(|(_, limit)| limit),
             "message": drill.why,
             "again": drill.again,
             "last": drill.last.map(|last| json!({
-                "outcome": outcome(last.verdict),
+                "outcome": last.outcome.as_str(),
                 "duration_ms": last.duration_ms,
                 "rto_ms": last.rto_ms,
             })),
@@ -29,19 +29,11 @@ pub(super) fn body(message: &Message) -> Value {
         "host": message.host,
         "started": message.started.map(|at| at.to_string()),
         "duration_ms": message.duration_ms,
-        "outcome": outcome(message.verdict),
+        "outcome": message.outcome.as_str(),
         "recovered": message.has_recovered(),
         "text": message.title(),
         "drills": message.drills.iter().map(drill).collect::<Vec<_>>(),
         "warnings": message.warnings,
         "reports": message.reports,
     })
-}
-
-fn outcome(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::NotJudged => "errored",
-        Verdict::Failed => "failed",
-    }
 }

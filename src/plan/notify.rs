@@ -1,7 +1,7 @@
 //! Who is told how a drill came out.
 
 use crate::harness::Scope;
-use crate::scenario::{NotifySpec, NotifyTo};
+use crate::scenario::{NotifySpec, NotifyTo, is_web};
 use crate::source::Spanned;
 
 /// Who is told how a drill came out.
@@ -40,7 +40,7 @@ pub(super) fn resolve(
 }
 
 fn checked(url: Spanned<String>, scope: &mut Scope<'_>) -> Option<String> {
-    if url.value.starts_with("https://") || url.value.starts_with("http://") {
+    if is_web(&url.value) {
         return Some(url.value);
     }
     scope.error(url.span, "`heartbeat` is a URL", "it begins with `https://` or `http://`");

@@ -121,14 +121,8 @@ fn unknown(why: String) -> BreakVerdict {
 }
 
 fn sign(by: String, problem: &Problem, plan: &Plan) -> Sign {
-    let first = problem.places.first();
-    let label = first.map(|place| place.label.as_str()).filter(|label| !label.is_empty());
-    let said = match label {
-        Some(label) => format!("{}: {label}", problem.title),
-        None => problem.title.clone(),
-    };
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    Sign { by, place: first.map(|found| place(plan, found.line)).unwrap_or_default(), said }
+    let place = problem.places.first().map(|found| place(plan, found.line)).unwrap_or_default();
+    Sign { by, place, said: problem.headline() }
 }
 
 fn place(plan: &Plan, line: usize) -> String {

@@ -32,7 +32,7 @@ pub use model::{
 };
 pub use node::{Entry, Node, Style, Value};
 pub use not_built::{NOT_BUILT, is_later_key, today};
-pub use notify::{Channel, NotifySpec, NotifyTo, When as NotifyWhen};
+pub use notify::{Channel, NotifySpec, NotifyTo, Occasion, is_web};
 pub use parse::{Parsed, parse};
 pub use problems::{Problems, in_order};
 pub use read::{MAX_BYTES, read};

@@ -37,10 +37,10 @@ impl Channel {
     }
 }
 
-/// Which runs are told of.
+/// Of which runs somebody is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum When {
+pub enum Occasion {
     /// What failed, and what could not be judged.
     Failed,
     /// What passed, and had not the last time.
@@ -49,9 +49,14 @@ pub enum When {
     Passed,
 }
 
-impl When {
+impl Occasion {
     /// All of them: what is told of if nobody says.
-    pub const ALL: [When; 3] = [When::Failed, When::Recovered, When::Passed];
+    pub const ALL: [Occasion; 3] = [Occasion::Failed, Occasion::Recovered, Occasion::Passed];
+}
+
+/// Whether a text is the URL of something that takes a POST.
+pub fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
 }
 
 /// Somebody who is told how a drill came out. The place may hold a password, or be one.
@@ -64,7 +69,7 @@ pub struct NotifyTo {
     /// For mail: who writes, and to whom.
     pub mail: Option<(String, Vec<String>)>,
     /// Of which runs.
-    pub on: Vec<When>,
+    pub on: Vec<Occasion>,
 }
 
 impl std::fmt::Debug for NotifyTo {
@@ -82,7 +87,7 @@ impl NotifyTo {
         channel: Channel,
         url: &str,
         mail: Option<(String, Vec<String>)>,
-        on: Vec<When>,
+        on: Vec<Occasion>,
     ) -> Result<Self, &'static str> {
         let schemes: &[&str] = match channel {
             Channel::Email => &["smtp://", "smtps://"],
@@ -132,7 +137,7 @@ pub struct NotifySpec {
     /// Of which runs: `failed` (with those that could not be judged), `recovered`, `passed`;
     /// default: all.
     #[serde(default)]
-    on: Option<Vec<When>>,
+    on: Option<Vec<Occasion>>,
 }
 
 /// Mail.
@@ -165,7 +170,7 @@ impl NotifySpec {
         }
         match (ways.pop(), ways.len()) {
             (Some((channel, span, url, mail)), 0) => {
-                let on = self.on.filter(|on| !on.is_empty()).unwrap_or_else(|| When::ALL.to_vec());
+                let on = self.on.filter(|on| !on.is_empty()).unwrap_or_else(|| Occasion::ALL.to_vec());
                 NotifyTo::new(channel, &url, mail, on).map_err(|wrong| (span, wrong))
             }
             _ => Err((entry, "one of `slack`, `teams`, `mattermost`, `webhook` and `email` belongs here")),

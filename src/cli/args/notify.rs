@@ -1,6 +1,6 @@
 //! Whom a run tells how it came out, as arguments.
 
-use crate::scenario::{Channel, NotifyTo, NotifyWhen as When};
+use crate::scenario::{Channel, NotifyTo, Occasion, is_web};
 use crate::source::{choices, did_you_mean};
 
 /// Whom a run tells.
@@ -14,7 +14,7 @@ pub struct NotifyArgs {
     pub notify: Vec<Secret>,
     /// Of which runs
     #[arg(long, value_name = "failed,recovered,passed", env = "DRILLYARD_NOTIFY_ON", value_delimiter = ',', value_parser = when)]
-    pub notify_on: Vec<When>,
+    pub notify_on: Vec<Occasion>,
     /// Call this URL if the run passed, and only then; or env:NAME, file:PATH
     #[arg(long, value_name = "URL", env = "DRILLYARD_HEARTBEAT", value_parser = kept, hide_env_values = true)]
     pub heartbeat: Option<Secret>,
@@ -41,7 +41,7 @@ impl NotifyArgs {
         }
         match self.heartbeat.as_ref().map(|url| url_of(&url.0)) {
             Some(Err(wrong)) => Err(format!("--heartbeat: {wrong}")),
-            Some(Ok(url)) if !url.starts_with("https://") && !url.starts_with("http://") => {
+            Some(Ok(url)) if !is_web(&url) => {
                 Err("--heartbeat: it is a URL that begins with `https://` or `http://`".to_owned())
             }
             _ => Ok(()),
@@ -50,7 +50,7 @@ impl NotifyArgs {
 
     /// Whom it tells.
     pub fn targets(&self) -> Vec<NotifyTo> {
-        let on = if self.notify_on.is_empty() { When::ALL.to_vec() } else { self.notify_on.clone() };
+        let on = if self.notify_on.is_empty() { Occasion::ALL.to_vec() } else { self.notify_on.clone() };
         self.notify.iter().filter_map(|one| target(&one.0, on.clone()).ok()).collect()
     }
 
@@ -83,7 +83,7 @@ fn url_of(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn target(text: &str, on: Vec<When>) -> Result<NotifyTo, String> {
+fn target(text: &str, on: Vec<Occasion>) -> Result<NotifyTo, String> {
     let kinds = || choices(Channel::ALL.iter().map(|one| one.as_str()), "and");
     let (kind, url) = text.split_once('=').ok_or_else(|| format!("write KIND=URL; kinds are {}", kinds()))?;
     let Some(channel) = Channel::ALL.into_iter().find(|one| one.as_str() == kind) else {
@@ -113,11 +113,11 @@ fn mail(url: &str) -> (String, (String, Vec<String>)) {
     (server.to_owned(), (value("from"), to))
 }
 
-fn when(text: &str) -> Result<When, String> {
+fn when(text: &str) -> Result<Occasion, String> {
     match text.trim() {
-        "failed" => Ok(When::Failed),
-        "recovered" => Ok(When::Recovered),
-        "passed" => Ok(When::Passed),
+        "failed" => Ok(Occasion::Failed),
+        "recovered" => Ok(Occasion::Recovered),
+        "passed" => Ok(Occasion::Passed),
         _ => Err("write `failed`, `recovered` and `passed`".to_owned()),
     }
 }
