@@ -77,6 +77,12 @@ impl Finding {
         self
     }
 
+    /// Gives what somebody else said a title of ours: then it is said at the token.
+    pub fn titled(mut self: Box<Self>, title: impl Into<String>) -> Box<Self> {
+        self.label = std::mem::replace(&mut self.title, title.into());
+        self
+    }
+
     /// Adds a remark; an empty one is left out.
     pub fn note(mut self: Box<Self>, kind: &str, text: impl Into<String>) -> Box<Self> {
         let text = text.into();

@@ -34,16 +34,8 @@ async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit:
     match wanted {
         Wanted::Server(other) => {
             let (mut first, mut second) = tokio::try_join!(Table::open(other, name), Table::open(client, name))?;
-            let misfits = first.relation.layout.misfits(&second.relation.layout);
-            if !misfits.is_empty() {
-                return Ok(Comparison { columns: misfits, ..Comparison::default() });
-            }
-            second.columns = first.columns.clone();
-            let (sum, other_sum) = tokio::try_join!(first.sum(), second.sum())?;
-            let layout = first.relation.layout.clone();
-            let mut comparison = named(&mut first, &mut second, &layout, (sum, other_sum), limit).await?;
-            comparison.read = first.read + second.read;
-            Ok(comparison)
+            let comparison = side_by_side(&mut first, &mut second, limit).await?;
+            Ok(Comparison { read: first.read + second.read, ..comparison })
         }
         Wanted::Generated(generator, sum) => {
             let mut second = Table::open(client, name).await?;
@@ -65,6 +57,18 @@ async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit:
             Ok(Comparison { read: table.read, ..comparison })
         }
     }
+}
+
+/// Compares the tables of two servers, and names at most `limit` rows that differ.
+pub(super) async fn side_by_side(first: &mut Table<'_>, second: &mut Table<'_>, limit: usize) -> Result<Comparison> {
+    let misfits = first.relation.layout.misfits(&second.relation.layout);
+    if !misfits.is_empty() {
+        return Ok(Comparison { columns: misfits, ..Comparison::default() });
+    }
+    second.columns = first.columns.clone();
+    let sums = tokio::try_join!(first.sum(), second.sum())?;
+    let layout = first.relation.layout.clone();
+    named(first, second, &layout, sums, limit).await
 }
 
 /// Names the rows that differ if the sums do.

@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
 
+use crate::data::compare::compared::side_by_side;
 use crate::data::error::{DataError, Result};
-use crate::data::rows::{Comparison, Order, Rest, RowVersion, Table, bisect};
+use crate::data::rows::{Comparison, Order, Rest, RowVersion, Table};
 use crate::pg::{Lsn, TableName};
 
 /// How many rows that differ are looked at again.
@@ -117,27 +118,15 @@ impl<'a> LiveTable<'a> {
     async fn compared(&mut self, copy: &Client, name: &TableName) -> Result<(Comparison, Option<Suspects>)> {
         let first = &mut self.table;
         let mut second = Table::open(copy, name).await?;
-        let misfits = first.relation.layout.misfits(&second.relation.layout);
-        if !misfits.is_empty() {
-            return Ok((Comparison { columns: misfits, ..Comparison::default() }, None));
-        }
-        second.columns = first.columns.clone();
-        let (sum, other_sum) = tokio::try_join!(first.sum(), second.sum())?;
-        let mut comparison = Comparison::of(sum, other_sum);
-        if comparison.same {
+        let comparison = side_by_side(first, &mut second, SUSPECTS).await?;
+        if comparison.same || !comparison.columns.is_empty() {
             return Ok((comparison, None));
         }
-        let layout = first.relation.layout.clone();
-        let order = Order::of(&layout, &second.relation.layout);
-        let (columns, key) = (layout.names(), layout.key_places());
-        let totals = (sum.rows, other_sum.rows);
-        let found = bisect((&mut *first, &mut second), &order, (&columns, &key), totals, SUSPECTS).await?;
-        let keys: BTreeSet<Vec<String>> = found.differences.iter().map(|row| row.at.clone()).collect();
+        let order = Order::of(&first.relation.layout, &second.relation.layout);
+        let keys: BTreeSet<Vec<String>> = comparison.differences.iter().map(|row| row.at.clone()).collect();
         let keys: Vec<Vec<String>> = keys.into_iter().collect();
         let seen = lacking(first, &mut second, &order, &keys).await?;
-        let all = found.all && found.rows <= SUSPECTS as u64;
-        comparison.differences = found.differences;
-        comparison.rest = if found.all { Rest::Exactly(found.rows) } else { Rest::AtLeast(found.rows) };
+        let all = matches!(comparison.rest, Rest::Exactly(rows) if rows <= SUSPECTS as u64);
         Ok((
             comparison.clone(),
             Some(Suspects { order, keys, seen, first: comparison, reached: reached(copy).await?, all, ahead: vec![] }),

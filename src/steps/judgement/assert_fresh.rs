@@ -14,6 +14,7 @@ use crate::harness::{
 };
 use crate::source::{Duration as Age, RoleName, Spanned, Sql};
 use crate::steps::judgement::age;
+use crate::steps::judgement::query_rows::uncheckable;
 
 /// Checks whether what a query returns is recent enough: the newest order of a restored copy, say.
 ///
@@ -88,13 +89,8 @@ impl Step for AssertFresh {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let client = cx.client_as(&node, self.database.as_ref(), self.role.as_ref()).await?;
-        let rows = client.query(self.query.as_str(), &[]).await.map_err(|error| {
-            let finding: Box<Finding> = error.into();
-            let said = finding.title.clone();
-            let mut finding = finding.at(self.query.span).label(said);
-            finding.title = "the query cannot be checked".to_owned();
-            finding
-        })?;
+        let rows = client.query(self.query.as_str(), &[]).await;
+        let rows = rows.map_err(|error| uncheckable(error, self.query.span, ""))?;
         let value = self.value(&rows)?;
         cx.fact("value", value.to_string());
         match age::at_most(value, Timestamp::now(), self.max_age.value.0) {

@@ -13,6 +13,7 @@ use crate::harness::{
 use crate::node::{Node, SqlError};
 use crate::source::{Name, RoleName, Span, Spanned};
 use crate::steps::judgement::caught_up::{receives, replayed};
+use crate::steps::judgement::query_rows::first_of;
 
 /// Checks whether a server has the same roles as another one, or as it had at another time.
 ///
@@ -170,19 +171,14 @@ impl AssertRoles {
                 .at(self.at)
                 .label("`ignore` leaves out all that there are"));
         }
-        let mut lines = compared.differences;
+        let lines = compared.differences;
         let label = match lines.len() {
             0 => return Ok(()),
             1 => "1 difference".to_owned(),
             many => format!("{many} differences"),
         };
-        if lines.len() > MOST {
-            let more = lines.len() - MOST;
-            lines.truncate(MOST);
-            lines.push(format!("... and {more} more"));
-        }
         let title = format!("the roles of `{}` are not those expected", self.node);
-        Err(Finding::failed(title).at(self.at).label(label).note("diff", lines.join("\n")))
+        Err(Finding::failed(title).at(self.at).label(label).note("diff", first_of(lines.into_iter(), MOST)))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::{TableName, error_message};
 use crate::source::{NodeName, SEVERAL, Spanned};
 use crate::steps::judgement::copied::{Database, Verdict};
+use crate::steps::judgement::query_rows::first_of;
 
 /// Checks whether a copy that follows a server has the same rows as that server, which goes on
 /// meanwhile.
@@ -281,14 +282,10 @@ impl AssertSame {
     fn judge(&self, verdict: Verdict) -> StepResult {
         let lines = verdict.wrong;
         if let Some(first) = lines.first() {
-            let mut shown: Vec<String> = lines.iter().take(SHOWN).cloned().collect();
-            if lines.len() > SHOWN {
-                shown.push(format!("... and {} more", lines.len() - SHOWN));
-            }
             return Err(Finding::failed(format!("`{}` has not the same rows as `{}`", self.node, self.live))
                 .at(self.live.entry())
                 .label(first.clone())
-                .note("diff", shown.join("\n")));
+                .note("diff", first_of(lines.iter().cloned(), SHOWN)));
         }
         let nothing = |label: String| {
             let finding = Finding::failed("an assertion over nothing proves nothing").at(self.live.entry());

@@ -97,11 +97,8 @@ impl Measured {
 
 /// What a server says of a table that it does not read.
 pub(crate) fn unreadable(error: tokio_postgres::Error, table: &Spanned<TableName>, place: &str) -> Box<Finding> {
-    let finding: Box<Finding> = error.into();
-    let said = finding.title.clone();
-    let mut finding = finding.at(table.span).label(said);
-    finding.title = format!("{} cannot be read{place}", table.value);
-    finding
+    let title = format!("{} cannot be read{place}", table.value);
+    Box::<Finding>::from(error).at(table.span).titled(title)
 }
 
 /// The one number that a query has returned, or what else it was.

@@ -109,11 +109,7 @@ pub(crate) async fn check_query(
 
 /// What a server says of a query that it does not run.
 pub(crate) fn uncheckable(error: tokio_postgres::Error, query: Span, place: &str) -> Box<Finding> {
-    let finding: Box<Finding> = error.into();
-    let said = finding.title.clone();
-    let mut finding = finding.at(query).label(said);
-    finding.title = format!("the query cannot be checked{place}");
-    finding
+    Box::<Finding>::from(error).at(query).titled(format!("the query cannot be checked{place}"))
 }
 
 /// The query's rows as text.
@@ -156,9 +152,14 @@ fn shown(rows: &[Vec<Option<String>>]) -> String {
         let values: Vec<String> = row.iter().map(|value| shown_value(value.as_deref())).collect();
         format!("[{}]", values.join(", "))
     };
-    let mut lines: Vec<String> = rows.iter().take(SHOWN).map(line).collect();
-    if rows.len() > SHOWN {
-        lines.push(format!("... and {} more", rows.len() - SHOWN));
+    if rows.is_empty() { "no rows".to_owned() } else { first_of(rows.iter().map(line), SHOWN) }
+}
+
+/// The first lines, and how many more there are.
+pub(crate) fn first_of(mut lines: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let mut shown: Vec<String> = lines.by_ref().take(most).collect();
+    if lines.len() > 0 {
+        shown.push(format!("... and {} more", lines.len()));
     }
-    if lines.is_empty() { "no rows".to_owned() } else { lines.join("\n") }
+    shown.join("\n")
 }

@@ -14,6 +14,7 @@ use crate::harness::{
 };
 use crate::node::Node;
 use crate::pg::TargetTimeline;
+use crate::repo::Repo;
 use crate::source::{Name, RepoName, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
@@ -227,6 +228,22 @@ impl Recover {
         cx.fact("target", goal.setting.to_string());
         Starting { node: &self.node, goal, until: self.until.entry }
     }
+
+    /// Has a server apply WAL, which it reads in this repo, until it is what the scenario asks for.
+    async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal, repo: Option<Repo>) -> StepResult {
+        let replay = Replay {
+            node,
+            goal,
+            until: self.until.entry,
+            then: &self.then,
+            timeline: self.timeline,
+            repo,
+            copy_of: self.start.archive().and_then(|archive| archive.copy_of.clone()),
+            restore_command: self.restore_command,
+            origin: self.start.origin(),
+        };
+        replay.run(cx).await
+    }
 }
 
 #[async_trait(?Send)]
@@ -283,14 +300,18 @@ impl Step for Recover {
                 let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());
-                self.replay(cx, &node, &goal).await?;
+                self.replay(cx, &node, &goal, Some(chosen.repo)).await?;
                 goal
             }
-            Start::OwnServer { .. } => {
+            Start::OwnServer { archive } => {
                 made_from = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
                 let goal = Goal::of(&target, cx, None)?;
                 let node = self.starting(cx, &goal).halt(cx, made_from.as_ref()).await?;
-                self.replay(cx, &node, &goal).await?;
+                let repo = match archive {
+                    Some(archive) => Some(archive.open(cx, node.host()?.as_ref()).await?),
+                    None => None,
+                };
+                self.replay(cx, &node, &goal, repo).await?;
                 goal
             }
         };
@@ -298,23 +319,5 @@ impl Step for Recover {
         tell_estimate(cx);
         cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(made_from));
         Ok(())
-    }
-}
-
-impl Recover {
-    /// Has a server apply WAL until it is what the scenario asks for.
-    async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal) -> StepResult {
-        let replay = Replay {
-            node,
-            goal,
-            until: self.until.entry,
-            then: &self.then,
-            timeline: self.timeline,
-            repo: self.start.open(cx, node).await?,
-            copy_of: self.start.archive().and_then(|archive| archive.copy_of.clone()),
-            restore_command: self.restore_command,
-            origin: self.start.origin(),
-        };
-        replay.run(cx).await
     }
 }

@@ -92,14 +92,6 @@ impl Start {
         }
     }
 
-    /// Where WAL is read from, as the server may use it.
-    pub(crate) async fn open(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<Repo>, Box<Finding>> {
-        match self.archive() {
-            Some(archive) => Ok(Some(archive.open(cx, node.host()?.as_ref()).await?)),
-            None => Ok(None),
-        }
-    }
-
     /// Whose postgresql.auto.conf lies in the data directory.
     pub(crate) fn origin(&self) -> Origin {
         match self {
@@ -154,9 +146,7 @@ impl Chosen {
             }
         }
     }
-}
 
-impl Chosen {
     /// How many bytes a server has that was restored from it. Of a drill's own backup nobody needs
     /// to know.
     pub(crate) async fn restored(&self, node: &Node) -> Result<Option<u64>, Box<Finding>> {
