@@ -6,8 +6,8 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
 
-use super::Parts;
 use super::message::Message;
+use super::parts::Parts;
 use crate::scenario::NotifyTo;
 
 /// The most that a server may take for an answer.

@@ -8,12 +8,14 @@ mod email;
 mod http;
 mod mattermost;
 mod message;
+mod parts;
 mod slack;
 mod teams;
 mod webhook;
 
 pub use message::{Last, Message, Which};
 
+use self::parts::Parts;
 use crate::journal::{Outcome, Redactor};
 use crate::scenario::{Channel, NotifyTo, Occasion};
 
@@ -59,27 +61,6 @@ pub fn deliver(to: &NotifyTo, message: &Message) -> Result<(), Undelivered> {
 /// Where nobody took it.
 pub fn beat(url: &str) -> Result<(), Undelivered> {
     http::post(url, None).map_err(|why| undelivered("the heartbeat", url, &why))
-}
-
-/// The parts of a URL.
-struct Parts<'a> {
-    /// User and password.
-    login: Option<&'a str>,
-    /// The host, and the port if there is one.
-    host: &'a str,
-    /// All that comes behind it.
-    path: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn of(url: &'a str) -> Self {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        match authority.rsplit_once('@') {
-            Some((login, host)) => Parts { login: Some(login), host, path },
-            None => Parts { login: None, host: authority, path },
-        }
-    }
 }
 
 /// What did not arrive, without the secrets that its URL holds.

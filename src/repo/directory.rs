@@ -7,13 +7,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
-use super::storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::Segment;

@@ -16,8 +16,8 @@ impl Environment {
         Environment { dir: dir.to_owned(), variables: variables.into_iter().collect() }
     }
 
-    /// The program `words[0]` with its arguments, in this environment. A shell tells one that is not
-    /// there from a host that fails.
+    /// The program `words[0]` with its arguments, in this environment. A shell tells one that is
+    /// not there from a host that fails.
     pub(super) fn program(&self, words: impl IntoIterator<Item = String>) -> Program {
         let mut program = Program::script(r#"exec "$@""#, words);
         program.env.extend(self.variables.iter().cloned());

@@ -1,8 +1,8 @@
 //! What can be seen of a backup that lies in a directory, as pg_basebackup writes it.
 
+use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::error::{RepoError, Result, run};
-use super::storage::BackupKind;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 
@@ -33,8 +33,8 @@ pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
     kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
 }
 
-/// Removes the data directory `data` of a new server and its tablespaces, and makes places for those
-/// with these numbers.
+/// Removes the data directory `data` of a new server and its tablespaces, and makes places for
+/// those with these numbers.
 pub(super) async fn empty_places(host: &dyn Host, data: &str, numbers: impl IntoIterator<Item = String>) -> Result<()> {
     let args = [data.to_owned(), own_tablespaces(data)].into_iter().chain(numbers);
     run(host, "rm", Program::script(include_str!("scripts/empty_places.sh"), args)).await.map(drop)

@@ -5,6 +5,7 @@
 //! in `registry.rs`. Nobody else knows what lies in a repo, and where.
 
 mod archive;
+mod backup_kind;
 mod barman;
 mod begin;
 mod broken;
@@ -34,6 +35,7 @@ mod wal_g;
 mod wal_search;
 
 pub use archive::Archive;
+pub use backup_kind::BackupKind;
 pub use begin::{Begin, Needs};
 pub use broken::{Broken, bring_late_wal};
 pub use damage::{Damaged, Where, damage_file};
@@ -48,5 +50,5 @@ pub use reach::{Reach, Stretch};
 pub use registry::{KINDS, default_kind, find, nowhere};
 pub use settings::{Adjustable, Commands, Settings, Value};
 pub use spoiled::Spoil;
-pub use storage::{BackupKind, BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+pub use storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 pub use wal_search::{Deed, Found, Search};

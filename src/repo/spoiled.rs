@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::damage_stored;
 use super::error::{RepoError, Result};
 use super::loaded::Loaded;
-use super::storage::{BackupKind, Label, Listed, Place, Storage, Verified};
+use super::storage::{Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
 use crate::node::Node;
 

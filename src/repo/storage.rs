@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
@@ -77,28 +76,6 @@ impl Listed {
         let (seconds, label) = line.split_once(' ')?;
         let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
         Some(Listed { label: Label::new(label), taken, wrong: None })
-    }
-}
-
-/// What a backup holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BackupKind {
-    /// All files.
-    Full,
-    /// What was changed since another backup of whatever kind.
-    Incremental,
-    /// What was changed since a full one.
-    Differential,
-}
-
-impl fmt::Display for BackupKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BackupKind::Full => "full",
-            BackupKind::Incremental => "incremental",
-            BackupKind::Differential => "differential",
-        })
     }
 }
 

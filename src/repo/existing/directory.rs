@@ -7,10 +7,11 @@ use super::{Existing, backup};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
+use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{Result, run};
 use crate::repo::look::{bytes_in, kind_in, needs_in};
-use crate::repo::storage::{BackupKind, Label, Listed, NOWHERE, Place, Storage, Verified};
+use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];

@@ -13,10 +13,11 @@ use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
+use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
-use crate::repo::storage::{BackupKind, Label, Listed, NOWHERE, Place, Storage, Verified};
+use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// A repository that is there already.
 #[derive(Debug)]

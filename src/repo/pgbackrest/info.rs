@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::pg::Lsn;
+use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
-use crate::repo::storage::{BackupKind, Label, Listed};
+use crate::repo::storage::{Label, Listed};
 
 /// What a backup holds: the label ends with F, D or I (pgBackRest, user guide, "Backup").
 pub(super) fn kind_of(label: &Label) -> Option<BackupKind> {
