@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod data;
 pub mod harness;
+pub mod history;
 pub mod host;
 pub mod journal;
 pub mod ledger;

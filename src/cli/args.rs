@@ -3,18 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod history;
 mod notify;
 mod output;
+mod parsers;
+mod runs;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use history::HistoryArgs;
 pub use notify::NotifyArgs;
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
+pub use runs::{RunsArgs, RunsCommand};
+
+use parsers::duration;
 
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
 use crate::repo::{self, KINDS, Kind};
-use crate::report::{FORMATS, Format};
 use crate::source::choices;
 
 /// The world where PostgreSQL recoveries are practised.
@@ -68,11 +74,8 @@ pub enum Command {
     New(NewArgs),
     /// Open psql, or run COMMAND, on a node of a run that is going on or kept
     Shell(ShellArgs),
-    /// List past runs
-    Runs {
-        #[command(subcommand)]
-        command: Option<RunsCommand>,
-    },
+    /// Past runs: list them, show one again; what the history says of the drills
+    Runs(RunsArgs),
     /// Remove what is kept or was left behind
     Clean {
         /// Only the runs whose ids begin with this (default: all)
@@ -136,6 +139,8 @@ pub struct DrillArgs {
     #[command(flatten)]
     pub notify: NotifyArgs,
     #[command(flatten)]
+    pub history: HistoryArgs,
+    #[command(flatten)]
     pub out: OutArgs,
 }
 
@@ -146,6 +151,9 @@ pub struct RunArgs {
     /// Only a part of the selected drills: slice:1/4 takes every fourth, hash:1/4 divides by name
     #[arg(long, value_name = "slice:1/4|hash:1/4", env = "DRILLYARD_PARTITION")]
     pub partition: Option<super::partition::Partition>,
+    /// Only the drills that did not pass when they were run last
+    #[arg(long, env = "DRILLYARD_LAST_FAILED")]
+    pub last_failed: bool,
     /// How many drills at once
     #[arg(short, long, value_name = "N|auto", default_value = "1", env = "DRILLYARD_JOBS", value_parser = jobs, help_heading = "How")]
     pub jobs: usize,
@@ -234,18 +242,6 @@ pub struct ShellArgs {
     pub command: Vec<String>,
 }
 
-#[derive(Debug, Clone, Subcommand)]
-pub enum RunsCommand {
-    /// Show a past run again, step by step
-    Show {
-        /// The run's id, or how it begins
-        run: String,
-        /// As this report, on stdout
-        #[arg(long, value_name = "FORMAT", env = "DRILLYARD_FORMAT", value_parser = format())]
-        format: Option<&'static Format>,
-    },
-}
-
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
     #[command(flatten)]
@@ -267,12 +263,6 @@ pub enum KeepChoice {
     Never,
     OnFailure,
     Always,
-}
-
-/// A report, by its name.
-fn format() -> impl TypedValueParser<Value = &'static Format> {
-    let names = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name));
-    names.try_map(|name| FORMATS.iter().find(|format| format.name == name).ok_or("there is no such report"))
 }
 
 /// A kind of repo, by its name.
@@ -297,10 +287,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 fn major(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "write major versions, as in 15,17".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    crate::source::Duration::parse(text).map(|duration| duration.0)
 }
 
 fn jobs(text: &str) -> Result<usize, String> {

@@ -70,6 +70,7 @@ impl Early<'_> {
                 postgres: String::new(),
                 backend: "none".to_owned(),
                 seed: self.args.seed,
+                settings: vec![],
                 steps: vec![],
             });
             check::print_problems(problems, color_of_stderr(Some(self.args.out.color)));

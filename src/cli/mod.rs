@@ -18,6 +18,7 @@ mod new;
 mod out;
 mod outputs;
 mod partition;
+mod past;
 mod plan;
 mod program;
 mod prove;

@@ -37,7 +37,7 @@ fn dispatch(args: Args) -> Result<ExitCode> {
         Command::Explain { step } => explain::explain(step.as_deref()),
         Command::New(options) => new::new(options),
         Command::Shell(options) => shell::shell(options),
-        Command::Runs { command } => runs::runs(command),
+        Command::Runs(args) => runs::runs(args.command),
         Command::Clean { runs, all } => clean::clean(runs, all),
         Command::Doctor(options) => doctor::doctor(options),
         Command::Reap(options) => reap::reap(options),

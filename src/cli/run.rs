@@ -31,6 +31,10 @@ impl Job for RunArgs {
         self.repeat
     }
 
+    fn last_failed(&self) -> bool {
+        self.last_failed
+    }
+
     fn asks(&self) -> bool {
         self.step || self.break_at.is_some()
     }

@@ -1,6 +1,7 @@
 //! Which drills there are to run: the scenarios that were asked for, on the versions that they are
 //! meant for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::args::DrillArgs;
@@ -11,7 +12,7 @@ use super::partition::Partition;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode, Problem};
 use crate::plan::Plan;
-use crate::run::Drill;
+use crate::run::{Drill, LastPass};
 
 /// What was asked for.
 pub struct Selected {
@@ -43,13 +44,15 @@ pub struct Skipped {
     pub again: String,
 }
 
-/// Reads what was asked for.
-pub fn load(args: &DrillArgs, part: Option<Partition>) -> Result<Selected> {
+/// Reads what was asked for; `only` the drills with these names, if there are names.
+pub fn load(args: &DrillArgs, part: Option<Partition>, only: Option<&BTreeSet<String>>) -> Result<Selected> {
     let reading = Reading { set: &args.selection.set, repos: args.repos };
     let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    let is_meant = |plan: &Plan| only.is_none_or(|names| names.contains(&plan.name));
+    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| is_meant(plan)));
     loaded.iter_mut().for_each(demand_params);
     let plans = loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok());
     let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
@@ -127,7 +130,16 @@ impl Selected {
                 }
                 for major in majors {
                     let again = again(args, command, plan, Some(major), seed);
-                    drills.push(Drill { plan: plan.clone(), major, seed, again, change: Arc::default(), trial: None });
+                    drills.push(Drill {
+                        plan: plan.clone(),
+                        major,
+                        seed,
+                        again,
+                        settings: settings(args, plan),
+                        last_pass: LastPass::default(),
+                        change: Arc::default(),
+                        trial: None,
+                    });
                 }
             }
         }
@@ -154,6 +166,14 @@ fn majors(args: &DrillArgs, plan: &Plan, newest: u32) -> Vec<u32> {
         (asked, []) => asked.to_vec(),
         (asked, listed) => asked.iter().filter(|major| listed.contains(major)).copied().collect(),
     }
+}
+
+/// What a drill is told beside its file.
+fn settings(args: &DrillArgs, plan: &Plan) -> Vec<String> {
+    let kind = args.repos.filter(|_| !plan.repos.is_empty()).map(|kind| format!("--repos {}", kind.name));
+    let mut set: Vec<_> = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name)).collect();
+    set.sort();
+    set.into_iter().map(|(name, value)| format!("{name}={value}")).chain(kind).collect()
 }
 
 /// The command that runs, or proves, one drill again; without a version, on those that it is meant

@@ -8,7 +8,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
-use super::around::around;
 use super::choose::{self, Chosen};
 use super::dirs;
 use super::early::Early;
@@ -16,6 +15,8 @@ use super::files;
 use super::out::block_on;
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::partition::Partition;
+use super::past::Past;
+use super::runs;
 use super::select::{self, Drills, Selected, Skipped};
 use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
@@ -46,6 +47,11 @@ pub trait Job {
         1
     }
 
+    /// Whether only the drills are meant that did not pass when they were run last.
+    fn last_failed(&self) -> bool {
+        false
+    }
+
     /// Whether somebody is asked on the way, who needs the terminal.
     fn asks(&self) -> bool {
         false
@@ -69,13 +75,15 @@ pub struct Stage<'a> {
 /// Does a job, from reading the scenarios to the exit code.
 pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
     job.drills().notify.check().map_err(Stop::usage)?;
-    let selected = select::load(job.drills(), job.part())?;
-    block_on(with_selected(job, &selected))
+    let past = Past::of(job.drills())?;
+    let only = if job.last_failed() { Some(runs::last_failed(&job.drills().history)?) } else { None };
+    let selected = select::load(job.drills(), job.part(), only.as_ref())?;
+    block_on(with_selected(job, &selected, &past))
 }
 
 /// Nothing is started before everything that can be wrong with the scenarios and the arguments has
 /// been told.
-async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode> {
+async fn with_selected<J: Job>(job: &J, selected: &Selected, past: &Past) -> Result<ExitCode> {
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
@@ -97,7 +105,8 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode>
         Ok(begun) => begun,
         Err(stop) => return Err(early.not_begun("", count, stop).await),
     };
-    match in_directory(job, selected, &directory, &mut reaper, &cancel, &interruption, &telling).await {
+    let around = Around { cancel: &cancel, interruption: &interruption, telling: &telling, past };
+    match in_directory(job, selected, &directory, &mut reaper, &around).await {
         Ok(ended) => {
             if !ended.left_behind {
                 reaper.dismiss();
@@ -113,6 +122,14 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode>
     }
 }
 
+/// What is at work around a run.
+struct Around<'a> {
+    cancel: &'a CancellationToken,
+    interruption: &'a Interruption,
+    telling: &'a Telling,
+    past: &'a Past,
+}
+
 /// How a run ended.
 struct Ended {
     code: ExitCode,
@@ -126,26 +143,26 @@ async fn in_directory<J: Job>(
     selected: &Selected,
     directory: &RunDirectory,
     reaper: &mut Reaper,
-    cancel: &CancellationToken,
-    interruption: &Interruption,
-    telling: &Telling,
+    around: &Around<'_>,
 ) -> Result<Ended> {
+    let Around { cancel, interruption, telling, past } = around;
     let args = job.drills();
     let chosen = choose(args, selected, cancel, interruption).await?;
     tell_reaper(reaper, &chosen)?;
-    let drills = selected.drills(args, J::COMMAND, job.repeat(), &chosen);
+    let mut drills = selected.drills(args, J::COMMAND, job.repeat(), &chosen);
     let empty_part = selected.empty_part(&drills);
     if drills.drills.is_empty() && empty_part.is_none() {
         return Err(drills.none());
     }
     let records = dirs::records().join(directory.run());
-    let to_terminal = if job.asks() { ToTerminal::Lines } else { ToTerminal::Live };
-    let outputs = outputs::open(&args.out, Some(&records), to_terminal, cancel).await?;
+    let outputs = outputs::open(&args.out, Some(&records), terminal_of(job), cancel).await?;
     dirs::prune_records(&dirs::records(), RECORDS);
-    let mut unwritten = Unwritten::of(&outputs);
-    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone()).chain(args.notify.secrets());
+    let unwritten = Unwritten::of(&outputs);
+    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
+    let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets());
     let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
-    telling.hearing().into_iter().for_each(|hearing| journal.also_tell(hearing));
+    journal.also_tell(telling.hearing());
+    journal.also_tell(past.hearing());
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -155,6 +172,7 @@ async fn in_directory<J: Job>(
         backend_reason: with_untested(&chosen, &drills),
         seed: args.seed,
     });
+    past.look_up(&mut drills.drills, chosen.backend.name()).await;
     for message in outputs.warning.into_iter().chain(empty_part) {
         journal.write(Event::Warned { drill: None, message });
     }
@@ -170,16 +188,31 @@ async fn in_directory<J: Job>(
         journal: journal.clone(),
         keep: Keep::Never,
         gate: None,
-        cancel: cancel.clone(),
-        around: Arc::new(around()),
+        cancel: (*cancel).clone(),
+        around: Arc::new(super::around::around()),
     };
     let mut finished = job.work(Stage { env, interruption }, drills.drills, drills.skipped.len()).await;
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
     // Asked once: a signal that comes later changes neither the reports nor the exit code.
     let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
-    let code = unwritten.before_telling(&journal, code);
-    let code = telling.tell(&journal, code).await;
-    Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
+    let code = tell(&journal, unwritten, around, code).await;
+    Ok(Ended { code, left_behind: finished.left_behind() })
+}
+
+/// How the terminal is told of a job: live lines would be in the way of somebody who is asked.
+fn terminal_of(job: &impl Job) -> ToTerminal {
+    if job.asks() { ToTerminal::Lines } else { ToTerminal::Live }
+}
+
+/// Writes the reports, tells people, remembers the run; returns the exit code with what came of
+/// that.
+async fn tell(journal: &Journal, mut unwritten: Unwritten, around: &Around<'_>, code: ExitCode) -> ExitCode {
+    let Around { telling, past, .. } = around;
+    past.show(journal, &telling.record()).await;
+    let code = unwritten.before_telling(journal, code);
+    let code = telling.tell(journal, past, code).await;
+    let code = past.conclude(journal, code).await;
+    unwritten.conclude(journal, code)
 }
 
 /// Why this backend; and which of the releases that the drills run on are newer than what drillyard
@@ -202,6 +235,7 @@ fn skip(journal: &Journal, drill: usize, skipped: &Skipped, seed: u64) {
         postgres: String::new(),
         backend: String::new(),
         seed,
+        settings: vec![],
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
     journal.write(Event::DrillFinished {

@@ -1,13 +1,14 @@
 //! Telling people how a run came out, once everything else is known: the verdict does not change by
 //! it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::args::DrillArgs;
 use super::out::complain;
-use super::runs::{earlier, known_as};
+use super::past::{Past, host, series};
 use super::select::Selected;
 use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener, Outcome};
 use crate::notify::{Message, Undelivered, Which, beat, deliver, wants};
@@ -55,16 +56,21 @@ impl Telling {
         self.to.is_empty() && self.heartbeats.is_empty()
     }
 
-    /// What hears of the run; none if nobody is to be told.
-    pub fn hearing(&self) -> Option<Box<dyn Listener>> {
-        (!self.is_idle()).then(|| Box::new(Hearing(self.record.clone())) as Box<dyn Listener>)
+    /// What hears of the run.
+    pub fn hearing(&self) -> Box<dyn Listener> {
+        Box::new(Hearing(self.record.clone()))
+    }
+
+    /// What there is to tell so far.
+    pub fn record(&self) -> RunRecord {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells everybody. What did not arrive is told here, and is an exit code of its own for a run
     /// that passed.
-    pub async fn tell(&self, journal: &Journal, code: ExitCode) -> ExitCode {
-        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let undelivered = self.deliver(&record, code).await;
+    pub async fn tell(&self, journal: &Journal, past: &Past, code: ExitCode) -> ExitCode {
+        let record = self.record();
+        let undelivered = self.deliver(&record, Some(past), code).await;
         for failure in &undelivered {
             journal.write(Event::Warned { drill: None, message: failure.to_string() });
         }
@@ -75,20 +81,27 @@ impl Telling {
     pub async fn not_begun(&self, run: &str, planned: usize, why: Vec<String>, code: ExitCode) -> ExitCode {
         let started = Some(jiff::Timestamp::now());
         let record = RunRecord { run: run.to_owned(), started, planned, warnings: why, ..RunRecord::default() };
-        let undelivered = self.deliver(&record, code).await;
+        let undelivered = self.deliver(&record, None, code).await;
         for failure in &undelivered {
             complain(&format!("warning: {failure}"));
         }
         conclude(code, &undelivered)
     }
 
-    async fn deliver(&self, record: &RunRecord, code: ExitCode) -> Vec<Undelivered> {
+    async fn deliver(&self, record: &RunRecord, past: Option<&Past>, code: ExitCode) -> Vec<Undelivered> {
         if self.is_idle() {
             return vec![];
         }
-        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let before = earlier(record);
-        let last = |drill: &DrillRecord| before.get(&known_as(drill)).copied();
+        let host = host();
+        let mut before = BTreeMap::new();
+        for series in record.drills.values().filter_map(series) {
+            if let Some(past) = past
+                && let Some(last) = past.last(series.clone()).await
+            {
+                before.insert(series, last);
+            }
+        }
+        let last = |drill: &DrillRecord| before.get(&series(drill)?).copied();
         let about = |which: &Which| Message::of(record, which, (&host, &self.reports), last);
         let limit = match code {
             // Somebody waits for the end.

@@ -118,6 +118,23 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// How a drill came out in an earlier run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastRun {
+    /// The run's id.
+    pub run: String,
+    /// When the drill began.
+    pub at: Timestamp,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What its budget `rto` measured.
+    pub rto_ms: Option<u64>,
+    /// How long the steps of its recovery took.
+    pub recovery_ms: Option<u64>,
+}
+
 /// What a run does with its drills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -152,7 +169,7 @@ pub enum Event {
         backend_reason: String,
         seed: u64,
     },
-    /// A drill begins: its servers are being made.
+    /// A drill begins: its servers are being made. `settings` is what it was told beside its file.
     DrillStarted {
         drill: usize,
         name: String,
@@ -161,6 +178,8 @@ pub enum Event {
         postgres: String,
         backend: String,
         seed: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        settings: Vec<String>,
         steps: Vec<StepHead>,
     },
     /// A server is up.
@@ -215,6 +234,8 @@ pub enum Event {
     ProofFinished { drill: usize, outcome: Outcome, duration_ms: u64 },
     /// A plan was made. Nothing is run.
     PlanMade { plan: Box<PlanOutline> },
+    /// How a drill came out in earlier runs, the oldest first.
+    DrillTrend { drill: usize, runs: Vec<PastRun> },
     /// Clean-up has ended; `left` names what could not be removed.
     CleanedUp { left: Vec<String>, duration_ms: u64 },
     /// The run has ended.

@@ -14,7 +14,7 @@ mod step;
 mod texts;
 mod writer;
 
-pub use event::{Budget, Command, Entry, Event, Facts, TrafficCount};
+pub use event::{Budget, Command, Entry, Event, Facts, PastRun, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
 pub use outline::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
 pub use problem::{Cause, Note, Place, Problem};

@@ -77,6 +77,9 @@ pub struct RtoOutline {
     pub to: String,
     /// The limit, in milliseconds.
     pub max_ms: u64,
+    /// How many times what the newest runs took that passed: `1.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_last: Option<String>,
 }
 
 /// A budget of loss.

@@ -70,7 +70,7 @@ impl PlanOutline {
             head.each_text(visit);
             fails.iter_mut().chain(refers).for_each(&mut *visit);
         }
-        if let Some(RtoOutline { from, to, max_ms: _ }) = rto {
+        if let Some(RtoOutline { from, to, max_ms: _, of_last: _ }) = rto {
             [from, to].into_iter().for_each(&mut *visit);
         }
         if let Some(RpoOutline { traffic, max_lost: _, max_time_ms: _, only_checked: _ }) = rpo {
@@ -90,8 +90,8 @@ impl Event {
             Event::RunStarted { run: _, version: _, command: _, drills: _, backend: _, backend_reason, seed: _ } => {
                 visit(backend_reason);
             }
-            Event::DrillStarted { drill: _, name, file, about, postgres: _, backend: _, seed: _, steps } => {
-                [name, file, about].into_iter().for_each(&mut *visit);
+            Event::DrillStarted { drill: _, name, file, about, postgres: _, backend: _, seed: _, settings, steps } => {
+                [name, file, about].into_iter().chain(settings).for_each(&mut *visit);
                 steps.iter_mut().for_each(|step| step.each_text(visit));
             }
             Event::NodeReady { drill: _, node, duration_ms: _ } => visit(node),
@@ -122,6 +122,7 @@ impl Event {
                     [node, shell].into_iter().for_each(visit);
                 }
             }
+            Event::DrillTrend { drill: _, runs: _ } => {}
             Event::Warned { drill: _, message } => visit(message),
             Event::DrillFinished { drill: _, outcome: _, duration_ms: _, message, problem, again, kept: _ } => {
                 told(message, problem, visit);

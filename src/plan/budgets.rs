@@ -14,7 +14,7 @@ pub(super) fn rto(rto: Spanned<Rto>, scope: &mut Scope<'_>) -> Option<RtoBudget>
         let label = format!("`{}` comes before `{}`", rto.value.to.value, rto.value.from.value);
         scope.error(rto.value.to.span, title, label);
     }
-    Some(RtoBudget { from, to, max: rto.value.max.value.0, span: rto.entry })
+    Some(RtoBudget { from, to, max: rto.value.max.value.0, of_last: rto.value.of_last, span: rto.entry })
 }
 
 /// The budget of loss.

@@ -25,7 +25,12 @@ impl Plan {
                 .map(|(name, repo)| (name.to_string(), repo.copy_of.as_ref().map(ToString::to_string)))
                 .collect(),
             steps: self.steps.iter().map(step).collect(),
-            rto: self.rto.as_ref().map(|rto| RtoOutline { from: id(rto.from), to: id(rto.to), max_ms: ms(rto.max) }),
+            rto: self.rto.as_ref().map(|rto| RtoOutline {
+                from: id(rto.from),
+                to: id(rto.to),
+                max_ms: ms(rto.max),
+                of_last: rto.of_last.as_ref().map(|ratio| ratio.value.to_string()),
+            }),
             rpo: self.rpo.as_ref().map(|rpo| RpoOutline {
                 traffic: rpo.traffic.to_string(),
                 max_lost: rpo.max_lost,

@@ -11,7 +11,7 @@ use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, R
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
 use crate::scenario::Unset;
-use crate::source::{Regex, Source, Span, Spanned, VersionReq};
+use crate::source::{Ratio, Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
 #[derive(Debug, Clone)]
@@ -126,6 +126,8 @@ pub struct RtoBudget {
     pub to: usize,
     /// The most that it may show.
     pub max: Duration,
+    /// How many times what the newest runs took that passed, if it is compared.
+    pub of_last: Option<Spanned<Ratio>>,
     /// Where the budget stands.
     pub span: Span,
 }

@@ -60,9 +60,8 @@ pub fn explain_counts(counts: Counts) -> String {
 impl RunRecord {
     /// Takes one event in.
     pub fn hear(&mut self, entry: &Entry) {
-        // A plan is of no run.
         if matches!(entry.event, Event::PlanMade { .. }) {
-            return;
+            return; // it is of no run
         }
         self.started.get_or_insert(entry.at);
         self.last_ms = self.last_ms.max(entry.elapsed_ms);
@@ -74,10 +73,10 @@ impl RunRecord {
                 (self.run, self.version, self.command, self.planned) = (run, version, command, drills);
                 (self.backend, self.backend_reason, self.seed) = (backend, backend_reason, seed);
             }
-            Event::DrillStarted { drill, name, file, about, postgres, backend, seed, steps } => {
+            Event::DrillStarted { drill, name, file, about, postgres, backend, seed, settings, steps } => {
                 let steps = steps.into_iter().map(|head| StepRecord { head, started_ms: None, end: None }).collect();
                 let drill = self.drill(drill);
-                (drill.name, drill.file, drill.about) = (name, file, about);
+                (drill.name, drill.file, drill.about, drill.settings) = (name, file, about, settings);
                 (drill.postgres, drill.backend, drill.seed, drill.steps) = (postgres, backend, seed, steps);
                 (drill.began_ms, drill.started) = (entry.elapsed_ms, Some(entry.at));
             }
@@ -112,6 +111,7 @@ impl RunRecord {
             Event::ProofFinished { drill, outcome, duration_ms } => {
                 self.drill(drill).proof.get_or_insert_default().end = Some((outcome, duration_ms));
             }
+            Event::DrillTrend { drill, runs } => self.drill(drill).earlier = runs,
             Event::CleanedUp { left, duration_ms: _ } => self.left = left,
             Event::RunFinished { outcome, exit_code, duration_ms } => {
                 self.finished = Some((outcome, exit_code, duration_ms));
@@ -181,6 +181,14 @@ impl RunRecord {
         self.drills.get(&at).filter(|drill| proved(drill) == by_proof).map(|drill| (at, drill))
     }
 
+    /// The drill that has begun or ended with this event.
+    pub fn begun_or_ended(&self, event: &Event) -> Option<usize> {
+        match event {
+            Event::DrillStarted { drill, .. } => Some(*drill),
+            event => self.ended(event).map(|(drill, _)| drill),
+        }
+    }
+
     /// How many of the drills that were meant to run never began.
     pub fn not_begun(&self) -> usize {
         self.planned.saturating_sub(self.drills.len())
@@ -201,7 +209,8 @@ fn drill_of(event: &Event) -> Option<usize> {
         | Event::DrillFinished { drill, .. }
         | Event::ProofStarted { drill, .. }
         | Event::BreakTried { drill, .. }
-        | Event::ProofFinished { drill, .. } => Some(*drill),
+        | Event::ProofFinished { drill, .. }
+        | Event::DrillTrend { drill, .. } => Some(*drill),
         Event::Warned { drill, .. } => *drill,
         Event::RunStarted { .. } | Event::PlanMade { .. } | Event::CleanedUp { .. } | Event::RunFinished { .. } => None,
     }

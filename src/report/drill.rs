@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{Budget, Facts, Outcome, Problem, StepHead, TrafficCount};
+use crate::journal::{Budget, Facts, Outcome, PastRun, Problem, StepHead, TrafficCount};
 
 use super::proof::ProofRecord;
 
@@ -25,6 +25,10 @@ pub struct DrillRecord {
     pub began_ms: u64,
     /// When it began.
     pub started: Option<Timestamp>,
+    /// What it was told beside its file.
+    pub settings: Vec<String>,
+    /// How it came out in earlier runs, the oldest first, where that was asked for.
+    pub earlier: Vec<PastRun>,
     /// Its steps, in the order of the file.
     pub steps: Vec<StepRecord>,
     /// Its servers that came up, and how long that took in milliseconds.
@@ -121,7 +125,7 @@ impl DrillRecord {
     }
 
     /// Whether it said how it came out; of a drill that is proved, whether its proof did.
-    pub(super) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.proof.as_ref().map_or(self.end.is_some(), |proof| proof.end.is_some())
     }
 

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::journal::{Command, Outcome};
 
+use super::chart::chart;
 use super::collect::{RunRecord, explain_counts};
 use super::drill::{DrillRecord, StepRecord};
 use super::facts::{explain_facts, measured_of, short_name, unconfirmed, why_not_checked};
@@ -128,6 +129,10 @@ fn card(page: &mut String, at: usize, drill: &DrillRecord) {
         );
     }
     tiles(page, drill);
+    if let Some(svg) = chart(drill) {
+        page.push_str(&svg);
+        page.push('\n');
+    }
     if let Some(proof) = &drill.proof {
         breaks(page, proof);
     }

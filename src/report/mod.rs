@@ -9,6 +9,7 @@
 //!
 //! A new format is one file with a `FORMAT`, its `mod` line, and a line in [`FORMATS`].
 
+mod chart;
 mod collect;
 mod drill;
 mod events;
@@ -47,6 +48,7 @@ pub use pipe::{is_pipe, open_pipe};
 pub use proof::{BreakRecord, ProofRecord, Score};
 pub use snippet::{render, render_warning};
 pub use terminal::Terminal;
+pub use text::{count, duration, one_line};
 pub use trouble::{Of, Trouble};
 
 /// The formats, in the order in which they hear of an event: whatever breaks later, the events are

@@ -27,7 +27,9 @@ pub(super) fn text(plan: &PlanOutline) -> String {
     }
     if let Some(rto) = &plan.rto {
         let (from, to) = (one_line(&rto.from), one_line(&rto.to));
-        let _ = writeln!(text, "  rto  from {from} to {to}: at most {}", duration(rto.max_ms));
+        let last = rto.of_last.as_ref().map(|ratio| format!(", and {ratio} times what the last passes took"));
+        let most = duration(rto.max_ms);
+        let _ = writeln!(text, "  rto  from {from} to {to}: at most {most}{}", last.unwrap_or_default());
     }
     if let Some(rpo) = &plan.rpo {
         loss(&mut text, rpo);

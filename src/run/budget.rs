@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::last_pass::LastPass;
 use super::tally::StepTime;
 use crate::harness::{Judged, Users, World};
 use crate::journal::{Budget, Outcome, Problem};
@@ -15,11 +16,72 @@ pub fn judge(plan: &Plan, times: &[Option<StepTime>], world: Option<&World>) -> 
     rto.into_iter().chain(rpo).collect()
 }
 
+/// When the first and the last step of a recovery passed, those that did.
+fn ends(budget: &RtoBudget, times: &[Option<StepTime>]) -> (Option<StepTime>, Option<StepTime>) {
+    let passed = |at: usize| times.get(at).copied().flatten().filter(|time| time.passed);
+    (passed(budget.from), passed(budget.to))
+}
+
+fn took(ends: (Option<StepTime>, Option<StepTime>)) -> Option<Duration> {
+    ends.0.zip(ends.1).map(|(from, to)| to.ended.saturating_sub(from.began))
+}
+
+/// By how much more a recovery is never slower: so much programs take to start when a machine is
+/// busy.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Compares the recovery time with that of the newest runs that passed, if the drill asks for it;
+/// an error says that there is nothing to compare it with. A time that was not measured has failed
+/// already.
+pub fn against_last(
+    plan: &Plan,
+    times: &[Option<StepTime>],
+    last: &LastPass,
+) -> Option<Result<(Budget, Option<Problem>), String>> {
+    let budget = plan.rto.as_ref()?;
+    let of_last = budget.of_last.as_ref()?;
+    let measured = took(ends(budget, times))?;
+    let told = |title: &str, label: String| Problem::new(title).at(plan.source.place(of_last.span, label));
+    let judged = |outcome, max: Option<Duration>| Budget {
+        outcome,
+        measured_ms: Some(measured.as_millis() as u64),
+        max_ms: max.map(|max| max.as_millis() as u64),
+        ..named("rto_of_last", true)
+    };
+    Some(match last {
+        LastPass::NotAsked | LastPass::None => {
+            Err("the recovery time is compared with no earlier run: none has passed in this history".to_owned())
+        }
+        LastPass::Unknown(why) => {
+            let problem = told("the recovery time could not be compared", format!("the history was not read: {why}"));
+            Ok((judged(Outcome::Errored, None), Some(problem)))
+        }
+        LastPass::Rto { median_ms, of } => {
+            let usual = Duration::from_millis(*median_ms);
+            let max = usual.mul_f64(of_last.value.0).max(usual + SLACK);
+            match measured <= max {
+                true => Ok((judged(Outcome::Passed, Some(max)), None)),
+                false => {
+                    let of =
+                        if *of == 1 { "the last pass".to_owned() } else { format!("the last {of} passes (median)") };
+                    let label = format!("it took {}, and {} in {of}", shown(measured), shown(usual));
+                    let help = format!(
+                        "is it the machine, more data, or more WAL? `drillyard runs trend` shows which part has grown; if it is \
+                         meant to be so, `drillyard runs forget {}` lets the next run be the measure",
+                        plan.name
+                    );
+                    let problem = told("recovery has become slower", label).help(help);
+                    Ok((judged(Outcome::Failed, Some(max)), Some(problem)))
+                }
+            }
+        }
+    })
+}
+
 fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, Option<Problem>) {
-    let from = times.get(budget.from).copied().flatten().filter(|time| time.passed);
-    let to = times.get(budget.to).copied().flatten().filter(|time| time.passed);
+    let (from, to) = ends(budget, times);
     let name = |index: usize| plan.steps[index].head.id.clone().unwrap_or_default();
-    let measured = from.zip(to).map(|(from, to)| to.ended.saturating_sub(from.began));
+    let measured = took((from, to));
     let (outcome, problem) = match measured {
         Some(measured) if measured <= budget.max => (Outcome::Passed, None),
         Some(measured) => {

@@ -9,6 +9,7 @@ use super::branch::Fork;
 use super::change::Change;
 use super::evidence::keep_logs;
 use super::keep::Kept;
+use super::last_pass::LastPass;
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
 use super::trial::Trial;
@@ -30,6 +31,10 @@ pub struct Drill {
     pub seed: u64,
     /// The command that runs it again.
     pub again: String,
+    /// What it was told beside its file: `--set`, `--repos`.
+    pub settings: Vec<String>,
+    /// Its last run that passed, if a budget goes by that.
+    pub last_pass: LastPass,
     /// In what it differs from the plan.
     pub change: Arc<Change>,
     /// Who is called before its steps, to try what it would notice.
@@ -98,6 +103,7 @@ fn report_start(env: &Env, drill: &Drill, index: usize, postgres: String) {
         postgres,
         backend: env.backend.name().to_owned(),
         seed: drill.seed,
+        settings: drill.settings.clone(),
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
 }
@@ -150,7 +156,13 @@ impl AtWork<'_> {
     }
 
     fn judge_budgets(&self, world: &World, tally: &mut Tally) {
-        for (budget, problem) in budget::judge(self.work.plan, &self.work.times(), Some(world)) {
+        let mut judged = budget::judge(self.work.plan, &self.work.times(), Some(world));
+        match budget::against_last(self.work.plan, &self.work.times(), &self.drill.last_pass) {
+            Some(Ok(budget)) => judged.push(budget),
+            Some(Err(message)) => self.work.env.journal.write(Event::Warned { drill: Some(self.work.index), message }),
+            None => {}
+        }
+        for (budget, problem) in judged {
             tally.outcomes.push(budget.outcome);
             tally.judged += 1;
             self.work.env.journal.write(Event::BudgetJudged { drill: self.work.index, budget, problem });

@@ -9,7 +9,7 @@ use super::repo_kind::RepoKind;
 use crate::harness::{Kind, Spec};
 use crate::journal::Problem;
 use crate::source::{
-    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
+    ConnectionString, Duration, Name, Ordered, Ratio, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
     VersionReq,
 };
 
@@ -296,6 +296,9 @@ pub struct Rto {
     pub to: Spanned<Name>,
     /// The longest that it may take.
     pub max: Spanned<Duration>,
+    /// How many times as long as in the newest runs that passed: `1.5`. The history knows them.
+    #[serde(default)]
+    pub of_last: Option<Spanned<Ratio>>,
 }
 
 /// How much may be lost.

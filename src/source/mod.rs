@@ -6,6 +6,7 @@ mod ordered;
 mod place;
 mod plain;
 mod quantities;
+mod ratio;
 mod reference;
 mod role_name;
 mod scalars;
@@ -20,6 +21,7 @@ pub use ordered::Ordered;
 pub use place::{Source, Span};
 pub use plain::Kind as ScalarKind;
 pub use quantities::{Duration, Size, Time};
+pub use ratio::Ratio;
 pub use reference::{BackupName, NodeName, RefersTo, RepoName, StepName};
 pub use role_name::RoleName;
 pub use scalars::{

@@ -6,6 +6,7 @@ mod by_hand;
 mod cleanup;
 #[path = "../common/cli_runner.rs"]
 mod cli_runner;
+mod history;
 mod notify;
 mod output;
 mod outputs;
@@ -16,3 +17,5 @@ mod relay;
 mod repos;
 mod running;
 mod secrets;
+#[path = "../common/small_fs.rs"]
+mod small_fs;

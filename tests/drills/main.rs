@@ -16,6 +16,8 @@ mod prove;
 mod rows;
 mod run;
 mod shipped;
+#[path = "../common/small_fs.rs"]
+mod small_fs;
 mod standby;
 #[expect(dead_code, reason = "tests of other rooms use the rest of it")]
 #[path = "../../src/testing.rs"]

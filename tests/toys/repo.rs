@@ -185,7 +185,16 @@ steps:
             cancel: Default::default(),
             around: Arc::default(),
         };
-        let drill = Drill { plan, major, seed: 1, again: String::new(), change: Arc::default(), trial: None };
+        let drill = Drill {
+            plan,
+            major,
+            seed: 1,
+            again: String::new(),
+            settings: vec![],
+            last_pass: Default::default(),
+            change: Arc::default(),
+            trial: None,
+        };
         let finished = run_all(Arc::new(env), vec![drill], Order { jobs: 1, fail_fast: false }, 0).await;
         let problem = heard.take().into_iter().find_map(|event| match event {
             Event::DrillFinished { problem, .. } => Some(problem),

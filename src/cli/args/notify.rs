@@ -67,7 +67,7 @@ impl NotifyArgs {
 
 /// Takes everything: what is wrong with it is told later, without a word of it.
 #[expect(clippy::unnecessary_wraps, reason = "a parser of arguments may fail")]
-fn kept(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(super) fn kept(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret(text.to_owned()))
 }
 

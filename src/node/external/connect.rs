@@ -138,6 +138,28 @@ impl External {
     }
 }
 
+impl External {
+    /// Opens a session to write in, for what somebody has named to be written to: never for a
+    /// server of a scenario. No statement takes longer than `limit`.
+    ///
+    /// # Errors
+    /// If no session could be opened.
+    pub async fn open_to_write(&self, limit: Duration) -> Result<Client, Box<Unreached>> {
+        let options = format!("-c statement_timeout={}", limit.as_millis());
+        let (client, _) = self.connect(&options, None).await?;
+        match client.batch_execute("SET default_transaction_read_only = off").await {
+            Ok(()) => Ok(client),
+            Err(error) => Err(self.way.unreached(vec![error_message(&error)], Some(Failure::Postgres(error)))),
+        }
+    }
+
+    /// As messages call it: `shop on db.example.com, port 5432`.
+    pub fn shown(&self) -> String {
+        let hosts: Vec<String> = self.way.targets.iter().map(Target::shown).collect();
+        format!("{} on {}", self.way.database, hosts.join(" or "))
+    }
+}
+
 impl Target {
     /// As messages call it.
     fn shown(&self) -> String {

@@ -101,6 +101,7 @@ fn events(command: Command, drills: &[Drill], planned: usize, end: Option<(Outco
                 postgres: text("17.2"),
                 backend: text("local"),
                 seed: 1,
+                settings: vec![],
                 steps: heads.collect(),
             });
         }

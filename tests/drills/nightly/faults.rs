@@ -1,32 +1,11 @@
 //! What is wrong with this machine, or with a copy of the backups, is told in its own words: by the
 //! program, in JUnit and with the exit code alike.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use super::site::Site;
 use super::{FOLLOW, NOTHING, head, runner};
 use crate::cli_runner::CliRunner;
 use crate::program::said;
-
-/// A small file system, unmounted at the end.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(dir: PathBuf, size: &str) -> Self {
-        std::fs::create_dir(&dir).expect("a directory");
-        let options = format!("size={size},mode=755");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&dir).status();
-        assert!(status.expect("mount runs").success());
-        Small(dir)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use crate::small_fs::Small;
 
 /// Runs a drill that has to come out so: the exit code, the message on the terminal, and the one in
 /// JUnit's failure or error.

@@ -1,14 +1,23 @@
-//! `drillyard runs`
+//! `drillyard runs`: the records of this machine's runs, and what the history says of the drills.
+
+mod compare;
+mod find;
+mod forget;
+mod last_failed;
+mod stale;
+mod trend;
+mod words;
 
 use std::path::Path;
+
+pub use last_failed::last_failed;
 
 use super::args::{RunsCommand, color_of_stdout};
 use super::dirs;
 use super::out::print_all;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, Entry, Event, ExitCode, Listener};
-use crate::notify::Last;
-use crate::report::{DrillRecord, Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
 /// Lists past runs, or shows one again.
@@ -16,45 +25,12 @@ pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
     match command {
         None => list(),
         Some(RunsCommand::Show { run, format }) => show(&run, format),
+        Some(RunsCommand::Trend { drills, since, history }) => trend::trend(&drills, since, &history),
+        Some(RunsCommand::Compare { a, b, history }) => compare::compare(&a, &b, &history),
+        Some(RunsCommand::Stale { drills, max_age, history }) => stale::stale(&drills, max_age, &history),
+        Some(RunsCommand::LastFailed { history }) => last_failed::list(&history),
+        Some(RunsCommand::Forget { drill, history }) => forget::forget(&drill, &history),
     }
-}
-
-/// What a drill is known as from run to run: its file, its name, and the major version.
-type KnownAs = (String, String, String);
-
-/// How drills came out in earlier runs.
-type Earlier = std::collections::BTreeMap<KnownAs, Last>;
-
-/// What a drill is known as from run to run.
-pub fn known_as(drill: &DrillRecord) -> KnownAs {
-    let major = drill.postgres.split('.').next().unwrap_or_default();
-    (drill.file.clone(), drill.name.clone(), major.to_owned())
-}
-
-/// How the drills of a run came out the last time, in the runs that are recorded.
-pub fn earlier(now: &RunRecord) -> Earlier {
-    let mut found = Earlier::new();
-    let wanted = |found: &Earlier| now.drills.values().any(|drill| !found.contains_key(&known_as(drill)));
-    for dir in directories() {
-        if !wanted(&found) {
-            break;
-        }
-        let mut record = RunRecord::default();
-        for entry in &entries(&dir) {
-            record.hear(entry);
-        }
-        // One that is at work, was killed or interrupted has not come out.
-        let ended = record.exit_code().is_some_and(|code| !matches!(code, 130 | 143));
-        if record.run == now.run || record.command != now.command || !ended {
-            continue;
-        }
-        for drill in record.drills.values() {
-            if let Some(last) = Last::of(drill) {
-                found.entry(known_as(drill)).or_insert(last);
-            }
-        }
-    }
-    found
 }
 
 fn entries(dir: &Path) -> Vec<Entry> {

@@ -1,0 +1,38 @@
+//! What makes the runs of a drill comparable.
+
+use std::fmt;
+
+use super::rows::DrillRow;
+
+/// A drill as it is run again and again: its name, on one version of PostgreSQL and one backend,
+/// with the same `--set` and `--repos`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    /// The drill's name.
+    pub name: String,
+    /// The major version.
+    pub major: i64,
+    /// `docker` or `local`.
+    pub backend: String,
+    /// What it was told beside its file: `prod=service=prod`, `--repos pgbackrest`; empty for
+    /// nothing.
+    pub settings: String,
+}
+
+impl Series {
+    /// That of a drill.
+    pub fn of(drill: &DrillRow) -> Self {
+        let (name, backend, settings) = (drill.name.clone(), drill.backend.clone(), drill.settings.clone());
+        Series { name, major: drill.major, backend, settings }
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (PostgreSQL {}, {}", self.name, self.major, self.backend)?;
+        match self.settings.as_str() {
+            "" => f.write_str(")"),
+            settings => write!(f, ", {settings})"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How long a drill took in its earlier runs and in this one, as a picture.
+
+use std::fmt::Write;
+
+use crate::journal::{Outcome, PastRun};
+
+use super::drill::DrillRecord;
+use super::text::{count, duration, one_line};
+
+/// The picture's size in its own units, and the room above and below the bars for texts.
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 120.0;
+const ABOVE: f64 = 18.0;
+const BELOW: f64 = 20.0;
+
+/// A bar: what it is about, how it came out, how long it took in milliseconds.
+struct Bar {
+    told: String,
+    outcome: Outcome,
+    ms: Option<u64>,
+}
+
+/// What is measured of each run: the RTO, where this run has one; else the recovery, else all.
+fn measure(drill: &DrillRecord) -> (&'static str, fn(&PastRun) -> Option<u64>) {
+    if drill.budgets.iter().any(|(budget, _)| budget.name == "rto" && budget.measured_ms.is_some()) {
+        return ("RTO", |run| run.rto_ms);
+    }
+    match drill.recoveries().next() {
+        Some(_) => ("recovery", |run| run.recovery_ms),
+        None => ("duration", |run| Some(run.duration_ms)),
+    }
+}
+
+/// This run, as a later one will know it.
+fn this(drill: &DrillRecord) -> PastRun {
+    let rto = drill.budgets.iter().find(|(budget, _)| budget.name == "rto");
+    PastRun {
+        run: "this one".to_owned(),
+        at: drill.started.unwrap_or_default(),
+        outcome: drill.outcome(),
+        duration_ms: drill.duration_ms(),
+        rto_ms: rto.and_then(|(budget, _)| budget.measured_ms),
+        recovery_ms: drill.recoveries().map(|(_, ms)| ms).reduce(u64::saturating_add),
+    }
+}
+
+/// An SVG of a drill's runs; none where no earlier one is known.
+pub(super) fn chart(drill: &DrillRecord) -> Option<String> {
+    let first = drill.earlier.first()?;
+    let (name, value) = measure(drill);
+    let now = this(drill);
+    let bar = |run: &PastRun| {
+        let ms = value(run);
+        let took = ms.map_or_else(|| "not measured".to_owned(), duration);
+        let at = run.at.strftime("%Y-%m-%d %H:%MZ");
+        Bar { told: format!("{at}: {} {}, {name} {took}", one_line(&run.run), run.outcome), outcome: run.outcome, ms }
+    };
+    let bars: Vec<Bar> = drill.earlier.iter().chain([&now]).map(bar).collect();
+    let most = bars.iter().filter_map(|bar| bar.ms).max()?.max(1);
+    let passed = bars.iter().filter(|bar| bar.outcome == Outcome::Passed).count();
+    let label = format!(
+        "{name} of {} since {}: {passed} passed, at most {}, {} in this one",
+        count(bars.len() as u64, "run"),
+        first.at.strftime("%Y-%m-%d"),
+        duration(most),
+        value(&now).map_or_else(|| "not measured".to_owned(), duration),
+    );
+    let mut svg = format!(
+        "<svg class=\"trend\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n\
+         <text x=\"0\" y=\"12\">{name}, at most {}</text>\n",
+        duration(most)
+    );
+    let slot = WIDTH / bars.len() as f64;
+    let tall = HEIGHT - ABOVE - BELOW;
+    for (at, bar) in bars.iter().enumerate() {
+        // What was not measured is a mark on the ground.
+        let height = bar.ms.map_or(2.0, |ms| (ms as f64 / most as f64 * tall).max(2.0));
+        let (x, y, width) = (slot * at as f64, HEIGHT - BELOW - height, (slot * 0.8).min(24.0));
+        // A String takes every write.
+        let _ = writeln!(
+            svg,
+            "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{}</title></rect>",
+            bar.outcome,
+            escaped(&bar.told)
+        );
+    }
+    let ground = HEIGHT - 6.0;
+    let _ = writeln!(svg, "<text x=\"0\" y=\"{ground}\">{}</text>", first.at.strftime("%Y-%m-%d"));
+    let last = (slot * (bars.len() - 1) as f64).min(WIDTH - 60.0);
+    let anchor =
+        if bars.len() > 4 { format!("<text x=\"{last:.1}\" y=\"{ground}\">this run</text>\n") } else { String::new() };
+    let _ = write!(svg, "{anchor}</svg>");
+    Some(svg)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
