@@ -1,5 +1,6 @@
 //! What is asked of a history.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
@@ -86,6 +87,7 @@ fn point(row: &Row) -> Option<Point> {
 
 impl History {
     /// The runs of drills since a time, by drill, the oldest first; of one drill if it is named.
+    /// Without their parts: see [`History::add_parts`].
     ///
     /// # Errors
     /// If it could not be read.
@@ -94,30 +96,45 @@ impl History {
         let sql =
             |which: &str| format!("{POINT} WHERE r.command = 'run' AND d.started >= $1{which} ORDER BY d.started");
         let rows = match name {
-            None => self.store.query(&sql(""), std::slice::from_ref(&since))?,
-            Some(name) => self.store.query(&sql(" AND d.name = $2"), &[since.clone(), Value::from(name)])?,
+            None => self.store.query(&sql(""), &[since])?,
+            Some(name) => self.store.query(&sql(" AND d.name = $2"), &[since, Value::from(name)])?,
         };
-        let mut parts = self.parts(since)?;
         let mut found: BTreeMap<Series, Vec<Point>> = BTreeMap::new();
-        for mut point in rows.iter().filter_map(point) {
-            let key = (point.drill.run.clone(), point.drill.number);
-            point.drill.parts = parts.remove(&key).unwrap_or_default();
+        for point in rows.iter().filter_map(point) {
             found.entry(Series::of(&point.drill)).or_default().push(point);
         }
         Ok(found)
     }
 
-    /// The parts of all drills since a time, by run and number.
-    fn parts(&mut self, since: Value) -> Result<HashMap<(String, usize), Vec<Part>>> {
-        let sql = "SELECT p.run, p.drill, p.part, p.duration_ms, p.bytes
-                   FROM parts p JOIN drills d ON d.run = p.run AND d.number = p.drill WHERE d.started >= $1";
-        let mut found: HashMap<(String, usize), Vec<Part>> = HashMap::new();
-        for row in self.store.query(sql, &[since])? {
+    /// Adds to these drills how long each of their parts took.
+    ///
+    /// # Errors
+    /// If it could not be read.
+    pub fn add_parts<'p>(&mut self, points: impl IntoIterator<Item = &'p mut Point>) -> Result<()> {
+        let mut runs: HashMap<String, HashMap<usize, Vec<Part>>> = HashMap::new();
+        for point in points {
+            let parts = match runs.entry(point.drill.run.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let parts = self.parts(new.key())?;
+                    new.insert(parts)
+                }
+            };
+            point.drill.parts = parts.get(&point.drill.number).cloned().unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The parts of all drills of a run, by their numbers.
+    fn parts(&mut self, run: &str) -> Result<HashMap<usize, Vec<Part>>> {
+        let sql = "SELECT drill, part, duration_ms, bytes FROM parts WHERE run = $1";
+        let mut found: HashMap<usize, Vec<Part>> = HashMap::new();
+        for row in self.store.query(sql, &[Value::from(run)])? {
             let number = |column| row.number(column).and_then(|number| u64::try_from(number).ok());
-            let part = row.text(2).and_then(|name| PartName::named(&name)).zip(number(3));
-            let (Some(run), Some(drill), Some((name, duration_ms))) = (row.text(0), number(1), part) else { continue };
-            let key = (run, usize::try_from(drill).unwrap_or_default());
-            found.entry(key).or_default().push(Part { name, duration_ms, bytes: number(4) });
+            let part = row.text(1).and_then(|name| PartName::named(&name)).zip(number(2));
+            let (Some(drill), Some((name, duration_ms))) = (number(0), part) else { continue };
+            let drill = usize::try_from(drill).unwrap_or_default();
+            found.entry(drill).or_default().push(Part { name, duration_ms, bytes: number(3) });
         }
         found.values_mut().for_each(|parts| parts.sort_by_key(|part| part.name));
         Ok(found)
@@ -133,12 +150,7 @@ impl History {
         for point in self.store.query(&sql, &[Value::from(name)])?.iter().filter_map(point) {
             found.entry(point.drill.run.clone()).or_default().push(point);
         }
-        let Some(first) = found.values().flatten().map(|point| point.drill.started).min() else { return Ok(found) };
-        let mut parts = self.parts(Value::from(first.as_millisecond()))?;
-        for point in found.values_mut().flatten() {
-            let key = (point.drill.run.clone(), point.drill.number);
-            point.drill.parts = parts.remove(&key).unwrap_or_default();
-        }
+        self.add_parts(found.values_mut().flatten())?;
         Ok(found)
     }
 

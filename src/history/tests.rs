@@ -94,7 +94,8 @@ fn what_is_written_is_read_again() {
         drop(history);
 
         let mut history = History::read(place).expect("it opens").expect("it is there");
-        let found = history.points(Timestamp::MIN, None).expect("read");
+        let mut found = history.points(Timestamp::MIN, None).expect("read");
+        history.add_parts(found.values_mut().flatten()).expect("read");
         let nightly = &found[&Series::of(&rows[0])];
         assert_eq!(nightly.iter().map(|point| &point.drill).collect::<Vec<_>>(), [&rows[0], &rows[1]], "{place}");
         assert_eq!(found[&Series::of(&rows[2])][0].drill, rows[2], "{place}: it has not ended");

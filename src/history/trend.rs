@@ -1,6 +1,8 @@
 //! What the runs of a drill say: how long a recovery would take today, whether it is getting
 //! slower, and which part of it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::read::Point;
@@ -115,17 +117,36 @@ fn spread(mut values: Vec<u64>) -> u64 {
     at(3).saturating_sub(at(1))
 }
 
+/// The passes that can be measured, and what each took; and by what that is measured.
+fn measured(points: &[Point]) -> (Measure, Vec<(usize, u64)>) {
+    let passes = || points.iter().enumerate().filter(|(_, point)| is_pass(point));
+    let newest = passes().next_back().map(|(_, point)| point);
+    let has = |one: &Measure| newest.is_some_and(|newest| one.of(newest).is_some());
+    let measure = [Measure::Rto, Measure::Recovery].into_iter().find(has).unwrap_or(Measure::Drill);
+    (measure, passes().filter_map(|(at, point)| Some((at, measure.of(point)?))).collect())
+}
+
+/// How many passes are compared on either side.
+fn compared(passes: usize) -> usize {
+    (passes / 3).min(TODAY)
+}
+
 impl Trend {
+    /// Those of a drill's runs whose parts matter to what is said of them.
+    pub fn needed(points: &mut [Point]) -> impl Iterator<Item = &mut Point> {
+        let (_, measured) = measured(points);
+        let many = compared(measured.len()).max(1);
+        let ends = measured.iter().take(many).chain(measured.iter().rev().take(many));
+        let wanted: BTreeSet<usize> = ends.map(|(at, _)| *at).collect();
+        points.iter_mut().enumerate().filter(move |(at, _)| wanted.contains(at)).map(|(_, point)| point)
+    }
+
     /// What the runs of one drill say, the oldest first.
     pub fn of(points: &[Point]) -> Self {
         let ended = points.iter().filter(|point| point.drill.end.is_some()).count();
-        let passes: Vec<&Point> = points.iter().filter(|point| is_pass(point)).collect();
-        let newest = passes.last();
-        let measure = [Measure::Rto, Measure::Recovery].into_iter();
-        let measure = measure.filter(|one| newest.is_some_and(|newest| one.of(newest).is_some()));
-        let measure = measure.chain([Measure::Drill]).next().unwrap_or(Measure::Drill);
-        let measured: Vec<(&Point, u64)> =
-            passes.iter().filter_map(|point| Some((*point, measure.of(point)?))).collect();
+        let passes = points.iter().filter(|point| is_pass(point));
+        let (measure, measured) = measured(points);
+        let measured: Vec<(&Point, u64)> = measured.into_iter().map(|(at, ms)| (&points[at], ms)).collect();
         let of_today = &measured[measured.len().saturating_sub(TODAY)..];
         let values = || of_today.iter().map(|(_, ms)| *ms);
         let today = median(values().collect()).map(|median_ms| Today {
@@ -134,13 +155,13 @@ impl Trend {
             most_ms: values().max().unwrap_or_default(),
             of: of_today.len(),
         });
-        let last_pass = newest.and_then(|point| {
+        let last_pass = passes.clone().next_back().and_then(|point| {
             let took = jiff::SignedDuration::from_millis(i64::try_from(point.drill.end?.1).ok()?);
             Some((point.drill.started.checked_add(took).ok()?, point.run.clone()))
         });
         Trend {
             runs: ended,
-            passed: passes.len(),
+            passed: passes.count(),
             last_pass,
             measure,
             today,
@@ -155,7 +176,7 @@ fn change(measured: &[(&Point, u64)]) -> Option<Change> {
     if measured.len() < ENOUGH {
         return None;
     }
-    let many = (measured.len() / 3).min(TODAY);
+    let many = compared(measured.len());
     let (old, new) = (&measured[..many], &measured[measured.len() - many..]);
     let values = |of: &[(&Point, u64)]| of.iter().map(|(_, ms)| *ms).collect::<Vec<_>>();
     let (before_ms, now_ms) = (median(values(old))?, median(values(new))?);

@@ -7,11 +7,11 @@ use crate::journal::{Outcome, PastRun};
 use super::drill::DrillRecord;
 use super::text::{count, duration, one_line};
 
-/// The picture's size in its own units, and the room above and below the bars for texts.
+/// The picture's size in its own units, and the most that a bar and the gap after it may have of
+/// its width.
 const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 120.0;
-const ABOVE: f64 = 18.0;
-const BELOW: f64 = 20.0;
+const HEIGHT: f64 = 80.0;
+const WIDEST: f64 = 24.0;
 
 /// A bar: what it is about, how it came out, how long it took in milliseconds.
 struct Bar {
@@ -58,24 +58,22 @@ pub(super) fn chart(drill: &DrillRecord) -> Option<String> {
     let bars: Vec<Bar> = drill.earlier.iter().chain([&now]).map(bar).collect();
     let most = bars.iter().filter_map(|bar| bar.ms).max()?.max(1);
     let passed = bars.iter().filter(|bar| bar.outcome == Outcome::Passed).count();
+    let hollow = if passed < bars.len() { ", hollow those that did not pass" } else { "" };
     let label = format!(
-        "{name} of {} since {}: {passed} passed, at most {}, {} in this one",
+        "{name} of {} since {}, the newest last{hollow}: at most {}",
         count(bars.len() as u64, "run"),
         first.at.strftime("%Y-%m-%d"),
         duration(most),
-        value(&now).map_or_else(|| "not measured".to_owned(), duration),
     );
+    let slot = (WIDTH / bars.len() as f64).min(WIDEST);
     let mut svg = format!(
-        "<svg class=\"trend\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n\
-         <text x=\"0\" y=\"12\">{name}, at most {}</text>\n",
-        duration(most)
+        "<figure class=\"trend\">\n<figcaption>{label}</figcaption>\n\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n"
     );
-    let slot = WIDTH / bars.len() as f64;
-    let tall = HEIGHT - ABOVE - BELOW;
     for (at, bar) in bars.iter().enumerate() {
         // What was not measured is a mark on the ground.
-        let height = bar.ms.map_or(2.0, |ms| (ms as f64 / most as f64 * tall).max(2.0));
-        let (x, y, width) = (slot * at as f64, HEIGHT - BELOW - height, (slot * 0.8).min(24.0));
+        let height = bar.ms.map_or(2.0, |ms| (ms as f64 / most as f64 * (HEIGHT - 2.0)).max(2.0));
+        let (x, y, width) = (slot * at as f64 + 1.0, HEIGHT - 1.0 - height, slot * 0.75);
         // A String takes every write.
         let _ = writeln!(
             svg,
@@ -84,12 +82,7 @@ pub(super) fn chart(drill: &DrillRecord) -> Option<String> {
             escaped(&bar.told)
         );
     }
-    let ground = HEIGHT - 6.0;
-    let _ = writeln!(svg, "<text x=\"0\" y=\"{ground}\">{}</text>", first.at.strftime("%Y-%m-%d"));
-    let last = (slot * (bars.len() - 1) as f64).min(WIDTH - 60.0);
-    let anchor =
-        if bars.len() > 4 { format!("<text x=\"{last:.1}\" y=\"{ground}\">this run</text>\n") } else { String::new() };
-    let _ = write!(svg, "{anchor}</svg>");
+    svg.push_str("</svg>\n</figure>");
     Some(svg)
 }
 

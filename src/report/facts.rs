@@ -53,7 +53,7 @@ pub(super) fn short_name(budget: &Budget) -> String {
     match budget.name.as_str() {
         "rto" => "RTO".to_owned(),
         "rpo" | "rpo_time" => "RPO".to_owned(),
-        "rto_of_last" => "RTO against the last passes".to_owned(),
+        "rto_of_last" => "RTO against earlier runs".to_owned(),
         name => one_line(name),
     }
 }

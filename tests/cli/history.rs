@@ -49,12 +49,12 @@ fn drills_are_remembered_compared_and_missed() {
     assert!(said(&first).contains("compared with no earlier run"), "{}", said(&first));
     let second = run(&runner, &["--report-json", "second.json", "--report-html", "second"]);
     assert_eq!(code(&second), Some(0), "{}", said(&second));
-    assert!(said(&second).contains("RTO against the last passes"), "{}", said(&second));
+    assert!(said(&second).contains("RTO against earlier runs"), "{}", said(&second));
     let html = std::fs::read_to_string(runner.path().join("second/index.html")).expect("it is written");
     assert!(html.contains("class=\"trend\""), "the earlier run is in its chart");
 
     let stale = runner.output(["runs", "stale", "--max-age", "1h"]);
-    assert_eq!((code(&stale), said(&stale).as_str()), (Some(0), "1 drill passed in the last 1h\n"));
+    assert_eq!((code(&stale), said(&stale).as_str()), (Some(0), "1 drill passed in the last 1 h\n"));
     let stale = runner.output(["runs", "stale", "--max-age", "1h", "quick", "nightly"]);
     assert_eq!(code(&stale), Some(1), "{}", said(&stale));
     assert!(said(&stale).contains("nightly: no run of it is in the history"), "{}", said(&stale));

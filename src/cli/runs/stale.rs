@@ -27,7 +27,7 @@ pub fn stale(drills: &[String], max_age: Duration, history: &HistoryArgs) -> Res
         .map(|name| format!("{}: no run of it is in the history", one_line(name)))
         .chain(meant.iter().filter(is_stale).map(|one| line(one, now)))
         .collect();
-    let age = humantime::format_duration(max_age);
+    let age = in_words(max_age);
     match (stale.as_slice(), meant.as_slice()) {
         ([], []) => {
             let problem = Problem::new("no drill is in the history");
@@ -42,6 +42,14 @@ pub fn stale(drills: &[String], max_age: Duration, history: &HistoryArgs) -> Res
             print_all(&stale.iter().map(|line| format!("  {line}\n")).collect::<String>());
             Ok(ExitCode::Failed)
         }
+    }
+}
+
+/// As people say it: `26 h` is not `1 day 2 h`.
+fn in_words(age: Duration) -> String {
+    match age.as_secs() {
+        seconds if seconds > 0 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        _ => humantime::format_duration(age).to_string(),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn trend(drills: &[String], since: Duration, history: &HistoryArgs) -> Resul
     let back = SignedDuration::try_from(since).map_err(|_| Stop::usage("--since: that is too long ago"))?;
     let mut history = open(history)?;
     let from = now.checked_sub(back).unwrap_or(Timestamp::MIN);
-    let found = match drills {
+    let mut found = match drills {
         [one] => history.points(from, Some(one))?,
         _ => history.points(from, None)?,
     };
@@ -32,6 +32,7 @@ pub fn trend(drills: &[String], since: Duration, history: &HistoryArgs) -> Resul
             return Err(unknown(name, history.latest()?.into_iter().map(|latest| latest.series.name)));
         }
     }
+    history.add_parts(found.values_mut().flat_map(|points| Trend::needed(points)))?;
     let mut text = String::new();
     for (series, points) in found.iter().filter(|(series, _)| drills.is_empty() || drills.contains(&series.name)) {
         show(&mut text, series, points, now);
