@@ -16,6 +16,7 @@ use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, ExistingBarman};
 use super::kind::{RepoKind, Tool};
+use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, SqlError, is_in_recovery, own_tablespaces};
@@ -202,6 +203,10 @@ impl Storage for Barman {
         let backup = all(&text)?.into_iter().find(|backup| backup.backup_id == label.as_str());
         let bytes = backup.and_then(|backup| backup.size_bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("barman does not say how large {label} is")))
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files_in(host, &self.backup(label), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

@@ -14,6 +14,7 @@ use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
+use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
@@ -99,6 +100,10 @@ impl Storage for Directory {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         bytes_in(host, &self.backup(label)).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files_in(host, &self.backup(label), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

@@ -18,6 +18,7 @@ use super::existing::{AtExisting, Existing};
 use super::kind::RepoKind;
 use super::loaded::Loaded;
 use super::look::bytes_in;
+use super::server_files::ServerFiles;
 use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
@@ -158,6 +159,16 @@ impl Storage for Dump {
     /// There is none: its files are no server's.
     async fn backup_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<Option<String>> {
         Err(RepoError::NotPossible(Ability::Replay))
+    }
+
+    async fn server_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<ServerFiles> {
+        Ok(ServerFiles::None("a dump has rows, and no server's files".to_owned()))
+    }
+
+    async fn extensions(&self, host: &dyn Host, backup: &Label) -> Result<Option<Vec<String>>> {
+        let program = Program::script(script!("dump_extensions.sh"), [self.path(backup)]).env("LC_ALL", "C");
+        let text = run(host, "reading the dump", program).await?.text();
+        Ok(Some(text.lines().map(str::to_owned).collect()))
     }
 
     fn verify_program(&self) -> &'static str {

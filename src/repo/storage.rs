@@ -13,6 +13,7 @@ use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
 use super::look::bring_backup_wal;
+use super::server_files::ServerFiles;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
@@ -174,6 +175,17 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// What a backup holds; none where nobody says.
     async fn backup_kind(&self, _: &dyn Host, _: &Label) -> Result<Option<BackupKind>> {
+        Ok(None)
+    }
+
+    /// The files of a backup that say what server it is of, as far as they can be had without
+    /// restoring it. `scratch` is where they may be put: then the caller removes it.
+    async fn server_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<ServerFiles> {
+        Ok(ServerFiles::None("a repo of this kind gives no file without a restore".to_owned()))
+    }
+
+    /// The extensions in the databases of a backup, by name; none where only a server knows them.
+    async fn extensions(&self, _: &dyn Host, _: &Label) -> Result<Option<Vec<String>>> {
         Ok(None)
     }
 

@@ -19,7 +19,7 @@ use crate::source::{Name, RepoName, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::load::load;
-use crate::steps::recovery::progress::{tell_estimate, tell_part};
+use crate::steps::recovery::progress::{keep_rates, tell_estimate, tell_part};
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Chosen, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
@@ -301,6 +301,7 @@ impl Step for Recover {
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());
                 self.replay(cx, &node, &goal, Some(chosen.repo)).await?;
+                keep_rates(cx, &archive.repo, &chosen.label);
                 goal
             }
             Start::OwnServer { archive } => {
