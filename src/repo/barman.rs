@@ -117,7 +117,7 @@ impl Backup {
         let taken = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let wrong = (!self.is_done()).then(|| format!("its status is {}", self.status));
         let wrong = wrong.or_else(|| taken.is_none().then(|| "barman does not say when it was done".to_owned()));
-        Listed { label: Label::new(&self.backup_id), taken: taken.unwrap_or(Timestamp::MIN), wrong }
+        Listed { label: Label::new(&self.backup_id), taken: taken.unwrap_or(Timestamp::MIN), ended: taken, wrong }
     }
 }
 
@@ -319,7 +319,7 @@ mod tests {
         let unknown = Some("barman does not say when it was done");
         let failed = Some("its status is FAILED");
         assert_eq!(told, [("20261129T100726", unknown), ("20261129T101030", None), ("20261129T101040", failed)]);
-        assert_eq!(listed[1].taken.as_second(), 1_780_000_000);
+        assert_eq!(listed[1].ended.map(Timestamp::as_second), Some(1_780_000_000));
         assert!(all("ERROR: no").is_err());
     }
 }

@@ -85,7 +85,9 @@ impl Storage for Directory {
             r#"cd "$1" 2>/dev/null || exit 0; for one in *; do [ ! -d "$one" ] || stat -c '%Y %n' "$one"; done"#;
         let output = run(host, "ls", Program::script(script, [format!("{}/backups", self.0.path)])).await?;
         let text = output.text();
-        let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).collect();
+        // The last thing that is written into it is its manifest.
+        let written = |one: Listed| Listed { ended: Some(one.taken), ..one };
+        let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).map(written).collect();
         listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
     }

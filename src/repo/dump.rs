@@ -98,7 +98,8 @@ impl Dump {
             Some(_) => path,
             None => path.rsplit('/').next()?,
         };
-        Some(Listed { label: Label::new(label), taken, wrong: (!wrong.is_empty()).then(|| wrong.to_owned()) })
+        let wrong = (!wrong.is_empty()).then(|| wrong.to_owned());
+        Some(Listed { label: Label::new(label), taken, ended: None, wrong })
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Listed {
     pub label: Label,
     /// When it was begun, or, where that is not written down, when it was written.
     pub taken: Timestamp,
+    /// When it was finished, where that is known: a recovery cannot end before that.
+    pub ended: Option<Timestamp>,
     /// Why nobody can restore it, if that is so: it was not finished, say.
     pub wrong: Option<String>,
 }
@@ -72,11 +74,16 @@ impl Listed {
         (self.taken, &self.label)
     }
 
+    /// The earliest time that a recovery from it may end at, as far as it is known.
+    pub fn reaches_from(&self) -> Timestamp {
+        self.ended.unwrap_or(self.taken)
+    }
+
     /// A backup from a line `SECONDS LABEL`, the seconds since 1970.
     pub fn from_line(line: &str) -> Option<Self> {
         let (seconds, label) = line.split_once(' ')?;
         let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
-        Some(Listed { label: Label::new(label), taken, wrong: None })
+        Some(Listed { label: Label::new(label), taken, ended: None, wrong: None })
     }
 }
 

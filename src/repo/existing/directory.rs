@@ -49,7 +49,12 @@ impl Storage for ExistingDirectory {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let script = include_str!("../scripts/list_existing.sh");
-        let program = Program::script(script, self.existing.backups.as_slice()).env("TZ", "UTC0").env("LC_ALL", "C");
+        let program = Program::script(
+            script,
+            [&self.existing.backups, &self.existing.wal].map(|path| path.clone().unwrap_or_default()),
+        )
+        .env("TZ", "UTC0")
+        .env("LC_ALL", "C");
         Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
     }
 

@@ -31,8 +31,8 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. It looks at the
 /// list of backups, at the names and sizes of the archived WAL, at the histories of timelines, and
 /// at the room where a new server would be made. It reports the backup and what was passed over,
-/// the window that can be recovered (`from` when the backup was begun, `to` the end of the WAL in
-/// the archive), the number of WAL segments in it, the `bytes` of the backup, and the `room` for
+/// the window that can be recovered (`from` when the backup was finished, or, where nobody says
+/// that, begun; `to` the end of the WAL in the archive), the number of WAL segments in it, the `bytes` of the backup, and the `room` for
 /// it.
 ///
 /// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
@@ -40,9 +40,9 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
 ///
 /// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or
-/// `{ time: T }`. A time lies in the window if the backup was begun before it, and if a transaction
-/// was committed at that time or later: that is looked for in the newest WAL, with pg_waldump, and
-/// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
+/// `{ time: T }`. A time lies in the window if the backup was finished before it, and if a
+/// transaction was committed at that time or later: that is looked for in the newest WAL, with
+/// pg_waldump, and reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
 ///
 /// With `max_age` the last commit in the newest WAL must not be older: an archive that has stopped
@@ -163,7 +163,7 @@ impl AssertRecoverable {
     /// Checks that the WAL goes on without a gap from the backup to the newest in the archive: how
     /// many bytes of it are to be replayed.
     async fn check_wal(&self, cx: &mut Context<'_>, found: &Found) -> Result<u64, Box<Finding>> {
-        let Found { repo, host, label, taken } = found;
+        let Found { repo, host, label, reaches_from, .. } = found;
         let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
@@ -181,7 +181,7 @@ impl AssertRecoverable {
             return Err(fails(format!("segment {} is missing, in which backup `{label}` begins", reach.missing))
                 .note("archive", archive.summary()));
         };
-        cx.fact("from", taken.to_string());
+        cx.fact("from", reaches_from.to_string());
         cx.fact("to", point::end(&reach).to_string());
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());

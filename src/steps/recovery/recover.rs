@@ -59,7 +59,8 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ ago: 2h }`, `{
 /// lsn: L }`, `{ xid: X }`, or `random`: a position between the backup's end and the archive's, by
 /// the seed of the run. For a target with a time, `newest` and `random` choose among the backups
-/// that were begun before it. `by` says which kind of target a mark becomes: `xid` (exact, and the
+/// that were finished before it, or, where the repo does not say when, begun; one that was running
+/// is passed over, and that is reported. `by` says which kind of target a mark becomes: `xid` (exact, and the
 /// default for marks that are transactions), `lsn` (the default for others), `time` or `name`.
 /// `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause`
 /// or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at

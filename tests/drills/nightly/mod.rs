@@ -89,6 +89,23 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     let run = runner.drill(&format!("{}{older}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
+    // One that was still running at the target is passed over.
+    let clock = r#"SELECT to_char((now() + interval '1 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"#;
+    let target: String = site.primary.connect("postgres").await.query_one(clock, &[]).await.expect("a time").get(0);
+    site.back_up("wednesday", &["--max-rate=16M"]);
+    site.primary.sql("INSERT INTO quick VALUES (0)").await;
+    site.archive().await;
+    let steps = format!(
+        "  - id: then\n    recover: {{ node: copy, repo: lastnight, backup: newest, until: {{ time: \"{target}\" }}, then: promote }}\n  - assert_primary: {{ node: copy }}\n"
+    );
+    let run = runner.drill(&format!("{}{steps}", head(&site)), &[]).passed();
+    assert!(
+        run.fact("then", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")),
+        "{}",
+        run.said
+    );
+    let over = run.fact("then", "passed_over").as_str().unwrap_or_default();
+    assert!(over.contains("it was still running at the target, until "), "{over}");
 }
 
 #[tokio::test]
