@@ -11,11 +11,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, ExistingBarman};
 use super::kind::{RepoKind, Tool};
+use super::look::kind_in;
 use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
@@ -203,6 +205,10 @@ impl Storage for Barman {
         let backup = all(&text)?.into_iter().find(|backup| backup.backup_id == label.as_str());
         let bytes = backup.and_then(|backup| backup.size_bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("barman does not say how large {label} is")))
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        kind_in(host, &self.backup(label)).await
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {

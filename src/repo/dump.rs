@@ -20,7 +20,7 @@ use super::loaded::Loaded;
 use super::look::bytes_in;
 use super::server_files::ServerFiles;
 use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Verified};
-use crate::host::{Host, Program};
+use crate::host::{Host, Output, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 
 /// The shell functions that know a dump when they see one, and a script that uses them.
@@ -103,6 +103,17 @@ impl Dump {
     }
 }
 
+/// The status of the scripts if a program is not here that a dump has to be unpacked with.
+const NOT_HERE: i64 = 127;
+
+/// Runs a script: that a program is not here is no word on the dumps.
+async fn run_here(host: &dyn Host, what: &'static str, program: Program) -> Result<Output> {
+    match run(host, what, program).await {
+        Err(RepoError::Failed { status: NOT_HERE, said, .. }) => Err(RepoError::Unknown(said)),
+        other => other,
+    }
+}
+
 #[async_trait]
 impl Storage for Dump {
     fn place(&self) -> &Place {
@@ -134,7 +145,7 @@ impl Storage for Dump {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let program = Program::script(script!("dump_list.sh"), [self.pattern()]).env("LC_ALL", "C");
-        let text = run(host, "the list of dumps", program).await?.text();
+        let text = run_here(host, "the list of dumps", program).await?.text();
         let mut listed: Vec<Listed> = text.lines().filter_map(|line| self.listed(line)).collect();
         listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
@@ -154,7 +165,7 @@ impl Storage for Dump {
         let spaces = own_tablespaces(&host.paths().data);
         let args = ["-euc", script!("dump_restore.sh"), "drillyard", &path, &globals, &taken, &spaces, whose];
         let program = node.client_program("sh", Purpose::Load)?.with_args(args);
-        Ok(Loaded::read(&run(host, "the restore", program).await?.text()))
+        Ok(Loaded::read(&run_here(host, "the restore", program).await?.text()))
     }
 
     /// There is none: its files are no server's.
@@ -168,7 +179,7 @@ impl Storage for Dump {
 
     async fn extensions(&self, host: &dyn Host, backup: &Label) -> Result<Option<Vec<String>>> {
         let program = Program::script(script!("dump_extensions.sh"), [self.path(backup)]).env("LC_ALL", "C");
-        let text = run(host, "reading the dump", program).await?.text();
+        let text = run_here(host, "reading the dump", program).await?.text();
         Ok(Some(text.lines().map(str::to_owned).collect()))
     }
 
@@ -179,9 +190,10 @@ impl Storage for Dump {
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
         let program = Program::script(script!("dump_verify.sh"), [self.path(backup)]).env("LC_ALL", "C");
         let output = host.run(program).await?;
-        match output.success() {
-            true => Ok(Verified::Intact),
-            false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
+        match output.status {
+            0 => Ok(Verified::Intact),
+            NOT_HERE => Err(RepoError::Unknown(output.stderr.trim().to_owned())),
+            _ => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
         }
     }
 

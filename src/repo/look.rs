@@ -27,12 +27,15 @@ pub async fn kind_in(host: &dyn Host, dir: &str) -> Result<Option<BackupKind>> {
     })
 }
 
-/// How many bytes the files in a directory take up on the disk.
+/// How many bytes the files in a directory take up on the disk, and those of its tablespaces, to
+/// which a data directory has links.
 pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
-    let output = run(host, "du", Program::script(r#"du -sk "$1""#, [dir])).await?;
-    let text = output.text();
-    let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-    kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+    let text = run(host, "du", Program::script(include_str!("scripts/bytes_in.sh"), [dir])).await?.text();
+    let kilobytes = |line: &str| line.split_ascii_whitespace().next()?.parse::<u64>().ok();
+    let all: Option<u64> = text.lines().map(kilobytes).sum();
+    all.filter(|all| *all > 0)
+        .map(|all| all * 1024)
+        .ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
 }
 
 /// Copies a part of what lies in a directory to where a new server would be made, and removes it

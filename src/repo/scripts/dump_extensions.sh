@@ -4,6 +4,7 @@
 IFS='
 '
 form='' toc=''
+need_unpackers "$1"
 for dump in $(dumps_of "$1"); do
   form_of "$dump"
   case $form in

@@ -32,17 +32,17 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// list of backups, at the names and sizes of the archived WAL, at the histories of timelines, and
 /// at the room where a new server would be made. It reports the backup and what was passed over,
 /// the window that can be recovered (`from` when the backup was finished, or, where nobody says
-/// that, begun; `to` the end of the WAL in the archive), the number of WAL segments in it, the `bytes` of the backup, and the `room` for
-/// it.
+/// that, begun; `to` the end of the WAL in the archive), the number of WAL segments in it, the
+/// `bytes` of the backup, and the `room` for it.
 ///
 /// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
 ///
-/// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or
-/// `{ time: T }`. A time lies in the window if the backup was finished before it, and if a
-/// transaction was committed at that time or later: that is looked for in the newest WAL, with
-/// pg_waldump, and reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
+/// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or `{
+/// time: T }`. A time lies in the window if the backup was finished before it, and if a transaction
+/// was committed at that time or later: that is looked for in the newest WAL, with pg_waldump, and
+/// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
 ///
 /// With `max_age` the last commit in the newest WAL must not be older: an archive that has stopped

@@ -109,7 +109,7 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
         .replace("backup: newest, until", "backup: oldest, until")
         .replace("then: { follow: prod }", "then: promote")
         .replace("assert_streaming: { standby: copy, primary: prod }", "assert_primary: { node: copy }")
-        .replace("backup: newest, max_age", "backup: oldest, verify: true, max_age");
+        .replace("backup: newest, max_age", "backup: oldest, verify: true, kind: full, max_age");
     let run = runner.drill(&format!("{}{promote}", head(&at)), &[]).passed();
     assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")));
     assert_eq!(site.moved_since(&before), NOTHING);
