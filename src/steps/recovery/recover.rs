@@ -60,12 +60,12 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// lsn: L }`, `{ xid: X }`, or `random`: a position between the backup's end and the archive's, by
 /// the seed of the run. For a target with a time, `newest` and `random` choose among the backups
 /// that were finished before it, or, where the repo does not say when, begun; one that was running
-/// is passed over, and that is reported. `by` says which kind of target a mark becomes: `xid` (exact, and the
-/// default for marks that are transactions), `lsn` (the default for others), `time` or `name`.
-/// `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause`
-/// or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at
-/// the end of the archive. With `follow` the server has a restore_command and no replication slot:
-/// what its primary has removed it reads from the archive.
+/// is passed over, and that is reported. `by` says which kind of target a mark becomes: `xid`
+/// (exact, and the default for marks that are transactions), `lsn` (the default for others), `time`
+/// or `name`. `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest`
+/// and `pause` or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its
+/// target at the end of the archive. With `follow` the server has a restore_command and no
+/// replication slot: what its primary has removed it reads from the archive.
 ///
 /// `timeline` is the timeline to follow: `latest` (the default, as in PostgreSQL: the one with the
 /// highest number in the archive), `current` (the backup's own) or a number. A server that was
@@ -268,7 +268,8 @@ impl Step for Recover {
 
     fn effects(&self) -> Effects {
         let effects = match &self.then.value {
-            Then::Promote { archive_to: Some(_) } | Then::Follow { .. } => Effects::anything(),
+            Then::Promote { archive_to: Some(_) } => Effects::anything(),
+            Then::Follow { upstream, .. } => Effects::anything().follows(upstream),
             Then::Promote { archive_to: None } | Then::Pause | Then::Shutdown => Effects::writes(&self.node),
         };
         match &self.start {
