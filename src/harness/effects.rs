@@ -18,6 +18,8 @@ pub struct Effects {
     pub reads_repo: Option<ReadsRepo>,
     /// What it checks, for `prove`, which takes it away.
     pub checks: Option<Checks>,
+    /// The server that it makes a standby of, for `prove`, which has that refuse it.
+    pub follows: Option<NodeId>,
 }
 
 /// What a step changes.
@@ -54,6 +56,11 @@ impl Effects {
     /// The same step, which reads from a repo.
     pub fn reads_repo(self, reads: ReadsRepo) -> Self {
         Effects { reads_repo: Some(reads), ..self }
+    }
+
+    /// The same step, which has a server follow this one.
+    pub fn follows(self, upstream: &NodeId) -> Self {
+        Effects { follows: Some(upstream.clone()), ..self }
     }
 
     /// The same step, which checks something that can be taken away.

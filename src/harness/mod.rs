@@ -27,7 +27,7 @@ pub use kind::{Kind, Makes, MarkKind, Output, Recovers, Role, UserPace};
 pub use link::{Link, LinkField};
 pub use loss_window::LossWindow;
 pub use node_spec::NodeSpec;
-pub use outputs::{Backup, Dump, Dumped, Outputs, SequenceFloor, Snapshot};
+pub use outputs::{Backup, Dump, Dumped, Outputs, Rates, SequenceFloor, Snapshot};
 pub use scope::{IdInfo, Maker, NodeField, NodeInfo, RepoInfo, Scope};
 pub(crate) use sequence_floor::demanded;
 pub use step::{Decode, Resolved, Spec, Step, StepKind, if_given, manual, summary};

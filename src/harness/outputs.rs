@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::users::Users;
 use super::{Link, LossWindow, NodeId, RepoId, StepId};
@@ -50,6 +50,8 @@ pub struct Outputs {
     pub wiped: BTreeSet<NodeId>,
     /// How long the server's log was when its archive_command was broken, by the node.
     pub broken_archives: BTreeMap<NodeId, u64>,
+    /// How quickly the last recovery from a repo went.
+    pub rates: BTreeMap<RepoId, Rates>,
     /// What catalogs hold and nobody can set, as it was reported: once in a drill is enough.
     pub not_compared: BTreeSet<String>,
 }
@@ -61,6 +63,17 @@ pub struct Backup {
     pub repo: RepoId,
     /// What the repo calls it.
     pub label: Label,
+}
+
+/// How quickly a recovery from a repo went.
+#[derive(Debug, Clone)]
+pub struct Rates {
+    /// The backup that was restored.
+    pub label: Label,
+    /// How long that took.
+    pub restore: Duration,
+    /// The bytes of WAL that were replayed, and how long that took.
+    pub replay: Option<(u64, Duration)>,
 }
 
 /// A dump, in the directory that all hosts share.

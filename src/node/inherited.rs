@@ -136,7 +136,7 @@ impl Node {
 }
 
 /// The settings that the WAL demands, by what pg_controldata prints.
-fn demands(control: &str) -> Vec<(String, String)> {
+pub(super) fn demands(control: &str) -> Vec<(String, String)> {
     let value = |label: &str| {
         let label = format!("{label} setting:");
         control.lines().find_map(|line| Some(line.strip_prefix(&label)?.trim().to_owned()))
@@ -167,7 +167,7 @@ fn is_on(value: &str) -> bool {
 }
 
 /// The names of a list of libraries.
-fn libraries(value: &str) -> impl Iterator<Item = String> {
+pub(super) fn libraries(value: &str) -> impl Iterator<Item = String> {
     value.split(',').map(|name| name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty())
 }
 

@@ -60,11 +60,16 @@ impl Node {
     }
 
     /// How the hosts of other nodes reach this server: a connection string without the password.
-    fn reached_as(&self, application_name: &str) -> Result<String, HostError> {
+    fn reached_as(&self, standby: &str) -> Result<String, HostError> {
         match self.as_external() {
-            Some(external) => Ok(external.conninfo(application_name)),
-            None => Ok(peer_conninfo(&self.host()?.peer_endpoint(application_name), application_name)),
+            Some(external) => Ok(external.conninfo(standby)),
+            None => Ok(peer_conninfo(&self.host()?.peer_endpoint(standby), standby)),
         }
+    }
+
+    /// The application_name by which this server knows a standby of the drill.
+    pub fn knows_as(&self, standby: &str) -> String {
+        self.as_external().map_or_else(|| standby.to_owned(), |external| external.knows_as(standby))
     }
 
     /// What a standby of this server has to be given.
@@ -149,7 +154,7 @@ impl Node {
     pub async fn senders_to(&self, standby: &str) -> Result<Vec<Sender>, SqlError> {
         let query = "SELECT pid, state, flush_lsn::text, replay_lsn::text FROM pg_stat_replication
                      WHERE application_name = $1";
-        let rows = self.client().await?.query(query, &[&standby]).await?;
+        let rows = self.client().await?.query(query, &[&self.knows_as(standby)]).await?;
         let lsn = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         Ok(rows
             .iter()

@@ -33,6 +33,8 @@ pub enum Break {
     },
     /// A repo of somebody else's is read as if something were wrong with it.
     Spoiled(Spoil, RepoId),
+    /// The role by which a copy follows this external server is gone.
+    RoleLost(NodeId),
 }
 
 /// What can happen to the tables that a step has brought.
@@ -98,7 +100,9 @@ impl Break {
             Break::LeftOut(index) | Break::NoIncident(index) | Break::Moved(index, _) | Break::Damaged(_, index, _) => {
                 Some(*index)
             }
-            Break::TransactionLost { .. } | Break::StandbyStopped { .. } | Break::Spoiled(..) => None,
+            Break::TransactionLost { .. } | Break::StandbyStopped { .. } | Break::Spoiled(..) | Break::RoleLost(_) => {
+                None
+            }
         }
     }
 
@@ -117,6 +121,7 @@ impl Break {
             Break::TransactionLost { .. } => "transaction-lost",
             Break::StandbyStopped { .. } => "standby-stopped",
             Break::Spoiled(spoil, _) => spoil.word(),
+            Break::RoleLost(_) => "role-lost",
         }
     }
 }

@@ -199,7 +199,7 @@ fn external(fields: &NodeFields, scope: &mut Scope<'_>) -> Option<Address> {
         }
     };
     let standby = external.value.standby_conninfo.as_ref().and_then(|standby| connection_string(standby, scope));
-    Some(Address { conninfo: conninfo?, standby })
+    Some(Address { conninfo: conninfo?, standby, role_lost: false })
 }
 
 fn connection_string(text: &Spanned<ConnectionString>, scope: &mut Scope<'_>) -> Option<Conninfo> {

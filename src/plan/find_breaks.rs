@@ -45,6 +45,9 @@ pub fn breaks(
                 found.push(spoiled);
             }
         }
+        if let Some(lost) = role_lost(step, nodes).filter(|lost| !found.contains(lost)) {
+            found.push(lost);
+        }
         if let Some(taken) = taken_away(step, steps, nodes).filter(|taken| !found.contains(taken)) {
             found.push(taken);
         }
@@ -81,6 +84,12 @@ fn spoils(step: &PlannedStep, repos: &BTreeMap<RepoId, RepoSpec>) -> Vec<Break> 
     let wal = reads.wal && spec.kind.can_if_existing(Ability::List).is_ok();
     let all = [(reads.restores, Spoil::BackupDamaged), (reads.newest, Spoil::NewestMissing), (wal, Spoil::WalMissing)];
     all.into_iter().filter(|(so, _)| *so).map(|(_, spoil)| Break::Spoiled(spoil, reads.repo.clone())).collect()
+}
+
+/// The role of a standby of an external server, which is refused there.
+fn role_lost(step: &PlannedStep, nodes: &BTreeMap<NodeId, NodeSpec>) -> Option<Break> {
+    let upstream = step.effects.follows.as_ref().filter(|_| step.fails.is_none())?;
+    is_external(nodes, upstream).then(|| Break::RoleLost(upstream.clone()))
 }
 
 /// What a check looks at, taken away.
@@ -120,6 +129,7 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
             (Break::TransactionLost { traffic, node }, _) => format!("{traffic}:{node}"),
             (Break::StandbyStopped { standby, .. }, _) => standby.to_string(),
             (Break::Spoiled(_, repo), _) => repo.to_string(),
+            (Break::RoleLost(node), _) => node.to_string(),
             _ => String::new(),
         };
         let plain = format!("{} {of}", what.word());

@@ -198,6 +198,7 @@ fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill
             change.replaced = Some((*index, drill.plan.steps.get(*index)?.step.moved(*shift)?));
         }
         Break::Spoiled(spoil, repo) => change.spoiled = Some((repo.clone(), *spoil)),
+        Break::RoleLost(node) => change.role_lost = Some(node.clone()),
         Break::Damaged(..) | Break::TransactionLost { .. } | Break::StandbyStopped { .. } => {
             trial = Some(Arc::new(Trials::in_earnest(one.clone())));
         }

@@ -133,7 +133,7 @@ fn concerns(block: &Block<'_>, what: &Break) -> bool {
         Break::StandbyStopped { standby, primary } => {
             checks(Checks::Streaming { standby: standby.clone(), primary: primary.clone() })
         }
-        Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) | Break::Spoiled(..) => false,
+        Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) | Break::Spoiled(..) | Break::RoleLost(_) => false,
     }
 }
 

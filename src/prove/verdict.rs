@@ -100,6 +100,9 @@ pub fn remedy(what: &Break) -> String {
         Break::StandbyStopped { standby, primary } => {
             format!("`assert_streaming: {{ standby: {standby}, primary: {primary} }}` behind the recovery")
         }
+        Break::RoleLost(node) => {
+            format!("a step that fails if `{node}` refuses the copy: `assert_streaming` with `primary: {node}`")
+        }
         Break::Spoiled(spoil, repo) => match spoil {
             Spoil::BackupDamaged => {
                 "look at what was restored: `assert_intact`, or a query over what matters".to_owned()

@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, ExistingBarman};
 use super::kind::{RepoKind, Tool};
+use super::look::kind_in;
+use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, SqlError, is_in_recovery, own_tablespaces};
@@ -116,7 +119,7 @@ impl Backup {
         let taken = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let wrong = (!self.is_done()).then(|| format!("its status is {}", self.status));
         let wrong = wrong.or_else(|| taken.is_none().then(|| "barman does not say when it was done".to_owned()));
-        Listed { label: Label::new(&self.backup_id), taken: taken.unwrap_or(Timestamp::MIN), wrong }
+        Listed { label: Label::new(&self.backup_id), taken: taken.unwrap_or(Timestamp::MIN), ended: taken, wrong }
     }
 }
 
@@ -202,6 +205,14 @@ impl Storage for Barman {
         let backup = all(&text)?.into_iter().find(|backup| backup.backup_id == label.as_str());
         let bytes = backup.and_then(|backup| backup.size_bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("barman does not say how large {label} is")))
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        kind_in(host, &self.backup(label)).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files_in(host, &self.backup(label), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
@@ -314,7 +325,7 @@ mod tests {
         let unknown = Some("barman does not say when it was done");
         let failed = Some("its status is FAILED");
         assert_eq!(told, [("20261129T100726", unknown), ("20261129T101030", None), ("20261129T101040", failed)]);
-        assert_eq!(listed[1].taken.as_second(), 1_780_000_000);
+        assert_eq!(listed[1].ended.map(Timestamp::as_second), Some(1_780_000_000));
         assert!(all("ERROR: no").is_err());
     }
 }

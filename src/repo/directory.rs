@@ -14,6 +14,7 @@ use super::error::{Result, run};
 use super::existing::{AtExisting, ExistingDirectory};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
+use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
@@ -84,7 +85,9 @@ impl Storage for Directory {
             r#"cd "$1" 2>/dev/null || exit 0; for one in *; do [ ! -d "$one" ] || stat -c '%Y %n' "$one"; done"#;
         let output = run(host, "ls", Program::script(script, [format!("{}/backups", self.0.path)])).await?;
         let text = output.text();
-        let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).collect();
+        // The last thing that is written into it is its manifest.
+        let written = |one: Listed| Listed { ended: Some(one.taken), ..one };
+        let mut listed: Vec<Listed> = text.lines().filter_map(Listed::from_line).map(written).collect();
         listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
     }
@@ -99,6 +102,10 @@ impl Storage for Directory {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         bytes_in(host, &self.backup(label)).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files_in(host, &self.backup(label), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

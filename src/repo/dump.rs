@@ -18,8 +18,9 @@ use super::existing::{AtExisting, Existing};
 use super::kind::RepoKind;
 use super::loaded::Loaded;
 use super::look::bytes_in;
+use super::server_files::ServerFiles;
 use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Verified};
-use crate::host::{Host, Program};
+use crate::host::{Host, Output, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 
 /// The shell functions that know a dump when they see one, and a script that uses them.
@@ -97,7 +98,19 @@ impl Dump {
             Some(_) => path,
             None => path.rsplit('/').next()?,
         };
-        Some(Listed { label: Label::new(label), taken, wrong: (!wrong.is_empty()).then(|| wrong.to_owned()) })
+        let wrong = (!wrong.is_empty()).then(|| wrong.to_owned());
+        Some(Listed { label: Label::new(label), taken, ended: None, wrong })
+    }
+}
+
+/// The status of the scripts if a program is not here that a dump has to be unpacked with.
+const NOT_HERE: i64 = 127;
+
+/// Runs a script: that a program is not here is no word on the dumps.
+async fn run_here(host: &dyn Host, what: &'static str, program: Program) -> Result<Output> {
+    match run(host, what, program).await {
+        Err(RepoError::Failed { status: NOT_HERE, said, .. }) => Err(RepoError::Unknown(said)),
+        other => other,
     }
 }
 
@@ -132,7 +145,7 @@ impl Storage for Dump {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let program = Program::script(script!("dump_list.sh"), [self.pattern()]).env("LC_ALL", "C");
-        let text = run(host, "the list of dumps", program).await?.text();
+        let text = run_here(host, "the list of dumps", program).await?.text();
         let mut listed: Vec<Listed> = text.lines().filter_map(|line| self.listed(line)).collect();
         listed.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(listed)
@@ -152,12 +165,22 @@ impl Storage for Dump {
         let spaces = own_tablespaces(&host.paths().data);
         let args = ["-euc", script!("dump_restore.sh"), "drillyard", &path, &globals, &taken, &spaces, whose];
         let program = node.client_program("sh", Purpose::Load)?.with_args(args);
-        Ok(Loaded::read(&run(host, "the restore", program).await?.text()))
+        Ok(Loaded::read(&run_here(host, "the restore", program).await?.text()))
     }
 
     /// There is none: its files are no server's.
     async fn backup_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<Option<String>> {
         Err(RepoError::NotPossible(Ability::Replay))
+    }
+
+    async fn server_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<ServerFiles> {
+        Ok(ServerFiles::None("a dump has rows, and no server's files".to_owned()))
+    }
+
+    async fn extensions(&self, host: &dyn Host, backup: &Label) -> Result<Option<Vec<String>>> {
+        let program = Program::script(script!("dump_extensions.sh"), [self.path(backup)]).env("LC_ALL", "C");
+        let text = run_here(host, "reading the dump", program).await?.text();
+        Ok(Some(text.lines().map(str::to_owned).collect()))
     }
 
     fn verify_program(&self) -> &'static str {
@@ -167,9 +190,10 @@ impl Storage for Dump {
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
         let program = Program::script(script!("dump_verify.sh"), [self.path(backup)]).env("LC_ALL", "C");
         let output = host.run(program).await?;
-        match output.success() {
-            true => Ok(Verified::Intact),
-            false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
+        match output.status {
+            0 => Ok(Verified::Intact),
+            NOT_HERE => Err(RepoError::Unknown(output.stderr.trim().to_owned())),
+            _ => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
         }
     }
 

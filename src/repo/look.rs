@@ -1,5 +1,7 @@
 //! What can be seen of a backup that lies in a directory, as pg_basebackup writes it.
 
+use std::time::Duration;
+
 use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::error::{RepoError, Result, run};
@@ -25,12 +27,26 @@ pub async fn kind_in(host: &dyn Host, dir: &str) -> Result<Option<BackupKind>> {
     })
 }
 
-/// How many bytes the files in a directory take up on the disk.
+/// How many bytes the files in a directory take up on the disk, and those of its tablespaces, to
+/// which a data directory has links.
 pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
-    let output = run(host, "du", Program::script(r#"du -sk "$1""#, [dir])).await?;
-    let text = output.text();
-    let kilobytes = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-    kilobytes.map(|number| number * 1024).ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+    let text = run(host, "du", Program::script(include_str!("scripts/bytes_in.sh"), [dir])).await?.text();
+    let kilobytes = |line: &str| line.split_ascii_whitespace().next()?.parse::<u64>().ok();
+    let all: Option<u64> = text.lines().map(kilobytes).sum();
+    all.filter(|all| *all > 0)
+        .map(|all| all * 1024)
+        .ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+}
+
+/// Copies a part of what lies in a directory to where a new server would be made, and removes it
+/// again: how many bytes, and how long that took. `name` is a part of the copy's name.
+pub async fn copy_sample(host: &dyn Host, dir: &str, name: &str) -> Result<(u64, Duration)> {
+    let to = format!("{}-sample-of-{name}", host.paths().data);
+    let program = Program::script(include_str!("scripts/copy_sample.sh"), [dir, &to]);
+    let text = run(host, "copying a part of the backup", program).await?.text();
+    let numbers = text.trim().split_once(' ').and_then(|(bytes, ms)| Some((bytes.parse().ok()?, ms.parse().ok()?)));
+    let (bytes, ms) = numbers.ok_or_else(|| RepoError::Nothing(format!("the copy printed `{}`", text.trim())))?;
+    Ok((bytes, Duration::from_millis(ms)))
 }
 
 /// Removes the data directory `data` of a new server and its tablespaces, and makes places for

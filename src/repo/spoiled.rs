@@ -13,6 +13,7 @@ use super::begin::Needs;
 use super::damage::damage_stored;
 use super::error::{RepoError, Result};
 use super::loaded::Loaded;
+use super::server_files::ServerFiles;
 use super::storage::{Label, Listed, Place, Storage, Verified};
 use crate::host::Host;
 use crate::node::Node;
@@ -126,6 +127,14 @@ impl Storage for Spoiled {
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
         self.storage.backup_kind(host, label).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        self.storage.server_files(host, label, scratch).await
+    }
+
+    async fn extensions(&self, host: &dyn Host, label: &Label) -> Result<Option<Vec<String>>> {
+        self.storage.extensions(host, label).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

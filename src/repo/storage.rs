@@ -13,6 +13,7 @@ use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
 use super::look::bring_backup_wal;
+use super::server_files::ServerFiles;
 use super::settings::Settings;
 use crate::host::{Host, Program};
 use crate::node::Node;
@@ -61,6 +62,8 @@ pub struct Listed {
     pub label: Label,
     /// When it was begun, or, where that is not written down, when it was written.
     pub taken: Timestamp,
+    /// When it was finished, where that is known: a recovery cannot end before that.
+    pub ended: Option<Timestamp>,
     /// Why nobody can restore it, if that is so: it was not finished, say.
     pub wrong: Option<String>,
 }
@@ -71,11 +74,16 @@ impl Listed {
         (self.taken, &self.label)
     }
 
+    /// The earliest time that a recovery from it may end at, as far as it is known.
+    pub fn reaches_from(&self) -> Timestamp {
+        self.ended.unwrap_or(self.taken)
+    }
+
     /// A backup from a line `SECONDS LABEL`, the seconds since 1970.
     pub fn from_line(line: &str) -> Option<Self> {
         let (seconds, label) = line.split_once(' ')?;
         let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
-        Some(Listed { label: Label::new(label), taken, wrong: None })
+        Some(Listed { label: Label::new(label), taken, ended: None, wrong: None })
     }
 }
 
@@ -174,6 +182,17 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// What a backup holds; none where nobody says.
     async fn backup_kind(&self, _: &dyn Host, _: &Label) -> Result<Option<BackupKind>> {
+        Ok(None)
+    }
+
+    /// The files of a backup that say what server it is of, as far as they can be had without
+    /// restoring it. `scratch` is where they may be put: then the caller removes it.
+    async fn server_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<ServerFiles> {
+        Ok(ServerFiles::None("a repo of this kind gives no file without a restore".to_owned()))
+    }
+
+    /// The extensions in the databases of a backup, by name; none where only a server knows them.
+    async fn extensions(&self, _: &dyn Host, _: &Label) -> Result<Option<Vec<String>>> {
         Ok(None)
     }
 

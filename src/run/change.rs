@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::harness::{RepoId, Step};
+use crate::harness::{NodeId, RepoId, Step};
+use crate::node::Address;
 use crate::plan::PlannedStep;
 use crate::repo::Spoil;
 
@@ -15,6 +16,8 @@ pub struct Change {
     pub replaced: Option<(usize, Box<dyn Step>)>,
     /// A repo of somebody else's that is read as if something were wrong with it.
     pub spoiled: Option<(RepoId, Spoil)>,
+    /// An external server whose standbys come as a role that is not there.
+    pub role_lost: Option<NodeId>,
     /// The most that a step may take, by its index, whatever its deadline: something that never
     /// comes is not waited for as patiently as in earnest.
     pub at_most: Vec<Duration>,
@@ -39,6 +42,12 @@ impl Change {
     /// What is wrong with a repo in this run.
     pub fn spoils(&self, repo: &RepoId) -> Option<Spoil> {
         self.spoiled.as_ref().filter(|(spoiled, _)| spoiled == repo).map(|(_, spoil)| *spoil)
+    }
+
+    /// How an external server is reached in this run.
+    pub fn address(&self, node: &str, address: &Address) -> Address {
+        let role_lost = self.role_lost.as_ref().is_some_and(|lost| lost.as_str() == node);
+        Address { role_lost, ..address.clone() }
     }
 
     /// Whether the step is left out.

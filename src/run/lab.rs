@@ -130,6 +130,7 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
         journal: &work.env.journal,
         drill: work.index,
         around: &work.env.around,
+        change: work.change,
         set_up: tokio::sync::OnceCell::new(),
     };
     let nodes: BTreeMap<_, _> = tokio::select! {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, watch};
 
+use super::change::Change;
 use super::repos;
 use crate::harness::{NodeId, NodeSpec, RepoId};
 use crate::host::{Host, HostError, Lab};
@@ -30,6 +31,7 @@ pub struct Starter<'a> {
     pub journal: &'a Journal,
     pub drill: usize,
     pub around: &'a Arc<ClientEnvironment>,
+    pub change: &'a Change,
     /// Whether the repos are set up, which the first host that is there does.
     pub set_up: OnceCell<()>,
 }
@@ -95,7 +97,7 @@ impl Starter<'_> {
         upstream: Option<Ready>,
     ) -> Result<Arc<Node>, StartError> {
         if let Some(address) = &spec.external {
-            return external(name, address, self.around, self.journal).await;
+            return external(name, &self.change.address(name, address), self.around, self.journal).await;
         }
         let host = self.lab.host(name).await?;
         self.set_up.get_or_try_init(|| repos::set_up(self.repos, host.as_ref())).await?;

@@ -56,7 +56,10 @@ impl RolesComparison {
                 Some(seen) if seen.value != said.value => {
                     let of = if own { " " } else { " of " };
                     let (aspect, name) = (&subject.aspect, &subject.name);
-                    found.differences.push(format!("~ {aspect}{of}{name}: {} became {}", said.value, seen.value));
+                    found.differences.push(match may_be_secret(subject) {
+                        true => format!("~ {aspect}{of}{name}: its value became another one (neither is shown)"),
+                        false => format!("~ {aspect}{of}{name}: {} became {}", said.value, seen.value),
+                    });
                 }
                 _ => {}
             }
@@ -85,10 +88,17 @@ impl RolesComparison {
     }
 }
 
+/// Whether its value is shown to nobody: what PostgreSQL itself does not know (`app.api_key`), an
+/// application may keep a secret in.
+fn may_be_secret(subject: &Subject) -> bool {
+    let setting = subject.name.split(' ').next().unwrap_or_default();
+    subject.aspect == "setting" && setting.contains('.')
+}
+
 /// What it is, with what is said of it.
 fn told(subject: &Subject, said: &Said) -> String {
     let name = format!("{} {}", subject.aspect, subject.name);
-    if said.value.is_empty() { name } else { format!("{name} ({})", said.value) }
+    if said.value.is_empty() || may_be_secret(subject) { name } else { format!("{name} ({})", said.value) }
 }
 
 #[cfg(test)]
@@ -102,6 +112,27 @@ mod tests {
             (subject, Said { value: (*value).to_owned(), roles, database: None })
         });
         Roles { major, facts: facts.collect(), sees_passwords: true, ..Roles::default() }
+    }
+
+    #[test]
+    fn values_that_may_be_secrets_are_compared_and_not_shown() {
+        let with = |token: &str| {
+            let own = ("setting", "app.token of role clerk", token, &["clerk"][..]);
+            let known = ("setting", "work_mem of role clerk in database a.b", token, &["clerk"][..]);
+            roles(17, &[("role", "clerk", "", &["clerk"]), own, known])
+        };
+        let found = RolesComparison::of(&with("geheim"), &with("secret"), &[]).differences;
+        assert_eq!(
+            found,
+            [
+                "~ setting app.token of role clerk: its value became another one (neither is shown)",
+                "~ setting work_mem of role clerk in database a.b: geheim became secret",
+            ]
+        );
+        assert!(RolesComparison::of(&with("geheim"), &with("geheim"), &[]).differences.is_empty());
+        let bare = roles(17, &[("role", "clerk", "", &["clerk"])]);
+        let gone = &RolesComparison::of(&with("geheim"), &bare, &[]).differences[0];
+        assert_eq!(gone, "- setting app.token of role clerk is missing");
     }
 
     #[test]

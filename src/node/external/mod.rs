@@ -27,6 +27,8 @@ pub struct Address {
     pub conninfo: Conninfo,
     /// The one that a standby of it is given, if that is another one.
     pub standby: Option<Conninfo>,
+    /// Whether a standby comes as a role that is not there: for `prove`.
+    pub role_lost: bool,
 }
 
 /// An external server with all that libpq would find out about the way to it.
@@ -35,6 +37,10 @@ pub struct External {
     way: Way,
     /// The way of a standby.
     standby: Option<Way>,
+    /// Whether a standby comes as a role that is not there.
+    role_lost: bool,
+    /// What the standbys of this drill are told by from those of others that are at work there.
+    tag: String,
 }
 
 impl External {
@@ -46,7 +52,8 @@ impl External {
     pub fn find(address: &Address, around: &Arc<ClientEnvironment>) -> Result<Arc<Self>, HostError> {
         let way = Way::find(&address.conninfo, around)?;
         let standby = address.standby.as_ref().map(|conninfo| Way::find(conninfo, around)).transpose()?;
-        Ok(Arc::new(External { way, standby }))
+        let tag = std::iter::repeat_with(fastrand::alphanumeric).take(6).collect();
+        Ok(Arc::new(External { way, standby, role_lost: address.role_lost, tag }))
     }
 
     /// All that has to be kept out of every output.

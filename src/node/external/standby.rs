@@ -8,14 +8,24 @@ use crate::host::{Host, HostError, Program};
 use crate::node::config::quote_conninfo;
 use crate::pg::conninfo::{KEYS, Use};
 
+/// A role that no server has.
+const NO_ROLE: &str = "drillyard_no_such_role";
+
 impl External {
     fn way_of_standby(&self) -> &Way {
         self.standby.as_ref().unwrap_or(&self.way)
     }
 
+    /// The application_name by which it knows a standby of this drill: other drills may have one of
+    /// the same name at the same time. It is short enough to be shown as it is (`NAMEDATALEN`).
+    pub(in crate::node) fn knows_as(&self, standby: &str) -> String {
+        let short: String = standby.chars().take(40).collect();
+        format!("{short} (drillyard {})", self.tag)
+    }
+
     /// The connection string of a standby of that name, without its secrets: nothing is left for
     /// libpq to be found out there.
-    pub(in crate::node) fn conninfo(&self, application_name: &str) -> String {
+    pub(in crate::node) fn conninfo(&self, standby: &str) -> String {
         let way = self.way_of_standby();
         let files = way.files.named();
         let shown = |path: &Path| path.display().to_string();
@@ -24,6 +34,7 @@ impl External {
                 "host" => Some(joined(&way.targets, |target| target.host.clone())),
                 "hostaddr" => way.conninfo.get(name).map(str::to_owned),
                 "port" => Some(joined(&way.targets, |target| target.port.to_string())),
+                "user" if self.role_lost => Some(NO_ROLE.to_owned()),
                 "user" => Some(way.user.clone()),
                 "password" | "sslpassword" => None,
                 _ => {
@@ -35,7 +46,7 @@ impl External {
         let names = KEYS.iter().filter(|key| key.use_ == Use::Both).map(|key| key.name);
         let mut parts: Vec<String> =
             names.filter_map(|name| Some(format!("{name}={}", quote_conninfo(&value(name)?)))).collect();
-        parts.push(format!("application_name={}", quote_conninfo(application_name)));
+        parts.push(format!("application_name={}", quote_conninfo(&self.knows_as(standby))));
         parts.join(" ")
     }
 

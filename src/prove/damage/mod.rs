@@ -38,7 +38,9 @@ pub async fn make(block: &Block<'_>, what: &Break) -> Result<Done> {
             }
         }
         Break::StandbyStopped { standby, primary } => standby::stop(block.world, standby, primary).await?,
-        Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) | Break::Spoiled(..) => Done::Nothing,
+        Break::LeftOut(_) | Break::NoIncident(_) | Break::Moved(..) | Break::Spoiled(..) | Break::RoleLost(_) => {
+            Done::Nothing
+        }
     };
     if let Done::Damaged(Undo::Sql(session, _)) = &done {
         session.settle().await?;

@@ -30,7 +30,7 @@ pub async fn start(world: &World, standby: &str, primary: &str) -> Result<()> {
         "SELECT coalesce(state = 'streaming' AND replay_lsn >= CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                 ELSE pg_current_wal_flush_lsn() END, false)
          FROM pg_stat_replication WHERE application_name = {}",
-        quote_literal(standby)
+        quote_literal(&up.knows_as(standby))
     );
     let streams = wait_until(deadline, async |seen| {
         let row = client.query_opt(&query, &[]).await.map_err(|error| error_message(&error))?;

@@ -42,7 +42,7 @@ fn line(line: &str) -> Result<Line, &'static str> {
     let wrong = fields.next().map(str::trim).filter(|wrong| !wrong.is_empty()).map(str::to_owned);
     match fields.next() {
         Some(_) => Err("it has more than four fields"),
-        None => Ok(Line { listed: Listed { label: Label::new(label), taken, wrong }, bytes }),
+        None => Ok(Line { listed: Listed { label: Label::new(label), taken, ended: None, wrong }, bytes }),
     }
 }
 

@@ -1,19 +1,21 @@
 //! The base backups that lie in an existing directory.
 
-use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::repo::storage::{Label, Listed};
 
 /// One line of `scripts/list_existing.sh`: path, form, what is wrong with it, whether it has a
-/// manifest, which clock its time comes from, and the time.
+/// manifest, which clock its time comes from, the time, and how many seconds it took.
 #[derive(Debug)]
 struct Line {
     path: String,
     wrong: String,
     manifest: bool,
     at: Option<Timestamp>,
+    /// How long it took, by its backup history file.
+    took: Option<SignedDuration>,
 }
 
 /// What the script printed, the oldest backup first. What is not a whole backup has a reason: it is
@@ -32,7 +34,8 @@ pub fn read(text: &str) -> Vec<Listed> {
                 ("", false, Some(_)) => None,
                 (wrong, ..) => Some(wrong.to_owned()),
             };
-            Listed { label: Label::new(line.path), taken: line.at.unwrap_or(Timestamp::MIN), wrong }
+            let ended = line.at.zip(line.took).and_then(|(at, took)| at.checked_add(took).ok());
+            Listed { label: Label::new(line.path), taken: line.at.unwrap_or(Timestamp::MIN), ended, wrong }
         })
         .collect();
     listed.sort_by(|a, b| a.age().cmp(&b.age()));
@@ -43,7 +46,8 @@ fn line(line: &str) -> Option<Line> {
     let mut words = line.split('\t');
     let (path, wrong, manifest) = (words.next()?.to_owned(), words.next()?.to_owned(), words.next()? == "manifest");
     let at = time(words.next()?, words.next().unwrap_or_default());
-    Some(Line { path, wrong, manifest, at })
+    let took = words.next().and_then(|seconds| Some(SignedDuration::from_secs(seconds.parse().ok()?)));
+    Some(Line { path, wrong, manifest, at, took: took.filter(|took| !took.is_negative()) })
 }
 
 /// When a backup was begun: the manifest has the time of its backup_label in UTC, pg_controldata
@@ -64,10 +68,12 @@ mod tests {
 
     #[test]
     fn backups_are_listed_by_their_own_time_and_what_is_none_has_a_reason() {
-        let text = "/b/late\t\tmanifest\tmanifest\t2026-11-29 09:08:51 GMT\n\
+        let text = "/b/late\t\tmanifest\tmanifest\t2026-11-29 09:08:51 GMT\t600\n\
                     /b/early\t\tmanifest\tcontrol\tSat Nov 28 09:08:51 2026\n\
                     /b/half\t\tnone\tfile\t1764407331\n\
                     /b/notes\tit has no backup_label\tnone\t\t\n";
+        let ended: Vec<Option<Timestamp>> = read(text).iter().map(|one| one.ended).collect();
+        assert_eq!(ended, [None, None, None, Some("2026-11-29T09:18:51Z".parse().expect("a time"))]);
         let listed: Vec<(String, String)> = read(text)
             .into_iter()
             .map(|one| (one.label.to_string(), one.wrong.unwrap_or_else(|| one.taken.to_string())))

@@ -11,6 +11,7 @@ use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{Result, run};
 use crate::repo::look::{bytes_in, kind_in, needs_in};
+use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
@@ -48,7 +49,12 @@ impl Storage for ExistingDirectory {
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
         let script = include_str!("../scripts/list_existing.sh");
-        let program = Program::script(script, self.existing.backups.as_slice()).env("TZ", "UTC0").env("LC_ALL", "C");
+        let program = Program::script(
+            script,
+            [&self.existing.backups, &self.existing.wal].map(|path| path.clone().unwrap_or_default()),
+        )
+        .env("TZ", "UTC0")
+        .env("LC_ALL", "C");
         Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
     }
 
@@ -62,6 +68,10 @@ impl Storage for ExistingDirectory {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         bytes_in(host, label.as_str()).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files_in(host, label.as_str(), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

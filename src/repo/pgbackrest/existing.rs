@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::info::{self, Info};
 use super::repo_ls::Listing;
-use super::verify;
+use super::{server_files, verify};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::pg::{History, TimelineId};
@@ -17,6 +17,7 @@ use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
+use crate::repo::server_files::ServerFiles;
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// A repository that is there already.
@@ -104,6 +105,10 @@ impl Storage for ExistingPgbackrest {
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let bytes = self.info_of(host, label).await?.backup(label).and_then(info::Backup::bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        server_files::fetch(host, self.options.clone(), &self.stanza, label, scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

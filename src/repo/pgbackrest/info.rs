@@ -78,6 +78,7 @@ struct Positions {
 #[derive(Debug, Deserialize)]
 struct Times {
     start: i64,
+    stop: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,7 +148,9 @@ impl Backup {
         let start = self.timestamp.as_ref().and_then(|times| Timestamp::from_second(times.start).ok());
         let flaw = (self.error == Some(true)).then(|| "it has pages whose checksums are wrong".to_owned());
         let wrong = flaw.or_else(|| start.is_none().then(|| "pgbackrest does not say when it was begun".to_owned()));
-        Listed { label: self.label(), taken: start.unwrap_or(Timestamp::MIN), wrong }
+        let stop = self.timestamp.as_ref().and_then(|times| times.stop);
+        let ended = stop.and_then(|stop| Timestamp::from_second(stop).ok());
+        Listed { label: self.label(), taken: start.unwrap_or(Timestamp::MIN), ended, wrong }
     }
 
     /// The WAL that it needs.
@@ -197,6 +200,7 @@ mod tests {
             (first.listed().taken.as_second(), first.listed().wrong, first.bytes()),
             (1_780_000_000, None, Some(5))
         );
+        assert_eq!(first.listed().reaches_from().as_second(), 1_780_000_009);
         assert!(info.backups().last().is_some_and(|flawed| flawed.listed().wrong.is_some()));
         assert_eq!(info.backups().last().and_then(|backup| backup.error), Some(true));
         assert_eq!(Info::read("[]\n").expect("nothing").backups().count(), 0);

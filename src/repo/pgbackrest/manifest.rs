@@ -8,6 +8,8 @@ pub(super) struct Manifest {
     files: Vec<(String, File)>,
     /// What the names of stored files end in.
     suffix: &'static str,
+    /// The major version of the server.
+    pub(super) version: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +22,8 @@ struct File {
     bni: Option<u64>,
     /// Where it begins there, if not at its beginning.
     bno: Option<u64>,
+    /// The backup that it lies in, if that is another one.
+    reference: Option<String>,
 }
 
 /// A file as it is stored.
@@ -58,7 +62,27 @@ impl Manifest {
             Some("bz2") => ".bz2",
             _ => "",
         };
-        Manifest { files: text.lines().filter_map(file).collect(), suffix }
+        let version = text.lines().find_map(|line| line.strip_prefix("db-version="));
+        let version = version.map(|version| version.trim_matches('"').to_owned());
+        Manifest { files: text.lines().filter_map(file).collect(), suffix, version }
+    }
+
+    /// The program that unpacks stored files; empty if they are not packed.
+    pub(super) fn unpacker(&self) -> &'static str {
+        match self.suffix {
+            ".gz" => "gzip",
+            ".lz4" => "lz4",
+            ".zst" => "zstd",
+            ".bz2" => "bzip2",
+            _ => "",
+        }
+    }
+
+    /// The backup in which a file lies, if it is another one, and its path there; none if it is
+    /// empty, not there, or a part of a bundle.
+    pub(super) fn alone(&self, file: &str) -> Option<(Option<&str>, String)> {
+        let (name, found) = self.files.iter().find(|(name, found)| name == file && found.size > 0)?;
+        found.bni.is_none().then(|| (found.reference.as_deref(), format!("pg_data/{name}{}", self.suffix)))
     }
 
     /// A file, or the largest table: a user's if there is one. Why not, where there is none.
@@ -91,11 +115,14 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"[backup:option]
+    const TEXT: &str = r#"[backup:db]
+db-version="15"
+
+[backup:option]
 option-compress-type="lz4"
 
 [target:file]
-pg_data/base/5/1259={"checksum":"a5","repo-size":900000,"size":9999999,"timestamp":1795944028}
+pg_data/base/5/1259={"checksum":"a5","reference":"a_F","repo-size":900000,"size":9999999,"timestamp":1795944028}
 pg_data/base/5/16384={"checksum":"7a","repo-size":2735221,"size":6832128,"timestamp":1795944055}
 pg_data/base/5/16387={"size":0,"timestamp":1795944054}
 pg_data/base/5/16388={"bni":2,"bno":36961,"checksum":"e6","repo-size":85,"size":8192,"timestamp":1795944054}
@@ -113,5 +140,8 @@ pg_data/base/5/16388_fsm={"bni":1,"checksum":"e6","size":99999999,"timestamp":17
         assert_eq!(manifest.find(Some("base/5/16387")), Err("the file base/5/16387 is empty".to_owned()));
         assert_eq!(manifest.find(Some("base/5/1")), Err("the backup has no file base/5/1".to_owned()));
         assert!(Manifest::read("").find(None).is_err());
+        assert_eq!((manifest.version.as_deref(), manifest.unpacker()), (Some("15"), "lz4"));
+        assert_eq!(manifest.alone("base/5/1259"), Some((Some("a_F"), "pg_data/base/5/1259.lz4".to_owned())));
+        assert_eq!((manifest.alone("base/5/16388"), manifest.alone("base/5/16387")), (None, None));
     }
 }

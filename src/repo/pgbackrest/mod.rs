@@ -10,6 +10,7 @@ mod existing;
 mod info;
 mod manifest;
 mod repo_ls;
+mod server_files;
 mod verify;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::AtExisting;
 use super::kind::{Beside, RepoKind, Tool};
+use super::server_files::ServerFiles;
 use super::settings::{Adjustable, Settings};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
@@ -221,6 +223,11 @@ impl Storage for Pgbackrest {
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let bytes = self.info_of(host, label).await?.backup(label).and_then(info::Backup::bytes);
         bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        let options = vec![format!("--config={}", self.config()), format!("--stanza={}", self.stanza())];
+        server_files::fetch(host, options, self.stanza(), label, scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

@@ -13,6 +13,26 @@ unpacked() {
   esac
 }
 
+# Ends the script if the program is not here that unpacks the file $1, or a file in the night $1:
+# nobody knows then what it is.
+need_unpackers() {
+  if [ -d "$1" ]; then
+    # Those of an archive of pg_dump it unpacks itself.
+    [ ! -f "$1/toc.dat" ] || return 0
+    for member in "$1"/*; do if [ -f "$member" ] && ! is_beside "$member"; then need_unpackers "$member"; fi; done
+    return
+  fi
+  case $1 in
+    *.gz) tool=gzip ;;
+    *.zst) tool=zstd ;;
+    *.lz4) tool=lz4 ;;
+    *.xz) tool=xz ;;
+    *.bz2) tool=bzip2 ;;
+    *) return 0 ;;
+  esac
+  command -v $tool >/dev/null || { echo "$tool is not installed here, and $1 is packed with it" >&2; exit 127; }
+}
+
 is_packed() {
   case $1 in *.gz | *.zst | *.lz4 | *.xz | *.bz2) return 0 ;; *) return 1 ;; esac
 }

@@ -26,6 +26,7 @@ begun() {
 for path in $1; do
   [ -e "$path" ] || continue
   first='' found='' why=''
+  need_unpackers "$path"
   if ! may_read "$path"; then
     why="$(id -un) may not read it"
   else

@@ -114,6 +114,7 @@ text() {
 }
 
 mkdir -p "$spaces"
+need_unpackers "$backup"
 globals=
 for dump in $(dumps_of "$backup"); do
   form_of "$dump"
@@ -132,6 +133,7 @@ nearest=
   if [ -z "$nearest" ] || [ "$apart" -lt "$nearest" ]; then nearest=$apart globals=$path; fi
 done
 if [ -n "$globals" ]; then
+  need_unpackers "$globals"
   form_of "$globals"
   look_at "$globals" "$form" to-its-end
   case $form in globals | cluster) ;; *) wrong="it is no dump of pg_dumpall" ;; esac

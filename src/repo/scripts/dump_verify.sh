@@ -5,6 +5,7 @@ IFS='
 '
 form='' wrong=''
 bad=
+need_unpackers "$1"
 for dump in $(dumps_of "$1"); do
   form_of "$dump"
   look_at "$dump" "$form" to-its-end

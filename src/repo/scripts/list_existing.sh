@@ -1,7 +1,8 @@
 #!/bin/sh -eu
 # Prints what matches the pattern $1, each in a line of fields with tabs between them: its path; why
 # it is no base backup, if it is none; `manifest` or `none`; where its time comes from (`manifest`,
-# `control`, `file`); the time.
+# `control`, `file`); the time; how many seconds it took, if its backup history file is among the
+# WAL in $2.
 IFS='
 '
 dir=${1%/*}
@@ -9,7 +10,24 @@ case $dir in *[*?[]*) dir=${1%%[*?[]*} dir=${dir%/*} ;; esac
 [ -n "$dir" ] || dir=/
 [ -d "$dir" ] || { echo "there is no directory $dir" >&2; exit 1; }
 if ! [ -r "$dir" ] || ! [ -x "$dir" ]; then echo "$(id -un) may not read $dir" >&2; exit 1; fi
-tell() { printf '%s\t%s\t%s\t%s\t%s\n' "$@"; }
+tell() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$@" "$took"; }
+wal=$2 took=
+# How long the backup in $1 took. Its history file has its begin and its end in the time zone of the
+# server's log, and only their difference is sure.
+took() {
+  took='' lsn=''
+  if [ -f "$1/backup_label" ]; then
+    lsn=$(sed -n 's/^START WAL LOCATION: \([^ ]*\) .*/\1/p' "$1/backup_label")
+  elif [ -f "$1/backup_manifest" ]; then
+    lsn=$(sed -n 's/.*"Start-LSN": "\([^"]*\)".*/\1/p' "$1/backup_manifest" | head -n 1)
+  fi
+  [ -n "$lsn" ] && [ -n "$wal" ] || return 0
+  history=$(grep -l "^START WAL LOCATION: $lsn " "$wal"/*.backup 2>/dev/null | head -n 1) || :
+  [ -n "$history" ] || return 0
+  from=$(date -ud "$(sed -n 's/^START TIME: \([-0-9]* [0-9:]*\).*/\1/p' "$history")" +%s 2>/dev/null) || return 0
+  to=$(date -ud "$(sed -n 's/^STOP TIME: \([-0-9]* [0-9:]*\).*/\1/p' "$history")" +%s 2>/dev/null) || return 0
+  took=$((to - from))
+}
 # shellcheck disable=SC2086  # the pattern is to match
 for path in $1; do
   [ -e "$path" ] || continue
@@ -34,5 +52,7 @@ for path in $1; do
     [ -z "$time" ] || clock=control
   fi
   [ -n "$time" ] || time=$(stat -c %Y "$path")
+  took "$path"
   tell "$path" '' $manifest $clock "$time"
+  took=
 done

@@ -19,6 +19,7 @@ pub(super) const SEGMENT: u64 = 16 << 20;
 pub(super) struct Backup {
     backup_name: String,
     start_time: Option<Timestamp>,
+    finish_time: Option<Timestamp>,
     start_lsn: Option<u64>,
     finish_lsn: Option<u64>,
     compressed_size: Option<u64>,
@@ -58,7 +59,8 @@ impl Backup {
     /// As the repo lists it.
     pub(super) fn listed(&self) -> Listed {
         let wrong = self.start_time.is_none().then(|| "wal-g does not say when it was begun".to_owned());
-        Listed { label: self.label(), taken: self.start_time.unwrap_or(Timestamp::MIN), wrong }
+        let taken = self.start_time.unwrap_or(Timestamp::MIN);
+        Listed { label: self.label(), taken, ended: self.finish_time, wrong }
     }
 
     /// The WAL that it needs.
@@ -150,6 +152,8 @@ mod tests {
         assert_eq!((all[0].begins(), all[0].bytes(), all[1].bytes()), (None, None, Some(5)));
         assert_eq!(all[1].begins(), Some(Begin::At(TimelineId(2), Lsn(0x600_0028))));
         assert_eq!(all[1].listed().taken.to_string(), "2026-11-29T15:00:00.5Z");
+        assert_eq!(all[1].listed().reaches_from().to_string(), "2026-11-29T15:00:03Z");
+        assert_eq!((all[0].listed().ended, all[0].listed().reaches_from()), (None, all[0].listed().taken));
         assert!(backups("").expect("none").is_empty() && backups("null").expect("none").is_empty());
         assert!(backups("No backups found").is_err());
     }

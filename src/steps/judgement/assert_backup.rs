@@ -23,12 +23,12 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 ///
 /// `backup` is the id of a `backup` step; or, of the backups that the repo has, `newest` (the
 /// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. Its age is counted
-/// from when it was begun. `kind` is `full`, `incremental` (of PostgreSQL 17, and of pgBackRest) or
-/// `differential` (of pgBackRest); if nobody says what it is, that is an error. `min_size` is
-/// compared with the bytes that it takes up in the repo. With `verify` the repo's own tool compares
-/// it with what was taken: for a directory pg_verifybackup, for dumps pg_restore, which reads
-/// archives to their ends.
-/// It reports what was chosen, what was passed over and why, and the age.
+/// from when it was begun. `kind` is `full`, `incremental` (of PostgreSQL 17, also by Barman, and
+/// of pgBackRest) or `differential` (of pgBackRest); if nobody says what it is, that is an error.
+/// `min_size` is compared with the bytes that it takes up in the repo. With `verify` the repo's own
+/// tool compares it with what was taken: for a directory pg_verifybackup, for dumps pg_restore,
+/// which reads archives to their ends. It reports what was chosen, what was passed over and why,
+/// and the age.
 ///
 /// It passes if there is such a backup, and it is what the fields say. It says nothing of the WAL
 /// after the backup: `recover` does.

@@ -312,7 +312,7 @@ async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Nod
         for other in others.iter().filter(|other| other.is_up() || other.is_external()) {
             let Ok(client) = other.client().await else { continue };
             let query = "SELECT FROM pg_stat_replication WHERE application_name = $1";
-            if let Ok(Some(_)) = client.query_opt(query, &[&at.name()]).await {
+            if let Ok(Some(_)) = client.query_opt(query, &[&other.knows_as(at.name())]).await {
                 upstream = Some(other.clone());
                 break;
             }

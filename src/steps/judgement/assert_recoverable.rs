@@ -9,10 +9,12 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
+use crate::pg::Segment;
 use crate::repo::{Ability, Archive, Reach, Repo};
 use crate::source::{Duration as Age, RepoName, Span, Spanned};
-use crate::steps::judgement::age;
+use crate::steps::judgement::expected_time::{self, Work};
 use crate::steps::judgement::point::{self, Point, PointSpec};
+use crate::steps::judgement::{age, fits_here};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
 /// Checks whether a backup can be recovered to the end of the archive, without restoring it: in
@@ -29,16 +31,16 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// default), `oldest`, `random`, what the repo calls it, or `{ before: TIME }`. It looks at the
 /// list of backups, at the names and sizes of the archived WAL, at the histories of timelines, and
 /// at the room where a new server would be made. It reports the backup and what was passed over,
-/// the window that can be recovered (`from` when the backup was begun, `to` the end of the WAL in
-/// the archive), the number of WAL segments in it, the `bytes` of the backup, and the `room` for
-/// it.
+/// the window that can be recovered (`from` when the backup was finished, or, where nobody says
+/// that, begun; `to` the end of the WAL in the archive), the number of WAL segments in it, the
+/// `bytes` of the backup, and the `room` for it.
 ///
 /// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
 ///
-/// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or
-/// `{ time: T }`. A time lies in the window if the backup was begun before it, and if a transaction
+/// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or `{
+/// time: T }`. A time lies in the window if the backup was finished before it, and if a transaction
 /// was committed at that time or later: that is looked for in the newest WAL, with pg_waldump, and
 /// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
@@ -53,6 +55,20 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// Of a repo of kind `dump` it looks at the dumps in the place of WAL: that pg_restore here, which
 /// may be older than the pg_dump there, reads the table of contents of each archive, and that texts
 /// which are not packed are whole.
+///
+/// It also looks at what server the backup is of, by its pg_control and its configuration files, as
+/// far as the repo gives them without a restore: a directory and Barman do, also in tar files;
+/// pgBackRest does unless they lie in a bundle; WAL-G and commands do not. The version, and what
+/// else a server compares when it starts (catalog version, block size), must be those of the
+/// programs here, and the libraries that `shared_preload_libraries` and the like name must be on
+/// this machine. A configuration outside of the data directory, as Debian has it, is in no backup.
+/// The values of `max_connections` and its kind that recovery needs are reported as `settings`.
+/// Extensions are in the catalogs; of dumps they are known, and must be installed here.
+///
+/// `expected` is how long a restore and the replay of the WAL would take: an estimate, by a
+/// recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
+/// MB, that is copied to where a new server would be made and removed. What could not be checked is
+/// reported as `not_checked`, with the reason, and does not fail.
 ///
 /// It does not read what is in the files: whether a backup restores, and what is in it then, only
 /// `recover` shows.
@@ -131,18 +147,23 @@ impl Step for AssertRecoverable {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let found = self.backup.find(cx, &self.repo).await?;
-        match self.wal {
+        let wal = match self.wal {
             true => self.check_wal(cx, &found).await?,
-            false => cx.fact("from", found.taken.to_string()),
-        }
-        self.check_room(cx, &found).await
+            false => {
+                cx.fact("from", found.taken.to_string());
+                0
+            }
+        };
+        let backup = self.check_room(cx, &found).await?;
+        self.check_server(cx, &found, &Work { backup, wal }).await
     }
 }
 
 impl AssertRecoverable {
-    /// Checks that the WAL goes on without a gap from the backup to the newest in the archive.
-    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found) -> StepResult {
-        let Found { repo, host, label, taken } = found;
+    /// Checks that the WAL goes on without a gap from the backup to the newest in the archive: how
+    /// many bytes of it are to be replayed.
+    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found) -> Result<u64, Box<Finding>> {
+        let Found { repo, host, label, reaches_from, .. } = found;
         let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
@@ -160,7 +181,7 @@ impl AssertRecoverable {
             return Err(fails(format!("segment {} is missing, in which backup `{label}` begins", reach.missing))
                 .note("archive", archive.summary()));
         };
-        cx.fact("from", taken.to_string());
+        cx.fact("from", reaches_from.to_string());
         cx.fact("to", point::end(&reach).to_string());
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());
@@ -176,8 +197,9 @@ impl AssertRecoverable {
             let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
             return Err(fails(gap).help("what was committed from there on can only be had from another archive"));
         }
-        let mut segments = archive.all_segments(&reach).into_iter().filter(|segment| segment.start() < needed);
-        if let Some(short) = segments.find(|segment| !archive.is_whole(*segment)) {
+        let segments: Vec<Segment> =
+            archive.all_segments(&reach).into_iter().filter(|segment| segment.start() < needed).collect();
+        if let Some(short) = segments.iter().find(|segment| !archive.is_whole(**segment)) {
             return Err(fails(format!("segment {short} is not whole")));
         }
         match archive.newest() {
@@ -187,8 +209,30 @@ impl AssertRecoverable {
                     segment.timeline()
                 )))
             }
-            _ => self.check_age(cx, found, &archive, &reach).await,
+            _ => {
+                self.check_age(cx, found, &archive, &reach).await?;
+                Ok(segments.len() as u64 * archive.segment_size().unwrap_or_default())
+            }
         }
+    }
+
+    /// Checks that a server can be had here from what is in the backup, and estimates how long it
+    /// would take. Reports what of all that is not known.
+    async fn check_server(&self, cx: &mut Context<'_>, found: &Found, work: &Work) -> StepResult {
+        let host = found.host.as_ref();
+        let scratch = format!("{}/server-of-{}", host.paths().shared, found.repo.name);
+        let files = found.repo.server_files(host, &found.label, &scratch).await?;
+        let mut unknown = Vec::new();
+        let fits = fits_here::check(cx, found, &files, self.at, &mut unknown).await;
+        if files.dir() == Some(&scratch) {
+            host.run(Program::new("rm", ["-rf", &scratch])).await?;
+        }
+        fits?;
+        unknown.extend(expected_time::tell(cx, &self.repo, found, &files, work).await?);
+        if !unknown.is_empty() {
+            cx.fact("not_checked", unknown.join("; "));
+        }
+        Ok(())
     }
 
     /// Checks that the archive has not stopped.
@@ -211,8 +255,8 @@ impl AssertRecoverable {
         }
     }
 
-    /// Checks that there is room for the backup where a new server would be made.
-    async fn check_room(&self, cx: &mut Context<'_>, found: &Found) -> StepResult {
+    /// Checks that there is room for the backup where a new server would be made: its size.
+    async fn check_room(&self, cx: &mut Context<'_>, found: &Found) -> Result<u64, Box<Finding>> {
         let Found { repo, host, label, .. } = found;
         let bytes = repo.size(host.as_ref(), label).await?;
         cx.fact("bytes", bytes);
@@ -227,7 +271,7 @@ impl AssertRecoverable {
         let room = room.saturating_mul(1024);
         cx.fact("room", room);
         match room >= bytes {
-            true => Ok(()),
+            true => Ok(bytes),
             false => Err(Finding::failed(format!("there is no room for backup `{label}`"))
                 .at(self.at)
                 .label(format!("it takes up {bytes} bytes, and {parent} has {room} left"))

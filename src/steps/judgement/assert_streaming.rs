@@ -76,7 +76,7 @@ impl Step for AssertStreaming {
         let on_primary = cx.client(&primary).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
-        if let Err(finding) = self.streams(cx, &on_primary).await {
+        if let Err(finding) = self.streams(cx, &primary, &on_primary).await {
             return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
         }
         let writable = !primary.is_external() && !is_in_recovery(&on_primary).await?;
@@ -95,9 +95,9 @@ impl Step for AssertStreaming {
 
 impl AssertStreaming {
     /// Waits until the primary reports that the standby streams from it.
-    async fn streams(&self, cx: &mut Context<'_>, on_primary: &Client) -> StepResult {
-        let name = self.standby.as_str();
-        let what = format!("`{name}` to stream from `{}`", self.primary);
+    async fn streams(&self, cx: &mut Context<'_>, primary: &Node, on_primary: &Client) -> StepResult {
+        let name = primary.knows_as(self.standby.as_str());
+        let what = format!("`{}` to stream from `{}`", self.standby, self.primary);
         cx.until(&what, async |seen| {
             let rows = on_primary.query("SELECT application_name, state FROM pg_stat_replication", &[]).await?;
             let states: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();

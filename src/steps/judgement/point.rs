@@ -107,9 +107,9 @@ impl Point {
             Point::Lsn(_, at) => Err(outside(*at, format!("from {from} to {to}"))),
             Point::Time(time, at) => {
                 let last = last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(*at))?;
-                match found.taken <= *time && *time <= last {
+                match found.reaches_from <= *time && *time <= last {
                     true => Ok(to),
-                    false => Err(outside(*at, format!("from {} to {last}, the last commit", found.taken))),
+                    false => Err(outside(*at, format!("from {} to {last}, the last commit", found.reaches_from))),
                 }
             }
         }

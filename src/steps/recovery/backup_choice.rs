@@ -150,6 +150,8 @@ pub(crate) struct Found {
     pub label: Label,
     /// When it was begun.
     pub taken: Timestamp,
+    /// The earliest time that can be recovered from it.
+    pub reaches_from: Timestamp,
 }
 
 impl Backup {
@@ -180,11 +182,12 @@ impl Backup {
                 })?
             }
         };
+        let (taken, reaches_from) = (listed.taken, listed.reaches_from());
         match (listed.wrong, self.step()) {
             (Some(wrong), Some(step)) => {
                 Err(Finding::failed(format!("backup `{step}` cannot be restored")).at(step.span()).label(wrong))
             }
-            _ => Ok(Found { repo, host, label: listed.label, taken: listed.taken }),
+            _ => Ok(Found { repo, host, label: listed.label, taken, reaches_from }),
         }
     }
 }
@@ -217,8 +220,8 @@ impl Choice {
 pub(crate) struct Wanted<'a> {
     /// Which one.
     pub choice: &'a Choice,
-    /// The time that is to be recovered to: what was begun later is passed over by whoever takes
-    /// the newest one, or any.
+    /// The time that is to be recovered to: what was begun later, or was still running then, is
+    /// passed over by whoever takes the newest one, or any.
     pub until: Option<Timestamp>,
     /// Where the scenario asks for it.
     pub at: Span,
@@ -239,7 +242,7 @@ impl Wanted<'_> {
         let (whole, broken): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.wrong.is_none());
         let until = self.until.filter(|_| matches!(self.choice, Choice::Newest | Choice::Random));
         let early: Vec<&Listed> =
-            whole.iter().filter(|one| until.is_none_or(|until| one.taken < until)).copied().collect();
+            whole.iter().filter(|one| until.is_none_or(|until| one.reaches_from() < until)).copied().collect();
         let chosen = self.choice.of(&early, cx.world.seed);
         let wrong = |one: &&Listed| Some(format!("{}: {}", one.label, one.wrong.as_ref()?));
         let mut passed_over: Vec<String> = broken.iter().filter_map(wrong).collect();
@@ -249,23 +252,32 @@ impl Wanted<'_> {
                 (_, Choice::Called(name)) => format!("none is called `{name}`"),
                 (_, Choice::Before(time)) => format!("none was begun before {time}"),
                 (_, _) => match until {
-                    Some(until) => format!("none was begun before the recovery target, {until}"),
+                    Some(until) => format!("none was finished before the recovery target, {until}"),
                     None => "there is none".to_owned(),
                 },
             };
-            let there: Vec<String> =
-                whole.iter().map(|one| format!("{} ({})", one.label, one.taken)).chain(passed_over).collect();
+            let there: Vec<String> = whole.iter().map(|one| dated(one, until)).chain(passed_over).collect();
             let finding = Finding::failed(format!("repo `{}` has no such backup", repo.name)).at(self.at).label(label);
             return Err(finding.note("there", there.join("; ")));
         };
-        passed_over
-            .extend(whole.iter().filter(|one| **one != chosen).map(|one| format!("{} ({})", one.label, one.taken)));
+        passed_over.extend(whole.iter().filter(|one| **one != chosen).map(|one| dated(one, until)));
         cx.fact("backup", chosen.label.to_string());
         cx.fact("backup_taken", chosen.taken.to_string());
         if !passed_over.is_empty() {
             cx.fact("passed_over", passed_over.join("; "));
         }
         Ok(chosen.clone())
+    }
+}
+
+/// A backup and its time; and how long it ran, if it was still running at the time that is to be
+/// recovered to.
+fn dated(one: &Listed, until: Option<Timestamp>) -> String {
+    match one.ended.zip(until) {
+        Some((ended, until)) if one.taken < until && ended >= until => {
+            format!("{} ({}): it was still running at the target, until {ended}", one.label, one.taken)
+        }
+        _ => format!("{} ({})", one.label, one.taken),
     }
 }
 
@@ -298,8 +310,9 @@ mod tests {
     fn one_is_chosen_by_age_name_or_chance() {
         let at = |second| Timestamp::from_second(second).expect("in range");
         let listed = ["/b/a", "/b/b", "/b/c"].iter().zip(1..);
-        let listed: Vec<Listed> =
-            listed.map(|(label, n)| Listed { label: Label::new(*label), taken: at(n), wrong: None }).collect();
+        let listed: Vec<Listed> = listed
+            .map(|(label, n)| Listed { label: Label::new(*label), taken: at(n), ended: None, wrong: None })
+            .collect();
         let whole: Vec<&Listed> = listed.iter().collect();
         let chosen = |choice: Choice| choice.of(&whole, 7).map(|one| one.label.to_string());
         assert_eq!(chosen(Choice::Newest).as_deref(), Some("/b/c"));
@@ -310,5 +323,17 @@ mod tests {
         assert_eq!(chosen(Choice::Called("d".to_owned())), None);
         assert!(chosen(Choice::Random).is_some() && chosen(Choice::Random) == chosen(Choice::Random));
         assert_eq!(Choice::Random.of(&[], 7), None);
+    }
+
+    #[test]
+    fn one_that_was_running_at_the_target_says_so() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let listed = Listed { label: Label::new("b"), taken: at(0), ended: Some(at(60)), wrong: None };
+        let begun = "b (1970-01-01T00:00:00Z)";
+        assert_eq!(
+            dated(&listed, Some(at(60))),
+            format!("{begun}: it was still running at the target, until 1970-01-01T00:01:00Z")
+        );
+        assert_eq!([dated(&listed, Some(at(61))), dated(&listed, Some(at(0))), dated(&listed, None)], [begun; 3]);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn load(
     let started = Instant::now();
     let host = cx.world.lab.host(node).await?;
     let repo = archive.open(cx, host.as_ref()).await?;
-    let Found { repo, host, label, taken } = backup.find_from(cx, repo, host).await?;
+    let Found { repo, host, label, taken, .. } = backup.find_from(cx, repo, host).await?;
     let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
     let node = Arc::new(match repo.is_existing() {
         true => Node::of_others(host, version, &password)?,

@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Context, Teller};
+use serde_json::Value;
+
+use crate::harness::{Context, Rates, RepoId, Teller};
 use crate::node::{Node, ServerState};
 use crate::pg::Lsn;
+use crate::repo::Label;
 use crate::source::Size;
 
 /// How often a server is asked.
@@ -93,13 +96,28 @@ fn rate(bytes: u64, took: Duration) -> Option<f64> {
 
 /// Reports how long a larger database would take, by the rates of the parts that were told.
 pub(crate) fn tell_estimate(cx: &mut Context<'_>) {
-    let part = |name: &str| {
-        let number = |what: &str| cx.facts.get(&format!("{name}_{what}"))?.as_u64();
-        Some((number("bytes")?, Duration::from_millis(number("ms")?)))
-    };
-    if let Some(words) = part("restore").and_then(|restored| estimate(restored, part("replay").or(part("catch_up")))) {
+    if let Some(words) = part(cx, "restore").and_then(|restored| estimate(restored, applied(cx))) {
         cx.fact("estimate", words);
     }
+}
+
+/// Keeps the rates of the parts that were told, for later steps that look at this repo.
+pub(crate) fn keep_rates(cx: &mut Context<'_>, repo: &RepoId, label: &Label) {
+    let Some(restore) = cx.facts.get("restore_ms").and_then(Value::as_u64) else { return };
+    let restore = Duration::from_millis(restore);
+    let rates = Rates { label: label.clone(), restore, replay: applied(cx) };
+    cx.world.outputs().rates.insert(repo.clone(), rates);
+}
+
+/// The bytes and the time of a part that was told.
+fn part(cx: &Context<'_>, name: &str) -> Option<(u64, Duration)> {
+    let number = |what: &str| cx.facts.get(&format!("{name}_{what}"))?.as_u64();
+    Some((number("bytes")?, Duration::from_millis(number("ms")?)))
+}
+
+/// Those of the WAL.
+fn applied(cx: &Context<'_>) -> Option<(u64, Duration)> {
+    part(cx, "replay").or_else(|| part(cx, "catch_up"))
 }
 
 /// How long a larger database would take at the rates of a restore and a replay, each for a

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef,
-    StepResult, if_given,
+    Context, Effects, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
+    StepRef, StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
@@ -96,6 +96,10 @@ impl StepKind for RebuildSpec {
 
 #[async_trait(?Send)]
 impl Step for Rebuild {
+    fn effects(&self) -> Effects {
+        Effects::anything().follows(&self.follows)
+    }
+
     fn title(&self) -> String {
         let from = self.from.as_ref().map_or(self.follows.as_str(), |(backup, _)| backup.as_str());
         format!("rebuild {} from {from}, to follow {}", self.node, self.follows)

@@ -19,7 +19,7 @@ use crate::source::{Name, RepoName, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::load::load;
-use crate::steps::recovery::progress::{tell_estimate, tell_part};
+use crate::steps::recovery::progress::{keep_rates, tell_estimate, tell_part};
 use crate::steps::recovery::replay::{Replay, RestoreCommand};
 use crate::steps::recovery::start::{Chosen, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
@@ -59,12 +59,13 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// time), `{ after: MARK }`, `{ mark: MARK }` (a restore point), `{ time: T }`, `{ ago: 2h }`, `{
 /// lsn: L }`, `{ xid: X }`, or `random`: a position between the backup's end and the archive's, by
 /// the seed of the run. For a target with a time, `newest` and `random` choose among the backups
-/// that were begun before it. `by` says which kind of target a mark becomes: `xid` (exact, and the
-/// default for marks that are transactions), `lsn` (the default for others), `time` or `name`.
-/// `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest` and `pause`
-/// or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its target at
-/// the end of the archive. With `follow` the server has a restore_command and no replication slot:
-/// what its primary has removed it reads from the archive.
+/// that were finished before it, or, where the repo does not say when, begun; one that was running
+/// is passed over, and that is reported. `by` says which kind of target a mark becomes: `xid`
+/// (exact, and the default for marks that are transactions), `lsn` (the default for others), `time`
+/// or `name`. `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest`
+/// and `pause` or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its
+/// target at the end of the archive. With `follow` the server has a restore_command and no
+/// replication slot: what its primary has removed it reads from the archive.
 ///
 /// `timeline` is the timeline to follow: `latest` (the default, as in PostgreSQL: the one with the
 /// highest number in the archive), `current` (the backup's own) or a number. A server that was
@@ -267,7 +268,8 @@ impl Step for Recover {
 
     fn effects(&self) -> Effects {
         let effects = match &self.then.value {
-            Then::Promote { archive_to: Some(_) } | Then::Follow { .. } => Effects::anything(),
+            Then::Promote { archive_to: Some(_) } => Effects::anything(),
+            Then::Follow { upstream, .. } => Effects::anything().follows(upstream),
             Then::Promote { archive_to: None } | Then::Pause | Then::Shutdown => Effects::writes(&self.node),
         };
         match &self.start {
@@ -301,6 +303,7 @@ impl Step for Recover {
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());
                 self.replay(cx, &node, &goal, Some(chosen.repo)).await?;
+                keep_rates(cx, &archive.repo, &chosen.label);
                 goal
             }
             Start::OwnServer { archive } => {

@@ -98,6 +98,7 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let checked = "  - id: hour\n    assert_recoverable: { repo: lastnight }\n";
     let run = runner.drill(&format!("{}{checked}{FOLLOW}", head(&at)), &[]).passed();
     assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
+    assert!(run.fact("hour", "settings").as_str().is_some_and(|said| said.contains("max_connections")), "{}", run.said);
     let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
     assert!(backups[1].ends_with(&label), "{label}");
     let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
@@ -108,7 +109,7 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
         .replace("backup: newest, until", "backup: oldest, until")
         .replace("then: { follow: prod }", "then: promote")
         .replace("assert_streaming: { standby: copy, primary: prod }", "assert_primary: { node: copy }")
-        .replace("backup: newest, max_age", "backup: oldest, verify: true, max_age");
+        .replace("backup: newest, max_age", "backup: oldest, verify: true, kind: full, max_age");
     let run = runner.drill(&format!("{}{promote}", head(&at)), &[]).passed();
     assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")));
     assert_eq!(site.moved_since(&before), NOTHING);

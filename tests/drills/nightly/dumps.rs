@@ -133,7 +133,33 @@ async fn what_is_wrong_with_a_dump_is_told() {
         "rmdir $D/night; cp $D/one.dump $D/new.dump; printf '\\143' | dd of=$D/new.dump bs=1 seek=6 conv=notrunc 2>&1",
     );
     drill(&runner, &site, "new.dump", "  - assert_recoverable: {}\n").failed(1, &["unsupported version (1.99)"]);
+    // What cannot be unpacked here is not known, and nothing else is taken for it.
+    dump(&site, "rmdir $D/night; pg_dump billing | zstd -q >$D/packed.sql.zst; pg_dump billing -f $D/packed-then.sql");
+    let tools = without(&runner, "zstd");
+    let elsewhere = CliRunner::new().var("PATH", &tools);
+    for steps in [verify, &steps, "  - assert_recoverable: {}\n"] {
+        let run = drill(&elsewhere, &site, "packed*", steps);
+        run.failed(4, &["zstd is not installed here, and ", "/packed.sql.zst is packed with it"]);
+    }
+    drill(&runner, &site, "packed.sql.zst", verify).passed();
+    dump(
+        &site,
+        "rmdir $D/night; (printf -- '-- PostgreSQL database dump\n'; echo 'CREATE EXTENSION IF NOT EXISTS nowhere;'; \
+         printf -- '-- PostgreSQL database dump complete\n') >$D/extended.sql",
+    );
+    let recoverable = drill(&runner, &site, "extended.sql", "  - assert_recoverable: {}\n");
+    recoverable.failed(1, &["cannot be restored here", "not installed on this machine: nowhere"]);
     drill(&runner, &site, "nothing*", verify).failed(1, &["repo `dumps` has no such backup"]);
+}
+
+/// A PATH with everything but one program.
+fn without(runner: &CliRunner, program: &str) -> String {
+    let dir = runner.path().join("bin");
+    std::fs::create_dir(&dir).expect("a directory");
+    for one in std::fs::read_dir("/usr/bin").expect("programs").flatten().filter(|one| one.file_name() != program) {
+        std::os::unix::fs::symlink(one.path(), dir.join(one.file_name())).expect("a link");
+    }
+    dir.display().to_string()
 }
 
 /// What a drill has dumped itself, with all that depends on the cluster.

@@ -1,6 +1,7 @@
 //! Last night's real backup: a drill restores it, has it follow production, and nothing of
 //! production moves.
 
+mod acceptance;
 mod barman;
 mod command;
 mod dumps;
@@ -65,7 +66,10 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     site.archive().await;
     let before = site.fingerprint();
     let runner = runner(&site);
-    let run = runner.drill(&format!("{}{FOLLOW}{BESIDE}", head(&site)), &[]).passed();
+    let hourly = "  - { id: hour, assert_recoverable: { repo: lastnight } }\n";
+    let run = runner.drill(&format!("{}{FOLLOW}{BESIDE}{hourly}", head(&site)), &[]).passed();
+    let expected = run.fact("hour", "expected").as_str().unwrap_or_default();
+    assert!(expected.contains("to replay ") && expected.ends_with("from a recovery in this drill)"), "{}", run.said);
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
     assert_eq!(run.fact("same", "databases").as_u64(), Some(2), "{}", run.said);
     assert!(run.fact("same", "rows").as_u64().is_some_and(|rows| rows > 2600), "{}", run.said);
@@ -76,8 +80,9 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     site.archive().await;
     site.run("sh", &["-c", &format!("gzip {}/*[0-9A-F]", site.dir("wal").display())]);
     let before = site.fingerprint();
-    let run = runner.drill(&format!("{}{FOLLOW}", head(&site)), &[]).passed();
+    let run = runner.drill(&format!("{}{FOLLOW}{hourly}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")));
+    assert!(run.fact("hour", "settings").as_str().is_some_and(|said| said.contains("max_connections")), "{}", run.said);
     assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("/backups/monday (")));
     assert!(run.fact("tonight", "configuration").as_str().is_some_and(|said| said.contains("work_mem")));
     assert_eq!(site.moved_since(&before), NOTHING);
@@ -85,6 +90,23 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     let run = runner.drill(&format!("{}{older}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
+    // One that was still running at the target is passed over.
+    let clock = r#"SELECT to_char((now() + interval '1 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"#;
+    let target: String = site.primary.connect("postgres").await.query_one(clock, &[]).await.expect("a time").get(0);
+    site.back_up("wednesday", &["--max-rate=16M"]);
+    site.primary.sql("INSERT INTO quick VALUES (0)").await;
+    site.archive().await;
+    let steps = format!(
+        "  - id: then\n    recover: {{ node: copy, repo: lastnight, backup: newest, until: {{ time: \"{target}\" }}, then: promote }}\n  - assert_primary: {{ node: copy }}\n"
+    );
+    let run = runner.drill(&format!("{}{steps}", head(&site)), &[]).passed();
+    assert!(
+        run.fact("then", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")),
+        "{}",
+        run.said
+    );
+    let over = run.fact("then", "passed_over").as_str().unwrap_or_default();
+    assert!(over.contains("it was still running at the target, until "), "{over}");
 }
 
 #[tokio::test]
@@ -216,11 +238,16 @@ async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
     );
     let path = runner.write("endless.yaml", &endless).display().to_string();
     let mut child = runner.drillyard(["run", "--backend", "local", &path]).spawn().expect("runs");
-    let streams = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'copy' AND state = 'streaming'";
+    let streams = "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'copy (drillyard %)' AND state = 'streaming'";
     settle(&site.primary, streams, 1).await;
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).expect("a signal");
     assert_eq!(child.wait().expect("ended").signal(), Some(9));
-    settle(&site.primary, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'copy'", 0).await;
+    settle(
+        &site.primary,
+        "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'copy (drillyard %)'",
+        0,
+    )
+    .await;
     let left = || std::fs::read_dir(runner.work()).expect("a directory").count();
     for _ in 0..100 {
         if left() == 0 {
@@ -269,6 +296,23 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     };
     let run = hourly().passed();
     assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
+    let known = run.fact("hour", "settings").as_str().unwrap_or_default();
+    assert!(known.contains("max_connections ") && known.contains("max_locks_per_transaction 64"), "{}", run.said);
+    let expected = run.fact("hour", "expected").as_str().unwrap_or_default();
+    assert!(expected.contains("copied here)") && expected.contains("of WAL"), "{expected}");
+    assert!(run.fact("hour", "not_checked").as_str().is_some_and(|said| said.starts_with("extensions: ")));
+    let spoiled = |file: &str, how: &str, messages: &[&str]| {
+        let path = site.dir("backups/monday").join(file).display().to_string();
+        site.run("cp", &[&path, &format!("{path}.kept")]);
+        site.run("sh", &["-c", &format!("{how} {path}")]);
+        hourly().failed(1, messages);
+        site.run("mv", &[&format!("{path}.kept"), &path]);
+    };
+    let library = "echo \"shared_preload_libraries = 'nowhere'\" >>";
+    let on_this_machine = "a library that backup `";
+    spoiled("postgresql.auto.conf", library, &[on_this_machine, "its `shared_preload_libraries` names nowhere"]);
+    spoiled("PG_VERSION", "echo 9 >", &["is of PostgreSQL 9, and the programs here are of"]);
+    spoiled("global/pg_control", "printf broken 1<>", &["the pg_control in backup `", "pg_controldata: "]);
     let wal = |name: &str| site.dir("wal").join(name).display().to_string();
     let segment = |run: &Run, fact| run.fact("hour", fact).as_str().expect("a segment").to_owned();
     let (first, last) = (segment(&run, "first_segment"), segment(&run, "last_segment"));
@@ -352,7 +396,8 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
             &format!("kind: pgbackrest, existing: true, stanza: {stanza}, config: {config}, repo: {repo}"),
         )
     };
-    let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }");
+    let hourly = "  - { id: hour, assert_recoverable: { repo: lastnight } }\n";
+    let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }") + hourly;
     for repo in [1, 2] {
         let kind = if repo == 1 { "full" } else { "incremental" };
         let verified = verified.replace("verify: true }", &format!("verify: true, kind: {kind} }}"));
@@ -360,6 +405,12 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
         let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
         assert_eq!(label.ends_with('I'), repo == 2, "{label}");
         assert_eq!(run.fact("tonight", "passed_over").is_null(), repo == 1, "{}", run.said);
+        // The second one puts small files together.
+        let said = |fact| run.fact("hour", fact).as_str().unwrap_or_default().to_owned();
+        let (settings, unknown) = (said("settings"), said("not_checked"));
+        assert_eq!(settings.contains("max_connections 100"), repo == 1, "{settings}");
+        assert_eq!(unknown.contains("its pg_control is not at hand"), repo == 2, "{unknown}");
+        assert!(said("expected").ends_with("from a recovery in this drill)"), "{}", run.said);
     }
     assert_eq!(site.moved_since(&before), NOTHING);
     // Alone, to the end of the archive.
@@ -369,14 +420,7 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     runner.drill(&format!("{}{promote}", head("main", 2)), &[]).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
     runner.drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[]).failed(1, &["repo `lastnight` has no such backup"]);
-    // Production's own archiving writes logs and spool files there.
-    for dir in ["log-of-tool", "lock", "spool/archive/main"] {
-        let there = std::fs::read_dir(site.dir(dir)).into_iter().flatten().flatten();
-        let there: Vec<String> = there.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        let of_drill = ["restore", "get", "verify", "info", "in"];
-        let is_of_drill = |name: &&String| name.split(['-', '.']).any(|part| of_drill.contains(&part));
-        assert_eq!(there.iter().find(is_of_drill), None, "{there:?}");
-    }
+    assert_eq!(site.written_by_pgbackrest_of_a_drill(), NOTHING);
     let nowhere = head("main", 1).replace("pgbackrest.conf", "nothing.conf");
     runner.drill(&format!("{nowhere}{FOLLOW}"), &[]).failed(1, &["the backups in repo `lastnight` cannot be listed"]);
     assert_eq!(site.moved_since(&before), NOTHING);

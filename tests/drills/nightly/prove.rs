@@ -41,6 +41,7 @@ async fn a_damaged_backup_a_missing_one_and_missing_wal_are_noticed_and_nothing_
         ("newest-backup-missing lastnight", "is there, and as it should be"),
         ("wal-missing lastnight", "can be recovered to the end of its WAL"),
         ("backup-damaged lastnight", "`copy` is not intact"),
+        ("role-lost prod", "`copy` does not stream from `prod`"),
         ("standby-stopped copy", ""),
         ("left-out recover:copy", ""),
     ] {

@@ -115,6 +115,18 @@ impl Site {
         self.run("env", &[&format!("PGPASSWORD={PASSWORD}"), "sh", "-c", &script]);
     }
 
+    /// Logs, locks and spool files of what only a drill does. Production's own archiving writes
+    /// there, too.
+    pub fn written_by_pgbackrest_of_a_drill(&self) -> Vec<String> {
+        let there = ["log-of-tool", "lock", "spool/archive/main"].map(|dir| std::fs::read_dir(self.dir(dir)));
+        let names = there.into_iter().flatten().flatten().flatten();
+        let of_drill = ["restore", "get", "verify", "info", "in"];
+        names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.split(['-', '.']).any(|part| of_drill.contains(&part)))
+            .collect()
+    }
+
     /// Has the primary finish a segment, and waits until it is archived.
     pub async fn archive(&self) {
         // What it has not written yet it would write while a drill runs.

@@ -84,7 +84,7 @@ async fn production_is_found_by_a_service_and_streams_by_tls_as_another_role() {
     let runner = at_home(&site);
     let standby = "service: prod, standby_conninfo: \"service=prod user=stand-in sslmode=verify-ca\"";
     let head = head(&site).replace("url: \"${env.PROD_URL}\"", standby);
-    let encrypted = "  - assert_rows: { node: prod, query: \"SELECT usename::text, ssl FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE application_name = 'copy'\", equals: [[stand-in, true]] }\n";
+    let encrypted = "  - assert_rows: { node: prod, query: \"SELECT usename::text, ssl FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE application_name LIKE 'copy (drillyard %)'\", equals: [[stand-in, true]] }\n";
     let run = runner.drill(&format!("{head}{FOLLOW}{encrypted}"), &[]).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
     for secret in ["of the drill", "the stand-in's"] {

@@ -61,13 +61,18 @@ impl Info {
     }
 
     fn taken(&self) -> Option<Timestamp> {
-        self.value("begin_time")?.replacen(' ', "T", 1).parse().ok()
+        self.time("begin_time")
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.value(name)?.replacen(' ', "T", 1).parse().ok()
     }
 
     /// As the repo lists it.
     pub(super) fn listed(&self) -> Listed {
         let wrong = self.wrong();
-        Listed { label: self.label(), taken: self.taken().unwrap_or(Timestamp::MIN), wrong }
+        let taken = self.taken().unwrap_or(Timestamp::MIN);
+        Listed { label: self.label(), taken, ended: self.time("end_time"), wrong }
     }
 
     /// The WAL that it needs.
@@ -129,7 +134,7 @@ mod tests {
 
     #[test]
     fn backups_are_listed_by_their_own_words() {
-        let text = "== 20261129T140848\nbegin_time=2026-11-29 15:08:48.198062+01:00\nbegin_xlog=0/2000028\nstatus=DONE\n\
+        let text = "== 20261129T140848\nbegin_time=2026-11-29 15:08:48.198062+01:00\nend_time=2026-11-29 15:09:00+01:00\nbegin_xlog=0/2000028\nstatus=DONE\n\
             timeline=1\ntablespaces=[('fast', 16384, '/ts'), (\"it's\", 16385, '/t\\\\s')]\nxlog_segment_size=16777216\n\
             == 20261129T150000\nbegin_time=2026-11-29 15:00:00+00:00\nstatus=FAILED\ntablespaces=None\n\
             == 20261129T160000\nbegin_time=2026-11-29 16:00:00+00:00\nstatus=WAITING_FOR_WALS\ntablespaces=[fast]\n\
@@ -152,6 +157,7 @@ mod tests {
                 ("20261129T170000", "its data are snapshots of a cloud's disks, which are not read"),
             ]
         );
+        assert_eq!(all[1].listed().reaches_from().to_string(), "2026-11-29T14:09:00Z");
         assert_eq!(all[1].tablespaces(), Some(vec![("fast".to_owned(), 16384), ("it's".to_owned(), 16385)]));
         assert_eq!(all[2].tablespaces(), Some(vec![]));
         assert_eq!(all[3].tablespaces(), None);

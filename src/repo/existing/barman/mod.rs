@@ -15,9 +15,11 @@ use super::Existing;
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
+use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_tool};
-use crate::repo::look::{bytes_in, empty_places, keep_inside};
+use crate::repo::look::{bytes_in, empty_places, keep_inside, kind_in};
+use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
 /// A server of Barman that is there already.
@@ -115,6 +117,16 @@ impl Storage for ExistingBarman {
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let places = self.places(host).await?;
         bytes_in(host, &format!("{}/{label}", places.backups)).await
+    }
+
+    async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        let places = self.places(host).await?;
+        kind_in(host, &format!("{}/{label}/data", places.backups)).await
+    }
+
+    async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
+        let places = self.places(host).await?;
+        server_files_in(host, &format!("{}/{label}/data", places.backups), scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

@@ -1,0 +1,38 @@
+//! The files of a backup that say what server it is of: pgbackrest gives each of them by itself,
+//! where they are no part of a bundle.
+
+use super::manifest::Manifest;
+use crate::host::{Host, Program};
+use crate::repo::error::{Result, run};
+use crate::repo::server_files::ServerFiles;
+use crate::repo::storage::Label;
+
+/// What is fetched. PG_VERSION is known from the manifest.
+const WANTED: [&str; 3] = ["global/pg_control", "postgresql.conf", "postgresql.auto.conf"];
+
+/// Fetches them to `scratch`. `options` name configuration, repository and stanza.
+pub(super) async fn fetch(
+    host: &dyn Host,
+    options: Vec<String>,
+    stanza: &str,
+    label: &Label,
+    scratch: &str,
+) -> Result<ServerFiles> {
+    let dir = format!("backup/{stanza}");
+    let manifest = Program::new("pgbackrest", options.clone());
+    let manifest = manifest.with_args(["repo-get".to_owned(), format!("{dir}/{label}/backup.manifest")]);
+    let manifest = Manifest::read(&run(host, "pgbackrest repo-get", manifest).await?.text());
+    let Some(version) = manifest.version.clone() else {
+        return Ok(ServerFiles::None("its manifest does not say which version it is of".to_owned()));
+    };
+    let mut args = vec![scratch.to_owned(), version];
+    for file in WANTED {
+        if let Some((holder, path)) = manifest.alone(file) {
+            let holder = holder.unwrap_or(label.as_str());
+            args.extend([file.to_owned(), manifest.unpacker().to_owned(), format!("{dir}/{holder}/{path}")]);
+        }
+    }
+    args.push("--".to_owned());
+    let script = Program::script(include_str!("../scripts/pgbackrest_server_files.sh"), args).with_args(options);
+    Ok(ServerFiles::read(&run(host, "pgbackrest repo-get", script).await?.text()))
+}

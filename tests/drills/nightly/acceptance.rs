@@ -1,0 +1,111 @@
+//! A production with all that a drill has to leave alone, its nightly backup, and the drill that
+//! docs/nightly.md gives, run as somebody does who has only that page.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::site::{Site, settle};
+use super::{NOTHING, runner};
+use crate::testing::{PASSWORD, Server};
+
+/// What production writes all the time: too little for a segment of WAL.
+fn load(primary: &Server, stop: &AtomicBool) -> u32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client = primary.connect("postgres").await;
+        let mut done = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let order = "INSERT INTO shop.orders VALUES (0, now()); UPDATE beats SET at = now()";
+            client.batch_execute(order).await.expect("production goes on");
+            done += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        done
+    })
+}
+
+/// Ends the load, also if a drill does not come out as it should.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The settings of pg_prewarm, a library with a background worker of its own, which stands in for
+/// pg_cron: there are none unless it is loaded; and the workers of subscriptions.
+const WORKERS: &str = "SELECT (SELECT count(*) FROM pg_settings WHERE name = 'pg_prewarm.autoprewarm') + (SELECT count(*) FROM \
+    pg_stat_activity WHERE backend_type LIKE 'logical replication%worker')";
+
+/// The drill of the page, with pgBackRest as the page says it is said.
+fn drill(site: &Site, repo: u32) -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
+    let drill = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a scenario");
+    let theirs = page.lines().find(|line| line.starts_with("  onsite: { kind: pgbackrest")).expect("a repo");
+    let config = site.dir("pgbackrest.conf").display().to_string();
+    let mine = theirs.replace("/etc/pgbackrest/pgbackrest.conf", &format!("{config}, repo: {repo}"));
+    let directory = drill.lines().find(|line| line.starts_with("  onsite: {")).expect("a repo");
+    let params = drill.lines().find(|line| line.starts_with("params: {")).expect("params");
+    // Seen from inside.
+    drill.replace(directory, &mine).replace(params, "")
+        + &format!("      - assert_rows: {{ node: copy, query: \"{WORKERS}\", equals: [[0]] }}\n")
+}
+
+#[tokio::test]
+async fn after_its_nightly_drill_production_is_as_it_was() {
+    let site = Site::start().await;
+    site.primary.append("postgresql.conf", "shared_preload_libraries = 'pg_prewarm'\n");
+    let site = site.with_pgbackrest().await;
+    settle(&site.primary, WORKERS, 2).await;
+    site.publisher.sql("CREATE TABLE stock AS SELECT generate_series(1, 50) AS i").await;
+    let (host, port) = (site.publisher.dir().display(), site.publisher.port());
+    site.primary
+        .sql(&format!(
+            "CREATE EXTENSION postgres_fdw;
+             CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', port '{port}', dbname 'postgres');
+             CREATE USER MAPPING FOR postgres SERVER elsewhere OPTIONS (user 'postgres', password '{}');
+             CREATE FOREIGN TABLE stock (i int) SERVER elsewhere;
+             GRANT SELECT ON shop.orders TO clerk; ALTER ROLE clerk SET work_mem = '9MB'",
+            PASSWORD.replace('\'', "''")
+        ))
+        .await;
+    // The night: a backup to each repository, and all WAL archived to both.
+    site.pgbackrest("--repo=1 --type=full backup");
+    site.pgbackrest("--repo=2 --type=full backup");
+    site.primary.sql("INSERT INTO t SELECT i, '' FROM generate_series(1001, 2000) i; CHECKPOINT").await;
+    site.pgbackrest("check");
+    let walsender = "SELECT coalesce(max(active_pid), 0)::bigint FROM pg_replication_slots";
+    let (before, sender) = (site.fingerprint(), site.publisher.count(walsender).await);
+    assert!(sender > 0);
+
+    let runner = runner(&site);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| load(&site.primary, &stop));
+        let stop = Stop(&stop);
+        for repo in [1, 2] {
+            let path = runner.write(&format!("last-night-{repo}.yaml"), &drill(&site, repo)).display().to_string();
+            let run = runner.run(&["--backend", "local", &path]).passed();
+            assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with('F')), "{}", run.said);
+        }
+        drop(stop);
+        assert!(load.join().expect("the load") > 20);
+    });
+
+    // Both repositories, the archive and the tablespace, byte by byte; locks and logs of the tool.
+    assert_eq!(site.moved_since(&before), NOTHING);
+    assert_eq!(site.written_by_pgbackrest_of_a_drill(), NOTHING);
+    // The copy has gone from production, which kept its subscription's slot, and gets what comes.
+    assert_eq!(site.primary.count("SELECT count(*) FROM pg_stat_replication").await, 0);
+    assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
+    assert_eq!(site.publisher.count(walsender).await, sender);
+    assert_eq!(site.publisher.count("SELECT count(*) FROM pg_replication_slots").await, 1);
+    site.publisher.sql("INSERT INTO prices VALUES (2)").await;
+    settle(&site.primary, "SELECT count(*) FROM prices", 2).await;
+    assert_eq!(site.primary.count("SELECT count(*) FROM stock").await, 50);
+    settle(&site.primary, WORKERS, 2).await;
+    // Nothing is locked, and nothing was expired that a backup builds on.
+    site.pgbackrest("--repo=1 --type=incr backup");
+    site.pgbackrest("check");
+}
