@@ -22,6 +22,7 @@ mod json;
 mod junit;
 mod look;
 mod markdown;
+mod metrics;
 mod open;
 mod pipe;
 mod plan;
@@ -57,6 +58,7 @@ pub static FORMATS: &[Format] = &[
     junit::FORMAT,
     html::FORMAT,
     markdown::FORMAT,
+    metrics::FORMAT,
     #[cfg(test)]
     toy::FORMAT,
 ];
