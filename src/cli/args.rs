@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod evidence;
 mod notify;
 mod output;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use evidence::{EvidenceArgs, EvidenceCommand, EvidenceReportArgs, EvidenceVerifyArgs};
 pub use notify::NotifyArgs;
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
 
@@ -42,7 +44,7 @@ Exit codes:
   3  an invalid scenario
   4  the lab failed: nowhere to run servers, disk full, a tool missing
   5  nothing selected
-  6  passed, but not all could be cleaned up, or somebody could not be told
+  6  passed, but not all could be cleaned up, somebody could not be told, or there is no evidence
   130, 143  interrupted
 
 On a new machine begin with `drillyard doctor`, then `drillyard new first` and `drillyard run`.";
@@ -72,6 +74,11 @@ pub enum Command {
     Runs {
         #[command(subcommand)]
         command: Option<RunsCommand>,
+    },
+    /// Verify the evidence of runs, or make a page of it
+    Evidence {
+        #[command(subcommand)]
+        command: EvidenceCommand,
     },
     /// Remove what is kept or was left behind
     Clean {
@@ -135,6 +142,8 @@ pub struct DrillArgs {
     pub seed: u64,
     #[command(flatten)]
     pub notify: NotifyArgs,
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
     #[command(flatten)]
     pub out: OutArgs,
 }

@@ -79,7 +79,7 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected) -> Result<ExitCode>
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let telling = Telling::of(job.drills(), selected);
+    let telling = Telling::of(job.drills(), selected, J::COMMAND)?;
     let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel, telling: &telling };
     let (invalid, count) = (selected.invalid(), selected.loaded.len());
     if !invalid.is_empty() {
@@ -155,9 +155,7 @@ async fn in_directory<J: Job>(
         backend_reason: with_untested(&chosen, &drills),
         seed: args.seed,
     });
-    for message in outputs.warning.into_iter().chain(empty_part) {
-        journal.write(Event::Warned { drill: None, message });
-    }
+    first_words(&journal, &chosen, outputs.warning.into_iter().chain(empty_part)).await;
     for (drill, skipped) in drills.skipped.iter().enumerate() {
         skip(&journal, drill, skipped, args.seed);
     }
@@ -180,6 +178,14 @@ async fn in_directory<J: Job>(
     let code = unwritten.before_telling(&journal, code);
     let code = telling.tell(&journal, code).await;
     Ok(Ended { code: unwritten.conclude(&journal, code), left_behind: finished.left_behind() })
+}
+
+/// What is to be known of a run before its first drill.
+async fn first_words(journal: &Journal, chosen: &Chosen, warnings: impl Iterator<Item = String>) {
+    if let Some((name, version)) = chosen.backend.tool().await {
+        journal.write(Event::ToolFound { drill: None, name, version });
+    }
+    warnings.for_each(|message| journal.write(Event::Warned { drill: None, message }));
 }
 
 /// Why this backend; and which of the releases that the drills run on are newer than what drillyard

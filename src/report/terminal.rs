@@ -287,6 +287,7 @@ impl Listener for Terminal {
             Event::BudgetJudged { .. }
             | Event::NodeKept { .. }
             | Event::ProofStarted { .. }
+            | Event::ToolFound { .. }
             | Event::CleanedUp { .. } => {}
         }
     }

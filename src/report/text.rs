@@ -49,7 +49,7 @@ pub(super) fn push_visible(shown: &mut String, c: char) {
 }
 
 /// `18204` as `18,204`.
-pub(super) fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -62,7 +62,7 @@ pub(super) fn thousands(number: u64) -> String {
 }
 
 /// A duration as people write it: `240 ms`, `2.1 s`, `2 min 5 s`, `1 h 10 min`.
-pub(super) fn duration(ms: u64) -> String {
+pub fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     let two = |big: u64, unit: &str, small: u64, small_unit: &str| match small {
         0 => format!("{big} {unit}"),
@@ -78,7 +78,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// `1 drill`, `2 drills`.
-pub(super) fn count(number: u64, noun: &str) -> String {
+pub fn count(number: u64, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ => format!("{} {noun}s", thousands(number)),

@@ -13,7 +13,7 @@ use crate::tables::{column, quoted, section, tables};
 use crate::{drillyard, read, said, top};
 
 /// A run in which every event occurs, each with every field that it can have.
-const EVERY_FIELD: &str = include_str!("every-field.jsonl");
+pub const EVERY_FIELD: &str = include_str!("every-field.jsonl");
 
 fn reports() -> String {
     read("docs/reports.md")
@@ -25,12 +25,12 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 /// A drill in which every part of a recovery is measured, and work that was lost.
-const EVERY_PART: &str = r#"{"at":"2026-11-22T14:00:00Z","elapsed_ms":1,"event":"drill_started","drill":0,"name":"a","file":"a.yaml","about":"b","postgres":"17.2","backend":"local","seed":1,"steps":[]}
+pub const EVERY_PART: &str = r#"{"at":"2026-11-22T14:00:00Z","elapsed_ms":1,"event":"drill_started","drill":0,"name":"a","file":"a.yaml","about":"b","postgres":"17.2","backend":"local","seed":1,"steps":[]}
 {"at":"2026-11-22T14:00:00Z","elapsed_ms":2,"event":"step_finished","drill":0,"index":0,"outcome":"passed","started_ms":3,"duration_ms":2,"message":null,"problem":null,"facts":{"restore_ms":4,"restore_bytes":5}}
 {"at":"2026-11-22T14:00:00Z","elapsed_ms":3,"event":"budget_judged","drill":0,"budget":{"name":"rpo_time","outcome":"passed","measured_ms":1,"max_ms":2,"measured_lost":null,"max_lost":null,"checked":7,"not_checked":0},"problem":null}"#;
 
 /// A proof.
-const PROOF: &str = include_str!("../../fixtures/journals/proof.jsonl");
+pub const PROOF: &str = include_str!("../../fixtures/journals/proof.jsonl");
 
 /// The JSON report of these events, and they themselves.
 fn written(events: &str) -> (Value, Vec<Value>) {
