@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod data;
+pub mod evidence;
 pub mod harness;
 pub mod history;
 pub mod host;

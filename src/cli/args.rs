@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod evidence;
 mod history;
 mod notify;
 mod output;
@@ -12,6 +13,7 @@ mod runs;
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use evidence::{EvidenceArgs, EvidenceCommand, EvidenceReportArgs, EvidenceVerifyArgs};
 pub use history::HistoryArgs;
 pub use notify::NotifyArgs;
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
@@ -48,7 +50,7 @@ Exit codes:
   3  an invalid scenario
   4  the lab failed: nowhere to run servers, disk full, a tool missing
   5  nothing selected
-  6  passed, but not all could be cleaned up, or somebody could not be told
+  6  passed, but not all could be cleaned up, somebody could not be told, or there is no evidence
   130, 143  interrupted
 
 On a new machine begin with `drillyard doctor`, then `drillyard new first` and `drillyard run`.";
@@ -76,6 +78,11 @@ pub enum Command {
     Shell(ShellArgs),
     /// Past runs: list them, show one again; what the history says of the drills
     Runs(RunsArgs),
+    /// Verify the evidence of runs, or make a page of it
+    Evidence {
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
     /// Remove what is kept or was left behind
     Clean {
         /// Only the runs whose ids begin with this (default: all)
@@ -140,6 +147,8 @@ pub struct DrillArgs {
     pub notify: NotifyArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
     #[command(flatten)]
     pub out: OutArgs,
 }

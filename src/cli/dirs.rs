@@ -19,6 +19,11 @@ pub fn history() -> PathBuf {
     base("DRILLYARD_STATE_DIR", "XDG_STATE_HOME", ".local/state").join("history.sqlite")
 }
 
+/// What this machine knows of evidence that it wrote: `$XDG_STATE_HOME/drillyard/evidence`.
+pub fn evidence() -> PathBuf {
+    base("DRILLYARD_STATE_DIR", "XDG_STATE_HOME", ".local/state").join("evidence")
+}
+
 fn base(own: &str, xdg: &str, below_home: &str) -> PathBuf {
     let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = var(own) {

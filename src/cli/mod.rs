@@ -3,6 +3,7 @@
 
 mod args;
 mod around;
+mod attest;
 mod backend;
 mod check;
 mod choose;
@@ -10,6 +11,7 @@ mod clean;
 mod dirs;
 mod doctor;
 mod early;
+mod evidence;
 mod explain;
 mod explain_key;
 mod files;
@@ -33,5 +35,6 @@ mod signals;
 mod step_by_step;
 mod stop;
 mod tell;
+mod trigger;
 
 pub use program::main;

@@ -177,12 +177,17 @@ impl Unwritten {
     }
 }
 
-fn finished(journal: &Journal, code: ExitCode) -> Event {
-    let outcome = match code {
+/// How a run came out that ends with this.
+pub(super) fn outcome_of(code: ExitCode) -> Outcome {
+    match code {
         ExitCode::Passed | ExitCode::Unclean => Outcome::Passed,
         ExitCode::Failed => Outcome::Failed,
         _ => Outcome::Errored,
-    };
+    }
+}
+
+fn finished(journal: &Journal, code: ExitCode) -> Event {
+    let outcome = outcome_of(code);
     Event::RunFinished { outcome, exit_code: code.code(), duration_ms: journal.elapsed_ms() }
 }
 

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser};
 use super::args::{self, Args, Command};
 use super::out::print_all;
 use super::stop::{Result, Stop};
-use super::{check, clean, doctor, explain, list, new, plan, prove, reap, run, runs, shell};
+use super::{check, clean, doctor, evidence, explain, list, new, plan, prove, reap, run, runs, shell};
 use crate::journal::ExitCode;
 
 /// The program.
@@ -38,6 +38,7 @@ fn dispatch(args: Args) -> Result<ExitCode> {
         Command::New(options) => new::new(options),
         Command::Shell(options) => shell::shell(options),
         Command::Runs(args) => runs::runs(args.command),
+        Command::Evidence { command } => evidence::evidence(command),
         Command::Clean { runs, all } => clean::clean(runs, all),
         Command::Doctor(options) => doctor::doctor(options),
         Command::Reap(options) => reap::reap(options),

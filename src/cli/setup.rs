@@ -87,7 +87,7 @@ async fn with_selected<J: Job>(job: &J, selected: &Selected, past: &Past) -> Res
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let telling = Telling::of(job.drills(), selected);
+    let telling = Telling::of(job.drills(), selected, J::COMMAND)?;
     let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel, telling: &telling };
     let (invalid, count) = (selected.invalid(), selected.loaded.len());
     if !invalid.is_empty() {
@@ -161,8 +161,7 @@ async fn in_directory<J: Job>(
     let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
     let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets());
     let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
-    journal.also_tell(telling.hearing());
-    journal.also_tell(past.hearing());
+    telling.hearing().into_iter().chain([past.hearing()]).for_each(|hearing| journal.also_tell(hearing));
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -173,9 +172,7 @@ async fn in_directory<J: Job>(
         seed: args.seed,
     });
     past.look_up(&mut drills.drills, chosen.backend.name()).await;
-    for message in outputs.warning.into_iter().chain(empty_part) {
-        journal.write(Event::Warned { drill: None, message });
-    }
+    first_words(&journal, &chosen, outputs.warning.into_iter().chain(empty_part)).await;
     for (drill, skipped) in drills.skipped.iter().enumerate() {
         skip(&journal, drill, skipped, args.seed);
     }
@@ -213,6 +210,14 @@ async fn tell(journal: &Journal, mut unwritten: Unwritten, around: &Around<'_>, 
     let code = telling.tell(journal, past, code).await;
     let code = past.conclude(journal, code).await;
     unwritten.conclude(journal, code)
+}
+
+/// What is to be known of a run before its first drill.
+async fn first_words(journal: &Journal, chosen: &Chosen, warnings: impl Iterator<Item = String>) {
+    if let Some((name, version)) = chosen.backend.tool().await {
+        journal.write(Event::ToolFound { drill: None, name, version });
+    }
+    warnings.for_each(|message| journal.write(Event::Warned { drill: None, message }));
 }
 
 /// Why this backend; and which of the releases that the drills run on are newer than what drillyard

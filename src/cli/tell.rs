@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::args::DrillArgs;
+use super::attest::Attesting;
 use super::out::complain;
+use super::outputs::outcome_of;
 use super::past::{Past, host, series};
 use super::select::Selected;
+use super::stop::Result as Stopped;
 use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener, Outcome};
 use crate::notify::{Message, Undelivered, Which, beat, deliver, wants};
 use crate::report::{DrillRecord, RunRecord};
@@ -21,6 +24,8 @@ pub struct Telling {
     heartbeats: Vec<(Which, String)>,
     reports: Vec<String>,
     record: Arc<Mutex<RunRecord>>,
+    evidence: Option<Attesting>,
+    command: Command,
 }
 
 /// Hears of a run.
@@ -34,7 +39,10 @@ impl Listener for Hearing {
 
 impl Telling {
     /// Whom the arguments and the scenarios name.
-    pub fn of(args: &DrillArgs, selected: &Selected) -> Self {
+    ///
+    /// # Errors
+    /// If evidence is asked for, and cannot be signed or written.
+    pub fn of(args: &DrillArgs, selected: &Selected, command: Command) -> Stopped<Self> {
         let plans: Vec<_> = selected.plans().collect();
         let file = |plan: &crate::plan::Plan| Which::OfFile(plan.source.file().to_owned());
         let own = plans.iter().flat_map(|plan| plan.told.people.iter().map(|to| (file(plan), to.clone())));
@@ -43,12 +51,14 @@ impl Telling {
         let all = args.notify.beat().map(|url| (Which::All, url));
         let files = args.out.reports.0.iter().filter(|(format, named)| !format.is_stdout(named));
         let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
-        Telling {
+        Ok(Telling {
             to,
             heartbeats: all.into_iter().chain(beats).collect(),
             reports: files.map(|(format, named)| whole(&format.file(named))).collect(),
             record: Arc::default(),
-        }
+            evidence: Attesting::open(args, selected)?,
+            command,
+        })
     }
 
     /// Whether nobody is to be told.
@@ -57,8 +67,9 @@ impl Telling {
     }
 
     /// What hears of the run.
-    pub fn hearing(&self) -> Box<dyn Listener> {
-        Box::new(Hearing(self.record.clone()))
+    pub fn hearing(&self) -> Vec<Box<dyn Listener>> {
+        let own = Box::new(Hearing(self.record.clone())) as Box<dyn Listener>;
+        std::iter::once(own).chain(self.evidence.as_ref().map(Attesting::recorder)).collect()
     }
 
     /// What there is to tell so far.
@@ -74,18 +85,50 @@ impl Telling {
         for failure in &undelivered {
             journal.write(Event::Warned { drill: None, message: failure.to_string() });
         }
-        conclude(code, &undelivered)
+        let code = conclude(code, &undelivered);
+        self.attest(Some(journal), code, vec![])
     }
 
     /// Tells everybody of a run that has not come to its first drill.
     pub async fn not_begun(&self, run: &str, planned: usize, why: Vec<String>, code: ExitCode) -> ExitCode {
         let started = Some(jiff::Timestamp::now());
-        let record = RunRecord { run: run.to_owned(), started, planned, warnings: why, ..RunRecord::default() };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let warnings = why.clone();
+        let record = RunRecord {
+            run: run.to_owned(),
+            version,
+            started,
+            planned,
+            warnings,
+            command: self.command,
+            ..RunRecord::default()
+        };
         let undelivered = self.deliver(&record, None, code).await;
         for failure in &undelivered {
             complain(&format!("warning: {failure}"));
         }
-        conclude(code, &undelivered)
+        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = record;
+        self.attest(None, conclude(code, &undelivered), why)
+    }
+
+    /// Appends the evidence of the run. Without it, a run that passed is not all right: who needs
+    /// it would find out too late.
+    fn attest(&self, journal: Option<&Journal>, code: ExitCode, why: Vec<String>) -> ExitCode {
+        let Some(evidence) = &self.evidence else { return code };
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        record.finished = Some((outcome_of(code), code.code(), journal.map_or(0, Journal::elapsed_ms)));
+        let (warnings, code) = match evidence.append(&record, journal, why) {
+            Ok(warnings) => (warnings, code),
+            Err(failure) if code == ExitCode::Passed => (vec![failure], ExitCode::Unclean),
+            Err(failure) => (vec![failure], code),
+        };
+        for message in warnings {
+            match journal {
+                Some(journal) => journal.write(Event::Warned { drill: None, message }),
+                None => complain(&format!("warning: {message}")),
+            }
+        }
+        code
     }
 
     async fn deliver(&self, record: &RunRecord, past: Option<&Past>, code: ExitCode) -> Vec<Undelivered> {

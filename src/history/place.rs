@@ -33,7 +33,7 @@ impl Place {
             return Ok(Place::File(absolute(Path::new(text))));
         }
         let conninfo = Conninfo::parse(text).map_err(|error| HistoryError::new(error.to_string()))?;
-        let found = External::find(&Address { conninfo, standby: None }, around);
+        let found = External::find(&Address { conninfo, standby: None, role_lost: false }, around);
         found.map(Place::Server).map_err(|error| HistoryError { message: error.message, help: error.help })
     }
 

@@ -29,6 +29,12 @@ pub trait Backend: Send + Sync {
     /// waits for them.
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>>;
 
+    /// What it needs besides PostgreSQL, and the version of it; None if there is nothing, or it
+    /// does not say.
+    async fn tool(&self) -> Option<(String, String)> {
+        None
+    }
+
     /// What removes all that runs leave outside their directories; None if there is no such thing.
     fn sweeper(&self) -> Option<Arc<dyn Sweeper>> {
         None

@@ -182,6 +182,8 @@ pub enum Event {
         settings: Vec<String>,
         steps: Vec<StepHead>,
     },
+    /// A program that the run, or a drill of it, works with, in its own words.
+    ToolFound { drill: Option<usize>, name: String, version: String },
     /// A server is up.
     NodeReady { drill: usize, node: String, duration_ms: u64 },
     /// A step begins.

@@ -74,7 +74,7 @@ pub enum ExitCode {
     Lab,
     /// Nothing was selected.
     NothingSelected,
-    /// Passed, but clean-up is not complete, or somebody could not be told.
+    /// Passed, but clean-up is not complete, somebody could not be told, or there is no evidence.
     Unclean,
     /// Ended by SIGINT.
     Interrupted,

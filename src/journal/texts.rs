@@ -94,6 +94,7 @@ impl Event {
                 [name, file, about].into_iter().chain(settings).for_each(&mut *visit);
                 steps.iter_mut().for_each(|step| step.each_text(visit));
             }
+            Event::ToolFound { drill: _, name, version } => [name, version].into_iter().for_each(visit),
             Event::NodeReady { drill: _, node, duration_ms: _ } => visit(node),
             Event::StepStarted { drill: _, index: _, started_ms: _ } => {}
             Event::StepWaiting { drill: _, index: _, waiting_for } => visit(waiting_for),

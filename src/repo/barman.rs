@@ -47,7 +47,8 @@ impl RepoKind for Barman {
         takes: &["config"],
         at: |existing| Arc::new(ExistingBarman::at(existing)),
     });
-    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install barman" });
+    const PROGRAM: Option<Tool> =
+        Some(Tool { program: PROGRAM, version: "--version", install: "apt-get install barman" });
 
     fn at(place: Place) -> Self {
         Barman(place)

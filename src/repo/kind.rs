@@ -56,6 +56,8 @@ impl Beside {
 pub struct Tool {
     /// Its name.
     pub program: &'static str,
+    /// What it is asked its version with.
+    pub version: &'static str,
     /// How it is installed.
     pub install: &'static str,
 }

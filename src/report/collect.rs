@@ -29,6 +29,8 @@ pub struct RunRecord {
     pub backend_reason: String,
     /// The run's seed.
     pub seed: u64,
+    /// What it works with besides, and the version of each: the daemon, say.
+    pub tools: Vec<(String, String)>,
     /// The drills, by their place in the run.
     pub drills: BTreeMap<usize, DrillRecord>,
     /// What was to be known and changed no verdict, and concerned no single drill.
@@ -80,6 +82,7 @@ impl RunRecord {
                 (drill.postgres, drill.backend, drill.seed, drill.steps) = (postgres, backend, seed, steps);
                 (drill.began_ms, drill.started) = (entry.elapsed_ms, Some(entry.at));
             }
+            Event::ToolFound { drill, name, version } => self.tools_of(drill).push((name, version)),
             Event::NodeReady { drill, node, duration_ms } => self.drill(drill).nodes.push((node, duration_ms)),
             Event::StepStarted { drill, index, started_ms } => {
                 self.drill(drill).step(index).started_ms = Some(started_ms);
@@ -94,8 +97,7 @@ impl RunRecord {
             }
             Event::BudgetJudged { drill, budget, problem } => self.drill(drill).budgets.push((budget, problem)),
             Event::NodeKept { drill, node, shell } => self.drill(drill).kept.push((node, shell)),
-            Event::Warned { drill: Some(drill), message } => self.drill(drill).warnings.push(message),
-            Event::Warned { drill: None, message } => self.warnings.push(message),
+            Event::Warned { drill, message } => self.warnings_of(drill).push(message),
             Event::DrillFinished { drill, outcome, duration_ms, message, problem, again, kept: _ } => {
                 self.drill(drill).end = Some(DrillEnd { outcome, duration_ms, message, problem, again });
             }
@@ -125,6 +127,20 @@ impl RunRecord {
     fn drill(&mut self, drill: usize) -> &mut DrillRecord {
         let nameless = || DrillRecord { name: format!("drill {}", drill + 1), ..DrillRecord::default() };
         self.drills.entry(drill).or_insert_with(nameless)
+    }
+
+    fn warnings_of(&mut self, drill: Option<usize>) -> &mut Vec<String> {
+        match drill {
+            Some(drill) => &mut self.drill(drill).warnings,
+            None => &mut self.warnings,
+        }
+    }
+
+    fn tools_of(&mut self, drill: Option<usize>) -> &mut Vec<(String, String)> {
+        match drill {
+            Some(drill) => &mut self.drill(drill).tools,
+            None => &mut self.tools,
+        }
     }
 
     /// How the run came out: as it said at its end, unless that is better than one of its drills. A
@@ -211,7 +227,7 @@ fn drill_of(event: &Event) -> Option<usize> {
         | Event::BreakTried { drill, .. }
         | Event::ProofFinished { drill, .. }
         | Event::DrillTrend { drill, .. } => Some(*drill),
-        Event::Warned { drill, .. } => *drill,
+        Event::Warned { drill, .. } | Event::ToolFound { drill, .. } => *drill,
         Event::RunStarted { .. } | Event::PlanMade { .. } | Event::CleanedUp { .. } | Event::RunFinished { .. } => None,
     }
 }

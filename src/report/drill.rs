@@ -31,6 +31,8 @@ pub struct DrillRecord {
     pub earlier: Vec<PastRun>,
     /// Its steps, in the order of the file.
     pub steps: Vec<StepRecord>,
+    /// The programs of its repos, and the version of each.
+    pub tools: Vec<(String, String)>,
     /// Its servers that came up, and how long that took in milliseconds.
     pub nodes: Vec<(String, u64)>,
     /// Its budgets, and what is wrong with them.

@@ -3,22 +3,38 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::journal::{Entry, Event, Listener, Written};
 
 use super::collect::RunRecord;
 use super::failures::WriteFailures;
-use super::format::Render;
+use super::format::{Continue, Render};
 
 /// How long a report on the disk may lag behind the run, in milliseconds. Writing it at every
 /// drill's end would be slow for a thousand short drills.
 const LAG_MS: u64 = 1000;
 
+/// How the text of the file is made.
+#[derive(Clone, Copy)]
+pub(super) enum Text {
+    /// From the run alone.
+    Whole(Render),
+    /// At the run's end, with what the file was before.
+    Continued(Continue),
+}
+
+/// How long another run may take to write the file that this one continues.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A file that says the whole truth at the run's end, and what was known about a second ago where
 /// the run was killed.
 pub(super) struct FileReport {
     path: PathBuf,
-    render: Render,
+    text: Text,
     failures: WriteFailures,
     record: RunRecord,
     written_ms: Option<u64>,
@@ -31,9 +47,9 @@ pub(super) struct FileReport {
 }
 
 impl FileReport {
-    pub(super) fn new(path: PathBuf, pipe: Option<fs::File>, render: Render, failures: WriteFailures) -> Self {
+    pub(super) fn new(path: PathBuf, pipe: Option<fs::File>, text: Text, failures: WriteFailures) -> Self {
         let record = RunRecord::default();
-        FileReport { path, render, failures, record, written_ms: None, behind: false, pipe, said: false }
+        FileReport { path, text, failures, record, written_ms: None, behind: false, pipe, said: false }
     }
 
     fn written(&self) -> Written {
@@ -41,10 +57,14 @@ impl FileReport {
     }
 
     fn write(&mut self) {
-        let written = (self.render)(&self.record).and_then(|text| match &mut self.pipe {
-            Some(pipe) => pipe.write_all(text.as_bytes()),
-            None => write_whole(&self.path, &text),
-        });
+        let written = match (self.text, &mut self.pipe) {
+            (Text::Whole(render), Some(pipe)) => render(&self.record).and_then(|text| pipe.write_all(text.as_bytes())),
+            (Text::Continued(render), Some(pipe)) => {
+                render(&self.record, "").and_then(|text| pipe.write_all(text.as_bytes()))
+            }
+            (Text::Whole(render), None) => render(&self.record).and_then(|text| write_whole(&self.path, &text)),
+            (Text::Continued(render), None) => continue_file(&self.path, |before| render(&self.record, before)),
+        };
         if let Err(error) = written {
             self.failures.add(&self.path, &error);
         }
@@ -61,6 +81,8 @@ impl Listener for FileReport {
             _ if self.said => false,
             Event::RunFinished { .. } => true,
             _ if self.written() == Written::Stream => false,
+            // Of a run that goes on it would say that it could not be judged.
+            _ if matches!(self.text, Text::Continued(_)) => false,
             Event::RunStarted { .. } => true,
             Event::DrillStarted { .. } | Event::DrillFinished { .. } | Event::ProofFinished { .. } => due,
             _ => false,
@@ -94,6 +116,45 @@ pub(super) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
+/// Writes a file with what it was before. Runs that end at the same time do so one after the other.
+fn continue_file(path: &Path, text: impl FnOnce(&str) -> io::Result<String>) -> io::Result<()> {
+    if is_special(path) {
+        return write_whole(path, &text("")?);
+    }
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // The file itself is replaced: what is locked is its folder, which nothing is left in by that.
+    let _locked = lock(folder_of(&target))?;
+    let before = match fs::read(&target) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    write_whole(&target, &text(&before)?)
+}
+
+/// Locks a folder against other runs; none where its file system has no locks.
+fn lock(folder: &Path) -> io::Result<Option<Flock<fs::File>>> {
+    let mut folder = fs::File::open(folder)?;
+    let began = Instant::now();
+    loop {
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(Some(locked)),
+            Err((back, Errno::EWOULDBLOCK)) if began.elapsed() < PATIENCE => {
+                folder = back;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another program has locked its folder"));
+            }
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a file beside it and moves it into its place.
 fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     if is_special(path) {
@@ -103,8 +164,7 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     // A link stays one: what it points to is written.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let path = target.as_path();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".drillyard-").suffix(".tmp").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".drillyard-").suffix(".tmp").tempfile_in(folder_of(path))?;
     file.write_all(text.as_bytes())?;
     make_readable(file.as_file())?;
     file.persist(path).map_err(|error| error.error)?;

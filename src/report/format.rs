@@ -34,12 +34,17 @@ pub(super) enum Made {
     Whole(Render),
     /// The same, as the file of this name in the folder that the user names.
     InFolder(&'static str, Render),
+    /// One file, written at the run's end, with what it was before.
+    Continued(Continue),
     /// Line by line, as things happen; `-` is stdout.
     Lines(Lines),
 }
 
 /// Makes the text of a report that is written whole.
 pub(super) type Render = fn(&RunRecord) -> io::Result<String>;
+
+/// Makes the text of a report from what its file was before, empty if there was none.
+pub(super) type Continue = fn(&RunRecord, &str) -> io::Result<String>;
 
 /// Makes the listener that writes lines. The path is what messages call the file.
 pub(super) type Lines = fn(Box<dyn Write + Send>, PathBuf, WriteFailures) -> Box<dyn Listener>;
@@ -49,6 +54,7 @@ impl fmt::Debug for Made {
         f.write_str(match self {
             Made::Whole(_) => "Whole",
             Made::InFolder(..) => "InFolder",
+            Made::Continued(_) => "Continued",
             Made::Lines(_) => "Lines",
         })
     }
@@ -59,7 +65,7 @@ impl Format {
     pub fn file(&self, named: &Path) -> PathBuf {
         match self.made {
             Made::InFolder(file, _) => named.join(file),
-            Made::Whole(_) | Made::Lines(_) => named.to_owned(),
+            Made::Whole(_) | Made::Continued(_) | Made::Lines(_) => named.to_owned(),
         }
     }
 
@@ -73,12 +79,14 @@ impl Format {
     /// # Errors
     /// If it cannot be made, or `out` takes no more.
     pub fn write(&self, entries: &[Entry], mut out: Box<dyn Write + Send>) -> io::Result<()> {
+        let record = || {
+            let mut record = RunRecord::default();
+            entries.iter().for_each(|entry| record.hear(entry));
+            record
+        };
         match self.made {
-            Made::Whole(render) | Made::InFolder(_, render) => {
-                let mut record = RunRecord::default();
-                entries.iter().for_each(|entry| record.hear(entry));
-                out.write_all(render(&record)?.as_bytes())
-            }
+            Made::Whole(render) | Made::InFolder(_, render) => out.write_all(render(&record())?.as_bytes()),
+            Made::Continued(render) => out.write_all(render(&record(), "")?.as_bytes()),
             Made::Lines(lines) => {
                 let failures = WriteFailures::default();
                 let mut listener = lines(out, "-".into(), failures.clone());

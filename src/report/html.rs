@@ -23,7 +23,8 @@ pub(super) const FORMAT: Format = Format {
     made: Made::InFolder("index.html", render),
 };
 
-const STYLE: &str = include_str!("html.css");
+/// How pages look.
+pub const STYLE: &str = include_str!("html.css");
 
 /// The report as text.
 pub(super) fn render(record: &RunRecord) -> io::Result<String> {
@@ -276,7 +277,7 @@ fn list(page: &mut String, facts: &[(String, String)]) {
 }
 
 /// Text on one line in which nothing is HTML, in elements and in attributes.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     entities(&one_line(text))
 }
 

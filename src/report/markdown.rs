@@ -195,7 +195,7 @@ fn sign(outcome: Outcome) -> &'static str {
 }
 
 /// Text on one line in which nothing is Markdown or HTML, or ends a table's cell.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in one_line(text).chars() {
         match c {

@@ -23,6 +23,7 @@ mod json;
 mod junit;
 mod look;
 mod markdown;
+mod metrics;
 mod open;
 mod pipe;
 mod plan;
@@ -42,13 +43,15 @@ pub use collect::{Counts, RunRecord, explain_counts};
 pub use drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
 pub use failures::WriteFailures;
 pub use format::Format;
+pub use html::{STYLE, escape as escape_html};
 pub use look::{TerminalOptions, Verbosity};
+pub use markdown::escape as escape_markdown;
 pub use open::{GithubOptions, ReportError, ReportOptions, Reports};
 pub use pipe::{is_pipe, open_pipe};
 pub use proof::{BreakRecord, ProofRecord, Score};
 pub use snippet::{render, render_warning};
 pub use terminal::Terminal;
-pub use text::{count, duration, one_line};
+pub use text::{count, duration, one_line, thousands};
 pub use trouble::{Of, Trouble};
 
 /// The formats, in the order in which they hear of an event: whatever breaks later, the events are
@@ -59,6 +62,7 @@ pub static FORMATS: &[Format] = &[
     junit::FORMAT,
     html::FORMAT,
     markdown::FORMAT,
+    metrics::FORMAT,
     #[cfg(test)]
     toy::FORMAT,
 ];

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::journal::Listener;
 
 use super::failures::WriteFailures;
-use super::file::{FileReport, is_special};
+use super::file::{FileReport, Text, is_special};
 use super::format::{Format, Made};
 use super::github::{self, Github};
 use super::look::TerminalOptions;
@@ -75,11 +75,9 @@ impl ReportOptions {
             let pipe = pipe.map(|at| self.pipes.swap_remove(at).1);
             listeners.push(match format.made {
                 Made::Whole(render) | Made::InFolder(_, render) => {
-                    if pipe.is_none() {
-                        check(&path).map_err(at(&path))?;
-                    }
-                    Box::new(FileReport::new(path, pipe, render, failures.clone()))
+                    file(path, pipe, Text::Whole(render), failures.clone())?
                 }
+                Made::Continued(render) => file(path, pipe, Text::Continued(render), failures.clone())?,
                 Made::Lines(lines) => {
                     // Whoever reads a stream may take his time.
                     let is_stream = pipe.is_some() || format.is_stdout(named);
@@ -108,6 +106,19 @@ impl ReportOptions {
         }
         Ok(Reports { listeners, failures })
     }
+}
+
+/// A report that is written whole. A pipe was opened when its reader came.
+fn file(
+    path: PathBuf,
+    pipe: Option<File>,
+    text: Text,
+    failures: WriteFailures,
+) -> Result<Box<dyn Listener>, ReportError> {
+    if pipe.is_none() {
+        check(&path).map_err(at(&path))?;
+    }
+    Ok(Box::new(FileReport::new(path, pipe, text, failures)))
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> ReportError {

@@ -288,6 +288,7 @@ impl Listener for Terminal {
             | Event::NodeKept { .. }
             | Event::ProofStarted { .. }
             | Event::DrillTrend { .. }
+            | Event::ToolFound { .. }
             | Event::CleanedUp { .. } => {}
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn push_visible(shown: &mut String, c: char) {
 }
 
 /// `18204` as `18,204`.
-pub(super) fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {

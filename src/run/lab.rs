@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::start::{Starter, external};
 use super::work::Work;
-use super::{branch, disk, shells};
+use super::{branch, disk, repos, shells};
 use crate::harness::{Finding, Outputs, RepoId, World};
 use crate::host::{HostError, Lab, LabSpec};
-use crate::journal::{Cause, Problem};
+use crate::journal::{Cause, Event, Problem};
 use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
 use crate::repo::{Existing, Place};
@@ -136,7 +136,7 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
     let nodes: BTreeMap<_, _> = tokio::select! {
         biased;
         () = work.env.cancel.cancelled() => return Err(Problem::new("interrupted").because(Cause::Interrupted)),
-        nodes = starter.start() => nodes.map_err(|error| disk::full(not_started(work.plan, error)))?,
+        (nodes, ()) = async { tokio::join!(starter.start(), tools(work, world)) } => nodes.map_err(|error| disk::full(not_started(work.plan, error)))?,
         () = tokio::time::sleep_until(work.deadline.into()) => {
             return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
         }
@@ -144,6 +144,27 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
     world.outputs().nodes = nodes;
     shells::note(work, world);
     Ok(())
+}
+
+/// Tells the versions of the programs that its repos are made of, as the host has them that looks
+/// at repos. One that is missing is told of when a repo is set up, or used.
+async fn tools(work: &Work<'_>, world: &World) {
+    let mut programs: Vec<_> = world.repos.values().filter_map(|repo| repo.program).collect();
+    programs.sort_by_key(|tool| tool.program);
+    programs.dedup();
+    if programs.is_empty() {
+        return;
+    }
+    let Ok(host) = world.lab.host(&world.reader).await else { return };
+    for tool in programs {
+        if let Some(version) = repos::version(tool, host.as_ref()).await {
+            work.env.journal.write(Event::ToolFound {
+                drill: Some(work.index),
+                name: tool.program.to_owned(),
+                version,
+            });
+        }
+    }
 }
 
 /// What is told of a server that does not come up: its own reason, at the setting that it complains

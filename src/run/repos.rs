@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::harness::RepoId;
 use crate::host::{Host, HostError, Program};
-use crate::repo::{Repo, RepoError};
+use crate::repo::{Repo, RepoError, Tool};
 
 /// Makes what the repos are without any backup or WAL, from a host of the drill; what their kinds
 /// need there is looked for first.
@@ -30,6 +30,13 @@ async fn need(repo: &Repo, host: &dyn Host) -> Result<(), HostError> {
         "for local processes: {}; for containers an image that has it: ci/image --force VERSION makes one, and --image names another",
         tool.install
     )))
+}
+
+/// What a program that repos are made of says of its version, in a line; none if it is not there.
+pub async fn version(tool: Tool, host: &dyn Host) -> Option<String> {
+    let asked = host.run(Program::script(r#""$1" "$2" 2>/dev/null"#, [tool.program, tool.version])).await.ok()?;
+    let line = asked.text().lines().map(str::trim).find(|line| !line.is_empty())?.to_owned();
+    asked.success().then_some(line)
 }
 
 /// Makes what a repo needs of a new cluster before that archives into it.

@@ -6,6 +6,7 @@ mod by_hand;
 mod cleanup;
 #[path = "../common/cli_runner.rs"]
 mod cli_runner;
+mod evidence;
 mod history;
 mod notify;
 mod output;

@@ -1,6 +1,7 @@
 //! The documentation's examples are run: what README.md, docs/ and the manual pages show is what
 //! the program does.
 
+mod evidence;
 mod examples;
 mod language;
 mod links;

@@ -13,7 +13,7 @@ use crate::tables::{column, quoted, section, tables};
 use crate::{drillyard, read, said, top};
 
 /// A run in which every event occurs, each with every field that it can have.
-const EVERY_FIELD: &str = include_str!("every-field.jsonl");
+pub const EVERY_FIELD: &str = include_str!("every-field.jsonl");
 
 fn reports() -> String {
     read("docs/reports.md")
@@ -24,8 +24,13 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     tables(section(&reports(), heading)).into_iter().next().unwrap_or_else(|| panic!("{heading} has no table"))
 }
 
+/// A drill in which every part of a recovery is measured, and work that was lost.
+pub const EVERY_PART: &str = r#"{"at":"2026-11-22T14:00:00Z","elapsed_ms":1,"event":"drill_started","drill":0,"name":"a","file":"a.yaml","about":"b","postgres":"17.2","backend":"local","seed":1,"steps":[]}
+{"at":"2026-11-22T14:00:00Z","elapsed_ms":2,"event":"step_finished","drill":0,"index":0,"outcome":"passed","started_ms":3,"duration_ms":2,"message":null,"problem":null,"facts":{"restore_ms":4,"restore_bytes":5}}
+{"at":"2026-11-22T14:00:00Z","elapsed_ms":3,"event":"budget_judged","drill":0,"budget":{"name":"rpo_time","outcome":"passed","measured_ms":1,"max_ms":2,"measured_lost":null,"max_lost":null,"checked":7,"not_checked":0},"problem":null}"#;
+
 /// A proof.
-const PROOF: &str = include_str!("../../fixtures/journals/proof.jsonl");
+pub const PROOF: &str = include_str!("../../fixtures/journals/proof.jsonl");
 
 /// The JSON report of these events, and they themselves.
 fn written(events: &str) -> (Value, Vec<Value>) {
@@ -124,6 +129,23 @@ fn every_event_is_explained_with_its_fields() {
         seen.insert(name);
     }
     assert_eq!(seen, known, "every-field.jsonl has every event");
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let family = Regex::new(r"(?m)^# TYPE (\w+) gauge$").expect("a pattern");
+    let format = FORMATS.iter().find(|format| format.name == "metrics").expect("a format");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut written = BTreeSet::new();
+    for events in [EVERY_FIELD, EVERY_PART, PROOF] {
+        let entries: Vec<Entry> = events.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+        format.write(&entries, Box::new(file.reopen().expect("the file"))).expect("it can be written");
+        let text = std::fs::read_to_string(file.path()).expect("it was written");
+        written.extend(family.captures_iter(&text).map(|found| found[1].to_owned()));
+        file.as_file().set_len(0).expect("an empty file");
+    }
+    let explained: BTreeSet<String> = table("## Metrics").iter().flat_map(|row| quoted(&row[0])).collect();
+    assert_eq!(written, explained);
 }
 
 #[test]

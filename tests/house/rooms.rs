@@ -33,6 +33,8 @@ const NOTIFY_KNOWS: &[&str] = &["journal", "report", "scenario"];
 
 /// What `history` knows: what came out, and the way to a server that keeps it.
 const HISTORY_KNOWS: &[&str] = &["journal", "node", "pg", "report"];
+/// What `evidence` knows: what came out, and which kinds of checks there are.
+const EVIDENCE_KNOWS: &[&str] = &["harness", "journal", "report", "steps"];
 
 fn rank(room: &str) -> Option<usize> {
     ORDER.iter().position(|rooms| rooms.contains(&room))
@@ -50,8 +52,9 @@ fn may_know(room: &str, other: &str) -> bool {
         ("report", other) => REPORT_KNOWS.contains(&other),
         ("notify", other) => NOTIFY_KNOWS.contains(&other),
         ("history", other) => HISTORY_KNOWS.contains(&other),
+        ("evidence", other) => EVIDENCE_KNOWS.contains(&other),
         // Those who feed them and choose the formats.
-        ("cli", "history" | "report" | "notify") => true,
+        ("cli", "evidence" | "history" | "report" | "notify") => true,
         _ => rank(room).zip(rank(other)).is_some_and(|(room, other)| other < room),
     }
 }
@@ -73,8 +76,9 @@ fn wrong_ways(tree: &Tree) -> Vec<String> {
 fn rooms_import_in_one_direction() {
     let tree = Tree::read();
     for file in tree.files.iter().filter(|file| file.path.starts_with("src/")) {
-        let known = matches!(file.room.as_str(), "history" | "lib" | "main" | "notify" | "report" | "testing")
-            || rank(&file.room).is_some();
+        let known =
+            matches!(file.room.as_str(), "evidence" | "history" | "lib" | "main" | "notify" | "report" | "testing")
+                || rank(&file.room).is_some();
         assert!(known, "{}: {} is not in the order of the rooms", file.path, file.room);
     }
     let wrong = wrong_ways(&tree);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
+use super::daemon::ASK;
 use super::image::{self, Image};
 use super::lab::DockerLab;
 use super::shared::{Settings, Shared};
@@ -85,6 +86,11 @@ impl Backend for DockerBackend {
     async fn installation(&self, major: u32) -> Result<Installation> {
         let image = self.image(major).await?;
         Ok(self.shared.installation(&image, major))
+    }
+
+    async fn tool(&self) -> Option<(String, String)> {
+        let said = self.shared.daemon.call("asking for its version", ASK, self.shared.daemon.docker.version()).await;
+        Some(("Docker".to_owned(), said.ok()?.version?))
     }
 
     fn recommendation(&self, installations: &[Installation]) -> String {

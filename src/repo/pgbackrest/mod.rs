@@ -61,7 +61,8 @@ impl RepoKind for Pgbackrest {
         takes: &["config", "repo"],
         at: |existing| Arc::new(ExistingPgbackrest::at(existing)),
     });
-    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
+    const PROGRAM: Option<Tool> =
+        Some(Tool { program: PROGRAM, version: "version", install: "apt-get install pgbackrest" });
 
     fn at(place: Place) -> Self {
         Pgbackrest { place, config: "pgbackrest.conf" }

@@ -57,7 +57,7 @@ impl RepoKind for WalG {
         Some(AtExisting { needs: &[], takes: &["env", "config"], at: |existing| Arc::new(WalG::existing(existing)) });
     const EXISTING_EITHER: &'static [&'static str] = &["env", "config"];
     const ADJUSTABLE: Adjustable = Adjustable { takes: &["env"], ..Adjustable::NOTHING };
-    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: INSTALL });
+    const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, version: "--version", install: INSTALL });
 
     fn at(place: Place) -> Self {
         let set = [

@@ -203,7 +203,7 @@ struct Told {
 
 fn users_of(users: &TrafficCount) -> Told {
     let TrafficCount { acknowledged, checked, not_checked, lost, .. } = users;
-    let number = |number: &u64| text::thousands(*number);
+    let number = |number: &u64| thousands(*number);
     let row = |name: &str, value: &str| format!("<tr><td>{name}</td><td>{value}");
     let property = |name: &str, value: &u64| format!("<property name=\"users.{name}\" value=\"{value}\"/>");
     let unknown = if *not_checked > 0 { format!(" ({} not checked)", number(not_checked)) } else { String::new() };

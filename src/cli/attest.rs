@@ -1,0 +1,124 @@
+//! Evidence of a run: the key and the file are looked at before anything starts, the recording is
+//! digested on the way, and the statement is appended at the end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openssl::sha::Sha256;
+
+use super::args::DrillArgs;
+use super::dirs;
+use super::select::Selected;
+use super::stop::{Result, Stop};
+use super::trigger::{redacted, trigger};
+use crate::evidence::{self, Circumstances, EvidenceFile, SigningKey, digest, hex};
+use crate::journal::{Entry, Journal, Listener};
+use crate::report::RunRecord;
+
+/// Signs what a run says of itself.
+pub struct Attesting {
+    key: SigningKey,
+    file: EvidenceFile,
+    path: String,
+    selected: Vec<evidence::Selected>,
+    recording: Arc<Mutex<Recording>>,
+}
+
+/// The digest of the recording so far: of the very lines that `--events` writes.
+#[derive(Default)]
+struct Recording {
+    digest: Sha256,
+    bytes: u64,
+}
+
+/// Hears what is recorded.
+struct Recorder(Arc<Mutex<Recording>>);
+
+impl Listener for Recorder {
+    fn hear(&mut self, entry: &Entry) {
+        // What cannot be written as JSON is in no recording either.
+        let Ok(line) = serde_json::to_string(entry) else { return };
+        let mut recording = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recording.digest.update(line.as_bytes());
+        recording.digest.update(b"\n");
+        recording.bytes += line.len() as u64 + 1;
+    }
+}
+
+impl Attesting {
+    /// Reads the key and opens the file; none if no evidence is asked for.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, and what to do.
+    pub fn open(args: &DrillArgs, selected: &Selected) -> Result<Option<Self>> {
+        let Some(path) = &args.evidence.evidence else { return Ok(None) };
+        let Some(key) = &args.evidence.evidence_key else {
+            return Err(Stop::usage("--evidence needs --evidence-key: the private key that signs it"));
+        };
+        let key =
+            SigningKey::read(key).map_err(|error| Stop::usage(format!("--evidence-key: {error}")).help(error.help))?;
+        let verifying = key.verifying().map_err(|error| Stop::usage(format!("--evidence-key: {error}")))?;
+        let file = EvidenceFile::open(path, &dirs::evidence(), &verifying).map_err(|error| {
+            Stop::usage(format!("cannot write the evidence {}: {error}", path.display())).help("choose another file")
+        })?;
+        let each = selected.loaded.iter().map(|one| {
+            let stem = || one.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            evidence::Selected {
+                name: one.plan.as_ref().map_or_else(|_| stem(), |plan| plan.name.clone()),
+                file: one
+                    .plan
+                    .as_ref()
+                    .map_or_else(|_| one.path.display().to_string(), |plan| plan.source.file().to_owned()),
+                sha256: match &one.plan {
+                    Ok(plan) => Some(digest(plan.source.text().as_bytes())),
+                    Err(_) => std::fs::read(&one.path).ok().map(|bytes| digest(&bytes)),
+                },
+            }
+        });
+        let selected = each.collect();
+        Ok(Some(Attesting { key, file, path: path.display().to_string(), selected, recording: Arc::default() }))
+    }
+
+    /// What digests the recording. To be told every event.
+    pub fn recorder(&self) -> Box<dyn Listener> {
+        Box::new(Recorder(self.recording.clone()))
+    }
+
+    /// Appends the statement of a run that is over. `journal` knows its secrets; `why` is why it
+    /// did not come to its first drill.
+    ///
+    /// # Errors
+    /// If it cannot be written: why, in words. What is to be known of it otherwise is returned.
+    pub fn append(
+        &self,
+        record: &RunRecord,
+        journal: Option<&Journal>,
+        why: Vec<String>,
+    ) -> std::result::Result<Vec<String>, String> {
+        let told = match journal {
+            Some(journal) => redacted(trigger(), journal),
+            None => trigger(),
+        };
+        let recording = journal.map(|_| {
+            let recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+            (hex(&recording.digest.clone().finish()), recording.bytes)
+        });
+        let circumstances = Circumstances { trigger: told, selected: self.selected.clone(), recording, why };
+        let appended = self
+            .file
+            .append(&self.key, |position| evidence::statement(record, &circumstances, position))
+            .map_err(|error| format!("there is no evidence of this run: {} cannot be written: {error}", self.path))?;
+        let mut worth_knowing = vec![];
+        if let Some(missing) = appended.missing {
+            worth_knowing.push(format!(
+                "{} does not have statement number {} any more, which this machine has written ({}): the newest were removed",
+                self.path, missing.number, missing.digest
+            ));
+        }
+        if appended.torn > 0 {
+            let bytes = appended.torn;
+            worth_knowing
+                .push(format!("{bytes} bytes at the end of {} were no whole statement, and were removed", self.path));
+        }
+        Ok(worth_knowing)
+    }
+}
