@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::journal::{BreakVerdict, Budget, Facts, Outcome, Problem};
+use crate::journal::{BreakVerdict, Budget, BudgetName, Facts, Outcome, Problem};
 use crate::report::{DrillRecord, ProofRecord, RunRecord, StepRecord};
 
 use super::chain::Position;
@@ -208,15 +208,21 @@ fn recovery(drill: &DrillRecord, step: &StepRecord) -> Recovery {
 
 /// What recovery is to be like, and what it was like: also what the scenario sets no limit for.
 fn objectives(drill: &DrillRecord) -> Vec<Objective> {
-    let named = |name: &str| drill.budgets.iter().find(|(budget, _)| budget.name == name);
-    let goals = [(Goal::RtoMs, "rto"), (Goal::RpoMs, "rpo_time"), (Goal::RpoTransactions, "rpo")];
+    let named = |name: BudgetName| drill.budgets.iter().find(|(budget, _)| budget.name == name);
+    let goals =
+        [(Goal::RtoMs, BudgetName::Rto), (Goal::RpoMs, BudgetName::RpoTime), (Goal::RpoTransactions, BudgetName::Rpo)];
     let values = |budget: &Budget| (budget.max_ms.or(budget.max_lost), budget.measured_ms.or(budget.measured_lost));
     let lost = |goal: Goal| drill.lost().filter(|_| goal == Goal::RpoTransactions);
     let each = goals.into_iter().map(|(name, budget)| match named(budget) {
         Some((budget, problem)) => {
             let (allowed, measured) = values(budget);
+            // Slower than before is not as it should be, too.
+            let slower = named(BudgetName::RtoOfLast).filter(|_| budget.name == BudgetName::Rto);
+            let slower = slower.filter(|(slower, _)| slower.outcome.is_bad() && !budget.outcome.is_bad());
+            let (outcome, problem) =
+                slower.map_or((budget.outcome, problem), |(slower, problem)| (slower.outcome, problem));
             let why = problem.as_ref().map(Problem::headline);
-            Objective { name, allowed, measured, outcome: Some(budget.outcome), why }
+            Objective { name, allowed, measured, outcome: Some(outcome), why }
         }
         None => {
             let why = match drill.steps.iter().any(|step| step.started_ms.is_some()) {

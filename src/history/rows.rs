@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{Command, Outcome};
+use crate::journal::{BudgetName, Command, Outcome};
 use crate::report::{DrillRecord, RunRecord, StepRecord};
 
 /// A run.
@@ -157,7 +157,7 @@ impl DrillRow {
         if matches!(end, Some((Outcome::Skipped, _))) {
             return None;
         }
-        let rto = drill.budgets.iter().find(|(budget, _)| budget.name == "rto").map(|(budget, _)| budget);
+        let rto = drill.budgets.iter().find(|(budget, _)| budget.name == BudgetName::Rto).map(|(budget, _)| budget);
         let lost_work = drill.traffic.iter().filter_map(|count| count.lost_work_ms).max();
         let why = drill.troubles().into_iter().next().map(|trouble| trouble.problem.headline());
         Some(DrillRow {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BreakHead, BreakVerdict, Outcome, PlanOutline, Problem, StepHead};
+use super::{BreakHead, BreakVerdict, Budget, Outcome, PlanOutline, Problem, StepHead};
 
 /// What a step found out and reports: names and values, in the order in which they were added.
 pub type Facts = serde_json::Map<String, serde_json::Value>;
@@ -20,36 +20,6 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// How a budget came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// `rto`.
-    pub name: String,
-    /// Whether it held; errored where it was never measured.
-    pub outcome: Outcome,
-    /// The measured duration, for budgets of time.
-    pub measured_ms: Option<u64>,
-    /// The allowed duration, for budgets of time.
-    pub max_ms: Option<u64>,
-    /// The measured number of lost transactions, for budgets of loss.
-    pub measured_lost: Option<u64>,
-    /// The allowed number of lost transactions, for budgets of loss.
-    pub max_lost: Option<u64>,
-    /// How many transactions were looked for, for budgets of loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checked: Option<u64>,
-    /// How many were acknowledged and not looked for, for budgets of loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_checked: Option<u64>,
-}
-
-impl Budget {
-    /// How many transactions it does not know of, where there are any.
-    pub fn unknown(&self) -> Option<u64> {
-        self.not_checked.filter(|number| *number > 0)
-    }
 }
 
 /// What became of a traffic step's transactions.

@@ -4,6 +4,7 @@
 //! Reports, the terminal, the exit code and `--events` are all made from these events and from
 //! nothing else.
 
+mod budget;
 mod event;
 mod outcome;
 mod outline;
@@ -14,7 +15,8 @@ mod step;
 mod texts;
 mod writer;
 
-pub use event::{Budget, Command, Entry, Event, Facts, PastRun, TrafficCount};
+pub use budget::{Budget, BudgetName};
+pub use event::{Command, Entry, Event, Facts, PastRun, TrafficCount};
 pub use outcome::{ExitCode, Outcome};
 pub use outline::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
 pub use problem::{Cause, Note, Place, Problem};

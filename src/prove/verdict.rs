@@ -169,7 +169,7 @@ steps:
 
     fn unmeasured() -> Event {
         let budget = Budget {
-            name: "rto".to_owned(),
+            name: crate::journal::BudgetName::Rto,
             outcome: Outcome::Failed,
             measured_ms: None,
             max_ms: None,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::journal::{Outcome, PastRun};
+use crate::journal::{BudgetName, Outcome, PastRun};
 
 use super::drill::DrillRecord;
 use super::text::{count, duration, one_line};
@@ -22,7 +22,7 @@ struct Bar {
 
 /// What is measured of each run: the RTO, where this run has one; else the recovery, else all.
 fn measure(drill: &DrillRecord) -> (&'static str, fn(&PastRun) -> Option<u64>) {
-    if drill.budgets.iter().any(|(budget, _)| budget.name == "rto" && budget.measured_ms.is_some()) {
+    if drill.budgets.iter().any(|(budget, _)| budget.name == BudgetName::Rto && budget.measured_ms.is_some()) {
         return ("RTO", |run| run.rto_ms);
     }
     match drill.recoveries().next() {
@@ -33,7 +33,7 @@ fn measure(drill: &DrillRecord) -> (&'static str, fn(&PastRun) -> Option<u64>) {
 
 /// This run, as a later one will know it.
 fn this(drill: &DrillRecord) -> PastRun {
-    let rto = drill.budgets.iter().find(|(budget, _)| budget.name == "rto");
+    let rto = drill.budgets.iter().find(|(budget, _)| budget.name == BudgetName::Rto);
     PastRun {
         run: "this one".to_owned(),
         at: drill.started.unwrap_or_default(),

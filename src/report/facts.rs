@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::journal::{Budget, Facts, Outcome, TrafficCount};
+use crate::journal::{Budget, BudgetName, Facts, Outcome, TrafficCount};
 use crate::pg::condition::condition;
 
 use super::drill::DrillRecord;
@@ -17,7 +17,8 @@ impl DrillRecord {
     /// nothing recovered.
     pub(super) fn recovery_line(&self) -> Option<String> {
         let budgets: Vec<String> = self.budgets.iter().map(|(budget, _)| explain_budget(budget)).collect();
-        let timed = self.budgets.iter().any(|(budget, _)| budget.name == "rto" && budget.measured_ms.is_some());
+        let timed =
+            self.budgets.iter().any(|(budget, _)| budget.name == BudgetName::Rto && budget.measured_ms.is_some());
         let recoveries: Vec<String> = self
             .recoveries()
             .take(RECOVERIES)
@@ -49,12 +50,11 @@ pub(super) fn explain_budget(budget: &Budget) -> String {
 }
 
 /// As people call it: a budget of loss may be in transactions, in time, or both.
-pub(super) fn short_name(budget: &Budget) -> String {
-    match budget.name.as_str() {
-        "rto" => "RTO".to_owned(),
-        "rpo" | "rpo_time" => "RPO".to_owned(),
-        "rto_of_last" => "RTO against earlier runs".to_owned(),
-        name => one_line(name),
+pub(super) fn short_name(budget: &Budget) -> &'static str {
+    match budget.name {
+        BudgetName::Rto => "RTO",
+        BudgetName::RtoOfLast => "RTO against earlier runs",
+        BudgetName::Rpo | BudgetName::RpoTime => "RPO",
     }
 }
 

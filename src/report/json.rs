@@ -9,7 +9,7 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::journal::{BreakHead, BreakVerdict, Budget, Command, Facts, Outcome, Problem, TrafficCount};
+use crate::journal::{BreakHead, BreakVerdict, Budget, BudgetName, Command, Facts, Outcome, Problem, TrafficCount};
 
 use super::collect::RunRecord;
 use super::drill::{DrillRecord, StepRecord};
@@ -118,7 +118,7 @@ struct Step<'a> {
 /// A budget of time, or of loss; each with its own fields.
 #[derive(Serialize)]
 struct JudgedBudget<'a> {
-    name: &'a str,
+    name: BudgetName,
     outcome: Outcome,
     #[serde(flatten)]
     kind: BudgetKind,
@@ -256,7 +256,7 @@ fn judged<'a>(budget: &'a Budget, problem: Option<&'a Problem>) -> JudgedBudget<
         false => BudgetKind::Time { measured_ms: budget.measured_ms, max_ms: budget.max_ms },
     };
     let (checked, not_checked) = (budget.checked, budget.not_checked);
-    JudgedBudget { name: &budget.name, outcome: budget.outcome, kind, checked, not_checked, problem }
+    JudgedBudget { name: budget.name, outcome: budget.outcome, kind, checked, not_checked, problem }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -151,7 +151,7 @@ fn times(drill: &DrillRecord) -> String {
     let told = budgets.map(|(budget, _)| {
         let measured = budget.measured_ms.map_or_else(|| "not measured".to_owned(), duration);
         let max = duration(budget.max_ms.unwrap_or(0));
-        format!("{} {measured} (limit {max})", escape(&budget.name))
+        format!("{} {measured} (limit {max})", budget.name)
     });
     told.collect::<Vec<_>>().join("<br>")
 }

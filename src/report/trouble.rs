@@ -1,6 +1,6 @@
 //! What is wrong with a drill, as reports tell it: every problem with the name of what had it.
 
-use crate::journal::{BreakHead, BreakVerdict, Outcome, Place, Problem};
+use crate::journal::{BreakHead, BreakVerdict, BudgetName, Outcome, Place, Problem};
 
 use super::drill::DrillRecord;
 use super::facts::is_exceeded;
@@ -13,7 +13,7 @@ pub enum Of {
     /// The step with that index and name.
     Step(usize, String),
     /// The budget at that place among the drill's budgets, with its name.
-    Budget(usize, String),
+    Budget(usize, BudgetName),
     /// The way of breaking the drill that has this name.
     Break(String),
     /// The drill as a whole.
@@ -141,7 +141,7 @@ impl DrillRecord {
                 _ => format!("the budget {} was not measured", budget.name),
             };
             let problem = problem.clone().unwrap_or_else(|| Problem::new(title));
-            Trouble { of: Of::Budget(at, budget.name.clone()), outcome: budget.outcome, problem }
+            Trouble { of: Of::Budget(at, budget.name), outcome: budget.outcome, problem }
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::last_pass::LastPass;
 use super::tally::StepTime;
 use crate::harness::{Judged, Users, World};
-use crate::journal::{Budget, Outcome, Problem};
+use crate::journal::{Budget, BudgetName, Outcome, Problem};
 use crate::plan::{LossOf, Plan, RpoBudget, RtoBudget};
 use crate::steps::thousands;
 
@@ -46,7 +46,7 @@ pub fn against_last(
         outcome,
         measured_ms: Some(measured.as_millis() as u64),
         max_ms: max.map(|max| max.as_millis() as u64),
-        ..named("rto_of_last", true)
+        ..named(BudgetName::RtoOfLast, true)
     };
     Some(match last {
         LastPass::NotAsked | LastPass::None => {
@@ -96,7 +96,7 @@ fn rto(plan: &Plan, budget: &RtoBudget, times: &[Option<StepTime>]) -> (Budget, 
         }
     };
     let budget = Budget {
-        name: "rto".to_owned(),
+        name: BudgetName::Rto,
         outcome,
         measured_ms: measured.map(|measured| measured.as_millis() as u64),
         max_ms: Some(budget.max.as_millis() as u64),
@@ -118,14 +118,14 @@ fn rpo(plan: &Plan, budget: &RpoBudget, world: Option<&World>) -> Vec<(Budget, O
         let problem = loss.problem(
             lost.map(|lost| (lost > max).then(|| format!("{} acknowledged transactions are lost", thousands(lost)))),
         );
-        (Budget { measured_lost: lost, max_lost: Some(max), ..loss.named("rpo", problem.is_none()) }, problem)
+        (Budget { measured_lost: lost, max_lost: Some(max), ..loss.named(BudgetName::Rpo, problem.is_none()) }, problem)
     });
     let in_time = budget.max_time.map(|max| {
         let time = loss.checked().map(|judged| Duration::from_millis(judged.lost_work_ms));
         let problem = loss
             .problem(time.map(|time| (time > max).then(|| format!("{} of acknowledged work are lost", shown(time)))));
         let ms = |time: Duration| time.as_millis() as u64;
-        let named = loss.named("rpo_time", problem.is_none());
+        let named = loss.named(BudgetName::RpoTime, problem.is_none());
         (Budget { measured_ms: time.map(ms), max_ms: Some(ms(max)), ..named }, problem)
     });
     in_transactions.into_iter().chain(in_time).collect()
@@ -155,7 +155,7 @@ impl Loss<'_> {
         Some(judged.not_checked(if goes_on { users.pool.counts().acknowledged } else { judged.acknowledged }))
     }
 
-    fn named(&self, name: &str, passed: bool) -> Budget {
+    fn named(&self, name: BudgetName, passed: bool) -> Budget {
         let (checked, not_checked) = (self.judged.as_ref().map(|judged| judged.total.checked), self.not_checked());
         Budget { checked, not_checked, ..named(name, passed) }
     }
@@ -220,9 +220,9 @@ fn listed(kinds: &[(String, u64)]) -> String {
     kinds.iter().map(|(kind, _)| format!("`{kind}`")).collect::<Vec<_>>().join(" and ")
 }
 
-fn named(name: &str, passed: bool) -> Budget {
+fn named(name: BudgetName, passed: bool) -> Budget {
     Budget {
-        name: name.to_owned(),
+        name,
         outcome: if passed { Outcome::Passed } else { Outcome::Failed },
         measured_ms: None,
         max_ms: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Command, Outcome, TrafficCount};
+use crate::journal::{BudgetName, Command, Outcome, TrafficCount};
 
 use super::super::collect::RunRecord;
 use super::super::drill::DrillRecord;
@@ -82,10 +82,12 @@ fn run(samples: &mut Samples<'_>, record: &RunRecord, drills: &[&DrillRecord]) {
     }
     samples.set("drillyard_duration_seconds", Some(seconds(drill.duration_ms())));
     for (budget, _) in &drill.budgets {
-        let (measured, max) = match budget.name.as_str() {
-            "rto" => ("drillyard_rto_seconds", "drillyard_rto_limit_seconds"),
-            "rpo_time" => ("drillyard_rpo_seconds", "drillyard_rpo_limit_seconds"),
-            _ => ("drillyard_rpo_transactions", "drillyard_rpo_limit_transactions"),
+        let (measured, max) = match budget.name {
+            BudgetName::Rto => ("drillyard_rto_seconds", "drillyard_rto_limit_seconds"),
+            BudgetName::RpoTime => ("drillyard_rpo_seconds", "drillyard_rpo_limit_seconds"),
+            // It is measured above, and `drillyard_outcome` tells how it came out.
+            BudgetName::RtoOfLast => continue,
+            BudgetName::Rpo => ("drillyard_rpo_transactions", "drillyard_rpo_limit_transactions"),
         };
         let of = |ms: Option<u64>, lost: Option<u64>| ms.map(seconds).or_else(|| lost.map(|lost| lost.to_string()));
         samples.set(measured, of(budget.measured_ms, budget.measured_lost));

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::journal::{BreakHead, BreakVerdict, Budget, Command, Event, Outcome, Problem, Sign, StepHead, TrafficCount};
+use crate::journal::{
+    BreakHead, BreakVerdict, Budget, BudgetName, Command, Event, Outcome, Problem, Sign, StepHead, TrafficCount,
+};
 
 use super::junit_schema::junit_errors;
 use super::*;
@@ -127,7 +129,7 @@ fn events(command: Command, drills: &[Drill], planned: usize, end: Option<(Outco
         }
         for outcome in of.budgets.iter().copied() {
             let (measured_ms, max_ms) = (Some(1), Some(2));
-            let name = text("rto");
+            let name = BudgetName::Rto;
             let (measured_lost, max_lost, checked, not_checked) = (None, None, None, None);
             let budget = Budget { name, outcome, measured_ms, max_ms, measured_lost, max_lost, checked, not_checked };
             events.push(Event::BudgetJudged { drill, budget, problem: None });
