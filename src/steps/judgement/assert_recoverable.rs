@@ -65,8 +65,8 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// backup. The values of `max_connections` and its kind that recovery needs are reported as
 /// `settings`. Extensions are in the catalogs; of dumps they are known, and must be installed here.
 ///
-/// `expected` is how long a restore and the replay of the WAL would take: an estimate, by a
-/// recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
+/// `estimate` is how long a restore and the replay of the WAL would take, as far as can be told by
+/// a recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
 /// MB, that is copied to where a new server would be made and removed. What could not be checked is
 /// reported as `not_checked`, with the reason, and does not fail.
 ///
