@@ -87,7 +87,9 @@ impl ServerOfBackup {
             from.split_once(&format!("-- {next}\n")).map_or(from, |(part, _)| part)
         };
         let here = part("here", "pg_control").trim().parse().ok();
-        let major: Option<u32> = part("PG_VERSION", "here").trim().parse().ok();
+        // Before 10 it was two numbers.
+        let version = part("PG_VERSION", "here").trim();
+        let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
         let mut server = ServerOfBackup { major, here, ..ServerOfBackup::default() };
         if major.is_none() {
             server.unknown.push("its version: its PG_VERSION is not there".to_owned());
@@ -193,6 +195,7 @@ mod tests {
         // Another version's is not even looked at.
         let older = read("14", damaged, "", "");
         assert_eq!((older.major, older.damaged, older.mismatches), (Some(14), None, vec![]));
+        assert_eq!(read("9.6", damaged, "", "").major, Some(9));
         let nothing = read("missing", "missing", "missing", "missing");
         assert_eq!((nothing.major, nothing.unknown.len()), (None, 2));
         assert_eq!(read("15", "missing", "missing", "missing").unknown.len(), 2);

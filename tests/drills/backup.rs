@@ -479,3 +479,20 @@ steps:
     assert_eq!(with.fact("judged", "checksums"), "not read: an external server");
     assert!(cleaned);
 }
+
+#[test]
+fn what_server_a_backup_is_of_is_read_in_a_bundle_without_a_restore() {
+    let steps = r#"
+repos: { onsite: { kind: pgbackrest } }
+nodes:
+  master: { archive_to: onsite, settings: { max_connections: 133, session_preload_libraries: auto_explain } }
+steps:
+  - { id: nightly, backup: { node: master } }
+  - { id: hour, assert_recoverable: { repo: onsite } }
+"#;
+    let run = drill(steps).passed();
+    let said = |fact| run.fact("hour", fact).as_str().unwrap_or_default();
+    assert!(said("settings").contains("max_connections 133"), "{}", run.said);
+    assert_eq!(said("libraries"), "auto_explain", "{}", run.said);
+    assert!(!said("not_checked").contains("pg_control"), "{}", run.said);
+}

@@ -98,3 +98,36 @@ impl External {
 fn joined(targets: &[Target], one: impl Fn(&Target) -> String) -> String {
     targets.iter().map(one).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::node::external::{Address, ClientEnvironment};
+    use crate::pg::conninfo::Conninfo;
+
+    fn production(role_lost: bool) -> Arc<External> {
+        let conninfo = Conninfo::parse("host=/srv/pg port=7 user=drill password=geheim dbname=shop").expect("a string");
+        let around = ClientEnvironment { variables: BTreeMap::new(), home: None, user: "root".to_owned() };
+        External::find(&Address { conninfo, standby: None, role_lost }, &Arc::new(around)).expect("a way")
+    }
+
+    #[test]
+    fn copies_of_the_same_name_in_two_drills_are_told_apart() {
+        let (one, other) = (production(false), production(false));
+        assert_ne!(one.knows_as("copy"), other.knows_as("copy"));
+        assert_eq!(one.knows_as("copy"), one.knows_as("copy"));
+        assert!(one.conninfo("copy").contains(&format!("application_name='{}'", one.knows_as("copy"))));
+        assert!(one.knows_as(&"c".repeat(63)).len() < 64, "a server would cut it");
+    }
+
+    #[test]
+    fn a_role_that_is_lost_is_that_of_the_copy_alone() {
+        let (as_ever, lost) = (production(false).conninfo("copy"), production(true).conninfo("copy"));
+        assert!(as_ever.contains("user='drill'") && !as_ever.contains("geheim"), "{as_ever}");
+        assert!(lost.contains(&format!("user='{NO_ROLE}'")), "{lost}");
+        assert_eq!(production(true).user(), "drill");
+    }
+}

@@ -10,6 +10,7 @@ pub(super) struct Manifest {
     suffix: &'static str,
     /// The major version of the server.
     pub(super) version: Option<String>,
+    encrypted: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,8 +34,10 @@ pub(super) struct Stored {
     pub(super) file: String,
     /// The path of what holds it, below the backup's directory.
     pub(super) path: String,
-    offset: u64,
-    size: u64,
+    /// Where it begins in there.
+    pub(super) offset: u64,
+    /// How many bytes it is long.
+    pub(super) size: u64,
 }
 
 impl Stored {
@@ -64,7 +67,8 @@ impl Manifest {
         };
         let version = text.lines().find_map(|line| line.strip_prefix("db-version="));
         let version = version.map(|version| version.trim_matches('"').to_owned());
-        Manifest { files: text.lines().filter_map(file).collect(), suffix, version }
+        let encrypted = text.lines().any(|line| line.starts_with("cipher-pass="));
+        Manifest { files: text.lines().filter_map(file).collect(), suffix, version, encrypted }
     }
 
     /// The program that unpacks stored files; empty if they are not packed.
@@ -78,11 +82,13 @@ impl Manifest {
         }
     }
 
-    /// The backup in which a file lies, if it is another one, and its path there; none if it is
-    /// empty, not there, or a part of a bundle.
-    pub(super) fn alone(&self, file: &str) -> Option<(Option<&str>, String)> {
-        let (name, found) = self.files.iter().find(|(name, found)| name == file && found.size > 0)?;
-        found.bni.is_none().then(|| (found.reference.as_deref(), format!("pg_data/{name}{}", self.suffix)))
+    /// The backup in which a file lies, if it is another one, and where it is stored there; none if
+    /// it is empty, not there, or a part of a bundle of an encrypted repository, of which nobody
+    /// can read the middle.
+    pub(super) fn readable(&self, file: &str) -> Option<(Option<&str>, Stored)> {
+        let (_, found) = self.files.iter().find(|(name, found)| name == file && found.size > 0)?;
+        let stored = self.find(Some(file)).ok().filter(|_| found.bni.is_none() || !self.encrypted)?;
+        Some((found.reference.as_deref(), stored))
     }
 
     /// A file, or the largest table: a user's if there is one. Why not, where there is none.
@@ -141,7 +147,15 @@ pg_data/base/5/16388_fsm={"bni":1,"checksum":"e6","size":99999999,"timestamp":17
         assert_eq!(manifest.find(Some("base/5/1")), Err("the backup has no file base/5/1".to_owned()));
         assert!(Manifest::read("").find(None).is_err());
         assert_eq!((manifest.version.as_deref(), manifest.unpacker()), (Some("15"), "lz4"));
-        assert_eq!(manifest.alone("base/5/1259"), Some((Some("a_F"), "pg_data/base/5/1259.lz4".to_owned())));
-        assert_eq!((manifest.alone("base/5/16388"), manifest.alone("base/5/16387")), (None, None));
+        let readable = |manifest: &Manifest, file| {
+            let (holder, stored) = manifest.readable(file)?;
+            Some((holder.map(str::to_owned), stored.path, stored.offset, stored.size))
+        };
+        let alone = Some((Some("a_F".to_owned()), "pg_data/base/5/1259.lz4".to_owned(), 0, 900_000));
+        assert_eq!(readable(&manifest, "base/5/1259"), alone);
+        assert_eq!(readable(&manifest, "base/5/16388"), Some((None, "bundle/2".to_owned(), 36961, 85)));
+        assert_eq!(readable(&manifest, "base/5/16387"), None);
+        let encrypted = Manifest::read(&format!("[cipher]\ncipher-pass=\"x\"\n\n{TEXT}"));
+        assert_eq!((readable(&encrypted, "base/5/1259"), readable(&encrypted, "base/5/16388")), (alone, None));
     }
 }

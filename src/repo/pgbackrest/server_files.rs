@@ -1,5 +1,5 @@
 //! The files of a backup that say what server it is of: pgbackrest gives each of them by itself,
-//! where they are no part of a bundle.
+//! where they are no part of a bundle that is encrypted.
 
 use super::manifest::Manifest;
 use crate::host::{Host, Program};
@@ -27,9 +27,11 @@ pub(super) async fn fetch(
     };
     let mut args = vec![scratch.to_owned(), version];
     for file in WANTED {
-        if let Some((holder, path)) = manifest.alone(file) {
-            let holder = holder.unwrap_or(label.as_str());
-            args.extend([file.to_owned(), manifest.unpacker().to_owned(), format!("{dir}/{holder}/{path}")]);
+        if let Some((holder, stored)) = manifest.readable(file) {
+            let path = format!("{dir}/{}/{}", holder.unwrap_or(label.as_str()), stored.path);
+            let place = [stored.offset, stored.size].map(|number| number.to_string());
+            args.extend([file.to_owned(), manifest.unpacker().to_owned(), path]);
+            args.extend(place);
         }
     }
     args.push("--".to_owned());

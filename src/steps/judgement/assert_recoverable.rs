@@ -58,15 +58,15 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 ///
 /// It also looks at what server the backup is of, by its pg_control and its configuration files, as
 /// far as the repo gives them without a restore: a directory and Barman do, also in tar files;
-/// pgBackRest does unless they lie in a bundle; WAL-G and commands do not. The version, and what
-/// else a server compares when it starts (catalog version, block size), must be those of the
-/// programs here, and the libraries that `shared_preload_libraries` and the like name must be on
-/// this machine. A configuration outside of the data directory, as Debian has it, is in no backup.
-/// The values of `max_connections` and its kind that recovery needs are reported as `settings`.
-/// Extensions are in the catalogs; of dumps they are known, and must be installed here.
+/// pgBackRest does unless they lie in an encrypted bundle; WAL-G and commands do not. The version,
+/// and what else a server compares when it starts (catalog version, block size), must be those of
+/// the programs here, and the libraries that `shared_preload_libraries` and the like name must be
+/// on this machine. A configuration outside of the data directory, as Debian has it, is in no
+/// backup. The values of `max_connections` and its kind that recovery needs are reported as
+/// `settings`. Extensions are in the catalogs; of dumps they are known, and must be installed here.
 ///
-/// `expected` is how long a restore and the replay of the WAL would take: an estimate, by a
-/// recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
+/// `estimate` is how long a restore and the replay of the WAL would take, as far as can be told by
+/// a recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
 /// MB, that is copied to where a new server would be made and removed. What could not be checked is
 /// reported as `not_checked`, with the reason, and does not fail.
 ///

@@ -34,8 +34,8 @@ pub(crate) async fn tell(
         && let Ok(restored) = repo.size(host, &rates.label).await
     {
         let (words, time) = by_recovery(&rates, restored, work);
-        cx.fact("expected", words);
-        cx.fact("expected_ms", time.as_millis() as u64);
+        cx.fact("estimate", words);
+        cx.fact("estimated_ms", time.as_millis() as u64);
         return Ok(None);
     }
     let ServerFiles::Whole(dir) = files else {
@@ -46,8 +46,8 @@ pub(crate) async fn tell(
     let Some((words, time)) = by_sample(copy_sample(host, dir, &repo.name).await?, work) else {
         return Ok(Some("the time to expect: nothing of the backup could be copied".to_owned()));
     };
-    cx.fact("expected", words);
-    cx.fact("expected_ms", time.as_millis() as u64);
+    cx.fact("estimate", words);
+    cx.fact("estimated_ms", time.as_millis() as u64);
     Ok(None)
 }
 

@@ -68,7 +68,7 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     let runner = runner(&site);
     let hourly = "  - { id: hour, assert_recoverable: { repo: lastnight } }\n";
     let run = runner.drill(&format!("{}{FOLLOW}{BESIDE}{hourly}", head(&site)), &[]).passed();
-    let expected = run.fact("hour", "expected").as_str().unwrap_or_default();
+    let expected = run.fact("hour", "estimate").as_str().unwrap_or_default();
     assert!(expected.contains("to replay ") && expected.ends_with("from a recovery in this drill)"), "{}", run.said);
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/monday")));
     assert_eq!(run.fact("same", "databases").as_u64(), Some(2), "{}", run.said);
@@ -298,7 +298,7 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
     let known = run.fact("hour", "settings").as_str().unwrap_or_default();
     assert!(known.contains("max_connections ") && known.contains("max_locks_per_transaction 64"), "{}", run.said);
-    let expected = run.fact("hour", "expected").as_str().unwrap_or_default();
+    let expected = run.fact("hour", "estimate").as_str().unwrap_or_default();
     assert!(expected.contains("copied here)") && expected.contains("of WAL"), "{expected}");
     assert!(run.fact("hour", "not_checked").as_str().is_some_and(|said| said.starts_with("extensions: ")));
     let spoiled = |file: &str, how: &str, messages: &[&str]| {
@@ -410,7 +410,7 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
         let (settings, unknown) = (said("settings"), said("not_checked"));
         assert_eq!(settings.contains("max_connections 100"), repo == 1, "{settings}");
         assert_eq!(unknown.contains("its pg_control is not at hand"), repo == 2, "{unknown}");
-        assert!(said("expected").ends_with("from a recovery in this drill)"), "{}", run.said);
+        assert!(said("estimate").ends_with("from a recovery in this drill)"), "{}", run.said);
     }
     assert_eq!(site.moved_since(&before), NOTHING);
     // Alone, to the end of the archive.
