@@ -14,10 +14,10 @@ use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
 use super::host::DockerHost;
 use super::image::Image;
-use super::networks::{self, Network};
+use super::networks::{self, Network as PeerNetwork};
 use super::shared::Shared;
 use super::{labels, removal};
-use crate::host::{Host, HostError, Lab, LabSpec, Result};
+use crate::host::{Host, HostError, Lab, LabSpec, Network, Result};
 use crate::pg::Version;
 
 /// A value that a task is making; all readers get it.
@@ -27,7 +27,7 @@ type Coming<T> = watch::Receiver<Option<Result<T>>>;
 type Making<T> = watch::Sender<Option<Result<T>>>;
 
 /// The networks of the nodes, as they are made.
-type Networks = Vec<(Network, Coming<String>)>;
+type Networks = Vec<(PeerNetwork, Coming<String>)>;
 
 /// The right to start a container now.
 type Turn = Option<OwnedSemaphorePermit>;
@@ -222,6 +222,10 @@ impl Lab for DockerLab {
             .ok_or_else(|| HostError::new(format!("no node `{node}` was asked for when the lab was made")))?;
         let host: Arc<dyn Host> = come(&mut coming).await?;
         Ok(host)
+    }
+
+    fn network(&self) -> Network {
+        Network::Open("containers of this drill have Docker's networks".to_owned())
     }
 
     fn repo(&self, repo: &str) -> String {

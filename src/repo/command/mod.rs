@@ -20,7 +20,7 @@ use super::kind::RepoKind;
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
-use crate::host::{Host, Output, Program};
+use crate::host::{Host, Output, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 
 /// A repo that is made of commands.
@@ -185,6 +185,11 @@ impl Storage for Command {
 
     fn restore_command(&self) -> String {
         self.environment().line(&self.commands.restore_command)
+    }
+
+    /// It may lie in object storage, or on another machine.
+    fn fetches(&self) -> Reach {
+        Reach::OfMachine
     }
 
     fn brings_wal(&self) -> bool {

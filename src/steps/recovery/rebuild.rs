@@ -180,7 +180,7 @@ impl Rebuild {
                 let repo = cx.world.repo(repo)?.clone();
                 let (label, at) = (cx.world.label(from), from.span());
                 restore(cx, node, Restored { what: from, label: &label, at }, &repo).await?;
-                config.restore_command = Some(repo.restore_command());
+                config.restore_command = Some(repo.restore_command_on(node.host()?.as_ref()).await?);
                 Some(Archive { repo, copy_of: None, read: true })
             }
             None => {
@@ -195,7 +195,7 @@ impl Rebuild {
         };
         cx.fact("copy_ms", copying.elapsed().as_millis() as u64);
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
-        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
+        let config = Config { following: Some(up.followed_by(node, slot).await?), ..config };
         let (node, up, at) = (node.clone(), up.clone(), self.follows.entry());
         Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Copied, archive, at })
     }

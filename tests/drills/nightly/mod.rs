@@ -5,6 +5,7 @@ mod barman;
 mod command;
 mod dumps;
 mod faults;
+mod isolated;
 mod prove;
 mod s3;
 mod shipped;
@@ -229,6 +230,9 @@ async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(left(), 0);
+    let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
+    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+    assert_eq!(places.filter(|place| place.starts_with(runner.work())).count(), 0);
     assert_eq!(site.moved_since(&before), NOTHING);
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
 }
