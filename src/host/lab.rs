@@ -56,6 +56,8 @@ pub struct LabSpec {
     pub cuts: Vec<(String, String)>,
     /// Whether its hosts are to be cut off from the network.
     pub isolation: Isolation,
+    /// What its hosts read of this machine, at the same paths, and never write.
+    pub mounts: Vec<PathBuf>,
 }
 
 impl LabSpec {

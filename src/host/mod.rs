@@ -21,7 +21,7 @@ pub use backend::{Backend, Installation, available};
 pub use directory::{POLL, STAGED_TEMPLATE, remove_directory, spread};
 pub use endpoint::{Endpoint, Login};
 pub use error::{HostError, Result};
-pub use kind::{BackendKind, Check, Checkup, Surroundings};
+pub use kind::{BackendKind, Check, Checkup, Sight, Surroundings};
 pub use lab::{Lab, LabSpec};
 pub use machine::{Host, Paths, Seen, ShellCommand};
 pub use network::{Isolation, Network, Outlet, Reach};

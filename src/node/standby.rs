@@ -107,8 +107,10 @@ impl Node {
     /// Checks that this server may read what its connection to `up` takes, if that is its own.
     pub async fn may_reach(&self, up: &Node) -> Result<(), HostError> {
         match up.as_external() {
-            Some(_) if self.ways.lock().await.contains_key(up.name()) => Ok(()),
-            Some(external) => external.check_files(self.host()?.as_ref()).await,
+            Some(external) => match self.way_to(up.name(), external).await? {
+                Some(_) => Ok(()),
+                None => external.check_files(self.host()?.as_ref()).await,
+            },
             None => Ok(()),
         }
     }
@@ -164,7 +166,14 @@ impl Node {
         let places = own_tablespaces(&data);
         let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
         let program = |conninfo: &str| Program::script(BASE_BACKUP, [conninfo, &data, &places]).with_args(mappings);
-        Ok(self.run_against(up, program).await?)
+        let Some(external) = up.as_external() else { return Ok(self.run_against(up, program).await?) };
+        match self.way_to(up.name(), external).await? {
+            Some(relay) => {
+                let program = program(&external.conninfo_by(&relay, self.name()));
+                Ok(self.host()?.run(program.env("PGPASSWORD", external.password_of_standby()?)).await?)
+            }
+            None => Ok(self.run_against(up, program).await?),
+        }
     }
 
     /// What this server says of its standbys of that name.

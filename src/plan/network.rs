@@ -2,34 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use super::RepoSpec;
-use crate::harness::{NodeId, NodeSpec, RepoId, Scope};
+use super::{PlannedStep, RepoSpec};
+use crate::harness::{NodeId, NodeSpec, Recovers, RepoId, Scope};
 use crate::host::Isolation;
 use crate::scenario::NetworkSpec;
 use crate::source::Spanned;
 
-/// What a drill needs, by what its servers have of somebody else's: they are restored from an
-/// existing repo, or they follow an external server. `made` are those that steps make.
+/// What of a drill says whether its servers have somebody else's data.
+pub(super) struct Parts<'a> {
+    pub nodes: &'a BTreeMap<NodeId, NodeSpec>,
+    pub repos: &'a BTreeMap<RepoId, RepoSpec>,
+    /// The nodes that steps make.
+    pub made: &'a [NodeId],
+    pub steps: &'a [PlannedStep],
+}
+
+impl Parts<'_> {
+    /// Whether they do: restored from an existing repo, or made from an external server.
+    fn have_copies(&self) -> bool {
+        let is_external = |name: &NodeId| self.nodes.get(name).is_some_and(|node| node.external.is_some());
+        let from_external = |step: &PlannedStep| {
+            step.kind.recovers != Recovers::Never && step.nodes().any(is_external) && !step.nodes().all(is_external)
+        };
+        (!self.made.is_empty() && self.repos.values().any(|repo| repo.existing.is_some()))
+            || self.nodes.values().any(|node| node.follows.as_ref().is_some_and(is_external))
+            || self.steps.iter().any(from_external)
+    }
+}
+
+/// What a drill needs, by what its servers have, and by what it says itself. Of a drill that is not
+/// `complete` nobody knows all of that.
 pub(super) fn isolation(
     said: Option<Spanned<NetworkSpec>>,
-    nodes: &BTreeMap<NodeId, NodeSpec>,
-    repos: &BTreeMap<RepoId, RepoSpec>,
-    made: &[NodeId],
+    parts: &Parts<'_>,
     complete: bool,
     scope: &mut Scope<'_>,
 ) -> Isolation {
-    let is_external = |up: &NodeId| nodes.get(up).is_some_and(|up| up.external.is_some());
-    let has_copies = (!made.is_empty() && repos.values().any(|repo| repo.existing.is_some()))
-        || nodes.values().any(|node| node.follows.as_ref().is_some_and(is_external));
+    let have_copies = parts.have_copies();
     match said.as_ref().map(|said| said.value) {
-        None if has_copies => Isolation::IfPossible,
+        None if have_copies => Isolation::IfPossible,
         None => Isolation::Needless,
         Some(NetworkSpec::Isolated) => Isolation::Demanded,
-        Some(NetworkSpec::Open) if has_copies => Isolation::Refused,
+        Some(NetworkSpec::Open) if have_copies => Isolation::Refused,
         Some(NetworkSpec::Open) => {
             if let Some(said) = said.filter(|_| complete) {
                 let help = "leave it out: the drill's own servers are not cut off";
-                let label = "there is no existing repo, and no standby of an external server";
+                let label = "nothing is restored from an existing repo or made from an external server";
                 scope.error_help(said.span, "nothing in this drill is somebody else's", label, help);
             }
             Isolation::Needless

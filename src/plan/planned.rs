@@ -148,6 +148,19 @@ pub struct RpoBudget {
     pub span: Span,
 }
 
+impl RepoSpec {
+    /// What a container needs of this machine to read it, if somebody else fills it.
+    ///
+    /// # Errors
+    /// Why a container cannot read it.
+    pub fn mounts(&self) -> Result<Vec<PathBuf>, String> {
+        match (&self.existing, self.kind.at_existing()) {
+            (Some(existing), Some(at)) => (at.mounts)(existing),
+            _ => Ok(vec![]),
+        }
+    }
+}
+
 impl Plan {
     /// Whether drillyard makes none of its servers.
     pub fn only_external(&self) -> bool {

@@ -23,9 +23,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let postgres = declared::versions(&scenario, &mut scope);
     let repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
-    let mut lines = Lines::default();
-    lines.add(scenario.steps, false, None, &source);
-    lines.add(scenario.finally, true, None, &source);
+    let lines = Lines::of(scenario.steps, scenario.finally, &source);
     let made = lines.note_names(&mut scope);
     let Lines { steps: lines, undecoded } = lines;
     let count = lines.len();
@@ -39,7 +37,8 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         declared::never_made(&mut scope);
     }
     let (rto, rpo) = budgets::resolve(scenario.budgets, &mut scope);
-    let isolation = network::isolation(scenario.network, &nodes, &repos, &made, complete, &mut scope);
+    let parts = network::Parts { nodes: &nodes, repos: &repos, made: &made, steps: &steps };
+    let isolation = network::isolation(scenario.network, &parts, complete, &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);

@@ -14,7 +14,7 @@ use super::archive::Archive;
 use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
-use super::existing::{AtExisting, ExistingBarman};
+use super::existing::{AtExisting, ExistingBarman, of_barman};
 use super::kind::{RepoKind, Tool};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program};
@@ -43,6 +43,7 @@ impl RepoKind for Barman {
         needs: &["server"],
         takes: &["config"],
         at: |existing| Arc::new(ExistingBarman::at(existing)),
+        mounts: of_barman,
     });
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install barman" });
 

@@ -39,6 +39,8 @@ pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn
         nodes: hosts(plan).into_iter().chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         isolation: plan.isolation,
+        // Why not was told when the backend was chosen; one that sees this machine needs none.
+        mounts: plan.repos.values().flat_map(|repo| repo.mounts().unwrap_or_default()).collect(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
     tokio::select! {

@@ -9,7 +9,7 @@ use super::image::{self, Image};
 use super::lab::DockerLab;
 use super::shared::{Settings, Shared};
 use super::sweeper::{DockerSweeper, NAME};
-use crate::host::{Backend, HostError, Installation, Isolation, Lab, LabSpec, Result, Sweeper};
+use crate::host::{Backend, HostError, Installation, Lab, LabSpec, Result, Sweeper};
 use crate::pg::SUPPORTED_MAJORS;
 
 /// Runs drills in containers.
@@ -93,12 +93,8 @@ impl Backend for DockerBackend {
     }
 
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>> {
-        if spec.isolation == Isolation::Demanded {
-            return Err(HostError::new("containers of a drill are not cut off from the network")
-                .help("--backend local can do it"));
-        }
         let image = self.image(spec.major).await?;
-        Ok(Arc::new(DockerLab::begin(Arc::clone(&self.shared), spec, image)))
+        Ok(Arc::new(DockerLab::begin(Arc::clone(&self.shared), spec, image)?))
     }
 
     fn sweeper(&self) -> Option<Arc<dyn Sweeper>> {

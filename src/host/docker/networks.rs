@@ -89,6 +89,7 @@ mod tests {
             repos: vec![],
             cuts: cuts.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             isolation: Isolation::default(),
+            mounts: vec![],
         }
     }
 

@@ -43,6 +43,7 @@ impl World {
             repos: names(repos),
             cuts: vec![],
             isolation: Isolation::default(),
+            mounts: vec![],
         };
         World { backend, spec, _dir: dir }
     }

@@ -16,8 +16,9 @@ use crate::host::HostError;
 /// Makes the namespaces, and holds them.
 const ENCLOSE: &str = include_str!("scripts/enclose.sh");
 
-/// Where PostgreSQL's sockets are by default, also while no server listens there.
-const DEFAULT_SOCKETS: &str = "/run/postgresql";
+/// Where sockets are by default, also while nobody listens there: what is made there anew is not
+/// seen inside.
+const DEFAULT_SOCKETS: [&str; 2] = ["/run", "/run/postgresql"];
 
 /// How long the namespaces may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,7 +62,7 @@ impl Enclosure {
         let _ = holder.start_kill();
         let mut said = String::new();
         let _ = tokio::time::timeout(PATIENCE, err.read_to_string(&mut said)).await;
-        Err(failed(said.trim().lines().last().unwrap_or("`unshare` does not say why")))
+        Err(failed(said.trim().lines().next().unwrap_or("`unshare` does not say why")))
     }
 
     /// A command that runs a program inside, as the servers' user, in a directory.
@@ -89,7 +90,7 @@ impl Drop for Enclosure {
 fn with_sockets(lab: &Path) -> BTreeSet<PathBuf> {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let listening = table.lines().filter_map(listens_at).map(Path::new).filter_map(Path::parent);
-    let all = listening.chain([Path::new(DEFAULT_SOCKETS)]).filter_map(|dir| dir.canonicalize().ok());
+    let all = listening.chain(DEFAULT_SOCKETS.map(Path::new)).filter_map(|dir| dir.canonicalize().ok());
     all.filter(|dir| !dir.starts_with(lab) && dir.parent().is_some()).collect()
 }
 

@@ -15,7 +15,7 @@ use self::list::Line;
 use super::archive::Archive;
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run};
-use super::existing::{AtExisting, Existing};
+use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::RepoKind;
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
@@ -45,6 +45,7 @@ impl RepoKind for Command {
         needs: &["list", "fetch", "restore_command"],
         takes: &["env"],
         at: |existing| Arc::new(Command::existing(existing)),
+        mounts: tool_is_here,
     });
     const EXISTING_CANNOT: &'static [(Ability, &'static str)] =
         &[(Ability::List, "its commands fetch one file of WAL after another, and none says which there are")];

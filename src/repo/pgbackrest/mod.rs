@@ -9,6 +9,7 @@ mod config;
 mod existing;
 mod info;
 mod manifest;
+mod mounts;
 mod repo_ls;
 mod verify;
 
@@ -58,6 +59,7 @@ impl RepoKind for Pgbackrest {
         needs: &["stanza"],
         takes: &["config", "repo"],
         at: |existing| Arc::new(ExistingPgbackrest::at(existing)),
+        mounts: mounts::mounts,
     });
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: "apt-get install pgbackrest" });
 

@@ -15,7 +15,7 @@ use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_tool};
-use super::existing::{AtExisting, Existing};
+use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{RepoKind, Tool};
 use super::look::{empty_places, keep_inside};
 use super::settings::Adjustable;
@@ -53,8 +53,12 @@ impl RepoKind for WalG {
         (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
         (Ability::Verify, "wal-g verifies no backup where it lies: its wal-verify looks at WAL, and asks the server"),
     ];
-    const EXISTING: Option<AtExisting> =
-        Some(AtExisting { needs: &[], takes: &["env", "config"], at: |existing| Arc::new(WalG::existing(existing)) });
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &[],
+        takes: &["env", "config"],
+        at: |existing| Arc::new(WalG::existing(existing)),
+        mounts: tool_is_here,
+    });
     const EXISTING_EITHER: &'static [&'static str] = &["env", "config"];
     const ADJUSTABLE: Adjustable = Adjustable { takes: &["env"], ..Adjustable::NOTHING };
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, install: INSTALL });

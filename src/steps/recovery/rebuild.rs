@@ -15,7 +15,7 @@ use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
-use crate::steps::recovery::restore::{Restored, restore};
+use crate::steps::recovery::restore::{Restored, restore, tell_network};
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::upstream::upstream_of;
 
@@ -184,6 +184,9 @@ impl Rebuild {
                 Some(Archive { repo, copy_of: None, read: true })
             }
             None => {
+                if up.is_external() {
+                    tell_network(cx);
+                }
                 cx.wait(format!("pg_basebackup of `{}`", up.name()));
                 let output = node.base_backup(up).await?;
                 if !output.success() {

@@ -7,7 +7,7 @@ use super::{FOLLOW, NOTHING, head, runner, settle, site::Site};
 use crate::testing::PASSWORD;
 
 /// Production with foreign tables and functions that lead back to it, by TCP and by its socket.
-async fn with_foreign_tables(site: &Site) {
+pub async fn with_foreign_tables(site: &Site) {
     let (dir, port) = (site.primary.dir().display(), site.primary.port());
     site.primary
         .sql(&format!(
@@ -39,7 +39,7 @@ async fn with_foreign_tables(site: &Site) {
 }
 
 /// How production is reached from a function, by TCP and by its socket.
-fn ways(site: &Site) -> [String; 2] {
+pub fn ways(site: &Site) -> [String; 2] {
     let (dir, port) = (site.primary.dir().display().to_string(), site.primary.port());
     let password = PASSWORD.replace('\'', "\\'");
     ["127.0.0.1".to_owned(), dir]
@@ -120,6 +120,6 @@ async fn where_nobody_can_be_cut_off_the_run_says_so() {
     run.failed(4, &["the servers of this drill cannot be cut off from the network", why, "run drillyard as root"]);
 }
 
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -3,6 +3,7 @@
 
 mod barman;
 mod command;
+mod docker;
 mod dumps;
 mod faults;
 mod isolated;
@@ -418,11 +419,12 @@ async fn the_page_is_followed_word_for_word() {
 
 #[test]
 fn a_backend_that_does_not_see_this_machine_says_so() {
-    let runner = CliRunner::new();
+    let runner = CliRunner::new().var("DOCKER_HOST", "tcp://192.0.2.1:2375");
     let yaml = "drillyard: 1\nrepos: { lastnight: { existing: true, backups: /srv/backup/* } }\nsteps:\n  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }\n  - assert_primary: { node: copy }\n";
     let path = runner.write("nightly.yaml", yaml).display().to_string();
     let output = runner.output(["run", "--backend", "docker", &path]);
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
-    assert!(said(&output).contains("the backend docker does not see it"), "{}", said(&output));
+    let words = "which the backend docker does not see: the daemon at tcp://192.0.2.1:2375 may run on another machine";
+    assert!(said(&output).contains(words), "{}", said(&output));
     assert!(said(&output).contains("--backend local"), "{}", said(&output));
 }

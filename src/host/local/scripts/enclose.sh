@@ -6,6 +6,8 @@
 # input is open, and as anything runs in them.
 PATH=$PATH:/usr/sbin:/sbin
 shade=$1 work=$2; shift 2
+# Shows $2 at $3 as well, by the option $1. What somebody has removed meanwhile need not be shown.
+show() { mount -n "$1" "$2" "$3" 2>"$work/mount" || [ ! -e "$2" ] || { cat "$work/mount" >&2; exit 1; }; }
 for dir; do
   # One above it may be covered already, and have been closed to who is not root.
   [ -d "$dir" ] || continue
@@ -15,16 +17,16 @@ for dir; do
   chmod --reference="$dir" "$shade" 2>/dev/null || :
   for entry in "$dir"/* "$dir"/.[!.]*; do
     if [ -L "$entry" ]; then
-      cp -P "$entry" "$shade/"
+      cp -P "$entry" "$shade/" 2>/dev/null || [ ! -L "$entry" ]
     elif [ -d "$entry" ]; then
       mkdir "$shade/${entry##*/}"
-      mount -n --rbind "$entry" "$shade/${entry##*/}"
+      show --rbind "$entry" "$shade/${entry##*/}"
     elif [ -f "$entry" ]; then
       : >"$shade/${entry##*/}"
-      mount -n --bind "$entry" "$shade/${entry##*/}"
+      show --bind "$entry" "$shade/${entry##*/}"
     fi
   done
-  mount -n --move "$shade" "$dir"
+  mount -n --move "$shade" "$dir" 2>"$work/mount" || [ ! -d "$dir" ] || { cat "$work/mount" >&2; exit 1; }
 done
 # Before 15 a server sends its statistics to itself.
 ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || :
