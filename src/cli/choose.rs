@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::backend::{BACKENDS, BackendArgs, BackendChoice};
 use super::dirs;
 use super::stop::{Result, Stop};
-use crate::host::{Backend, BackendKind, HostError, Installation};
+use crate::host::{Backend, BackendKind, HostError, Installation, Sight};
 use crate::pg::SUPPORTED_MAJORS;
 
 /// A backend, and why it is this one.
@@ -25,20 +25,49 @@ const FETCHED: u32 = 18;
 pub struct Wanted {
     /// The major versions that will be asked for; none: any.
     pub majors: Vec<u32>,
-    /// The names of the drills that read repos of this machine.
-    pub readers: Vec<String>,
+    /// The drills that read repos of this machine.
+    pub readers: Vec<Reader>,
+}
+
+/// A drill that reads repos of this machine.
+#[derive(Debug)]
+pub struct Reader {
+    /// Its name.
+    pub drill: String,
+    /// Why it has to see more of this machine than can be given to a container, if it has to.
+    pub sees_more: Option<String>,
 }
 
 impl Wanted {
     /// Fails if a backend cannot do what is wanted, whatever is installed there.
     fn of(&self, kind: &dyn BackendKind) -> crate::host::Result<()> {
-        match self.readers.first() {
-            Some(drill) if !kind.sees_this_machine() => Err(HostError::new(format!(
-                "drill `{drill}` restores a backup that lies on this machine, and the backend {} does not see it",
+        let unseen = |reader: &Reader, why: &str| {
+            let (drill, kind) = (&reader.drill, kind.name());
+            let title =
+                format!("drill `{drill}` reads a repo of this machine, which the backend {kind} does not see: {why}");
+            Err(HostError::new(title).help("`--backend local`"))
+        };
+        match kind.sight(&dirs::surroundings()) {
+            Sight::All => Ok(()),
+            Sight::Nothing(why) => self.readers.first().map_or(Ok(()), |reader| unseen(reader, &why)),
+            Sight::Given => {
+                let more = self.readers.iter().find_map(|reader| Some((reader, reader.sees_more.as_ref()?)));
+                more.map_or(Ok(()), |(reader, why)| unseen(reader, why))
+            }
+        }
+    }
+
+    /// The same where nobody has named the backend: production's files are given to a container
+    /// only if somebody says so.
+    fn of_itself(&self, kind: &dyn BackendKind) -> crate::host::Result<()> {
+        self.of(kind)?;
+        match (kind.sight(&dirs::surroundings()), self.readers.first()) {
+            (Sight::All, _) | (_, None) => Ok(()),
+            (_, Some(reader)) => Err(HostError::new(format!(
+                "drill `{}` reads a repo of this machine, which containers see only if `--backend {}` says so",
+                reader.drill,
                 kind.name()
-            ))
-            .help("`--backend local`")),
-            _ => Ok(()),
+            ))),
         }
     }
 }
@@ -109,7 +138,7 @@ async fn offer(
     args: &BackendArgs,
     wanted: &Wanted,
 ) -> crate::host::Result<(Arc<dyn Backend>, Vec<Installation>, Option<HostError>)> {
-    wanted.of(kind)?;
+    wanted.of_itself(kind)?;
     let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
     let mut installations = backend.installations().await?;
     let wanted = match wanted.majors.as_slice() {

@@ -288,8 +288,7 @@ async fn choose(
             )));
         }
     }
-    let reads = |plan: &&Arc<Plan>| plan.repos.values().any(|repo| repo.existing.is_some());
-    let readers = selected.fit().filter(reads).map(|plan| plan.name.clone()).collect();
+    let readers = selected.fit().filter_map(|plan| reader(plan)).collect();
     let wanted = choose::Wanted { majors: wanted, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {
@@ -300,6 +299,15 @@ async fn choose(
         }
         chosen = choose::choose(&args.backend, &wanted) => chosen,
     }
+}
+
+/// What a drill reads of this machine, if it reads repos that are there already.
+fn reader(plan: &Plan) -> Option<choose::Reader> {
+    let mut existing = plan.repos.iter().filter(|(_, repo)| repo.existing.is_some()).peekable();
+    existing.peek()?;
+    let why = |name: &str, kind: &str, why: String| format!("repo `{name}` is of kind `{kind}`, and {why}");
+    let sees_more = existing.find_map(|(name, repo)| Some(why(name, repo.kind.name, repo.mounts().err()?)));
+    Some(choose::Reader { drill: plan.name.clone(), sees_more })
 }
 
 /// Begins a run. The first thing is what cleans up when nobody else can: before anything is made

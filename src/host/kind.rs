@@ -25,10 +25,8 @@ pub trait BackendKind: Debug + Send + Sync {
         command
     }
 
-    /// Whether its hosts see the files of this machine, under their own names.
-    fn sees_this_machine(&self) -> bool {
-        false
-    }
+    /// What its hosts see of the files of this machine.
+    fn sight(&self, surroundings: &Surroundings) -> Sight;
 
     /// Why it is this kind although none was named: an option that only it has was given.
     fn implied(&self, _options: &ArgMatches) -> Option<String> {
@@ -51,6 +49,17 @@ pub trait BackendKind: Debug + Send + Sync {
     fn sweeper_from(&self, _recipe: &Recipe) -> Result<Arc<dyn Sweeper>> {
         Err(HostError::new(format!("the backend {} leaves nothing outside the runs' directories", self.name())))
     }
+}
+
+/// What hosts see of the files of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// All, under their own names.
+    All,
+    /// What they are given, under their own names, to read.
+    Given,
+    /// Nothing, and why: `the daemon at tcp://... may run on another machine`.
+    Nothing(String),
 }
 
 /// What a backend may know of the machine and of the user.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Host, Result};
+use super::{Host, Isolation, Network, Result};
 use crate::pg::Version;
 
 /// All the hosts of one drill, and what they share.
@@ -16,6 +16,9 @@ pub trait Lab: Send + Sync {
 
     /// The host of a node; the same one at every call. Made when the lab was made.
     async fn host(&self, node: &str) -> Result<Arc<dyn Host>>;
+
+    /// Whether what runs on its hosts reaches other machines.
+    fn network(&self) -> Network;
 
     /// The directory of a repo, as every host sees it. It exists and belongs to the server's user.
     fn repo(&self, repo: &str) -> String;
@@ -51,6 +54,10 @@ pub struct LabSpec {
     pub repos: Vec<String>,
     /// The pairs of nodes between which the network will be cut.
     pub cuts: Vec<(String, String)>,
+    /// Whether its hosts are to be cut off from the network.
+    pub isolation: Isolation,
+    /// What its hosts read of this machine, at the same paths, and never write.
+    pub mounts: Vec<PathBuf>,
 }
 
 impl LabSpec {

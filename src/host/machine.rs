@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Output, Program, Result};
+use super::{Endpoint, Outlet, Output, Program, Result};
 use crate::pg::SystemId;
 
 /// The paths of a server's files, as its host's programs see them. Absolute, without spaces and
@@ -47,6 +47,18 @@ pub trait Host: Send + Sync {
     /// Those under which drillyard gets in without a password; none where others could, too.
     fn open_hba(&self) -> Option<Vec<String>> {
         None
+    }
+
+    /// Where the host is cut off from the network: a socket of drillyard's that its programs reach.
+    /// None where they reach whatever they want.
+    async fn outlet(&self) -> Result<Option<Outlet>> {
+        Ok(None)
+    }
+
+    /// What its server has to have as restore_command, so that `command` has the network that the
+    /// server may not have.
+    async fn fetching(&self, command: &str) -> Result<String> {
+        Ok(command.to_owned())
     }
 
     /// Runs a program to its end. An exit status other than 0 is a result, not an error. When the

@@ -1,5 +1,7 @@
 //! Programs that are run on a host, and what they leave.
 
+use super::network::Reach;
+
 /// A program to run on a host, as the operating system's user that owns the server.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
@@ -10,12 +12,14 @@ pub struct Program {
     pub args: Vec<String>,
     /// Added to its environment.
     pub env: Vec<(String, String)>,
+    /// Which network it is run in.
+    pub reach: Reach,
 }
 
 impl Program {
     /// A program with its arguments.
     pub fn new<S: Into<String>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
-        Program { name: name.to_owned(), args: args.into_iter().map(Into::into).collect(), env: vec![] }
+        Program { name: name.to_owned(), args: args.into_iter().map(Into::into).collect(), ..Program::default() }
     }
 
     /// A shell script, run by `sh -eu`; PostgreSQL's programs come first in its PATH, `args` are
@@ -28,6 +32,12 @@ impl Program {
     /// Adds arguments.
     pub fn with_args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in this machine's network, also where the host's server is cut off.
+    pub fn with_network(mut self) -> Self {
+        self.reach = Reach::OfMachine;
         self
     }
 

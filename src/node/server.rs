@@ -1,5 +1,6 @@
 //! A PostgreSQL server: who it is, where it lives, and what the drill has last done to it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::cancel::Cancel;
 use super::cluster::{DATABASE, SOCKET_PORT, SUPERUSER};
-use super::external::External;
+use super::external::{External, Relay};
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
@@ -32,6 +33,8 @@ pub struct Node {
     server_state: Mutex<ServerState>,
     /// How long its log was when it was started last.
     pub(super) log_start: AtomicU64,
+    /// The ways to external servers that were opened for it, by their names.
+    pub(super) ways: tokio::sync::Mutex<BTreeMap<String, Arc<Relay>>>,
 }
 
 /// What the drill has last done to a server.
@@ -100,6 +103,7 @@ impl Node {
             login: Mutex::default(),
             server_state: Mutex::new(ServerState::Down("it was not started")),
             log_start: AtomicU64::new(0),
+            ways: tokio::sync::Mutex::default(),
         }
     }
 
@@ -159,7 +163,7 @@ impl Node {
     }
 
     /// How an external server is reached; `None` for servers of the drill.
-    pub(super) fn as_external(&self) -> Option<&External> {
+    pub(super) fn as_external(&self) -> Option<&Arc<External>> {
         match &self.place {
             Place::External(external) => Some(external),
             Place::Host(_) => None,

@@ -1,10 +1,12 @@
 //! What a server and its standby know of each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Client;
 
 use super::config::{DELAY, Following, peer_conninfo, quote_setting, with_secret};
+use super::external::{External, Relay};
 use super::server::Node;
 use super::session_settings::Purpose;
 use super::sql_error::SqlError;
@@ -72,30 +74,55 @@ impl Node {
         self.as_external().map_or_else(|| standby.to_owned(), |external| external.knows_as(standby))
     }
 
-    /// What a standby of this server has to be given.
-    pub fn followed_by(&self, standby: &str, slot: Option<String>) -> Result<Following, HostError> {
-        let conninfo = self.reached_as(standby)?;
+    /// What a standby of this server has to be given. The way to an external server is opened for
+    /// one that is cut off from the network.
+    pub async fn followed_by(&self, standby: &Node, slot: Option<String>) -> Result<Following, HostError> {
         let conninfo = match self.as_external() {
             Some(external) => {
-                let keyed = with_secret(&conninfo, "sslpassword", external.key_password());
-                with_secret(&keyed, "password", external.password_of_standby()?)
+                let conninfo = match standby.way_to(self.name(), external).await? {
+                    Some(relay) => external.conninfo_by(&relay, standby.name()),
+                    None => with_secret(&external.conninfo(standby.name()), "sslpassword", external.key_password()),
+                };
+                with_secret(&conninfo, "password", external.password_of_standby()?)
             }
-            None => with_secret(&conninfo, "password", self.password()),
+            None => self.followed_by_peer(standby.name())?,
         };
         Ok(Following { conninfo, slot })
     }
 
-    /// Checks that this server may read what its connection to `up` takes.
+    /// `primary_conninfo` of a standby of that name, of a server that lives on a host of the drill.
+    pub fn followed_by_peer(&self, standby: &str) -> Result<String, HostError> {
+        Ok(with_secret(&self.reached_as(standby)?, "password", self.password()))
+    }
+
+    /// The way from this server to an external one, opened at the first call; none if it reaches
+    /// that by itself.
+    async fn way_to(&self, name: &str, external: &Arc<External>) -> Result<Option<Arc<Relay>>, HostError> {
+        let mut ways = self.ways.lock().await;
+        if let Some(relay) = ways.get(name) {
+            return Ok(Some(relay.clone()));
+        }
+        let opened = external.open(self.host()?.as_ref()).await?.map(Arc::new);
+        if let Some(relay) = &opened {
+            ways.insert(name.to_owned(), relay.clone());
+        }
+        Ok(opened)
+    }
+
+    /// Checks that this server may read what its connection to `up` takes, if that is its own.
     pub async fn may_reach(&self, up: &Node) -> Result<(), HostError> {
         match up.as_external() {
-            Some(external) => external.check_files(self.host()?.as_ref()).await,
+            Some(external) => match self.way_to(up.name(), external).await? {
+                Some(_) => Ok(()),
+                None => external.check_files(self.host()?.as_ref()).await,
+            },
             None => Ok(()),
         }
     }
 
     /// Runs a program on this server's host that connects to `up`: its arguments get the connection
     /// string without the password, which is in the environment, where a list of processes does not
-    /// show it.
+    /// show it. It reaches an external server also if the node's own server is cut off.
     pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
         let program = make(&up.reached_as(self.name())?);
         let program = match up.as_external() {
@@ -103,7 +130,7 @@ impl Node {
                 return Err(HostError::new("a list of processes would show the password of the client's key")
                     .help("give the servers a key without one (`standby_conninfo`), or `recover` from a backup"));
             }
-            Some(external) => program.env("PGPASSWORD", external.password_of_standby()?),
+            Some(external) => program.env("PGPASSWORD", external.password_of_standby()?).with_network(),
             None => program.env("PGPASSWORD", up.password()).env("PGOPTIONS", up.session_options(Purpose::Own)),
         };
         self.host()?.run(program).await
@@ -144,7 +171,14 @@ impl Node {
         let places = own_tablespaces(&data);
         let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
         let program = |conninfo: &str| Program::script(BASE_BACKUP, [conninfo, &data, &places]).with_args(mappings);
-        Ok(self.run_against(up, program).await?)
+        let Some(external) = up.as_external() else { return Ok(self.run_against(up, program).await?) };
+        match self.way_to(up.name(), external).await? {
+            Some(relay) => {
+                let program = program(&external.conninfo_by(&relay, self.name()));
+                Ok(self.host()?.run(program.env("PGPASSWORD", external.password_of_standby()?)).await?)
+            }
+            None => Ok(self.run_against(up, program).await?),
+        }
     }
 
     /// What this server says of its standbys of that name.

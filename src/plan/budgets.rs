@@ -2,11 +2,19 @@
 
 use super::{LossOf, RpoBudget, RtoBudget};
 use crate::harness::{Output, Scope, StepId};
-use crate::scenario::{Rpo, Rto};
+use crate::scenario::{Budgets, Rpo, Rto};
 use crate::source::{Name, Spanned, did_you_mean};
 
+/// Those that a scenario has.
+pub(super) fn resolve(budgets: Budgets, scope: &mut Scope<'_>) -> (Option<RtoBudget>, Option<RpoBudget>) {
+    let rto = budgets.rto.and_then(|budget| rto(budget, scope));
+    let rpo = budgets.rpo.and_then(|budget| rpo(budget, scope));
+    warn_of_unchecked(rpo.as_ref(), scope);
+    (rto, rpo)
+}
+
 /// The budget of time.
-pub(super) fn rto(rto: Spanned<Rto>, scope: &mut Scope<'_>) -> Option<RtoBudget> {
+fn rto(rto: Spanned<Rto>, scope: &mut Scope<'_>) -> Option<RtoBudget> {
     let (from, to) = (step_index(scope, &rto.value.from), step_index(scope, &rto.value.to));
     let (from, to) = (from?, to?);
     if from > to {
@@ -18,7 +26,7 @@ pub(super) fn rto(rto: Spanned<Rto>, scope: &mut Scope<'_>) -> Option<RtoBudget>
 }
 
 /// The budget of loss.
-pub(super) fn rpo(rpo: Spanned<Rpo>, scope: &mut Scope<'_>) -> Option<RpoBudget> {
+fn rpo(rpo: Spanned<Rpo>, scope: &mut Scope<'_>) -> Option<RpoBudget> {
     let traffic = scope.step_with(&rpo.value.traffic, &[Output::Traffic])?.id;
     let (max_lost, max_time) = (rpo.value.max_lost.as_ref(), rpo.value.max_time.as_ref());
     if max_lost.is_none() && max_time.is_none() {
@@ -32,7 +40,7 @@ pub(super) fn rpo(rpo: Spanned<Rpo>, scope: &mut Scope<'_>) -> Option<RpoBudget>
 
 /// The transactions that nobody can look for are warned of if an assertion or this budget is about
 /// them.
-pub(super) fn warn_of_unchecked(rpo: Option<&RpoBudget>, scope: &mut Scope<'_>) {
+fn warn_of_unchecked(rpo: Option<&RpoBudget>, scope: &mut Scope<'_>) {
     let whole = rpo.filter(|rpo| rpo.of == LossOf::Acknowledged);
     scope.warn_of_unchecked(whole.map(|rpo| &rpo.traffic));
 }

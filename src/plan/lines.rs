@@ -31,8 +31,16 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Those of a scenario.
+    pub(super) fn of(steps: Vec<StepLine>, finally: Vec<StepLine>, source: &Source) -> Self {
+        let mut lines = Lines::default();
+        lines.add(steps, false, None, source);
+        lines.add(finally, true, None, source);
+        lines
+    }
+
     /// Puts steps in line: those of a group after it.
-    pub(super) fn add(&mut self, lines: Vec<StepLine>, finally: bool, group: Option<usize>, source: &Source) {
+    fn add(&mut self, lines: Vec<StepLine>, finally: bool, group: Option<usize>, source: &Source) {
         for line in lines {
             let item = match line {
                 StepLine::Step(item) => *item,

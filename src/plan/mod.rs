@@ -6,6 +6,7 @@ mod budgets;
 mod declared;
 mod find_breaks;
 mod lines;
+mod network;
 mod notify;
 mod outline;
 mod planned;

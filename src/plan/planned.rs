@@ -8,6 +8,7 @@ use super::LossOf;
 use super::breaks::NamedBreak;
 use super::notify::Told;
 use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
+use crate::host::Isolation;
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
 use crate::scenario::Unset;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub versions: Vec<Spanned<u32>>,
     /// How long the whole drill may take.
     pub timeout: Duration,
+    /// Whether its servers are cut off from the network.
+    pub isolation: Isolation,
     /// The repos.
     pub repos: BTreeMap<RepoId, RepoSpec>,
     /// The nodes that are running before the first step.
@@ -145,6 +148,19 @@ pub struct RpoBudget {
     pub of: LossOf,
     /// Where the budget stands.
     pub span: Span,
+}
+
+impl RepoSpec {
+    /// What a container needs of this machine to read it, if somebody else fills it.
+    ///
+    /// # Errors
+    /// Why a container cannot read it.
+    pub fn mounts(&self) -> Result<Vec<PathBuf>, String> {
+        match (&self.existing, self.kind.at_existing()) {
+            (Some(existing), Some(at)) => (at.mounts)(existing),
+            _ => Ok(vec![]),
+        }
+    }
 }
 
 impl Plan {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::find_breaks::breaks;
 use super::lines::{Line, Lines, check_references, note_undecoded};
-use super::{NamedBreak, Plan, PlannedStep, budgets, declared, notify};
+use super::{NamedBreak, Plan, PlannedStep, budgets, declared, network, notify};
 use crate::harness::{NodeId, NodeSpec, Scope};
 use crate::journal::{Problem, Redactor};
 use crate::pg::conninfo::Conninfo;
@@ -23,9 +23,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let postgres = declared::versions(&scenario, &mut scope);
     let repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
-    let mut lines = Lines::default();
-    lines.add(scenario.steps, false, None, &source);
-    lines.add(scenario.finally, true, None, &source);
+    let lines = Lines::of(scenario.steps, scenario.finally, &source);
     let made = lines.note_names(&mut scope);
     let Lines { steps: lines, undecoded } = lines;
     let count = lines.len();
@@ -38,9 +36,9 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     if complete {
         declared::never_made(&mut scope);
     }
-    let rto = scenario.budgets.rto.and_then(|rto| budgets::rto(rto, &mut scope));
-    let rpo = scenario.budgets.rpo.and_then(|rpo| budgets::rpo(rpo, &mut scope));
-    budgets::warn_of_unchecked(rpo.as_ref(), &mut scope);
+    let (rto, rpo) = budgets::resolve(scenario.budgets, &mut scope);
+    let parts = network::Parts { nodes: &nodes, repos: &repos, made: &made, steps: &steps };
+    let isolation = network::isolation(scenario.network, &parts, complete, &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
@@ -61,6 +59,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         postgres,
         versions: scenario.postgres.map(|list| list.value).unwrap_or_default(),
         timeout: scenario.timeout,
+        isolation,
         repos,
         nodes,
         made,

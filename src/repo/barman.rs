@@ -15,7 +15,7 @@ use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run};
-use super::existing::{AtExisting, ExistingBarman};
+use super::existing::{AtExisting, ExistingBarman, of_barman};
 use super::kind::{RepoKind, Tool};
 use super::look::kind_in;
 use super::server_files::{ServerFiles, server_files_in};
@@ -46,6 +46,7 @@ impl RepoKind for Barman {
         needs: &["server"],
         takes: &["config"],
         at: |existing| Arc::new(ExistingBarman::at(existing)),
+        mounts: of_barman,
     });
     const PROGRAM: Option<Tool> =
         Some(Tool { program: PROGRAM, version: "--version", install: "apt-get install barman" });

@@ -11,7 +11,7 @@ use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Result, run};
-use super::existing::{AtExisting, ExistingDirectory};
+use super::existing::{AtExisting, ExistingDirectory, named};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
 use super::server_files::{ServerFiles, server_files_in};
@@ -32,6 +32,7 @@ impl RepoKind for Directory {
         needs: &["backups"],
         takes: &["wal"],
         at: |existing| Arc::new(ExistingDirectory::at(existing)),
+        mounts: named,
     });
 
     fn at(place: Place) -> Self {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
-use super::existing::{AtExisting, Existing};
+use super::existing::{AtExisting, Existing, named};
 use super::kind::RepoKind;
 use super::loaded::Loaded;
 use super::look::bytes_in;
@@ -55,8 +55,12 @@ impl RepoKind for Dump {
         (Ability::LoseWal, NO_WAL),
         (Ability::BreakArchive, NO_WAL),
     ];
-    const EXISTING: Option<AtExisting> =
-        Some(AtExisting { needs: &["path"], takes: &["globals"], at: |existing| Arc::new(Dump::of_others(existing)) });
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &["path"],
+        takes: &["globals"],
+        at: |existing| Arc::new(Dump::of_others(existing)),
+        mounts: named,
+    });
 
     fn at(place: Place) -> Self {
         Dump { place, existing: None }

@@ -19,7 +19,7 @@ impl Environment {
     /// The program `words[0]` with its arguments, in this environment. A shell tells one that is
     /// not there from a host that fails.
     pub(super) fn program(&self, words: impl IntoIterator<Item = String>) -> Program {
-        let mut program = Program::script(r#"exec "$@""#, words);
+        let mut program = Program::script(r#"exec "$@""#, words).with_network();
         program.env.extend(self.variables.iter().cloned());
         program
     }

@@ -66,5 +66,5 @@ pub(super) async fn keep_inside(host: &dyn Host, what: &'static str, data: &str)
 /// Brings the WAL that the backup in a directory needs to get to its end, if it has none.
 pub(super) async fn bring_backup_wal(host: &dyn Host, dir: &str, restore_command: &str) -> Result<()> {
     let script = include_str!("scripts/bring_backup_wal.sh");
-    run(host, "fetching WAL", Program::script(script, [dir, restore_command])).await.map(drop)
+    run(host, "fetching WAL", Program::script(script, [dir, restore_command]).with_network()).await.map(drop)
 }

@@ -59,7 +59,7 @@ impl LookUp<'_> {
         let made = if files == scratch { scratch } else { String::new() };
         let fixed = [files, self.scratch.clone(), question(self.table), self.database.to_owned()];
         let args = fixed.into_iter().chain(until).chain([made]);
-        let output = self.host.run(Program::script(include_str!("scripts/look_up.sh"), args)).await?;
+        let output = self.host.run(Program::script(include_str!("scripts/look_up.sh"), args).with_network()).await?;
         Ok(match output.status {
             NO_BACKUP => Answer::NoBackup,
             _ => match output.success().then(|| Known::read(&output.text())).flatten() {

@@ -15,7 +15,7 @@ use super::error::{RepoError, Result};
 use super::loaded::Loaded;
 use super::server_files::ServerFiles;
 use super::storage::{Label, Listed, Place, Storage, Verified};
-use crate::host::Host;
+use crate::host::{Host, Reach};
 use crate::node::Node;
 
 /// What is wrong with it.
@@ -158,6 +158,10 @@ impl Storage for Spoiled {
             Some(segment) => format!("if test %f = {segment}; then exit 1; fi; {command}"),
             None => command,
         }
+    }
+
+    fn fetches(&self) -> Reach {
+        self.storage.fetches()
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {

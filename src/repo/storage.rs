@@ -15,7 +15,7 @@ use super::loaded::Loaded;
 use super::look::bring_backup_wal;
 use super::server_files::ServerFiles;
 use super::settings::Settings;
-use crate::host::{Host, Program};
+use crate::host::{Host, HostError, Program, Reach};
 use crate::node::Node;
 use crate::pg::Segment;
 
@@ -223,6 +223,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
         "false".to_owned()
     }
 
+    /// Which network its restore_command has to have.
+    fn fetches(&self) -> Reach {
+        Reach::OfServer
+    }
+
+    /// What a server on this host has as restore_command.
+    async fn restore_command_on(&self, host: &dyn Host) -> std::result::Result<String, HostError> {
+        match self.fetches() {
+            Reach::OfServer => Ok(self.restore_command()),
+            Reach::OfMachine => host.fetching(&self.restore_command()).await,
+        }
+    }
+
     /// A directory that has to be there before a server archives.
     fn archive_directory(&self) -> String {
         self.place().path.clone()
@@ -260,7 +273,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
             restore.replace("%p", &name).replace("%f", &name)
         };
         let args = [scratch.to_owned()].into_iter().chain(segments.iter().map(fetch));
-        run(host, "fetching WAL", Program::script(include_str!("scripts/fetch_wal.sh"), args)).await?;
+        run(host, "fetching WAL", Program::script(include_str!("scripts/fetch_wal.sh"), args).with_network()).await?;
         Ok(scratch.to_owned())
     }
 

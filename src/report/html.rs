@@ -175,7 +175,7 @@ fn tiles(page: &mut String, drill: &DrillRecord) {
     }
     page.push_str("<div class=\"tiles\">\n");
     for (budget, _) in &drill.budgets {
-        let (name, (measured, max)) = (escape(&short_name(budget)), measured_of(budget));
+        let (name, (measured, max)) = (escape(short_name(budget)), measured_of(budget));
         let measured = measured.unwrap_or_else(|| "not measured".to_owned());
         let max = max.map(|max| format!(" (limit {max})")).unwrap_or_default();
         let unknown = budget.unknown().map(|number| format!(", {} not checked", thousands(number))).unwrap_or_default();

@@ -13,7 +13,7 @@ use super::step::{Ran, StepRun};
 use super::tally::Tally;
 use super::work::{Env, Work};
 use crate::harness::{NodeId, World, Writes};
-use crate::host::{Host, HostError, Lab, Program};
+use crate::host::{Host, HostError, Lab, Network, Program};
 use crate::journal::{Cause, Event, Heard};
 use crate::pg::{ShutdownMode, Version};
 use crate::plan::{Plan, PlannedStep};
@@ -158,6 +158,10 @@ impl Lab for Elsewhere {
             true => self.lab.host(&format!("{node}{ELSEWHERE}")).await,
             false => self.lab.host(node).await,
         }
+    }
+
+    fn network(&self) -> Network {
+        self.lab.network()
     }
 
     fn repo(&self, repo: &str) -> String {

@@ -8,7 +8,7 @@ use super::start::{Starter, external};
 use super::work::Work;
 use super::{branch, disk, repos, shells};
 use crate::harness::{Finding, Outputs, RepoId, World};
-use crate::host::{HostError, Lab, LabSpec};
+use crate::host::{HostError, Isolation, Lab, LabSpec, Network};
 use crate::journal::{Cause, Event, Problem};
 use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
@@ -38,6 +38,9 @@ pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn
         major,
         nodes: hosts(plan).into_iter().chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
+        isolation: plan.isolation,
+        // Why not was told when the backend was chosen; one that sees this machine needs none.
+        mounts: plan.repos.values().flat_map(|repo| repo.mounts().unwrap_or_default()).collect(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
     tokio::select! {
@@ -65,6 +68,18 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
     }
     // One that was known was warned of in the run's first line.
     (lab.version().to_string(), lab.version().untested().filter(|_| was_unknown))
+}
+
+/// A warning if the drill's servers have somebody else's data and are not cut off from the network,
+/// although the scenario does not say that they need not be.
+pub fn not_cut_off(plan: &Plan, lab: &dyn Lab) -> Option<String> {
+    let Network::Open(why) = lab.network() else { return None };
+    (plan.isolation == Isolation::IfPossible).then(|| {
+        format!(
+            "what runs in the copies of this drill can reach the network: {why}; `network: isolated` in the scenario makes \
+             that an error, `network: open` accepts it"
+        )
+    })
 }
 
 /// What the servers themselves say that drillyard did not make; those that do not answer are told

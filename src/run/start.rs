@@ -158,7 +158,7 @@ impl Starter<'_> {
         }
         let slot = (!up.is_external()).then(|| slot_name(node.name()));
         let config = Config {
-            following: Some(up.followed_by(node.name(), slot)?),
+            following: Some(up.followed_by(&node, slot).await?),
             demands: self.demands(spec),
             // Late on purpose is what happens in the drill: its beginning, with the password, is
             // not.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
 use super::keys::{FILE_KEYS, LANGUAGE_VERSIONS};
-use super::model::{Budgets, Names, Prove, Scenario, StepLine};
+use super::model::{Budgets, Names, NetworkSpec, Prove, Scenario, StepLine};
 use super::node::{Entry, Node};
 use super::problems::Problems;
 use super::read::file_roots;
@@ -39,6 +39,8 @@ struct Head {
     postgres: Option<Spanned<Vec<Spanned<u32>>>>,
     #[serde(default)]
     timeout: Option<Spanned<Duration>>,
+    #[serde(default)]
+    network: Option<Spanned<NetworkSpec>>,
 }
 
 /// A file's scenario, as far as it can be decoded; what is wrong with it is told to `decoder`.
@@ -61,6 +63,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         tags: head.tags,
         postgres: head.postgres,
         timeout: head.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.0),
+        network: head.network,
         repos: decode_names(decoder, root.get("repos")),
         nodes: decode_names(decoder, root.get("nodes")),
         budgets: root.get("budgets").and_then(|budgets| decode_budgets(decoder, budgets)).unwrap_or_default(),

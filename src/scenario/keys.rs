@@ -12,6 +12,7 @@ pub const FILE_KEYS: &[&str] = &[
     "postgres",
     "params",
     "timeout",
+    "network",
     "repos",
     "nodes",
     "budgets",

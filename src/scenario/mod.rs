@@ -27,8 +27,8 @@ pub use decode::Decoder;
 pub use keys::{COMMON_KEYS, FILE_KEYS, LANGUAGE_VERSIONS};
 pub use load::load;
 pub use model::{
-    Body, Budgets, Common, Expect, External, Ignore, LossOf, Names, NodeFields, Prove, RepoFields, Rpo, Rto, Scenario,
-    StepItem, StepLine, Undecoded, Unset, When,
+    Body, Budgets, Common, Expect, External, Ignore, LossOf, Names, NetworkSpec, NodeFields, Prove, RepoFields, Rpo,
+    Rto, Scenario, StepItem, StepLine, Undecoded, Unset, When,
 };
 pub use node::{Entry, Node, Style, Value};
 pub use not_built::{NOT_BUILT, is_later_key, today};

@@ -30,6 +30,8 @@ pub struct Scenario {
     pub postgres: Option<Spanned<Vec<Spanned<u32>>>>,
     /// How long the whole drill may take.
     pub timeout: std::time::Duration,
+    /// Whether copies of somebody else's server are cut off from the network.
+    pub network: Option<Spanned<NetworkSpec>>,
     /// Where backups and WAL go.
     pub repos: Names<RepoFields>,
     /// The servers.
@@ -272,6 +274,16 @@ pub struct External {
     /// another address or role; nothing of the url goes into it.
     #[serde(default)]
     pub standby_conninfo: Option<Spanned<ConnectionString>>,
+}
+
+/// Whether servers with somebody else's data are cut off from the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkSpec {
+    /// They are, or the drill does not run.
+    Isolated,
+    /// They are not.
+    Open,
 }
 
 /// Limits that the drill must meet.

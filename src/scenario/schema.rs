@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::keys::FILE_KEYS;
-use super::model::{Budgets, Expect, NodeFields, Prove, RepoFields, When};
+use super::model::{Budgets, Expect, NetworkSpec, NodeFields, Prove, RepoFields, When};
 use super::not_built::NOT_BUILT;
 use super::notify::NotifySpec;
 use crate::harness::Role;
@@ -61,6 +61,10 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
         "timeout" => {
             described(json!(Duration::json_schema(generator)), "The most that the whole drill may take; 15m by default")
         }
+        "network" => described(
+            json!(NetworkSpec::json_schema(generator)),
+            "Whether servers with somebody else's data are cut off from the network; by default where that can be had",
+        ),
         "repos" => described(
             names(nullable(generator.subschema_for::<RepoFields>())),
             "Where base backups and WAL are kept, by name",

@@ -100,7 +100,7 @@ impl Backend for DockerBackend {
 
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>> {
         let image = self.image(spec.major).await?;
-        Ok(Arc::new(DockerLab::begin(Arc::clone(&self.shared), spec, image)))
+        Ok(Arc::new(DockerLab::begin(Arc::clone(&self.shared), spec, image)?))
     }
 
     fn sweeper(&self) -> Option<Arc<dyn Sweeper>> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::path::{Path, PathBuf};
 
 use testcontainers::bollard::models::{HostConfigLogConfig, Mount, MountType, MountVolumeOptions, PortBinding};
 use testcontainers::core::{IntoContainerPort, WaitFor};
@@ -55,6 +56,8 @@ pub(super) enum Reach {
     /// By a port that the daemon publishes on 127.0.0.1, which costs a proxy and rules of the
     /// firewall for each container.
     PublishedPort,
+    /// By a socket in a directory of this machine: it has no network.
+    Socket,
 }
 
 /// What a container is to be.
@@ -73,6 +76,19 @@ pub(super) struct ContainerSpec {
     pub reach: Reach,
     /// Volumes and where they are mounted.
     pub volumes: Vec<(String, String)>,
+    /// What is mounted of this machine.
+    pub binds: Vec<Bind>,
+}
+
+/// A file or directory of this machine that a container sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bind {
+    /// On this machine.
+    pub from: PathBuf,
+    /// In the container.
+    pub to: String,
+    /// Whether it can be written there.
+    pub writable: bool,
 }
 
 /// Makes and starts a container, and waits until it has prepared itself. It is found by its name
@@ -81,7 +97,8 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
     let doing = format!("starting a container of {} for {}", spec.image.name, spec.node);
     let (name, tag) = spec.image.name.rsplit_once(':').unwrap_or((&spec.image.name, "latest"));
     let (manage, labels, reach) = (spec.manage.clone(), spec.labels.clone(), spec.reach);
-    let mounts: Vec<Mount> = spec.volumes.iter().map(|(volume, target)| mount(volume, target, &labels)).collect();
+    let volumes = spec.volumes.iter().map(|(volume, target)| mount(volume, target, &labels));
+    let mounts: Vec<Mount> = volumes.chain(spec.binds.iter().map(Bind::mount)).collect();
     let request = GenericImage::new(name, tag)
         .with_exposed_port(PORT.tcp())
         .with_entrypoint("/bin/sh")
@@ -138,6 +155,25 @@ pub(super) async fn look(daemon: &Daemon, doing: &str, name: &str) -> Result<See
             Seen::Off(format!("its container has ended{status}{memory}"))
         }
     })
+}
+
+impl Bind {
+    /// One at the same path as on this machine.
+    pub(super) fn to_read(path: &Path) -> Self {
+        // Docker would mount a link as what it leads to in the container.
+        let from = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Bind { from, to: path.display().to_string(), writable: false }
+    }
+
+    fn mount(&self) -> Mount {
+        Mount {
+            typ: Some(MountType::BIND),
+            source: Some(self.from.display().to_string()),
+            target: Some(self.to.clone()),
+            read_only: Some(!self.writable),
+            ..Default::default()
+        }
+    }
 }
 
 /// A volume that the daemon makes with the container, labelled.

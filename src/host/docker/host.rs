@@ -9,14 +9,18 @@ use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
 
 use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
 use super::daemon::ASK;
+use super::enclosure::{Enclosure, WAYS};
 use super::exec::Setting;
 use super::initdb::{NewCluster, initdb};
 use super::shared::Shared;
 use super::shell::Shell;
 use super::{archive, lifecycle, networks};
 use crate::host::lifecycle::Lifecycle;
-use crate::host::{Endpoint, Host, HostError, Output, Paths, Program, Result, Seen, ShellCommand};
+use crate::host::{Endpoint, Host, HostError, Outlet, Output, Paths, Program, Result, Seen, ShellCommand};
 use crate::pg::SystemId;
+
+/// Looks for what may not be read.
+const READABLE: &str = include_str!("scripts/readable.sh");
 
 /// A container that one server lives in.
 pub(super) struct DockerHost {
@@ -33,10 +37,22 @@ pub(super) struct DockerHost {
     facts: Facts,
     endpoint: Mutex<Option<Endpoint>>,
     shell: Shell,
+    /// What stands for its network, if it has none.
+    enclosure: Option<Arc<Enclosure>>,
 }
 
 impl DockerHost {
-    pub(super) fn new(shared: Arc<Shared>, spec: ContainerSpec, networks: Vec<String>, facts: Facts) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        spec: ContainerSpec,
+        networks: Vec<String>,
+        facts: Facts,
+        enclosure: Option<Arc<Enclosure>>,
+    ) -> Self {
+        let sockets = match &enclosure {
+            Some(_) => format!("{WAYS}/{}", spec.node),
+            None => SOCKETS.to_owned(),
+        };
         let env = vec![
             format!("PATH={}:{}", facts.bin, facts.path),
             format!("HOME={}", facts.home),
@@ -51,14 +67,44 @@ impl DockerHost {
             paths: Paths {
                 data: format!("{DATA}/pgdata"),
                 log: format!("{LOG}/postgresql.log"),
-                sockets: SOCKETS.to_owned(),
+                sockets,
                 shared: SHARED.to_owned(),
             },
             setting: Setting { user: "postgres".to_owned(), env },
             facts,
             endpoint: Mutex::new(None),
             shell: Shell::default(),
+            enclosure,
         }
+    }
+
+    /// Fails if the container does not see what it was given of this machine, or may not read it.
+    pub(super) async fn sees_this_machine(&self) -> Result<()> {
+        if let Some(enclosure) = &self.enclosure {
+            let socket = format!("{WAYS}/{}", self.spec.node);
+            let token = enclosure.sockets(&self.spec.node).join("here");
+            let there = std::fs::write(&token, "").is_ok()
+                && self.run(Program::script(r#"test -e "$1/here""#, [socket])).await?.success();
+            let _ = std::fs::remove_file(&token);
+            if !there {
+                return Err(HostError::new(
+                    "containers do not see the files of this machine: the daemon runs elsewhere",
+                )
+                .help("`--backend local`"));
+            }
+        }
+        let paths = self.spec.binds.iter().filter(|bind| !bind.writable).map(|bind| bind.to.clone());
+        let output = self.run(Program::script(READABLE, paths)).await?;
+        match output.success() {
+            true => Ok(()),
+            false => Err(self.may_not_read(output.text().trim())),
+        }
+    }
+
+    fn may_not_read(&self, path: &str) -> HostError {
+        let (uid, _) = self.facts.ids;
+        HostError::new(format!("the user postgres of the image (uid {uid}) may not read {path} of this machine"))
+            .help(format!("let it read all of that (setfacl -R -m u:{uid}:rX {path}), or take `--backend local`"))
     }
 
     /// Forgets how the server is reached: when the container is started again or joined to a
@@ -68,6 +114,9 @@ impl DockerHost {
     }
 
     async fn look_up(&self) -> Result<Endpoint> {
+        if let Some(enclosure) = &self.enclosure {
+            return Ok(Endpoint::Socket { dir: enclosure.sockets(&self.spec.node), port: PORT });
+        }
         let doing = format!("asking how {} is reached", self.spec.node);
         let daemon = &self.shared.daemon;
         let options = InspectContainerOptionsBuilder::new().build();
@@ -113,13 +162,16 @@ impl Host for DockerHost {
     }
 
     fn peer_endpoint(&self, _from: &str) -> Endpoint {
-        Endpoint::Tcp { host: self.spec.node.clone(), port: PORT }
+        match &self.enclosure {
+            Some(_) => Endpoint::Socket { dir: self.paths.sockets.clone().into(), port: PORT },
+            None => Endpoint::Tcp { host: self.spec.node.clone(), port: PORT },
+        }
     }
 
     fn settings(&self) -> Vec<(String, String)> {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         vec![
-            pair("listen_addresses", "*"),
+            pair("listen_addresses", if self.enclosure.is_some() { "" } else { "*" }),
             pair("port", &PORT.to_string()),
             pair("unix_socket_directories", &self.paths.sockets),
         ]
@@ -134,6 +186,16 @@ impl Host for DockerHost {
             }
         }
         lines
+    }
+
+    /// On this machine nobody else gets at the socket, and containers see their own drill's alone.
+    fn open_hba(&self) -> Option<Vec<String>> {
+        self.enclosure.as_ref()?;
+        Some(["local all all trust", "local replication all trust"].map(str::to_owned).to_vec())
+    }
+
+    async fn outlet(&self) -> Result<Option<Outlet>> {
+        self.enclosure.as_ref().map(|enclosure| enclosure.outlet()).transpose()
     }
 
     async fn run(&self, program: Program) -> Result<Output> {
@@ -243,6 +305,9 @@ impl Host for DockerHost {
             lifecycle::start(daemon, &spec.container).await?;
         }
         self.moved();
+        if let Some(enclosure) = &self.enclosure {
+            enclosure.clear(&self.spec.node);
+        }
         self.lifecycle.set_on();
         Ok(())
     }

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::backend::DockerBackend;
 use super::shared::Settings;
 use super::sweeper::{DockerSweeper, NAME};
-use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Recipe, Result, Surroundings, Sweeper};
+use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Recipe, Result, Sight, Surroundings, Sweeper};
 
 /// Containers.
 #[derive(Debug)]
@@ -50,6 +50,13 @@ impl BackendKind for Docker {
 
     fn options(&self, command: Command) -> Command {
         DockerOptions::augment_args(command)
+    }
+
+    fn sight(&self, surroundings: &Surroundings) -> Sight {
+        match daemon(surroundings).filter(|host| !host.starts_with("unix://")) {
+            Some(host) => Sight::Nothing(format!("the daemon at {host} may run on another machine")),
+            None => Sight::Given,
+        }
     }
 
     async fn open(&self, options: &ArgMatches, surroundings: &Surroundings) -> Result<Arc<dyn Backend>> {

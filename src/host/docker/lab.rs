@@ -10,14 +10,15 @@ use testcontainers::bollard::models::NetworkCreateRequest;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::task::TaskTracker;
 
-use super::container::{self, ContainerSpec, DATA, REPOS, Reach, SHARED};
+use super::container::{self, Bind, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
+use super::enclosure::{Enclosure, NO_NETWORK, WAYS};
 use super::host::DockerHost;
 use super::image::Image;
-use super::networks::{self, Network};
+use super::networks::{self, Network as PeerNetwork};
 use super::shared::Shared;
 use super::{labels, removal};
-use crate::host::{Host, HostError, Lab, LabSpec, Result};
+use crate::host::{Host, HostError, Isolation, Lab, LabSpec, Network, Result};
 use crate::pg::Version;
 
 /// A value that a task is making; all readers get it.
@@ -27,7 +28,7 @@ type Coming<T> = watch::Receiver<Option<Result<T>>>;
 type Making<T> = watch::Sender<Option<Result<T>>>;
 
 /// The networks of the nodes, as they are made.
-type Networks = Vec<(Network, Coming<String>)>;
+type Networks = Vec<(PeerNetwork, Coming<String>)>;
 
 /// The right to start a container now.
 type Turn = Option<OwnedSemaphorePermit>;
@@ -38,6 +39,10 @@ struct Common {
     spec: LabSpec,
     image: Image,
     version: OnceLock<Version>,
+    /// What stands for the network of containers that have none.
+    enclosure: Option<Arc<Enclosure>>,
+    /// Why containers have one that had better have none.
+    why_open: String,
     /// Set when nothing more is to be made.
     closing: AtomicBool,
 }
@@ -87,15 +92,29 @@ impl Common {
         volumes.extend(
             self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}"))),
         );
+        let mut binds: Vec<Bind> =
+            self.spec.mounts.iter().filter(|path| path.exists()).map(|path| Bind::to_read(path)).collect();
+        // Docker takes each place once.
+        binds.sort_by(|a, b| a.to.cmp(&b.to));
+        binds.dedup();
+        binds.extend(self.enclosure.as_ref().map(|enclosure| Bind {
+            from: enclosure.dir().to_owned(),
+            to: WAYS.to_owned(),
+            writable: true,
+        }));
         ContainerSpec {
             node: node.to_owned(),
             container: self.named(&format!("node-{node}")),
             image: self.image.clone(),
             major: self.spec.major,
             labels,
-            manage: self.named("manage"),
+            manage: match reach {
+                Reach::Socket => NO_NETWORK.to_owned(),
+                Reach::Address | Reach::PublishedPort => self.named("manage"),
+            },
             reach,
             volumes,
+            binds,
         }
     }
 
@@ -133,7 +152,34 @@ impl Common {
         }
         self.version.get_or_init(|| facts.version);
         self.shared.learn(&self.image.id, facts.version);
-        Ok(Arc::new(DockerHost::new(Arc::clone(&self.shared), spec, joined, facts)))
+        let host = DockerHost::new(Arc::clone(&self.shared), spec, joined, facts, self.enclosure.clone());
+        host.sees_this_machine().await?;
+        Ok(Arc::new(host))
+    }
+}
+
+/// What stands for the network of the containers of a drill if they are to have none; else why they
+/// have one.
+fn cut_off(spec: &LabSpec, daemon: &str) -> Result<(Option<Enclosure>, String)> {
+    let elsewhere = !(cfg!(target_os = "linux") && daemon.starts_with("unix://"));
+    let impossible = match () {
+        () if elsewhere => format!("the daemon at {daemon} may run on another machine"),
+        () if !spec.cuts.is_empty() => "the drill cuts a network between its containers".to_owned(),
+        () => String::new(),
+    };
+    match spec.isolation {
+        Isolation::Needless => Ok((None, "nothing in this drill is anybody else's".to_owned())),
+        Isolation::IfPossible | Isolation::Demanded if impossible.is_empty() => {
+            Ok((Some(Enclosure::make(spec)?), String::new()))
+        }
+        Isolation::Refused if spec.mounts.is_empty() => Ok((None, "the scenario says `network: open`".to_owned())),
+        Isolation::Refused => Err(HostError::new("containers with somebody else's data have no network")
+            .help("leave `network: open` out, or take `--backend local`")),
+        Isolation::IfPossible if spec.mounts.is_empty() => Ok((None, impossible)),
+        Isolation::IfPossible | Isolation::Demanded => {
+            let title = format!("the containers of this drill cannot do without a network: {impossible}");
+            Err(HostError::new(title).help("`--backend local`"))
+        }
     }
 }
 
@@ -147,7 +193,11 @@ async fn come<T: Clone>(coming: &mut Coming<T>) -> Result<T> {
 
 impl DockerLab {
     /// Begins to make everything, and returns at once.
-    pub(super) fn begin(shared: Arc<Shared>, spec: LabSpec, image: Image) -> Self {
+    ///
+    /// # Errors
+    /// If its containers cannot be cut off from the network, and have to be.
+    pub(super) fn begin(shared: Arc<Shared>, spec: LabSpec, image: Image) -> Result<Self> {
+        let (enclosure, why_open) = cut_off(&spec, shared.daemon.address())?;
         let tasks = TaskTracker::new();
         let known = shared.known(&image.id).map_or_else(OnceLock::new, OnceLock::from);
         let closing = AtomicBool::new(false);
@@ -157,9 +207,10 @@ impl DockerLab {
             nodes.insert(node.clone(), coming);
             makers.push((node.clone(), maker));
         }
-        let common = Arc::new(Common { shared, spec, image, version: known, closing });
+        let enclosure = enclosure.map(Arc::new);
+        let common = Arc::new(Common { shared, spec, image, version: known, enclosure, why_open, closing });
         tasks.spawn(make_all(Arc::clone(&common), makers, tasks.clone()));
-        DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) }
+        Ok(DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) })
     }
 
     /// The network of a connection that can be cut, and the container and the node that is taken
@@ -180,6 +231,9 @@ impl DockerLab {
 /// busy for 200 ms and more: all of them at once would all be late, so each waits for its turn, and
 /// the first nodes are ready first.
 async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHost>>)>, tasks: TaskTracker) {
+    if common.enclosure.is_some() {
+        return make_nodes(&common, makers, &tasks, (Reach::Socket, vec![])).await;
+    }
     // On this one only drillyard talks to the nodes, on the others only they do to each other: a
     // node that is cut off its peers finds no way around.
     let manage = match common.network("manage", false, false).await {
@@ -199,10 +253,20 @@ async fn make_all(common: Arc<Common>, makers: Vec<(String, Making<Arc<DockerHos
     });
     let peers: Networks = peers.collect();
     let reach = common.reach(&manage).await;
+    make_nodes(&common, makers, &tasks, (reach, peers)).await;
+}
+
+/// Makes the containers.
+async fn make_nodes(
+    common: &Arc<Common>,
+    makers: Vec<(String, Making<Arc<DockerHost>>)>,
+    tasks: &TaskTracker,
+    (reach, peers): (Reach, Networks),
+) {
     for (node, maker) in makers {
         // The semaphore is never closed.
         let turn = Arc::clone(&common.shared.turns).acquire_owned().await.ok();
-        let (common, peers) = (Arc::clone(&common), peers.clone());
+        let (common, peers) = (Arc::clone(common), peers.clone());
         tasks.spawn(async move { maker.send_replace(Some(common.node(&node, reach, turn, peers).await)) });
     }
 }
@@ -222,6 +286,13 @@ impl Lab for DockerLab {
             .ok_or_else(|| HostError::new(format!("no node `{node}` was asked for when the lab was made")))?;
         let host: Arc<dyn Host> = come(&mut coming).await?;
         Ok(host)
+    }
+
+    fn network(&self) -> Network {
+        match &self.common.enclosure {
+            Some(_) => Network::Isolated,
+            None => Network::Open(self.common.why_open.clone()),
+        }
     }
 
     fn repo(&self, repo: &str) -> String {

@@ -3,12 +3,13 @@
 //!
 //! A container sleeps; servers are started and stopped in it by exec, like those on a machine. Two
 //! networks join it, one for drillyard and one for its peers; volumes hold its data, the repos, and
-//! what the drill shares.
+//! what the drill shares. With somebody else's data it has no network: then sockets take its place.
 
 mod archive;
 mod backend;
 mod container;
 mod daemon;
+mod enclosure;
 mod exec;
 mod host;
 mod image;

@@ -77,6 +77,7 @@ pub(super) async fn connect(daemon: &Daemon, container: &str, node: &str, networ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Isolation;
 
     fn spec(nodes: &[&str], cuts: &[(&str, &str)]) -> LabSpec {
         LabSpec {
@@ -87,6 +88,8 @@ mod tests {
             nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
             repos: vec![],
             cuts: cuts.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            isolation: Isolation::default(),
+            mounts: vec![],
         }
     }
 

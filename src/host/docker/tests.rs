@@ -8,7 +8,7 @@ use super::daemon::Daemon;
 use super::image;
 use super::removal::{leftovers, remove_run};
 use super::shared::Settings;
-use crate::host::{Backend, Endpoint, Host, LabSpec, Program};
+use crate::host::{Backend, Endpoint, Host, Isolation, LabSpec, Program};
 use crate::pg::SystemId;
 
 const IMAGE: &str = "drillyard/postgres:15";
@@ -42,6 +42,8 @@ impl World {
             nodes: names(nodes),
             repos: names(repos),
             cuts: vec![],
+            isolation: Isolation::default(),
+            mounts: vec![],
         };
         World { backend, spec, _dir: dir }
     }

@@ -66,6 +66,6 @@ impl Backend for LocalBackend {
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>> {
         let installation = self.installation(spec.major).await?;
         let programs = Programs::new(&installation, &self.path, self.owner, self.cache.clone());
-        Ok(Arc::new(LocalLab::make(&spec, programs)?))
+        Ok(Arc::new(LocalLab::make(&spec, programs).await?))
     }
 }

@@ -6,18 +6,24 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixListener;
+use tokio::process::Command;
+use tokio::task::JoinSet;
 
-use super::layout::{PORT, RUN, endpoint, link_dir, node_dir, shared_dir};
+use super::enclosure::Enclosure;
+use super::fetching::Fetching;
+use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, shared_dir, socket, ways_dir};
 use super::owner::Owner;
 use super::template::Template;
 use crate::host::lifecycle::Lifecycle;
 use crate::host::process::{self, Group};
 use crate::host::{
-    Endpoint, Host, HostError, Installation, LabSpec, Output, Paths, Program, Result, Seen, ShellCommand,
+    Endpoint, Host, HostError, Installation, LabSpec, Outlet, Output, Paths, Program, Reach, Result, Seen, ShellCommand,
 };
 use crate::pg::{SystemId, Version};
 
@@ -31,7 +37,11 @@ pub(super) struct Programs {
     /// Where templates of new clusters are kept.
     cache: PathBuf,
     /// PATH, PostgreSQL's programs first.
-    search_path: String,
+    pub(super) search_path: String,
+    /// Where servers run that are cut off from the network.
+    pub(super) enclosure: Option<Enclosure>,
+    /// How many ways lead out of there.
+    ways: AtomicUsize,
 }
 
 impl Programs {
@@ -42,7 +52,27 @@ impl Programs {
             owner,
             cache,
             search_path: format!("{}:{}", installation.place, path.to_string_lossy()),
+            enclosure: None,
+            ways: AtomicUsize::new(0),
         }
+    }
+
+    /// A program of the servers' user in a directory: where the servers run, or outside.
+    fn command(&self, name: &str, dir: &Path, reach: Reach) -> Command {
+        let mut command = match (&self.enclosure, reach) {
+            (Some(enclosure), Reach::OfServer) => enclosure.command(&self.resolve(name), dir),
+            _ => {
+                let mut command = Command::new(self.resolve(name));
+                if let Owner::Other(uid, gid) = self.owner {
+                    command.uid(uid.as_raw()).gid(gid.as_raw());
+                }
+                command
+            }
+        };
+        command.env_clear().env("PATH", &self.search_path).env("HOME", dir);
+        command.env("LC_ALL", "C").env("PGPASSFILE", "/dev/null");
+        command.current_dir(dir).process_group(0);
+        command
     }
 
     /// Where a program is: among PostgreSQL's own, or wherever PATH finds it.
@@ -61,6 +91,10 @@ pub(super) struct LocalHost {
     lifecycle: Lifecycle,
     /// The nodes that reach this one by a link that can be cut, and where they find its end.
     links: Vec<(String, PathBuf)>,
+    /// The lab's directory.
+    lab: PathBuf,
+    /// What fetches WAL for its server.
+    fetching: Mutex<JoinSet<()>>,
 }
 
 impl LocalHost {
@@ -81,6 +115,8 @@ impl LocalHost {
             },
             lifecycle: Lifecycle::default(),
             links: links.collect(),
+            lab: lab.to_owned(),
+            fetching: Mutex::default(),
             dir,
             programs,
         }
@@ -104,18 +140,16 @@ impl LocalHost {
     }
 
     /// A program of the servers' user, in a process group of its own.
-    fn command(&self, program: &Program) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(self.programs.resolve(&program.name));
-        command.args(&program.args).env_clear();
-        command.env("PATH", &self.programs.search_path).env("HOME", &self.dir);
-        command.env("LC_ALL", "C").env("PGPASSFILE", "/dev/null");
-        command.envs(program.env.iter().map(|(k, v)| (k, v)));
-        command.current_dir(&self.dir).process_group(0);
+    fn command(&self, program: &Program) -> Command {
+        let mut command = self.programs.command(&program.name, &self.dir, program.reach);
+        command.args(&program.args).envs(program.env.iter().map(|(k, v)| (k, v)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Owner::Other(uid, gid) = self.programs.owner {
-            command.uid(uid.as_raw()).gid(gid.as_raw());
-        }
         command
+    }
+
+    /// A path for one more way out.
+    fn way(&self) -> PathBuf {
+        ways_dir(&self.lab).join(self.programs.ways.fetch_add(1, Ordering::Relaxed).to_string())
     }
 }
 
@@ -159,6 +193,34 @@ impl Host for LocalHost {
     /// Nobody else can enter the directory of the socket.
     fn open_hba(&self) -> Option<Vec<String>> {
         Some(["local all all trust", "local replication all trust"].map(str::to_owned).to_vec())
+    }
+
+    async fn outlet(&self) -> Result<Option<Outlet>> {
+        if self.programs.enclosure.is_none() {
+            return Ok(None);
+        }
+        let (owner, path) = (self.programs.owner, self.way());
+        owner.make_directory(&path)?;
+        let at = socket(&path);
+        let listener = UnixListener::bind(&at).and_then(|listener| owner.give(&at).map(|()| listener));
+        let listener = listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", at.display())))?;
+        Ok(Some(Outlet { dir: path.display().to_string(), listener, path }))
+    }
+
+    async fn fetching(&self, command: &str) -> Result<String> {
+        if self.programs.enclosure.is_none() {
+            return Ok(command.to_owned());
+        }
+        let (owner, pipe) = (self.programs.owner, self.way());
+        let fetching = Fetching::at(pipe.clone(), |pipe| owner.give(pipe))?;
+        let (programs, home, data) = (self.programs.clone(), self.dir.clone(), PathBuf::from(&self.paths.data));
+        let serve = fetching.serve(command.to_owned(), move |line| {
+            let mut command = programs.command("sh", &home, Reach::OfMachine);
+            command.args(["-c", line]).current_dir(&data);
+            command
+        });
+        self.fetching.lock().unwrap_or_else(PoisonError::into_inner).spawn(serve);
+        Ok(format!("sh {} {} %f %p %r", fetch_script(&self.lab).display(), pipe.display()))
     }
 
     async fn run(&self, program: Program) -> Result<Output> {

@@ -9,7 +9,7 @@ use nix::unistd::Uid;
 
 use super::backend::{LocalBackend, NAME};
 use super::installations::ROOTS;
-use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Surroundings};
+use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Sight, Surroundings};
 
 /// Processes on this machine.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl BackendKind for Local {
         "Processes on this machine"
     }
 
-    fn sees_this_machine(&self) -> bool {
-        true
+    fn sight(&self, _: &Surroundings) -> Sight {
+        Sight::All
     }
 
     fn options(&self, command: Command) -> Command {

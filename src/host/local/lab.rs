@@ -1,28 +1,31 @@
 //! The directories of one drill.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::enclosure::Enclosure;
+use super::fetching::ASK;
 use super::host::{LocalHost, Programs};
-use super::layout::{RUN, link_dir, node_dir, repos_dir, shared_dir, socket};
+use super::layout::{RUN, fetch_script, link_dir, node_dir, repos_dir, shared_dir, socket, ways_dir};
 use super::link::Link;
-use crate::host::{Host, HostError, Lab, LabSpec, Result, remove_directory, spread};
+use crate::host::{Host, HostError, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread};
 use crate::pg::Version;
 
 /// The hosts of one drill: a directory for each.
 pub(super) struct LocalLab {
     version: Version,
     dir: PathBuf,
+    network: Network,
     hosts: Vec<Arc<LocalHost>>,
     /// The connections that can be cut, with their two nodes.
     links: Mutex<Vec<(String, String, Link)>>,
 }
 
 impl LocalLab {
-    /// Makes all directories, and the links.
-    pub(super) fn make(spec: &LabSpec, programs: Programs) -> Result<Self> {
+    /// Makes all directories, and the links; and cuts them off from the network, if they are to be.
+    pub(super) async fn make(spec: &LabSpec, mut programs: Programs) -> Result<Self> {
         let dir = spec.dir.join(spec.drill.to_string());
         let owner = programs.owner;
         owner.make_directory(&dir)?;
@@ -34,6 +37,7 @@ impl LocalLab {
         for repo in &spec.repos {
             owner.make_directory(&repos_dir(&dir).join(repo))?;
         }
+        let network = cut_off(&dir, spec.isolation, &mut programs).await?;
         let version = programs.version;
         let programs = Arc::new(programs);
         let hosts = spec.nodes.iter().map(|node| Arc::new(LocalHost::new(node, &dir, spec, Arc::clone(&programs))));
@@ -51,7 +55,7 @@ impl LocalLab {
             let link = Link::new(&[way(a, b)?, way(b, a)?], |socket| owner.give(socket))?;
             links.push((a.clone(), b.clone(), link));
         }
-        Ok(LocalLab { version, dir, hosts, links: Mutex::new(links) })
+        Ok(LocalLab { version, dir, network, hosts, links: Mutex::new(links) })
     }
 
     fn links(&self) -> MutexGuard<'_, Vec<(String, String, Link)>> {
@@ -68,6 +72,34 @@ impl LocalLab {
     }
 }
 
+/// Makes the namespaces in which the servers of a lab run, if they are to be cut off.
+async fn cut_off(lab: &Path, isolation: Isolation, programs: &mut Programs) -> Result<Network> {
+    match isolation {
+        Isolation::Needless => return Ok(Network::Open("nothing in this drill is anybody else's".to_owned())),
+        Isolation::Refused => return Ok(Network::Open("the scenario says `network: open`".to_owned())),
+        Isolation::IfPossible | Isolation::Demanded => {}
+    }
+    match Enclosure::make(lab, programs.owner, &programs.search_path).await {
+        Ok(enclosure) => {
+            programs.owner.make_directory(&ways_dir(lab))?;
+            let script = fetch_script(lab);
+            let written = std::fs::write(&script, ASK).and_then(|()| programs.owner.give(&script));
+            written.map_err(|e| HostError::new(format!("cannot write {}: {e}", script.display())))?;
+            programs.enclosure = Some(enclosure);
+            Ok(Network::Isolated)
+        }
+        Err(error) if isolation == Isolation::Demanded => Err(HostError::new(format!(
+            "the servers of this drill cannot be cut off from the network: {}",
+            error.message
+        ))
+        .help(
+            "run drillyard as root, or let users make namespaces (sysctl kernel.unprivileged_userns_clone, \
+             kernel.apparmor_restrict_unprivileged_userns); a container needs `--cap-add SYS_ADMIN` for it",
+        )),
+        Err(error) => Ok(Network::Open(error.message)),
+    }
+}
+
 #[async_trait]
 impl Lab for LocalLab {
     fn version(&self) -> Version {
@@ -78,6 +110,10 @@ impl Lab for LocalLab {
         let host = self.hosts.iter().find(|host| host.name() == node);
         host.map(|host| host.clone() as Arc<dyn Host>)
             .ok_or_else(|| HostError::new(format!("there is no host for node `{node}`")))
+    }
+
+    fn network(&self) -> Network {
+        self.network.clone()
     }
 
     fn repo(&self, repo: &str) -> String {

@@ -34,6 +34,16 @@ pub(super) fn repos_dir(lab: &Path) -> PathBuf {
     lab.join("repos")
 }
 
+/// What leads out for hosts that are cut off from the network.
+pub(super) fn ways_dir(lab: &Path) -> PathBuf {
+    lab.join("ways")
+}
+
+/// What a server there has as restore_command.
+pub(super) fn fetch_script(lab: &Path) -> PathBuf {
+    ways_dir(lab).join("fetch.sh")
+}
+
 /// The socket in a directory.
 pub(super) fn socket(dir: &Path) -> PathBuf {
     dir.join(SOCKET)

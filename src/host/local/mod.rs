@@ -5,6 +5,8 @@
 //! gets at the socket.
 
 mod backend;
+mod enclosure;
+mod fetching;
 mod host;
 mod installations;
 mod kind;

@@ -84,18 +84,6 @@ impl Failure {
     }
 }
 
-/// The ways to try with one host, in order.
-fn modes(ssl: SslMode, is_socket: bool) -> &'static [config::SslMode] {
-    use config::SslMode::{Disable, Prefer, Require};
-    match ssl {
-        _ if is_socket => &[Disable],
-        SslMode::Disable => &[Disable],
-        SslMode::Allow => &[Disable, Require],
-        SslMode::Prefer => &[Prefer, Disable],
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[Require],
-    }
-}
-
 impl External {
     /// Opens a session with these options, in `database` if not in its own; and what encrypts it,
     /// for whoever cancels a statement.
@@ -118,7 +106,7 @@ impl External {
         let mut last = None;
         for wanted in rounds {
             for target in &order {
-                for mode in modes(way.ssl, target.is_socket()) {
+                for mode in way.modes(target) {
                     let failure = match way.open(target, *mode, options, database, *wanted).await {
                         Ok(client) => return Ok((client, way.tls.clone())),
                         Err(failure) => failure,
@@ -162,7 +150,7 @@ impl External {
 
 impl Target {
     /// As messages call it.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match &self.address {
             Some(address) if *address != self.host => format!("{} ({address}), port {}", self.host, self.port),
             _ => format!("{}, port {}", self.host, self.port),
@@ -171,6 +159,36 @@ impl Target {
 }
 
 impl Way {
+    /// The ways to try with one host, in order.
+    pub(super) fn modes(&self, target: &Target) -> &'static [config::SslMode] {
+        use config::SslMode::{Disable, Prefer, Require};
+        match self.ssl {
+            _ if target.is_socket() => &[Disable],
+            SslMode::Disable => &[Disable],
+            SslMode::Allow => &[Disable, Require],
+            SslMode::Prefer => &[Prefer, Disable],
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[Require],
+        }
+    }
+
+    /// How long a host may take to answer; none if it may take for ever.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self.conninfo.number("connect_timeout") {
+            // As libpq has it: no less than two seconds; nothing, or less, is for ever.
+            Some(0 | i32::MIN..0) => None,
+            Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs().max(2).into())),
+            None => Some(Duration::from_secs(PATIENCE)),
+        }
+    }
+
+    /// How TLS begins.
+    pub(super) fn negotiation(&self, mode: config::SslMode) -> SslNegotiation {
+        match self.conninfo.is_direct() == Ok(true) && mode == config::SslMode::Require {
+            true => SslNegotiation::Direct,
+            false => SslNegotiation::Postgres,
+        }
+    }
+
     fn unreached(&self, tries: Vec<String>, last: Option<Failure>) -> Box<Unreached> {
         let help = last.as_ref().map_or("", Failure::help);
         let help = match &self.hint {
@@ -192,12 +210,7 @@ impl Way {
         database: Option<&str>,
         wanted: SessionAttrs,
     ) -> Result<Client, Failure> {
-        let patience = match self.conninfo.number("connect_timeout") {
-            // As libpq has it: no less than two seconds; nothing, or less, is for ever.
-            Some(0 | i32::MIN..0) => None,
-            Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs().max(2).into())),
-            None => Some(Duration::from_secs(PATIENCE)),
-        };
+        let patience = self.patience();
         let config = self.config(target, mode, options, database, patience);
         let opening = async {
             let (client, connection) = config.connect(self.tls.clone()).await.map_err(Failure::Postgres)?;
@@ -267,9 +280,7 @@ impl Way {
             config.tcp_user_timeout(Duration::from_millis(ms));
         }
         config.ssl_mode(mode);
-        if self.conninfo.is_direct() == Ok(true) && mode == config::SslMode::Require {
-            config.ssl_negotiation(SslNegotiation::Direct);
-        }
+        config.ssl_negotiation(self.negotiation(mode));
         config.channel_binding(match self.conninfo.channel_binding() {
             Ok(ChannelBinding::Disable) => config::ChannelBinding::Disable,
             Ok(ChannelBinding::Require) => config::ChannelBinding::Require,

@@ -5,15 +5,19 @@ mod certificate;
 mod complete;
 mod connect;
 mod files;
+mod message;
 mod passfile;
+mod relay;
 mod service;
 mod standby;
+mod startup;
 mod tls;
 
 use std::sync::Arc;
 
 pub use around::ClientEnvironment;
 pub use connect::Unreached;
+pub(super) use relay::Relay;
 pub(super) use tls::Tls;
 
 use crate::host::HostError;

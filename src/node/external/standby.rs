@@ -4,15 +4,22 @@ use std::path::Path;
 
 use super::External;
 use super::complete::{Target, Way};
+use super::relay::Relay;
 use crate::host::{Host, HostError, Program};
 use crate::node::config::quote_conninfo;
-use crate::pg::conninfo::{KEYS, Use};
+use crate::pg::conninfo::{ChannelBinding, KEYS, Use};
+
+/// The number in the name of a relay's socket.
+const PORT: &str = "5432";
+
+/// What a standby does itself that goes by a relay: the rest is about the connection to the server.
+const LEFT_TO_LIBPQ: [&str; 3] = ["options", "connect_timeout", "target_session_attrs"];
 
 /// A role that no server has.
 const NO_ROLE: &str = "drillyard_no_such_role";
 
 impl External {
-    fn way_of_standby(&self) -> &Way {
+    pub(super) fn way_of_standby(&self) -> &Way {
         self.standby.as_ref().unwrap_or(&self.way)
     }
 
@@ -21,6 +28,11 @@ impl External {
     pub(in crate::node) fn knows_as(&self, standby: &str) -> String {
         let short: String = standby.chars().take(40).collect();
         format!("{short} (drillyard {})", self.tag)
+    }
+
+    /// The role by which a standby comes.
+    pub(super) fn role_of_standby(&self) -> &str {
+        if self.role_lost { NO_ROLE } else { &self.way_of_standby().user }
     }
 
     /// The connection string of a standby of that name, without its secrets: nothing is left for
@@ -34,8 +46,7 @@ impl External {
                 "host" => Some(joined(&way.targets, |target| target.host.clone())),
                 "hostaddr" => way.conninfo.get(name).map(str::to_owned),
                 "port" => Some(joined(&way.targets, |target| target.port.to_string())),
-                "user" if self.role_lost => Some(NO_ROLE.to_owned()),
-                "user" => Some(way.user.clone()),
+                "user" => Some(self.role_of_standby().to_owned()),
                 "password" | "sslpassword" => None,
                 _ => {
                     let file = files.iter().find(|(key, _)| *key == name).map(|(_, path)| shown(path));
@@ -48,6 +59,31 @@ impl External {
             names.filter_map(|name| Some(format!("{name}={}", quote_conninfo(&value(name)?)))).collect();
         parts.push(format!("application_name={}", quote_conninfo(&self.knows_as(standby))));
         parts.join(" ")
+    }
+
+    /// The same for one that goes by a relay: what is left to libpq.
+    pub(in crate::node) fn conninfo_by(&self, relay: &Relay, standby: &str) -> String {
+        let way = self.way_of_standby();
+        let parts = LEFT_TO_LIBPQ.iter().filter_map(|name| Some((*name, way.conninfo.get(name)?.to_owned())));
+        let fixed =
+            [("host", relay.dirs().join(",")), ("port", PORT.to_owned()), ("user", self.role_of_standby().to_owned())];
+        let name = ("application_name", self.knows_as(standby));
+        let all = fixed.into_iter().chain(parts).chain([name]);
+        all.map(|(name, value)| format!("{name}={}", quote_conninfo(&value))).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Checks that a relay can keep to what is asked for.
+    ///
+    /// # Errors
+    /// If the password has to be bound to the encryption: that is drillyard's, and not the copy's.
+    pub(super) fn check_binding(&self) -> Result<(), HostError> {
+        if self.way_of_standby().conninfo.channel_binding() != Ok(ChannelBinding::Require) {
+            return Ok(());
+        }
+        Err(HostError::new("`channel_binding=require` cannot be kept to by a copy that is cut off from the network").help(
+            "drillyard encrypts its connection to production, and checks the certificate if `sslmode` says so: give the \
+             copy a `standby_conninfo` without `channel_binding`",
+        ))
     }
 
     /// The password for a connection of a standby; empty if there is none.

@@ -15,12 +15,12 @@ use self::list::Line;
 use super::archive::Archive;
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run};
-use super::existing::{AtExisting, Existing};
+use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::RepoKind;
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
-use crate::host::{Host, Output, Program};
+use crate::host::{Host, Output, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 
 /// A repo that is made of commands.
@@ -45,6 +45,7 @@ impl RepoKind for Command {
         needs: &["list", "fetch", "restore_command"],
         takes: &["env"],
         at: |existing| Arc::new(Command::existing(existing)),
+        mounts: tool_is_here,
     });
     const EXISTING_CANNOT: &'static [(Ability, &'static str)] =
         &[(Ability::List, "its commands fetch one file of WAL after another, and none says which there are")];
@@ -185,6 +186,11 @@ impl Storage for Command {
 
     fn restore_command(&self) -> String {
         self.environment().line(&self.commands.restore_command)
+    }
+
+    /// It may lie in object storage, or on another machine.
+    fn fetches(&self) -> Reach {
+        Reach::OfMachine
     }
 
     fn brings_wal(&self) -> bool {

@@ -4,11 +4,14 @@
 mod backup;
 mod barman;
 mod directory;
+mod mounts;
 
-pub use barman::ExistingBarman;
+pub use barman::{ExistingBarman, mounts as of_barman};
 pub use directory::ExistingDirectory;
+pub use mounts::{named, tool_is_here};
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::settings::{Commands, Settings};
@@ -49,6 +52,9 @@ impl Existing {
     }
 }
 
+/// Files and directories of this machine that are read; or why that is not enough.
+pub type Mounts = Result<Vec<PathBuf>, String>;
+
 /// How a kind reads what somebody else fills.
 #[derive(Clone, Copy)]
 pub struct AtExisting {
@@ -58,6 +64,8 @@ pub struct AtExisting {
     pub takes: &'static [&'static str],
     /// Makes the repo.
     pub at: fn(&Existing) -> Arc<dyn Storage>,
+    /// What a container needs of this machine to read it.
+    pub mounts: fn(&Existing) -> Mounts,
 }
 
 impl fmt::Debug for AtExisting {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::info::{self, Info};
 use super::repo_ls::Listing;
 use super::{server_files, verify};
-use crate::host::{Host, Program};
+use crate::host::{Host, Program, Reach};
 use crate::node::own_tablespaces;
 use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
@@ -46,7 +46,7 @@ impl ExistingPgbackrest {
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
-        Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned)))
+        Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned))).with_network()
     }
 
     async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
@@ -120,13 +120,18 @@ impl Storage for ExistingPgbackrest {
         let options = self.options.iter().cloned().chain([set]).chain(maps);
         let args = [data.to_owned(), spaces.clone(), numbers.join(" ")].into_iter().chain(options);
         let script = include_str!("../scripts/pgbackrest_restore_existing.sh");
-        run(host, "pgbackrest restore", Program::script(script, args)).await.map(drop)
+        run(host, "pgbackrest restore", Program::script(script, args).with_network()).await.map(drop)
     }
 
     /// Not asynchronous, whatever the configuration says: that would write into its spool-path.
     fn restore_command(&self) -> String {
         let options = self.options.join(" ");
         format!(r#"pgbackrest {options} --no-archive-async --pg1-path="$PWD" archive-get %f "%p""#)
+    }
+
+    /// It may lie in object storage, or on another machine.
+    fn fetches(&self) -> Reach {
+        Reach::OfMachine
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {

@@ -9,6 +9,7 @@ mod config;
 mod existing;
 mod info;
 mod manifest;
+mod mounts;
 mod repo_ls;
 mod server_files;
 mod verify;
@@ -60,6 +61,7 @@ impl RepoKind for Pgbackrest {
         needs: &["stanza"],
         takes: &["config", "repo"],
         at: |existing| Arc::new(ExistingPgbackrest::at(existing)),
+        mounts: mounts::mounts,
     });
     const PROGRAM: Option<Tool> =
         Some(Tool { program: PROGRAM, version: "version", install: "apt-get install pgbackrest" });

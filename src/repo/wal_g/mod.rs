@@ -15,12 +15,12 @@ use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_tool};
-use super::existing::{AtExisting, Existing};
+use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{RepoKind, Tool};
 use super::look::{empty_places, keep_inside};
 use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage};
-use crate::host::{Host, Program};
+use crate::host::{Host, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::{History, TimelineId};
 
@@ -53,8 +53,12 @@ impl RepoKind for WalG {
         (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
         (Ability::Verify, "wal-g verifies no backup where it lies: its wal-verify looks at WAL, and asks the server"),
     ];
-    const EXISTING: Option<AtExisting> =
-        Some(AtExisting { needs: &[], takes: &["env", "config"], at: |existing| Arc::new(WalG::existing(existing)) });
+    const EXISTING: Option<AtExisting> = Some(AtExisting {
+        needs: &[],
+        takes: &["env", "config"],
+        at: |existing| Arc::new(WalG::existing(existing)),
+        mounts: tool_is_here,
+    });
     const EXISTING_EITHER: &'static [&'static str] = &["env", "config"];
     const ADJUSTABLE: Adjustable = Adjustable { takes: &["env"], ..Adjustable::NOTHING };
     const PROGRAM: Option<Tool> = Some(Tool { program: PROGRAM, version: "--version", install: INSTALL });
@@ -122,7 +126,7 @@ impl WalG {
     async fn history(&self, host: &dyn Host, timeline: TimelineId) -> Result<Option<History>> {
         let script = include_str!("../scripts/walg_history.sh");
         let args = [History::file(timeline), self.restore_command()];
-        let text = run(host, "wal-g wal-fetch", Program::script(script, args)).await?.text();
+        let text = run(host, "wal-g wal-fetch", Program::script(script, args).with_network()).await?.text();
         Ok((!text.trim().is_empty()).then(|| History::read(timeline, &text)))
     }
 
@@ -213,6 +217,11 @@ impl Storage for WalG {
     fn restore_command(&self) -> String {
         let fetch = self.line(r#"wal-fetch %f "%p""#);
         format!("({fetch}; rc=$?; if [ $rc = 74 ]; then exit 1; elif [ $rc != 0 ]; then exit 200; fi)")
+    }
+
+    /// It may lie in object storage, or on another machine.
+    fn fetches(&self) -> Reach {
+        Reach::OfMachine
     }
 
     fn archive_directory(&self) -> String {

@@ -9,6 +9,7 @@ use crate::harness::{Context, Finding, NodeRef, StepResult};
 use crate::node::{Node, Origin};
 use crate::pg::SystemId;
 use crate::steps::recovery::backup_choice::{Backup, Found};
+use crate::steps::recovery::restore::tell_network;
 use crate::steps::recovery::start::Archive;
 use crate::steps::recovery::target::Then;
 
@@ -29,6 +30,9 @@ pub(crate) async fn load(
         true => Node::of_others(host, version, &password)?,
         false => Node::on(host, version, &password),
     });
+    if repo.is_existing() {
+        tell_network(cx);
+    }
     let mut config = cx.world.spec(node.name()).config(&cx.world.repos);
     if let Then::Promote { archive_to: Some(repo) } = then {
         config.archiving = Some(cx.world.repo(repo)?.archiving());

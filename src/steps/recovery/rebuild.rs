@@ -15,7 +15,7 @@ use crate::node::{Config, Node, Origin, Signal};
 use crate::repo::Ability;
 use crate::source::{Name, NodeName, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
-use crate::steps::recovery::restore::{Restored, restore};
+use crate::steps::recovery::restore::{Restored, restore, tell_network};
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::upstream::upstream_of;
 
@@ -184,10 +184,13 @@ impl Rebuild {
                 let repo = cx.world.repo(repo)?.clone();
                 let (label, at) = (cx.world.label(from), from.span());
                 restore(cx, node, Restored { what: from, label: &label, at }, &repo).await?;
-                config.restore_command = Some(repo.restore_command());
+                config.restore_command = Some(repo.restore_command_on(node.host()?.as_ref()).await?);
                 Some(Archive { repo, copy_of: None, read: true })
             }
             None => {
+                if up.is_external() {
+                    tell_network(cx);
+                }
                 cx.wait(format!("pg_basebackup of `{}`", up.name()));
                 let output = node.base_backup(up).await?;
                 if !output.success() {
@@ -199,7 +202,7 @@ impl Rebuild {
         };
         cx.fact("copy_ms", copying.elapsed().as_millis() as u64);
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
-        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..config };
+        let config = Config { following: Some(up.followed_by(node, slot).await?), ..config };
         let (node, up, at) = (node.clone(), up.clone(), self.follows.entry());
         Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Copied, archive, at })
     }

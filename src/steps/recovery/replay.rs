@@ -53,7 +53,7 @@ pub(crate) enum RestoreCommand {
 impl Replay<'_> {
     /// Starts the server with its target, and watches it until it is what the scenario asks for.
     pub(crate) async fn run(&self, cx: &mut Context<'_>) -> StepResult {
-        let mut config = self.config(cx)?;
+        let mut config = self.config(cx).await?;
         let setting = &self.goal.setting;
         let (signal, action, end) = match (&self.then.value, setting == &RecoveryTarget::Latest) {
             (Then::Follow { upstream, signal }, true) => return self.follow(cx, config, upstream, *signal).await,
@@ -88,7 +88,7 @@ impl Replay<'_> {
             Then::Shutdown if end == End::OutOfWal => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
             Then::Follow { upstream, signal } => {
                 node.stop(ShutdownMode::Fast, cx.deadline).await?;
-                let config = self.config(cx)?;
+                let config = self.config(cx).await?;
                 self.follow(cx, config, upstream, *signal).await
             }
             Then::Promote { .. } | Then::Pause | Then::Shutdown => Ok(()),
@@ -96,10 +96,10 @@ impl Replay<'_> {
     }
 
     /// Its configuration, its target aside.
-    fn config(&self, cx: &Context<'_>) -> Result<Config, Box<Finding>> {
+    async fn config(&self, cx: &Context<'_>) -> Result<Config, Box<Finding>> {
         let mut config = cx.world.spec(self.node.name()).config(&cx.world.repos);
         if self.restore_command == RestoreCommand::OfRepo {
-            config.restore_command = Some(self.repo().restore_command());
+            config.restore_command = Some(self.repo().restore_command_on(self.node.host()?.as_ref()).await?);
         }
         if let Then::Promote { archive_to: Some(repo) } = &self.then.value {
             config.archiving = Some(cx.world.repo(repo)?.archiving());
@@ -202,7 +202,7 @@ impl Replay<'_> {
     /// Starts the server as a standby, without a slot.
     async fn follow(&self, cx: &mut Context<'_>, mut config: Config, upstream: &NodeRef, signal: Signal) -> StepResult {
         let up = cx.world.node(upstream)?;
-        config.following = Some(up.followed_by(self.node.name(), None)?);
+        config.following = Some(up.followed_by(self.node, None).await?);
         let (repo, copy_of) = (self.repo(), self.copy_of.clone());
         let archive = Some(Archive { repo, copy_of, read: self.restore_command == RestoreCommand::OfRepo });
         let (node, origin, at) = (self.node.clone(), self.origin, Some(self.then.entry));

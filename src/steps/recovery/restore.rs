@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::harness::{Context, Finding};
+use crate::host::Network;
 use crate::node::{Config, Node, Origin, Setup, Signal};
 use crate::repo::{Label, Repo};
 use crate::source::Span;
@@ -38,6 +39,7 @@ pub(crate) async fn restore(
     if !repo.is_existing() {
         return Ok(());
     }
+    tell_network(cx);
     let theirs = node.set_configuration_aside().await?;
     if theirs.major != Some(node.version().major) {
         let major = theirs.major.map_or_else(|| "an unknown version".to_owned(), |major| format!("PostgreSQL {major}"));
@@ -49,6 +51,14 @@ pub(crate) async fn restore(
         cx.fact("configuration", format!("not used: {}", theirs.settings.join(", ")));
     }
     Ok(())
+}
+
+/// Reports whether a server with somebody else's data reaches other machines.
+pub(crate) fn tell_network(cx: &mut Context<'_>) {
+    match cx.world.lab.network() {
+        Network::Isolated => cx.fact("network", "isolated"),
+        Network::Open(why) => cx.fact("network", format!("open: {why}")),
+    }
 }
 
 /// What a server is set up with whose data directory was there before; reports what becomes of its

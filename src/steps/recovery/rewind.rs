@@ -154,7 +154,7 @@ impl Rewind {
         cx.wait("pg_rewind");
         let rewound = node.rewind(&rewinding).await?;
         self.tell(cx, node, resting, &rewound)?;
-        let config = Config { following: Some(up.followed_by(node.name(), slot)?), ..spec.config(&cx.world.repos) };
+        let config = Config { following: Some(up.followed_by(node, slot).await?), ..spec.config(&cx.world.repos) };
         let (node, up, at) = (node.clone(), up.clone(), self.to.entry());
         Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Own, archive: None, at })
     }

@@ -38,8 +38,7 @@ pub(crate) async fn upstream_of(cx: &Context<'_>, node: &Node) -> Option<(Arc<No
     let following = node.following().await.ok()??;
     let others: Vec<Arc<Node>> = cx.world.outputs().nodes.values().cloned().collect();
     let is_it = |other: &&Arc<Node>| {
-        let told = other.followed_by(node.name(), None);
-        !other.is_external() && told.is_ok_and(|told| told.conninfo == following.conninfo)
+        !other.is_external() && other.followed_by_peer(node.name()).is_ok_and(|told| told == following.conninfo)
     };
     Some((others.iter().find(is_it)?.clone(), following.slot))
 }

@@ -6,7 +6,7 @@ use crate::testing::{PASSWORD, Shutdown};
 
 impl Site {
     /// Archives into a Barman from now on, which packs WAL and has hooks.
-    async fn with_barman(self) -> Self {
+    pub async fn with_barman(self) -> Self {
         let dir = self.primary.dir().display().to_string();
         let (home, hook) = (format!("{dir}/barman"), format!("touch {dir}/barman/hook"));
         self.run("mkdir", &["-p", &format!("{home}/pg.prod/incoming"), &format!("{dir}/barman.d")]);
@@ -39,13 +39,13 @@ impl Site {
     }
 
     /// Runs barman as production does.
-    fn barman(&self, words: &str) {
+    pub fn barman(&self, words: &str) {
         let script = format!("barman -q -c {} {words}", self.dir("barman.conf").display());
         self.run("env", &[&format!("PGPASSWORD={PASSWORD}"), "sh", "-c", &script]);
     }
 
     /// Finishes a segment, and waits until it has come.
-    async fn wait_for_wal(&self) {
+    pub async fn wait_for_wal(&self) {
         self.primary.sql("CHECKPOINT").await;
         let switch = "SELECT pg_walfile_name(pg_switch_wal())";
         let row = self.primary.connect("postgres").await.query_one(switch, &[]).await.expect("a row");

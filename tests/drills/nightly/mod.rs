@@ -4,8 +4,10 @@
 mod acceptance;
 mod barman;
 mod command;
+mod docker;
 mod dumps;
 mod faults;
+mod isolated;
 mod prove;
 mod s3;
 mod shipped;
@@ -256,6 +258,9 @@ async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(left(), 0);
+    let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
+    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+    assert_eq!(places.filter(|place| place.starts_with(runner.work())).count(), 0);
     assert_eq!(site.moved_since(&before), NOTHING);
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
 }
@@ -458,11 +463,12 @@ async fn the_page_is_followed_word_for_word() {
 
 #[test]
 fn a_backend_that_does_not_see_this_machine_says_so() {
-    let runner = CliRunner::new();
+    let runner = CliRunner::new().var("DOCKER_HOST", "tcp://192.0.2.1:2375");
     let yaml = "drillyard: 1\nrepos: { lastnight: { existing: true, backups: /srv/backup/* } }\nsteps:\n  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }\n  - assert_primary: { node: copy }\n";
     let path = runner.write("nightly.yaml", yaml).display().to_string();
     let output = runner.output(["run", "--backend", "docker", &path]);
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
-    assert!(said(&output).contains("the backend docker does not see it"), "{}", said(&output));
+    let words = "which the backend docker does not see: the daemon at tcp://192.0.2.1:2375 may run on another machine";
+    assert!(said(&output).contains(words), "{}", said(&output));
     assert!(said(&output).contains("--backend local"), "{}", said(&output));
 }

@@ -92,15 +92,20 @@ async fn production_is_found_by_a_service_and_streams_by_tls_as_another_role() {
         let found = Command::new("grep").args(["-rlF", secret]).arg(runner.path().join("state")).output();
         assert_eq!(String::from_utf8_lossy(&found.expect("grep runs").stdout), "");
     }
-    // The servers' user may not read it: that is told before anything is tried.
+    // The servers' user may not read it, and need not: drillyard encrypts for the copy.
     let root = runner.path().join("root.crt");
     std::fs::copy(site.dir("tls/root.crt"), &root).expect("copied");
     allow(&root, 0o600);
     let service = std::fs::read_to_string(runner.path().join(".pg_service.conf")).expect("a file");
     let theirs = site.dir("tls/root.crt").display().to_string();
     runner.write(".pg_service.conf", &service.replace(&theirs, &root.display().to_string()));
-    let run = runner.drill(&format!("{head}{FOLLOW}"), &[]);
+    runner.drill(&format!("{head}{FOLLOW}{encrypted}"), &[]).passed();
+    // A copy that encrypts by itself may not: that is told before anything is tried.
+    let run = runner.drill(&format!("network: open\n{head}{FOLLOW}"), &[]);
     run.failed(4, &["the user that runs servers may not read", "root.crt (`sslrootcert`)", "standby_conninfo"]);
+    let bound = head.replace("sslmode=verify-ca", "sslmode=verify-ca channel_binding=require");
+    let run = runner.drill(&format!("{bound}{FOLLOW}"), &[]);
+    run.failed(4, &["`channel_binding=require` cannot be kept to by a copy", "without `channel_binding`"]);
 }
 
 #[tokio::test]

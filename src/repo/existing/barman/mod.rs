@@ -5,6 +5,9 @@
 
 mod config;
 mod info;
+mod mounts;
+
+pub use mounts::mounts;
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
