@@ -55,6 +55,7 @@ pub struct Predicate {
     pub number: u64,
     pub previous: Option<String>,
     pub missing: Option<Link>,
+    pub unsigned: Vec<Unsigned>,
     pub run: Run,
     pub trigger: Trigger,
     pub tools: Vec<Tool>,
@@ -70,6 +71,14 @@ pub struct Predicate {
 pub struct Link {
     pub number: u64,
     pub digest: String,
+}
+
+/// A run that should have left a statement, and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "docs/evidence.md has a table of the fields")]
+pub struct Unsigned {
+    pub started: Timestamp,
+    pub files: Vec<String>,
 }
 
 /// The run.
