@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use serde::Deserialize;
 
 use super::begun::{Begun, dead};
 use super::digest::digest;
@@ -179,12 +180,23 @@ fn is_at(file: &File, path: &Path) -> bool {
     file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(|(a, b)| same(a, b))
 }
 
+/// What is read of a statement to continue it, whatever version of drillyard has written it.
+#[derive(Deserialize)]
+struct Numbered {
+    predicate: Number,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    number: u64,
+}
+
 /// The number of a line that is a statement, and its digest.
 fn link(line: &str) -> io::Result<Link> {
     let none = || io::Error::new(io::ErrorKind::InvalidData, "its last line is no signed statement");
     let envelope = Envelope::parse(line).map_err(|_| none())?;
-    let statement: Statement = serde_json::from_slice(&envelope.payload()).map_err(|_| none())?;
-    Ok(Link { number: statement.predicate.number, digest: digest(line.as_bytes()) })
+    let numbered: Numbered = serde_json::from_slice(&envelope.payload()).map_err(|_| none())?;
+    Ok(Link { number: numbered.predicate.number, digest: digest(line.as_bytes()) })
 }
 
 /// The last whole line, with where it begins; and where the last whole line ends.

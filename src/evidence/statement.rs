@@ -1,5 +1,7 @@
 //! What is signed of a run: an in-toto statement. Every field is always there; docs/evidence.md
 //! explains each.
+//!
+//! A field that comes to them later needs a default: statements of earlier versions do not have it.
 
 use std::collections::BTreeMap;
 

@@ -189,6 +189,17 @@ fn a_run_that_leaves_no_statement_is_in_the_next_one() {
 }
 
 #[test]
+fn statements_of_the_first_version_are_read_by_all_later_ones() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/evidence");
+    let key = VerifyingKey::read(&folder.join("v1.pub.pem")).expect("a key");
+    let text = fs::read_to_string(folder.join("v1.intoto.jsonl")).expect("a file");
+    let verified = verify(&text, &key);
+    assert_eq!((verified.statements.len(), verified.findings), (2, vec![]));
+    let drills: Vec<&str> = verified.statements.iter().map(|(_, one)| one.predicate.drills[0].name.as_str()).collect();
+    assert_eq!(drills, ["nightly", "nightly"]);
+}
+
+#[test]
 fn any_number_of_runs_append_at_once() {
     let desk = Desk::new();
     let record = run("passed", 0, "a");
