@@ -10,8 +10,8 @@ use super::dirs;
 use super::select::Selected;
 use super::stop::{Result, Stop};
 use super::trigger::{redacted, trigger};
-use crate::evidence::{self, Circumstances, EvidenceFile, SigningKey, digest, hex};
-use crate::journal::{Entry, Journal, Listener};
+use crate::evidence::{self, Circumstances, EvidenceFile, SigningKey, Unsigned, digest, hex};
+use crate::journal::{Entry, Journal, Listener, Redactor};
 use crate::report::RunRecord;
 
 /// Signs what a run says of itself.
@@ -20,6 +20,8 @@ pub struct Attesting {
     file: EvidenceFile,
     path: String,
     selected: Vec<evidence::Selected>,
+    /// Of a run that has no journal.
+    redactor: Redactor,
     recording: Arc<Mutex<Recording>>,
 }
 
@@ -57,7 +59,9 @@ impl Attesting {
         let key =
             SigningKey::read(key).map_err(|error| Stop::usage(format!("--evidence-key: {error}")).help(error.help))?;
         let verifying = key.verifying().map_err(|error| Stop::usage(format!("--evidence-key: {error}")))?;
-        let file = EvidenceFile::open(path, &dirs::evidence(), &verifying).map_err(|error| {
+        let files = selected.loaded.iter().map(|one| one.path.display().to_string()).collect();
+        let run = Unsigned { started: jiff::Timestamp::now(), files };
+        let file = EvidenceFile::open(path, &dirs::evidence(), &verifying, &run).map_err(|error| {
             Stop::usage(format!("cannot write the evidence {}: {error}", path.display())).help("choose another file")
         })?;
         let each = selected.loaded.iter().map(|one| {
@@ -74,8 +78,10 @@ impl Attesting {
                 },
             }
         });
-        let selected = each.collect();
-        Ok(Some(Attesting { key, file, path: path.display().to_string(), selected, recording: Arc::default() }))
+        let files = each.collect();
+        let secrets = selected.plans().flat_map(|plan| plan.secrets.clone()).chain(args.notify.secrets());
+        let (redactor, recording) = (Redactor::of(secrets), Arc::default());
+        Ok(Some(Attesting { key, file, path: path.display().to_string(), selected: files, redactor, recording }))
     }
 
     /// What digests the recording. To be told every event.
@@ -94,24 +100,34 @@ impl Attesting {
         journal: Option<&Journal>,
         why: Vec<String>,
     ) -> std::result::Result<Vec<String>, String> {
-        let told = match journal {
-            Some(journal) => redacted(trigger(), journal),
-            None => trigger(),
+        let redact = |text: &str| match journal {
+            Some(journal) => journal.redact(text),
+            None => self.redactor.text(text),
         };
+        let trigger = redacted(trigger(), redact);
+        let why = why.iter().map(|why| redact(why)).collect();
+        let warnings = record.warnings.iter().map(|warning| redact(warning)).collect();
+        let record = RunRecord { warnings, ..record.clone() };
         let recording = journal.map(|_| {
             let recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
             (hex(&recording.digest.clone().finish()), recording.bytes)
         });
-        let circumstances = Circumstances { trigger: told, selected: self.selected.clone(), recording, why };
-        let appended = self
-            .file
-            .append(&self.key, |position| evidence::statement(record, &circumstances, position))
-            .map_err(|error| format!("there is no evidence of this run: {} cannot be written: {error}", self.path))?;
+        let circumstances = Circumstances { trigger, selected: self.selected.clone(), recording, why };
+        let appended =
+            self.file.append(&self.key, |position| evidence::statement(&record, &circumstances, position)).map_err(
+                |error| format!("there is no evidence of this run: {} cannot be written: {error}", self.path),
+            )?;
         let mut worth_knowing = vec![];
         if let Some(missing) = appended.missing {
             worth_knowing.push(format!(
                 "{} does not have statement number {} any more, which this machine has written ({}): the newest were removed",
                 self.path, missing.number, missing.digest
+            ));
+        }
+        for Unsigned { started, .. } in appended.unsigned {
+            worth_knowing.push(format!(
+                "the run that began at {started} left no statement in {}: it was killed, or could not write it",
+                self.path
             ));
         }
         if appended.torn > 0 {

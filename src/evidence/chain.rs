@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use serde::Deserialize;
 
+use super::begun::{Begun, dead};
 use super::digest::digest;
 use super::envelope::{Broken, Envelope};
 use super::key::{SigningKey, VerifyingKey};
-use super::statement::{Link, Statement};
+use super::statement::{Link, Statement, Unsigned};
 
 /// How long the other runs that end at the same time may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +29,7 @@ pub struct EvidenceFile {
     /// Where this machine notes what it wrote last, beside the file's own folder: who removes the
     /// newest line does not know of it.
     note: PathBuf,
+    begun: Begun,
 }
 
 /// What was appended.
@@ -36,6 +39,8 @@ pub struct Appended {
     pub link: Link,
     /// What this machine wrote last, if it is not in the file any more.
     pub missing: Option<Link>,
+    /// The runs of this machine that ended without a statement.
+    pub unsigned: Vec<Unsigned>,
     /// How many bytes of a line that was never finished were removed.
     pub torn: u64,
 }
@@ -49,15 +54,17 @@ pub struct Position {
     pub previous: Option<String>,
     /// What this machine wrote last, if it is not in the file any more.
     pub missing: Option<Link>,
+    /// The runs of this machine that ended without a statement.
+    pub unsigned: Vec<Unsigned>,
 }
 
 impl EvidenceFile {
     /// A file, which is made if it is not there, and its folder. `notes` is a folder of this
-    /// machine's own.
+    /// machine's own, and `run` what is said of this run if it leaves no statement.
     ///
     /// # Errors
     /// If it cannot be written, or what it has was signed with another key.
-    pub fn open(path: &Path, notes: &Path, key: &VerifyingKey) -> io::Result<Self> {
+    pub fn open(path: &Path, notes: &Path, key: &VerifyingKey, run: &Unsigned) -> io::Result<Self> {
         let other = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
         let whole = std::path::absolute(path)?;
         if fs::metadata(&whole).is_ok_and(|found| !found.is_file()) {
@@ -79,7 +86,8 @@ impl EvidenceFile {
                 Err(Broken::NoEnvelope) => return Err(other("its last line is no signed statement")),
             }
         }
-        Ok(EvidenceFile { path: whole, note })
+        let begun = Begun::mark(&note, run)?;
+        Ok(EvidenceFile { path: whole, note, begun })
     }
 
     /// Appends a statement. A file that cannot be written stays as it was.
@@ -87,6 +95,10 @@ impl EvidenceFile {
     /// # Errors
     /// If it cannot be read or written, or is locked for too long.
     pub fn append(&self, key: &SigningKey, statement: impl FnOnce(Position) -> Statement) -> io::Result<Appended> {
+        self.try_append(key, statement).inspect_err(|_| self.begun.stay())
+    }
+
+    fn try_append(&self, key: &SigningKey, statement: impl FnOnce(Position) -> Statement) -> io::Result<Appended> {
         let mut file = self.lock()?;
         let length = file.metadata()?.len();
         let (last, end) = last_line(&mut file)?;
@@ -94,7 +106,9 @@ impl EvidenceFile {
         let missing = self.missing(&mut file, before.as_ref())?;
         let number = before.as_ref().map_or(0, |link| link.number).saturating_add(1);
         let previous = before.map(|link| link.digest);
-        let statement = statement(Position { number, previous, missing: missing.clone() });
+        let (marks, unsigned): (Vec<PathBuf>, Vec<Unsigned>) = dead(&self.note).into_iter().unzip();
+        let position = Position { number, previous, missing: missing.clone(), unsigned: unsigned.clone() };
+        let statement = statement(position);
         let payload = serde_json::to_vec(&statement)?;
         let line = Envelope::sign(&payload, key)?.line()?;
         // What was never finished is no statement: the run that wrote it had died, or its disk was
@@ -109,7 +123,9 @@ impl EvidenceFile {
         }
         let link = Link { number, digest: digest(line.as_bytes()) };
         self.write_note(&link);
-        Ok(Appended { link, missing, torn: length - end })
+        // They are told of. One that cannot be removed is told of again.
+        marks.iter().for_each(|mark| drop(fs::remove_file(mark)));
+        Ok(Appended { link, missing, unsigned, torn: length - end })
     }
 
     /// Opens the file, alone.
@@ -164,12 +180,23 @@ fn is_at(file: &File, path: &Path) -> bool {
     file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(|(a, b)| same(a, b))
 }
 
+/// What is read of a statement to continue it, whatever version of drillyard has written it.
+#[derive(Deserialize)]
+struct Numbered {
+    predicate: Number,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    number: u64,
+}
+
 /// The number of a line that is a statement, and its digest.
 fn link(line: &str) -> io::Result<Link> {
     let none = || io::Error::new(io::ErrorKind::InvalidData, "its last line is no signed statement");
     let envelope = Envelope::parse(line).map_err(|_| none())?;
-    let statement: Statement = serde_json::from_slice(&envelope.payload()).map_err(|_| none())?;
-    Ok(Link { number: statement.predicate.number, digest: digest(line.as_bytes()) })
+    let numbered: Numbered = serde_json::from_slice(&envelope.payload()).map_err(|_| none())?;
+    Ok(Link { number: numbered.predicate.number, digest: digest(line.as_bytes()) })
 }
 
 /// The last whole line, with where it begins; and where the last whole line ends.

@@ -56,11 +56,12 @@ pub fn statement(record: &RunRecord, circumstances: &Circumstances, position: Po
 }
 
 fn predicate(record: &RunRecord, circumstances: &Circumstances, position: Position) -> Predicate {
-    let Position { number, previous, missing } = position;
+    let Position { number, previous, missing, unsigned } = position;
     Predicate {
         number,
         previous,
         missing,
+        unsigned,
         run: run(record, circumstances),
         trigger: circumstances.trigger.clone(),
         tools: tools(record),

@@ -4,6 +4,7 @@
 //!
 //! docs/evidence.md has every field, and docs/verify-evidence.sh verifies with openssl alone.
 
+mod begun;
 mod blocks;
 mod card;
 mod chain;
@@ -29,7 +30,7 @@ pub use page::{PageFormat, page};
 pub use quarter::Chain;
 pub use statement::{
     Attained, Check, Ci, Drill, Goal, Link, NotTested, Objective, Predicate, Proof, Recovery, Run, Statement, Subject,
-    Tool, Trigger,
+    Tool, Trigger, Unsigned,
 };
 pub use verify::{Finding, Verified, verify};
 

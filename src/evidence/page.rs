@@ -170,7 +170,7 @@ fn not_run(quarter: &Quarter) -> Vec<Block> {
         };
         let rows = quarter.empty.iter().map(row).collect();
         let table = Block::Table { head: &["When", "Run", "Why"], rows };
-        let title = "Runs that came to no drill".to_owned();
+        let title = "Runs of which no drill is known".to_owned();
         blocks.push(Block::Card { outcome: None, title, note: String::new(), blocks: vec![table] });
     }
     blocks

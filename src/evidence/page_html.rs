@@ -60,13 +60,27 @@ fn add(page: &mut String, blocks: &[Block]) {
     }
 }
 
+/// What a cell must not do: be broken where it is short, or be as wide as a digest.
+fn length(text: &str) -> Option<&'static str> {
+    const SHORT: usize = 12;
+    const LONG: usize = 40;
+    let longest = text.split_whitespace().map(str::len).max().unwrap_or_default();
+    match text.chars().count() {
+        0..=SHORT => Some("short"),
+        _ if longest > LONG => Some("long"),
+        _ => None,
+    }
+}
+
 fn table(page: &mut String, head: &[&str], rows: &[Vec<Cell>]) {
     let titles: String = head.iter().map(|title| format!("<th>{}</th>", escape(title))).collect();
     let _ = writeln!(page, "<table class=\"lines\">\n<thead><tr>{titles}</tr></thead>\n<tbody>");
     for row in rows {
         page.push_str("<tr>");
         for (title, cell) in head.iter().zip(row) {
-            let class = cell.tone.map(|tone| format!(" class=\"{tone}\"")).unwrap_or_default();
+            let tone = cell.tone.map(|tone| tone.as_str());
+            let class = tone.into_iter().chain(length(&cell.text)).collect::<Vec<_>>().join(" ");
+            let class = if class.is_empty() { class } else { format!(" class=\"{class}\"") };
             let _ = write!(page, "<td data-title=\"{}\"{class}>{}</td>", escape(title), escape(&cell.text));
         }
         page.push_str("</tr>\n");

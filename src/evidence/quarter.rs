@@ -115,6 +115,10 @@ impl Quarter {
     }
 
     fn count(&mut self, predicate: &Predicate) {
+        for one in &predicate.unsigned {
+            let why = "it left no statement of its own: it was killed, or could not write it";
+            self.empty.push((one.started, format!("unknown, of {}", one.files.join(", ")), why.to_owned()));
+        }
         for NotTested { what, why } in &predicate.not_tested {
             let (times, last) = self.not_run.entry((what.clone(), why.clone())).or_insert((0, predicate.run.ended));
             (*times, *last) = (*times + 1, predicate.run.ended);

@@ -1,5 +1,7 @@
 //! What is signed of a run: an in-toto statement. Every field is always there; docs/evidence.md
 //! explains each.
+//!
+//! A field that comes to them later needs a default: statements of earlier versions do not have it.
 
 use std::collections::BTreeMap;
 
@@ -55,6 +57,7 @@ pub struct Predicate {
     pub number: u64,
     pub previous: Option<String>,
     pub missing: Option<Link>,
+    pub unsigned: Vec<Unsigned>,
     pub run: Run,
     pub trigger: Trigger,
     pub tools: Vec<Tool>,
@@ -70,6 +73,14 @@ pub struct Predicate {
 pub struct Link {
     pub number: u64,
     pub digest: String,
+}
+
+/// A run that should have left a statement, and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "docs/evidence.md has a table of the fields")]
+pub struct Unsigned {
+    pub started: Timestamp,
+    pub files: Vec<String>,
 }
 
 /// The run.

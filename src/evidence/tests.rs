@@ -38,7 +38,8 @@ impl Desk {
     }
 
     fn file(&self) -> EvidenceFile {
-        EvidenceFile::open(&self.path("e.intoto.jsonl"), &self.path("notes"), &self.public()).expect("a file")
+        EvidenceFile::open(&self.path("e.intoto.jsonl"), &self.path("notes"), &self.public(), &unsigned())
+            .expect("a file")
     }
 
     fn append(&self, record: &RunRecord) -> Appended {
@@ -54,6 +55,10 @@ impl Desk {
         let found = verify(text, &self.public()).findings;
         found.into_iter().map(|finding| format!("{}: {}", finding.line, finding.what)).collect()
     }
+}
+
+fn unsigned() -> Unsigned {
+    Unsigned { started: Timestamp::UNIX_EPOCH, files: vec!["nightly.yaml".to_owned()] }
 }
 
 fn openssl(folder: &Path, args: &str) {
@@ -146,7 +151,8 @@ fn who_cuts_off_the_newest_lines_is_found_by_the_next_run() {
     let found = desk.findings(&desk.text());
     assert!(found.len() == 1 && found[0].starts_with("2: when it was written, statement number 2 ("), "{found:?}");
     // Another machine, which has its own notes, has written since: nothing is missing.
-    let other = EvidenceFile::open(&desk.path("e.intoto.jsonl"), &desk.path("other"), &desk.public()).expect("a file");
+    let other = EvidenceFile::open(&desk.path("e.intoto.jsonl"), &desk.path("other"), &desk.public(), &unsigned())
+        .expect("a file");
     let circumstances = Circumstances::default();
     let record = run("passed", 2, "d");
     other.append(&desk.key, |position| statement(&record, &circumstances, position)).expect("appended");
@@ -156,6 +162,41 @@ fn who_cuts_off_the_newest_lines_is_found_by_the_next_run() {
     fs::write(desk.path("e.intoto.jsonl"), format!("{whole}{{\"payloadType\":\"app")).expect("torn");
     assert_eq!(desk.append(&run("passed", 4, "f")).torn, 19);
     assert!(desk.text().starts_with(&whole) && desk.findings(&desk.text()).len() == 1);
+}
+
+#[test]
+fn a_run_that_leaves_no_statement_is_in_the_next_one() {
+    let desk = Desk::new();
+    let record = run("passed", 0, "a");
+    let append = |file: &EvidenceFile| {
+        let circumstances = Circumstances::default();
+        file.append(&desk.key, |position| statement(&record, &circumstances, position)).expect("appended").unsigned
+    };
+    // One that is alive, and one that ended in order without coming to a statement, are not meant.
+    let alive = desk.file();
+    drop(desk.file());
+    assert_eq!(append(&desk.file()), []);
+    // As after SIGKILL: nobody had the time to let go of anything.
+    let script = format!(
+        "cp {0}/notes/*.begun-* {0}/mark && mv {0}/mark $(ls {0}/notes/*.begun-* | head -n 1)x",
+        desk.folder.path().display()
+    );
+    assert!(Command::new("sh").args(["-c", &script]).status().expect("sh runs").success());
+    assert_eq!(append(&desk.file()), [unsigned()]);
+    assert_eq!(append(&alive), []);
+    let statements = verify(&desk.text(), &desk.public()).statements;
+    assert_eq!(statements[1].1.predicate.unsigned, [unsigned()]);
+}
+
+#[test]
+fn statements_of_the_first_version_are_read_by_all_later_ones() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/evidence");
+    let key = VerifyingKey::read(&folder.join("v1.pub.pem")).expect("a key");
+    let text = fs::read_to_string(folder.join("v1.intoto.jsonl")).expect("a file");
+    let verified = verify(&text, &key);
+    assert_eq!((verified.statements.len(), verified.findings), (2, vec![]));
+    let drills: Vec<&str> = verified.statements.iter().map(|(_, one)| one.predicate.drills[0].name.as_str()).collect();
+    assert_eq!(drills, ["nightly", "nightly"]);
 }
 
 #[test]
@@ -175,7 +216,7 @@ fn any_number_of_runs_append_at_once() {
 fn a_file_of_another_key_is_not_continued() {
     let (desk, other) = (Desk::new(), Desk::new());
     desk.append(&run("passed", 0, "a"));
-    let open = |path: &Path| EvidenceFile::open(path, &other.path("notes"), &other.public());
+    let open = |path: &Path| EvidenceFile::open(path, &other.path("notes"), &other.public(), &unsigned());
     let told = open(&desk.path("e.intoto.jsonl")).expect_err("another key").to_string();
     assert!(told.contains("its last line was signed with another key"), "{told}");
     let told = open(other.folder.path()).expect_err("a folder").to_string();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drillyard::evidence::{Ci, Circumstances, Link, Position, Selected, Statement, Trigger, statement};
+use drillyard::evidence::{Ci, Circumstances, Link, Position, Selected, Statement, Trigger, Unsigned, statement};
 use drillyard::journal::Entry;
 use drillyard::report::RunRecord;
 use serde_json::Value;
@@ -28,7 +28,8 @@ fn everything() -> Value {
     let recording = Some(("0".repeat(64), 12));
     let circumstances = Circumstances { trigger, selected, recording, why: vec!["no Docker".to_owned()] };
     let missing = Some(Link { number: 3, digest: "0".repeat(64) });
-    let position = Position { number: 2, previous: Some("0".repeat(64)), missing };
+    let unsigned = vec![Unsigned { started: jiff::Timestamp::UNIX_EPOCH, files: vec!["a.yaml".to_owned()] }];
+    let position = Position { number: 2, previous: Some("0".repeat(64)), missing, unsigned };
     serde_json::to_value(statement(&record, &circumstances, position)).expect("JSON")
 }
 
@@ -57,6 +58,7 @@ fn every_field_of_a_statement_is_explained() {
     let within = [
         ("### The statement", &told["subject"][0]),
         ("### The predicate", &said["missing"]),
+        ("### The predicate", &said["unsigned"][0]),
         ("### The predicate", &said["tools"][0]),
         ("### The predicate", &said["not_tested"][0]),
         ("### The trigger", &said["trigger"]["ci"]),
