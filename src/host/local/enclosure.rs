@@ -65,6 +65,16 @@ impl Enclosure {
         Err(failed(said.trim().lines().next().unwrap_or("`unshare` does not say why")))
     }
 
+    /// Whether they can be had, by making some: an error says why not.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    pub(super) async fn can_be_had(path: &str) -> Result<(), HostError> {
+        let owner = Owner::of_servers()?;
+        let dir = tempfile::tempdir().map_err(|e| HostError::new(format!("there is no room for one: {e}")))?;
+        Self::make(dir.path(), owner, path).await.map(drop)
+    }
+
     /// A command that runs a program inside, as the servers' user, in a directory.
     pub(super) fn command(&self, program: &Path, dir: &Path) -> Command {
         let mut command = Command::new("nsenter");

