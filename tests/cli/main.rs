@@ -20,3 +20,5 @@ mod running;
 mod secrets;
 #[path = "../common/small_fs.rs"]
 mod small_fs;
+#[path = "../common/web.rs"]
+mod web;

@@ -24,3 +24,5 @@ mod standby;
 mod testing;
 mod verdicts;
 mod waits;
+#[path = "../common/web.rs"]
+mod web;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::site::{Site, settle};
 use super::{NOTHING, runner};
+use crate::program::said;
 use crate::testing::{PASSWORD, Server};
+use crate::web::{answer, web};
 
 /// What production writes all the time: too little for a segment of WAL.
 fn load(primary: &Server, stop: &AtomicBool) -> u32 {
@@ -52,6 +54,12 @@ fn drill(site: &Site, repo: u32) -> String {
         + &format!("      - assert_rows: {{ node: copy, query: \"{WORKERS}\", equals: [[0]] }}\n")
 }
 
+/// The command of the page that runs it and tells people.
+fn command() -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
+    page.lines().find(|line| line.starts_with("drillyard run --notify")).expect("a command").to_owned()
+}
+
 #[tokio::test]
 async fn after_its_nightly_drill_production_is_as_it_was() {
     let site = Site::start().await;
@@ -79,19 +87,38 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
     let (before, sender) = (site.fingerprint(), site.publisher.count(walsender).await);
     assert!(sender > 0);
 
-    let runner = runner(&site);
+    let mut runner = runner(&site);
+    let (url, requests) = web(|_, _| answer("200 OK"));
+    for (name, path) in [("SLACK_URL", "slack"), ("BEAT_URL", "beat")] {
+        runner.vars.push((name.to_owned(), format!("{url}/{path}")));
+    }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let load = scope.spawn(|| load(&site.primary, &stop));
         let stop = Stop(&stop);
         for repo in [1, 2] {
-            let path = runner.write(&format!("last-night-{repo}.yaml"), &drill(&site, repo)).display().to_string();
-            let run = runner.run(&["--backend", "local", &path]).passed();
+            runner.write("last-night.yaml", &drill(&site, repo));
+            let command = command();
+            let words: Vec<&str> = command.split(' ').skip(2).chain(["--backend", "local"]).collect();
+            let run = runner.run(&words).passed();
             assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with('F')), "{}", run.said);
         }
         drop(stop);
         assert!(load.join().expect("the load") > 20);
     });
+
+    // Somebody was told, and whoever waits for a sign of life has one.
+    let mut told: Vec<String> = requests.lock().expect("not poisoned").iter().map(|(path, _)| path.clone()).collect();
+    told.sort();
+    assert_eq!(told, ["/beat", "/beat", "/slack", "/slack"]);
+    let chat = requests.lock().expect("not poisoned").iter().find(|(path, _)| path == "/slack").cloned();
+    assert!(chat.is_some_and(|(_, body)| body.contains("last-night passed")));
+    let stale = runner.output(["runs", "stale", "--max-age", "26h", "last-night"]);
+    assert_eq!(stale.status.code(), Some(0), "{}", said(&stale));
+    let trend = said(&runner.output(["runs", "trend", "last-night"]));
+    assert!(trend.contains("2 runs since") && trend.contains("restore "), "{trend}");
+    let silent = runner.output(["runs", "stale", "--max-age", "1s", "last-night"]);
+    assert_eq!(silent.status.code(), Some(1), "an alarm if it falls silent: {}", said(&silent));
 
     // Both repositories, the archive and the tablespace, byte by byte; locks and logs of the tool.
     assert_eq!(site.moved_since(&before), NOTHING);
