@@ -50,7 +50,7 @@ Exit codes:
   3  an invalid scenario
   4  the lab failed: nowhere to run servers, disk full, a tool missing
   5  nothing selected
-  6  passed, but not all could be cleaned up, somebody could not be told, or there is no evidence
+  6  passed, but not all could be cleaned up, or the run could not be told, remembered or attested
   130, 143  interrupted
 
 On a new machine begin with `drillyard doctor`, then `drillyard new first` and `drillyard run`.";

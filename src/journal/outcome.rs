@@ -74,7 +74,7 @@ pub enum ExitCode {
     Lab,
     /// Nothing was selected.
     NothingSelected,
-    /// Passed, but clean-up is not complete, somebody could not be told, or there is no evidence.
+    /// Passed, but clean-up is not complete, or the run could not be told, remembered or attested.
     Unclean,
     /// Ended by SIGINT.
     Interrupted,
