@@ -22,6 +22,7 @@ pub use runs::{RunsArgs, RunsCommand};
 use parsers::duration;
 
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
+use crate::pg::conninfo::Conninfo;
 use crate::repo::{self, KINDS, Kind};
 use crate::source::choices;
 
@@ -121,6 +122,14 @@ pub struct Selection {
     /// Give a param another value
     #[arg(long, value_name = "K=V", env = "DRILLYARD_SET", value_parser = key_value)]
     pub set: Vec<(String, String)>,
+}
+
+impl Selection {
+    /// The passwords in connection strings among what params are given.
+    pub fn secrets(&self) -> impl Iterator<Item = String> {
+        let strings = self.set.iter().filter_map(|(_, value)| Conninfo::parse(value).ok());
+        strings.flat_map(|conninfo| conninfo.secrets().map(str::to_owned).collect::<Vec<_>>())
+    }
 }
 
 /// What running and proving drills have in common.

@@ -62,20 +62,22 @@ impl Past {
     }
 
     /// Looks up what budgets go by. The run has begun.
-    pub async fn look_up(&self, drills: &mut [Drill], backend: &str) {
+    pub async fn look_up(&self, journal: &Journal, drills: &mut [Drill], backend: &str) {
         for drill in drills {
             if drill.plan.rto.as_ref().is_some_and(|rto| rto.of_last.is_some()) {
-                drill.last_pass = self.last_pass(drill, backend).await;
+                drill.last_pass = self.last_pass(journal, drill, backend).await;
             }
         }
     }
 
-    async fn last_pass(&self, drill: &Drill, backend: &str) -> LastPass {
+    async fn last_pass(&self, journal: &Journal, drill: &Drill, backend: &str) -> LastPass {
+        // As events tell them, which the history hears of.
+        let settings: Vec<String> = drill.settings.iter().map(|one| journal.redact(one)).collect();
         let series = Series {
             name: drill.plan.name.clone(),
             major: drill.major.into(),
             backend: backend.to_owned(),
-            settings: drill.settings.join(" "),
+            settings: settings.join(" "),
         };
         match self.recorder.last_rtos(series, LAST, LIMIT).await {
             Ok(found) => LastPass::of(found),
@@ -84,8 +86,8 @@ impl Past {
     }
 
     /// How a drill of this run came out the last time; none if nobody knows.
-    pub async fn last(&self, series: Series) -> Option<Last> {
-        let drill = self.recorder.before(series, LIMIT).await.ok()??.drill;
+    pub async fn last(&self, series: Series, code: ExitCode) -> Option<Last> {
+        let drill = self.recorder.before(series, limit(code)).await.ok()??.drill;
         let (outcome, duration_ms) = drill.end?;
         Some(Last { outcome, duration_ms, rto_ms: drill.rto_ms })
     }
@@ -111,17 +113,21 @@ impl Past {
     /// Writes how the run ended. What could not be written is told; if somebody has named the
     /// history, it is an exit code of its own for a run that passed.
     pub async fn conclude(&self, journal: &Journal, code: ExitCode) -> ExitCode {
-        let limit = match code {
-            ExitCode::Interrupted | ExitCode::Terminated => SHORT,
-            _ => LIMIT,
-        };
-        let Err(unrecorded) = self.recorder.finish(code, limit).await else { return code };
+        let Err(unrecorded) = self.recorder.finish(code, limit(code)).await else { return code };
         let help = unrecorded.0.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
         journal.write(Event::Warned { drill: None, message: format!("{unrecorded}{help}") });
         match code {
             ExitCode::Passed if self.named => ExitCode::Unclean,
             code => code,
         }
+    }
+}
+
+/// How long the history may take for a run that ends so.
+fn limit(code: ExitCode) -> Duration {
+    match code {
+        ExitCode::Interrupted | ExitCode::Terminated => SHORT,
+        _ => LIMIT,
     }
 }
 

@@ -159,7 +159,7 @@ async fn in_directory<J: Job>(
     dirs::prune_records(&dirs::records(), RECORDS);
     let unwritten = Unwritten::of(&outputs);
     let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
-    let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets());
+    let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets()).chain(args.selection.secrets());
     let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
     telling.hearing().into_iter().chain([past.hearing()]).for_each(|hearing| journal.also_tell(hearing));
     journal.write(Event::RunStarted {
@@ -171,7 +171,7 @@ async fn in_directory<J: Job>(
         backend_reason: with_untested(&chosen, &drills),
         seed: args.seed,
     });
-    past.look_up(&mut drills.drills, chosen.backend.name()).await;
+    past.look_up(&journal, &mut drills.drills, chosen.backend.name()).await;
     first_words(&journal, &chosen, outputs.warning.into_iter().chain(empty_part)).await;
     for (drill, skipped) in drills.skipped.iter().enumerate() {
         skip(&journal, drill, skipped, args.seed);

@@ -139,7 +139,7 @@ impl Telling {
         let mut before = BTreeMap::new();
         for series in record.drills.values().filter_map(series) {
             if let Some(past) = past
-                && let Some(last) = past.last(series.clone()).await
+                && let Some(last) = past.last(series.clone(), code).await
             {
                 before.insert(series, last);
             }

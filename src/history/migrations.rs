@@ -22,13 +22,15 @@ pub(super) const MIGRATIONS: &[&str] = &[
      );
      CREATE INDEX drills_by_name ON drills (name, started);
      CREATE INDEX drills_by_start ON drills (started);",
-    // 2: how long each part took, and drills that nobody waits for any longer.
+    // 2: how long each part took; drills that nobody waits for any longer, and those whose recovery
+    // times are no measure any longer.
     "CREATE TABLE parts (
          run TEXT NOT NULL, drill BIGINT NOT NULL, part TEXT NOT NULL, duration_ms BIGINT NOT NULL, bytes BIGINT,
          PRIMARY KEY (run, drill, part)
      );
      CREATE TABLE forgotten (
-         name TEXT NOT NULL, major BIGINT NOT NULL, backend TEXT NOT NULL, settings TEXT NOT NULL, at BIGINT NOT NULL,
+         name TEXT NOT NULL, major BIGINT NOT NULL, backend TEXT NOT NULL, settings TEXT NOT NULL,
+         at BIGINT, measured_from BIGINT,
          PRIMARY KEY (name, major, backend, settings)
      );",
 ];

@@ -27,6 +27,7 @@ pub use recorder::{Recorder, Unrecorded};
 pub use rows::{DrillRow, Part, PartName, RunRow};
 pub use series::Series;
 pub use trend::{Change, Trend};
+pub use write::Forgotten;
 
 use store::Store;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::error::{HistoryError, Result};
@@ -29,7 +30,9 @@ impl Server {
         let name = server.shown();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| HistoryError::new(format!("{name}: {error}")))?;
-        let client = runtime.block_on(server.open_to_write(PATIENCE)).map_err(|unreached| {
+        let opened = runtime.block_on(async { timeout(PATIENCE, server.open_to_write(PATIENCE)).await });
+        let opened = opened.map_err(|_| late(&name))?;
+        let client = opened.map_err(|unreached| {
             HistoryError::new(format!("{name} was not reached: {unreached}")).help(unreached.help.clone())
         })?;
         let mut server = Server { name, runtime, client };
@@ -50,9 +53,16 @@ impl Server {
         self.script("SET search_path = drillyard")
     }
 
-    fn wrong(&self, error: &tokio_postgres::Error) -> HistoryError {
-        HistoryError::new(format!("{}: {}", self.name, error_message(error)))
+    /// What the server makes of it, if it does not take too long: a network that has gone says
+    /// nothing.
+    fn ask<T>(&self, asked: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let answer = self.runtime.block_on(async { timeout(PATIENCE, asked).await }).map_err(|_| late(&self.name))?;
+        answer.map_err(|error| HistoryError::new(format!("{}: {}", self.name, error_message(&error))))
     }
+}
+
+fn late(name: &str) -> HistoryError {
+    HistoryError::new(format!("{name} did not answer within {} s", PATIENCE.as_secs()))
 }
 
 impl Value {
@@ -77,17 +87,16 @@ fn row(found: &tokio_postgres::Row) -> Row {
 impl Store for Server {
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<()> {
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(Value::parameter).collect();
-        self.runtime.block_on(self.client.execute(sql, &values)).map(drop).map_err(|error| self.wrong(&error))
+        self.ask(self.client.execute(sql, &values)).map(drop)
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(Value::parameter).collect();
-        let rows = self.runtime.block_on(self.client.query(sql, &values)).map_err(|error| self.wrong(&error))?;
-        Ok(rows.iter().map(row).collect())
+        Ok(self.ask(self.client.query(sql, &values))?.iter().map(row).collect())
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
-        self.runtime.block_on(self.client.batch_execute(sql)).map_err(|error| self.wrong(&error))
+        self.ask(self.client.batch_execute(sql))
     }
 
     fn is_made(&mut self) -> Result<bool> {

@@ -40,12 +40,12 @@ pub struct Latest {
 const POINT: &str = "\
 SELECT d.run, d.number, d.name, d.file, d.settings, d.major, d.postgres, d.backend, d.started, d.duration_ms, d.outcome,
        d.why, d.rto_ms, d.rto_max_ms, d.recovery_ms, d.lost, d.lost_work_ms, r.run, r.host
-FROM drills d JOIN runs r ON r.id = d.run";
+FROM drills d JOIN runs r ON r.id = d.run AND (d.outcome IS NULL OR d.outcome <> 'skipped')";
 
 const LATEST: &str = "\
 SELECT d.name, d.major, d.backend, d.settings, max(d.started),
        max(CASE WHEN d.outcome = 'passed' THEN d.started + d.duration_ms END)
-FROM drills d JOIN runs r ON r.id = d.run
+FROM drills d JOIN runs r ON r.id = d.run AND (d.outcome IS NULL OR d.outcome <> 'skipped')
      LEFT JOIN forgotten f ON f.name = d.name AND f.major = d.major AND f.backend = d.backend AND f.settings = d.settings
 WHERE r.command = 'run'
 GROUP BY d.name, d.major, d.backend, d.settings, f.at
@@ -160,7 +160,8 @@ impl History {
     /// If it could not be read.
     pub fn latest(&mut self) -> Result<Vec<Latest>> {
         let newest = "SELECT d.name, d.major, d.backend, d.settings, d.started, d.outcome
-                      FROM drills d JOIN runs r ON r.id = d.run WHERE r.command = 'run' ORDER BY d.started";
+                      FROM drills d JOIN runs r ON r.id = d.run
+                      WHERE r.command = 'run' AND (d.outcome IS NULL OR d.outcome <> 'skipped') ORDER BY d.started";
         let series = |row: &Row| {
             let (name, backend) = (row.text(0)?, row.text(2)?);
             Some(Series { name, major: row.number(1)?, backend, settings: row.text(3)? })
@@ -199,7 +200,7 @@ impl History {
     }
 
     /// What the budget `rto` measured in the newest runs of a drill that passed, in milliseconds:
-    /// at most so many, and none from before it was forgotten.
+    /// at most so many, and none from before its measure was forgotten.
     ///
     /// # Errors
     /// If it could not be read.
@@ -209,7 +210,7 @@ impl History {
                   LEFT JOIN forgotten f ON f.name = d.name AND f.major = d.major AND f.backend = d.backend
                                            AND f.settings = d.settings
              WHERE d.name = $1 AND d.major = $2 AND d.backend = $3 AND d.settings = $4 AND r.command = 'run'
-             AND d.outcome = 'passed' AND d.rto_ms IS NOT NULL AND (f.at IS NULL OR d.started > f.at)
+             AND d.outcome = 'passed' AND d.rto_ms IS NOT NULL AND (f.measured_from IS NULL OR d.started > f.measured_from)
              ORDER BY d.started DESC LIMIT {most}"
         );
         let rows = self.store.query(&sql, &key(series))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -67,7 +67,7 @@ impl Recorder {
     pub fn begin(place: Place, host: String) -> Self {
         let (asks, received) = channel();
         // It ends when nobody can ask any longer, or with the process.
-        std::thread::spawn(move || Writer { place, history: None, waiting: vec![] }.work(&received));
+        std::thread::spawn(move || Writer { place, history: None, waiting: vec![], late: None }.work(&received));
         Recorder { asks, heard: Arc::default(), host }
     }
 
@@ -162,6 +162,8 @@ struct Writer {
     history: Option<History>,
     /// What is not written yet.
     waiting: Vec<Put>,
+    /// When it last took long to fail, and how it did.
+    late: Option<(Instant, HistoryError)>,
 }
 
 impl Writer {
@@ -191,14 +193,23 @@ impl Writer {
     }
 
     /// Does something with the history; one that has failed is opened anew the next time.
+    /// Where that takes long, all who ask in the next half a minute get the same answer: a run that
+    /// asks for each of its drills waits once.
     fn with<T>(&mut self, work: impl FnOnce(&mut History) -> Result<T>) -> Result<T> {
-        let history = match &mut self.history {
-            Some(history) => history,
-            closed => closed.insert(History::open(&self.place)?),
+        const LONG: Duration = Duration::from_secs(2);
+        const PAUSE: Duration = Duration::from_secs(30);
+        if let Some((_, error)) = self.late.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(error.clone());
+        }
+        let began = Instant::now();
+        let done = match &mut self.history {
+            Some(history) => work(history),
+            closed => History::open(&self.place).and_then(|history| work(closed.insert(history))),
         };
-        let done = work(history);
-        if done.is_err() {
+        self.late = None;
+        if let Err(error) = &done {
             self.history = None;
+            self.late = (began.elapsed() >= LONG).then(|| (Instant::now(), error.clone()));
         }
         done
     }

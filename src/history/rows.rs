@@ -150,13 +150,11 @@ impl RunRow {
 }
 
 impl DrillRow {
-    /// A drill, as far as it is told; none of one that was skipped.
+    /// A drill, as far as it is told; none of one that is not meant for this run. One that was
+    /// never begun, since the run ended before, is skipped.
     pub fn of(run: &str, number: usize, drill: &DrillRecord) -> Option<Self> {
         let end = drill.has_ended().then(|| (drill.outcome(), drill.duration_ms()));
         let major = drill.postgres.split('.').next()?.parse().ok()?;
-        if matches!(end, Some((Outcome::Skipped, _))) {
-            return None;
-        }
         let rto = drill.budgets.iter().find(|(budget, _)| budget.name == BudgetName::Rto).map(|(budget, _)| budget);
         let lost_work = drill.traffic.iter().filter_map(|count| count.lost_work_ms).max();
         let why = drill.troubles().into_iter().next().map(|trouble| trouble.problem.headline());

@@ -124,8 +124,10 @@ fn what_is_forgotten_is_waited_for_again_once_it_is_run() {
         };
         let series = (1..=4).map(|number| put(&mut history, number, 1000 * number.unsigned_abs())).last().expect("one");
         assert_eq!(history.last_rtos(&series, 3).expect("read"), [4000, 3000, 2000], "{place}");
-        history.forget(&series, day(5)).expect("written");
+        history.forget(&series, Forgotten::Watch, day(5)).expect("written");
         assert_eq!(history.latest().expect("read"), [], "{place}");
+        assert_eq!(history.last_rtos(&series, 3).expect("read").len(), 3, "{place}: it is still measured");
+        history.forget(&series, Forgotten::Measure, day(5)).expect("written");
         assert!(history.last_rtos(&series, 3).expect("read").is_empty(), "{place}");
         put(&mut history, 6, 6000);
         assert_eq!(history.latest().expect("read").len(), 1, "{place}");

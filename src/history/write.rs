@@ -32,6 +32,19 @@ const FORGET: &str = "\
 INSERT INTO forgotten (name, major, backend, settings, at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name, major, backend, settings) DO UPDATE SET at = excluded.at";
 
+const FORGET_MEASURE: &str = "\
+INSERT INTO forgotten (name, major, backend, settings, measured_from) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (name, major, backend, settings) DO UPDATE SET measured_from = excluded.measured_from";
+
+/// What is forgotten of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// That somebody waits for a pass of it, until it is run again.
+    Watch,
+    /// What its recoveries took so far.
+    Measure,
+}
+
 fn time(at: Timestamp) -> Value {
     Value::from(at.as_millisecond())
 }
@@ -101,13 +114,16 @@ impl History {
         })
     }
 
-    /// Nobody waits for a pass of this drill any longer, until it is run again, and what it took
-    /// before is no measure.
+    /// Forgets something of a drill. Its runs stay.
     ///
     /// # Errors
     /// If it could not be written.
-    pub fn forget(&mut self, series: &Series, at: Timestamp) -> Result<()> {
+    pub fn forget(&mut self, series: &Series, what: Forgotten, at: Timestamp) -> Result<()> {
         let values: Vec<Value> = key(series).into_iter().chain([time(at)]).collect();
-        self.store.execute(FORGET, &values)
+        let sql = match what {
+            Forgotten::Watch => FORGET,
+            Forgotten::Measure => FORGET_MEASURE,
+        };
+        self.store.execute(sql, &values)
     }
 }

@@ -67,7 +67,7 @@ pub fn against_last(
                     let label = format!("it took {}, and {} in {of}", shown(measured), shown(usual));
                     let help = format!(
                         "is it the machine, more data, or more WAL? `drillyard runs trend` shows which part has grown; if it is \
-                         meant to be so, `drillyard runs forget {}` lets the next run be the measure",
+                         meant to be so, `drillyard runs forget --measure {}` lets the next run be the measure",
                         plan.name
                     );
                     let problem = told("recovery has become slower", label).help(help);

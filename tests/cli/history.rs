@@ -90,12 +90,52 @@ fn drills_are_remembered_compared_and_missed() {
     let stale = runner.output(["runs", "stale", "--max-age", "1h"]);
     assert_eq!(code(&stale), Some(1), "{}", said(&stale));
     assert!(said(&stale).contains("never passed; failed when it was run last"), "{}", said(&stale));
-    assert_eq!(code(&runner.output(["runs", "forget", "quick"])), Some(0));
+    let several = runner.output(["runs", "forget", "quick"]);
+    assert_eq!(code(&several), Some(2), "which of them? {}", said(&several));
+    let list = said(&runner.output(["runs", "last-failed"]));
+    let series = list.split(": ").next().expect("a line");
+    assert!(series.ends_with("rows=4)"), "{list}");
+    assert_eq!(code(&runner.output(["runs", "forget", series])), Some(0));
     let forgotten = run(&runner, &["--last-failed"]);
     assert_eq!(code(&forgotten), Some(5), "{}", said(&forgotten));
     let unknown = runner.output(["runs", "trend", "quik"]);
     assert_eq!(code(&unknown), Some(5));
     assert!(said(&unknown).contains("no run of `quik` is in the history"), "{}", said(&unknown));
+}
+
+#[test]
+fn a_password_that_a_param_is_given_is_in_no_history_and_splits_no_drill() {
+    let runner = CliRunner::new();
+    quick(&runner);
+    let text = std::fs::read_to_string(runner.path().join("quick.yaml")).expect("read");
+    let text = text.replace("rows: 5", "rows: 5, prod: none").replace("about", "about");
+    runner.write("quick.yaml", &text);
+    let set = ["--set", "prod=host=db user=me password='very secret'", "--events", "events.jsonl"];
+    for _ in 0..2 {
+        let output = run(&runner, &set);
+        assert_eq!(code(&output), Some(0), "{}", said(&output));
+        let events = std::fs::read_to_string(runner.path().join("events.jsonl")).expect("written");
+        assert!(!(events + &said(&output)).contains("very secret"));
+    }
+    let trend = said(&runner.output(["runs", "trend"]));
+    assert!(trend.contains("2 runs since") && trend.contains("password='***'"), "{trend}");
+    let kept = std::fs::read(runner.path().join("state/history.sqlite")).expect("it is there");
+    assert!(!String::from_utf8_lossy(&kept).contains("very secret"));
+    let third = run(&runner, &set);
+    assert!(said(&third).contains("RTO against earlier runs"), "it is compared: {}", said(&third));
+}
+
+#[test]
+fn a_drill_that_was_never_begun_is_not_told_as_one_that_did_not_end() {
+    let runner = CliRunner::new();
+    quick(&runner);
+    runner.write("takes", "nonsense");
+    let text = std::fs::read_to_string(runner.path().join("quick.yaml")).expect("read");
+    runner.write("second.yaml", &text.replace("name: quick", "name: second"));
+    let output = run(&runner, &["second.yaml", "--fail-fast"]);
+    assert_eq!(code(&output), Some(1), "{}", said(&output));
+    let list = said(&runner.output(["runs", "last-failed"]));
+    assert!(list.starts_with("quick (") && list.lines().count() == 1, "{list}");
 }
 
 #[test]
@@ -136,6 +176,14 @@ fn a_history_that_cannot_be_written_changes_no_verdict_and_is_told() {
         assert!(text.contains("the history has not all of this run"), "{text}");
         assert!(!text.contains("verysecret"), "{text}");
     }
+    // A server that takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = format!("postgres://{}/history", silent.local_addr().expect("an address"));
+    let began = Instant::now();
+    let output = run(&runner, &["--history", &place]);
+    assert_eq!(code(&output), Some(4), "{}", said(&output));
+    assert!(said(&output).contains("did not answer within 8 s"), "{}", said(&output));
+    assert!(began.elapsed() < Duration::from_secs(20), "it is waited for once");
     let text = std::fs::read_to_string(runner.path().join("quick.yaml")).expect("read");
     runner.write("quick.yaml", &text.replace(", of_last: 1.5", ""));
     let output = run(&runner, &["--history", secret, "--report-json", "r.json"]);

@@ -92,7 +92,7 @@ fn each_schedule_raises_an_alarm_when_it_falls_silent() {
         assert!(commands.iter().any(|one| one.contains(" --notify ")), "{file}: {commands:?}");
     }
     for file in ["crontab", "systemd/drillyard-stale.service"] {
-        assert!(commands(&read(example(file))).contains(&"runs stale --max-age 26h".to_owned()), "{file}");
+        assert!(commands(&read(example(file))).contains(&"runs stale --max-age 26h last-night".to_owned()), "{file}");
     }
     let readme = read(example("README.md"));
     for (file, _) in examples().iter().filter(|(file, _)| file != "README.md") {

@@ -124,7 +124,7 @@ steps:
   - recover: { node: late, repo: onsite, backup: newest, until: { time: 2038-01-01T00:00:00Z }, then: promote }
     expect: { fails: "recovery ended before configured recovery target was reached(?s).*its last commit is of 20" }
   - recover: { node: early, repo: onsite, backup: newest, until: { time: 2020-01-01T00:00:00Z }, then: promote }
-    expect: { fails: "none was begun before the recovery target, 2020-01-01T00:00:00Z(?s).*nightly \\(20" }
+    expect: { fails: "none was finished before the recovery target, 2020-01-01T00:00:00Z(?s).*nightly \\(20" }
 "#;
     let run = CliRunner::new().drill(&format!("{MASTER}{steps}"), &["--set", &format!("at={at}")]).passed();
     assert_eq!(run.fact("by_xid", "target"), "up to and with transaction 1200", "{}", run.said);

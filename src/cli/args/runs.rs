@@ -59,10 +59,14 @@ pub enum RunsCommand {
         #[command(flatten)]
         history: HistoryArgs,
     },
-    /// Expect no pass of a drill any longer, until it is run again
+    /// Stop expecting passes of a drill, until it is run again
     Forget {
-        /// Its name
+        /// Its name; of several with one name, the line that `runs trend` shows
         drill: String,
+        /// Forget what its recoveries took, instead: the next run that passes is what later ones
+        /// are compared with (`of_last`)
+        #[arg(long, env = "DRILLYARD_MEASURE")]
+        measure: bool,
         #[command(flatten)]
         history: HistoryArgs,
     },

@@ -29,7 +29,7 @@ pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
         Some(RunsCommand::Compare { a, b, history }) => compare::compare(&a, &b, &history),
         Some(RunsCommand::Stale { drills, max_age, history }) => stale::stale(&drills, max_age, &history),
         Some(RunsCommand::LastFailed { history }) => last_failed::list(&history),
-        Some(RunsCommand::Forget { drill, history }) => forget::forget(&drill, &history),
+        Some(RunsCommand::Forget { drill, measure, history }) => forget::forget(&drill, measure, &history),
     }
 }
 

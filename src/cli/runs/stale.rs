@@ -13,6 +13,10 @@ use crate::history::Latest;
 use crate::journal::{ExitCode, Problem};
 use crate::report::{count, one_line};
 
+/// By how much the clock of another machine may be ahead: a pass that is further in the future is
+/// of a clock that is wrong, and would never grow old.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
 /// Tells which drills have not passed for too long. That nothing is there to ask about is no good
 /// news.
 pub fn stale(drills: &[String], max_age: Duration, history: &HistoryArgs) -> Result<ExitCode> {
@@ -22,7 +26,11 @@ pub fn stale(drills: &[String], max_age: Duration, history: &HistoryArgs) -> Res
     let meant: Vec<&Latest> =
         known.iter().filter(|one| drills.is_empty() || drills.contains(&one.series.name)).collect();
     let missing = drills.iter().filter(|name| !known.iter().any(|one| one.series.name == **name));
-    let is_stale = |one: &&&Latest| one.passed.is_none_or(|passed| now.duration_since(passed) > max_age_signed);
+    let is_fresh = |passed: Timestamp| {
+        let age = now.duration_since(passed);
+        age <= max_age_signed && age > -AHEAD
+    };
+    let is_stale = |one: &&&Latest| !one.passed.is_some_and(is_fresh);
     let stale: Vec<String> = missing
         .map(|name| format!("{}: no run of it is in the history", one_line(name)))
         .chain(meant.iter().filter(is_stale).map(|one| line(one, now)))
@@ -67,6 +75,9 @@ fn line(one: &Latest, now: Timestamp) -> String {
         None => format!("it has not ended when it was run last, {}", ago(one.started, now)),
     };
     match one.passed {
+        Some(passed) if now.duration_since(passed) <= -AHEAD => {
+            format!("{series}: last passed {}, which is in the future: a clock is wrong", when(passed))
+        }
         Some(passed) if passed >= one.started => {
             format!("{series}: last passed {} ({})", when(passed), ago(passed, now))
         }

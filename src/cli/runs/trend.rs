@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::find::{open, unknown};
-use super::words::{ago, bars, when};
+use super::words::{Bar, ago, bars, when};
 use crate::cli::args::HistoryArgs;
 use crate::cli::out::print_all;
 use crate::cli::stop::{Result, Stop};
@@ -81,8 +81,12 @@ fn show(text: &mut String, series: &Series, points: &[Point], now: Timestamp) {
         },
     );
     let newest = &points[points.len().saturating_sub(BARS)..];
-    let values: Vec<Option<u64>> =
-        newest.iter().map(|point| trend.measure.of(point).filter(|_| passed(point))).collect();
+    let bar = |point: &Point| match trend.measure.of(point) {
+        _ if !passed(point) => Bar::Bad,
+        Some(ms) => Bar::Took(ms),
+        None => Bar::Unknown,
+    };
+    let values: Vec<Bar> = newest.iter().map(bar).collect();
     line("runs", bars(&values));
     let died = points.len() - trend.runs;
     let died = if died > 0 { format!(", {died} did not end") } else { String::new() };

@@ -19,27 +19,50 @@ pub fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A bar for each value, `▁` for the least and `█` for the most; one without a value is `x`.
-pub fn bars(values: &[Option<u64>]) -> String {
+/// What a row of bars shows of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bar {
+    /// It passed and took so long.
+    Took(u64),
+    /// It passed, and that was not measured.
+    Unknown,
+    /// It did not pass.
+    Bad,
+}
+
+/// A bar for each run, `▁` for the least and `█` for the most; `·` for one that was not measured,
+/// and `x` for one that did not pass.
+pub fn bars(runs: &[Bar]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let known = || values.iter().flatten().copied();
+    let known = || {
+        runs.iter().filter_map(|bar| match bar {
+            Bar::Took(value) => Some(*value),
+            Bar::Unknown | Bar::Bad => None,
+        })
+    };
     let (least, most) = (known().min().unwrap_or_default(), known().max().unwrap_or_default());
     let bar = |value: u64| {
         // Of values that differ by less than a fifth, nobody has to see a mountain.
         let span = (most - least).max(most / 5).max(1);
         BARS[usize::try_from((value - least) * 7 / span).unwrap_or(7).min(7)]
     };
-    values.iter().map(|value| value.map_or('x', bar)).collect()
+    let shown = runs.iter().map(|run| match run {
+        Bar::Took(value) => bar(*value),
+        Bar::Unknown => '·',
+        Bar::Bad => 'x',
+    });
+    shown.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Bar::{Bad, Took, Unknown};
     use super::*;
 
     #[test]
     fn bars_show_what_differs_and_what_did_not_pass() {
-        assert_eq!(bars(&[Some(100), None, Some(200), Some(150)]), "▁x█▄");
-        assert_eq!(bars(&[Some(100), Some(101), Some(102)]), "▁▁▁");
+        assert_eq!(bars(&[Took(100), Bad, Took(200), Unknown, Took(150)]), "▁x█·▄");
+        assert_eq!(bars(&[Took(100), Took(101), Took(102)]), "▁▁▁");
         assert_eq!(bars(&[]), "");
     }
 
