@@ -55,6 +55,12 @@ impl fmt::Display for Label {
     }
 }
 
+/// The end of a second: of what a tool writes down in whole seconds, that is when it was over. In a
+/// drill's own repos it makes no difference: the step that comes after a backup is after its end.
+pub(super) fn after_second(second: Timestamp) -> Timestamp {
+    second.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(second)
+}
+
 /// A backup that lies in a repo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

@@ -4,7 +4,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::repo::storage::{Label, Listed};
+use crate::repo::storage::{Label, Listed, after_second};
 
 /// One line of `scripts/list_existing.sh`: path, form, what is wrong with it, whether it has a
 /// manifest, which clock its time comes from, the time, and how many seconds it took.
@@ -35,6 +35,7 @@ pub fn read(text: &str) -> Vec<Listed> {
                 (wrong, ..) => Some(wrong.to_owned()),
             };
             let ended = line.at.zip(line.took).and_then(|(at, took)| at.checked_add(took).ok());
+            let ended = ended.map(after_second);
             Listed { label: Label::new(line.path), taken: line.at.unwrap_or(Timestamp::MIN), ended, wrong }
         })
         .collect();
@@ -73,7 +74,7 @@ mod tests {
                     /b/half\t\tnone\tfile\t1764407331\n\
                     /b/notes\tit has no backup_label\tnone\t\t\n";
         let ended: Vec<Option<Timestamp>> = read(text).iter().map(|one| one.ended).collect();
-        assert_eq!(ended, [None, None, None, Some("2026-11-29T09:18:51Z".parse().expect("a time"))]);
+        assert_eq!(ended, [None, None, None, Some("2026-11-29T09:18:52Z".parse().expect("a time"))]);
         let listed: Vec<(String, String)> = read(text)
             .into_iter()
             .map(|one| (one.label.to_string(), one.wrong.unwrap_or_else(|| one.taken.to_string())))

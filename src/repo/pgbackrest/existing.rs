@@ -18,7 +18,7 @@ use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run};
 use crate::repo::existing::Existing;
 use crate::repo::server_files::ServerFiles;
-use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
+use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified, after_second};
 
 /// A repository that is there already.
 #[derive(Debug)]
@@ -91,7 +91,11 @@ impl Storage for ExistingPgbackrest {
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
-        Ok(self.info(host, []).await?.backups().map(info::Backup::listed).collect())
+        let listed = |backup: &info::Backup| {
+            let listed = backup.listed();
+            Listed { ended: listed.ended.map(after_second), ..listed }
+        };
+        Ok(self.info(host, []).await?.backups().map(listed).collect())
     }
 
     async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {

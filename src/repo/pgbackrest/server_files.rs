@@ -20,7 +20,7 @@ pub(super) async fn fetch(
 ) -> Result<ServerFiles> {
     let dir = format!("backup/{stanza}");
     let manifest = Program::new("pgbackrest", options.clone());
-    let manifest = manifest.with_args(["repo-get".to_owned(), format!("{dir}/{label}/backup.manifest")]);
+    let manifest = manifest.with_args(["repo-get".to_owned(), format!("{dir}/{label}/backup.manifest")]).with_network();
     let manifest = Manifest::read(&run(host, "pgbackrest repo-get", manifest).await?.text());
     let Some(version) = manifest.version.clone() else {
         return Ok(ServerFiles::None("its manifest does not say which version it is of".to_owned()));
@@ -35,6 +35,7 @@ pub(super) async fn fetch(
         }
     }
     args.push("--".to_owned());
-    let script = Program::script(include_str!("../scripts/pgbackrest_server_files.sh"), args).with_args(options);
+    let script = Program::script(include_str!("../scripts/pgbackrest_server_files.sh"), args);
+    let script = script.with_args(options).with_network();
     Ok(ServerFiles::read(&run(host, "pgbackrest repo-get", script).await?.text()))
 }
