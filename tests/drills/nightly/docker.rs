@@ -113,7 +113,7 @@ async fn docker_a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
 #[tokio::test]
 async fn docker_a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let site = Site::start().await.with_barman().await;
-    site.barman("cron");
+    site.barman("archive-wal pg.prod");
     site.barman("backup --immediate-checkpoint --wait pg.prod");
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
     site.wait_for_wal().await;
