@@ -108,7 +108,7 @@ fn a_password_that_a_param_is_given_is_in_no_history_and_splits_no_drill() {
     let runner = CliRunner::new();
     quick(&runner);
     let text = std::fs::read_to_string(runner.path().join("quick.yaml")).expect("read");
-    let text = text.replace("rows: 5", "rows: 5, prod: none").replace("about", "about");
+    let text = text.replace("rows: 5", "rows: 5, prod: none");
     runner.write("quick.yaml", &text);
     let set = ["--set", "prod=host=db user=me password='very secret'", "--events", "events.jsonl"];
     for _ in 0..2 {

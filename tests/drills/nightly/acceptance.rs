@@ -117,7 +117,7 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
     assert_eq!(stale.status.code(), Some(0), "{}", said(&stale));
     let trend = said(&runner.output(["runs", "trend", "last-night"]));
     assert!(trend.contains("2 runs since") && trend.contains("restore "), "{trend}");
-    let silent = runner.output(["runs", "stale", "--max-age", "1s", "last-night"]);
+    let silent = runner.output(["runs", "stale", "--max-age", "1ms", "last-night"]);
     assert_eq!(silent.status.code(), Some(1), "an alarm if it falls silent: {}", said(&silent));
 
     // Both repositories, the archive and the tablespace, byte by byte; locks and logs of the tool.
