@@ -1,8 +1,8 @@
 //! People are told how a run came out: servers on this machine speak the protocols of chats and of
 //! mail.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
