@@ -118,6 +118,10 @@ while IFS= read -r line || [ -n "$line" ]; do
   number=$found digest=$own newest=$own
 done <"$file"
 
+[ "$at" -gt 0 ] || {
+  at=1
+  wrong "there is no statement: no run has ended yet, or all of them were removed"
+}
 if [ -s "$file" ] && [ "$(tail -c 1 "$file" | wc -l)" -ne 1 ]; then
   wrong "it has no end: a run died while it wrote it, or its end was cut off"
 fi

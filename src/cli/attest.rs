@@ -9,7 +9,7 @@ use super::args::DrillArgs;
 use super::dirs;
 use super::select::Selected;
 use super::stop::{Result, Stop};
-use super::trigger::{redacted, trigger};
+use super::trigger::{trigger, without_passwords};
 use crate::evidence::{self, Circumstances, EvidenceFile, SigningKey, Unsigned, digest, hex};
 use crate::journal::{Entry, Journal, Listener, Redactor};
 use crate::report::RunRecord;
@@ -47,11 +47,12 @@ impl Listener for Recorder {
 }
 
 impl Attesting {
-    /// Reads the key and opens the file; none if no evidence is asked for.
+    /// Reads the key and opens the file; none if no evidence is asked for. From here on the run
+    /// leaves a statement, or the next one says that it did not. `secrets` are those of no scenario.
     ///
     /// # Errors
     /// What is wrong with one of them, and what to do.
-    pub fn open(args: &DrillArgs, selected: &Selected) -> Result<Option<Self>> {
+    pub fn open(args: &DrillArgs, selected: &Selected, secrets: Vec<String>) -> Result<Option<Self>> {
         let Some(path) = &args.evidence.evidence else { return Ok(None) };
         let Some(key) = &args.evidence.evidence_key else {
             return Err(Stop::usage("--evidence needs --evidence-key: the private key that signs it"));
@@ -64,6 +65,14 @@ impl Attesting {
         let file = EvidenceFile::open(path, &dirs::evidence(), &verifying, &run).map_err(|error| {
             Stop::usage(format!("cannot write the evidence {}: {error}", path.display())).help("choose another file")
         })?;
+        let own = selected.plans().flat_map(|plan| plan.secrets.clone());
+        let redactor = Redactor::of(own.chain(args.notify.secrets()).chain(secrets));
+        let (path, selected, recording) = (path.display().to_string(), vec![], Arc::default());
+        Ok(Some(Attesting { key, file, path, selected, redactor, recording }))
+    }
+
+    /// The same, of these scenarios.
+    pub fn of(self, selected: &Selected) -> Self {
         let each = selected.loaded.iter().map(|one| {
             let stem = || one.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             evidence::Selected {
@@ -78,10 +87,12 @@ impl Attesting {
                 },
             }
         });
-        let files = each.collect();
-        let secrets = selected.plans().flat_map(|plan| plan.secrets.clone()).chain(args.notify.secrets());
-        let (redactor, recording) = (Redactor::of(secrets), Arc::default());
-        Ok(Some(Attesting { key, file, path: path.display().to_string(), selected: files, redactor, recording }))
+        Attesting { selected: each.collect(), ..self }
+    }
+
+    /// There is no statement, and need not be.
+    pub fn need_not(&self) {
+        self.file.need_not();
     }
 
     /// What digests the recording. To be told every event.
@@ -104,10 +115,13 @@ impl Attesting {
             Some(journal) => journal.redact(text),
             None => self.redactor.text(text),
         };
-        let trigger = redacted(trigger(), redact);
+        let trigger = trigger(redact);
         let why = why.iter().map(|why| redact(why)).collect();
         let warnings = record.warnings.iter().map(|warning| redact(warning)).collect();
-        let record = RunRecord { warnings, ..record.clone() };
+        let mut record = RunRecord { warnings, ..record.clone() };
+        for setting in record.drills.values_mut().flat_map(|drill| &mut drill.settings) {
+            *setting = without_passwords(setting);
+        }
         let recording = journal.map(|_| {
             let recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
             (hex(&recording.digest.clone().finish()), recording.bytes)

@@ -7,6 +7,7 @@ use super::dirs;
 use super::stop::{Result, Stop};
 use crate::host::{Backend, BackendKind, HostError, Installation, Sight};
 use crate::pg::SUPPORTED_MAJORS;
+use crate::plan::Plan;
 
 /// A backend, and why it is this one.
 pub struct Chosen {
@@ -36,6 +37,17 @@ pub struct Reader {
     pub drill: String,
     /// Why it has to see more of this machine than can be given to a container, if it has to.
     pub sees_more: Option<String>,
+}
+
+impl Reader {
+    /// What a drill reads of this machine, if it reads repos that are there already.
+    pub fn of(plan: &Plan) -> Option<Self> {
+        let mut existing = plan.repos.iter().filter(|(_, repo)| repo.existing.is_some()).peekable();
+        existing.peek()?;
+        let why = |name: &str, kind: &str, why: String| format!("repo `{name}` is of kind `{kind}`, and {why}");
+        let sees_more = existing.find_map(|(name, repo)| Some(why(name, repo.kind.name, repo.mounts().err()?)));
+        Some(Reader { drill: plan.name.clone(), sees_more })
+    }
 }
 
 impl Wanted {

@@ -28,6 +28,7 @@ impl Early<'_> {
     /// Writes the reports of a run that has ended before its first drill.
     pub async fn not_begun(&self, run: &str, drills: usize, stop: Stop) -> Stop {
         if stop.code == ExitCode::Usage {
+            self.telling.need_not();
             return stop;
         }
         let mut out = self.args.out.clone();
@@ -52,12 +53,16 @@ impl Early<'_> {
         Stop { code: unwritten.conclude(&journal, code), ..stop }
     }
 
-    /// Invalid scenarios: all their errors are shown, and nothing is started.
-    pub async fn refuse(&self, invalid: &[&Loaded]) -> Result<ExitCode> {
-        let outputs = outputs::open(&self.args.out, None, ToTerminal::Lines, self.cancel).await?;
+    /// Invalid scenarios among those that were selected: all their errors are shown, and nothing is
+    /// started.
+    pub async fn refuse(&self, invalid: &[&Loaded], selected: usize) -> Result<ExitCode> {
+        let outputs = match outputs::open(&self.args.out, None, ToTerminal::Lines, self.cancel).await {
+            Ok(outputs) => outputs,
+            Err(stop) => return Err(self.not_begun("", selected, stop).await),
+        };
         let mut unwritten = Unwritten::of(&outputs);
         let journal = Journal::new(outputs.listeners, Redactor::default());
-        journal.write(self.started("", invalid.len(), "nothing is started: a scenario is invalid"));
+        journal.write(self.started("", selected, "nothing is started: a scenario is invalid"));
         for (drill, one) in invalid.iter().enumerate() {
             let Err(problems) = &one.plan else { continue };
             let file = one.path.display().to_string();
@@ -86,7 +91,7 @@ impl Early<'_> {
         }
         let why = invalid.iter().map(|one| format!("{} is invalid", one.path.display())).collect();
         let code = unwritten.before_telling(&journal, ExitCode::InvalidScenario);
-        let code = self.telling.not_begun("", invalid.len(), why, code).await;
+        let code = self.telling.not_begun("", selected, why, code).await;
         Ok(unwritten.conclude(&journal, code))
     }
 

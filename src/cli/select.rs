@@ -44,33 +44,14 @@ pub struct Skipped {
     pub again: String,
 }
 
-/// Reads what was asked for; `only` the drills with these names, if there are names.
-pub fn load(args: &DrillArgs, part: Option<Partition>, only: Option<&BTreeSet<String>>) -> Result<Selected> {
+/// Reads what was asked for.
+pub fn load(args: &DrillArgs) -> Result<Selected> {
     let reading = Reading { set: &args.selection.set, repos: args.repos };
     let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
-    let is_meant = |plan: &Plan| only.is_none_or(|names| names.contains(&plan.name));
-    loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| is_meant(plan)));
-    loaded.iter_mut().for_each(demand_params);
-    let plans = loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok());
-    let meant = plans.filter(|plan| !majors(args, plan, 0).is_empty()).count();
-    // Parts are made of what is selected, so that each has its share of it.
-    let mut index = 0;
-    loaded.retain(|one| match &one.plan {
-        Ok(plan) => {
-            index += 1;
-            part.is_none_or(|part| part.takes(index - 1, &plan.name))
-        }
-        Err(_) => true,
-    });
-    if let Some(timeout) = args.timeout {
-        for plan in loaded.iter_mut().filter_map(|one| Arc::get_mut(one.plan.as_mut().ok()?)) {
-            plan.timeout = timeout;
-        }
-    }
-    Ok(Selected { loaded, found, meant, part })
+    Ok(Selected { loaded, found, meant: 0, part: None })
 }
 
 /// A drill that needs params from outside is skipped where it was found in a folder, and an error
@@ -85,6 +66,30 @@ fn demand_params(one: &mut Loaded) {
 }
 
 impl Selected {
+    /// Leaves `only` the drills with these names, if there are names, and of those the part that
+    /// was asked for.
+    pub fn narrow(&mut self, args: &DrillArgs, part: Option<Partition>, only: Option<&BTreeSet<String>>) {
+        let is_meant = |plan: &Plan| only.is_none_or(|names| names.contains(&plan.name));
+        self.loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| is_meant(plan)));
+        self.loaded.iter_mut().for_each(demand_params);
+        self.meant = self.fit().filter(|plan| !majors(args, plan, 0).is_empty()).count();
+        self.part = part;
+        // Parts are made of what is selected, so that each has its share of it.
+        let mut index = 0;
+        self.loaded.retain(|one| match &one.plan {
+            Ok(plan) => {
+                index += 1;
+                part.is_none_or(|part| part.takes(index - 1, &plan.name))
+            }
+            Err(_) => true,
+        });
+        if let Some(timeout) = args.timeout {
+            for plan in self.loaded.iter_mut().filter_map(|one| Arc::get_mut(one.plan.as_mut().ok()?)) {
+                plan.timeout = timeout;
+            }
+        }
+    }
+
     /// The scenarios that are valid, and can be run as it was asked.
     pub fn fit(&self) -> impl Iterator<Item = &Arc<Plan>> {
         self.loaded.iter().filter(|one| one.unfit.is_none()).filter_map(|one| one.plan.as_ref().ok())

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DrillArgs;
+use super::attest::Attesting;
 use super::choose::{self, Chosen};
 use super::dirs;
 use super::early::Early;
@@ -23,7 +24,6 @@ use super::stop::{Result, Stop};
 use super::tell::Telling;
 use crate::host::Backend;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
-use crate::plan::Plan;
 use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
 
 /// How many past runs' records are kept.
@@ -76,22 +76,33 @@ pub struct Stage<'a> {
 pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
     job.drills().notify.check().map_err(Stop::usage)?;
     let past = Past::of(job.drills())?;
-    let only = if job.last_failed() { Some(runs::last_failed(&job.drills().history)?) } else { None };
-    let selected = select::load(job.drills(), job.part(), only.as_ref())?;
-    block_on(with_selected(job, &selected, &past))
+    let mut selected = select::load(job.drills())?;
+    let evidence = Attesting::open(job.drills(), &selected, past.secrets())?;
+    // Who is told of runs is also told of one that ends because nobody knows what has failed.
+    let failed = if job.last_failed() { runs::last_failed(&job.drills().history).map(Some) } else { Ok(None) };
+    let narrowed = failed.map(|only| selected.narrow(job.drills(), job.part(), only.as_ref()));
+    block_on(with_selected(job, &selected, &past, (evidence, narrowed)))
 }
 
 /// Nothing is started before everything that can be wrong with the scenarios and the arguments has
 /// been told.
-async fn with_selected<J: Job>(job: &J, selected: &Selected, past: &Past) -> Result<ExitCode> {
+async fn with_selected<J: Job>(
+    job: &J,
+    selected: &Selected,
+    past: &Past,
+    (evidence, narrowed): (Option<Attesting>, Result<()>),
+) -> Result<ExitCode> {
     let cancel = CancellationToken::new();
     let interruption =
         signals::listen(cancel.clone()).map_err(|e| Stop::lab(format!("cannot listen for signals: {e}")))?;
-    let telling = Telling::of(job.drills(), selected, J::COMMAND)?;
+    let telling = Telling::of(job.drills(), selected, J::COMMAND, evidence);
     let early = Early { command: J::COMMAND, args: job.drills(), cancel: &cancel, telling: &telling };
     let (invalid, count) = (selected.invalid(), selected.loaded.len());
+    if let Err(stop) = narrowed {
+        return Err(early.not_begun("", count, stop).await);
+    }
     if !invalid.is_empty() {
-        return early.refuse(&invalid).await;
+        return early.refuse(&invalid, count).await;
     }
     if count == 0 && selected.meant == 0 {
         return Err(early.not_begun("", 0, files::nothing_selected(selected.found)).await);
@@ -288,7 +299,7 @@ async fn choose(
             )));
         }
     }
-    let readers = selected.fit().filter_map(|plan| reader(plan)).collect();
+    let readers = selected.fit().filter_map(|plan| choose::Reader::of(plan)).collect();
     let wanted = choose::Wanted { majors: wanted, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {
@@ -299,15 +310,6 @@ async fn choose(
         }
         chosen = choose::choose(&args.backend, &wanted) => chosen,
     }
-}
-
-/// What a drill reads of this machine, if it reads repos that are there already.
-fn reader(plan: &Plan) -> Option<choose::Reader> {
-    let mut existing = plan.repos.iter().filter(|(_, repo)| repo.existing.is_some()).peekable();
-    existing.peek()?;
-    let why = |name: &str, kind: &str, why: String| format!("repo `{name}` is of kind `{kind}`, and {why}");
-    let sees_more = existing.find_map(|(name, repo)| Some(why(name, repo.kind.name, repo.mounts().err()?)));
-    Some(choose::Reader { drill: plan.name.clone(), sees_more })
 }
 
 /// Begins a run. The first thing is what cleans up when nobody else can: before anything is made

@@ -12,7 +12,6 @@ use super::out::complain;
 use super::outputs::outcome_of;
 use super::past::{Past, host, series};
 use super::select::Selected;
-use super::stop::Result as Stopped;
 use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener, Outcome};
 use crate::notify::{Message, Undelivered, Which, beat, deliver, wants};
 use crate::report::{DrillRecord, RunRecord};
@@ -26,6 +25,7 @@ pub struct Telling {
     record: Arc<Mutex<RunRecord>>,
     evidence: Option<Attesting>,
     command: Command,
+    seed: u64,
 }
 
 /// Hears of a run.
@@ -38,11 +38,8 @@ impl Listener for Hearing {
 }
 
 impl Telling {
-    /// Whom the arguments and the scenarios name.
-    ///
-    /// # Errors
-    /// If evidence is asked for, and cannot be signed or written.
-    pub fn of(args: &DrillArgs, selected: &Selected, command: Command) -> Stopped<Self> {
+    /// Whom the arguments and the scenarios name; and the evidence, if it is asked for.
+    pub fn of(args: &DrillArgs, selected: &Selected, command: Command, evidence: Option<Attesting>) -> Self {
         let plans: Vec<_> = selected.plans().collect();
         let file = |plan: &crate::plan::Plan| Which::OfFile(plan.source.file().to_owned());
         let own = plans.iter().flat_map(|plan| plan.told.people.iter().map(|to| (file(plan), to.clone())));
@@ -51,14 +48,22 @@ impl Telling {
         let all = args.notify.beat().map(|url| (Which::All, url));
         let files = args.out.reports.0.iter().filter(|(format, named)| !format.is_stdout(named));
         let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
-        Ok(Telling {
+        Telling {
             to,
             heartbeats: all.into_iter().chain(beats).collect(),
             reports: files.map(|(format, named)| whole(&format.file(named))).collect(),
             record: Arc::default(),
-            evidence: Attesting::open(args, selected)?,
+            evidence: evidence.map(|evidence| evidence.of(selected)),
             command,
-        })
+            seed: args.seed,
+        }
+    }
+
+    /// Nobody is told: the command line is wrong, and who has written it sees that.
+    pub fn need_not(&self) {
+        if let Some(evidence) = &self.evidence {
+            evidence.need_not();
+        }
     }
 
     /// Whether nobody is to be told.
@@ -99,6 +104,7 @@ impl Telling {
             version,
             started,
             planned,
+            seed: self.seed,
             warnings,
             command: self.command,
             ..RunRecord::default()

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 
 use nix::unistd::{Uid, User, gethostname};
+use regex::Regex;
 
 use crate::evidence::{Ci, Trigger};
 
@@ -61,37 +63,71 @@ const STARTERS: &[(&str, &str, &[&str])] = &[
 /// Options whose values are secret.
 const SECRET: [&str; 2] = ["--notify", "--heartbeat"];
 
-/// Who or what has started this program.
-pub fn trigger() -> Trigger {
+/// What comes before a value that is secret, in a connection string or elsewhere. Blanks may stand
+/// around the `=`.
+static SECRET_NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(?i)(?:password|passwd|passphrase|secret|token)["']?\s*[=:]\s*"#).ok());
+
+/// What may come after a password in a connection string.
+const CONNINFO: &[&str] = &[
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "gssencmode",
+    "host",
+    "hostaddr",
+    "options",
+    "passfile",
+    "port",
+    "replication",
+    "service",
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    "sslmode",
+    "sslpassword",
+    "sslrootcert",
+    "target_session_attrs",
+    "user",
+];
+
+/// Who or what has started this program, without secrets: `redact` takes away those of the run.
+pub fn trigger(redact: impl Fn(&str) -> String) -> Trigger {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let told = |text: &str| told_of(text, &redact);
     let uid = Uid::effective();
     let starter = STARTERS.iter().find(|(_, known_by, _)| variable(known_by).is_some());
     let ci = starter.map(|(name, _, variables)| {
-        let variables = variables.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        let variables = variables.iter().filter_map(|name| Some(((*name).to_owned(), told(&variable(name)?))));
         Ci { name: (*name).to_owned(), variables: variables.collect::<BTreeMap<_, _>>() }
     });
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     Trigger {
         user: User::from_uid(uid).ok().flatten().map(|user| user.name),
         uid: uid.as_raw(),
         sudo_user: variable("SUDO_USER"),
         host: gethostname().ok().map(|name| name.to_string_lossy().into_owned()),
-        directory: std::env::current_dir().ok().map(|dir| dir.display().to_string()),
-        command_line: command_line(std::env::args()),
+        directory: std::env::current_dir().ok().map(|dir| redact(&dir.display().to_string())),
+        command_line: command_line(args, told),
         terminal: std::io::stdin().is_terminal(),
         ci,
     }
 }
 
-/// The arguments, without what is a secret by its option, or a password in a URL or in a connection
-/// string.
-fn command_line(args: impl Iterator<Item = String>) -> Vec<String> {
+fn told_of(text: &str, redact: impl Fn(&str) -> String) -> String {
+    without_passwords(&redact(text))
+}
+
+/// The arguments, without what is a secret by its option; the others as they are `told`.
+fn command_line(args: impl Iterator<Item = String>, told: impl Fn(&str) -> String) -> Vec<String> {
     let mut hide_next = false;
     let each = args.map(|arg| {
         let option = SECRET.iter().find(|option| arg.strip_prefix(**option).is_some_and(|rest| rest.starts_with('=')));
         let shown = match option {
             _ if hide_next => "***".to_owned(),
             Some(option) => format!("{option}=***"),
-            None => without_passwords(&arg),
+            None => told(&arg),
         };
         hide_next = SECRET.contains(&arg.as_str());
         shown
@@ -99,40 +135,46 @@ fn command_line(args: impl Iterator<Item = String>) -> Vec<String> {
     each.collect()
 }
 
-fn without_passwords(arg: &str) -> String {
-    let hide = |text: &str, from: usize, to: usize| format!("{}***{}", &text[..from], &text[to..]);
-    let mut shown = arg.to_owned();
-    if let Some(at) = shown.find("://").map(|at| at + 3) {
-        let authority = shown[at..].find(['/', '?', '#']).map_or(shown.len(), |end| at + end);
-        let user = shown[at..authority].rfind('@').map(|end| at + end);
-        if let Some((colon, end)) = user.and_then(|end| Some((at + shown[at..end].find(':')?, end))) {
-            shown = hide(&shown, colon + 1, end);
-        }
+/// A text without passwords that nobody has declared to be secrets: those of a URL, and the values
+/// of what is called so. What is signed cannot be taken back: in doubt more is taken away.
+pub fn without_passwords(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(at) = text.find("://").map(|at| at + 3)
+        && let Some(colon) = text[at..].find(':').map(|colon| at + colon + 1)
+        && let Some(end) = text.rfind('@').filter(|end| *end >= colon)
+    {
+        text.replace_range(colon..end, "***");
     }
-    for word in ["password=", "passwd=", "secret=", "token="] {
-        if let Some(from) =
-            shown.to_lowercase().find(word).map(|at| at + word.len()).filter(|at| shown.is_char_boundary(*at))
-        {
-            let to = shown[from..].find([' ', '&']).map_or(shown.len(), |end| from + end);
-            shown = hide(&shown, from, to);
-        }
+    let Some(name) = SECRET_NAME.as_ref() else { return "***".to_owned() };
+    let (mut shown, mut from) = (String::new(), 0);
+    while let Some(found) = name.find_at(&text, from) {
+        shown.push_str(&text[from..found.end()]);
+        shown.push_str("***");
+        from = found.end() + value_length(&text[found.end()..]);
     }
-    shown
+    shown + &text[from..]
 }
 
-/// The same without the run's secrets.
-pub fn redacted(trigger: Trigger, redact: impl Fn(&str) -> String) -> Trigger {
-    let Trigger { command_line, directory, ci, .. } = &trigger;
-    let ci = ci.as_ref().map(|ci| Ci {
-        variables: ci.variables.iter().map(|(name, value)| (name.clone(), redact(value))).collect(),
-        ..ci.clone()
-    });
-    Trigger {
-        command_line: command_line.iter().map(|arg| redact(arg)).collect(),
-        directory: directory.as_ref().map(|text| redact(text)),
-        ci,
-        ..trigger
+/// How long a value is: to the next name that a connection string may have, or to the end. A quoted
+/// one is whole.
+fn value_length(text: &str) -> usize {
+    let mut chars = text.char_indices();
+    let mut quote = None;
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '\'' | '"' if at == 0 => quote = Some(c),
+            _ if quote == Some(c) => quote = None,
+            _ if quote.is_none() && c.is_whitespace() && is_setting(&text[at..]) => return at,
+            _ => {}
+        }
     }
+    text.len()
+}
+
+/// Whether a name of a connection string comes next, and its `=`.
+fn is_setting(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| CONNINFO.contains(&name.trim()))
 }
 
 #[cfg(test)]
@@ -149,13 +191,11 @@ mod tests {
             "--heartbeat=https://hc/uuid",
             "--set",
             "prod=postgres://me:pw@db/x",
-            "--set",
-            "dsn=host=db password=pw user=me",
             "--seed",
             "7",
             "a.yaml",
         ];
-        let told = command_line(given.map(str::to_owned).into_iter());
+        let told = command_line(given.map(str::to_owned).into_iter(), without_passwords);
         let expected = [
             "drillyard",
             "run",
@@ -164,12 +204,40 @@ mod tests {
             "--heartbeat=***",
             "--set",
             "prod=postgres://me:***@db/x",
-            "--set",
-            "dsn=host=db password=*** user=me",
             "--seed",
             "7",
             "a.yaml",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_password() {
+        for (given, told) in [
+            ("dsn=host=db password=pw user=me", "dsn=host=db password=*** user=me"),
+            ("prod=host=db password='correct horse battery'", "prod=host=db password=***"),
+            ("prod=host=db password='it\\'s a horse' port = 1", "prod=host=db password=*** port = 1"),
+            ("password='a' sslpassword = 'b host=c' host=db", "password=*** sslpassword = *** host=db"),
+            ("host=db password=R&D-77", "host=db password=***"),
+            ("password=correct horse=battery user=me", "password=*** user=me"),
+            ("password=a\\ b user=me", "password=*** user=me"),
+            ("password=\"correct horse", "password=***"),
+            ("PASSWORD = x host=db", "PASSWORD = *** host=db"),
+            ("{\"token\": \"a b\"}", "{\"token\": ***"),
+            ("postgres://me:p/w:x@y@db:5432/x", "postgres://me:***@db:5432/x"),
+            ("postgres://db:5432/x?user=me&password=R&D", "postgres://db:5432/x?user=me&password=***"),
+            ("postgres://me@db:5432/x", "postgres://me@db:5432/x"),
+            ("scenarios/passwords.yaml", "scenarios/passwords.yaml"),
+        ] {
+            assert_eq!(without_passwords(given), told);
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_run_go_first() {
+        let redactor = crate::journal::Redactor::of(["horse password=battery".to_owned()]);
+        let given = ["--set", "dsn=horse password=battery", "a.yaml"];
+        let told = command_line(given.map(str::to_owned).into_iter(), |arg| told_of(arg, |text| redactor.text(text)));
+        assert_eq!(told, ["--set", "dsn=***", "a.yaml"]);
     }
 }

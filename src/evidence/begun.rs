@@ -3,19 +3,17 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{Flock, FlockArg};
 
 use super::statement::Unsigned;
 
-/// A file in this machine's own folder, locked as long as the run lives, and removed at its end.
+/// A file in this machine's own folder, locked as long as the run lives. Whatever ends the run, a
+/// panic included, it stays unless it is taken away.
 #[derive(Debug)]
 pub(super) struct Begun {
     path: PathBuf,
     _alive: Flock<File>,
-    /// Whether the mark is to stay: the run has ended, and left no statement.
-    stays: AtomicBool,
 }
 
 /// What the names of these files begin with, of one file of statements.
@@ -36,20 +34,13 @@ impl Begun {
         let unique = file.path().extension().or_else(|| file.path().file_name()).unwrap_or_default().to_string_lossy();
         let path = folder.join(format!("{}{}", prefix(note), unique.trim_start_matches(".begun-")));
         file.persist(&path).map_err(|error| error.error)?;
-        Ok(Begun { path, _alive: alive, stays: AtomicBool::new(false) })
+        Ok(Begun { path, _alive: alive })
     }
 
-    /// The run has ended without a statement: the next one will say so.
-    pub(super) fn stay(&self) {
-        self.stays.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        if !self.stays.load(Ordering::SeqCst) {
-            let _ = fs::remove_file(&self.path);
-        }
+    /// The run has left its statement, or need not leave any. Where the mark cannot be removed, the
+    /// next run says that there is none.
+    pub(super) fn take_away(&self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

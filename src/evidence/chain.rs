@@ -95,7 +95,12 @@ impl EvidenceFile {
     /// # Errors
     /// If it cannot be read or written, or is locked for too long.
     pub fn append(&self, key: &SigningKey, statement: impl FnOnce(Position) -> Statement) -> io::Result<Appended> {
-        self.try_append(key, statement).inspect_err(|_| self.begun.stay())
+        self.try_append(key, statement).inspect(|_| self.begun.take_away())
+    }
+
+    /// The run leaves no statement, and need not: nothing was started.
+    pub fn need_not(&self) {
+        self.begun.take_away();
     }
 
     fn try_append(&self, key: &SigningKey, statement: impl FnOnce(Position) -> Statement) -> io::Result<Appended> {

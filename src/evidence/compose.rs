@@ -152,6 +152,7 @@ fn drill(drill: &DrillRecord, circumstances: &Circumstances) -> Drill {
         postgres: given(&drill.postgres),
         backend: given(&drill.backend).filter(|name| name != "none"),
         seed: drill.seed,
+        settings: drill.settings.clone(),
         started: drill.started,
         duration_ms: drill.duration_ms(),
         outcome: drill.outcome(),

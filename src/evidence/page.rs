@@ -60,9 +60,6 @@ fn troubles(chains: &[Chain], lost: Option<&str>) -> Vec<Block> {
         for finding in &chain.verified.findings {
             blocks.push(Block::Warning(format!("{}, line {}: {}", chain.name, finding.line, finding.what)));
         }
-        if chain.verified.lines == 0 {
-            blocks.push(Block::Warning(format!("{} has no statement at all.", chain.name)));
-        }
     }
     if let Some(digest) = lost {
         blocks.push(Block::Warning(format!(
@@ -145,8 +142,9 @@ fn overview(quarter: &Quarter) -> Option<Block> {
 /// `worst 4.4 s, newest 3.1 s; allowed 2 min`.
 fn measured(line: &GoalLine) -> String {
     let of = |word: &str, value: Option<u64>| value.map(|value| format!("{word} {}", amount(line.goal, value)));
-    let measured: Vec<String> = [of("worst", line.worst), of("newest", line.newest)].into_iter().flatten().collect();
-    let measured = if measured.is_empty() { "not measured".to_owned() } else { measured.join(", ") };
+    let newest = || of("newest", line.newest).unwrap_or_else(|| "newest not measured".to_owned());
+    let measured =
+        of("worst", line.worst).map_or_else(|| "not measured".to_owned(), |worst| format!("{worst}, {}", newest()));
     format!("{measured}; {}", of("allowed", line.allowed).unwrap_or_else(|| "no limit".to_owned()))
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::journal::{Command, Outcome};
 
+use super::not_tested::Gap;
 use super::statement::{Drill, Goal, NotTested, Predicate, Proof, Recovery};
 use super::verify::Verified;
 
@@ -35,7 +36,7 @@ pub(super) struct Quarter {
 #[derive(Debug)]
 pub(super) struct DrillLine {
     pub name: String,
-    /// `PostgreSQL 17, docker`.
+    /// `PostgreSQL 17, docker, --repos pgbackrest`.
     pub place: String,
     pub about: String,
     pub files: BTreeSet<String>,
@@ -71,7 +72,7 @@ pub(super) struct RunLine {
 #[derive(Debug)]
 pub(super) struct GoalLine {
     pub goal: Goal,
-    /// What the newest run allows.
+    /// What the newest run allows that came to judge it.
     pub allowed: Option<u64>,
     pub newest: Option<u64>,
     pub worst: Option<u64>,
@@ -82,10 +83,27 @@ pub(super) struct GoalLine {
 /// A drill in a run.
 type Ran<'a> = (&'a Predicate, &'a Drill);
 
-/// What a drill is known as from run to run.
-fn known_as(drill: &Drill) -> Option<(&str, &str, &str)> {
+/// What a drill is known as from run to run: told something else beside its file, it is another
+/// one, of another server, say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct KnownAs<'a> {
+    name: &'a str,
+    major: &'a str,
+    backend: &'a str,
+    settings: &'a [String],
+}
+
+fn known_as(drill: &Drill) -> Option<KnownAs<'_>> {
     let major = drill.postgres.as_deref()?.split('.').next()?;
-    Some((drill.name.as_str(), major, drill.backend.as_deref().unwrap_or_default()))
+    let (name, backend) = (drill.name.as_str(), drill.backend.as_deref().unwrap_or_default());
+    Some(KnownAs { name, major, backend, settings: &drill.settings })
+}
+
+impl KnownAs<'_> {
+    fn place(&self) -> String {
+        let place = format!("PostgreSQL {}, {}", self.major, self.backend);
+        if self.settings.is_empty() { place } else { format!("{place}, {}", self.settings.join(" ")) }
+    }
 }
 
 impl Quarter {
@@ -131,12 +149,7 @@ impl Quarter {
 }
 
 /// A drill that was run in this time, or before it.
-fn line(
-    (name, major, backend): (&str, &str, &str),
-    ran: &[Ran<'_>],
-    since: Timestamp,
-    until: Timestamp,
-) -> Option<DrillLine> {
+fn line(known_as: KnownAs<'_>, ran: &[Ran<'_>], since: Timestamp, until: Timestamp) -> Option<DrillLine> {
     let is_run = |(predicate, _): &&Ran<'_>| predicate.run.command == Command::Run;
     let is_now = |(predicate, _): &&Ran<'_>| (since..until).contains(&predicate.run.ended);
     let runs: Vec<&Ran<'_>> = ran.iter().filter(is_run).collect();
@@ -151,8 +164,8 @@ fn line(
     let passes =
         runs.iter().filter(|(predicate, drill)| drill.outcome == Outcome::Passed && predicate.run.ended < until);
     Some(DrillLine {
-        name: name.to_owned(),
-        place: format!("PostgreSQL {major}, {backend}"),
+        name: known_as.name.to_owned(),
+        place: known_as.place(),
         about: newest.about.clone(),
         files: now.iter().map(|(_, drill)| drill.file.clone()).collect(),
         editions: now.iter().map(|(_, drill)| &drill.sha256).collect::<BTreeSet<_>>().len(),
@@ -184,23 +197,42 @@ fn run_line((predicate, drill): &Ran<'_>, runs: &[&Ran<'_>]) -> RunLine {
 }
 
 fn goal_line(goal: Goal, runs: &[&Ran<'_>]) -> Option<GoalLine> {
-    let all = || runs.iter().filter_map(|(_, drill)| drill.objectives.iter().find(|one| one.name == goal));
+    let all = || {
+        let each = runs.iter().map(|(_, drill)| (drill.outcome, drill.objectives.iter().find(|one| one.name == goal)));
+        each.filter_map(|(outcome, objective)| Some((outcome, objective?)))
+    };
+    // A run whose servers could not be made judged nothing, and says nothing of a limit.
+    let judged = all().rfind(|(drill, objective)| objective.outcome.is_some() || *drill == Outcome::Passed);
+    let newest = all().next_back().and_then(|(_, objective)| objective.measured);
+    let all = || all().map(|(_, objective)| objective);
     let line = GoalLine {
         goal,
-        allowed: all().next_back().and_then(|objective| objective.allowed),
-        newest: all().filter_map(|objective| objective.measured).next_back(),
+        allowed: judged.and_then(|(_, objective)| objective.allowed),
+        newest,
         worst: all().filter_map(|objective| objective.measured).max(),
         broken: all().filter(|objective| objective.outcome == Some(Outcome::Failed)).count(),
     };
     (line.allowed.is_some() || line.worst.is_some()).then_some(line)
 }
 
-/// What no run tested, as the newest says it.
+/// What no run tested, as the newest says it; where another one left out only a part of a check, it
+/// is that part.
 fn never(runs: &[&Ran<'_>]) -> Vec<NotTested> {
     let Some(((_, newest), others)) = runs.split_last() else { return vec![] };
-    let lacks = |drill: &Drill, what: &str| drill.not_tested.iter().any(|one| one.what == what);
-    let never = newest.not_tested.iter().filter(|one| others.iter().all(|(_, drill)| lacks(drill, &one.what)));
-    never.cloned().collect()
+    let never = newest.not_tested.iter().filter_map(|one| {
+        let mut told = one;
+        for (_, drill) in others.iter().rev() {
+            // Lines move when a scenario is changed, and only then.
+            let is_same_file = drill.sha256.is_some() && drill.sha256 == newest.sha256;
+            let mut lacks = drill.not_tested.iter();
+            let lack = lacks.find(|other| Gap::of(other).is_where(&Gap::of(one), is_same_file))?;
+            if !Gap::of(told).is_part() && Gap::of(lack).is_part() {
+                told = lack;
+            }
+        }
+        Some(told.clone())
+    });
+    never.collect()
 }
 
 fn checks(runs: &[&Ran<'_>]) -> Vec<(String, [usize; 3])> {
@@ -234,3 +266,6 @@ impl DrillLine {
         self.runs.last().map_or(Outcome::Skipped, |run| run.outcome)
     }
 }
+
+#[cfg(test)]
+mod tests;

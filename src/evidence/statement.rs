@@ -144,6 +144,8 @@ pub struct Drill {
     pub postgres: Option<String>,
     pub backend: Option<String>,
     pub seed: u64,
+    #[serde(default)]
+    pub settings: Vec<String>,
     pub started: Option<Timestamp>,
     pub duration_ms: u64,
     pub outcome: Outcome,

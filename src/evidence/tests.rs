@@ -172,10 +172,18 @@ fn a_run_that_leaves_no_statement_is_in_the_next_one() {
         let circumstances = Circumstances::default();
         file.append(&desk.key, |position| statement(&record, &circumstances, position)).expect("appended").unsigned
     };
-    // One that is alive, and one that ended in order without coming to a statement, are not meant.
+    // One that is alive, and one that need not leave a statement, are not meant.
     let alive = desk.file();
-    drop(desk.file());
+    desk.file().need_not();
     assert_eq!(append(&desk.file()), []);
+    // One that ended without a statement is, whatever ended it.
+    drop(desk.file());
+    let panicked = std::panic::catch_unwind(|| {
+        let _file = desk.file();
+        std::panic::resume_unwind(Box::new("a bug"));
+    });
+    assert!(panicked.is_err());
+    assert_eq!(append(&desk.file()), [unsigned(), unsigned()]);
     // As after SIGKILL: nobody had the time to let go of anything.
     let script = format!(
         "cp {0}/notes/*.begun-* {0}/mark && mv {0}/mark $(ls {0}/notes/*.begun-* | head -n 1)x",
@@ -185,7 +193,7 @@ fn a_run_that_leaves_no_statement_is_in_the_next_one() {
     assert_eq!(append(&desk.file()), [unsigned()]);
     assert_eq!(append(&alive), []);
     let statements = verify(&desk.text(), &desk.public()).statements;
-    assert_eq!(statements[1].1.predicate.unsigned, [unsigned()]);
+    assert_eq!(statements[2].1.predicate.unsigned, [unsigned()]);
 }
 
 #[test]

@@ -56,6 +56,10 @@ pub fn verify(text: &str, key: &VerifyingKey) -> Verified {
             }
         };
     }
+    if verified.lines == 0 {
+        let what = "there is no statement: no run has ended yet, or all of them were removed";
+        verified.findings.push(Finding { line: 1, what: what.to_owned() });
+    }
     if let Before::Line(link) = before {
         verified.newest = Some(link);
     }

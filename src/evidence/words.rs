@@ -8,7 +8,7 @@ pub(super) const INTRODUCTION: &str = "A backup is worth what can be recovered f
 
 pub(super) const TO_VERIFY: &str = "Each run, whether it passed or not, is a signed statement in one of these files, and each \
     statement names the one before it, so that none can be changed, taken out or put in between without being found. \
-    The newest ones could be cut off, and that is seen only by who knows of them: compare the number and the digest of the newest statement with what was \
+    The newest ones could be cut off, and only someone who knows that they existed can notice. Compare the number and the digest of the newest statement with what was \
     written down earlier. docs/verify-evidence.sh of drillyard verifies a file with OpenSSL and nothing of drillyard.";
 
 pub(super) const WORDS: &[(&str, &str)] = &[

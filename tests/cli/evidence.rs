@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::cli_runner::CliRunner;
 use crate::program::said;
 use crate::running::{PATIENCE, poll};
+use crate::web::{answer, web};
 
 const FILE: &str = "e.intoto.jsonl";
 const VERIFY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify-evidence.sh");
@@ -128,6 +129,7 @@ fn a_quarter_of_runs_is_verified_and_every_change_is_found() {
         ("half a line", text[..text.len() - 9].to_owned(), key, "3: "),
         ("something else", of(&[lines[0], "milk", lines[1], lines[2]]), key, "2: it is no signed statement"),
         ("another key", text.clone(), "other.pem", "1: it was signed with another key"),
+        ("nothing", String::new(), key, "1: there is no statement: "),
     ] {
         for (code, found) in verified(&runner, &text, key, Some(&digest)) {
             assert_eq!(code, Some(1), "{what}: {found:?}");
@@ -159,6 +161,12 @@ fn page(runner: &CliRunner) {
         ["evidence", "report", FILE, "--key", "evidence.pub.pem", "--since", "2099-01-01", "--until", "2099-02-01"];
     let page = said(&runner.output(later));
     assert!(page.contains("no drill was carried out") || page.contains("1 was not run in this time"), "{page}");
+    runner.write("none.jsonl", "");
+    let args = ["evidence", "report", FILE, "none.jsonl", "--key", "evidence.pub.pem", "--since", "2026-01-01"];
+    let none = runner.output(args);
+    assert_eq!(none.status.code(), Some(1), "{}", said(&none));
+    let told = "The evidence is not as it was signed";
+    assert!(said(&none).contains(told) && said(&none).contains("none.jsonl, line 1: there is no statement"));
     let wrong = runner.output(["evidence", "report", FILE, "--key", "evidence.pem", "--since", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
     let wrong = runner.output(["evidence", "report", FILE, "--key", "evidence.pem", "--since", "2026-01-01"]);
@@ -227,7 +235,24 @@ fn runs_that_do_not_begin_or_are_interrupted_leave_evidence_and_what_cannot_sign
     let output = runner.drillyard(args).env("DRILLYARD_SECRET_WORD", "verysecret").output().expect("drillyard runs");
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
     runner.write("nightly.yaml", "drillyard: 1\nsteps: [ { crush: { node: a } } ]\n");
-    assert_eq!(run(&runner, &[]).status.code(), Some(3));
+    let good = runner
+        .write("good.yaml", "drillyard: 1\nname: good\nnodes: { a: {} }\nsteps: [ { assert_primary: { node: a } } ]\n");
+    let good = good.display().to_string();
+    assert_eq!(run(&runner, &[&good]).status.code(), Some(3));
+    // What has failed cannot be known.
+    let (url, requests) = web(|_, _| answer("200 OK"));
+    let history = runner.write("history.db", &"no database\n".repeat(100)).display().to_string();
+    let hook = format!("webhook={url}/hook");
+    let output = run(&runner, &["--last-failed", "--history", &history, "--notify", &hook, &good]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let requests = requests.lock().expect("not poisoned").clone();
+    let [(_, message)] = requests.as_slice() else { panic!("{requests:?}") };
+    assert!(message.contains("the history cannot be read"), "{message}");
+    // A wrong command line needs no statement, and the next one misses none.
+    let args =
+        ["run", "--backend", "local", "--postgres", "99", "--evidence", FILE, "--evidence-key", "evidence.pem", &good];
+    let output = runner.output(args);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     runner.write("nightly.yaml", "drillyard: 1\nname: slow\nnodes: { a: {} }\nsteps:\n  - exec: { node: a, run: [sleep, '60'] }\n  - assert_primary: { node: a }\n");
     let args = [
         "run",
@@ -255,11 +280,15 @@ fn runs_that_do_not_begin_or_are_interrupted_leave_evidence_and_what_cannot_sign
 
     let told = statements(&runner);
     let of = |field: &str| told.iter().map(|one| one["predicate"]["run"][field].clone()).collect::<Vec<_>>();
-    assert_eq!(of("exit_code"), [4, 3, 143].map(Value::from));
-    assert_eq!(of("outcome"), ["errored"; 3].map(Value::from));
-    assert!(told[1]["predicate"]["run"]["why"].to_string().contains("nightly.yaml is invalid"), "{:#}", told[1]);
-    assert!(told[2]["predicate"]["run"]["why"].to_string().contains("SIGTERM"), "{:#}", told[2]);
-    assert!(told[2]["predicate"]["drills"][0]["not_tested"].to_string().contains("not run"), "{:#}", told[2]);
+    assert_eq!(of("exit_code"), [4, 3, 4, 143].map(Value::from));
+    assert_eq!(of("outcome"), ["errored"; 4].map(Value::from));
+    assert_eq!(of("selected"), [1, 2, 2, 1].map(Value::from));
+    assert_eq!(of("seed"), [1; 4].map(Value::from));
+    assert!(told.iter().all(|one| one["predicate"]["unsigned"] == Value::Array(vec![])), "{told:#?}");
+    for (at, why) in ["", "nightly.yaml is invalid", "the history cannot be read", "SIGTERM"].into_iter().enumerate() {
+        assert!(told[at]["predicate"]["run"]["why"].to_string().contains(why), "{:#}", told[at]);
+    }
+    assert!(told[3]["predicate"]["drills"][0]["not_tested"].to_string().contains("not run"), "{:#}", told[3]);
     let verified = runner.output(["evidence", "verify", FILE, "--key", "evidence.pub.pem"]);
     assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
 }

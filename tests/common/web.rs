@@ -1,4 +1,5 @@
-//! A web server on this machine, in the place of chats and of services that wait for a sign of life.
+//! A web server on this machine, in the place of chats and of services that wait for a sign of
+//! life.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

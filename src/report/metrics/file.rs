@@ -11,25 +11,20 @@ pub(super) struct Sample {
     pub name: String,
     /// Its labels, in the order in which they are written.
     pub labels: Vec<(String, String)>,
-    /// The number. None for one that is what the file had before.
-    pub value: Option<String>,
+    /// The number.
+    pub value: String,
 }
 
 /// The labels that say what a sample is about.
-const ABOUT: [&str; 4] = ["drill", "version", "backend", "command"];
+const ABOUT: [&str; 5] = ["drill", "version", "backend", "settings", "command"];
 
 impl Sample {
     fn label(&self, name: &str) -> &str {
         self.labels.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether it is of the same series.
-    pub(super) fn is_series_of(&self, other: &Sample) -> bool {
-        self.name == other.name && self.labels == other.labels
-    }
-
-    /// Whether it is about the same drill on the same version and backend, run or proved; or about
-    /// the run.
+    /// Whether it is about the same drill on the same version and backend with the same settings,
+    /// run or proved; or about the run.
     pub(super) fn is_about_what(&self, other: &Sample) -> bool {
         let is_proof = |sample: &Sample| sample.name.starts_with("drillyard_proof_");
         is_proof(self) == is_proof(other) && ABOUT.iter().all(|name| self.label(name) == other.label(name))
@@ -57,7 +52,7 @@ pub(super) fn text(samples: &[Sample]) -> String {
         for sample in of_family {
             let labels = sample.labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
             let labels = labels.collect::<Vec<_>>().join(",");
-            let _ = writeln!(text, "{name}{{{labels}}} {}", sample.value.as_deref().unwrap_or("0"));
+            let _ = writeln!(text, "{name}{{{labels}}} {}", sample.value);
         }
     }
     text.push_str("# EOF\n");
@@ -84,7 +79,7 @@ fn sample(line: &str) -> Option<Sample> {
     }
     let value = rest.strip_prefix("} ")?;
     value.parse::<f64>().ok()?;
-    Some(Sample { name: name.to_owned(), labels, value: Some(value.to_owned()) })
+    Some(Sample { name: name.to_owned(), labels, value: value.to_owned() })
 }
 
 /// The value of a label up to its closing quote, and what comes after that.

@@ -25,12 +25,8 @@ pub(super) const FORMAT: Format = Format {
 
 /// The file as text, `before` being what it was.
 pub(super) fn render(record: &RunRecord, before: &str) -> io::Result<String> {
-    let mut now = samples(record);
     let before = parse(before);
-    for sample in now.iter_mut().filter(|sample| sample.value.is_none()) {
-        let known = before.iter().find(|old| old.is_series_of(sample)).and_then(|old| old.value.clone());
-        sample.value = Some(known.unwrap_or_else(|| "0".to_owned()));
-    }
+    let mut now = samples(record, &before);
     let is_said = |old: &Sample| now.iter().any(|sample| sample.is_about_what(old));
     let kept: Vec<Sample> = before.into_iter().filter(|old| old.outlives_its_run() && !is_said(old)).collect();
     now.extend(kept);

@@ -24,35 +24,48 @@ const OUTCOMES: [Outcome; 4] = [Outcome::Passed, Outcome::Failed, Outcome::Error
 /// Samples with the labels that all of them have.
 struct Samples<'a> {
     labels: Vec<(&'a str, &'a str)>,
+    /// What the file had before.
+    before: &'a [Sample],
     samples: Vec<Sample>,
 }
 
 impl Samples<'_> {
-    fn add(&mut self, name: &str, more: Option<(&str, &str)>, value: Option<String>) {
+    fn add(&mut self, name: &str, more: Option<(&str, &str)>, value: String) {
         let labels = self.labels.iter().copied().chain(more);
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.samples.push(Sample { name: name.to_owned(), labels, value });
     }
 
     fn set(&mut self, name: &str, value: Option<String>) {
-        if value.is_some() {
+        if let Some(value) = value {
             self.add(name, None, value);
         }
     }
 
     fn set_for(&mut self, name: &str, label: (&str, &str), value: Option<u64>) {
         if let Some(value) = value {
-            self.add(name, Some(label), Some(value.to_string()));
+            self.add(name, Some(label), value.to_string());
         }
+    }
+
+    /// What the file had before.
+    fn before(&self, name: &str) -> Option<String> {
+        let is_same = |old: &Sample| {
+            let labels = old.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            old.name == name && labels.eq(self.labels.iter().copied())
+        };
+        self.before.iter().find(|old| is_same(old)).map(|old| old.value.clone())
     }
 }
 
-/// What there is to say of a run. A sample without a value is to keep the one that it had.
-pub(super) fn samples(record: &RunRecord) -> Vec<Sample> {
+/// What there is to say of a run, some of it as it was `before`.
+pub(super) fn samples(record: &RunRecord, before: &[Sample]) -> Vec<Sample> {
     let mut samples = of_run(record);
-    for ((name, version, backend), drills) in by_series(record) {
-        let labels = vec![("drill", name), ("version", version), ("backend", backend)];
-        let mut of_drill = Samples { labels, samples: vec![] };
+    for (Series { name, version, backend, settings }, drills) in by_series(record) {
+        let settings = Some(settings.as_str()).filter(|settings| !settings.is_empty());
+        let labels = [("drill", name), ("version", version), ("backend", backend)];
+        let labels = labels.into_iter().chain(settings.map(|settings| ("settings", settings))).collect();
+        let mut of_drill = Samples { labels, before, samples: vec![] };
         match record.command {
             Command::Run => run(&mut of_drill, record, &drills),
             Command::Prove => proof(&mut of_drill, record, &drills),
@@ -62,13 +75,22 @@ pub(super) fn samples(record: &RunRecord) -> Vec<Sample> {
     samples
 }
 
-/// The drills of a run by what their series are known as. The major version: a series must not end
-/// when a minor release comes.
-fn by_series(record: &RunRecord) -> BTreeMap<(&str, &str, &str), Vec<&DrillRecord>> {
+/// What drills are known as that are one series.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Series<'a> {
+    name: &'a str,
+    /// The major version: a series must not end when a minor release comes.
+    version: &'a str,
+    backend: &'a str,
+    settings: String,
+}
+
+fn by_series(record: &RunRecord) -> BTreeMap<Series<'_>, Vec<&DrillRecord>> {
     let mut series: BTreeMap<_, Vec<&DrillRecord>> = BTreeMap::new();
     for drill in record.drills.values() {
-        let major = drill.postgres.split('.').next().unwrap_or_default();
-        series.entry((drill.name.as_str(), major, drill.backend.as_str())).or_default().push(drill);
+        let version = drill.postgres.split('.').next().unwrap_or_default();
+        let settings = drill.settings.join(" ");
+        series.entry(Series { name: &drill.name, version, backend: &drill.backend, settings }).or_default().push(drill);
     }
     series
 }
@@ -121,7 +143,7 @@ fn parts(samples: &mut Samples<'_>, drill: &DrillRecord) {
     let named = PARTS.iter().map(|(fact, part)| (*part, sum(fact)));
     for (part, ms) in named.chain([("recovery", recovery)]) {
         if let Some(ms) = ms {
-            samples.add("drillyard_part_seconds", Some(("part", part)), Some(seconds(ms)));
+            samples.add("drillyard_part_seconds", Some(("part", part)), seconds(ms));
         }
     }
     for (fact, part) in BYTES {
@@ -157,8 +179,10 @@ fn passes(samples: &mut Samples<'_>, record: &RunRecord, drills: &[&DrillRecord]
         let ended = drills.iter().map(|drill| drill.began_ms.saturating_add(drill.duration_ms())).max();
         let at = record.started.map(|at| at.as_millisecond().saturating_add_unsigned(ended.unwrap_or_default()));
         let at = at.map(|ms| seconds(ms.max(0).unsigned_abs()));
-        samples.add(&last_pass, None, at.clone().filter(|_| came_out == Outcome::Passed));
-        samples.set(&last_run, at);
+        let passed = at.clone().filter(|_| came_out == Outcome::Passed).or_else(|| samples.before(&last_pass));
+        samples.add(&last_pass, None, passed.unwrap_or_else(|| "0".to_owned()));
+        // One that was skipped, after Ctrl-C or with --fail-fast, has not run now.
+        samples.set(&last_run, if came_out == Outcome::Skipped { samples.before(&last_run) } else { at });
     }
     for one in OUTCOMES {
         samples.set_for(&outcome, ("outcome", one.as_str()), Some(u64::from(one == came_out)));
@@ -170,7 +194,7 @@ fn of_run(record: &RunRecord) -> Vec<Sample> {
         Command::Run => "run",
         Command::Prove => "prove",
     };
-    let mut samples = Samples { labels: vec![("command", command)], samples: vec![] };
+    let mut samples = Samples { labels: vec![("command", command)], before: &[], samples: vec![] };
     let ended = record.started.map(|at| at.as_millisecond().saturating_add_unsigned(record.duration_ms()));
     samples.set("drillyard_run_timestamp_seconds", ended.map(|ms| seconds(ms.max(0).unsigned_abs())));
     samples.set("drillyard_run_duration_seconds", Some(seconds(record.duration_ms())));

@@ -64,6 +64,46 @@ fn the_last_pass_outlives_a_run_that_does_not_pass_and_a_drill_that_nobody_runs(
 }
 
 #[test]
+fn drills_that_are_told_something_else_are_series_of_their_own() {
+    let told = |name: &str, setting: &str| {
+        let mut record = named(name, "a");
+        record.drills.values_mut().for_each(|drill| drill.settings = vec![setting.to_owned()]);
+        record
+    };
+    let of = |setting: &str| {
+        format!("drillyard_last_pass_timestamp_seconds{{drill=\"a\",version=\"17\",backend=\"docker\"{setting}}}")
+    };
+    let text = render(&told("failed", "prod=service=a"), "").expect("metrics");
+    let text = render(&told("passed", "prod=service=b"), &text).expect("metrics");
+    let text = render(&named("passed", "a"), &text).expect("metrics");
+    assert_eq!(value(&text, &of(",settings=\"prod=service=a\"")), Some("0"), "{text}");
+    for passed in [",settings=\"prod=service=b\"", ""] {
+        assert!(value(&text, &of(passed)).is_some_and(|at| at != "0"), "{passed}: {text}");
+    }
+    let failed = "drillyard_outcome{drill=\"a\",version=\"17\",backend=\"docker\",settings=\"prod=service=a\",outcome=\"failed\"}";
+    assert_eq!(value(&text, failed), Some("1"), "{text}");
+}
+
+#[test]
+fn a_drill_that_was_skipped_has_not_run_now() {
+    const RUN: &str = "drillyard_last_run_timestamp_seconds{drill=\"a\",version=\"17\",backend=\"docker\"}";
+    const SKIPPED: &str = "drillyard_outcome{drill=\"a\",version=\"17\",backend=\"docker\",outcome=\"skipped\"}";
+    let mut skipped = named("passed", "a");
+    skipped.started = skipped.started.map(|at| at + jiff::SignedDuration::from_hours(24));
+    for drill in skipped.drills.values_mut() {
+        (drill.steps, drill.budgets, drill.traffic) = Default::default();
+        drill.end.as_mut().expect("its end").outcome = crate::journal::Outcome::Skipped;
+    }
+    let never = render(&skipped, "").expect("metrics");
+    assert_eq!((value(&never, SKIPPED), value(&never, RUN)), (Some("1"), None), "{never}");
+    let passed = render(&named("passed", "a"), "").expect("metrics");
+    let since = render(&skipped, &passed).expect("metrics");
+    assert_eq!(value(&since, SKIPPED), Some("1"), "{since}");
+    assert!(value(&passed, RUN).is_some());
+    assert_eq!(value(&since, RUN), value(&passed, RUN), "{since}");
+}
+
+#[test]
 fn a_drill_that_came_to_no_version_is_no_alarm_that_never_ends() {
     let mut invalid = named("failed", "a");
     invalid.drills.values_mut().for_each(|drill| drill.postgres.clear());
