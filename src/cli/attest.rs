@@ -48,7 +48,7 @@ impl Listener for Recorder {
 
 impl Attesting {
     /// Reads the key and opens the file; none if no evidence is asked for. From here on the run
-    /// leaves a statement, or the next one says that it did not. `secrets` are those of no scenario.
+    /// leaves a statement, or the next one says that it did not. `secrets` are of no scenario.
     ///
     /// # Errors
     /// What is wrong with one of them, and what to do.
