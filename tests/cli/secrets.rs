@@ -55,8 +55,9 @@ fn none_is_printed_or_kept() {
             printed += &said(&output);
         }
         let kept = files_below(&runner.path().join("state"));
-        let read =
-            |path: &std::path::PathBuf| (path.display().to_string(), String::from_utf8_lossy(&std::fs::read(path).expect("read")).into_owned());
+        let read = |path: &std::path::PathBuf| {
+            (path.display().to_string(), String::from_utf8_lossy(&std::fs::read(path).expect("read")).into_owned())
+        };
         let all = kept.iter().map(read).chain([("what is printed".to_owned(), printed)]);
         let mut logs = 0;
         for (name, text) in all {
