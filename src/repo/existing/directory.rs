@@ -82,8 +82,8 @@ impl Storage for ExistingDirectory {
 
     fn restore_command(&self) -> String {
         let Some(wal) = &self.existing.wal else { return "false".to_owned() };
-        // 200 ends the recovery with an error: 1 would be the end of the archive. What is being packed
-        // just now cannot be unpacked, and will come.
+        // 200 ends the recovery with an error: 1 would be the end of the archive. What is being
+        // packed just now cannot be unpacked, and will come.
         let packed = PACKED.iter().map(|(ending, program)| {
             let file = format!("{wal}/%f.{ending}");
             format!("elif test -e {file}; then test -r {file} || exit 200; {program} -dc {file} >%p; ")
