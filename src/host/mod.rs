@@ -15,6 +15,7 @@ mod machine;
 mod network;
 mod process;
 mod program;
+mod sockets;
 mod sweeper;
 
 pub use backend::{Backend, Installation, available};

@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::fs::{AtFlags, Mode, OFlags};
 use tokio::net::UnixListener;
 
 use super::container::PORT;
@@ -31,7 +32,8 @@ impl Enclosure {
         let dir = private.join("ways");
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&private);
         made.map_err(|e| trouble(&private, &e))?;
-        open_directory(&dir)?;
+        // What is in it is drillyard's: no container's server can put a link there.
+        std::fs::create_dir_all(&dir).and_then(|()| set_mode(&dir, 0o755)).map_err(|e| trouble(&dir, &e))?;
         for node in &spec.nodes {
             open_directory(&dir.join(node))?;
         }
@@ -50,9 +52,11 @@ impl Enclosure {
 
     /// Removes what a server has left there that was killed.
     pub(super) fn clear(&self, node: &str) {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(dir) = rustix::fs::open(self.sockets(node), flags, Mode::empty()) else { return };
         for name in [format!(".s.PGSQL.{PORT}"), format!(".s.PGSQL.{PORT}.lock")] {
             // What is not there need not be removed.
-            let _ = std::fs::remove_file(self.sockets(node).join(name));
+            let _ = rustix::fs::unlinkat(&dir, name, AtFlags::empty());
         }
     }
 
@@ -61,22 +65,21 @@ impl Enclosure {
         // No node has such a name.
         let name = format!("_{}", self.outlets.fetch_add(1, Ordering::Relaxed));
         let path = self.dir.join(&name);
-        open_directory(&path)?;
+        std::fs::create_dir(&path).and_then(|()| set_mode(&path, 0o755)).map_err(|e| trouble(&path, &e))?;
         let socket = path.join(format!(".s.PGSQL.{PORT}"));
         let listener = UnixListener::bind(&socket).map_err(|e| trouble(&socket, &e))?;
-        open_to_all(&socket)?;
+        set_mode(&socket, 0o777).map_err(|e| trouble(&socket, &e))?;
         Ok(Outlet { dir: format!("{WAYS}/{name}"), listener, path })
     }
 }
 
 /// A directory that the server's user of any image can write.
 fn open_directory(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|e| trouble(dir, &e))?;
-    open_to_all(dir)
+    std::fs::create_dir_all(dir).and_then(|()| set_mode(dir, 0o777)).map_err(|e| trouble(dir, &e))
 }
 
-fn open_to_all(path: &Path) -> Result<()> {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).map_err(|e| trouble(path, &e))
+fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 fn trouble(path: &Path, error: &std::io::Error) -> HostError {

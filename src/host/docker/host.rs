@@ -83,14 +83,18 @@ impl DockerHost {
         if let Some(enclosure) = &self.enclosure {
             let socket = format!("{WAYS}/{}", self.spec.node);
             let token = enclosure.sockets(&self.spec.node).join("here");
-            let there = std::fs::write(&token, "").is_ok()
+            // New: the other containers can write there, too.
+            let there = std::fs::File::create_new(&token).is_ok()
                 && self.run(Program::script(r#"test -e "$1/here""#, [socket])).await?.success();
             let _ = std::fs::remove_file(&token);
             if !there {
                 return Err(HostError::new(
                     "containers do not see the files of this machine: the daemon runs elsewhere",
                 )
-                .help("`--backend local`"));
+                .help(match self.spec.binds.iter().all(|bind| bind.writable) {
+                    true => "`network: open` in the scenario, or `--backend local`",
+                    false => "`--backend local`",
+                }));
             }
         }
         let paths = self.spec.binds.iter().filter(|bind| !bind.writable).map(|bind| bind.to.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,7 @@ use super::image::Image;
 use super::networks::{self, Network as PeerNetwork};
 use super::shared::Shared;
 use super::{labels, removal};
+use crate::host::sockets;
 use crate::host::{Host, HostError, Isolation, Lab, LabSpec, Network, Result};
 use crate::pg::Version;
 
@@ -84,7 +86,7 @@ impl Common {
         }
     }
 
-    fn container(&self, node: &str, reach: Reach) -> ContainerSpec {
+    fn container(&self, node: &str, reach: Reach) -> Result<ContainerSpec> {
         let mut labels = labels::of(&self.spec, &self.shared.settings.owner);
         labels.insert(labels::NODE.to_owned(), node.to_owned());
         let mut volumes =
@@ -92,8 +94,12 @@ impl Common {
         volumes.extend(
             self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}"))),
         );
-        let mut binds: Vec<Bind> =
-            self.spec.mounts.iter().filter(|path| path.exists()).map(|path| Bind::to_read(path)).collect();
+        let mut binds = vec![];
+        for path in &self.spec.mounts {
+            let there = path.try_exists();
+            let there = there.map_err(|e| HostError::new(format!("{} cannot be read: {e}", path.display())))?;
+            binds.extend(there.then(|| Bind::to_read(path)));
+        }
         // Docker takes each place once.
         binds.sort_by(|a, b| a.to.cmp(&b.to));
         binds.dedup();
@@ -102,7 +108,7 @@ impl Common {
             to: WAYS.to_owned(),
             writable: true,
         }));
-        ContainerSpec {
+        Ok(ContainerSpec {
             node: node.to_owned(),
             container: self.named(&format!("node-{node}")),
             image: self.image.clone(),
@@ -115,7 +121,7 @@ impl Common {
             reach,
             volumes,
             binds,
-        }
+        })
     }
 
     async fn network(&self, what: &str, internal: bool, peers: bool) -> Result<String> {
@@ -138,7 +144,7 @@ impl Common {
     async fn node(&self, node: &str, reach: Reach, turn: Turn, networks: Networks) -> Result<Arc<DockerHost>> {
         self.open()?;
         let daemon = &self.shared.daemon;
-        let spec = self.container(node, reach);
+        let spec = self.container(node, reach)?;
         let facts = container::start(daemon, &spec).await?;
         drop(turn);
         let mut joined = vec![];
@@ -170,6 +176,7 @@ fn cut_off(spec: &LabSpec, daemon: &str) -> Result<(Option<Enclosure>, String)> 
     match spec.isolation {
         Isolation::Needless => Ok((None, "nothing in this drill is anybody else's".to_owned())),
         Isolation::IfPossible | Isolation::Demanded if impossible.is_empty() => {
+            no_socket_in(&spec.mounts)?;
             Ok((Some(Enclosure::make(spec)?), String::new()))
         }
         Isolation::Refused if spec.mounts.is_empty() => Ok((None, "the scenario says `network: open`".to_owned())),
@@ -181,6 +188,23 @@ fn cut_off(spec: &LabSpec, daemon: &str) -> Result<(Option<Enclosure>, String)> 
             Err(HostError::new(title).help("`--backend local`"))
         }
     }
+}
+
+/// Fails if somebody listens at a Unix socket below a path that containers are given: that it is
+/// mounted read-only keeps nobody from connecting.
+fn no_socket_in(mounts: &[PathBuf]) -> Result<()> {
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for socket in sockets::listening()?.iter().map(|socket| real(socket)) {
+        if let Some(mount) = mounts.iter().find(|mount| socket.starts_with(real(mount))) {
+            let (socket, mount) = (socket.display(), mount.display());
+            let title = format!("what runs in a container could connect to {socket}, which lies below {mount}");
+            return Err(HostError::new(title).help("name a directory without it, or take `--backend local`"));
+        }
+    }
+    Ok(())
 }
 
 /// Waits for what a task makes.
@@ -351,5 +375,23 @@ impl Drop for DockerLab {
             });
         });
         last.join().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_container_is_given_a_socket_of_somebody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let (given, beside) = (dir.path().join("given"), dir.path().join("beside"));
+        for dir in [&given, &beside] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        let _listener = std::os::unix::net::UnixListener::bind(beside.join("socket")).unwrap();
+        no_socket_in(std::slice::from_ref(&given)).unwrap();
+        let why = no_socket_in(&[given, dir.path().to_owned()]).unwrap_err().message;
+        assert!(why.contains("beside/socket, which lies below "), "{why}");
     }
 }

@@ -2,7 +2,7 @@
 //! below it.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -200,7 +200,7 @@ impl Host for LocalHost {
             return Ok(None);
         }
         let (owner, path) = (self.programs.owner, self.way());
-        owner.make_directory(&path)?;
+        owner.make_fixed_directory(&path)?;
         let at = socket(&path);
         let listener = UnixListener::bind(&at).and_then(|listener| owner.give(&at).map(|()| listener));
         let listener = listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", at.display())))?;
@@ -211,8 +211,8 @@ impl Host for LocalHost {
         if self.programs.enclosure.is_none() {
             return Ok(command.to_owned());
         }
-        let (owner, pipe) = (self.programs.owner, self.way());
-        let fetching = Fetching::at(pipe.clone(), |pipe| owner.give(pipe))?;
+        let pipe = self.way();
+        let fetching = Fetching::at(pipe.clone(), self.programs.owner)?;
         let (programs, home, data) = (self.programs.clone(), self.dir.clone(), PathBuf::from(&self.paths.data));
         let serve = fetching.serve(command.to_owned(), move |line| {
             let mut command = programs.command("sh", &home, Reach::OfMachine);
@@ -258,11 +258,8 @@ impl Host for LocalHost {
     }
 
     async fn write(&self, path: &str, contents: &[u8]) -> Result<()> {
-        let path = Path::new(path);
-        let written = std::fs::write(path, contents)
-            .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)))
-            .and_then(|()| self.programs.owner.give(path));
-        written.map_err(|e| HostError::new(format!("cannot write {}: {e}", path.display())))
+        let written = self.programs.owner.write(Path::new(path), contents).await;
+        written.map_err(|e| HostError::new(format!("cannot write {path}: {e}")))
     }
 
     async fn read(&self, path: &str, offset: u64) -> Result<Vec<u8>> {

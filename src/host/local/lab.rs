@@ -28,7 +28,7 @@ impl LocalLab {
     pub(super) async fn make(spec: &LabSpec, mut programs: Programs) -> Result<Self> {
         let dir = spec.dir.join(spec.drill.to_string());
         let owner = programs.owner;
-        owner.make_directory(&dir)?;
+        owner.make_fixed_directory(&dir)?;
         spread(&dir);
         for part in [shared_dir(&dir), repos_dir(&dir)] {
             owner.make_directory(&part)?;
@@ -49,7 +49,7 @@ impl LocalLab {
         for (number, (a, b)) in spec.cuts.iter().enumerate() {
             let way = |from: &str, to: &str| {
                 let end = link_dir(&dir, number, from);
-                owner.make_directory(&end)?;
+                owner.make_fixed_directory(&end)?;
                 Ok((socket(&end), socket(&node_dir(&dir, to).join(RUN))))
             };
             let link = Link::new(&[way(a, b)?, way(b, a)?], |socket| owner.give(socket))?;
@@ -81,7 +81,7 @@ async fn cut_off(lab: &Path, isolation: Isolation, programs: &mut Programs) -> R
     }
     match Enclosure::make(lab, programs.owner, &programs.search_path).await {
         Ok(enclosure) => {
-            programs.owner.make_directory(&ways_dir(lab))?;
+            programs.owner.make_fixed_directory(&ways_dir(lab))?;
             let script = fetch_script(lab);
             let written = std::fs::write(&script, ASK).and_then(|()| programs.owner.give(&script));
             written.map_err(|e| HostError::new(format!("cannot write {}: {e}", script.display())))?;

@@ -82,10 +82,13 @@ impl Storage for ExistingDirectory {
 
     fn restore_command(&self) -> String {
         let Some(wal) = &self.existing.wal else { return "false".to_owned() };
+        // 200 ends the recovery with an error: 1 would be the end of the archive. What is being
+        // packed just now cannot be unpacked, and will come.
         let packed = PACKED.iter().map(|(ending, program)| {
-            format!("elif test -e {wal}/%f.{ending}; then {program} -dc {wal}/%f.{ending} >%p; ")
+            let file = format!("{wal}/%f.{ending}");
+            format!("elif test -e {file}; then test -r {file} || exit 200; {program} -dc {file} >%p; ")
         });
-        format!("if test -e {wal}/%f; then cp {wal}/%f %p; {}else exit 1; fi", packed.collect::<String>())
+        format!("if test -e {wal}/%f; then cp {wal}/%f %p || exit 200; {}else exit 1; fi", packed.collect::<String>())
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {
@@ -106,5 +109,27 @@ impl Storage for ExistingDirectory {
             true => Ok(Verified::Intact),
             false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_there_and_cannot_be_had_is_not_the_end_of_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let wal = dir.path().display().to_string();
+        let repo = ExistingDirectory::at(&Existing { wal: Some(wal.clone()), ..Existing::default() });
+        // cp cannot copy it, whoever runs it.
+        std::fs::create_dir(dir.path().join("1")).unwrap();
+        std::fs::write(dir.path().join("2"), "two").unwrap();
+        std::fs::write(dir.path().join("3.gz"), "half").unwrap();
+        for (file, status) in [("1", 200), ("2", 0), ("3", 1), ("4", 1)] {
+            let command = repo.restore_command().replace("%f", file).replace("%p", &format!("{wal}/got"));
+            let ended = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+            assert_eq!(ended.status.code(), Some(status), "{file}");
+        }
+        assert_eq!(std::fs::read_to_string(dir.path().join("2")).unwrap(), "two");
     }
 }

@@ -8,7 +8,7 @@ mod mounts;
 
 pub use barman::{ExistingBarman, mounts as of_barman};
 pub use directory::ExistingDirectory;
-pub use mounts::{named, tool_is_here};
+pub use mounts::{configuration, named, text_of, tool_is_here};
 
 use std::fmt;
 use std::path::PathBuf;

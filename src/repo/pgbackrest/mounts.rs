@@ -4,20 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::repo::existing::{Existing, Mounts};
+use crate::repo::existing::{Existing, Mounts, configuration, text_of};
 
 /// Where pgbackrest looks for its configuration by itself.
 const DEFAULT: [&str; 2] = ["/etc/pgbackrest/pgbackrest.conf", "/etc/pgbackrest.conf"];
 /// Where a repository lies that does not say.
 const DEFAULT_PATH: &str = "/var/lib/pgbackrest";
 
-/// The configuration, and the directories of the repositories that are read. That it is not there
-/// is told by pgbackrest.
+/// The configuration, and the directories of the repositories that are read.
 pub(super) fn mounts(existing: &Existing) -> Mounts {
-    let default = || DEFAULT.map(PathBuf::from).into_iter().find(|path| path.exists());
-    let config = existing.config.as_ref().map(PathBuf::from).or_else(default);
-    let Some(config) = config else { return Ok(vec![]) };
-    let repos = paths(&std::fs::read_to_string(&config).unwrap_or_default(), existing.repo)?;
+    let Some(config) = configuration(existing, DEFAULT)? else { return Ok(vec![]) };
+    let repos = paths(&text_of(&config)?, existing.repo)?;
     Ok(std::iter::once(config).chain(repos).collect())
 }
 

@@ -30,7 +30,10 @@ took() {
 }
 # shellcheck disable=SC2086  # the pattern is to match
 for path in $1; do
-  [ -e "$path" ] || continue
+  if ! [ -e "$path" ]; then
+    [ ! -L "$path" ] || tell "$path" "it links to $(readlink "$path"), which is not there" none '' ''
+    continue
+  fi
   [ -d "$path" ] || { tell "$path" "it is no directory" none '' ''; continue; }
   if ! [ -r "$path" ] || ! [ -x "$path" ]; then tell "$path" "$(id -un) may not read it" none '' ''; continue; fi
   if ! [ -f "$path/PG_VERSION" ]; then

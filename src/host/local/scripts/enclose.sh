@@ -2,8 +2,11 @@
 # Runs in network and mount namespaces of its own, from which servers of the drill reach nobody
 # else: by no network, since there is none, and by no Unix socket, since each directory from $3 on
 # is covered by one that holds what is in it but for sockets. $1 is an empty directory to make these
-# in, $2 the directory to work in, by which it is found. The namespaces live for as long as standard
-# input is open, and as anything runs in them.
+# in, $2 the directory to work in, by which it is found. It waits for a line when the namespaces are
+# made: then users have numbers in them. They live for as long as standard input is open, and as
+# anything runs in them.
+echo made
+read -r _
 PATH=$PATH:/usr/sbin:/sbin
 shade=$1 work=$2; shift 2
 # Shows $2 at $3 as well, by the option $1. What somebody has removed meanwhile need not be shown.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config::Places;
+use crate::repo::existing::mounts::{configuration, text_of};
 use crate::repo::existing::{Existing, Mounts};
 
 /// Where barman looks for its configuration by itself.
@@ -11,12 +12,11 @@ const DEFAULT: [&str; 2] = ["/etc/barman.conf", "/etc/barman/barman.conf"];
 /// The configuration, and the directories that it names. What is wrong with it is told where it is
 /// read.
 pub fn mounts(existing: &Existing) -> Mounts {
-    let default = || DEFAULT.map(PathBuf::from).into_iter().find(|path| path.exists());
-    let Some(config) = existing.config.as_ref().map(PathBuf::from).or_else(default) else { return Ok(vec![]) };
-    let mut text = std::fs::read_to_string(&config).unwrap_or_default();
+    let Some(config) = configuration(existing, DEFAULT)? else { return Ok(vec![]) };
+    let mut text = text_of(&config)?;
     let mut paths = vec![config];
     if let Some(more) = more_files(&text).map(PathBuf::from) {
-        text.push_str(&texts(&more));
+        text.push_str(&texts(&more)?);
         paths.push(more);
     }
     if let Ok(places) = Places::read(&text, existing.server.as_deref().unwrap_or_default()) {
@@ -35,11 +35,15 @@ fn more_files(text: &str) -> Option<&str> {
     text.lines().rev().find_map(|line| Some(line[value(line)?..].trim()))
 }
 
-/// What the files in it say.
-fn texts(dir: &Path) -> String {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files = entries.filter(|path| path.extension().is_some_and(|ending| ending == "conf"));
-    files.map(|path| format!("\n{}\n", std::fs::read_to_string(path).unwrap_or_default())).collect()
+/// What the files in it say; nothing if it is not there.
+fn texts(dir: &Path) -> Result<String, String> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        entries => entries.map_err(|e| format!("{} cannot be read: {e}", dir.display()))?,
+    };
+    let files = entries.flatten().map(|entry| entry.path());
+    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "conf"));
+    files.map(|path| Ok(format!("\n{}\n", text_of(&path)?))).collect()
 }
 
 #[cfg(test)]
@@ -65,5 +69,9 @@ mod tests {
             assert!(paths.contains(&PathBuf::from(path)), "{paths:?}");
         }
         assert_eq!(mounts(&existing("other")).unwrap(), [config.clone(), more.clone()]);
+        // What cannot be read is not taken for empty: a directory is none for root, either.
+        std::fs::create_dir(more.join("second.conf")).unwrap();
+        let why = mounts(&existing("main")).unwrap_err();
+        assert!(why.contains("second.conf cannot be read: "), "{why}");
     }
 }
