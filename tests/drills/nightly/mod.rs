@@ -270,7 +270,8 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     let site = Site::start().await;
     site.back_up("monday", &[]);
     site.primary
-        .sql("CREATE TABLE empty (at timestamptz); CREATE TABLE old AS SELECT now() - interval '2 days' AS at")
+        // Its end is known to the second.
+        .sql("SELECT pg_sleep(1.1); CREATE TABLE empty (at timestamptz); CREATE TABLE old AS SELECT now() - interval '2 days' AS at")
         .await;
     let runner = runner(&site);
     let drill = |steps: &str| {
