@@ -66,7 +66,8 @@ async fn docker_a_copy_follows_production_and_reaches_nobody() {
     let path = runner.write("endless.yaml", &endless).display().to_string();
     let args = ["run", "--backend", "docker", "--postgres", "15", &path];
     let mut child = runner.drillyard(args).spawn().expect("runs");
-    settle(&site.primary, "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'copy (drillyard%'", 1).await;
+    settle(&site.primary, "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'copy (drillyard%'", 1)
+        .await;
     let works = std::fs::read_dir(runner.work()).expect("a directory").flatten().map(|entry| entry.file_name());
     let works: Vec<String> = works.map(|name| name.to_string_lossy().into_owned()).collect();
     let id = works.iter().find_map(|name| name.strip_prefix("drillyard-")).expect("a run").to_owned();
