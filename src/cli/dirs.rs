@@ -58,13 +58,18 @@ pub fn all_work() -> Vec<PathBuf> {
     dirs
 }
 
+/// This machine's name.
+pub fn host() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Whose what is found outside the work directories is: this machine's and this process
 /// namespace's, so that a container that uses its host's daemon never takes the host's runs for its
 /// own. Another machine with the same name and id would be the same owner: only a copy of this
 /// machine is one.
 fn owner() -> String {
     let read = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let host = host();
     let namespace = std::fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
     format!("{host} {} {namespace} {}", read("/etc/machine-id"), nix::unistd::Uid::effective())
 }

@@ -30,10 +30,7 @@ pub fn explain(step: Option<&str>) -> Result<ExitCode> {
     }
     if NOT_BUILT.contains(&name) {
         let stop = Stop::usage(format!("`{name}` is in the language, and not built yet in this version"));
-        return Err(match today(name) {
-            Some(help) => stop.help(help),
-            None => stop,
-        });
+        return Err(stop.help_if_any(today(name)));
     }
     let stop = Stop::usage(format!("there is no step or key `{name}`"));
     let keys = explain_key::keys();

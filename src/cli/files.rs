@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::Selection;
 use super::stop::{Result, Stop};
-use crate::journal::{ExitCode, Problem};
+use crate::journal::Problem;
 use crate::plan::Plan;
 use crate::repo::Kind;
 use crate::scenario::Values;
@@ -72,10 +72,10 @@ fn unreadable(path: &str, error: &std::io::Error, default: bool) -> Stop {
 
 /// That nothing is left to do, of so many files that were found.
 pub fn nothing_selected(found: usize) -> Stop {
-    let stop = |title: &str| Stop { problems: vec![Problem::new(title)], code: ExitCode::NothingSelected };
     match found {
-        0 => stop("there are no scenarios there").help("their files end in .yaml; `drillyard new NAME` writes one"),
-        _ => stop("no scenario was selected").help("`drillyard list` shows those that there are"),
+        0 => Stop::nothing("there are no scenarios there")
+            .help("their files end in .yaml; `drillyard new NAME` writes one"),
+        _ => Stop::nothing("no scenario was selected").help("`drillyard list` shows those that there are"),
     }
 }
 

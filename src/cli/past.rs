@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::DrillArgs;
+use super::dirs;
 use super::stop::Result;
 use crate::history::{Point, Recorder, Series};
 use crate::journal::{Command, Event, ExitCode, Journal, Listener, PastRun};
@@ -35,17 +36,12 @@ pub struct Past {
     shown: bool,
 }
 
-/// This machine's name.
-pub fn host() -> String {
-    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 impl Past {
     /// That of a run with these arguments.
     pub fn of(args: &DrillArgs) -> Result<Self> {
         let place = args.history.place()?;
         let secrets = place.secrets();
-        let recorder = Recorder::begin(place, host());
+        let recorder = Recorder::begin(place, dirs::host());
         let named = args.history.history.is_some();
         let shown = args.out.reports.0.iter().any(|(format, _)| format.name == "html");
         Ok(Past { recorder, secrets, named, shown })
@@ -99,7 +95,7 @@ impl Past {
         }
         let since = Timestamp::now().checked_sub(BACK).unwrap_or_default();
         for (drill, one) in &record.drills {
-            let Some(series) = series(one) else { continue };
+            let Some(series) = Series::of(one) else { continue };
             let Ok(mut found) = self.recorder.since(&one.name, since, LIMIT).await else { return };
             let runs = found.remove(&series).into_iter().flatten().filter(|point| point.run != record.run);
             let mut runs: Vec<PastRun> = runs.filter_map(past_run).collect();
@@ -129,13 +125,6 @@ fn limit(code: ExitCode) -> Duration {
         ExitCode::Interrupted | ExitCode::Terminated => SHORT,
         _ => LIMIT,
     }
-}
-
-/// What makes a drill of a run comparable with others; none for one that was skipped.
-pub fn series(drill: &crate::report::DrillRecord) -> Option<Series> {
-    let major = drill.postgres.split('.').next()?.parse().ok()?;
-    let (name, backend, settings) = (drill.name.clone(), drill.backend.clone(), drill.settings.join(" "));
-    Some(Series { name, major, backend, settings })
 }
 
 fn past_run(point: Point) -> Option<PastRun> {

@@ -6,7 +6,7 @@ use super::args::{DrillArgs, ProveArgs};
 use super::select::Selected;
 use super::setup::{self, Job, Stage};
 use super::stop::{Result, Stop};
-use crate::journal::{Command, ExitCode, Problem};
+use crate::journal::{Command, ExitCode};
 use crate::prove::{Options, prove_all};
 use crate::run::{Drill, Finished};
 
@@ -29,8 +29,7 @@ impl Job for ProveArgs {
             selected.plans().flat_map(|plan| plan.breaks.iter().map(|one| one.name.as_str())).collect();
         match &self.only {
             None if names.is_empty() => {
-                let problems = vec![Problem::new("there is nothing to break")];
-                let stop = Stop { problems, code: ExitCode::NothingSelected };
+                let stop = Stop::nothing("there is nothing to break");
                 Err(stop.help("these drills have no recovery, no incident and no check that could be broken"))
             }
             Some(only) if !names.iter().any(|name| name.contains(only.as_str())) => {

@@ -10,7 +10,7 @@ use super::files::{self, Loaded, Reading};
 use super::out::as_word;
 use super::partition::Partition;
 use super::stop::{Result, Stop};
-use crate::journal::{Command, ExitCode, Problem};
+use crate::journal::Command;
 use crate::plan::Plan;
 use crate::run::{Drill, LastPass};
 
@@ -157,8 +157,7 @@ impl Drills {
     pub fn none(&self) -> Stop {
         let reasons: Vec<String> =
             self.skipped.iter().map(|one| format!("{}: {}", one.plan.name, one.reason)).collect();
-        let stop = Stop { problems: vec![Problem::new("no scenario was selected")], code: ExitCode::NothingSelected };
-        stop.help(reasons.join("\n"))
+        Stop::nothing("no scenario was selected").help(reasons.join("\n"))
     }
 }
 

@@ -22,18 +22,27 @@ impl Stop {
         self
     }
 
+    /// The same, where there is a help.
+    pub fn help_if_any(self, help: Option<impl Into<String>>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
     pub fn lab(title: impl Into<String>) -> Self {
         Stop { problems: vec![Problem::new(title)], code: ExitCode::Lab }
+    }
+
+    /// There is nothing to do it with.
+    pub fn nothing(title: impl Into<String>) -> Self {
+        Stop { problems: vec![Problem::new(title)], code: ExitCode::NothingSelected }
     }
 }
 
 impl From<HostError> for Stop {
     fn from(error: HostError) -> Self {
-        let stop = Stop::lab(error.message);
-        match error.help {
-            Some(help) => stop.help(help),
-            None => stop,
-        }
+        Stop::lab(error.message).help_if_any(error.help)
     }
 }
 

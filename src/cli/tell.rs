@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::args::DrillArgs;
 use super::attest::Attesting;
+use super::dirs;
 use super::out::complain;
 use super::outputs::outcome_of;
-use super::past::{Past, host, series};
+use super::past::Past;
 use super::select::Selected;
+use crate::history::Series;
 use crate::journal::{Command, Entry, Event, ExitCode, Journal, Listener, Outcome};
 use crate::notify::{Message, Undelivered, Which, beat, deliver, wants};
 use crate::report::{DrillRecord, RunRecord};
@@ -141,16 +143,16 @@ impl Telling {
         if self.is_idle() {
             return vec![];
         }
-        let host = host();
+        let host = dirs::host();
         let mut before = BTreeMap::new();
-        for series in record.drills.values().filter_map(series) {
+        for series in record.drills.values().filter_map(Series::of) {
             if let Some(past) = past
                 && let Some(last) = past.last(series.clone(), code).await
             {
                 before.insert(series, last);
             }
         }
-        let last = |drill: &DrillRecord| before.get(&series(drill)?).copied();
+        let last = |drill: &DrillRecord| before.get(&Series::of(drill)?).copied();
         let about = |which: &Which| Message::of(record, which, (&host, &self.reports), last);
         let limit = match code {
             // Somebody waits for the end.

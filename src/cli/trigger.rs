@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 
-use nix::unistd::{Uid, User, gethostname};
+use nix::unistd::{Uid, User};
 use regex::Regex;
 
+use super::dirs;
 use crate::evidence::{Ci, Trigger};
 
 /// What starts programs: its name, the variable by which it is known, and those that say which job
@@ -107,7 +108,7 @@ pub fn trigger(redact: impl Fn(&str) -> String) -> Trigger {
         user: User::from_uid(uid).ok().flatten().map(|user| user.name),
         uid: uid.as_raw(),
         sudo_user: variable("SUDO_USER"),
-        host: gethostname().ok().map(|name| name.to_string_lossy().into_owned()),
+        host: Some(dirs::host()).filter(|host| !host.is_empty()),
         directory: std::env::current_dir().ok().map(|dir| redact(&dir.display().to_string())),
         command_line: command_line(args, told),
         terminal: std::io::stdin().is_terminal(),

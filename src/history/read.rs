@@ -101,7 +101,7 @@ impl History {
         };
         let mut found: BTreeMap<Series, Vec<Point>> = BTreeMap::new();
         for point in rows.iter().filter_map(point) {
-            found.entry(Series::of(&point.drill)).or_default().push(point);
+            found.entry(point.drill.series()).or_default().push(point);
         }
         Ok(found)
     }

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{BudgetName, Command, Outcome};
+use super::series::Series;
+use crate::journal::{Command, Outcome};
 use crate::report::{DrillRecord, RunRecord, StepRecord};
 
 /// A run.
@@ -132,6 +133,14 @@ pub(super) fn command_word(command: Command) -> &'static str {
     }
 }
 
+impl DrillRow {
+    /// What makes it comparable.
+    pub fn series(&self) -> Series {
+        let (name, backend, settings) = (self.name.clone(), self.backend.clone(), self.settings.clone());
+        Series { name, major: self.major, backend, settings }
+    }
+}
+
 impl RunRow {
     /// A run that has begun.
     pub fn of(record: &RunRecord, host: &str) -> Option<Self> {
@@ -154,25 +163,25 @@ impl DrillRow {
     /// never begun, since the run ended before, is skipped.
     pub fn of(run: &str, number: usize, drill: &DrillRecord) -> Option<Self> {
         let end = drill.has_ended().then(|| (drill.outcome(), drill.duration_ms()));
-        let major = drill.postgres.split('.').next()?.parse().ok()?;
-        let rto = drill.budgets.iter().find(|(budget, _)| budget.name == BudgetName::Rto).map(|(budget, _)| budget);
+        let Series { name, major, backend, settings } = Series::of(drill)?;
+        let rto = drill.rto();
         let lost_work = drill.traffic.iter().filter_map(|count| count.lost_work_ms).max();
         let why = drill.troubles().into_iter().next().map(|trouble| trouble.problem.headline());
         Some(DrillRow {
             run: run.to_owned(),
             number,
-            name: drill.name.clone(),
+            name,
             file: drill.file.clone(),
-            settings: drill.settings.join(" "),
+            settings,
             major,
             postgres: drill.postgres.clone(),
-            backend: drill.backend.clone(),
+            backend,
             started: drill.started?,
             end,
             why,
             rto_ms: rto.and_then(|budget| budget.measured_ms),
             rto_max_ms: rto.and_then(|budget| budget.max_ms),
-            recovery_ms: drill.recoveries().map(|(_, ms)| ms).reduce(u64::saturating_add),
+            recovery_ms: drill.recovery_ms(),
             lost: drill.lost(),
             lost_work_ms: lost_work,
             parts: parts(drill),
@@ -195,9 +204,8 @@ fn parts(drill: &DrillRecord) -> Vec<Part> {
         .filter_map(|name| within(name).reduce(plus))
         .collect();
     let told: u64 = parts.iter().map(|part| part.duration_ms).sum();
-    let recovery = drill.recoveries().map(|(_, ms)| ms).reduce(u64::saturating_add);
     let whole = |name, duration_ms| Part { name, duration_ms, bytes: None };
-    parts.extend(recovery.map(|all| whole(PartName::OtherRecovery, all.saturating_sub(told))));
+    parts.extend(drill.recovery_ms().map(|all| whole(PartName::OtherRecovery, all.saturating_sub(told))));
     let is_check = |step: &&StepRecord| step.head.kind.starts_with("assert_") && step.head.group.is_none();
     let alls = |step: &&StepRecord| step.head.kind == "all";
     let checks = drill.steps.iter().filter(|step| is_check(step) || alls(step));

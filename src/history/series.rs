@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::rows::DrillRow;
+use crate::report::DrillRecord;
 
 /// A drill as it is run again and again: its name, on one version of PostgreSQL and one backend,
 /// with the same `--set` and `--repos`.
@@ -20,10 +20,10 @@ pub struct Series {
 }
 
 impl Series {
-    /// That of a drill.
-    pub fn of(drill: &DrillRow) -> Self {
-        let (name, backend, settings) = (drill.name.clone(), drill.backend.clone(), drill.settings.clone());
-        Series { name, major: drill.major, backend, settings }
+    /// That of a drill; none of one that is not meant for this run.
+    pub fn of(drill: &DrillRecord) -> Option<Self> {
+        let major = drill.major()?.parse().ok()?;
+        Some(Series { name: drill.name.clone(), major, backend: drill.backend.clone(), settings: drill.told() })
     }
 }
 

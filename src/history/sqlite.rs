@@ -21,10 +21,9 @@ pub(super) struct File {
 impl File {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |error: &dyn std::fmt::Display| trouble(path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let parent = path.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir_all(parent).map_err(|error| wrong(&error))?;
-        let flags = flags | OpenFlags::SQLITE_OPEN_CREATE;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let session = Connection::open_with_flags(path, flags).map_err(|error| wrong(&error))?;
         session.busy_timeout(PATIENCE).map_err(|error| wrong(&error))?;
         // The journal stays SQLite's default, which works on network file systems, too.

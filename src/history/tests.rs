@@ -96,15 +96,15 @@ fn what_is_written_is_read_again() {
         let mut history = History::read(place).expect("it opens").expect("it is there");
         let mut found = history.points(Timestamp::MIN, None).expect("read");
         history.add_parts(found.values_mut().flatten()).expect("read");
-        let nightly = &found[&Series::of(&rows[0])];
+        let nightly = &found[&rows[0].series()];
         assert_eq!(nightly.iter().map(|point| &point.drill).collect::<Vec<_>>(), [&rows[0], &rows[1]], "{place}");
-        assert_eq!(found[&Series::of(&rows[2])][0].drill, rows[2], "{place}: it has not ended");
+        assert_eq!(found[&rows[2].series()][0].drill, rows[2], "{place}: it has not ended");
         assert_eq!(history.points(day(2), Some("nightly")).expect("read").values().map(Vec::len).sum::<usize>(), 1);
         let latest = history.latest().expect("read");
         let told: Vec<_> = latest.iter().map(|one| (one.series.name.as_str(), one.outcome, one.passed)).collect();
         let passed = day(1).checked_add(SignedDuration::from_secs(3)).ok();
         assert_eq!(told, [("hourly", None, None), ("nightly", Some(Outcome::Failed), passed)], "{place}");
-        let before = history.before(&Series::of(&rows[1]), &second).expect("read").expect("there is one");
+        let before = history.before(&rows[1].series(), &second).expect("read").expect("there is one");
         assert_eq!((before.run.as_str(), before.drill.end), ("00000001", Some((Outcome::Passed, 3000))));
         assert_eq!(history.run("0000000").expect("read").len(), 3, "{place}: all of them begin so");
         assert_eq!(history.run("00000002").expect("read").into_values().next().expect("one")[0].drill, rows[1]);
@@ -120,7 +120,7 @@ fn what_is_forgotten_is_waited_for_again_once_it_is_run() {
             history.put_run(&run(number)).expect("written");
             let row = drill(&run(number), "nightly", Outcome::Passed, rto_ms);
             history.put_drill(&row).expect("written");
-            Series::of(&row)
+            row.series()
         };
         let series = (1..=4).map(|number| put(&mut history, number, 1000 * number.unsigned_abs())).last().expect("one");
         assert_eq!(history.last_rtos(&series, 3).expect("read"), [4000, 3000, 2000], "{place}");

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::journal::{BudgetName, Outcome, PastRun};
+use crate::journal::{Outcome, PastRun};
 
 use super::drill::DrillRecord;
-use super::text::{count, duration, one_line};
+use super::text::{count, duration, escape_html as escape};
 
 /// The picture's size in its own units, and the most that a bar and the gap after it may have of
 /// its width.
@@ -22,7 +22,7 @@ struct Bar {
 
 /// What is measured of each run: the RTO, where this run has one; else the recovery, else all.
 fn measure(drill: &DrillRecord) -> (&'static str, fn(&PastRun) -> Option<u64>) {
-    if drill.budgets.iter().any(|(budget, _)| budget.name == BudgetName::Rto && budget.measured_ms.is_some()) {
+    if drill.rto().is_some_and(|rto| rto.measured_ms.is_some()) {
         return ("RTO", |run| run.rto_ms);
     }
     match drill.recoveries().next() {
@@ -33,14 +33,13 @@ fn measure(drill: &DrillRecord) -> (&'static str, fn(&PastRun) -> Option<u64>) {
 
 /// This run, as a later one will know it.
 fn this(drill: &DrillRecord) -> PastRun {
-    let rto = drill.budgets.iter().find(|(budget, _)| budget.name == BudgetName::Rto);
     PastRun {
         run: "this one".to_owned(),
         at: drill.started.unwrap_or_default(),
         outcome: drill.outcome(),
         duration_ms: drill.duration_ms(),
-        rto_ms: rto.and_then(|(budget, _)| budget.measured_ms),
-        recovery_ms: drill.recoveries().map(|(_, ms)| ms).reduce(u64::saturating_add),
+        rto_ms: drill.rto().and_then(|rto| rto.measured_ms),
+        recovery_ms: drill.recovery_ms(),
     }
 }
 
@@ -53,7 +52,7 @@ pub(super) fn chart(drill: &DrillRecord) -> Option<String> {
         let ms = value(run);
         let took = ms.map_or_else(|| "not measured".to_owned(), duration);
         let at = run.at.strftime("%Y-%m-%d %H:%MZ");
-        Bar { told: format!("{at}: {} {}, {name} {took}", one_line(&run.run), run.outcome), outcome: run.outcome, ms }
+        Bar { told: format!("{at}: {} {}, {name} {took}", run.run, run.outcome), outcome: run.outcome, ms }
     };
     let bars: Vec<Bar> = drill.earlier.iter().chain([&now]).map(bar).collect();
     let most = bars.iter().filter_map(|bar| bar.ms).max()?.max(1);
@@ -79,13 +78,9 @@ pub(super) fn chart(drill: &DrillRecord) -> Option<String> {
             svg,
             "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{}</title></rect>",
             bar.outcome,
-            escaped(&bar.told)
+            escape(&bar.told)
         );
     }
     svg.push_str("</svg>\n</figure>");
     Some(svg)
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{Budget, Facts, Outcome, PastRun, Problem, StepHead, TrafficCount};
+use crate::journal::{Budget, BudgetName, Facts, Outcome, PastRun, Problem, StepHead, TrafficCount};
 
 use super::proof::ProofRecord;
 
@@ -211,6 +211,26 @@ impl DrillRecord {
             place if place.is_empty() => self.name.clone(),
             place => format!("{} ({place})", self.name),
         }
+    }
+
+    /// The major version of PostgreSQL; none of one that is not meant for this run.
+    pub fn major(&self) -> Option<&str> {
+        self.postgres.split('.').next().filter(|major| !major.is_empty())
+    }
+
+    /// What it was told beside its file, in a line.
+    pub fn told(&self) -> String {
+        self.settings.join(" ")
+    }
+
+    /// Its budget of recovery time, where one was judged.
+    pub fn rto(&self) -> Option<&Budget> {
+        self.budgets.iter().map(|(budget, _)| budget).find(|budget| budget.name == BudgetName::Rto)
+    }
+
+    /// How long all the steps of its recovery took that passed; `None` where there are none.
+    pub fn recovery_ms(&self) -> Option<u64> {
+        self.recoveries().map(|(_, ms)| ms).reduce(u64::saturating_add)
     }
 
     /// The steps of the recovery that passed, and how long each took.

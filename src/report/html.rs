@@ -13,7 +13,7 @@ use super::facts::{explain_facts, measured_of, short_name, unconfirmed, why_not_
 use super::format::{Format, Made};
 use super::proof::{ProofRecord, explained};
 use super::snippet;
-use super::text::{count, duration, one_line, thousands, visible};
+use super::text::{count, duration, entities, escape_html as escape, thousands, visible};
 
 pub(super) const FORMAT: Format = Format {
     name: "html",
@@ -276,15 +276,6 @@ fn list(page: &mut String, facts: &[(String, String)]) {
     page.push_str("</dl>\n");
 }
 
-/// Text on one line in which nothing is HTML, in elements and in attributes.
-pub fn escape(text: &str) -> String {
-    entities(&one_line(text))
-}
-
 fn escape_lines(text: &str) -> String {
     entities(&visible(text))
-}
-
-fn entities(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -43,7 +43,7 @@ pub use collect::{Counts, RunRecord, explain_counts};
 pub use drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
 pub use failures::WriteFailures;
 pub use format::Format;
-pub use html::{STYLE, escape as escape_html};
+pub use html::STYLE;
 pub use look::{TerminalOptions, Verbosity};
 pub use markdown::escape as escape_markdown;
 pub use open::{GithubOptions, ReportError, ReportOptions, Reports};
@@ -51,7 +51,7 @@ pub use pipe::{is_pipe, open_pipe};
 pub use proof::{BreakRecord, ProofRecord, Score};
 pub use snippet::{render, render_warning};
 pub use terminal::Terminal;
-pub use text::{count, duration, one_line, thousands};
+pub use text::{count, duration, escape_html, one_line, thousands};
 pub use trouble::{Of, Trouble};
 
 /// The formats, in the order in which they hear of an event: whatever breaks later, the events are

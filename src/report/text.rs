@@ -15,6 +15,16 @@ pub fn one_line(text: &str) -> String {
     escape(&joined, |_| false)
 }
 
+/// [`one_line`], in which nothing is HTML, in elements and in attributes.
+pub fn escape_html(text: &str) -> String {
+    entities(&one_line(text))
+}
+
+/// `text` in which nothing is HTML.
+pub(super) fn entities(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

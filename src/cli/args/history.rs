@@ -25,12 +25,7 @@ impl HistoryArgs {
     /// If what was given makes no sense. It is not repeated: there may be a password in it.
     pub fn place(&self) -> Result<Place> {
         let Some(given) = &self.history else { return Ok(Place::File(dirs::history())) };
-        Place::parse(&given.0, &Arc::new(around())).map_err(|error| {
-            let stop = Stop::usage(format!("--history: {error}"));
-            match error.help {
-                Some(help) => stop.help(help),
-                None => stop,
-            }
-        })
+        Place::parse(&given.0, &Arc::new(around()))
+            .map_err(|error| Stop::usage(format!("--history: {error}")).help_if_any(error.help))
     }
 }

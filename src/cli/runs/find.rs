@@ -3,17 +3,13 @@
 use crate::cli::args::HistoryArgs;
 use crate::cli::stop::{Result, Stop};
 use crate::history::{History, HistoryError};
-use crate::journal::{ExitCode, Problem};
 use crate::source::did_you_mean;
 
 /// Opens a history to be read.
 pub fn open(args: &HistoryArgs) -> Result<History> {
     let place = args.place()?;
     let nothing = || {
-        let stop = Stop {
-            problems: vec![Problem::new(format!("there is no history in {place}"))],
-            code: ExitCode::NothingSelected,
-        };
+        let stop = Stop::nothing(format!("there is no history in {place}"));
         stop.help("`drillyard run` makes it; is `--history`, or DRILLYARD_STATE_DIR, the one that runs were given?")
     };
     History::read(&place)?.ok_or_else(nothing)
@@ -21,21 +17,14 @@ pub fn open(args: &HistoryArgs) -> Result<History> {
 
 impl From<HistoryError> for Stop {
     fn from(error: HistoryError) -> Self {
-        let stop = Stop::lab(format!("the history cannot be read: {error}"));
-        match error.help {
-            Some(help) => stop.help(help),
-            None => stop,
-        }
+        Stop::lab(format!("the history cannot be read: {error}")).help_if_any(error.help)
     }
 }
 
 /// That a history knows no drill of a name.
 pub fn unknown(name: &str, known: impl Iterator<Item = String>) -> Stop {
     let known: Vec<String> = known.collect();
-    let stop = Stop {
-        problems: vec![Problem::new(format!("no run of `{name}` is in the history"))],
-        code: ExitCode::NothingSelected,
-    };
+    let stop = Stop::nothing(format!("no run of `{name}` is in the history"));
     match did_you_mean(name, known.iter().map(String::as_str)) {
         Some(near) => stop.help(format!("did you mean `{near}`?")),
         None => stop.help("`drillyard runs trend` shows those that are"),

@@ -10,7 +10,7 @@ use crate::cli::args::HistoryArgs;
 use crate::cli::out::print_all;
 use crate::cli::stop::{Result, Stop};
 use crate::history::Latest;
-use crate::journal::{ExitCode, Problem};
+use crate::journal::ExitCode;
 use crate::report::{count, one_line};
 
 /// By how much the clock of another machine may be ahead: a pass that is further in the future is
@@ -37,10 +37,7 @@ pub fn stale(drills: &[String], max_age: Duration, history: &HistoryArgs) -> Res
         .collect();
     let age = in_words(max_age);
     match (stale.as_slice(), meant.as_slice()) {
-        ([], []) => {
-            let problem = Problem::new("no drill is in the history");
-            Err(Stop { problems: vec![problem], code: ExitCode::NothingSelected }.help("name those that should be"))
-        }
+        ([], []) => Err(Stop::nothing("no drill is in the history").help("name those that should be")),
         ([], _) => {
             print_all(&format!("{} passed in the last {age}\n", count(meant.len() as u64, "drill")));
             Ok(ExitCode::Passed)

@@ -11,7 +11,7 @@ use crate::cli::args::HistoryArgs;
 use crate::cli::out::print_all;
 use crate::cli::stop::{Result, Stop};
 use crate::history::{Change, Point, Series, Trend};
-use crate::journal::{ExitCode, Outcome, Problem};
+use crate::journal::{ExitCode, Outcome};
 use crate::report::{count, duration, one_line};
 
 /// How many runs a chart has.
@@ -38,10 +38,8 @@ pub fn trend(drills: &[String], since: Duration, history: &HistoryArgs) -> Resul
         show(&mut text, series, points, now);
     }
     if text.is_empty() {
-        let problem = Problem::new(format!("no drill was run in the last {}", humantime::format_duration(since)));
-        return Err(
-            Stop { problems: vec![problem], code: ExitCode::NothingSelected }.help("`--since 365d` looks further back")
-        );
+        let stop = Stop::nothing(format!("no drill was run in the last {}", humantime::format_duration(since)));
+        return Err(stop.help("`--since 365d` looks further back"));
     }
     print_all(&text);
     Ok(ExitCode::Passed)

@@ -88,8 +88,7 @@ struct Series<'a> {
 fn by_series(record: &RunRecord) -> BTreeMap<Series<'_>, Vec<&DrillRecord>> {
     let mut series: BTreeMap<_, Vec<&DrillRecord>> = BTreeMap::new();
     for drill in record.drills.values() {
-        let version = drill.postgres.split('.').next().unwrap_or_default();
-        let settings = drill.settings.join(" ");
+        let (version, settings) = (drill.major().unwrap_or_default(), drill.told());
         series.entry(Series { name: &drill.name, version, backend: &drill.backend, settings }).or_default().push(drill);
     }
     series
