@@ -98,7 +98,7 @@ pub enum Which {
 }
 
 fn rto(drill: &DrillRecord) -> Option<(u64, Option<u64>)> {
-    drill.budgets.iter().find_map(|(budget, _)| Some((budget.measured_ms?, budget.max_ms)))
+    drill.rto().and_then(|budget| Some((budget.measured_ms?, budget.max_ms)))
 }
 
 impl Message {
