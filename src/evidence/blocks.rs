@@ -35,6 +35,13 @@ pub(super) enum Block {
     },
 }
 
+impl Block {
+    /// A part that nothing more is said of than its title.
+    pub(super) fn card(title: &str, blocks: Vec<Block>) -> Self {
+        Block::Card { outcome: None, title: title.to_owned(), note: String::new(), blocks }
+    }
+}
+
 /// A cell of a table.
 #[derive(Debug)]
 pub(super) struct Cell {

@@ -41,12 +41,7 @@ pub fn page(
     blocks.extend(quarter.drills.iter().map(card));
     blocks.extend(not_run(&quarter));
     blocks.push(evidence(chains, key));
-    blocks.push(Block::Card {
-        outcome: None,
-        title: "Words".to_owned(),
-        note: String::new(),
-        blocks: vec![Block::Words(WORDS)],
-    });
+    blocks.push(Block::card("Words", vec![Block::Words(WORDS)]));
     match format {
         PageFormat::Html => html(&title, &blocks),
         PageFormat::Markdown => markdown(&title, &blocks),
@@ -158,8 +153,7 @@ fn not_run(quarter: &Quarter) -> Vec<Block> {
         };
         let rows = quarter.not_run.iter().map(row).collect();
         let table = Block::Table { head: &["Drill", "Why", "Times", "Last"], rows };
-        let title = "Drills that were not run".to_owned();
-        blocks.push(Block::Card { outcome: None, title, note: String::new(), blocks: vec![table] });
+        blocks.push(Block::card("Drills that were not run", vec![table]));
     }
     if !quarter.empty.is_empty() {
         let row = |(at, run, why): &(Timestamp, String, String)| {
@@ -168,8 +162,7 @@ fn not_run(quarter: &Quarter) -> Vec<Block> {
         };
         let rows = quarter.empty.iter().map(row).collect();
         let table = Block::Table { head: &["When", "Run", "Why"], rows };
-        let title = "Runs of which no drill is known".to_owned();
-        blocks.push(Block::Card { outcome: None, title, note: String::new(), blocks: vec![table] });
+        blocks.push(Block::card("Runs of which no drill is known", vec![table]));
     }
     blocks
 }
@@ -197,5 +190,5 @@ fn evidence(chains: &[Chain], key: &str) -> Block {
         Block::Table { head, rows: chains.iter().map(row).collect() },
         Block::Text(format!("The key has the SHA-256 {key}.")),
     ];
-    Block::Card { outcome: None, title: "Where this comes from".to_owned(), note: String::new(), blocks }
+    Block::card("Where this comes from", blocks)
 }

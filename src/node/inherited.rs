@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::{HostError, Program};
+use crate::host::{Host, HostError, Program};
 
 use super::config::{Config, RESERVED, Setup, Signal, harmless};
 use super::server::Node;
@@ -101,7 +101,7 @@ impl Node {
         let text = host.run(look).await?.text();
         let (control, auto) = text.split_once(&format!("{DIVIDER}\n")).unwrap_or((&text, ""));
         let demands = demands(control);
-        let missing = self.missing(auto).await?;
+        let missing = missing_files(host.as_ref(), data, needs(auto)).await?;
         let rules = Rules {
             scenario: if origin == Origin::Copied { &config.settings } else { &[] },
             recovers: config.following.is_none() || origin == Origin::Copied,
@@ -121,18 +121,21 @@ impl Node {
         setup.auto = (!done.left_out.is_empty()).then_some(auto);
         Ok((setup, done))
     }
+}
 
-    /// The files and libraries that a postgresql.auto.conf needs, and that are not on this host.
-    async fn missing(&self, auto: &str) -> Result<BTreeSet<String>, HostError> {
-        let needs = needs(auto);
-        if needs.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let host = self.host()?;
-        let pairs = needs.into_iter().flat_map(|(kind, name)| [kind.to_owned(), name]);
-        let args = std::iter::once(host.paths().data.clone()).chain(pairs);
-        Ok(host.run(Program::script(MISSING, args)).await?.text().lines().map(str::to_owned).collect())
+/// Those of files and libraries that are not on a host: `needs` are pairs of kind and name, of a
+/// server whose data are in `dir`.
+pub(super) async fn missing_files(
+    host: &dyn Host,
+    dir: &str,
+    needs: impl IntoIterator<Item = (&str, String)>,
+) -> Result<BTreeSet<String>, HostError> {
+    let pairs: Vec<String> = needs.into_iter().flat_map(|(kind, name)| [kind.to_owned(), name]).collect();
+    if pairs.is_empty() {
+        return Ok(BTreeSet::new());
     }
+    let args = std::iter::once(dir.to_owned()).chain(pairs);
+    Ok(host.run(Program::script(MISSING, args)).await?.text().lines().map(str::to_owned).collect())
 }
 
 /// The settings that the WAL demands, by what pg_controldata prints.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::inherited::{demands, libraries, setting};
+use super::inherited::{demands, libraries, missing_files, setting};
 use crate::host::{Host, HostError, Program};
 
 /// Prints those files, and what the programs here are made for.
 const LOOK: &str = include_str!("scripts/server_of_backup.sh");
-/// Prints which libraries are not there.
-const MISSING: &str = include_str!("scripts/missing_files.sh");
 /// Prints which extensions are not there.
 const MISSING_EXTENSIONS: &str = include_str!("scripts/missing_extensions.sh");
 
@@ -72,12 +70,8 @@ impl ServerOfBackup {
     /// Looks at the files in `dir`. `scratch` is a directory that is made and removed.
     pub async fn look(host: &dyn Host, dir: &str, scratch: &str) -> Result<Self, HostError> {
         let mut server = ServerOfBackup::read(&host.run(Program::script(LOOK, [dir, scratch])).await?.text());
-        if !server.libraries.is_empty() {
-            let pairs = server.libraries.iter().flat_map(|(_, library)| ["library".to_owned(), library.clone()]);
-            let args = [dir.to_owned()].into_iter().chain(pairs);
-            let text = host.run(Program::script(MISSING, args)).await?.text();
-            server.missing = text.lines().map(str::to_owned).collect();
-        }
+        let libraries = server.libraries.iter().map(|(_, library)| ("library", library.clone()));
+        server.missing = missing_files(host, dir, libraries).await?;
         Ok(server)
     }
 

@@ -171,14 +171,13 @@ impl Node {
         let places = own_tablespaces(&data);
         let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
         let program = |conninfo: &str| Program::script(BASE_BACKUP, [conninfo, &data, &places]).with_args(mappings);
-        let Some(external) = up.as_external() else { return Ok(self.run_against(up, program).await?) };
-        match self.way_to(up.name(), external).await? {
-            Some(relay) => {
-                let program = program(&external.conninfo_by(&relay, self.name()));
-                Ok(self.host()?.run(program.env("PGPASSWORD", external.password_of_standby()?)).await?)
-            }
-            None => Ok(self.run_against(up, program).await?),
+        if let Some(external) = up.as_external()
+            && let Some(relay) = self.way_to(up.name(), external).await?
+        {
+            let program = program(&external.conninfo_by(&relay, self.name()));
+            return Ok(self.host()?.run(program.env("PGPASSWORD", external.password_of_standby()?)).await?);
         }
+        Ok(self.run_against(up, program).await?)
     }
 
     /// What this server says of its standbys of that name.

@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::io::AsyncReadExt;
-use tokio::net::UnixListener;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::enclosure::Enclosure;
 use super::fetching::Fetching;
 use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, shared_dir, socket, ways_dir};
+use super::link::listening;
 use super::owner::Owner;
 use super::template::Template;
 use crate::host::lifecycle::Lifecycle;
@@ -202,8 +202,7 @@ impl Host for LocalHost {
         let (owner, path) = (self.programs.owner, self.way());
         owner.make_fixed_directory(&path)?;
         let at = socket(&path);
-        let listener = UnixListener::bind(&at).and_then(|listener| owner.give(&at).map(|()| listener));
-        let listener = listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", at.display())))?;
+        let listener = listening(&at, |at| owner.give(at))?;
         Ok(Some(Outlet { dir: path.display().to_string(), listener, path }))
     }
 

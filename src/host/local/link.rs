@@ -24,6 +24,12 @@ pub(super) struct Link {
     end: CancellationToken,
 }
 
+/// Listens at a socket that `give` hands over to the servers' user.
+pub(super) fn listening(at: &Path, give: impl Fn(&Path) -> std::io::Result<()>) -> Result<UnixListener> {
+    let listener = UnixListener::bind(at).and_then(|listener| give(at).map(|()| listener));
+    listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", at.display())))
+}
+
 impl Link {
     /// Listens at each socket and passes on to the one beside it: `(listen, to)`. `give` hands the
     /// listening socket over to the servers' user.
@@ -31,9 +37,7 @@ impl Link {
         let (whole, watched) = watch::channel(true);
         let link = Link { whole, end: CancellationToken::new() };
         for (listen, to) in ways {
-            let listener = UnixListener::bind(listen).and_then(|listener| give(listen).map(|()| listener));
-            let listener =
-                listener.map_err(|e| HostError::new(format!("cannot listen at {}: {e}", listen.display())))?;
+            let listener = listening(listen, &give)?;
             let work = relay(listener, to.clone(), watched.clone());
             let end = link.end.clone();
             tokio::spawn(async move {

@@ -6,11 +6,9 @@ use super::External;
 use super::complete::{Target, Way};
 use super::relay::Relay;
 use crate::host::{Host, HostError, Program};
+use crate::node::cluster::SOCKET_PORT;
 use crate::node::config::quote_conninfo;
 use crate::pg::conninfo::{ChannelBinding, KEYS, Use};
-
-/// The number in the name of a relay's socket.
-const PORT: &str = "5432";
 
 /// What a standby does itself that goes by a relay: the rest is about the connection to the server.
 const LEFT_TO_LIBPQ: [&str; 3] = ["options", "connect_timeout", "target_session_attrs"];
@@ -65,8 +63,11 @@ impl External {
     pub(in crate::node) fn conninfo_by(&self, relay: &Relay, standby: &str) -> String {
         let way = self.way_of_standby();
         let parts = LEFT_TO_LIBPQ.iter().filter_map(|name| Some((*name, way.conninfo.get(name)?.to_owned())));
-        let fixed =
-            [("host", relay.dirs().join(",")), ("port", PORT.to_owned()), ("user", self.role_of_standby().to_owned())];
+        let fixed = [
+            ("host", relay.dirs().join(",")),
+            ("port", SOCKET_PORT.to_owned()),
+            ("user", self.role_of_standby().to_owned()),
+        ];
         let name = ("application_name", self.knows_as(standby));
         let all = fixed.into_iter().chain(parts).chain([name]);
         all.map(|(name, value)| format!("{name}={}", quote_conninfo(&value))).collect::<Vec<_>>().join(" ")

@@ -109,8 +109,12 @@ impl Pgbackrest {
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
-        let fixed = [format!("--config={}", self.config()), format!("--stanza={}", self.stanza())];
-        Program::new(PROGRAM, fixed.into_iter().chain(args.map(str::to_owned)))
+        Program::new(PROGRAM, self.options().into_iter().chain(args.map(str::to_owned)))
+    }
+
+    /// What every command is told.
+    fn options(&self) -> [String; 2] {
+        [format!("--config={}", self.config()), format!("--stanza={}", self.stanza())]
     }
 
     async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
@@ -229,8 +233,7 @@ impl Storage for Pgbackrest {
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
-        let options = vec![format!("--config={}", self.config()), format!("--stanza={}", self.stanza())];
-        server_files::fetch(host, options, self.stanza(), label, scratch).await
+        server_files::fetch(host, self.options().to_vec(), self.stanza(), label, scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {

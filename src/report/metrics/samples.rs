@@ -176,8 +176,7 @@ fn passes(samples: &mut Samples<'_>, record: &RunRecord, drills: &[&DrillRecord]
     // What came to no version has no last pass: it would be an alarm of its own that never ends.
     if version_known {
         let ended = drills.iter().map(|drill| drill.began_ms.saturating_add(drill.duration_ms())).max();
-        let at = record.started.map(|at| at.as_millisecond().saturating_add_unsigned(ended.unwrap_or_default()));
-        let at = at.map(|ms| seconds(ms.max(0).unsigned_abs()));
+        let at = moment(record, ended.unwrap_or_default());
         let passed = at.clone().filter(|_| came_out == Outcome::Passed).or_else(|| samples.before(&last_pass));
         samples.add(&last_pass, None, passed.unwrap_or_else(|| "0".to_owned()));
         // One that was skipped, after Ctrl-C or with --fail-fast, has not run now.
@@ -188,14 +187,19 @@ fn passes(samples: &mut Samples<'_>, record: &RunRecord, drills: &[&DrillRecord]
     }
 }
 
+/// A moment of a run, so many milliseconds after its start, in seconds since 1970.
+fn moment(record: &RunRecord, after_ms: u64) -> Option<String> {
+    let at = record.started?.as_millisecond().saturating_add_unsigned(after_ms);
+    Some(seconds(at.max(0).unsigned_abs()))
+}
+
 fn of_run(record: &RunRecord) -> Vec<Sample> {
     let command = match record.command {
         Command::Run => "run",
         Command::Prove => "prove",
     };
     let mut samples = Samples { labels: vec![("command", command)], before: &[], samples: vec![] };
-    let ended = record.started.map(|at| at.as_millisecond().saturating_add_unsigned(record.duration_ms()));
-    samples.set("drillyard_run_timestamp_seconds", ended.map(|ms| seconds(ms.max(0).unsigned_abs())));
+    samples.set("drillyard_run_timestamp_seconds", moment(record, record.duration_ms()));
     samples.set("drillyard_run_duration_seconds", Some(seconds(record.duration_ms())));
     samples.set("drillyard_run_exit_code", record.exit_code().map(|code| code.to_string()));
     let counts = record.counts();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::age;
 use crate::harness::{Context, Finding, Rates, RepoId};
 use crate::repo::{ServerFiles, copy_sample};
 use crate::source::Size;
@@ -89,7 +90,7 @@ fn scaled(took: Duration, bytes: u64, of: u64) -> Duration {
 fn in_words(time: Duration) -> String {
     match time.as_secs() {
         0..10 => format!("{:.1}s", time.as_secs_f64()),
-        seconds => humantime::format_duration(Duration::from_secs(seconds)).to_string(),
+        _ => age::in_words(time),
     }
 }
 
