@@ -3,9 +3,11 @@
 //!
 //! The rooms, each importing only from those above it (`report` from `journal` and `pg` alone):
 
+pub mod board;
 pub mod cli;
 pub mod data;
 pub mod evidence;
+pub mod firedrill;
 pub mod harness;
 pub mod history;
 pub mod host;

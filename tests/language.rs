@@ -2,7 +2,7 @@
 //! page by people who never saw the code must run. That the page names every key and every step is
 //! compared in tests/docs.
 
-use drillyard::plan::{Plan, resolve};
+use drillyard::plan::{Plan, people as people_of, resolve};
 use drillyard::report::render;
 use drillyard::scenario::{Values, load};
 use drillyard::source::Source;
@@ -252,6 +252,80 @@ fn judgement() {
       name: a line with common keys
       assert_in_recovery: { node: standby }",
     );
+}
+
+#[test]
+fn people() {
+    let plan = with_steps(
+        "- id: back
+  name: Orders are failing
+  within: 45m
+  team:
+    brief: |
+      Support reports that no order can be placed since about noon.
+    hints:
+      - { text: \"Which tables are there?\", costs: 5 }
+      - { after: 15m, text: \"The backup and the WAL archive are whole.\" }
+    injects:
+      - { after: 5m, say: \"The managing director asks how long it will take.\" }
+      - { when: { node: master, log: ready }, say: \"Hurry.\", steps: [ { crash: { node: standby } } ] }
+      - when: { query: SELECT 1, equals: 1 }
+        steps:
+          - id: second
+            overwrite: { node: master, query: DELETE FROM items }
+          - wait_archived: { node: master, through: second }
+    adopt: [rescue]
+    judge:
+      - assert_traffic: { traffic: users, node: master, lost: 0 }
+      - all:
+          - assert_primary: { node: rescue }
+          - assert_rows: { node: rescue, table: items, same_as: data }
+      - assert_primary: { node: standby }
+        expect: { fails: is in recovery }
+    auto:
+      - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+      - id: orders
+        dump: { node: rescue, tables: [items], dependents: true }
+      - reimport: { dump: orders, node: master }
+    traps:
+      - { name: the standby was promoted, when: { node: standby, log: received promote request }, costs: 20 }
+- assert_primary: { node: rescue }",
+    );
+    let people = people_of(&plan).expect("people can play it");
+    let kind = |index: &usize| plan.steps[*index].head.kind.as_str();
+    let kinds = |indices: &[usize]| indices.iter().map(kind).collect::<Vec<_>>().join(" ");
+    assert_eq!(people.incident.as_ref().map(kind), Some("drop_table"));
+    assert_eq!((kind(&people.begins), people.within.map(|within| within.as_secs())), ("team", Some(2700)));
+    assert_eq!(kinds(&people.theirs), "recover dump reimport");
+    assert_eq!(kinds(&people.judge), "assert_traffic all");
+    assert_eq!(kinds(&people.closing), "assert_primary");
+    assert_eq!(people.left_out.iter().map(|(index, _)| kind(index)).collect::<Vec<_>>(), ["assert_primary"]);
+    assert_eq!(people.adopt, ["rescue"]);
+    assert_eq!(people.brief.as_deref(), Some("Support reports that no order can be placed since about noon."));
+    assert_eq!(
+        people.hints.iter().map(|hint| (hint.costs, hint.after.as_secs())).collect::<Vec<_>>(),
+        [(5, 0), (0, 900)]
+    );
+    let [by_time, by_log, by_query] = people.injects.as_slice() else { panic!("{:?}", people.injects) };
+    assert_eq!((by_time.after.map(|after| after.as_secs()), by_time.when, by_time.steps.len()), (Some(300), None, 0));
+    assert_eq!((by_log.say.as_deref(), kinds(&by_log.steps).as_str()), (Some("Hurry."), "crash"));
+    assert_eq!(kinds(&by_query.steps), "overwrite wait_archived");
+    let [trap] = people.traps.as_slice() else { panic!("{:?}", people.traps) };
+    for moment in [by_log.when.expect("a moment"), by_query.when.expect("a moment"), trap.when] {
+        // It may come as long as people are at work.
+        assert_eq!((kind(&moment), plan.steps[moment].deadline.as_secs()), ("wait_for", 2700));
+    }
+}
+
+#[test]
+fn people_alone_make_servers_of_any_name() {
+    let plan = with_steps(
+        "- team:
+    adopt: [new, newer]
+    judge: [ { assert_rows: { node: new, table: items, same_as: data } } ]",
+    );
+    assert_eq!(plan.made, ["new", "newer"]);
+    assert!(plan.only_for_people().expect("nobody else can play it").text().contains("no `auto`"));
 }
 
 #[test]

@@ -1,22 +1,14 @@
 //! Every scenario reads the same in another YAML parser: what people's editors and tools make of a
 //! file is what drillyard does.
 
-use std::path::{Path, PathBuf};
+#[path = "common/scenarios.rs"]
+mod scenarios;
+
+use std::path::Path;
 
 use drillyard::scenario::{Node, Style, Value, parse};
 use drillyard::source::{ScalarKind, Source};
 use serde_yaml::Value as Yaml;
-
-fn below(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        match path.extension() {
-            _ if path.is_dir() => below(&path, files),
-            Some(extension) if extension == "yaml" => files.push(path),
-            _ => {}
-        }
-    }
-}
 
 /// A tree of ours as a plain value.
 fn plain(node: &Node) -> Yaml {
@@ -40,10 +32,10 @@ fn plain(node: &Node) -> Yaml {
 fn every_scenario_reads_the_same_in_serde_yaml() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![project.join("src/cli/new.yaml")];
-    below(&project.join("scenarios"), &mut files);
+    files.extend(scenarios::below("scenarios"));
     let shipped = files.len();
     assert!(shipped > 1, "no scenarios are shipped");
-    below(&project.join("fixtures"), &mut files);
+    files.extend(scenarios::below("fixtures"));
     let mut compared = 0;
     for (index, file) in files.iter().enumerate() {
         // Those of fixtures/bad that are not even text are none of YAML's business.

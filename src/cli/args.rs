@@ -1,30 +1,32 @@
 //! The arguments. Every option has an environment variable `DRILLYARD_*`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+mod drills;
 mod evidence;
+mod firedrill;
 mod history;
 mod notify;
 mod output;
 mod parsers;
+mod runbook;
 mod runs;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser, styling::AnsiColor};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{Styles, styling::AnsiColor};
+use clap::{Parser, Subcommand};
 
-pub use evidence::{EvidenceArgs, EvidenceCommand, EvidenceReportArgs, EvidenceVerifyArgs};
+pub use drills::{DrillArgs, KeepChoice, Selection};
+pub use evidence::{EvidenceCommand, EvidenceReportArgs, EvidenceVerifyArgs};
+pub use firedrill::{BoardChoice, DoneArgs, FiredrillArgs, HeldArgs, HintArgs, NoteArgs, ScratchArgs};
 pub use history::HistoryArgs;
-pub use notify::NotifyArgs;
 pub use output::{ColorChoice, GithubChoice, OutArgs, color_of_stderr, color_of_stdout};
+pub use runbook::RunbookArgs;
 pub use runs::{RunsArgs, RunsCommand};
 
-use parsers::duration;
+use parsers::key_value;
 
 use super::backend::{BackendArgs, BackendChoice, BackendOptions};
-use crate::pg::conninfo::Conninfo;
-use crate::repo::{self, KINDS, Kind};
-use crate::source::choices;
+use super::keeper::Keeper;
 
 /// The world where PostgreSQL recoveries are practised.
 ///
@@ -62,6 +64,18 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Break drills on purpose, in every way, and check that they notice
     Prove(Box<ProveArgs>),
+    /// Have people recover from a drill's incident; drillyard judges
+    Firedrill(Box<FiredrillArgs>),
+    /// Say in a firedrill that you are done: it is checked
+    Done(DoneArgs),
+    /// Buy a hint in a firedrill
+    Hint(HintArgs),
+    /// Write something down in a firedrill
+    Note(NoteArgs),
+    /// Check how many assertions of a firedrill hold
+    Judge(HeldArgs),
+    /// Get a place for another server in a firedrill
+    Scratch(ScratchArgs),
     /// Check scenarios without starting anything
     Check(CheckArgs),
     /// Show what would happen: steps, nodes, deadlines, what each refers to, what is needed
@@ -79,6 +93,8 @@ pub enum Command {
     Shell(ShellArgs),
     /// Past runs: list them, show one again; what the history says of the drills
     Runs(RunsArgs),
+    /// Write the recovery of a drill that passed as a runbook in Markdown
+    Runbook(RunbookArgs),
     /// Verify the evidence of runs, or make a page of it
     Evidence {
         #[command(subcommand)]
@@ -106,60 +122,6 @@ pub enum Command {
     /// Clean up after a run that died (started by `run` itself)
     #[command(hide = true)]
     Reap(ReapArgs),
-}
-
-/// Where scenarios are.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Selection {
-    /// Files, folders or globs (default: scenarios/)
-    pub paths: Vec<String>,
-    /// Only drills with this tag
-    #[arg(long, value_name = "T", env = "DRILLYARD_TAG", value_delimiter = ',')]
-    pub tag: Vec<String>,
-    /// Only drills with TEXT in their name
-    #[arg(long, value_name = "TEXT", env = "DRILLYARD_FILTER")]
-    pub filter: Option<String>,
-    /// Give a param another value
-    #[arg(long, value_name = "K=V", env = "DRILLYARD_SET", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
-}
-
-impl Selection {
-    /// The passwords in connection strings among what params are given.
-    pub fn secrets(&self) -> impl Iterator<Item = String> {
-        let strings = self.set.iter().filter_map(|(_, value)| Conninfo::parse(value).ok());
-        strings.flat_map(|conninfo| conninfo.secrets().map(str::to_owned).collect::<Vec<_>>())
-    }
-}
-
-/// What running and proving drills have in common.
-#[derive(Debug, Clone, clap::Args)]
-pub struct DrillArgs {
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Only on these major versions
-    #[arg(long, value_name = "15,17", value_delimiter = ',', env = "DRILLYARD_POSTGRES", value_parser = major)]
-    pub postgres: Vec<u32>,
-    #[command(flatten)]
-    pub backend: BackendArgs,
-    /// The kind of repos to use in the place of directories; drills about what it cannot do are
-    /// skipped
-    #[arg(long, value_name = "KIND", env = "DRILLYARD_REPOS", value_parser = repo_kind(), help_heading = "How")]
-    pub repos: Option<&'static Kind>,
-    /// The most that a drill may take, instead of the scenario's own timeout
-    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
-    pub timeout: Option<Duration>,
-    /// The seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1, env = "DRILLYARD_SEED", help_heading = "How")]
-    pub seed: u64,
-    #[command(flatten)]
-    pub notify: NotifyArgs,
-    #[command(flatten)]
-    pub history: HistoryArgs,
-    #[command(flatten)]
-    pub evidence: EvidenceArgs,
-    #[command(flatten)]
-    pub out: OutArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -190,6 +152,9 @@ pub struct RunArgs {
     /// Ask before this step, by its id or number
     #[arg(long = "break", value_name = "STEP", env = "DRILLYARD_BREAK", help_heading = "How")]
     pub break_at: Option<String>,
+    /// The process that stays with servers that are left running.
+    #[arg(skip)]
+    pub keeper: Option<Keeper>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -274,37 +239,6 @@ pub struct ReapArgs {
     /// Its work directory
     #[arg(long)]
     pub dir: PathBuf,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeepChoice {
-    Never,
-    OnFailure,
-    Always,
-}
-
-/// A kind of repo, by its name.
-fn repo_kind() -> impl TypedValueParser<Value = &'static Kind> {
-    let is_told = |kind: &Kind| !kind.adjustable.needs.is_empty();
-    let values = KINDS.iter().map(move |kind| PossibleValue::new(kind.name).help(kind.about).hide(is_told(kind)));
-    PossibleValuesParser::new(values).try_map(move |name| match repo::find(&name) {
-        Some(kind) if is_told(kind) => {
-            let needs = choices(kind.adjustable.needs.iter().copied(), "and");
-            Err(format!("a repo of kind `{name}` needs {needs}, which only a scenario can say: write them there"))
-        }
-        found => found.ok_or_else(|| "there is no such kind".to_owned()),
-    })
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
-    }
-}
-
-fn major(text: &str) -> Result<u32, String> {
-    text.trim().parse().map_err(|_| "write major versions, as in 15,17".to_owned())
 }
 
 fn jobs(text: &str) -> Result<usize, String> {

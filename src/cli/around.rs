@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nix::unistd::{Uid, User};
 
+use super::dirs;
 use crate::node::ClientEnvironment;
 
 /// Looks at the environment as libpq does.
@@ -18,5 +19,6 @@ pub fn around() -> ClientEnvironment {
         variables: variables.filter_map(|(name, value)| Some((name, value.into_string().ok()?))).collect(),
         home: home.or_else(|| own.as_ref().map(|user| user.dir.clone())),
         user: own.map(|user| user.name).unwrap_or_default(),
+        secrets_dir: dirs::secrets(),
     }
 }

@@ -1,6 +1,7 @@
 //! Evidence of a run: the key and the file are looked at before anything starts, the recording is
 //! digested on the way, and the statement is appended at the end.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::sha::Sha256;
@@ -73,18 +74,18 @@ impl Attesting {
 
     /// The same, of these scenarios.
     pub fn of(self, selected: &Selected) -> Self {
-        let each = selected.loaded.iter().map(|one| {
-            let stem = || one.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            evidence::Selected {
-                name: one.plan.as_ref().map_or_else(|_| stem(), |plan| plan.name.clone()),
-                file: one
-                    .plan
-                    .as_ref()
-                    .map_or_else(|_| one.path.display().to_string(), |plan| plan.source.file().to_owned()),
-                sha256: match &one.plan {
-                    Ok(plan) => Some(digest(plan.source.text().as_bytes())),
-                    Err(_) => std::fs::read(&one.path).ok().map(|bytes| digest(&bytes)),
-                },
+        let each = selected.loaded.iter().map(|one| match &one.plan {
+            Ok(plan) => {
+                let mut files = plan.source.files().into_iter().map(|(name, text)| (name.to_owned(), digest(&text)));
+                let (file, sha256) = files.next().unzip();
+                let file = file.unwrap_or_default();
+                evidence::Selected { name: plan.name.clone(), file, sha256, fragments: files.collect() }
+            }
+            Err(_) => {
+                let stem = one.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                let sha256 = std::fs::read(&one.path).ok().map(|bytes| digest(&bytes));
+                let file = one.path.display().to_string();
+                evidence::Selected { name: stem.unwrap_or_default(), file, sha256, fragments: BTreeMap::new() }
             }
         });
         Attesting { selected: each.collect(), ..self }

@@ -1,11 +1,13 @@
 //! `drillyard check`
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this room is for")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::args::{CheckArgs, color_of_stderr};
 use super::backend::BackendArgs;
 use super::choose;
 use super::files::{self, Loaded};
-use super::out::block_on;
+use super::out::{block_on, complain, say};
 use super::stop::Result;
 use crate::journal::{ExitCode, Problem};
 use crate::plan::Plan;
@@ -24,7 +26,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
     for one in &loaded {
         if let Err(problems) = &one.plan {
             print_problems(problems, color);
-            eprintln!("{}: {}\n", one.path.display(), count_of_errors(problems.len()));
+            complain(&format!("{}: {}\n", one.path.display(), count_of_errors(problems.len())));
             code = ExitCode::InvalidScenario;
         }
     }
@@ -38,20 +40,25 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
     }
     let plans: Vec<&Plan> = loaded.iter().filter_map(|one| one.plan.as_deref().ok()).collect();
     for warning in plans.iter().flat_map(|plan| &plan.warnings) {
-        eprintln!("{}", crate::report::render_warning(warning, color));
+        complain(&crate::report::render_warning(warning, color));
     }
     for plan in plans.iter().filter(|plan| !plan.judges() && plan.unset.is_empty()) {
-        eprintln!("warning: {} checks nothing: it will fail", plan.source.file());
+        complain(&format!("warning: {} checks nothing: it will fail", plan.source.file()));
     }
     if !args.quiet {
         for (plan, needs) in plans.iter().filter_map(|plan| Some((plan, plan.needs()?))) {
-            println!("{} needs {needs}", plan.source.file());
+            say(&format!("{} needs {needs}", plan.source.file()));
         }
-        let valid = loaded.iter().filter(|one| one.plan.is_ok()).count();
-        let scenarios = if loaded.len() == 1 { "scenario" } else { "scenarios" };
-        match loaded.len() - valid {
-            0 => println!("{valid} {scenarios} checked: no errors"),
-            invalid => println!("{} {scenarios} checked: {invalid} invalid", loaded.len()),
+        // A file with a matrix is several drills, and one file.
+        let files = |is: fn(&&Loaded) -> bool| {
+            let files: BTreeSet<&Path> = loaded.iter().filter(is).map(|one| one.path.as_path()).collect();
+            files.len()
+        };
+        let count = files(|_| true);
+        let scenarios = if count == 1 { "scenario" } else { "scenarios" };
+        match files(|one| one.plan.is_err()) {
+            0 => say(&format!("{count} {scenarios} checked: no errors")),
+            invalid => say(&format!("{count} {scenarios} checked: {invalid} invalid")),
         }
     }
     Ok(code)
@@ -80,7 +87,7 @@ async fn versions_available(args: &BackendArgs, loaded: &[Loaded], color: bool) 
 /// Prints problems to stderr, a blank line after each.
 pub fn print_problems(problems: &[Problem], color: bool) {
     for problem in problems {
-        eprintln!("{}", crate::report::render(problem, color));
+        complain(&crate::report::render(problem, color));
     }
 }
 

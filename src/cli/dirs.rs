@@ -91,3 +91,8 @@ pub fn prune_records(records: &Path, keep: usize) {
         let _ = std::fs::remove_dir_all(path);
     }
 }
+
+/// Where secrets lie in files of their own, if somewhere.
+pub fn secrets() -> Option<PathBuf> {
+    std::env::var_os("DRILLYARD_SECRETS_DIR").map(PathBuf::from)
+}

@@ -74,7 +74,7 @@ impl Early<'_> {
                 about: String::new(),
                 postgres: String::new(),
                 backend: "none".to_owned(),
-                seed: self.args.seed,
+                seed: self.args.seed(),
                 settings: vec![],
                 steps: vec![],
             });
@@ -103,7 +103,7 @@ impl Early<'_> {
             drills,
             backend: "none".to_owned(),
             backend_reason: backend_reason.to_owned(),
-            seed: self.args.seed,
+            seed: self.args.seed(),
         }
     }
 }

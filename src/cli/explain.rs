@@ -7,7 +7,6 @@ use super::out::print_all;
 use super::stop::{Result, Stop};
 use crate::harness::{Kind, manual, summary};
 use crate::journal::ExitCode;
-use crate::scenario::{NOT_BUILT, today};
 use crate::source::did_you_mean;
 use crate::steps::{self, KINDS};
 
@@ -28,10 +27,6 @@ pub fn explain(step: Option<&str>) -> Result<ExitCode> {
         print_all(&wrapped(&page, width()));
         return Ok(ExitCode::Passed);
     }
-    if NOT_BUILT.contains(&name) {
-        let stop = Stop::usage(format!("`{name}` is in the language, and not built yet in this version"));
-        return Err(stop.help_if_any(today(name)));
-    }
     let stop = Stop::usage(format!("there is no step or key `{name}`"));
     let keys = explain_key::keys();
     let known = KINDS.iter().map(|kind| kind.name).chain(keys.iter().map(String::as_str));
@@ -46,7 +41,6 @@ fn all() -> String {
     let lines = KINDS.iter().map(|kind| format!("{:width$}  {}\n", kind.name, summary(kind)));
     let mut text: String = lines.collect();
     text.push_str(&format!("\nkeys of the file and of every step: {}\n", explain_key::keys().join(", ")));
-    text.push_str(&format!("\nin the language and not built yet: {}\n", NOT_BUILT.join(", ")));
     text
 }
 

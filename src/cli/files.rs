@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Selection;
+use super::dirs;
 use super::stop::{Result, Stop};
 use crate::journal::Problem;
 use crate::plan::Plan;
 use crate::repo::Kind;
-use crate::scenario::Values;
+use crate::scenario::{Cell, Values, cells, in_order};
+use crate::source::Source;
 
 /// A file, read and resolved, or what is wrong with it.
 pub struct Loaded {
@@ -146,7 +148,8 @@ pub struct Reading<'a> {
     pub repos: Option<&'static Kind>,
 }
 
-/// Reads and resolves files, on all processors.
+/// Reads and resolves files, on all processors. Fragments that are found in a folder are passed
+/// over: they are no drills.
 pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
     let next = std::sync::atomic::AtomicUsize::new(0);
@@ -158,8 +161,8 @@ pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
                     let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     files.get(index).map(|found| (index, found))
                 } {
-                    let one = load_one(found, reading);
-                    loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, one));
+                    let all = load_one(found, reading).into_iter().map(|one| (index, one));
+                    loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(all);
                 }
             });
         }
@@ -169,15 +172,54 @@ pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
     loaded.into_iter().map(|(_, one)| one).collect()
 }
 
-fn load_one(found: &Found, reading: Reading<'_>) -> Loaded {
+/// How much text is read of a file with a matrix once something in it is wrong.
+const ENOUGH: usize = 1 << 20;
+
+/// The drills of a file: one, or those of its matrix. What is wrong with any of them is wrong with
+/// the file.
+fn load_one(found: &Found, reading: Reading<'_>) -> Vec<Loaded> {
+    let of_file = |plan| Loaded { path: found.path.clone(), named: found.named, plan, unfit: None };
+    let source = match crate::scenario::read(&found.path) {
+        Ok(source) if !found.named && crate::scenario::is_fragment(&source) => return vec![],
+        Ok(source) => source,
+        Err(problem) => return vec![of_file(Err(vec![problem]))],
+    };
+    let cells = match cells(&source, reading.set) {
+        Ok(cells) => cells,
+        Err(mut problems) => {
+            problems.extend(resolve(source, reading, &Cell::default()).err().into_iter().flatten());
+            return vec![of_file(Err(in_order(problems)))];
+        }
+    };
+    let (mut loaded, mut problems, mut seen): (Vec<Loaded>, Vec<Problem>, HashSet<String>) = Default::default();
+    for cell in &cells {
+        let one = load_cell(found, &source, reading, cell);
+        let wrong = one.plan.as_ref().err().into_iter().flatten();
+        problems.extend(wrong.filter(|problem| seen.insert(format!("{problem:?}"))).cloned());
+        loaded.push(one);
+        // A long file is wrong in nearly the same way in all its drills.
+        let left = cells.len() - loaded.len();
+        if !problems.is_empty() && left > 0 && loaded.len() * source.text().len() > ENOUGH {
+            let note = format!("{left} of the {} drills of the matrix were not looked at any more", cells.len());
+            let last = problems.pop().map(|problem| problem.note("matrix", note));
+            problems.extend(last);
+            break;
+        }
+    }
+    if problems.is_empty() { loaded } else { vec![of_file(Err(problems))] }
+}
+
+/// One drill of a file.
+fn load_cell(found: &Found, source: &Source, reading: Reading<'_>, cell: &Cell) -> Loaded {
     let path = found.path.as_path();
-    let mut plan = resolve(path, Reading { repos: None, ..reading });
+    let resolve = |reading| resolve(source.clone(), reading, cell);
+    let mut plan = resolve(Reading { repos: None, ..reading });
     let mut unfit = None;
     if let (Ok(own), Some(kind)) = (&plan, reading.repos)
         && !own.repos.is_empty()
     {
         // It is right as it stands: what is wrong now is so because of the other repos.
-        match resolve(path, reading) {
+        match resolve(reading) {
             Ok(other) => plan = Ok(other),
             Err(problems) => unfit = Some(why_unfit(kind, &problems)),
         }
@@ -194,10 +236,9 @@ fn why_unfit(kind: &Kind, problems: &[Problem]) -> String {
     }
 }
 
-fn resolve(path: &Path, reading: Reading<'_>) -> std::result::Result<Plan, Vec<Problem>> {
-    let source = crate::scenario::read(path).map_err(|problem| vec![problem])?;
+fn resolve(source: Source, reading: Reading<'_>, cell: &Cell) -> std::result::Result<Plan, Vec<Problem>> {
     let values = Values::new(Box::new(|name| std::env::var(name).ok()), Box::new(secret));
-    let mut scenario = crate::scenario::load(source, values, reading.set)?;
+    let mut scenario = crate::scenario::load_cell(source, values, reading.set, cell)?;
     if let Some(kind) = reading.repos {
         scenario.replace_directories(kind);
     }
@@ -209,9 +250,9 @@ fn resolve(path: &Path, reading: Reading<'_>) -> std::result::Result<Plan, Vec<P
 fn secret(name: &str) -> Option<String> {
     let variable = format!("DRILLYARD_SECRET_{}", name.to_uppercase().replace('-', "_"));
     std::env::var(variable).ok().or_else(|| {
-        let dir = std::env::var_os("DRILLYARD_SECRETS_DIR")?;
+        let dir = dirs::secrets()?;
         let plain = !name.contains(['/', '\\']) && name != "..";
-        let text = plain.then(|| std::fs::read_to_string(Path::new(&dir).join(name)).ok())??;
+        let text = plain.then(|| std::fs::read_to_string(dir.join(name)).ok())??;
         Some(text.trim_end_matches(['\n', '\r']).to_owned())
     })
 }

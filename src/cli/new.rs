@@ -1,11 +1,10 @@
 //! `drillyard new`
-#![expect(clippy::print_stdout, reason = "printing is what this room is for")]
 
 use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
 use super::files;
-use super::out::as_word;
+use super::out::{as_word, say};
 use super::shipped::{self, Shipped};
 use super::stop::{Result, Stop};
 use crate::journal::ExitCode;
@@ -44,13 +43,13 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(trouble)?;
     let schema = serde_json::to_string(&crate::scenario::schema()).unwrap_or_default();
     std::fs::write(parent.join(SCHEMA), schema).map_err(trouble)?;
-    println!("wrote {}", path.display());
+    say(&format!("wrote {}", path.display()));
     if let Some(Origin::Shipped(shipped)) = from {
         for (name, text) in shipped.files() {
-            load_file(parent, name, text)?;
+            load_file(parent, &name, text)?;
         }
     }
-    println!("run it: drillyard run {}", as_word(&path.to_string_lossy()));
+    say(&format!("run it: drillyard run {}", as_word(&path.to_string_lossy())));
     Ok(ExitCode::Passed)
 }
 
@@ -72,7 +71,7 @@ fn load_file(parent: &Path, name: &str, text: &str) -> Result<()> {
     let trouble = |e: std::io::Error| Stop::usage(format!("cannot write {}: {e}", path.display()));
     std::fs::create_dir_all(path.parent().unwrap_or(parent)).map_err(trouble)?;
     std::fs::write(&path, text).map_err(trouble)?;
-    println!("wrote {}, which it loads", path.display());
+    say(&format!("wrote {}, which it needs", path.display()));
     Ok(())
 }
 

@@ -1,24 +1,35 @@
 //! Printing, and waiting for servers.
-#![expect(clippy::print_stderr, reason = "printing is what this room is for")]
+
+use std::io::Write;
 
 use super::stop::{Result, Stop};
+use crate::host::single_quoted;
 
 /// Prints without complaining about a reader that has gone.
 pub fn print_all(text: &str) {
-    use std::io::Write;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Says something on stderr.
+/// Prints a line, in the same way.
+pub fn say(text: &str) {
+    print_all(&format!("{text}\n"));
+}
+
+/// Says something on stderr, in the same way.
 pub fn complain(text: &str) {
-    eprintln!("{text}");
+    ask(&format!("{text}\n"));
+}
+
+/// Writes to stderr, and stays on the line.
+pub fn ask(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A text as one word of a command that a shell is given.
 pub fn as_word(text: &str) -> String {
     match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,".contains(c)) {
         true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+        false => single_quoted(text),
     }
 }
 

@@ -12,7 +12,7 @@ use super::out::complain;
 use super::stop::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Written};
 use crate::report::{
-    EVENTS, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures, is_pipe, open_pipe,
+    Format, GithubOptions, ReportOptions, TerminalOptions, Verbosity, WriteFailures, is_pipe, open_pipe,
 };
 
 /// How often a pipe is tried that nobody reads yet.
@@ -49,7 +49,7 @@ pub(super) struct Outputs {
 /// Where one of them cannot be written, or where the run is interrupted while nobody reads a pipe.
 pub(super) async fn open(
     out: &OutArgs,
-    records: Option<&Path>,
+    records: Option<(&Path, &[(&'static Format, &str)])>,
     to_terminal: ToTerminal,
     cancel: &CancellationToken,
 ) -> Result<Outputs> {
@@ -61,8 +61,8 @@ pub(super) async fn open(
         unrecorded: WriteFailures::default(),
         warning: None,
     };
-    if let Some(records) = records {
-        let files = vec![(EVENTS, records.join("events.jsonl"))];
+    if let Some((records, recorded)) = records {
+        let files = recorded.iter().map(|(format, name)| (*format, records.join(name))).collect();
         match (ReportOptions { files, ..ReportOptions::default() }).open() {
             Ok(own) => {
                 outputs.listeners.extend(own.listeners);

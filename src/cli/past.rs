@@ -90,7 +90,9 @@ impl Past {
 
     /// Tells the reports how the drills came out in earlier runs.
     pub async fn show(&self, journal: &Journal, record: &RunRecord) {
-        if !self.shown || record.command != Command::Run {
+        // A debrief lays the drill's own recovery beside that of people.
+        let shown = self.shown || record.command == Command::Firedrill;
+        if !shown || record.command == Command::Prove {
             return;
         }
         let since = Timestamp::now().checked_sub(BACK).unwrap_or_default();

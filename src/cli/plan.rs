@@ -1,7 +1,7 @@
 //! `drillyard plan`
 
 use super::args::{PlanArgs, color_of_stdout};
-use super::files;
+use super::files::{self, Loaded};
 use super::stop::{Result, Stop};
 use crate::journal::{Event, ExitCode, Journal, Redactor};
 use crate::report::{Terminal, TerminalOptions, Verbosity};
@@ -15,9 +15,16 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     if files.is_empty() {
         return Err(files::nothing_selected(0));
     }
-    let mut loaded = files::load(&files, files::Reading { set: &args.set, ..Default::default() });
+    let loaded = files::load(&files, files::Reading { set: &args.set, ..Default::default() });
     files::check_set(&args.set, &loaded)?;
-    let Some(one) = loaded.pop() else { return Err(Stop::usage("no scenario")) };
+    for one in loaded {
+        show(one)?;
+    }
+    Ok(ExitCode::Passed)
+}
+
+/// Shows one drill: a file with a matrix is several.
+fn show(one: Loaded) -> Result<()> {
     let plan = one.plan.map_err(|problems| Stop { problems, code: ExitCode::InvalidScenario })?;
     if !plan.unset.is_empty() {
         let problems = plan.unset.iter().map(|unset| unset.problem.clone()).collect();
@@ -28,5 +35,5 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode> {
     let terminal = Terminal::new(options, Box::new(std::io::stdout()));
     let journal = Journal::new(vec![Box::new(terminal)], Redactor::of(plan.secrets.clone()));
     journal.write(Event::PlanMade { plan: Box::new(plan.outline()) });
-    Ok(ExitCode::Passed)
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! The program: from the arguments to the subcommand, and its exit code.
-#![expect(clippy::print_stderr, reason = "printing is what this room is for")]
 
 use clap::{CommandFactory, Parser};
 
 use super::args::{self, Args, Command};
-use super::out::print_all;
+use super::out::{ask, print_all};
 use super::stop::{Result, Stop};
-use super::{check, clean, doctor, evidence, explain, list, new, plan, prove, reap, run, runs, shell};
+use super::{
+    check, clean, doctor, evidence, explain, firedrill, held, list, new, plan, prove, reap, run, runbook, runs, shell,
+};
 use crate::journal::ExitCode;
 
 /// The program.
@@ -19,7 +20,7 @@ pub fn main() -> std::process::ExitCode {
         Err(stop) => {
             let color = args::color_of_stderr(None);
             for problem in &stop.problems {
-                eprint!("{}", crate::report::render(problem, color));
+                ask(&crate::report::render(problem, color));
             }
             stop.code
         }
@@ -31,6 +32,12 @@ fn dispatch(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Run(options) => run::run(*options),
         Command::Prove(options) => prove::prove(*options),
+        Command::Firedrill(options) => firedrill::firedrill(*options),
+        Command::Done(options) => held::done(&options),
+        Command::Hint(options) => held::hint(&options),
+        Command::Note(options) => held::note(options),
+        Command::Judge(options) => held::judge(&options),
+        Command::Scratch(options) => held::scratch(options),
         Command::Check(options) => check::check(options),
         Command::Plan(options) => plan::plan(options),
         Command::List(options) => list::list(options),
@@ -38,6 +45,7 @@ fn dispatch(args: Args) -> Result<ExitCode> {
         Command::New(options) => new::new(options),
         Command::Shell(options) => shell::shell(options),
         Command::Runs(args) => runs::runs(args.command),
+        Command::Runbook(args) => runbook::runbook(&args),
         Command::Evidence { command } => evidence::evidence(command),
         Command::Clean { runs, all } => clean::clean(runs, all),
         Command::Doctor(options) => doctor::doctor(options),

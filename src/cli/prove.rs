@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::args::{DrillArgs, ProveArgs};
+use super::job::{Job, Stage};
 use super::select::Selected;
-use super::setup::{self, Job, Stage};
+use super::setup;
 use super::stop::{Result, Stop};
 use crate::journal::{Command, ExitCode};
 use crate::prove::{Options, prove_all};

@@ -9,7 +9,7 @@ use super::out::block_on;
 use super::stop::{Result, Stop};
 use crate::host::{Recipe, Sweeper, remove_directory};
 use crate::journal::ExitCode;
-use crate::run::{Task, reap as wait_for_the_end, staged};
+use crate::run::{Task, keep, reap as wait_for_the_end, staged};
 
 /// How often it looks again outside the run's directory: what the run had just asked for may still
 /// appear.
@@ -17,7 +17,13 @@ const LOOKS: u32 = 3;
 
 /// Waits for the run's end; if it died, removes all that carries its id.
 pub fn reap(args: ReapArgs) -> Result<ExitCode> {
-    let Task::CleanUp(recipes) = wait_for_the_end() else { return Ok(ExitCode::Passed) };
+    let recipes = match wait_for_the_end() {
+        Task::Nothing => return Ok(ExitCode::Passed),
+        // One that has no directory yet has made nothing that could be kept.
+        Task::Spare if keep(&args.dir).is_ok() => return Ok(ExitCode::Passed),
+        Task::Spare => vec![],
+        Task::CleanUp(recipes) => recipes,
+    };
     // It may have died while it made its directory.
     let directory = remove_directory(&args.dir).and(remove_directory(&staged(&args.dir)));
     let elsewhere = recipes.is_empty() || block_on(remove_elsewhere(&recipes, &args.run)).is_ok();

@@ -44,13 +44,16 @@ pub struct Skipped {
     pub again: String,
 }
 
-/// Reads what was asked for.
-pub fn load(args: &DrillArgs) -> Result<Selected> {
+/// Reads what was asked for. Without people, drills that need them cannot be run.
+pub fn load(args: &DrillArgs, has_people: bool) -> Result<Selected> {
     let reading = Reading { set: &args.selection.set, repos: args.repos };
     let mut loaded = files::load(&files::find(&args.selection.paths)?, reading);
     let found = loaded.len();
     files::check_set(&args.selection.set, &loaded)?;
     loaded.retain(|one| one.plan.as_ref().map_or(true, |plan| files::selected(plan, &args.selection)));
+    if !has_people {
+        loaded.iter_mut().for_each(demand_auto);
+    }
     Ok(Selected { loaded, found, meant: 0, part: None })
 }
 
@@ -62,6 +65,16 @@ fn demand_params(one: &mut Loaded) {
     match one.named {
         true => one.plan = Err(plan.unset.iter().map(|unset| unset.problem.clone()).collect()),
         false => one.unfit = Some(format!("needs `{needs}`")),
+    }
+}
+
+/// A drill that only people can play is skipped where it was found in a folder, and an error where
+/// it was named.
+fn demand_auto(one: &mut Loaded) {
+    let Some(problem) = one.plan.as_ref().ok().and_then(|plan| plan.only_for_people()) else { return };
+    match one.named {
+        true => one.plan = Err(vec![problem]),
+        false => one.unfit = Some(format!("{}: `drillyard firedrill` does", problem.title)),
     }
 }
 
@@ -117,7 +130,7 @@ impl Selected {
         let newest = chosen.installations.iter().map(|one| one.version.major).max().unwrap_or_default();
         let (mut drills, mut skipped) = (Vec::new(), Vec::new());
         for round in 0..repeat {
-            let seed = args.seed.wrapping_add(u64::from(round));
+            let seed = args.seed().wrapping_add(u64::from(round));
             for (plan, unfit) in self.loaded.iter().filter_map(|one| Some((one.plan.as_ref().ok()?, &one.unfit))) {
                 if let Some(reason) = unfit {
                     if round == 0 {
@@ -144,6 +157,7 @@ impl Selected {
                         last_pass: LastPass::default(),
                         change: Arc::default(),
                         trial: None,
+                        people: None,
                     });
                 }
             }
@@ -172,10 +186,15 @@ fn majors(args: &DrillArgs, plan: &Plan, newest: u32) -> Vec<u32> {
     }
 }
 
+/// What `--set` gives a drill. What a matrix gives is in the drill's name.
+fn given<'a>(args: &'a DrillArgs, plan: &'a Plan) -> impl Iterator<Item = &'a (String, String)> {
+    args.selection.set.iter().filter(|(name, _)| plan.params.contains(name) && !plan.cell.has(name))
+}
+
 /// What a drill is told beside its file.
 fn settings(args: &DrillArgs, plan: &Plan) -> Vec<String> {
     let kind = args.repos.filter(|_| !plan.repos.is_empty()).map(|kind| format!("--repos {}", kind.name));
-    let mut set: Vec<_> = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name)).collect();
+    let mut set: Vec<_> = given(args, plan).collect();
     set.sort();
     set.into_iter().map(|(name, value)| format!("{name}={value}")).chain(kind).collect()
 }
@@ -186,6 +205,7 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
     let program = match command {
         Command::Run => "drillyard run",
         Command::Prove => "drillyard prove",
+        Command::Firedrill => "drillyard firedrill",
     };
     let mut words = vec![program.to_owned(), format!("--seed {seed}")];
     if let Some(major) = major
@@ -196,7 +216,8 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
     if let Some(kind) = args.repos.filter(|_| !plan.repos.is_empty()) {
         words.push(format!("--repos {}", kind.name));
     }
-    let set = args.selection.set.iter().filter(|(name, _)| plan.params.contains(name));
+    let set = given(args, plan).cloned();
+    let set = set.chain(plan.cell.0.iter().map(|(name, value)| (name.clone(), value.text().into_owned())));
     words.extend(set.map(|(name, value)| format!("--set {}", as_word(&format!("{name}={value}")))));
     words.extend(plan.needs());
     words.push(as_word(plan.source.file()));

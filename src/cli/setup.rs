@@ -13,70 +13,28 @@ use super::choose::{self, Chosen};
 use super::dirs;
 use super::early::Early;
 use super::files;
+use super::job::{Job, Stage};
 use super::out::block_on;
 use super::outputs::{self, ToTerminal, Unwritten};
-use super::partition::Partition;
 use super::past::Past;
+use super::recording::Recording;
 use super::runs;
 use super::select::{self, Drills, Selected, Skipped};
 use super::signals::{self, Interruption};
 use super::stop::{Result, Stop};
 use super::tell::Telling;
 use crate::host::Backend;
-use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
-use crate::run::{Drill, Env, Finished, Keep, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
+use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Redactor};
+use crate::run::{Env, Finished, Keep, KeptDrill, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
 
 /// How many past runs' records are kept.
 const RECORDS: usize = 50;
-
-/// What is done with drills: they are run, or proved.
-pub trait Job {
-    /// As events call it.
-    const COMMAND: Command;
-
-    /// What was asked for.
-    fn drills(&self) -> &DrillArgs;
-
-    /// The part of the drills that was asked for.
-    fn part(&self) -> Option<Partition> {
-        None
-    }
-
-    /// How many times everything is run.
-    fn repeat(&self) -> u32 {
-        1
-    }
-
-    /// Whether only the drills are meant that did not pass when they were run last.
-    fn last_failed(&self) -> bool {
-        false
-    }
-
-    /// Whether somebody is asked on the way, who needs the terminal.
-    fn asks(&self) -> bool {
-        false
-    }
-
-    /// Checks what it alone knows, before anything is started.
-    fn check(&self, selected: &Selected) -> Result<()>;
-
-    /// Does it. `first` is the number of the first drill.
-    async fn work(&self, stage: Stage<'_>, drills: Vec<Drill>, first: usize) -> Finished;
-}
-
-/// What a job works with.
-pub struct Stage<'a> {
-    /// What all drills share: no server is kept, and nobody is asked.
-    pub env: Env,
-    /// How the run was interrupted, if it was.
-    pub interruption: &'a Interruption,
-}
 
 /// Does a job, from reading the scenarios to the exit code.
 pub fn carry_out(job: &impl Job) -> Result<ExitCode> {
     job.drills().notify.check().map_err(Stop::usage)?;
     let past = Past::of(job.drills())?;
-    let mut selected = select::load(job.drills())?;
+    let mut selected = select::load(job.drills(), job.has_people())?;
     let evidence = Attesting::open(job.drills(), &selected, past.secrets())?;
     // Who is told of runs is also told of one that ends because nobody knows what has failed.
     let failed = if job.last_failed() { runs::last_failed(&job.drills().history).map(Some) } else { Ok(None) };
@@ -122,6 +80,7 @@ async fn with_selected<J: Job>(
             if !ended.left_behind {
                 reaper.dismiss();
             }
+            stay(job, directory, &ended, &cancel).await;
             Ok(ended.code)
         }
         Err(mut stop) => {
@@ -146,6 +105,19 @@ struct Ended {
     code: ExitCode,
     /// Whether there is something left for the reaper.
     left_behind: bool,
+    /// The drills whose servers were left running.
+    kept: Vec<Arc<KeptDrill>>,
+}
+
+/// A keeper stays with the servers that were left running, so that they can be checked again. The
+/// run itself has ended: its directory is free to be removed.
+async fn stay(job: &impl Job, directory: RunDirectory, ended: &Ended, cancel: &CancellationToken) {
+    let Some(keeper) = job.keeper().filter(|_| !ended.kept.is_empty()) else { return };
+    let path = directory.path().to_owned();
+    drop(directory);
+    keeper.release(ended.code);
+    // Without it nobody can ask: there is no terminal any more where that could be told.
+    let _ = crate::firedrill::stay(&path, &ended.kept, job.last_view(), cancel.clone()).await;
 }
 
 /// From the choice of a backend to the last word of the reports.
@@ -160,19 +132,21 @@ async fn in_directory<J: Job>(
     let args = job.drills();
     let chosen = choose(args, selected, cancel, interruption).await?;
     tell_reaper(reaper, &chosen)?;
-    let mut drills = selected.drills(args, J::COMMAND, job.repeat(), &chosen);
+    if job.outlives() {
+        reaper.spare()?;
+    }
+    let mut drills = job.draw(selected.drills(args, J::COMMAND, job.repeat(), &chosen));
     let empty_part = selected.empty_part(&drills);
     if drills.drills.is_empty() && empty_part.is_none() {
         return Err(drills.none());
     }
-    let records = dirs::records().join(directory.run());
-    let outputs = outputs::open(&args.out, Some(&records), terminal_of(job), cancel).await?;
+    let own_records = dirs::records().join(directory.run());
+    let mut out = args.out.clone();
+    let recording = Recording::begin(&mut out, J::RECORDED, &drills)?;
+    let outputs = outputs::open(&out, Some((&own_records, J::RECORDED)), terminal_of(job), cancel).await?;
     dirs::prune_records(&dirs::records(), RECORDS);
     let unwritten = Unwritten::of(&outputs);
-    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
-    let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets()).chain(args.selection.secrets());
-    let journal = Journal::new(outputs.listeners, Redactor::of(secrets));
-    telling.hearing().into_iter().chain([past.hearing()]).for_each(|hearing| journal.also_tell(hearing));
+    let journal = journal(job, selected, job.listeners(outputs.listeners, own_records.clone()), around);
     journal.write(Event::RunStarted {
         run: directory.run().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -180,19 +154,19 @@ async fn in_directory<J: Job>(
         drills: drills.drills.len() + drills.skipped.len(),
         backend: chosen.backend.name().to_owned(),
         backend_reason: with_untested(&chosen, &drills),
-        seed: args.seed,
+        seed: args.seed(),
     });
     past.look_up(&journal, &mut drills.drills, chosen.backend.name()).await;
     first_words(&journal, &chosen, outputs.warning.into_iter().chain(empty_part)).await;
     for (drill, skipped) in drills.skipped.iter().enumerate() {
-        skip(&journal, drill, skipped, args.seed);
+        skip(&journal, drill, skipped, args.seed());
     }
     let sweeping = Sweeping::begin(chosen.backend.clone());
     let env = Env {
         backend: chosen.backend,
         run: directory.run().to_owned(),
         dir: directory.path().to_owned(),
-        records,
+        records: own_records.clone(),
         journal: journal.clone(),
         keep: Keep::Never,
         gate: None,
@@ -203,8 +177,20 @@ async fn in_directory<J: Job>(
     clean_up(&journal, directory, &mut finished, sweeping, cancel).await;
     // Asked once: a signal that comes later changes neither the reports nor the exit code.
     let code = interruption.exit_code().unwrap_or_else(|| finished.exit_code());
+    let code = recording.map_or(code, |one| one.conclude(&own_records, &telling.record(), &journal, code));
     let code = tell(&journal, unwritten, around, code).await;
-    Ok(Ended { code, left_behind: finished.left_behind() })
+    Ok(Ended { code, left_behind: finished.left_behind(), kept: finished.kept })
+}
+
+/// Where the events of a job go, without the secrets that are known before it begins.
+fn journal(job: &impl Job, selected: &Selected, listeners: Vec<Box<dyn Listener>>, around: &Around<'_>) -> Journal {
+    let (args, Around { telling, past, .. }) = (job.drills(), around);
+    let secrets = selected.plans().flat_map(|plan| plan.secrets.clone());
+    let secrets = secrets.chain(args.notify.secrets()).chain(past.secrets()).chain(args.selection.secrets());
+    let journal = Journal::new(listeners, Redactor::of(secrets));
+    let hearing = telling.hearing().into_iter().chain([past.hearing()]);
+    hearing.map(|one| job.sealed(one)).for_each(|one| journal.also_tell(one));
+    journal
 }
 
 /// How the terminal is told of a job: live lines would be in the way of somebody who is asked.
@@ -377,7 +363,7 @@ async fn tell_sweep(journal: &Journal, sweeping: Sweeping, interrupted: bool) {
 
 /// Removes the run's directory, unless servers were left running in it.
 async fn clear(directory: &RunDirectory, finished: &mut Finished) {
-    if finished.kept {
+    if !finished.kept.is_empty() {
         if let Err(e) = directory.keep() {
             finished.left.push(format!("the mark that {} is kept: {e}", directory.path().display()));
         }

@@ -2,10 +2,13 @@
 
 use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 use super::args::ShellArgs;
 use super::dirs;
+use super::out::as_word;
 use super::stop::{Result, Stop};
+use crate::firedrill::{Ask, ask, is_held};
 use crate::journal::ExitCode;
 use crate::run::{Kept, RunState, run_directories};
 
@@ -25,7 +28,7 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
         for kept in Kept::read(&path).nodes {
             known.push(format!("{id}/{} ({})", kept.node, kept.drill));
             if kept.node == node {
-                found.push((id.clone(), kept));
+                found.push((id.clone(), path.clone(), kept));
             }
         }
     }
@@ -33,17 +36,18 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
         true => "no run is at work or kept: run a drill with --keep always or --keep on-failure".to_owned(),
         false => format!("there are: {}", known.join(", ")),
     };
-    let runs: std::collections::BTreeSet<&String> = found.iter().map(|(id, _)| id).collect();
+    let runs: std::collections::BTreeSet<&String> = found.iter().map(|(id, ..)| id).collect();
     if runs.len() > 1 {
         return Err(Stop::usage(format!("node `{node}` is in several runs")).help(known));
     }
     // Of several drills of one run, the last.
-    let Some((_, kept)) = found.pop() else {
+    let Some((_, directory, kept)) = found.pop() else {
         return Err(
             Stop::usage(format!("there is no kept node `{}`, and none of a run at work", args.node)).help(known)
         );
     };
     let command = if args.command.is_empty() { vec!["psql".to_owned()] } else { args.command };
+    tell_firedrill(&directory, &kept.node, &command);
     let shell = match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         true => kept.shell.interactive,
         false => kept.shell.piped,
@@ -52,4 +56,12 @@ pub fn shell(args: ShellArgs) -> Result<ExitCode> {
     let program = words.next().unwrap_or_default();
     let error = std::process::Command::new(&program).args(words).envs(kept.env).exec();
     Err(Stop::lab(format!("cannot run {program}: {error}")))
+}
+
+/// A firedrill that is held there knows what people run. It goes on without.
+fn tell_firedrill(directory: &Path, node: &str, command: &[String]) {
+    if is_held(directory) {
+        let text = command.iter().map(|word| as_word(word)).collect::<Vec<_>>().join(" ");
+        let _ = ask(directory, Ask::Ran { node: node.to_owned(), text });
+    }
 }

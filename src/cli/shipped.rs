@@ -3,13 +3,17 @@
 
 use std::path::Path;
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
+
+use crate::source::Source;
 
 static SCENARIOS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
-/// The file that shipped drills load, by the name that they call it.
-const FIXTURES: &[(&str, &str)] =
-    &[("fixtures/shop.sql", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/shop.sql")))];
+/// The files that shipped drills load or run, by the names that they call them.
+const FIXTURES: &[(&str, &str)] = &[
+    ("fixtures/shop.sql", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/shop.sql"))),
+    ("fixtures/dropped-table.md", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/dropped-table.md"))),
+];
 
 /// A drill that ships.
 #[derive(Debug, Clone, Copy)]
@@ -26,16 +30,50 @@ impl Shipped {
         self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
-    /// The files that it loads, with their texts.
-    pub fn files(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        FIXTURES.iter().copied().filter(move |(name, _)| self.text.contains(name))
+    /// The files that it loads, runs or uses, with their texts, by the names that it calls them.
+    pub fn files(self) -> Vec<(String, &'static str)> {
+        let all: Vec<(String, &'static str)> = FIXTURES
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), *text))
+            .chain(texts().into_iter().filter(|file| is_fragment(*file)).map(|file| (file.named(), file.text)))
+            .collect();
+        let mut files: Vec<(String, &'static str)> = vec![];
+        let mut texts = vec![self.text];
+        while let Some(text) = texts.pop() {
+            for (name, inside) in all.iter().filter(|(name, _)| text.contains(name.as_str())) {
+                if !files.iter().any(|(known, _)| known == name) {
+                    files.push((name.clone(), inside));
+                    texts.push(inside);
+                }
+            }
+        }
+        files
+    }
+
+    /// What others call its file: `lib/shop.yaml`.
+    fn named(self) -> String {
+        self.path.to_string_lossy().into_owned()
     }
 }
 
 /// All drills that ship, in the order of their files.
 pub fn all() -> Vec<Shipped> {
+    texts().into_iter().filter(|file| !is_fragment(*file)).collect()
+}
+
+fn is_fragment(file: Shipped) -> bool {
+    crate::scenario::is_fragment(&Source::new("", file.text))
+}
+
+/// All files in `scenarios/`, drills and fragments, in order.
+fn texts() -> Vec<Shipped> {
     fn below(dir: &'static Dir<'static>, found: &mut Vec<Shipped>) {
-        found.extend(dir.files().filter_map(|file| Some(Shipped { path: file.path(), text: file.contents_utf8()? })));
+        let is_yaml = |file: &&'static File<'static>| file.path().extension().is_some_and(|ending| ending == "yaml");
+        found.extend(
+            dir.files()
+                .filter(is_yaml)
+                .filter_map(|file| Some(Shipped { path: file.path(), text: file.contents_utf8()? })),
+        );
         dir.dirs().for_each(|dir| below(dir, found));
     }
     let mut found = vec![];
@@ -60,9 +98,13 @@ mod tests {
         assert!(find("dropped-table").is_some() && find("scenarios/human-error/dropped-table.yaml").is_some());
         assert_eq!(find("nightly/last-night").map(Shipped::name), Some("last-night"));
         for shipped in all() {
-            let loads = shipped.text.lines().filter_map(|line| line.split_once("file: ")).map(|(_, rest)| rest);
-            for file in loads.map(|rest| rest.split([' ', ',', '}']).next().unwrap_or_default()) {
-                assert!(shipped.files().any(|(name, _)| name == file), "{}: {file}", shipped.path.display());
+            let files = shipped.files();
+            let fragments = files.iter().filter(|(name, _)| name.ends_with(".yaml"));
+            for text in fragments.map(|(_, text)| *text).chain([shipped.text]) {
+                let loads = text.lines().filter_map(|line| line.split_once("file: ").or(line.split_once("- use: ")));
+                for file in loads.map(|(_, rest)| rest.split([' ', ',', '}']).next().unwrap_or_default()) {
+                    assert!(files.iter().any(|(name, _)| name == file), "{}: {file}", shipped.path.display());
+                }
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::out::complain;
 use crate::journal::ExitCode;
 
 /// Which signal ended the run, if one did.
@@ -16,6 +18,8 @@ pub struct Interruption {
     code: Arc<AtomicU8>,
     /// Whether Ctrl-C is meant for a program that has the terminal.
     lent: Arc<AtomicBool>,
+    /// Whether people are at work, whom neither a slip nor a lost terminal is to send home.
+    confirm: Arc<AtomicBool>,
 }
 
 impl Interruption {
@@ -33,11 +37,30 @@ impl Interruption {
         let _ = self.code.compare_exchange(0, code.code(), Ordering::SeqCst, Ordering::SeqCst);
     }
 
+    /// From now on Ctrl-C has to come twice, and a terminal that goes away ends nothing.
+    pub fn confirm(&self) {
+        self.confirm.store(true, Ordering::SeqCst);
+    }
+
     /// While `lent`, Ctrl-C is another program's business: psql cancels a query by it.
     pub fn lend_terminal(&self, lent: bool) {
         self.lent.store(lent, Ordering::SeqCst);
     }
 }
+
+/// What a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// SIGINT: somebody has pressed Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal has gone away.
+    HangUp,
+}
+
+/// How soon Ctrl-C has to come again where it is asked for twice.
+const TWICE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Cancels `token` at the first SIGINT, SIGTERM or SIGHUP; at the second one the process ends at
 /// once, and its reaper cleans up.
@@ -49,9 +72,9 @@ pub fn listen(token: CancellationToken) -> std::io::Result<Interruption> {
     let streams = {
         let _inside = runtime.enter();
         [
-            (signal(SignalKind::interrupt())?, ExitCode::Interrupted),
-            (signal(SignalKind::terminate())?, ExitCode::Terminated),
-            (signal(SignalKind::hangup())?, ExitCode::Terminated),
+            (signal(SignalKind::interrupt())?, Told::Interrupt),
+            (signal(SignalKind::terminate())?, Told::Terminate),
+            (signal(SignalKind::hangup())?, Told::HangUp),
         ]
     };
     let noted = interruption.clone();
@@ -61,20 +84,33 @@ pub fn listen(token: CancellationToken) -> std::io::Result<Interruption> {
     Ok(interruption)
 }
 
-async fn heed(streams: [(Signal, ExitCode); 3], token: &CancellationToken, interruption: &Interruption) {
-    let next = |(mut stream, code): (Signal, ExitCode)| async move {
+async fn heed(streams: [(Signal, Told); 3], token: &CancellationToken, interruption: &Interruption) {
+    let next = |(mut stream, told): (Signal, Told)| async move {
         let came = stream.recv().await;
-        (came, (stream, code))
+        (came, (stream, told))
     };
     let mut waiting: FuturesUnordered<_> = streams.into_iter().map(next).collect();
-    while let Some((came, (stream, code))) = waiting.next().await {
+    let mut asked: Option<Instant> = None;
+    while let Some((came, (stream, told))) = waiting.next().await {
         if came.is_none() {
             continue;
         }
-        waiting.push(next((stream, code)));
-        if code == ExitCode::Interrupted && interruption.lent.load(Ordering::SeqCst) {
+        waiting.push(next((stream, told)));
+        if told == Told::Interrupt && interruption.lent.load(Ordering::SeqCst) {
             continue;
         }
+        if interruption.confirm.load(Ordering::SeqCst) && !token.is_cancelled() {
+            if told == Told::HangUp {
+                continue;
+            }
+            let again = asked.is_some_and(|asked| asked.elapsed() < TWICE_WITHIN);
+            if told == Told::Interrupt && !again {
+                asked = Some(Instant::now());
+                complain("Ctrl-C once more within 5 s ends the firedrill for everybody");
+                continue;
+            }
+        }
+        let code = if told == Told::Interrupt { ExitCode::Interrupted } else { ExitCode::Terminated };
         if token.is_cancelled() {
             std::process::exit(code.code().into());
         }

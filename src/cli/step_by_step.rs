@@ -1,11 +1,11 @@
 //! Going through a drill by hand: `--step` and `--break`.
-#![expect(clippy::print_stderr, reason = "this is a conversation")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::out::{ask, complain};
 use super::signals::Interruption;
 use crate::journal::{Event, ExitCode, Journal};
 use crate::run::{Answer, Gate, Stop};
@@ -95,9 +95,9 @@ impl Ask {
 
     async fn ask(&self, stop: &Stop<'_>, when: When) -> Answer {
         loop {
-            eprint!("{}", when.prompt());
+            ask(when.prompt());
             let Some(line) = read_line().await else {
-                eprintln!();
+                complain("");
                 return self.quit("the input ended", stop);
             };
             match (Word::of(&line), when) {
@@ -107,12 +107,16 @@ impl Ask {
                 }
                 (Word::Enter, _) => return Answer::GoOn,
                 (Word::Retry, When::Failed) => return Answer::Retry,
-                (Word::Retry, When::Before) => eprintln!("there is nothing to try again: this step has not run yet"),
+                (Word::Retry, When::Before) => complain("there is nothing to try again: this step has not run yet"),
                 (Word::Quit, _) => return self.quit("q was pressed", stop),
                 (Word::Shell(node), _) => self.shell(node, stop).await,
-                (Word::Help, _) => eprintln!("{}", when.explained()),
+                (Word::Help, _) => complain(when.explained()),
                 (Word::Unknown, _) => {
-                    eprintln!("`{}` is no answer here, and nothing was run:\n{}", line.trim(), when.explained());
+                    complain(&format!(
+                        "`{}` is no answer here, and nothing was run:\n{}",
+                        line.trim(),
+                        when.explained()
+                    ));
                 }
             }
         }
@@ -131,15 +135,15 @@ impl Ask {
     async fn shell(&self, node: &str, stop: &Stop<'_>) {
         let known = stop.nodes.join(", ");
         let node = match (node, stop.nodes.as_slice()) {
-            (_, []) => return eprintln!("no node is up"),
+            (_, []) => return complain("no node is up"),
             ("", [only]) => only,
-            ("", _) => return eprintln!("on which node? s NODE, of: {known}"),
+            ("", _) => return complain(&format!("on which node? s NODE, of: {known}")),
             (named, nodes) => match nodes.iter().find(|node| *node == named) {
                 Some(node) => node,
-                None => return eprintln!("there is no node `{named}` up; there are: {known}"),
+                None => return complain(&format!("there is no node `{named}` up; there are: {known}")),
             },
         };
-        let Ok(program) = std::env::current_exe() else { return eprintln!("cannot find this program") };
+        let Ok(program) = std::env::current_exe() else { return complain("cannot find this program") };
         self.interruption.lend_terminal(true);
         let child = tokio::process::Command::new(program).arg("shell").arg(format!("{}/{node}", self.run)).spawn();
         match child {
@@ -147,7 +151,7 @@ impl Ask {
                 // Its own words have said what is wrong.
                 let _ = child.wait().await;
             }
-            Err(error) => eprintln!("cannot open a shell: {error}"),
+            Err(error) => complain(&format!("cannot open a shell: {error}")),
         }
         self.interruption.lend_terminal(false);
     }
@@ -162,12 +166,12 @@ impl Gate for Ask {
         let _one = self.talk.lock().await;
         let step = stop.step;
         let line =
-            format!("{}: before step {} at line {}: {} ({})", stop.drill, step.index, step.line, step.name, step.kind);
-        eprintln!("\n{}", self.journal.redact(&line));
+            format!("{}: before step {} at {}: {} ({})", stop.drill, step.index, step.place(), step.name, step.kind);
+        complain(&format!("\n{}", self.journal.redact(&line)));
         if !stop.nodes.is_empty() {
             let shells: Vec<String> =
                 stop.nodes.iter().map(|node| format!("drillyard shell {}/{node}", self.run)).collect();
-            eprintln!("  from another terminal: {}", self.journal.redact(&shells.join(", ")));
+            complain(&format!("  from another terminal: {}", self.journal.redact(&shells.join(", "))));
         }
         self.ask(stop, When::Before).await
     }
@@ -178,8 +182,8 @@ impl Gate for Ask {
         }
         let _one = self.talk.lock().await;
         let step = stop.step;
-        let line = format!("{}: step {} at line {} did not pass: {why}", stop.drill, step.index, step.line);
-        eprintln!("\n{}", self.journal.redact(&line));
+        let line = format!("{}: step {} at {} did not pass: {why}", stop.drill, step.index, step.place());
+        complain(&format!("\n{}", self.journal.redact(&line)));
         self.ask(stop, When::Failed).await
     }
 }

@@ -57,7 +57,7 @@ impl Telling {
             record: Arc::default(),
             evidence: evidence.map(|evidence| evidence.of(selected)),
             command,
-            seed: args.seed,
+            seed: args.seed(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::pg::{TableName, error_message};
+use crate::pg::{TableName, error_message, shown_identifier};
 
 /// What can go wrong when tables are read or filled.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,30 @@ pub enum DataError {
     Missing {
         /// As it was asked for.
         table: TableName,
+    },
+    /// A column that should be compared is not there.
+    #[error("table {table} has no column {}", shown_identifier(.column))]
+    NoColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
+    /// The condition that rows should satisfy is none that the server can read.
+    #[error("the condition for rows of {table} cannot be read: {why}")]
+    Filter {
+        /// The table.
+        table: TableName,
+        /// What the server says.
+        why: String,
+    },
+    /// A table is too large for each of its rows to be kept.
+    #[error("the rows of {table} are too large to be kept one by one: they have more than {} MB", .most >> 20)]
+    TooLarge {
+        /// The table.
+        table: TableName,
+        /// The bytes that can be kept.
+        most: usize,
     },
     /// More rows than the primary key's type can count.
     #[error("{rows} rows are too many for the primary key of {table}, which counts to {most}; make it a bigint")]

@@ -12,16 +12,18 @@ mod roles;
 mod rows;
 
 pub use catalog::{
-    Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence,
-    last_numbers, told,
+    Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence, Told,
+    last_numbers, subjects, told,
 };
 pub use compare::{Again, LiveTable, Suspects, Wanted, compare};
 pub use error::{DataError, Result};
 pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
-pub use merge::{Compared, Conflict, Merge, MergeError, Merged, Misfit, OnConflict, Side};
+pub use merge::{Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfit, OnConflict, Side};
 pub use roles::{Roles, RolesComparison};
+pub(crate) use rows::STABLE;
 pub use rows::{
-    Comparison, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, Written, rewrote_the_same, row_sum,
+    Chosen, Comparison, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, View, Written, rewrote_the_same,
+    row_sum,
 };

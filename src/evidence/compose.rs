@@ -36,22 +36,32 @@ pub struct Selected {
     pub file: String,
     /// Its digest.
     pub sha256: Option<String>,
+    /// The fragments that it uses, each with its own.
+    pub fragments: BTreeMap<String, String>,
 }
 
 /// The statement of a run that ended.
 pub fn statement(record: &RunRecord, circumstances: &Circumstances, position: Position) -> Statement {
     let Circumstances { selected, recording, .. } = circumstances;
     let sha256 = |digest: &str| BTreeMap::from([("sha256".to_owned(), digest.to_owned())]);
-    let file = |one: &Selected| {
-        let digest = one.sha256.as_deref().map(sha256).unwrap_or_default();
-        Subject { name: one.file.clone(), digest, annotations: BTreeMap::new() }
-    };
+    // Each file once, whatever the number of drills that are made of it.
+    let mut files: Vec<Subject> = vec![];
+    for one in selected {
+        let own = (&one.file, one.sha256.as_ref());
+        for (name, digest) in std::iter::once(own).chain(one.fragments.iter().map(|(name, it)| (name, Some(it)))) {
+            let digest = digest.map(|digest| sha256(digest)).unwrap_or_default();
+            let file = Subject { name: name.clone(), digest, annotations: BTreeMap::new() };
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
     let recording = recording.iter().map(|(digest, bytes)| Subject {
         name: "events.jsonl".to_owned(),
         digest: sha256(digest),
         annotations: BTreeMap::from([("bytes".to_owned(), *bytes)]),
     });
-    let subject = selected.iter().map(file).chain(recording).collect();
+    let subject = files.into_iter().chain(recording).collect();
     Statement::new(subject, predicate(record, circumstances, position))
 }
 
@@ -141,13 +151,16 @@ fn not_run(record: &RunRecord, circumstances: &Circumstances) -> Vec<NotTested> 
 }
 
 fn drill(drill: &DrillRecord, circumstances: &Circumstances) -> Drill {
-    let sha256 = circumstances.selected.iter().find(|one| one.file == drill.file).and_then(|one| one.sha256.clone());
+    // Those of one file are made of the same ones, unless a param says which fragment.
+    let of_file = || circumstances.selected.iter().filter(|one| one.file == drill.file);
+    let selected = of_file().find(|one| one.name == drill.name).or_else(|| of_file().next());
     let first = drill.troubles().into_iter().next();
     let checks = drill.steps.iter().filter(|step| is_check(step));
     Drill {
         name: drill.name.clone(),
         file: drill.file.clone(),
-        sha256,
+        sha256: selected.and_then(|one| one.sha256.clone()),
+        fragments: selected.map(|one| one.fragments.clone()).unwrap_or_default(),
         about: drill.about.clone(),
         postgres: given(&drill.postgres),
         backend: given(&drill.backend).filter(|name| name != "none"),

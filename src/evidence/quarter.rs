@@ -168,7 +168,7 @@ fn line(known_as: KnownAs<'_>, ran: &[Ran<'_>], since: Timestamp, until: Timesta
         place: known_as.place(),
         about: newest.about.clone(),
         files: now.iter().map(|(_, drill)| drill.file.clone()).collect(),
-        editions: now.iter().map(|(_, drill)| &drill.sha256).collect::<BTreeSet<_>>().len(),
+        editions: now.iter().map(|(_, drill)| (&drill.sha256, &drill.fragments)).collect::<BTreeSet<_>>().len(),
         runs: now.iter().map(|one| run_line(one, &runs)).collect(),
         last_pass: passes.map(|(predicate, _)| predicate.run.ended).max(),
         goals: [Goal::RtoMs, Goal::RpoMs, Goal::RpoTransactions]
@@ -223,7 +223,8 @@ fn never(runs: &[&Ran<'_>]) -> Vec<NotTested> {
         let mut told = one;
         for (_, drill) in others.iter().rev() {
             // Lines move when a scenario is changed, and only then.
-            let is_same_file = drill.sha256.is_some() && drill.sha256 == newest.sha256;
+            let is_same_file =
+                drill.sha256.is_some() && (&drill.sha256, &drill.fragments) == (&newest.sha256, &newest.fragments);
             let mut lacks = drill.not_tested.iter();
             let lack = lacks.find(|other| Gap::of(other).is_where(&Gap::of(one), is_same_file))?;
             if !Gap::of(told).is_part() && Gap::of(lack).is_part() {

@@ -140,6 +140,8 @@ pub struct Drill {
     pub name: String,
     pub file: String,
     pub sha256: Option<String>,
+    #[serde(default)]
+    pub fragments: BTreeMap<String, String>,
     pub about: String,
     pub postgres: Option<String>,
     pub backend: Option<String>,

@@ -306,7 +306,12 @@ fn the_page_says_what_a_quarter_has_shown() {
         finished: Some((crate::journal::Outcome::Errored, 4, 9)),
         ..run("lab", 60, "d1")
     };
-    let selected = vec![Selected { name: "nightly".to_owned(), file: "nightly.yaml".to_owned(), sha256: None }];
+    let selected = vec![Selected {
+        name: "nightly".to_owned(),
+        file: "nightly.yaml".to_owned(),
+        sha256: None,
+        fragments: Default::default(),
+    }];
     let circumstances =
         Circumstances { selected, why: vec!["no Docker daemon answers".to_owned()], ..Circumstances::default() };
     desk.file().append(&desk.key, |position| statement(&record, &circumstances, position)).expect("appended");

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 
+use super::aside::Aside;
+use super::struck::{DeedEnded, Struck};
 use super::{Finding, Kind, NodeId, StepId, StepResult, World};
 use crate::journal::{Cause, Event, Facts};
 use crate::node::{Node, Purpose, ServerState, SqlError, wait_until};
@@ -52,6 +53,12 @@ pub struct Context<'a> {
     pub awaits: Arc<Mutex<Vec<(Awaited, NodeId)>>>,
     /// Whether whoever watches it has seen that waiting is of no use.
     pub hopeless: Arc<AtomicBool>,
+    /// Its own sessions, if another step is at work meanwhile.
+    pub aside: Option<Aside>,
+    /// When its deed reached the servers: all that a mark notes before it is noted then.
+    pub struck: Struck,
+    /// Where it is told when its deed has ended, if something happens while it is at work.
+    pub deed_ended: Option<DeedEnded>,
 }
 
 /// Tells what a step waits for, while the step itself is busy with waiting.
@@ -83,9 +90,29 @@ impl<'a> Context<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Reports a fact.
+    /// Reports a fact, which is one of those of its kind.
     pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        debug_assert!(
+            self.kind.leaves(name) || name.contains(' '),
+            "`{name}` is none of the facts of `{}`: see StepKind::FACTS",
+            self.kind.name
+        );
         self.facts.insert(name.to_owned(), value.into());
+    }
+
+    /// Reports a value that the scenario captures under a name of its own.
+    ///
+    /// # Errors
+    /// If it is longer than a value may be.
+    pub fn capture(&mut self, name: &Spanned<String>, value: Value) -> StepResult {
+        const MOST: usize = 10_000;
+        let length = value.as_str().map_or(0, str::len);
+        if length > MOST {
+            let title = format!("what `{}` captures is too long", name.value);
+            return Err(Finding::failed(title).at(name.span).label(format!("{length} bytes, of at most {MOST}")));
+        }
+        self.facts.insert(name.value.clone(), value);
+        Ok(())
     }
 
     /// Tells what the step waits for.
@@ -142,10 +169,57 @@ impl<'a> Context<'a> {
         ended.map_err(|seen| never_came("timed out", &seen))
     }
 
+    /// Notes that its deed begins now.
+    pub(super) fn begins(&mut self) {
+        self.struck.begun = Some(Instant::now());
+    }
+
+    /// Notes that other steps can fail or get on by its deed from now on, before that is done.
+    pub fn hits(&mut self) {
+        self.struck.hits.get_or_insert_with(Instant::now);
+        if let Some(aside) = &self.aside {
+            aside.hits();
+        }
+    }
+
+    /// Notes that its deed is done, whatever it waits for afterwards.
+    pub fn has_struck(&mut self) {
+        self.hits();
+        self.struck.done.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that its deed has ended, for good or ill.
+    pub fn deed_ends(&mut self, is_done: bool) {
+        if let Some(told) = &self.deed_ended {
+            // The first deed of a step is the one that counts.
+            let _ = told.set(Instant::now());
+        }
+        if is_done {
+            self.has_struck();
+        }
+    }
+
+    /// Does what an incident does to others, who can fail by it from its beginning.
+    pub async fn strike(&mut self, deed: impl AsyncFnOnce(&mut Self) -> StepResult) -> StepResult {
+        self.begins();
+        self.hits();
+        let done = deed(self).await;
+        self.deed_ends(done.is_ok());
+        done
+    }
+
+    /// The step's own session on a node, whatever the node's state.
+    pub(super) async fn own_client(&self, node: &Node) -> Result<Arc<Client>, SqlError> {
+        match &self.aside {
+            Some(aside) => aside.client(node).await,
+            None => node.client().await,
+        }
+    }
+
     /// The step's own session on a node that is up and answers.
     pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
         must_answer(node).await?;
-        let client = match node.client().await {
+        let client = match self.own_client(node).await {
             Ok(client) => client,
             Err(error) => return Err(unanswered(node, error).await),
         };
@@ -216,7 +290,7 @@ impl<'a> Context<'a> {
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it
     /// all.
     pub async fn in_transaction(
-        &self,
+        &mut self,
         client: &Client,
         statements: &str,
     ) -> Result<Option<Xid>, tokio_postgres::Error> {
@@ -224,35 +298,13 @@ impl<'a> Context<'a> {
         let run = async {
             client.batch_execute(statements).await?;
             let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
+            // It is seen before this session hears of it.
+            self.hits();
             client.batch_execute("COMMIT").await?;
             Ok::<_, tokio_postgres::Error>(row.get::<_, Option<String>>(0))
         };
         match run.await {
             Ok(xid) => Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full)),
-            Err(error) => {
-                let _ = client.batch_execute("ROLLBACK").await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Runs one statement with parameters in a transaction of its own. The rows that it changed,
-    /// and the transaction's id.
-    pub async fn statement(
-        &self,
-        client: &Client,
-        statement: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<(u64, Option<Xid>), tokio_postgres::Error> {
-        client.batch_execute("BEGIN").await?;
-        let run = async {
-            let rows = client.execute(statement, params).await?;
-            let row = client.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).await?;
-            client.batch_execute("COMMIT").await?;
-            Ok::<_, tokio_postgres::Error>((rows, row.get::<_, Option<String>>(0)))
-        };
-        match run.await {
-            Ok((rows, xid)) => Ok((rows, xid.and_then(|text| text.parse().ok()).map(Xid::from_full))),
             Err(error) => {
                 let _ = client.batch_execute("ROLLBACK").await;
                 Err(error)

@@ -2,7 +2,10 @@
 //! the ways to break it, and follows what would come of it without the step.
 
 use super::{Link, NodeId, RepoId, StepId};
+use crate::data::View;
+use crate::host::SmallDisk;
 use crate::pg::TableName;
+use crate::source::Spanned;
 
 /// What a step does. The default is a step that may do anything, and nothing that could be said of
 /// it.
@@ -18,8 +21,18 @@ pub struct Effects {
     pub reads_repo: Option<ReadsRepo>,
     /// What it checks, for `prove`, which takes it away.
     pub checks: Option<Checks>,
+    /// The tables that it spoils: whoever asks for them notices.
+    pub spoils: Vec<TableName>,
     /// The server that it makes a standby of, for `prove`, which has that refuse it.
     pub follows: Option<NodeId>,
+    /// The disk that it fills, which has to be one of its own.
+    pub fills: Option<SmallDisk>,
+    /// What it compares with what a snapshot remembers, which has to remember that.
+    pub recalls: Option<Recalls>,
+    /// Whether it needs servers that summarize their WAL.
+    pub summarizes: bool,
+    /// Whether it ends users, whom a firedrill's checks need at their end.
+    pub stops_users: bool,
 }
 
 /// What a step changes.
@@ -48,9 +61,15 @@ impl Effects {
         Effects::default()
     }
 
-    /// The same step, which brings rows into a node.
-    pub fn brings(self, into: &NodeId, what: Brought) -> Self {
-        Effects { brings: Some(Brings { into: into.clone(), what }), ..self }
+    /// The same step, which brings rows into a node, into another of its databases if one is named.
+    pub fn brings(self, into: &NodeId, what: Brought, database: Option<&Spanned<String>>) -> Self {
+        let database = database.map(|database| database.value.clone());
+        Effects { brings: Some(Brings { into: into.clone(), what, database }), ..self }
+    }
+
+    /// The same step, which spoils a table.
+    pub fn spoils(self, table: &TableName) -> Self {
+        Effects { spoils: vec![table.clone()], ..self }
     }
 
     /// The same step, which reads from a repo.
@@ -63,10 +82,26 @@ impl Effects {
         Effects { follows: Some(upstream.clone()), ..self }
     }
 
+    /// The same step, which ends users.
+    pub fn stops_users(self) -> Self {
+        Effects { stops_users: true, ..self }
+    }
+
     /// The same step, which checks something that can be taken away.
     pub fn checks(self, what: Checks) -> Self {
         Effects { checks: Some(what), ..self }
     }
+}
+
+/// What a step asks of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalls {
+    /// The snapshot.
+    pub snapshot: StepId,
+    /// The table.
+    pub table: TableName,
+    /// What of the table.
+    pub view: View,
 }
 
 /// What a step reads of a repo.
@@ -98,6 +133,8 @@ pub struct Brings {
     pub into: NodeId,
     /// Which rows.
     pub what: Brought,
+    /// The database that they go to: by default that of the dump, or the node's own one.
+    pub database: Option<String>,
 }
 
 /// Which rows a step brings.

@@ -3,7 +3,7 @@
 use tokio_postgres::error::SqlState;
 
 use crate::host::HostError;
-use crate::journal::{Cause, Note, Outcome, Problem};
+use crate::journal::{Cause, Note, Outcome, Place, Problem};
 use crate::node::{SqlError, StartError};
 use crate::repo::RepoError;
 use crate::source::{Source, Span};
@@ -29,6 +29,10 @@ pub struct Finding {
     pub cause: Cause,
     /// The node whose server did not start.
     pub refused_by: Option<String>,
+    /// Whether no time makes it right: a server has refused SQL that is wrong (SQLSTATE class 42).
+    pub wrong_sql: bool,
+    /// The line of another file than the scenario where it happened.
+    pub elsewhere: Option<Box<Place>>,
 }
 
 impl Finding {
@@ -56,6 +60,8 @@ impl Finding {
             notes: vec![],
             cause,
             refused_by: None,
+            wrong_sql: false,
+            elsewhere: None,
         })
     }
 
@@ -68,6 +74,12 @@ impl Finding {
     /// The token that did not hold; a name that was left out stands nowhere.
     pub fn at(mut self: Box<Self>, span: impl Into<Option<Span>>) -> Box<Self> {
         self.at = span.into().or(self.at);
+        self
+    }
+
+    /// The line of another file that it is about: that is where people look first.
+    pub fn elsewhere(mut self: Box<Self>, place: Place) -> Box<Self> {
+        self.elsewhere = Some(Box::new(place));
         self
     }
 
@@ -117,7 +129,9 @@ impl Finding {
 
     /// As it is told to people; `action` is where the step's action stands.
     pub fn problem(&self, source: &Source, action: Span) -> Problem {
-        let mut problem = Problem::new(&self.title).at(source.place(self.at.unwrap_or(action), &self.label));
+        let own = source.place(self.at.unwrap_or(action), &self.label);
+        let places = self.elsewhere.as_deref().cloned().into_iter().chain([own]);
+        let mut problem = places.fold(Problem::new(&self.title), Problem::at);
         problem.notes = self.notes.clone();
         problem.because(self.cause)
     }
@@ -156,7 +170,8 @@ impl From<SqlError> for Box<Finding> {
             SqlError::Postgres(ref said) => {
                 let full = said.code() == Some(&SqlState::DISK_FULL);
                 let cause = if full { Cause::DiskFull } else { Cause::Expectation };
-                let finding = Finding::failed(error.to_string()).because(cause);
+                let mut finding = Finding::failed(error.to_string()).because(cause);
+                finding.wrong_sql = said.code().is_some_and(|code| code.code().starts_with("42"));
                 match said.code() == Some(&SqlState::UNDEFINED_FILE) {
                     true => {
                         finding.help("the library of an extension, say: it has to be installed where the server runs")

@@ -24,6 +24,10 @@ pub enum Role {
     Check,
     /// It is a list of checks, which are steps of their own.
     Group,
+    /// It is what people do, with lists of steps that are steps of their own.
+    Team,
+    /// It stands for the steps of a fragment, and is none itself.
+    Fragment,
 }
 
 /// What a step with an `id` is as a mark: a point in the WAL that a recovery can be given as its
@@ -36,9 +40,16 @@ pub enum MarkKind {
     Transaction,
     /// A moment, with a time and a position.
     Moment,
+    /// The same, where files go before the commit does: of all targets only the position before the
+    /// step is before it.
+    FilesFirst,
     /// A restore point with a name.
     RestorePoint,
 }
+
+/// What a mark reports: its LSN before and after it, the timeline, the server's time after it, and
+/// its transaction, if it was one that wrote.
+const MARK_FACTS: &str = "before lsn timeline at xid";
 
 /// What a step leaves under its `id` for later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +78,7 @@ pub enum Recovers {
     BehindIncident,
 }
 
-/// Which field names the node that a step makes.
+/// Which field names the node, or the nodes, that a step makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Makes {
     /// The field.
@@ -95,6 +106,8 @@ pub struct Kind {
     pub users: UserPace,
     /// Whether it is a part of the recovery.
     pub recovers: Recovers,
+    /// The facts that its steps may report, beside those of a mark: names with spaces between them.
+    pub facts: &'static str,
     /// Its fields as a JSON Schema, with the manual page as the description.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -103,5 +116,16 @@ impl Kind {
     /// Whether a step of this kind with an `id` is a mark.
     pub fn is_mark(&self) -> bool {
         self.mark != MarkKind::None
+    }
+
+    /// The facts that its steps may report: what later steps can ask for.
+    pub fn facts(&self) -> impl Iterator<Item = &'static str> {
+        let of_mark = if self.is_mark() { MARK_FACTS } else { "" };
+        self.facts.split_whitespace().chain(of_mark.split_whitespace())
+    }
+
+    /// Whether its steps may report this.
+    pub fn leaves(&self, fact: &str) -> bool {
+        self.facts().any(|known| known == fact)
     }
 }

@@ -1,13 +1,16 @@
 //! How a step becomes a mark: time, position and timeline are noted before and after what it does.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_postgres::Client;
 
+use super::lock_watch::LockWatch;
 use super::{Context, Finding, Role};
 use crate::node::{Node, is_in_recovery, lineage, moment};
 use crate::pg::{Lineage, Mark, Moment, Xid};
+use crate::source::Spanned;
 
 impl Context<'_> {
     /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after
@@ -17,14 +20,25 @@ impl Context<'_> {
         node: &Node,
         deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
     ) -> Result<(), Box<Finding>> {
+        self.marked_in(node, None, deed).await
+    }
+
+    /// The same, with a deed that is done in another of the node's databases if one is named.
+    pub async fn marked_in(
+        &mut self,
+        node: &Node,
+        database: Option<&Spanned<String>>,
+        deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
+    ) -> Result<(), Box<Finding>> {
         let client = self.client(node).await?;
+        let there = self.client_in(node, database).await?;
         if self.kind.role == Role::Incident {
             self.note_sequence_floors(node, &self.when()).await;
         }
         let Some((before, whose)) = self.moment_before(node, &client).await? else {
-            return deed(&client, self).await.map(drop);
+            return self.done_in(node, &there, deed).await.map(drop);
         };
-        match deed(&client, self).await {
+        match self.done_in(node, &there, deed).await {
             Ok(xid) => {
                 let after = moment(&client).await?;
                 let whose = if after.timeline == before.timeline { whose } else { lineage(&client).await? };
@@ -42,6 +56,33 @@ impl Context<'_> {
         }
     }
 
+    /// Does a deed in a session. That of an incident during a step is watched: it may wait for a
+    /// lock which the step holds.
+    async fn done_in(
+        &mut self,
+        node: &Node,
+        there: &Client,
+        deed: impl AsyncFnOnce(&Client, &mut Self) -> Result<Option<Xid>, Box<Finding>>,
+    ) -> Result<Option<Xid>, Box<Finding>> {
+        let waited = Cell::new(false);
+        let watch = match self.aside.is_some() {
+            true => Some(LockWatch::of(node, there).await?),
+            false => None,
+        };
+        self.begins();
+        let done = match &watch {
+            Some(watch) => tokio::select! {
+                biased;
+                done = deed(there, self) => done,
+                never = watch.note(&waited) => match never {},
+            },
+            None => deed(there, self).await,
+        };
+        self.struck.waited |= waited.get();
+        self.deed_ends(done.is_ok());
+        done
+    }
+
     /// The moment before a deed. None for a step on a standby that is to be no mark: it only asks.
     async fn moment_before(&self, node: &Node, client: &Client) -> Result<Option<(Moment, Lineage)>, Box<Finding>> {
         // With an id it is a mark all the same, by what the standby has replayed.
@@ -51,8 +92,8 @@ impl Context<'_> {
         // First what takes its time: the moment before the deed must be as near to it as can be.
         if let (Some(id), false) = (self.id, node.is_external()) {
             // Asked of the server itself, which takes a fraction of a program in its container.
-            let log = &node.host()?.paths().log;
-            let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[log]).await?;
+            let log = node.log_file()?;
+            let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[&log]).await?;
             let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
             self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), offset);
         }
@@ -80,7 +121,7 @@ impl Context<'_> {
             }
         }
         let began = Timestamp::now();
-        let done = deed(self).await;
+        let done = self.strike(deed).await;
         let ended = Timestamp::now();
         let after = self.moment_of(node).await;
         let (before, after) = match (before, after) {
@@ -101,7 +142,7 @@ impl Context<'_> {
             return None;
         }
         let ask = async {
-            let client = node.client().await.ok()?;
+            let client = self.own_client(node).await.ok()?;
             let whose = lineage(&client).await.ok()?;
             Some((moment(&client).await.ok()?, whose))
         };
@@ -119,7 +160,8 @@ impl Context<'_> {
         }
         if let Some(id) = self.id {
             let incident = self.kind.role == Role::Incident;
-            let mark = Mark { id: id.to_string(), lineage, before, xid, after, incident, restore_point: None };
+            let mark =
+                Mark { id: id.to_string(), lineage, before, xid, after, incident, restore_point: None, dropped: None };
             self.world.outputs().marks.insert(id.clone(), mark);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeId, RepoId};
+use super::{NodeId, NodeSettings, RepoId};
 use crate::node::{Address, Config};
 use crate::repo::Repo;
 use crate::source::Span;
@@ -18,6 +18,8 @@ pub struct NodeSpec {
     pub settings: Vec<(String, String)>,
     /// Where the name of each of them stands.
     pub setting_places: Vec<Span>,
+    /// The names of those that the step gives that starts it.
+    pub given: Vec<String>,
     /// Where its name stands.
     pub place: Span,
     /// How a server is reached that drillyard did not make.
@@ -28,7 +30,22 @@ impl NodeSpec {
     /// Its configuration, as far as the scenario says.
     pub fn config(&self, repos: &BTreeMap<RepoId, Repo>) -> Config {
         let repo = self.archive_to.as_ref().and_then(|repo| repos.get(repo));
-        Config { archiving: repo.map(Repo::archiving), settings: self.settings.clone(), ..Config::default() }
+        let (archiving, settings, given) = (repo.map(Repo::archiving), self.settings.clone(), self.given.clone());
+        Config { archiving, settings, given, ..Config::default() }
+    }
+
+    /// The same node with more settings, which win over its own.
+    pub(super) fn with(mut self, settings: &NodeSettings) -> NodeSpec {
+        self.settings.extend(settings.lines.iter().cloned());
+        self.setting_places.extend(&settings.places);
+        self.given = settings.lines.iter().rev().take(settings.newest).map(|(name, _)| name.clone()).collect();
+        self
+    }
+
+    /// Whether something of the scenario's own archives its WAL.
+    pub(super) fn archives_by_own_command(&self) -> bool {
+        let own = |name: &str| ["archive_command", "archive_library"].iter().any(|one| name.eq_ignore_ascii_case(one));
+        self.settings.iter().any(|(name, value)| own(name) && !value.is_empty())
     }
 
     /// The setting that a server's complaint names first, and where it stands.
@@ -44,7 +61,8 @@ impl NodeSpec {
             };
             all.map(|(at, _)| at).find(|at| whole(*at))
         };
-        let found = self.settings.iter().zip(&self.setting_places);
+        // Of one that is given twice the later one counts.
+        let found = self.settings.iter().zip(&self.setting_places).rev();
         let found = found.filter_map(|((name, _), place)| Some((named(&name.to_lowercase())?, name.as_str(), *place)));
         found.min_by_key(|(at, ..)| *at).map(|(_, name, place)| (name, place))
     }

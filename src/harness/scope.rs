@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::journal::Problem;
 use crate::repo::Kind as RepoKind;
-use crate::source::{Name, NodeName, Source, Span, Spanned, did_you_mean};
+use crate::source::{Name, NodeName, Source, Span, Spanned, VersionReq, did_you_mean};
 
-use super::{Cold, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
+use super::{Cold, InTeam, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
 
 /// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -30,6 +30,13 @@ pub enum Maker {
     Start,
     /// A `recover` or `rebuild` step, by its index.
     Step(usize),
+    /// The people of a `team` step, by its index, and nobody in their place.
+    People {
+        /// The index of the team step.
+        team: usize,
+        /// Whether the step has an `auto`, which does not make it: an ordinary run is without it.
+        auto: bool,
+    },
 }
 
 /// What is known of a node.
@@ -55,6 +62,8 @@ pub struct NodeInfo {
     /// Whether an earlier step may have made a primary of it (`promote`, `recover`), whatever it
     /// was at the start.
     pub promoted: bool,
+    /// Where in a `team` step it is made, if it is.
+    pub in_team: Option<InTeam>,
     /// Whether all this is known: of a node whose fields could not be decoded only the name is, and
     /// nothing is held against those who use it.
     pub decoded: bool,
@@ -90,11 +99,15 @@ pub struct IdInfo {
     pub index: usize,
     /// The repo of a backup.
     pub repo: Option<RepoId>,
+    /// The names under which it captures values.
+    pub captures: Vec<String>,
+    /// Where in a `team` step it stands, if it does.
+    pub in_team: Option<InTeam>,
 }
 
 /// The names that a step can use, and what is wrong with those that it does use.
 pub struct Scope<'a> {
-    source: &'a Source,
+    pub(super) source: &'a Source,
     /// All nodes, those made later too.
     pub nodes: BTreeMap<NodeId, NodeInfo>,
     /// The nodes that are recovered cold.
@@ -103,12 +116,20 @@ pub struct Scope<'a> {
     pub repos: BTreeMap<RepoId, RepoInfo>,
     /// All ids of the file.
     pub ids: BTreeMap<StepId, IdInfo>,
+    /// Whether there may be more ids than these: an unknown one is then no error.
+    pub more_ids: bool,
+    /// The major versions that the drill is meant for, if it says so.
+    pub versions: Vec<Spanned<u32>>,
+    /// The versions that the step being resolved is for.
+    pub when: Option<VersionReq>,
     /// Whether there may be more nodes than these: an unknown one is then no error.
     pub more_nodes: bool,
     /// The same for repos.
     pub more_repos: bool,
     /// The index of the step being resolved.
     pub index: usize,
+    /// Where in a `team` step the step being resolved stands, if it does.
+    pub in_team: Option<InTeam>,
     /// The id of the step being resolved.
     pub id: Option<StepId>,
     /// Where the action of the step being resolved stands.
@@ -129,7 +150,7 @@ pub struct Scope<'a> {
     pub(super) damaged: BTreeSet<(StepId, RepoId)>,
     /// The repos whose WAL an earlier step loses.
     pub(super) without_wal: BTreeSet<RepoId>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
@@ -142,9 +163,13 @@ impl<'a> Scope<'a> {
             cold: BTreeMap::new(),
             repos: BTreeMap::new(),
             ids: BTreeMap::new(),
+            more_ids: false,
+            versions: vec![],
+            when: None,
             more_nodes: false,
             more_repos: false,
             index: 0,
+            in_team: None,
             id: None,
             action: Span::default(),
             must_fail: false,
@@ -212,12 +237,6 @@ impl<'a> Scope<'a> {
     ) {
         let problem = self.error(span, title, label);
         *problem = problem.clone().help(help);
-    }
-
-    /// Where in a value of the file a key of its own stands, as in `host=...`.
-    pub fn key_within(&self, span: Span, key: &str) -> Option<Span> {
-        let at = self.source.text().get(span.start..span.end)?.find(&format!("{key}="))?;
-        Some(Span { start: span.start + at, end: span.start + at + key.len() })
     }
 
     /// Adds an error with a related place.
@@ -311,14 +330,7 @@ impl<'a> Scope<'a> {
         self.refers.push(Reference::Node(node.id.clone()));
         match self.nodes.get(name.as_str()).cloned() {
             Some(info) if !info.decoded => None,
-            Some(info) => match info.maker {
-                Maker::Step(index) if index >= self.index => {
-                    let title = format!("node `{}` does not exist yet at this step", name.value);
-                    self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
-                    None
-                }
-                _ => Some(node),
-            },
+            Some(info) => self.is_made(name, &info).then_some(node),
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
@@ -377,7 +389,8 @@ impl<'a> Scope<'a> {
 
     /// Adds an error for a name that nothing has.
     pub fn unknown(&mut self, what: &str, name: &Spanned<Name>, names: &[String], help: &str) {
-        let label = match did_you_mean(name.as_str(), names.iter().map(String::as_str)) {
+        let in_fragment = || names.iter().map(String::as_str).find(|id| id.ends_with(&format!(".{}", name.value)));
+        let label = match did_you_mean(name.as_str(), names.iter().map(String::as_str)).or_else(in_fragment) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there is no such {what}"),
         };

@@ -1,11 +1,14 @@
 //! Looking up the repos, the steps and the sites that a step refers to.
 
+use std::path::Path;
+
 use super::{
     IdInfo, Kind, Link, LinkField, MarkKind, NodeId, Output, Reference, RepoId, RepoInfo, RepoRef, Role, Scope, StepId,
     StepRef,
 };
+use crate::journal::{Place, Problem};
 use crate::repo::Ability;
-use crate::source::{Name, RepoName, Span, Spanned, choices, did_you_mean};
+use crate::source::{Name, RepoName, Source, Span, Spanned, choices, did_you_mean};
 
 /// The words by which a backup is chosen of those that a repo has.
 pub const CHOICES: [&str; 3] = ["newest", "oldest", "random"];
@@ -198,9 +201,21 @@ impl Scope<'_> {
         self.step_that(name, "a mark", "mark", Kind::is_mark)
     }
 
+    /// Whether a name that may be that of a step or of a node is the node's: a step comes first.
+    pub fn is_node(&self, name: &Name) -> bool {
+        !self.ids.contains_key(name.as_str()) && self.nodes.contains_key(name.as_str())
+    }
+
     /// What is known of a step that was looked up.
     pub fn step_info(&self, step: &StepId) -> Option<&IdInfo> {
         self.ids.get(step)
+    }
+
+    /// Tells that there is no step with this id, unless there are steps whose ids nobody knows.
+    pub fn unknown_step(&mut self, name: &Spanned<Name>, names: &[String], help: &str) {
+        if !self.more_ids {
+            self.unknown("step", name, names, help);
+        }
     }
 
     /// An earlier step whose kind is a wanted one; `a_wanted` and `wanted` say which.
@@ -223,7 +238,7 @@ impl Scope<'_> {
                 true => format!("no {wanted} step has an `id`"),
                 false => format!("steps of that kind with an id: {}", names.join(", ")),
             };
-            self.unknown("step", name, &names, &help);
+            self.unknown_step(name, &names, &help);
             return None;
         };
         let kind = info.kind?;
@@ -234,6 +249,9 @@ impl Scope<'_> {
             return None;
         }
         if !info.decoded {
+            return None;
+        }
+        if !self.is_in_reach("step", name, info.in_team, info.span) {
             return None;
         }
         if info.index >= self.index {
@@ -300,5 +318,45 @@ impl Scope<'_> {
             let help = format!("`cut: {{ between: [{a}, {b}] }}` does");
             self.error_help(span, title, "there is nothing to heal", help);
         }
+    }
+
+    /// A file that must be there, and is read now.
+    pub fn read_file(&mut self, file: &Spanned<String>) -> Option<Source> {
+        self.file(file);
+        let path = self.file_roots.iter().map(|root| root.join(&file.value)).find(|path| path.is_file())?;
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                // As people name it who name the scenario so.
+                let beside = Path::new(self.source.file()).with_file_name(&file.value);
+                let shown = if beside.is_file() { beside } else { path };
+                Some(Source::new(shown.display().to_string(), text))
+            }
+            Err(error) => {
+                let title = format!("{} cannot be read", path.display());
+                self.error(file.span, title, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Where in a value of the file a key of its own stands, as in `host=...`.
+    pub fn key_within(&self, span: Span, key: &str) -> Option<Span> {
+        let at = self.source.text().get(span.start..span.end)?.find(&format!("{key}="))?;
+        Some(Span { start: span.start + at, end: span.start + at + key.len() })
+    }
+
+    /// Where in a value of the file a piece of its text stands; the value itself where its escapes
+    /// hide it.
+    pub fn within(&self, span: Span, piece: &str) -> Span {
+        let found = self.source.text().get(span.start..span.end).and_then(|text| text.find(piece));
+        found.map_or(span, |at| Span { start: span.start + at, end: span.start + at + piece.len() })
+    }
+
+    /// Adds an error at a place in another file, which the scenario names at `span`.
+    pub fn error_elsewhere(&mut self, span: Span, title: impl Into<String>, place: Place) -> &mut Problem {
+        let named = self.source.place(span, "named here");
+        self.problems.push(Problem::new(title).at(place).at(named));
+        let last = self.problems.len() - 1;
+        &mut self.problems[last]
     }
 }

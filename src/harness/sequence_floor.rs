@@ -34,7 +34,10 @@ impl Context<'_> {
                 Ok(Ok(numbers)) => {
                     let seen = SequenceFloor { node: node.name().into(), when: when.to_owned(), numbers };
                     let mut state = self.world.outputs();
-                    let here = state.snapshots.values_mut().filter(|snapshot| snapshot.database == database);
+                    let here = state
+                        .snapshots
+                        .values_mut()
+                        .filter(|snapshot| snapshot.database.as_deref() == database.as_ref());
                     here.for_each(|snapshot| snapshot.sequence_floors.push(seen.clone()));
                     continue;
                 }
@@ -58,7 +61,7 @@ fn sequences(world: &World) -> BTreeMap<Option<String>, BTreeSet<String>> {
     let mut all: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for snapshot in world.outputs().snapshots.values().filter(|snapshot| !snapshot.catalog.sequences.is_empty()) {
         let names = snapshot.catalog.sequences.iter().map(|sequence| sequence.name.clone());
-        all.entry(snapshot.database.clone()).or_default().extend(names);
+        all.entry(snapshot.database.as_deref().cloned()).or_default().extend(names);
     }
     all
 }
@@ -66,10 +69,7 @@ fn sequences(world: &World) -> BTreeMap<Option<String>, BTreeSet<String>> {
 /// The last number of each sequence, once a user may know it; nothing on a standby, which hands out
 /// none.
 async fn read(node: &Node, database: Option<&str>, names: &[String]) -> Result<Vec<(String, i128)>, String> {
-    let client = match database {
-        Some(database) => std::sync::Arc::new(node.connect_to(database).await.map_err(|e| e.to_string())?),
-        None => node.client().await.map_err(|e| e.to_string())?,
-    };
+    let client = node.client_of(database).await.map_err(|e| e.to_string())?;
     let told = |e: tokio_postgres::Error| e.to_string();
     if is_in_recovery(&client).await.map_err(told)? {
         return Ok(vec![]);

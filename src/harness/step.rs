@@ -65,6 +65,10 @@ pub trait StepKind: DeserializeOwned + JsonSchema + Send + Sync + std::fmt::Debu
     /// Whether it is a part of the recovery.
     const RECOVERS: Recovers = Recovers::Never;
 
+    /// The facts that its steps may report, beside those of a mark: names with spaces between them,
+    /// which later steps can ask for.
+    const FACTS: &'static str = "";
+
     /// Looks up every name, and checks what can be checked without a server.
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Self::Step>;
 }
@@ -94,6 +98,7 @@ impl Kind {
             makes: T::MAKES,
             users: T::USERS,
             recovers: T::RECOVERS,
+            facts: T::FACTS,
             schema: |generator| T::json_schema(generator),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::NodeId;
 use crate::journal::TrafficCount;
 use crate::ledger::{CheckScope, Tally, Verdict};
+use crate::source::Spanned;
 use crate::traffic::{Pool, Reason, Workload};
 
 /// The users of a `traffic` step.
@@ -15,6 +16,8 @@ pub struct Users {
     pub workload: Workload,
     /// The nodes that they go to.
     pub nodes: Vec<NodeId>,
+    /// The database that they write to, where it is not the nodes' own one.
+    pub database: Option<Spanned<String>>,
     /// What the last assertion that looked has found.
     pub judged: Mutex<Option<Judged>>,
     /// What the last one has found that looked at all of them, and not only at those before a mark.

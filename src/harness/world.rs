@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::effects::Recalls;
+use super::node_settings::NodeSettings;
 use super::node_spec::NodeSpec;
 use super::outputs::Outputs;
 use super::users::Users;
 use super::{Finding, NodeId, RepoId, StepId};
-use crate::host::{Host, Lab};
+use crate::host::{DiskOf, Host, Lab, SmallDisk};
 use crate::journal::Journal;
 use crate::node::Node;
 use crate::pg::Mark;
@@ -31,12 +33,20 @@ pub struct World {
     pub password: String,
     /// The directories in which files named in the scenario are looked for, in order.
     pub file_roots: Vec<PathBuf>,
+    /// What lies on this machine and is secret: it is on no host of the drill.
+    pub private: Vec<PathBuf>,
     /// The nodes, as the scenario describes them.
     pub specs: BTreeMap<NodeId, NodeSpec>,
     /// The repos.
     pub repos: BTreeMap<RepoId, Repo>,
+    /// What steps ask of snapshots.
+    pub recalls: Vec<Recalls>,
+    /// Whether people work on its servers: nothing that users meet meanwhile is unexpected.
+    pub attended: bool,
     /// A host that the lab has, whether a server is on it yet or not: repos are read from there.
     pub reader: String,
+    /// The small disks of its lab.
+    pub disks: Vec<SmallDisk>,
     /// What steps have left so far.
     pub outputs: Arc<Mutex<Outputs>>,
 }
@@ -53,9 +63,13 @@ impl World {
             seed: self.seed,
             password: self.password.clone(),
             file_roots: self.file_roots.clone(),
+            private: self.private.clone(),
             specs: self.specs.clone(),
             repos: self.repos.clone(),
             reader: self.reader.clone(),
+            attended: self.attended,
+            disks: self.disks.clone(),
+            recalls: self.recalls.clone(),
             outputs: self.outputs.clone(),
         }
     }
@@ -74,17 +88,50 @@ impl World {
         }
     }
 
+    /// The size of the small disk that this lies on; 0 if it is not on one.
+    pub fn disk_size(&self, of: &DiskOf) -> u64 {
+        self.disks.iter().find(|disk| disk.of == *of).map_or(0, |disk| disk.size)
+    }
+
     /// A node that exists.
     pub fn node(&self, name: &str) -> Result<Arc<Node>, Box<Finding>> {
         let found = self.outputs().nodes.get(name).cloned();
-        found.ok_or_else(|| {
-            Finding::missing(format!("node `{name}` does not exist: the step that makes it did not run"))
+        found.ok_or_else(|| match self.attended {
+            true => Finding::failed(format!("there is no server `{name}` to be checked"))
+                .label("none that people made is running in the place for it"),
+            false => Finding::missing(format!("node `{name}` does not exist: the step that makes it did not run")),
         })
     }
 
-    /// A node as the scenario describes it; one that a step makes is described by nothing.
+    /// A node as the scenario describes it: its line under `nodes`, and the settings that steps
+    /// have given it.
     pub fn spec(&self, name: &str) -> NodeSpec {
-        self.specs.get(name).cloned().unwrap_or_default()
+        let spec = self.specs.get(name).cloned().unwrap_or_default();
+        match self.outputs().settings.get(name) {
+            Some(settings) => spec.with(settings),
+            None => spec,
+        }
+    }
+
+    /// Notes the settings that a step gives to a node, which may be none. It keeps them when it is
+    /// started again.
+    pub fn give_settings(&self, node: &NodeId, settings: &NodeSettings) {
+        let mut outputs = self.outputs();
+        let all = outputs.settings.entry(node.clone()).or_default();
+        all.lines.extend(settings.lines.iter().cloned());
+        all.places.extend(&settings.places);
+        all.newest = settings.lines.len();
+    }
+
+    /// Whether a server may have archived into one of these repos by something of the scenario's
+    /// own. A server without an `archive_to` under `nodes` has got its repo from a step.
+    pub fn archived_by_own_command(&self, repos: &[Option<&str>]) -> bool {
+        let given: Vec<NodeId> = self.outputs().settings.keys().cloned().collect();
+        self.specs.keys().chain(&given).any(|node| {
+            let spec = self.spec(node);
+            let there = spec.archive_to.as_ref().is_none_or(|to| repos.contains(&Some(to.as_str())));
+            there && spec.archives_by_own_command()
+        })
     }
 
     /// A repo that is there.

@@ -130,6 +130,7 @@ pub(super) fn command_word(command: Command) -> &'static str {
     match command {
         Command::Run => "run",
         Command::Prove => "prove",
+        Command::Firedrill => "firedrill",
     }
 }
 
@@ -206,7 +207,7 @@ fn parts(drill: &DrillRecord) -> Vec<Part> {
     let told: u64 = parts.iter().map(|part| part.duration_ms).sum();
     let whole = |name, duration_ms| Part { name, duration_ms, bytes: None };
     parts.extend(drill.recovery_ms().map(|all| whole(PartName::OtherRecovery, all.saturating_sub(told))));
-    let is_check = |step: &&StepRecord| step.head.kind.starts_with("assert_") && step.head.group.is_none();
+    let is_check = |step: &&StepRecord| step.is_check() && step.head.group.is_none();
     let alls = |step: &&StepRecord| step.head.kind == "all";
     let checks = drill.steps.iter().filter(|step| is_check(step) || alls(step));
     let checks = checks.filter_map(|step| Some(step.end.as_ref()?.duration_ms)).reduce(u64::saturating_add);

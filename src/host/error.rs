@@ -1,5 +1,7 @@
 //! What goes wrong with the lab itself.
 
+use crate::journal::{Cause, Problem};
+
 /// Something that went wrong with the lab itself; never the fault of what is drilled.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -20,6 +22,15 @@ impl HostError {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// As it is reported.
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(&self.message).because(Cause::Lab);
+        match &self.help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
     }
 }
 

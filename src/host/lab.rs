@@ -58,9 +58,35 @@ pub struct LabSpec {
     pub isolation: Isolation,
     /// What its hosts read of this machine, at the same paths, and never write.
     pub mounts: Vec<PathBuf>,
+    /// The disks that are to be small, so that they can be filled.
+    pub disks: Vec<SmallDisk>,
+}
+
+/// A disk of a size of its own, in memory. That of a node has its data directory on it and nothing
+/// that drillyard writes itself; it is the directory above.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SmallDisk {
+    /// What lies on it.
+    pub of: DiskOf,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What lies on a disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DiskOf {
+    /// The data directory of this node.
+    Data(String),
+    /// This repo.
+    Repo(String),
 }
 
 impl LabSpec {
+    /// The size of the disk that a data directory or a repo lies on, if it is a small one.
+    pub fn small_disk(&self, of: &DiskOf) -> Option<u64> {
+        self.disks.iter().find(|disk| disk.of == *of).map(|disk| disk.size)
+    }
+
     /// Whether the network between two nodes will be cut.
     pub fn is_cut(&self, a: &str, b: &str) -> bool {
         self.cuts.iter().any(|(one, other)| (one == a && other == b) || (one == b && other == a))

@@ -36,6 +36,10 @@ pub trait Host: Send + Sync {
     /// How the server is reached from the host of another node of the drill, `from`.
     fn peer_endpoint(&self, from: &str) -> Endpoint;
 
+    /// A port for a server that is started here with the configuration of another node's: the
+    /// `number`-th such one, from 0.
+    fn scratch_port(&self, number: u16) -> u16;
+
     /// The settings that the server needs to live here: `listen_addresses`, `port`,
     /// `unix_socket_directories`.
     fn settings(&self) -> Vec<(String, String)>;

@@ -17,14 +17,18 @@ mod process;
 mod program;
 mod sockets;
 mod sweeper;
+mod typed;
 
 pub use backend::{Backend, Installation, available};
-pub use directory::{POLL, STAGED_TEMPLATE, remove_directory, spread};
+pub use directory::{
+    POLL, SMALL_DISK, STAGED_TEMPLATE, WAL_TAKES_SPACE, is_mounted, remove_directory, spread, unmount_below,
+};
 pub use endpoint::{Endpoint, Login};
 pub use error::{HostError, Result};
 pub use kind::{BackendKind, Check, Checkup, Sight, Surroundings};
-pub use lab::{Lab, LabSpec};
+pub use lab::{DiskOf, Lab, LabSpec, SmallDisk};
 pub use machine::{Host, Paths, Seen, ShellCommand};
 pub use network::{Isolation, Network, Outlet, Reach};
 pub use program::{Output, Program};
 pub use sweeper::{Recipe, Remains, Sweeper};
+pub use typed::{escape_here, quote_word, single_quoted};

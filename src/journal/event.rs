@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BreakHead, BreakVerdict, Budget, Outcome, PlanOutline, Problem, StepHead};
+use super::{BreakHead, BreakVerdict, Budget, CommandRun, Firedrill, Outcome, PlanOutline, Problem, StepHead};
 
 /// What a step found out and reports: names and values, in the order in which they were added.
 pub type Facts = serde_json::Map<String, serde_json::Value>;
@@ -114,6 +114,8 @@ pub enum Command {
     Run,
     /// Breaks them on purpose, and checks that they notice.
     Prove,
+    /// Has people play one.
+    Firedrill,
 }
 
 impl Command {
@@ -160,6 +162,8 @@ pub enum Event {
     StepStarted { drill: usize, index: usize, started_ms: u64 },
     /// What a running step waits for and what it saw last. For people's eyes only.
     StepWaiting { drill: usize, index: usize, waiting_for: String },
+    /// A step has run a command of the recovery, as a person gives it.
+    CommandRun { drill: usize, index: usize, command: Box<CommandRun> },
     /// A step has ended. `message` is the problem in one line, or the reason of a skip.
     StepFinished {
         drill: usize,
@@ -208,6 +212,12 @@ pub enum Event {
     PlanMade { plan: Box<PlanOutline> },
     /// How a drill came out in earlier runs, the oldest first.
     DrillTrend { drill: usize, runs: Vec<PastRun> },
+    /// Something happened while people play a drill.
+    Firedrill {
+        drill: usize,
+        #[serde(flatten)]
+        what: Firedrill,
+    },
     /// Clean-up has ended; `left` names what could not be removed.
     CleanedUp { left: Vec<String>, duration_ms: u64 },
     /// The run has ended.

@@ -5,7 +5,9 @@
 //! nothing else.
 
 mod budget;
+mod command_run;
 mod event;
+mod firedrill;
 mod outcome;
 mod outline;
 mod problem;
@@ -16,11 +18,16 @@ mod texts;
 mod writer;
 
 pub use budget::{Budget, BudgetName};
+pub use command_run::{CommandRun, Form, Language, Placeholder};
 pub use event::{Command, Entry, Event, Facts, PastRun, TrafficCount};
+pub use firedrill::{Ending, Firedrill, ScorePart, Speaker};
 pub use outcome::{ExitCode, Outcome};
-pub use outline::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
+pub use outline::{
+    BreakOutline, HintOutline, InjectOutline, NodeOutline, PeopleOutline, PlanOutline, RpoOutline, RtoOutline,
+    StepOutline, TrapOutline,
+};
 pub use problem::{Cause, Note, Place, Problem};
 pub use proof::{BreakHead, BreakVerdict, Sign};
 pub use redact::Redactor;
-pub use step::StepHead;
+pub use step::{FileLine, Fragment, StepHead};
 pub use writer::{Heard, Journal, Listener, Written};

@@ -83,6 +83,24 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// All of them.
+    const ALL: [ExitCode; 9] = [
+        ExitCode::Passed,
+        ExitCode::Failed,
+        ExitCode::Usage,
+        ExitCode::InvalidScenario,
+        ExitCode::Lab,
+        ExitCode::NothingSelected,
+        ExitCode::Unclean,
+        ExitCode::Interrupted,
+        ExitCode::Terminated,
+    ];
+
+    /// That of this number.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.code() == number)
+    }
+
     /// The number that the process ends with.
     pub fn code(self) -> u8 {
         match self {

@@ -23,6 +23,9 @@ pub struct PlanOutline {
     pub repos: Vec<(String, Option<String>)>,
     /// Its steps, those of `all` and `finally` in line.
     pub steps: Vec<StepOutline>,
+    /// What people do in its `team` step, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleOutline>,
     /// The budget of recovery time.
     pub rto: Option<RtoOutline>,
     /// The budget of loss.
@@ -66,6 +69,65 @@ pub struct StepOutline {
     pub finally: bool,
     /// What it refers to.
     pub refers: Vec<String>,
+    /// Of a line of a `team`: the part of it, as `auto` or `trap 1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+}
+
+/// What people do in a drill that is played as a firedrill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleOutline {
+    /// What they are told at the start; none: it is made from the drill.
+    pub brief: Option<String>,
+    /// How long they have, in milliseconds; none: as the command line says.
+    pub within_ms: Option<u64>,
+    /// The steps that an ordinary run does in their place; without any, it cannot run the drill.
+    pub auto: Vec<usize>,
+    /// The checks that say when they are done.
+    pub judge: Vec<usize>,
+    /// The servers that they may make.
+    pub adopt: Vec<String>,
+    /// Hints that can be bought.
+    pub hints: Vec<HintOutline>,
+    /// What comes in between.
+    pub injects: Vec<InjectOutline>,
+    /// Second accidents.
+    pub traps: Vec<TrapOutline>,
+}
+
+/// A hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintOutline {
+    /// What it says.
+    pub text: String,
+    /// What it costs, in points.
+    pub costs: u32,
+    /// How long after the incident it can be bought, in milliseconds.
+    pub after_ms: u64,
+}
+
+/// Something that comes in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InjectOutline {
+    /// How long after the incident it comes, in milliseconds.
+    pub after_ms: Option<u64>,
+    /// The step that waits for its moment.
+    pub when: Option<usize>,
+    /// What people are told.
+    pub say: Option<String>,
+    /// The steps that are run.
+    pub steps: Vec<usize>,
+}
+
+/// A second accident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrapOutline {
+    /// What it is called.
+    pub name: String,
+    /// The step that waits for it.
+    pub when: usize,
+    /// What it costs, in points.
+    pub costs: u32,
 }
 
 /// A budget of recovery time.

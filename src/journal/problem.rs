@@ -36,6 +36,8 @@ pub enum Cause {
     TargetNotReached,
     /// Users met an error that nobody tolerates.
     UsersFailed,
+    /// An incident came when the step had ended during which it was to happen.
+    Missed,
     /// Nothing was measured that a budget could be compared with.
     Unmeasured,
     /// A file system is full.
@@ -70,6 +72,9 @@ pub struct Place {
     pub text: String,
     /// What is said of this place; may be empty.
     pub label: String,
+    /// Of a place in a fragment: the line that uses it. A problem tells it behind its place.
+    #[serde(skip)]
+    pub used: Option<Box<Place>>,
 }
 
 /// A remark under a problem: `help: did you mean ...`.
@@ -103,9 +108,15 @@ impl Problem {
         self
     }
 
-    /// Adds a place.
+    /// Adds a place; of one in a fragment also those that use it.
     pub fn at(mut self, place: Place) -> Self {
+        let used = place.used.clone();
         self.places.push(place);
+        for used in std::iter::successors(used, |place| place.used.clone()) {
+            if !self.places.contains(&used) {
+                self.places.push(*used);
+            }
+        }
         self
     }
 

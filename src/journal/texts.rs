@@ -5,8 +5,9 @@
 //! without it.
 
 use super::{
-    BreakHead, BreakOutline, BreakVerdict, Event, NodeOutline, Place, PlanOutline, Problem, RpoOutline, RtoOutline,
-    Sign, StepHead, StepOutline, TrafficCount,
+    BreakHead, BreakOutline, BreakVerdict, CommandRun, Event, HintOutline, InjectOutline, NodeOutline, PeopleOutline,
+    Place, Placeholder, PlanOutline, Problem, RpoOutline, RtoOutline, Sign, StepHead, StepOutline, TrafficCount,
+    TrapOutline,
 };
 
 /// Is called for each text.
@@ -24,9 +25,31 @@ impl Problem {
 
 impl StepHead {
     fn each_text(&mut self, visit: Visit<'_>) {
-        let StepHead { index: _, id, kind: _, name, line: _, recovers: _, group: _ } = self;
+        let StepHead {
+            index: _,
+            id,
+            kind: _,
+            name,
+            line: _,
+            fragment: _,
+            recovers: _,
+            incident: _,
+            in_runbook: _,
+            group: _,
+            team: _,
+        } = self;
         id.iter_mut().for_each(&mut *visit);
         visit(name);
+    }
+}
+
+impl CommandRun {
+    fn each_text(&mut self, visit: Visit<'_>) {
+        let CommandRun { about, node, language: _, text, form: _, duration_ms: _, checks, placeholders } = self;
+        [about, node, text].into_iter().chain(checks).for_each(&mut *visit);
+        for Placeholder { name, value, about } in placeholders {
+            [name, value, about].into_iter().for_each(&mut *visit);
+        }
     }
 }
 
@@ -36,6 +59,22 @@ impl BreakVerdict {
             BreakVerdict::Noticed(Sign { by, place, said }) => [by, place, said].into_iter().for_each(visit),
             BreakVerdict::Missed { passed } => passed.iter_mut().for_each(visit),
             BreakVerdict::Ignored { because: text } | BreakVerdict::Errored { why: text } => visit(text),
+        }
+    }
+}
+
+impl PeopleOutline {
+    fn each_text(&mut self, visit: Visit<'_>) {
+        let PeopleOutline { brief, within_ms: _, auto: _, judge: _, adopt, hints, injects, traps } = self;
+        brief.iter_mut().chain(adopt).for_each(&mut *visit);
+        for HintOutline { text, costs: _, after_ms: _ } in hints {
+            visit(text);
+        }
+        for InjectOutline { after_ms: _, when: _, say, steps: _ } in injects {
+            say.iter_mut().for_each(&mut *visit);
+        }
+        for TrapOutline { name, when: _, costs: _ } in traps {
+            visit(name);
         }
     }
 }
@@ -51,6 +90,7 @@ impl PlanOutline {
             nodes,
             repos,
             steps,
+            people,
             rto,
             rpo,
             breaks,
@@ -66,10 +106,11 @@ impl PlanOutline {
             visit(name);
             copy_of.iter_mut().for_each(&mut *visit);
         }
-        for StepOutline { head, within_ms: _, fails, when: _, finally: _, refers } in steps {
+        for StepOutline { head, within_ms: _, fails, when: _, finally: _, refers, part: _ } in steps {
             head.each_text(visit);
             fails.iter_mut().chain(refers).for_each(&mut *visit);
         }
+        people.iter_mut().for_each(|people| people.each_text(visit));
         if let Some(RtoOutline { from, to, max_ms: _, of_last: _ }) = rto {
             [from, to].into_iter().for_each(&mut *visit);
         }
@@ -95,9 +136,10 @@ impl Event {
                 steps.iter_mut().for_each(|step| step.each_text(visit));
             }
             Event::ToolFound { drill: _, name, version } => [name, version].into_iter().for_each(visit),
-            Event::NodeReady { drill: _, node, duration_ms: _ } => visit(node),
-            Event::StepStarted { drill: _, index: _, started_ms: _ } => {}
-            Event::StepWaiting { drill: _, index: _, waiting_for } => visit(waiting_for),
+            Event::NodeReady { drill: _, node: text, duration_ms: _ }
+            | Event::StepWaiting { drill: _, index: _, waiting_for: text }
+            | Event::Warned { drill: _, message: text } => visit(text),
+            Event::CommandRun { drill: _, index: _, command } => command.each_text(visit),
             Event::StepFinished {
                 drill: _,
                 index: _,
@@ -114,17 +156,8 @@ impl Event {
                 visit(id);
             }
             Event::BudgetJudged { drill: _, budget: _, problem } => told(&mut None, problem, visit),
-            Event::NodeKept { drill: _, node, shell } => {
-                // What is before the node's name is to be copied, and drillyard's own.
-                if let Some(command) = shell.strip_suffix(node.as_str()).map(str::to_owned) {
-                    visit(node);
-                    *shell = command + node;
-                } else {
-                    [node, shell].into_iter().for_each(visit);
-                }
-            }
-            Event::DrillTrend { drill: _, runs: _ } => {}
-            Event::Warned { drill: _, message } => visit(message),
+            Event::NodeKept { drill: _, node, shell } => kept(node, shell, visit),
+            Event::Firedrill { drill: _, what } => what.each_text(visit),
             Event::DrillFinished { drill: _, outcome: _, duration_ms: _, message, problem, again, kept: _ } => {
                 told(message, problem, visit);
                 visit(again);
@@ -139,10 +172,12 @@ impl Event {
                 visit(name);
                 verdict.each_text(visit);
             }
-            Event::ProofFinished { drill: _, outcome: _, duration_ms: _ } => {}
             Event::PlanMade { plan } => plan.each_text(visit),
             Event::CleanedUp { left, duration_ms: _ } => left.iter_mut().for_each(visit),
-            Event::RunFinished { outcome: _, exit_code: _, duration_ms: _ } => {}
+            Event::StepStarted { drill: _, index: _, started_ms: _ }
+            | Event::DrillTrend { drill: _, runs: _ }
+            | Event::ProofFinished { drill: _, outcome: _, duration_ms: _ }
+            | Event::RunFinished { outcome: _, exit_code: _, duration_ms: _ } => {}
         }
     }
 
@@ -161,4 +196,15 @@ impl Event {
 fn told(message: &mut Option<String>, problem: &mut Option<Problem>, visit: Visit<'_>) {
     message.iter_mut().for_each(&mut *visit);
     problem.iter_mut().for_each(|problem| problem.each_text(visit));
+}
+
+/// The command that opens a session on a kept server: what is before the node's name is to be
+/// copied, and drillyard's own.
+fn kept(node: &mut String, shell: &mut String, visit: Visit<'_>) {
+    if let Some(command) = shell.strip_suffix(node.as_str()).map(str::to_owned) {
+        visit(node);
+        *shell = command + node;
+    } else {
+        [node, shell].into_iter().for_each(visit);
+    }
 }

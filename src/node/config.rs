@@ -28,6 +28,9 @@ pub struct Config {
     pub recovery_log: bool,
     /// The scenario's `settings`.
     pub settings: Vec<(String, String)>,
+    /// The names of those settings that win over a postgresql.auto.conf of the server's own, too:
+    /// the step that starts it gives them.
+    pub given: Vec<String>,
     /// Whether it applies what it streams at once, whatever delay its settings ask for.
     pub at_once: bool,
 }
@@ -37,6 +40,8 @@ pub struct Config {
 pub struct Archiving {
     /// `archive_command`.
     pub command: String,
+    /// What comes before an archive_command of the scenario's own: it tells where the repo is.
+    pub environment: String,
     /// The directory that it writes to.
     pub directory: String,
 }
@@ -110,7 +115,12 @@ impl Config {
         // not its own.
         set("synchronous_standby_names", "");
         for (name, value) in self.demands.iter().chain(&self.settings) {
-            set(name, value);
+            match &self.archiving {
+                Some(archiving) if name.eq_ignore_ascii_case("archive_command") && !value.is_empty() => {
+                    set(name, &format!("{}{value}", archiving.environment));
+                }
+                _ => set(name, value),
+            }
         }
         // After the scenario's: without these the server cannot live on its host, or would harm
         // something.
@@ -149,7 +159,7 @@ impl Config {
 pub(super) const DELAY: &str = "recovery_min_apply_delay";
 
 /// Settings that every server gets, unless the scenario says otherwise.
-const DEFAULTS: &[(&str, &str)] = &[
+pub(super) const DEFAULTS: &[(&str, &str)] = &[
     // No incident here loses the page cache.
     ("fsync", "off"),
     ("wal_level", "replica"),
@@ -240,6 +250,11 @@ pub(super) fn with_secret(conninfo: &str, key: &str, secret: &str) -> String {
         "" => conninfo.to_owned(),
         secret => format!("{conninfo} {key}={}", quote_conninfo(secret)),
     }
+}
+
+/// How PostgreSQL's own programs are told which database to connect to, whatever its name is.
+pub fn conninfo_of(database: &str) -> String {
+    format!("dbname={}", quote_conninfo(database))
 }
 
 /// A value for a connection string (manual, 34.1.1.1).

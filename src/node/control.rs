@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::cluster::{INITDB_OPTIONS, SOCKET_PORT, SUPERUSER};
+use super::cluster::{INITDB_OPTIONS, SUPERUSER};
 use super::config::{Setup, Signal};
 use super::log::{log_reason, log_tail};
 use super::server::{Node, ServerState};
@@ -123,7 +123,7 @@ impl Node {
         self.hang_up().await;
         let paths = host.paths();
         let patience = deadline.saturating_duration_since(Instant::now()).as_millis() / LAUNCH_POLL_MS;
-        let mut args = vec![paths.data.clone(), paths.log.clone(), patience.to_string()];
+        let mut args = vec![paths.data.clone(), self.log_file()?.to_owned(), patience.to_string()];
         let hba = self.hba(host.as_ref()).join("\n") + "\n";
         args.extend(match setup {
             Some(Setup { lines, signal, directory, auto }) => {
@@ -199,7 +199,7 @@ impl Node {
             ShutdownMode::Fast => "INT",
             ShutdownMode::Immediate => "QUIT",
         };
-        let args = [data, &host.paths().sockets, SOCKET_PORT, signal, &seconds];
+        let args = [data, self.sockets()?, self.port(), signal, &seconds];
         if host.run(Program::script(END_UNKNOWN, args)).await?.success() {
             return Ok(());
         }

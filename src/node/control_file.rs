@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::server::Node;
-use crate::host::{HostError, Program};
+use crate::host::{Host, HostError, Program};
 use crate::pg::{History, Lsn, Pattern, SystemId, TimelineId};
 
 /// The control file, as far as a recovery needs it.
@@ -94,16 +94,26 @@ impl Node {
     /// The server's control file, whether it runs or not. None if pg_controldata says nothing that
     /// is understood.
     pub async fn control_file(&self) -> Result<Option<ControlFile>, HostError> {
-        Ok(self.control_and_histories().await?.map(|(control, _)| control))
+        self.control_file_seen_by(self.host()?.as_ref()).await
+    }
+
+    /// The same, as another host sees it that shares the file system: for one that is frozen.
+    pub async fn control_file_seen_by(&self, host: &dyn Host) -> Result<Option<ControlFile>, HostError> {
+        Ok(self.looked_at_by(host).await?.map(|(control, _)| control))
     }
 
     /// The same, with the timelines that it knows.
     pub async fn control_and_histories(&self) -> Result<Option<(ControlFile, Histories)>, HostError> {
-        let host = self.host()?;
-        let output = host.run(Program::script(LOOK, [&host.paths().data])).await?;
+        let looked_at = self.looked_at_by(self.host()?.as_ref()).await?;
+        Ok(looked_at.map(|(control, text)| (control, Histories::read(&text))))
+    }
+
+    /// The control file, and all that the script has printed.
+    async fn looked_at_by(&self, host: &dyn Host) -> Result<Option<(ControlFile, String)>, HostError> {
+        let output = host.run(Program::script(LOOK, [&self.host()?.paths().data])).await?;
         let text = output.text();
         let control = ControlFile::read(&text).filter(|_| output.success());
-        Ok(control.map(|control| (control, Histories::read(&text))))
+        Ok(control.map(|control| (control, text)))
     }
 }
 

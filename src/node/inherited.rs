@@ -103,7 +103,12 @@ impl Node {
         let demands = demands(control);
         let missing = missing_files(host.as_ref(), data, needs(auto)).await?;
         let rules = Rules {
-            scenario: if origin == Origin::Copied { &config.settings } else { &[] },
+            scenario: config
+                .settings
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| origin == Origin::Copied || config.given.iter().any(|given| given == name))
+                .collect(),
             recovers: config.following.is_none() || origin == Origin::Copied,
             demands: &demands,
             missing: &missing,
@@ -199,7 +204,7 @@ fn needs(auto: &str) -> Vec<(&'static str, String)> {
 
 /// By what the lines of a postgresql.auto.conf are taken out.
 struct Rules<'a> {
-    scenario: &'a [(String, String)],
+    scenario: Vec<&'a str>,
     /// Whether a delay would only hold up what is to be done now.
     recovers: bool,
     demands: &'a [(String, String)],
@@ -241,7 +246,7 @@ impl Rules<'_> {
         if let Some((_, why)) = HARMFUL.iter().find(|(harmful, _)| *harmful == name) {
             return Some((*why).to_owned());
         }
-        if self.scenario.iter().any(|(set, _)| set.eq_ignore_ascii_case(name)) {
+        if self.scenario.iter().any(|set| set.eq_ignore_ascii_case(name)) {
             return Some("the scenario's `settings` say otherwise".to_owned());
         }
         if let Some((_, least)) = self.demands.iter().find(|(demanded, _)| demanded == name) {
@@ -295,9 +300,8 @@ recovery_min_apply_delay = '1h'
 ";
         let demands = [("max_connections", "100"), ("max_wal_senders", "10")];
         let demands = demands.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let scenario = [("Work_Mem".to_owned(), "5MB".to_owned())];
         let missing = ["nowhere", "server.key"].map(str::to_owned).into();
-        let rules = Rules { scenario: &scenario, recovers: true, demands: &demands, missing: &missing };
+        let rules = Rules { scenario: vec!["Work_Mem"], recovers: true, demands: &demands, missing: &missing };
         let (text, done) = rules.apply(auto);
         assert_eq!(done.kept, ["max_connections", "maintenance_work_mem"]);
         let left_out: Vec<&str> = done.left_out.iter().map(|(name, _)| name.as_str()).collect();

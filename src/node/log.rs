@@ -12,7 +12,7 @@ pub(super) const LOG_PATIENCE: Duration = Duration::from_secs(3);
 impl Node {
     /// How long its log is, in bytes.
     pub async fn log_size(&self) -> Result<u64, HostError> {
-        Ok(self.host()?.read(&self.host()?.paths().log, 0).await?.len() as u64)
+        Ok(self.host()?.read(self.log_file()?, 0).await?.len() as u64)
     }
 
     /// How long its log was when it was started last.
@@ -23,7 +23,7 @@ impl Node {
     /// Its log from `offset` on.
     pub async fn log_from(&self, offset: u64) -> Result<String, HostError> {
         let host = self.host()?;
-        Ok(String::from_utf8_lossy(&host.read(&host.paths().log, offset).await?).into_owned())
+        Ok(String::from_utf8_lossy(&host.read(self.log_file()?, offset).await?).into_owned())
     }
 
     /// Its log since it was started last; empty if it cannot be read.

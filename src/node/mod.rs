@@ -1,6 +1,7 @@
 //! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its
 //! log.
 
+pub mod by_hand;
 mod cancel;
 mod cluster;
 mod config;
@@ -9,6 +10,8 @@ mod control;
 mod control_file;
 mod ending;
 mod external;
+mod find;
+mod found;
 mod holdup;
 mod inherited;
 mod log;
@@ -30,7 +33,8 @@ mod walreceiver;
 
 pub use cluster::{DATABASE, INITDB_OPTIONS, SUPERUSER};
 pub use config::{
-    Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, Setup, Signal, create_slot, quote_setting, slot_name,
+    Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, Setup, Signal, conninfo_of, create_slot,
+    quote_setting, slot_name,
 };
 pub use control::{StartError, Started};
 pub use control_file::{ControlFile, Histories};
@@ -50,6 +54,6 @@ pub use session::{Text, discard};
 pub use session_settings::Purpose;
 pub use sql_error::SqlError;
 pub use standby::{Sender, apply_delay};
-pub use tablespaces::{Linked, Tablespace, own_tablespaces};
+pub use tablespaces::{Linked, Tablespace, own_tablespaces, see};
 pub use wait::wait_until;
 pub use walreceiver::{RefusalReason, WalRefusal};

@@ -109,6 +109,14 @@ impl RecoveryLog {
         }
     }
 
+    /// What the log said of where it ended, as something to look for.
+    pub fn evidence(&self) -> Vec<String> {
+        let stopped = self.stopped.as_ref().map(|stopped| format!("recovery stopping {stopped}"));
+        let line = stopped.or_else(|| self.redo_end.as_ref().map(|end| format!("redo done at {end}")));
+        let timeline = self.new_timeline.map(|id| format!("selected new timeline ID: {id}"));
+        line.into_iter().chain(timeline).map(|line| format!("the server's log has a line such as `{line}`")).collect()
+    }
+
     /// Whether the log proves that `target` was reached; otherwise what is wrong.
     pub fn reached(&self, target: &RecoveryTarget) -> Result<(), String> {
         let stopped = self.stopped.as_deref();

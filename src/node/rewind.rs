@@ -134,8 +134,8 @@ impl Node {
         Ok(Some(output.text().trim().to_owned()).filter(|sum| sum.len() == 32))
     }
 
-    /// Rewinds this server, which does not run.
-    pub async fn rewind(&self, to: &Rewind<'_>) -> Result<Rewound, HostError> {
+    /// Rewinds this server, which does not run. Returns the program that has done it, too.
+    pub async fn rewind(&self, to: &Rewind<'_>) -> Result<(Rewound, Program), HostError> {
         let data = self.host()?.paths().data.clone();
         let restore = to.restore_command.clone().unwrap_or_default().replace('\\', "\\\\").replace('\'', "''");
         let [at, timeline, segment] = match to.fork {
@@ -146,13 +146,13 @@ impl Node {
             }
             None => [const { String::new() }; 3],
         };
-        let output = self
+        let (output, program) = self
             .run_against(to.source, |conninfo| {
                 Program::script(REWIND, [&data, conninfo, &restore, &at, &timeline, &segment])
             })
             .await?;
         let said = format!("{}{}", output.text(), output.stderr);
-        Ok(Rewound::read(output.status, &said))
+        Ok((Rewound::read(output.status, &said), program))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A PostgreSQL server: who it is, where it lives, and what the drill has last done to it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_postgres::Client;
@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::cancel::Cancel;
 use super::cluster::{DATABASE, SOCKET_PORT, SUPERUSER};
 use super::external::{External, Relay};
+use super::found::Found;
 use crate::host::{Host, HostError, Login};
 use crate::pg::Version;
 
@@ -25,6 +26,8 @@ pub struct Node {
     /// Whether its data are those of somebody else's server.
     pub(super) of_others: bool,
     pub(super) session: tokio::sync::Mutex<Option<Arc<Client>>>,
+    /// Whether the server's log is to have nothing of what drillyard runs here.
+    pub(super) unlogged: AtomicBool,
     /// How the statements of this step's sessions are cancelled.
     pub(super) cancels: Mutex<Vec<Cancel>>,
     /// The current way in, for the users, who cannot wait for a host's answer.
@@ -35,6 +38,8 @@ pub struct Node {
     pub(super) log_start: AtomicU64,
     /// The ways to external servers that were opened for it, by their names.
     pub(super) ways: tokio::sync::Mutex<BTreeMap<String, Arc<Relay>>>,
+    /// Where it is, if drillyard did not configure it.
+    pub(super) found: Option<Found>,
 }
 
 /// What the drill has last done to a server.
@@ -57,6 +62,9 @@ pub(super) enum Place {
 }
 
 impl Node {
+    /// The port of every server that drillyard makes, on its own host or beside its own socket.
+    pub const PORT: &str = SOCKET_PORT;
+
     /// A server that lives, or will live, on `host`; `password` is its superuser's.
     pub fn on(host: Arc<dyn Host>, version: Version, password: &str) -> Self {
         let credentials = (SUPERUSER, password, DATABASE);
@@ -81,6 +89,13 @@ impl Node {
         Ok(Node { of_others: true, ..Node::on(host, version, password) })
     }
 
+    /// A server that runs on `host`, and that was made there by somebody else.
+    pub(super) fn somewhere(host: Arc<dyn Host>, version: Version, password: &str, found: Found) -> Self {
+        let node = Node { found: Some(found), ..Node::on(host, version, password) };
+        node.set_server_state(ServerState::Up);
+        node
+    }
+
     /// A server that drillyard did not make.
     pub fn external(name: &str, external: &Arc<External>, version: Version) -> Self {
         let credentials = (external.user(), external.password(), external.database());
@@ -99,11 +114,13 @@ impl Node {
             superuser: false,
             of_others: false,
             session: tokio::sync::Mutex::default(),
+            unlogged: AtomicBool::new(false),
             cancels: Mutex::default(),
             login: Mutex::default(),
             server_state: Mutex::new(ServerState::Down("it was not started")),
             log_start: AtomicU64::new(0),
             ways: tokio::sync::Mutex::default(),
+            found: None,
         }
     }
 
@@ -125,9 +142,9 @@ impl Node {
 
     /// The variables that set libpq's programs up for a session, from the node's own host.
     pub fn session_env(&self) -> Result<Vec<(String, String)>, HostError> {
-        let (dir, port) = (self.host()?.paths().sockets.clone(), SOCKET_PORT);
+        let (dir, port) = (self.sockets()?, self.port());
         let pairs = [
-            ("PGHOST", dir.as_str()),
+            ("PGHOST", dir),
             ("PGPORT", port),
             ("PGUSER", &self.user),
             ("PGDATABASE", &self.database),
@@ -144,6 +161,16 @@ impl Node {
     /// Its superuser's password.
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The user that drillyard logs in as.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The database that it has its sessions in.
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     /// Whether drillyard only looks at it.
@@ -199,6 +226,15 @@ impl Node {
     /// The current way in, as far as it is known without asking.
     pub fn login(&self) -> Option<Login> {
         self.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same, into a database of that name if one is named.
+    pub fn login_to(&self, database: Option<&str>) -> Option<Login> {
+        let login = self.login()?;
+        Some(match database {
+            Some(database) => Login { database: database.to_owned(), ..login },
+            None => login,
+        })
     }
 
     pub(super) fn set_login(&self, login: Option<Login>) {

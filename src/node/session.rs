@@ -1,5 +1,6 @@
 //! Sessions on a server, and what it says in them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 use super::cancel::Cancel;
 use super::external::External;
 use super::server::{Node, Place};
-use super::session_settings::{Purpose, as_role, external_options, options};
+use super::session_settings::{Purpose, UNLOGGED, as_role, external_options, options};
 use super::sql_error::SqlError;
 use crate::host::{Endpoint, HostError, Login, POLL, Program};
 
@@ -48,6 +49,23 @@ impl Node {
         }
     }
 
+    /// A session for drillyard's own questions: the one that there is, or a new one in another
+    /// database, if one is named.
+    pub async fn client_of(&self, database: Option<&str>) -> Result<Arc<Client>, SqlError> {
+        match database {
+            Some(database) => self.connect_to(database).await.map(Arc::new),
+            None => self.client().await,
+        }
+    }
+
+    /// A new session of drillyard's own, in another database if one is named.
+    pub async fn connect_in(&self, database: Option<&str>) -> Result<Client, SqlError> {
+        match database {
+            Some(database) => self.connect_to(database).await,
+            None => self.connect().await,
+        }
+    }
+
     /// A new session of drillyard's own in another database.
     pub async fn connect_to(&self, database: &str) -> Result<Client, SqlError> {
         self.connect_for_in(Purpose::Own, database).await
@@ -71,7 +89,7 @@ impl Node {
 
     async fn find_login(&self, password: &str) -> Result<Login, SqlError> {
         Ok(Login {
-            endpoint: self.host()?.endpoint().await?,
+            endpoint: self.endpoint().await?,
             user: self.user.clone(),
             password: password.to_owned(),
             database: self.database.clone(),
@@ -107,7 +125,7 @@ impl Node {
         };
         config.user(&login.user).password(&login.password).dbname(&login.database);
         config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
-        config.options(options(purpose, self.version, self.superuser));
+        config.options(self.session_options(purpose));
         config
     }
 
@@ -126,7 +144,17 @@ impl Node {
 
     /// The options with which PostgreSQL's own programs open sessions here (PGOPTIONS).
     pub fn session_options(&self, purpose: Purpose) -> String {
-        options(purpose, self.version, self.superuser)
+        let options = options(purpose, self.version, self.superuser);
+        match self.superuser && self.unlogged.load(Ordering::Relaxed) {
+            true => format!("{options} {UNLOGGED}"),
+            false => options,
+        }
+    }
+
+    /// Keeps what drillyard runs here out of the server's log from now on, or no longer: the
+    /// sessions of the next step are the first ones.
+    pub fn keep_out_of_log(&self, out: bool) {
+        self.unlogged.store(out, Ordering::Relaxed);
     }
 
     /// The same, for sessions that begin as another role.

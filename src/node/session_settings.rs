@@ -75,6 +75,10 @@ const EXTERNAL: &[(&str, &str)] = &[
     ("exit_on_error", "off"),
 ];
 
+/// With this a server's log has nothing of a session's statements, nor of their errors.
+pub(super) const UNLOGGED: &str = "-c log_statement=none -c log_min_duration_statement=-1 \
+    -c log_min_messages=fatal -c log_min_error_statement=panic";
+
 /// The options of a session on a server of the drill, as the startup packet and PGOPTIONS take
 /// them.
 pub(super) fn options(purpose: Purpose, version: Version, superuser: bool) -> String {

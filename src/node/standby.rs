@@ -65,7 +65,7 @@ impl Node {
     fn reached_as(&self, standby: &str) -> Result<String, HostError> {
         match self.as_external() {
             Some(external) => Ok(external.conninfo(standby)),
-            None => Ok(peer_conninfo(&self.host()?.peer_endpoint(standby), standby)),
+            None => Ok(peer_conninfo(&self.moved(self.host()?.peer_endpoint(standby)), standby)),
         }
     }
 
@@ -122,8 +122,13 @@ impl Node {
 
     /// Runs a program on this server's host that connects to `up`: its arguments get the connection
     /// string without the password, which is in the environment, where a list of processes does not
-    /// show it. It reaches an external server also if the node's own server is cut off.
-    pub async fn run_against(&self, up: &Node, make: impl FnOnce(&str) -> Program) -> Result<Output, HostError> {
+    /// show it. It reaches an external server also if the node's own server is cut off. Returns the
+    /// program, too.
+    pub async fn run_against(
+        &self,
+        up: &Node,
+        make: impl FnOnce(&str) -> Program,
+    ) -> Result<(Output, Program), HostError> {
         let program = make(&up.reached_as(self.name())?);
         let program = match up.as_external() {
             Some(external) if !external.key_password().is_empty() => {
@@ -133,7 +138,7 @@ impl Node {
             Some(external) => program.env("PGPASSWORD", external.password_of_standby()?).with_network(),
             None => program.env("PGPASSWORD", up.password()).env("PGOPTIONS", up.session_options(Purpose::Own)),
         };
-        self.host()?.run(program).await
+        Ok((self.host()?.run(program.clone()).await?, program))
     }
 
     /// Ends this server if it runs, and removes its PGDATA. Whether it ran.
@@ -141,7 +146,7 @@ impl Node {
         let host = self.host()?;
         self.went_down("its data directory was removed").await;
         let paths = host.paths();
-        let output = host.run(Program::script(CLEAR, [&paths.data, &paths.sockets])).await?;
+        let output = host.run(Program::script(CLEAR, [&paths.data, self.sockets()?])).await?;
         match output.success() {
             true => Ok(!output.stdout.is_empty()),
             false => {
@@ -165,8 +170,8 @@ impl Node {
     }
 
     /// Fills PGDATA, which must not be there, from a running server. Its tablespaces get places of
-    /// this server's own.
-    pub async fn base_backup(&self, up: &Node) -> Result<Output, SqlError> {
+    /// this server's own. Returns the program that has done it, too.
+    pub async fn base_backup(&self, up: &Node) -> Result<(Output, Program), SqlError> {
         let data = self.host()?.paths().data.clone();
         let places = own_tablespaces(&data);
         let mappings: Vec<String> = up.tablespaces().await?.iter().map(|space| space.mapping(&places)).collect();
@@ -175,7 +180,8 @@ impl Node {
             && let Some(relay) = self.way_to(up.name(), external).await?
         {
             let program = program(&external.conninfo_by(&relay, self.name()));
-            return Ok(self.host()?.run(program.env("PGPASSWORD", external.password_of_standby()?)).await?);
+            let program = program.env("PGPASSWORD", external.password_of_standby()?);
+            return Ok((self.host()?.run(program.clone()).await?, program));
         }
         Ok(self.run_against(up, program).await?)
     }

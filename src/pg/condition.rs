@@ -125,8 +125,11 @@ impl schemars::JsonSchema for SqlState {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut names: Vec<&str> = names().collect();
+        names.sort_unstable();
+        names.dedup();
         schemars::json_schema!({
-            "type": "string",
+            "anyOf": [{ "enum": names }, { "type": "string", "pattern": "^[0-9A-Z]{5}$|\\$\\{" }],
             "description": "A condition name (undefined_table) or an SQLSTATE (42P01): appendix A of PostgreSQL's manual"
         })
     }

@@ -59,4 +59,17 @@ pub struct Mark {
     pub incident: bool,
     /// The restore point, for `mark` steps.
     pub restore_point: Option<RestorePoint>,
+    /// The database that the step has dropped: its files go before the commit does, so that only
+    /// the position before the step is before it.
+    #[serde(default)]
+    pub dropped: Option<Dropped>,
+}
+
+/// A database that was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Its name.
+    pub name: String,
+    /// Its number, by which its directories are called.
+    pub oid: u32,
 }

@@ -7,6 +7,7 @@ mod history;
 mod ident;
 mod lsn;
 mod mark;
+mod name_list;
 mod pattern;
 pub mod script;
 mod segment;
@@ -24,11 +25,12 @@ pub use ident::{
     ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,
 };
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
-pub use mark::{Mark, Moment, RestorePoint};
+pub use mark::{Dropped, Mark, Moment, RestorePoint};
+pub use name_list::names_in_list;
 pub use pattern::Pattern;
 pub use segment::{Segment, is_segment};
 pub use server_error::error_message;
-pub use settings::{is_any_setting, is_setting, setting_names};
+pub use settings::{is_any_setting, is_setting, setting_names, settings};
 pub use target::{RecoveryTarget, ShutdownMode, TargetTimeline};
 pub use value::{quoted_values, shown_record, shown_value, shown_values};
 pub use version::{NEWEST_TESTED, SUPPORTED_MAJORS, Version, VersionError};

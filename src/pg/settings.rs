@@ -14,7 +14,7 @@ const UNLISTED: &[&str] =
 
 /// Every name in the list, each once, in alphabetical order.
 pub fn setting_names() -> impl Iterator<Item = &'static str> {
-    lines().map(|(name, _, _)| name)
+    settings().map(|(name, _, _)| name)
 }
 
 /// Whether a server of this major knows the setting. A name with a dot belongs to an extension, and
@@ -27,7 +27,7 @@ pub fn is_setting(name: &str, major: u32) -> bool {
     }
     let below = ASKED.iter().rev().find(|asked| **asked <= major).unwrap_or(&ASKED[0]);
     let above = ASKED.iter().find(|asked| **asked >= major).unwrap_or(&ASKED[0]);
-    lines().any(|(known, first, last)| known == name && first <= *above && last >= *below)
+    settings().any(|(known, first, last)| known == name && first <= *above && last >= *below)
 }
 
 /// Whether some version that was asked knows the setting, or any server takes it.
@@ -35,7 +35,8 @@ pub fn is_any_setting(name: &str) -> bool {
     ASKED.iter().any(|major| is_setting(name, *major))
 }
 
-fn lines() -> impl Iterator<Item = (&'static str, u32, u32)> {
+/// The same, each with the first and the last major whose server has listed it.
+pub fn settings() -> impl Iterator<Item = (&'static str, u32, u32)> {
     LIST.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut words = line.split(' ');
         Some((words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?))

@@ -48,6 +48,9 @@ fn warn_of_unchecked(rpo: Option<&RpoBudget>, scope: &mut Scope<'_>) {
 /// The index of the step with this id, for budgets.
 fn step_index(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<usize> {
     if !scope.ids.contains_key(name.as_str()) {
+        if scope.more_ids {
+            return None;
+        }
         let label = match did_you_mean(name.as_str(), scope.ids.keys().map(StepId::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no step has this id".to_owned(),

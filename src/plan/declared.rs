@@ -1,11 +1,11 @@
 //! What a scenario declares before its steps: versions and nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::harness::{Cold, Maker, NodeId, NodeInfo, NodeSpec, Scope};
-use crate::node::{Address, RESERVED_SETTINGS};
+use crate::node::Address;
+use crate::pg::SUPPORTED_MAJORS;
 use crate::pg::conninfo::Conninfo;
-use crate::pg::{SUPPORTED_MAJORS, is_any_setting, is_setting, setting_names};
 use crate::scenario::{NodeFields, Scenario};
 use crate::source::{ConnectionString, Name, Span, Spanned};
 
@@ -15,6 +15,7 @@ pub(super) fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Opt
 
 pub(super) fn versions(scenario: &Scenario, scope: &mut Scope<'_>) -> Vec<u32> {
     let Some(list) = &scenario.postgres else { return vec![] };
+    scope.versions.clone_from(&list.value);
     if list.value.is_empty() {
         scope.error(list.span, "`postgres` is empty", "leave it out to use the newest version at hand");
     }
@@ -35,6 +36,7 @@ pub(super) fn versions(scenario: &Scenario, scope: &mut Scope<'_>) -> Vec<u32> {
 
 pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<NodeId, NodeSpec> {
     scope.more_nodes = !scenario.nodes.complete;
+    scope.more_ids = scenario.more_ids;
     let default = NodeFields::default();
     for (name, listed) in &scenario.nodes.listed {
         let fields = listed.as_ref().unwrap_or(&default);
@@ -45,6 +47,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
         let info = NodeInfo {
             span: name.span,
             maker: Maker::Start,
+            in_team: None,
             follows: id(&fields.follows),
             archive_to: id(&fields.archive_to),
             recovers_from: None,
@@ -69,14 +72,13 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
             scope.archive_to(repo);
         }
         let external = external(fields, scope);
-        let settings: Vec<(String, String)> =
-            fields.settings.iter().flatten().map(|(name, value)| (name.value.clone(), value.0.clone())).collect();
-        check_settings(fields, scenario, scope);
+        let settings = scope.settings(fields.settings.as_ref(), fields.archive_to.is_some());
         let spec = NodeSpec {
             archive_to: id(&fields.archive_to),
             follows: id(&fields.follows),
-            settings,
-            setting_places: fields.settings.iter().flatten().map(|(name, _)| name.span).collect(),
+            settings: settings.lines,
+            setting_places: settings.places,
+            given: vec![],
             place: name.span,
             external,
         };
@@ -122,44 +124,6 @@ pub(super) fn never_made(scope: &mut Scope<'_>) {
     for (name, span) in idle {
         let help = format!("`recover: {{ node: {name}, backup: ... }}` makes it");
         scope.error_help(span, format!("no step makes `{name}`"), "a cold server is not there before", help);
-    }
-}
-
-/// Settings that the server knows, and that are not drillyard's own.
-fn check_settings(fields: &NodeFields, scenario: &Scenario, scope: &mut Scope<'_>) {
-    for (setting, _) in fields.settings.iter().flatten() {
-        known_setting(setting, scenario.postgres.as_ref(), scope);
-        if RESERVED_SETTINGS.contains(&setting.value.to_lowercase().as_str()) {
-            let title = format!("`{}` is drillyard's own to set", setting.value);
-            scope.error(setting.span, title, "leave it out");
-        }
-        let archiving = ["archive_mode", "archive_command", "archive_library"].contains(&setting.value.as_str());
-        if archiving && fields.archive_to.is_none() {
-            let help = "say where to: `archive_to: REPO`. A drill archives into nothing that it was not told to";
-            scope.error_help(setting.span, format!("`{}` without `archive_to`", setting.value), "archive where?", help);
-        }
-    }
-}
-
-/// A setting that the server does not know keeps it from starting.
-fn known_setting(setting: &Spanned<String>, versions: Option<&Spanned<Vec<Spanned<u32>>>>, scope: &mut Scope<'_>) {
-    let name = setting.value.as_str();
-    let versions = versions.map(|list| list.value.as_slice()).unwrap_or_default();
-    let lacking = versions.iter().find(|version| !is_setting(name, version.value));
-    match (is_any_setting(name), lacking) {
-        (true, Some(version)) => {
-            let title = format!("PostgreSQL {} has no setting `{name}`", version.value);
-            let label = "a server of that version does not start with it";
-            scope.error_related(setting.span, title, label, (version.span, "the drill is meant for it".to_owned()));
-        }
-        (false, lacking) if versions.is_empty() || lacking.is_some() => {
-            let label = match crate::source::did_you_mean(name, setting_names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "no supported version of PostgreSQL has it".to_owned(),
-            };
-            scope.error(setting.span, format!("unknown setting `{name}`"), label);
-        }
-        _ => {}
     }
 }
 
@@ -214,31 +178,44 @@ fn connection_string(text: &Spanned<ConnectionString>, scope: &mut Scope<'_>) ->
     }
 }
 
-/// A node that follows itself by way of others.
+/// Nodes that follow themselves by way of others.
 fn cycles(scenario: &Scenario, scope: &mut Scope<'_>) {
-    let follows = |name: &str| {
-        let (_, fields) = scenario.nodes.listed.iter().find(|(node, _)| node.as_str() == name)?;
-        fields.as_ref()?.follows.as_ref()
-    };
-    let mut told: Vec<&str> = vec![];
-    for (name, _) in &scenario.nodes.listed {
-        let mut path = vec![name.as_str()];
-        let mut at = follows(name.as_str());
-        while let Some(upstream) = at {
-            if upstream.as_str() == name.as_str() {
-                if !path.iter().any(|node| told.contains(node)) {
-                    path.push(name.as_str());
-                    let title = format!("these nodes follow each other: {}", path.join(" -> "));
-                    scope.error(upstream.span, title, "one of them must be a primary, without `follows`");
+    let listed = &scenario.nodes.listed;
+    let upstream = |fields: &'_ Option<NodeFields>| fields.as_ref()?.follows.clone();
+    let nodes: HashMap<&str, _> =
+        listed.iter().enumerate().map(|(at, (name, fields))| (name.as_str(), (at, upstream(fields)))).collect();
+    // The walk on which each was met: a chain of many is walked once.
+    let mut walked: HashMap<&str, usize> = HashMap::new();
+    for (walk, (name, _)) in listed.iter().enumerate() {
+        let (mut path, mut next) = (vec![], nodes.get(name.as_str()));
+        while let Some((at, follows)) = next {
+            if let Some(before) = walked.insert(listed[*at].0.as_str(), walk) {
+                // Those of an earlier walk are told.
+                if before == walk {
+                    tell_cycle(scope, listed, &path, *at);
                 }
-                told.push(name.as_str());
                 break;
             }
-            if path.contains(&upstream.as_str()) {
-                break;
-            }
-            path.push(upstream.as_str());
-            at = follows(upstream.as_str());
+            path.push((*at, follows));
+            next = follows.as_ref().and_then(|upstream| nodes.get(upstream.as_str()));
         }
+    }
+}
+
+/// The end of a walk is a cycle, from the node `from` on.
+fn tell_cycle(
+    scope: &mut Scope<'_>,
+    listed: &[(Spanned<Name>, Option<NodeFields>)],
+    path: &[(usize, &Option<Spanned<Name>>)],
+    from: usize,
+) {
+    let begins = path.iter().position(|(at, _)| *at == from).unwrap_or_default();
+    let mut cycle = path[begins..].to_vec();
+    let first = cycle.iter().enumerate().min_by_key(|(_, (at, _))| *at).map_or(0, |(place, _)| place);
+    cycle.rotate_left(first);
+    let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|(at, _)| listed[*at].0.as_str()).collect();
+    if let Some((_, Some(upstream))) = cycle.last() {
+        let title = format!("these nodes follow each other: {}", names.join(" -> "));
+        scope.error(upstream.span, title, "one of them must be a primary, without `follows`");
     }
 }

@@ -8,19 +8,21 @@ use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, RepoId
 use crate::repo::{Ability, Spoil};
 
 /// All the ways of breaking a drill, in the order of its steps. A step that is expected to fail is
-/// a judgement, and left alone; what the drill does in `finally` is no part of it.
+/// a judgement, and left alone; what the drill does in `finally` is no part of it, and neither is
+/// what only people meet with.
 pub fn breaks(
     steps: &[PlannedStep],
     nodes: &BTreeMap<NodeId, NodeSpec>,
     repos: &BTreeMap<RepoId, RepoSpec>,
 ) -> Vec<NamedBreak> {
     let mut found: Vec<Break> = vec![];
-    let own = |step: &&PlannedStep| !step.finally && step.fails.is_none();
+    let in_course = |step: &&PlannedStep| !step.finally && step.is_in_runs();
+    let own = |step: &&PlannedStep| in_course(step) && step.fails.is_none();
     let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never;
     let inject = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
     let judged =
-        steps.iter().filter(|step| !step.finally && step.kind.role == Role::Check).map(|step| step.head.index).max();
-    for step in steps.iter().filter(|step| !step.finally) {
+        steps.iter().filter(|step| in_course(step) && step.kind.role == Role::Check).map(|step| step.head.index).max();
+    for step in steps.iter().filter(in_course) {
         let index = step.head.index;
         // One that is a part of the recovery (a start, say) is left out for good.
         if strikes(&step) && step.fails.is_none() {
@@ -60,9 +62,11 @@ fn damages(step: &PlannedStep, steps: &[PlannedStep], nodes: &BTreeMap<NodeId, N
     let Some(brings) = step.effects.brings.as_ref().filter(|_| step.fails.is_none()) else { return vec![] };
     // A copy on which the import is rehearsed is not the drill's result.
     let own = nodes.get(&brings.into).is_some_and(|spec| spec.external.is_none());
-    let same = |other: &Brings| other.into == brings.into && !differ(&other.what, &brings.what);
+    let same = |other: &Brings| {
+        other.into == brings.into && other.database == brings.database && !differ(&other.what, &brings.what)
+    };
     let is_last = !steps.iter().any(|other| {
-        let later = !other.finally && other.fails.is_none() && other.head.index > step.head.index;
+        let later = !other.finally && other.is_in_runs() && other.fails.is_none() && other.head.index > step.head.index;
         later && other.effects.brings.as_ref().is_some_and(same)
     });
     if !own || !is_last {
@@ -146,7 +150,7 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
 }
 
 fn by_kind_and_node(step: &PlannedStep) -> String {
-    match step.makes.as_ref().or_else(|| step.nodes().next()) {
+    match step.makes.first().or_else(|| step.nodes().next()) {
         Some(node) => format!("{}:{node}", step.kind.name),
         None => step.kind.name.to_owned(),
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::harness::{IdInfo, Kind, Maker, NodeId, NodeInfo, Recovers, Scope, Spec, StepId};
+use super::people::{Inject, Trap};
+use super::team_lines::TeamLine;
+use crate::harness::{IdInfo, InTeam, Kind, Maker, NodeId, NodeInfo, Part, Recovers, Role, Scope, Spec, StepId};
 use crate::journal::StepHead;
-use crate::scenario::{Body, StepLine, Undecoded};
+use crate::scenario::{Body, During, StepItem, StepLine, TeamLines, Undecoded};
 use crate::source::{Name, RefersTo, Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::AllSpec;
 
@@ -14,13 +16,27 @@ pub(super) struct Line {
     pub(super) id: Option<StepId>,
     pub(super) kind: &'static Kind,
     pub(super) spec: Box<dyn Spec>,
-    pub(super) makes: Option<Spanned<Name>>,
+    pub(super) makes: Vec<Spanned<Name>>,
     pub(super) action: Span,
     pub(super) id_span: Option<Span>,
     pub(super) deadline: Duration,
     pub(super) fails: Option<Spanned<Regex>>,
     pub(super) when: Option<VersionReq>,
+    pub(super) retry: Option<Spanned<bool>>,
+    pub(super) during: Option<Spanned<During>>,
     pub(super) finally: bool,
+    pub(super) in_team: Option<InTeam>,
+    /// What the `use` lines that bring it are called.
+    pub(super) part_of: Vec<String>,
+}
+
+/// Where steps are put in line.
+#[derive(Clone, Copy, Default)]
+struct At {
+    finally: bool,
+    /// The `all` whose lines they are.
+    group: Option<usize>,
+    in_team: Option<InTeam>,
 }
 
 /// The steps in line, and what is left of those that could not be decoded.
@@ -28,61 +44,139 @@ pub(super) struct Line {
 pub(super) struct Lines {
     pub(super) steps: Vec<Line>,
     pub(super) undecoded: Vec<Undecoded>,
+    /// What people do, for each `team` step.
+    pub(super) teams: Vec<TeamLine>,
 }
 
 impl Lines {
     /// Those of a scenario.
     pub(super) fn of(steps: Vec<StepLine>, finally: Vec<StepLine>, source: &Source) -> Self {
         let mut lines = Lines::default();
-        lines.add(steps, false, None, source);
-        lines.add(finally, true, None, source);
+        lines.add(steps, At::default(), source);
+        lines.add(finally, At { finally: true, ..At::default() }, source);
         lines
     }
 
-    /// Puts steps in line: those of a group after it.
-    fn add(&mut self, lines: Vec<StepLine>, finally: bool, group: Option<usize>, source: &Source) {
+    /// Puts steps in line: those inside a step after it.
+    fn add(&mut self, lines: Vec<StepLine>, at: At, source: &Source) {
         for line in lines {
-            let item = match line {
-                StepLine::Step(item) => *item,
-                StepLine::Undecoded(rest) => {
-                    self.undecoded.push(rest);
-                    continue;
-                }
-            };
-            let index = self.steps.len();
-            let (spec, lines): (Box<dyn Spec>, Vec<StepLine>) = match item.body {
-                Body::Step(spec) => (spec, vec![]),
-                Body::All(lines) => (Box::new(AllSpec {}), lines),
-            };
-            self.steps.push(Line {
-                head: StepHead {
-                    index,
-                    id: item.common.id.as_ref().map(|id| id.value.to_string()),
-                    kind: item.kind.name.to_owned(),
-                    name: item.common.name.unwrap_or_default(),
-                    line: source.line(item.action.start),
-                    recovers: item.kind.recovers == Recovers::Always,
-                    group,
-                },
-                id: item.common.id.as_ref().map(|id| StepId::from(&id.value)),
-                kind: item.kind,
-                spec,
-                makes: item.makes,
-                action: item.action,
-                id_span: item.common.id.as_ref().map(|id| id.span),
-                deadline: item.common.within.map_or(item.kind.deadline, |within| within.value.0),
-                fails: item.common.expect.map(|expect| expect.value.fails),
-                when: item.common.when.map(|when| when.postgres),
-                finally,
+            match line {
+                StepLine::Step(item) => self.add_one(*item, at, source),
+                StepLine::Undecoded(rest) => self.undecoded.push(rest),
+            }
+        }
+    }
+
+    fn add_one(&mut self, item: StepItem, at: At, source: &Source) {
+        let index = self.steps.len();
+        let (spec, group, team): (Box<dyn Spec>, Vec<StepLine>, Option<TeamLines>) = match item.body {
+            Body::Step(spec) => (spec, vec![], None),
+            Body::All(lines) => (Box::new(AllSpec {}), lines, None),
+            Body::Team(team) => (Box::new(team.spec.clone()), vec![], Some(*team)),
+        };
+        let within = item.common.within.as_ref().map(|within| within.value.0);
+        let deadline = within.unwrap_or(item.kind.deadline);
+        self.steps.push(Line {
+            head: StepHead {
+                index,
+                id: item.common.id.as_ref().map(|id| id.value.to_string()),
+                kind: item.kind.name.to_owned(),
+                name: item.common.name.unwrap_or_default(),
+                line: source.line(item.action.start),
+                fragment: source.fragment(item.action.start),
+                recovers: item.kind.recovers == Recovers::Always,
+                incident: item.kind.role == Role::Incident && item.kind.recovers == Recovers::Never,
+                in_runbook: false,
+                group: at.group,
+                team: at.in_team.map(|in_team| in_team.team),
+            },
+            id: item.common.id.as_ref().map(|id| StepId::from(&id.value)),
+            kind: item.kind,
+            spec,
+            makes: item.makes,
+            action: item.action,
+            id_span: item.common.id.as_ref().map(|id| id.span),
+            deadline,
+            fails: item.common.expect.map(|expect| expect.value.fails),
+            when: item.common.when.map(|when| when.postgres),
+            retry: item.common.retry,
+            during: item.common.during,
+            finally: at.finally,
+            in_team: at.in_team,
+            part_of: item.common.part_of,
+        });
+        self.add(group, At { group: Some(index), ..at }, source);
+        if let Some(team) = team {
+            self.add_team(team, (index, item.action), within, source);
+        }
+    }
+
+    /// Puts the steps inside a `team` step in line.
+    fn add_team(&mut self, team: TeamLines, (index, action): (usize, Span), within: Option<Duration>, source: &Source) {
+        // Of steps that could not be decoded nobody knows what they make.
+        let is_known = |lines: &Vec<StepLine>| lines.iter().all(|line| matches!(line, StepLine::Step(_)));
+        let auto = team.auto.as_ref().is_some_and(is_known);
+        self.add_part(team.auto.unwrap_or_default(), (index, Part::Auto), source);
+        let judge = self.add_part(team.judge, (index, Part::Judge), source);
+        let mut injects = vec![];
+        for (number, (spec, inject)) in team.spec.injects.iter().zip(team.injects).enumerate() {
+            let when = self.add_part(inject.when.into_iter().collect(), (index, Part::InjectMoment(number)), source);
+            let steps = self.add_part(inject.steps, (index, Part::Inject(number)), source);
+            injects.push(Inject {
+                after: spec.after.map(|after| after.0),
+                when: when.first().copied(),
+                say: spec.say.as_ref().map(|say| say.value.trim().to_owned()),
+                steps,
             });
-            self.add(lines, finally, Some(index), source);
+        }
+        let mut traps = vec![];
+        for (number, (spec, when)) in team.spec.traps.iter().zip(team.traps).enumerate() {
+            let when = self.add_part(vec![when], (index, Part::TrapMoment(number)), source);
+            let trap = when.first().map(|when| Trap { name: spec.name.value.clone(), when: *when, costs: spec.costs });
+            traps.extend(trap);
+        }
+        self.teams.push(TeamLine { index, action, auto, spec: team.spec, judge, injects, traps, within });
+    }
+
+    /// Puts the steps of one part of a `team` step in line. Returns their indices, without the
+    /// lines of an `all`.
+    fn add_part(&mut self, lines: Vec<StepLine>, (team, part): (usize, Part), source: &Source) -> Vec<usize> {
+        let first = self.steps.len();
+        self.add(lines, At { in_team: Some(InTeam { team, part }), ..At::default() }, source);
+        let deadline = self.steps[team].deadline;
+        let added = &mut self.steps[first..];
+        if let Part::InjectMoment(_) | Part::TrapMoment(_) = part {
+            // It may come as long as people are at work.
+            added.iter_mut().for_each(|moment| moment.deadline = deadline);
+        }
+        added.iter().filter(|line| line.head.group.is_none()).map(|line| line.head.index).collect()
+    }
+
+    /// Notes the nodes that people may make, and tells of what a `team` step cannot be.
+    fn note_teams(&self, nodes: &mut Vec<NodeId>, scope: &mut Scope<'_>) {
+        for (number, team) in self.teams.iter().enumerate() {
+            nodes.extend(team.adopt(scope));
+            if let Some(fails) = self.steps.get(team.index).and_then(|line| line.fails.as_ref()) {
+                let help = "expect it of a line of `auto` or `judge`";
+                scope.error_help(
+                    fails.entry,
+                    "`expect` does not go with `team`",
+                    "nobody expects people to fail",
+                    help,
+                );
+            }
+            if let Some(first) = self.teams.first().filter(|_| number > 0) {
+                let related = (first.action, "the first one".to_owned());
+                let title = "a drill has one `team` step";
+                scope.error_related(team.action, title, "people do one part of a drill, and all of it", related);
+            }
         }
     }
 
     /// Notes every id and every node that a step makes, before the first step is resolved: a
     /// reference to a later step can then be told from one to nothing. Returns the nodes.
     pub(super) fn note_names(&self, scope: &mut Scope<'_>) -> Vec<NodeId> {
-        let mut made: Vec<NodeId> = vec![];
+        let mut nodes: Vec<NodeId> = vec![];
         for line in &self.steps {
             let index = line.head.index;
             if let (Some(id), Some(span)) = (&line.id, line.id_span) {
@@ -90,38 +184,31 @@ impl Lines {
                     Some(first) => {
                         let related = (first.span, "the first one".to_owned());
                         scope.error_related(span, format!("two steps have the id `{id}`"), "the second one", related);
+                        if line.head.fragment.is_some() {
+                            let help = "give the `use` an `id`: its steps' ids are then `ID.";
+                            scope.help_last(format!("{help}{id}` to the outside"));
+                        }
                     }
                     None => {
-                        let info = IdInfo { kind: Some(line.kind), decoded: true, span, index, repo: None };
+                        let in_team = line.in_team;
+                        let captures = vec![];
+                        let info =
+                            IdInfo { kind: Some(line.kind), decoded: true, span, index, repo: None, captures, in_team };
                         scope.ids.insert(id.clone(), info);
                     }
                 }
             }
-            if let Some(node) = &line.makes
-                && !scope.nodes.contains_key(node.as_str())
-            {
-                let id = NodeId::from(&node.value);
-                scope.nodes.insert(id.clone(), made_by_step(node.span, index, true));
-                made.push(id);
+            for node in &line.makes {
+                if !scope.nodes.contains_key(node.as_str()) {
+                    let id = NodeId::from(&node.value);
+                    let info = NodeInfo { in_team: line.in_team, ..NodeInfo::made(node.span, Maker::Step(index)) };
+                    scope.nodes.insert(id.clone(), info);
+                    nodes.push(id);
+                }
             }
         }
-        made
-    }
-}
-
-/// What is known of a node that a step makes.
-fn made_by_step(span: Span, index: usize, decoded: bool) -> NodeInfo {
-    NodeInfo {
-        span,
-        maker: Maker::Step(index),
-        follows: None,
-        archive_to: None,
-        recovers_from: None,
-        site: None,
-        external: false,
-        remade: false,
-        promoted: false,
-        decoded,
+        self.note_teams(&mut nodes, scope);
+        nodes
     }
 }
 
@@ -138,19 +225,28 @@ pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut 
                     scope.error_related(second, title, "the second one", (first, "the first one".to_owned()));
                 }
                 None => {
-                    let info = IdInfo { kind: rest.kind, decoded: false, span: id.span, index, repo: None };
+                    let info = IdInfo {
+                        kind: rest.kind,
+                        decoded: false,
+                        span: id.span,
+                        index,
+                        repo: None,
+                        captures: vec![],
+                        in_team: None,
+                    };
                     scope.ids.insert(StepId::from(&id.value), info);
                 }
             }
         }
         // A node that another step makes, too, is known by that one: which of them comes first is
         // not certain.
-        if let Some(node) = &rest.makes {
+        for node in &rest.makes {
             match scope.nodes.get_mut(node.as_str()) {
                 Some(known) if known.maker != Maker::Start => known.decoded = false,
                 Some(_) => {}
                 None => {
-                    scope.nodes.insert(NodeId::from(&node.value), made_by_step(node.span, index, false));
+                    let info = NodeInfo { decoded: false, ..NodeInfo::made(node.span, Maker::Step(index)) };
+                    scope.nodes.insert(NodeId::from(&node.value), info);
                 }
             }
         }
@@ -165,6 +261,9 @@ pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
             RefersTo::Node => drop(scope.named_node(name)),
             RefersTo::Repo => drop(scope.repo(name)),
             RefersTo::Step => drop(scope.any_step(name)),
+            RefersTo::StepOrNode if scope.is_node(name) => drop(scope.named_node(name)),
+            RefersTo::StepOrNode if scope.more_nodes => {}
+            RefersTo::StepOrNode => drop(scope.any_step(name)),
             // What lies in a repo nobody knows yet.
             RefersTo::Backup if scope.may_be_in_a_repo(name.as_str(), None) => {}
             RefersTo::Backup => drop(scope.any_step(name)),

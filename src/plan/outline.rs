@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::{LossOf, Plan, PlannedStep};
+use super::{LossOf, PeoplesPart, Plan, PlannedStep};
 use crate::harness::{NodeId, NodeSpec};
-use crate::journal::{BreakOutline, NodeOutline, PlanOutline, RpoOutline, RtoOutline, StepOutline};
+use crate::journal::{
+    BreakOutline, HintOutline, InjectOutline, NodeOutline, PeopleOutline, PlanOutline, RpoOutline, RtoOutline,
+    StepOutline, TrapOutline,
+};
 
 impl Plan {
     /// What will happen, in words.
@@ -25,6 +28,7 @@ impl Plan {
                 .map(|(name, repo)| (name.to_string(), repo.copy_of.as_ref().map(ToString::to_string)))
                 .collect(),
             steps: self.steps.iter().map(step).collect(),
+            people: self.people.as_ref().map(people),
             rto: self.rto.as_ref().map(|rto| RtoOutline {
                 from: id(rto.from),
                 to: id(rto.to),
@@ -47,7 +51,7 @@ impl Plan {
     }
 
     fn made(&self, node: &NodeId) -> NodeOutline {
-        let made_by = self.steps.iter().find(|step| step.makes.as_ref() == Some(node)).map(|step| step.head.index);
+        let made_by = self.steps.iter().find(|step| step.makes.contains(node)).map(|step| step.head.index);
         let (name, settings) = (node.to_string(), vec![]);
         NodeOutline { name, follows: None, archive_to: None, external: false, settings, made_by }
     }
@@ -74,6 +78,32 @@ fn step(step: &PlannedStep) -> StepOutline {
         when: step.when.as_ref().map(ToString::to_string),
         finally: step.finally,
         refers,
+        part: step.in_team.map(|line| line.part.to_string()),
+    }
+}
+
+fn people(people: &PeoplesPart) -> PeopleOutline {
+    let hints = people.hints.iter();
+    let injects = people.injects.iter();
+    let traps = people.traps.iter();
+    PeopleOutline {
+        brief: people.brief.clone(),
+        within_ms: people.within.map(ms),
+        auto: people.theirs.clone(),
+        judge: people.judge.clone(),
+        adopt: people.adopt.iter().map(ToString::to_string).collect(),
+        hints: hints
+            .map(|hint| HintOutline { text: hint.text.clone(), costs: hint.costs, after_ms: ms(hint.after) })
+            .collect(),
+        injects: injects
+            .map(|inject| InjectOutline {
+                after_ms: inject.after.map(ms),
+                when: inject.when,
+                say: inject.say.clone(),
+                steps: inject.steps.clone(),
+            })
+            .collect(),
+        traps: traps.map(|trap| TrapOutline { name: trap.name.clone(), when: trap.when, costs: trap.costs }).collect(),
     }
 }
 

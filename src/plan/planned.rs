@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::LossOf;
 use super::breaks::NamedBreak;
 use super::notify::Told;
-use crate::harness::{Effects, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
-use crate::host::Isolation;
+use super::people::PeoplesPart;
+use crate::harness::{Effects, InTeam, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
+use crate::host::{Isolation, SmallDisk};
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
-use crate::scenario::Unset;
+use crate::scenario::{Cell, Unset};
 use crate::source::{Ratio, Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
@@ -58,6 +59,8 @@ pub struct Plan {
     pub rto: Option<RtoBudget>,
     /// Recovery point.
     pub rpo: Option<RpoBudget>,
+    /// What people do in its `team` step, if it has one.
+    pub people: Option<PeoplesPart>,
     /// Who is told how it came out.
     pub told: Told,
     /// The ways in which it can be broken on purpose.
@@ -68,11 +71,24 @@ pub struct Plan {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Which of the drills of its file it is.
+    pub cell: Cell,
     /// Those that need `--set` and have no value: a plan with any is only a part of the drill, and
     /// cannot be run.
     pub unset: Vec<Unset>,
     /// What is no error, and may not be what its author means.
     pub warnings: Vec<Problem>,
+}
+
+/// While which step an incident happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strike {
+    /// The index of that step.
+    pub step: usize,
+    /// How long after its start.
+    pub after: Duration,
+    /// Where the scenario says so.
+    pub span: Span,
 }
 
 /// A step in its place.
@@ -88,8 +104,8 @@ pub struct PlannedStep {
     pub step: Box<dyn Step>,
     /// What that does to the rest of the drill.
     pub effects: Effects,
-    /// The node that it makes.
-    pub makes: Option<NodeId>,
+    /// The nodes that it makes.
+    pub makes: Vec<NodeId>,
     /// Where its action stands.
     pub action: Span,
     /// How long it may take.
@@ -98,20 +114,36 @@ pub struct PlannedStep {
     pub fails: Option<Spanned<Regex>>,
     /// The versions that it is for.
     pub when: Option<VersionReq>,
+    /// Whether it is tried again until it holds.
+    pub retry: bool,
+    /// While which step it happens, if it does not have its own turn.
+    pub during: Option<Strike>,
     /// Whether it stands in `finally`.
     pub finally: bool,
+    /// Where in a `team` step it stands, if it does.
+    pub in_team: Option<InTeam>,
     /// What it refers to.
     pub refers: Vec<Reference>,
 }
 
 impl PlannedStep {
-    /// The nodes that it refers to, and the one that it makes.
+    /// The nodes that it refers to, and those that it makes.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         let named = self.refers.iter().filter_map(|reference| match reference {
             Reference::Node(node) => Some(node),
             _ => None,
         });
         named.chain(&self.makes)
+    }
+
+    /// Whether it stands in `steps` itself, and in no other step.
+    pub fn is_top(&self) -> bool {
+        !self.finally && self.head.group.is_none() && self.in_team.is_none()
+    }
+
+    /// Whether it is a part of an ordinary run, in which nobody recovers by hand.
+    pub fn is_in_runs(&self) -> bool {
+        self.in_team.is_none_or(|line| line.part.is_in_runs())
     }
 
     /// Whether it does nothing but check, alone or as a group.
@@ -169,12 +201,52 @@ impl Plan {
         self.made.is_empty() && self.nodes.values().all(|spec| spec.external.is_some())
     }
 
+    /// The steps of an ordinary run, one after another: without those of `finally`, the lines of an
+    /// `all`, and what of a `team` step is for people alone. In the place of a `team` step are its
+    /// lines.
+    pub fn course(&self) -> Vec<&PlannedStep> {
+        let steps = self.steps.iter().filter(|step| !step.finally && step.head.group.is_none());
+        steps.filter(|step| step.is_in_runs() && step.kind.role != Role::Team).collect()
+    }
+
+    /// Why it cannot be run without people, if it cannot.
+    pub fn only_for_people(&self) -> Option<Problem> {
+        let people = self.people.as_ref().filter(|people| people.theirs.is_empty())?;
+        let team = self.steps.get(people.begins)?;
+        let place = self.source.place(team.action, "it has no `auto`: nobody would recover anything");
+        let help = format!(
+            "play it with `drillyard firedrill {}`, or add `auto` with the steps of a recovery",
+            self.source.file()
+        );
+        Some(Problem::new("only people can play this drill").at(place).help(help))
+    }
+
+    /// The incidents that happen while a step is at work.
+    pub fn during(&self, step: &PlannedStep) -> Vec<&PlannedStep> {
+        let index = step.head.index;
+        self.steps.iter().filter(|one| one.during.as_ref().is_some_and(|during| during.step == index)).collect()
+    }
+
+    /// The index of the step in whose turn a step is run: its own, unless it happens meanwhile.
+    pub fn turn(&self, index: usize) -> usize {
+        let during = self.steps.get(index).and_then(|step| step.during.as_ref());
+        during.map_or(index, |during| during.step)
+    }
+
     /// The links that a step cuts, each once.
     pub fn cuts(&self) -> Vec<Link> {
         let mut links: Vec<Link> = self.steps.iter().filter_map(|step| step.effects.cuts.clone()).collect();
         links.sort();
         links.dedup();
         links
+    }
+
+    /// The disks that steps fill, each once, as large as the largest of these steps wants it.
+    pub fn disks(&self) -> Vec<SmallDisk> {
+        let mut disks: Vec<SmallDisk> = self.steps.iter().filter_map(|step| step.effects.fills.clone()).collect();
+        disks.sort_by(|a, b| (&a.of, b.size).cmp(&(&b.of, a.size)));
+        disks.dedup_by(|a, b| a.of == b.of);
+        disks
     }
 
     /// What it needs to be run, as it is written on a command line: `--set prod=...`.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::find_breaks::breaks;
+use super::find_people::{of_team, steps_of_runbook};
 use super::lines::{Line, Lines, check_references, note_undecoded};
-use super::{NamedBreak, Plan, PlannedStep, budgets, declared, network, notify};
+use super::{NamedBreak, Plan, PlannedStep, budgets, declared, during, network, notify};
 use crate::harness::{NodeId, NodeSpec, Scope};
 use crate::journal::{Problem, Redactor};
 use crate::pg::conninfo::Conninfo;
@@ -24,16 +25,16 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
     let lines = Lines::of(scenario.steps, scenario.finally, &source);
-    let made = lines.note_names(&mut scope);
-    let Lines { steps: lines, undecoded } = lines;
-    let count = lines.len();
+    let (made, count) = (lines.note_names(&mut scope), lines.steps.len());
+    let Lines { steps: lines, undecoded, teams } = lines;
     let mut complete = undecoded.is_empty() && scenario.problems.is_empty() && scenario.unset.is_empty();
     note_undecoded(&undecoded, count, &mut scope);
     let steps: Vec<PlannedStep> = lines.into_iter().filter_map(|line| planned(line, &mut scope)).collect();
     complete &= steps.len() == count;
-    scope.index = count;
+    (scope.index, scope.in_team) = (count, None);
     check_references(&undecoded, &mut scope);
     if complete {
+        during::check(&steps, &mut scope);
         declared::never_made(&mut scope);
     }
     let (rto, rpo) = budgets::resolve(scenario.budgets, &mut scope);
@@ -44,14 +45,13 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
     let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
     let redactor = Redactor::of(secrets.iter().cloned());
-    let mut problems = scenario.problems;
-    let (found, warnings) = scope.into_problems();
+    let (mut problems, (found, warnings)) = (scenario.problems, scope.into_problems());
     problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
     let warnings = in_order(warnings.into_iter().map(|problem| redactor.problem(problem)).collect());
     if !problems.is_empty() {
         return Err(in_order(problems));
     }
-    Ok(Plan {
+    Ok(with_runbook(Plan {
         source,
         name: scenario.name,
         about: scenario.about,
@@ -63,6 +63,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         repos,
         nodes,
         made,
+        people: teams.first().map(|team| of_team(team, &steps)),
         steps,
         rto,
         rpo,
@@ -71,10 +72,20 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         file_roots: scenario.file_roots,
         secrets,
         params: scenario.params,
+        cell: scenario.cell,
         // Of what is known in part alone they may not be true.
         warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
         unset: scenario.unset,
-    })
+    }))
+}
+
+/// Marks the steps that a runbook of the drill is made of.
+fn with_runbook(mut plan: Plan) -> Plan {
+    let marked = steps_of_runbook(&plan);
+    for step in &mut plan.steps {
+        step.head.in_runbook = marked.contains(&step.head.index);
+    }
+    plan
 }
 
 /// The secrets of a scenario, and those that its connection strings have, wherever from.
@@ -92,12 +103,15 @@ fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> 
 /// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows
 /// then.
 fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
+    let (retry, during) = (during::retry(&line, scope), during::strike(&line, scope));
     let mut head = line.head;
     scope.index = head.index;
+    scope.in_team = line.in_team;
     scope.id.clone_from(&line.id);
     scope.action = line.action;
     scope.must_fail = line.fails.is_some();
-    let makes = line.makes.as_ref().map(|node| NodeId::from(&node.value));
+    scope.when.clone_from(&line.when);
+    let makes = line.makes.iter().map(|node| NodeId::from(&node.value)).collect();
     let step = line.spec.resolve(scope);
     let refers = std::mem::take(&mut scope.refers);
     if let Some(fails) = line.fails.as_ref().filter(|fails| fails.value.is_vacuous()) {
@@ -107,7 +121,11 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     let step = step?;
     if head.name.is_empty() {
         head.name = step.title();
+        if let Some(during) = line.during.as_ref() {
+            head.name = format!("{}, during {}", head.name, during.value.step.value);
+        }
     }
+    head.name = line.part_of.iter().rev().fold(head.name, |name, part| format!("{part}: {name}"));
     Some(PlannedStep {
         head,
         id: line.id,
@@ -119,7 +137,10 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
         deadline: line.deadline,
         fails: line.fails,
         when: line.when,
+        retry,
+        during,
         finally: line.finally,
+        in_team: line.in_team,
         refers,
     })
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::trial::{Trials, Tried};
 use super::verdict::{of_run, remedy};
 use crate::journal::{BreakHead, BreakVerdict, Event, Heard, Outcome};
-use crate::plan::{Break, NamedBreak, Plan};
+use crate::plan::{Break, NamedBreak, Plan, PlannedStep};
 use crate::run::{Change, Drill, Env, Finished, Keep, Order, Trial, run_all};
 
 /// How drills are proved.
@@ -115,7 +115,7 @@ impl Proofs<'_> {
     async fn run(&mut self, env: Arc<Env>, drills: Vec<Drill>, jobs: usize, first: usize) -> Outcome {
         let finished = run_all(env, drills, Order { jobs, fail_fast: false }, first).await;
         self.finished.left.extend(finished.left);
-        self.finished.kept |= finished.kept;
+        self.finished.kept.extend(finished.kept);
         self.finished.removal += finished.removal;
         finished.outcomes.first().copied().unwrap_or(Outcome::Errored)
     }
@@ -177,6 +177,8 @@ fn patience(plan: &Plan, events: &[Event]) -> Vec<Duration> {
     for event in events {
         if let Event::StepFinished { index, duration_ms, .. } = event
             && let Some(most) = most.get_mut(*index)
+            // What is tried again until it holds has all of its time: it might hold in the end.
+            && !plan.steps.get(*index).is_some_and(|step| step.retry)
         {
             *most = Duration::from_millis(*duration_ms) * 4 + MORE;
         }
@@ -187,9 +189,12 @@ fn patience(plan: &Plan, events: &[Event]) -> Vec<Duration> {
 /// The drill, broken. None where there is no such step.
 fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill> {
     // Up to the break everything is as it was.
-    let from = one.what.step().unwrap_or_default();
-    let patient = drill.plan.steps.iter().take(from).map(|step| step.deadline);
-    let at_most = patient.chain(at_most.iter().skip(from).copied()).collect();
+    let from = one.what.step().map_or(0, |step| drill.plan.turn(step));
+    let time = |(step, most): (&PlannedStep, &Duration)| match drill.plan.turn(step.head.index) < from {
+        true => step.deadline,
+        false => *most,
+    };
+    let at_most = drill.plan.steps.iter().zip(at_most).map(time).collect();
     let mut change = Change { at_most, brief: true, ..Change::default() };
     let mut trial: Option<Arc<dyn Trial>> = None;
     match &one.what {
@@ -219,4 +224,46 @@ fn by_drill(events: Vec<Event>) -> BTreeMap<usize, Vec<Event>> {
         runs.entry(number).or_default().push(event);
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Facts;
+    use crate::prove::trial::cut_short;
+    use crate::prove::verdict::tests::plan_of;
+
+    #[test]
+    fn a_check_that_may_still_hold_is_no_notice() {
+        let text = "drillyard: 1
+nodes: { master: {} }
+steps:
+  - create_data: { node: master, table: items, rows: 10 }
+  - { assert_rows: { node: master, table: items, count: 10 }, within: 2m }
+  - { assert_rows: { node: master, table: items, count: 10 }, retry: true, within: 20s }
+  - { assert_rows: { node: master, table: items, count: 10 }, retry: true, within: 2m }
+";
+        let plan = plan_of(text);
+        let finished_in = |index: usize, outcome: Outcome, duration_ms: u64| Event::StepFinished {
+            drill: 0,
+            index,
+            outcome,
+            started_ms: 0,
+            duration_ms,
+            message: None,
+            problem: None,
+            facts: Facts::new(),
+        };
+        let finished = |index: usize, outcome: Outcome| finished_in(index, outcome, 30_000);
+        let failed = |index: usize| cut_short(&plan, &[finished(index, Outcome::Failed)]);
+        assert_eq!([1, 2, 3].map(failed), [false, false, true]);
+        assert!(!cut_short(&plan, &[finished(3, Outcome::Passed)]));
+        // What has noticed it before, and what gave up by itself, stands.
+        assert!(!cut_short(&plan, &[1, 3].map(|index| finished(index, Outcome::Failed))));
+        assert!(cut_short(&plan, &[3, 1].map(|index| finished(index, Outcome::Failed))));
+        assert_eq!([29_100, 40].map(|took| cut_short(&plan, &[finished_in(3, Outcome::Failed, took)])), [true, false]);
+        // Nor is one in a run of its own that had less time than in earnest.
+        let most = patience(&plan, &[1, 3].map(|index| finished(index, Outcome::Passed)));
+        assert_eq!([most[1], most[3]].map(|most| most.as_secs()), [130, 120]);
+    }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::damage::{self, Done};
 use super::verdict::of_steps;
 use crate::harness::Checks;
-use crate::journal::{BreakVerdict, Problem};
-use crate::plan::{Break, NamedBreak};
+use crate::journal::{BreakVerdict, Event, Problem};
+use crate::plan::{Break, NamedBreak, Plan};
 use crate::run::{Block, Change, Fork, Trial};
 
 /// What came of trying a damage.
@@ -116,10 +116,30 @@ impl Trials {
         }
         let events = block.judge(PATIENCE).await;
         damage::undo(block, done).await.map_err(undone)?;
-        let verdict = of_steps(block.plan(), block.first(), &events);
-        self.note(one, Tried::Judged(verdict));
+        // A check that is tried again may hold later than that: its own time decides.
+        let tried = match cut_short(block.plan(), &events) {
+            true => Tried::Alone,
+            false => Tried::Judged(of_steps(block.plan(), block.first(), &events)),
+        };
+        self.note(one, tried);
         Ok(())
     }
+}
+
+/// The last pause between two tries, and a little more: a check gives up when there is no time left
+/// for another try.
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether the first check that did not hold, which decides, was tried again for as long as it was
+/// let, and would have been for longer. One that gave up before then has said what it has to say.
+pub(super) fn cut_short(plan: &Plan, events: &[Event]) -> bool {
+    let first = events.iter().find_map(|event| match event {
+        Event::StepFinished { index, outcome, duration_ms, .. } if outcome.is_bad() => {
+            Some((plan.steps.get(*index)?, Duration::from_millis(*duration_ms)))
+        }
+        _ => None,
+    });
+    first.is_some_and(|(step, took)| step.retry && step.deadline > PATIENCE && took + LAST_PAUSE >= PATIENCE)
 }
 
 /// Whether a block comes after the damage's cause and judges at all what it damages.
@@ -150,7 +170,9 @@ impl Trial for Trials {
     }
 
     async fn at(&self, fork: &Fork<'_>) -> Result<(), Problem> {
-        for one in self.turns.iter().filter(|one| one.what.step() == Some(fork.index())) {
+        for one in
+            self.turns.iter().filter(|one| one.what.step().map(|step| fork.plan().turn(step)) == Some(fork.index()))
+        {
             let change = match &one.what {
                 Break::LeftOut(index) => Change { left_out: Some(*index), brief: true, ..Change::default() },
                 Break::Moved(index, shift) => {

@@ -1,14 +1,14 @@
 //! Whether a break was noticed, from what was heard of the broken run.
 
 use crate::harness::{Role, Shift};
-use crate::journal::{BreakVerdict, Cause, Event, Outcome, Problem, Sign};
+use crate::journal::{BreakVerdict, Cause, Event, Outcome, Problem, Sign, StepHead};
 use crate::plan::{Break, Damage, Plan};
 use crate::repo::Spoil;
 
 /// What a broken run comes to.
 pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
     // What fails before the break is not made by it.
-    let verdict = of_steps(plan, what.step().unwrap_or_default(), events);
+    let verdict = of_steps(plan, what.step().map_or(0, |step| plan.turn(step)), events);
     if !matches!(verdict, BreakVerdict::Missed { .. }) {
         return verdict;
     }
@@ -20,7 +20,7 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
     // then the drill has errored.
     let budget = events.iter().find_map(|event| match event {
         Event::BudgetJudged { budget, problem: Some(problem), .. } if budget.outcome == Outcome::Failed => {
-            Some(sign(format!("the budget of {}", budget.name), problem, plan))
+            Some(sign(format!("the budget of {}", budget.name), problem))
         }
         _ => None,
     });
@@ -28,7 +28,7 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
         (Some((Outcome::Passed, ..)), _) => verdict,
         (Some((Outcome::Failed, ..)), Some(sign)) => BreakVerdict::Noticed(sign),
         (Some((Outcome::Failed, Some(problem), _)), None) => {
-            BreakVerdict::Noticed(sign("the drill".to_owned(), problem, plan))
+            BreakVerdict::Noticed(sign("the drill".to_owned(), problem))
         }
         (Some((_, _, message)), _) => {
             unknown(message.clone().unwrap_or_else(|| "the broken drill did not finish".to_owned()))
@@ -40,33 +40,44 @@ pub fn of_run(plan: &Plan, what: &Break, events: &[Event]) -> BreakVerdict {
 /// What the steps of a run come to: the first that did not pass decides. `Missed` where all passed.
 pub fn of_steps(plan: &Plan, from: usize, events: &[Event]) -> BreakVerdict {
     let mut passed = Vec::new();
+    // The verdict where an incident came too late, and when that was.
+    let mut late: Option<(usize, BreakVerdict)> = None;
     for event in events {
         let Event::StepFinished { index, outcome, problem, message, .. } = event else { continue };
+        // What happens during a step comes and goes with it.
+        let turn = plan.turn(*index);
+        if late.as_ref().is_some_and(|(missed, _)| turn != *missed) {
+            break;
+        }
         if let Some(step) = plan.steps.get(*index)
             && *outcome == Outcome::Passed
             && step.kind.role == Role::Check
-            && step.head.index >= from
+            && turn >= from
         {
-            passed.push(format!("{} ({})", step.head.name, place(plan, step.head.line)));
+            passed.push(format!("{} ({})", step.head.name, place_of(plan, &step.head)));
         }
         let Some(step) = plan.steps.get(*index).filter(|_| outcome.is_bad()) else {
             continue;
         };
         // The line of an `all` has spoken before.
         let problem = problem.clone().unwrap_or_else(|| Problem::new(message.clone().unwrap_or_default()));
-        let sign = sign(step.head.name.clone(), &problem, plan);
-        let sign = if sign.place.is_empty() { Sign { place: place(plan, step.head.line), ..sign } } else { sign };
+        let sign = sign(step.head.name.clone(), &problem);
+        let sign = if sign.place.is_empty() { Sign { place: place_of(plan, &step.head), ..sign } } else { sign };
+        // An incident that came too late has hit nobody: what the drill notices was not tried,
+        // unless the step itself fails, or another incident does.
+        if problem.cause == Cause::Missed && turn >= from {
+            late.get_or_insert_with(|| (turn, unknown(format!("{}: {}", sign.place, sign.said))));
+            continue;
+        }
         let by_itself = *outcome == Outcome::Failed && problem.cause != Cause::DrillDeadline;
         return match () {
-            () if step.head.index < from => {
-                unknown(format!("it failed before the break, at {}: {}", sign.place, sign.said))
-            }
+            () if turn < from => unknown(format!("it failed before the break, at {}: {}", sign.place, sign.said)),
             () if by_itself || problem.cause == Cause::Missing => BreakVerdict::Noticed(sign),
             () => unknown(format!("{}: {}", sign.place, sign.said)),
         };
     }
     passed.dedup();
-    BreakVerdict::Missed { passed }
+    late.map_or(BreakVerdict::Missed { passed }, |(_, verdict)| verdict)
 }
 
 /// What to add to a drill that misses the break.
@@ -123,19 +134,22 @@ fn unknown(why: String) -> BreakVerdict {
     BreakVerdict::Errored { why }
 }
 
-fn sign(by: String, problem: &Problem, plan: &Plan) -> Sign {
-    let place = problem.places.first().map(|found| place(plan, found.line)).unwrap_or_default();
+fn sign(by: String, problem: &Problem) -> Sign {
+    let place = problem.places.first().map(|found| place(&found.file, found.line)).unwrap_or_default();
     Sign { by, place, said: problem.headline() }
 }
 
-fn place(plan: &Plan, line: usize) -> String {
-    let file = plan.source.file();
+fn place_of(plan: &Plan, head: &StepHead) -> String {
+    place(head.file(plan.source.file()), head.line)
+}
+
+fn place(file: &str, line: usize) -> String {
     let name = std::path::Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
     format!("{name}:{line}")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::journal::{Budget, Facts};
 
@@ -150,7 +164,11 @@ steps:
 ";
 
     fn plan() -> Plan {
-        let source = crate::source::Source::new("a/drill.yaml".to_owned(), FILE);
+        plan_of(FILE)
+    }
+
+    pub(in crate::prove) fn plan_of(text: &str) -> Plan {
+        let source = crate::source::Source::new("a/drill.yaml".to_owned(), text);
         let scenario = crate::scenario::load(source, crate::scenario::Values::none(), &[]).expect("it is valid");
         crate::plan::resolve(scenario).expect("it is valid")
     }
@@ -208,6 +226,39 @@ steps:
         assert_eq!(verdict(&before), "unknown: it failed before the break, at drill.yaml:5: slow");
         let missed = verdict(&[step(3, Passed, None), end(Passed, None)]);
         assert_eq!(missed, "missed by items on master same as data (drill.yaml:8)");
+    }
+
+    #[test]
+    fn what_happens_during_one_step_has_one_turn() {
+        use Outcome::{Failed, Passed, Skipped};
+        let text = "drillyard: 1
+nodes: { master: {}, standby: { follows: master } }
+steps:
+  - pause: { node: standby }
+    during: { step: long }
+  - unpause: { node: standby }
+    during: { step: long, after: 100ms }
+  - id: long
+    sql: { node: master, query: SELECT pg_sleep(1) }
+  - crash: { node: master }
+";
+        let plan = plan_of(text);
+        let come = |events: &[Event]| match of_steps(&plan, plan.turn(0), events) {
+            BreakVerdict::Noticed(sign) => format!("noticed at {}", sign.place),
+            BreakVerdict::Missed { .. } => "missed".to_owned(),
+            BreakVerdict::Ignored { because: why } | BreakVerdict::Errored { why } => why,
+        };
+        let failed = |index, title: &str| step(index, Failed, Some(Problem::new(title)));
+        let late = || step(1, Failed, Some(Problem::new("too late").because(Cause::Missed)));
+        // Before the step, and all the same no earlier than the break.
+        assert_eq!(
+            come(&[step(0, Skipped, None), failed(1, "is not paused"), step(2, Passed, None)]),
+            "noticed at drill.yaml:6"
+        );
+        // One that came too late because the step failed at once; nothing else did; or only later.
+        assert_eq!(come(&[late(), failed(2, "no database")]), "noticed at drill.yaml:9");
+        assert_eq!(come(&[late(), step(2, Passed, None)]), "drill.yaml:6: too late");
+        assert_eq!(come(&[late(), step(2, Passed, None), failed(3, "gone")]), "drill.yaml:6: too late");
     }
 
     #[test]

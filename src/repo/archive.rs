@@ -14,6 +14,12 @@ pub struct Archive {
     newest: Option<String>,
     /// What the history files say, by their timelines.
     histories: BTreeMap<u32, History>,
+    /// The history files that say nothing.
+    void: Vec<String>,
+    /// The names of the `.partial` files.
+    partials: Vec<String>,
+    /// The size of a whole segment, if the server was asked.
+    whole: Option<u64>,
 }
 
 impl Archive {
@@ -23,7 +29,7 @@ impl Archive {
         let segments: Vec<(String, u64)> = segments.into_iter().filter(|(name, _)| is_segment(name)).collect();
         let newest = segments.first().map(|(name, _)| name.clone());
         let histories = histories.into_iter().map(|history| (history.timeline.0, history)).collect();
-        Archive { sizes: segments.into_iter().collect(), newest, histories }
+        Archive { sizes: segments.into_iter().collect(), newest, histories, ..Archive::default() }
     }
 
     /// Reads what `ls -lnt` prints of a directory, with the lines of history files after it, as
@@ -36,7 +42,7 @@ impl Archive {
             let size = words.nth(4).and_then(|size| size.parse().ok());
             segments.extend(words.next_back().map(str::to_owned).zip(size));
         }
-        let mut histories = Vec::new();
+        let (mut histories, mut void) = (Vec::new(), Vec::new());
         while let Some(line) = lines.next() {
             let mut text = String::new();
             while let Some(switch) = lines.next_if(|line| line.starts_with(' ')) {
@@ -45,9 +51,17 @@ impl Archive {
             }
             let name = line.strip_prefix(HISTORY).and_then(|name| name.strip_suffix(".history"));
             let timeline = name.filter(|name| name.len() == 8).and_then(|name| u32::from_str_radix(name, 16).ok());
-            histories.extend(timeline.map(|timeline| History::read(TimelineId(timeline), &text)));
+            let Some(history) = timeline.map(|timeline| History::read(TimelineId(timeline), &text)) else { continue };
+            // Each timeline that has a file comes from another one.
+            match history.switches.is_empty() {
+                true => void.push(History::file(history.timeline)),
+                false => histories.push(history),
+            }
         }
-        Archive::new(segments, histories)
+        let is_partial = |name: &&String| name.strip_suffix(".partial").is_some_and(is_segment);
+        let mut partials: Vec<String> = segments.iter().map(|(name, _)| name).filter(is_partial).cloned().collect();
+        partials.sort();
+        Archive { void, partials, ..Archive::new(segments, histories) }
     }
 
     /// The same archive without a segment.
@@ -64,19 +78,24 @@ impl Archive {
         self.sizes.is_empty()
     }
 
-    /// The size of a whole segment; `None` for an empty archive.
+    /// The same archive of a server with segments of this size: all of them may have been cut
+    /// short.
+    pub fn of_segments(self, size: u64) -> Self {
+        Archive { whole: Some(size), ..self }
+    }
+
+    /// The size of a whole segment: the longest's, unless the server was asked. `None` for an empty
+    /// archive.
     pub fn segment_size(&self) -> Option<u64> {
+        if self.whole.is_some() && !self.is_empty() {
+            return self.whole;
+        }
         self.sizes.values().copied().max().filter(|size| *size > 0)
     }
 
     /// Whether a segment is there, whole or not.
     pub fn holds(&self, segment: Segment) -> bool {
         self.sizes.contains_key(&segment.to_string())
-    }
-
-    /// The same for a name.
-    pub fn has(&self, name: &str) -> bool {
-        self.sizes.contains_key(name)
     }
 
     /// Whether the file of a segment or of a timeline's history is there, and not empty.
@@ -95,7 +114,36 @@ impl Archive {
         self.sizes.last_key_value().map(|(name, _)| name.as_str())
     }
 
-    /// Whether the history file of a timeline is there. The first timeline has none.
+    /// The history files that are there and say nothing.
+    pub fn void_histories(&self) -> &[String] {
+        &self.void
+    }
+
+    /// The name of the newest timeline's history file.
+    pub fn last_history(&self) -> Option<String> {
+        let own = self.histories.keys().map(|timeline| History::file(TimelineId(*timeline)));
+        own.chain(self.void.iter().cloned()).max()
+    }
+
+    /// The name of the last `.partial` file.
+    pub fn last_partial(&self) -> Option<&str> {
+        self.partials.last().map(String::as_str)
+    }
+
+    /// Whether there is a file of this name, whatever is in it: a segment, a history, or a
+    /// `.partial` one.
+    pub fn lists(&self, name: &str) -> bool {
+        let is_noted = || self.partials.iter().chain(&self.void).any(|one| one == name);
+        self.sizes.contains_key(name) || self.has_file(name) || is_noted()
+    }
+
+    /// The size of a segment's file, if it is there.
+    pub fn size_of(&self, segment: Segment) -> Option<u64> {
+        self.sizes.get(&segment.to_string()).copied()
+    }
+
+    /// Whether the history file of a timeline is there, and says something. The first timeline has
+    /// none.
     pub fn has_history(&self, timeline: TimelineId) -> bool {
         timeline.0 <= 1 || self.histories.contains_key(&timeline.0)
     }
@@ -112,7 +160,7 @@ impl Archive {
 
     /// Whether a segment is there, and as long as it has to be.
     pub fn is_whole(&self, segment: Segment) -> bool {
-        self.sizes.get(&segment.to_string()).is_some_and(|size| *size == segment.end().0 - segment.start().0)
+        self.size_of(segment).is_some_and(|size| size == segment.end().0 - segment.start().0)
     }
 
     /// The segment that was written last, on whatever timeline.

@@ -14,12 +14,12 @@ use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
-use super::error::{Ability, RepoError, Result, run};
+use super::error::{Ability, RepoError, Result, run, run_it};
 use super::existing::{AtExisting, ExistingBarman, of_barman};
 use super::kind::{RepoKind, Tool};
 use super::look::kind_in;
 use super::server_files::{ServerFiles, server_files_in};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, SqlError, is_in_recovery, own_tablespaces};
 use crate::pg::Segment;
@@ -40,6 +40,9 @@ impl RepoKind for Barman {
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::BackUpStandby, "for that barman needs a connection to its primary, too"),
         (Ability::BackUpAlone, "barman takes no backup of a server whose WAL does not come"),
+        (Ability::BackUpIncrement, "drillyard takes full ones with barman"),
+        (Ability::LoseBackup, "barman knows its backups by a list of its own"),
+        (Ability::WalFiles, "barman catalogues its WAL"),
         (Ability::RestoreAlone, "a backup of barman has no WAL in it"),
     ];
     const EXISTING: Option<AtExisting> = Some(AtExisting {
@@ -170,7 +173,7 @@ impl Storage for Barman {
         PROGRAM
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         if is_in_recovery(&*node.client().await?).await.map_err(SqlError::from)? {
             return Err(RepoError::NotPossible(Ability::BackUpStandby));
         }
@@ -184,9 +187,9 @@ impl Storage for Barman {
         let script = include_str!("scripts/barman_backup.sh");
         let args = ["-euc", script, "drillyard", &self.config(), SERVER, checkpoint, &self.server()];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args).with_args(order.options.iter().cloned());
-        let output = run(host, PROGRAM, program).await?;
+        let output = run(host, PROGRAM, program.clone()).await?;
         match all(&output.text())?.pop() {
-            Some(backup) if backup.is_done() => Ok(Label::new(backup.backup_id)),
+            Some(backup) if backup.is_done() => Ok(Taken { label: Label::new(backup.backup_id), program }),
             _ => Err(RepoError::Failed { what: PROGRAM, status: output.status, said: output.text() }),
         }
     }
@@ -217,7 +220,7 @@ impl Storage for Barman {
         server_files_in(host, &self.backup(label), scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let shown = self.program(["-f", "json", "show-backup", SERVER, backup.as_str()]);
         let shown: Backup = read(&run(host, "barman show-backup", shown).await?.text())?;
         let spaces = own_tablespaces(data);
@@ -225,7 +228,7 @@ impl Storage for Barman {
         let tablespaces: Vec<String> = shown.tablespaces.iter().filter_map(named).collect();
         let fixed = [self.config(), SERVER.to_owned(), backup.to_string(), data.to_owned(), spaces];
         let script = Program::script(include_str!("scripts/barman_restore.sh"), fixed).with_args(tablespaces);
-        run(host, "barman recover", script).await.map(drop)
+        run_it(host, "barman recover", script).await
     }
 
     fn archive_command(&self) -> String {

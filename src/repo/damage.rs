@@ -56,13 +56,19 @@ pub(super) async fn damage_stored(host: &dyn Host, dir: &str, file: Option<&str>
 async fn largest_table(host: &dyn Host, dir: &str) -> Result<String> {
     /// The first number that a user's table can have (`FirstNormalObjectId`).
     const FIRST_OF_USERS: u64 = 16384;
-    let output = host.run(Program::script(r#"cd "$1" && ls -ln base/*/[0-9]*"#, [dir])).await?;
+    let output = host
+        .run(Program::script(
+            r#"cd "$1" && { ls -ln base/*/[0-9]* base/*/INCREMENTAL.[0-9]* 2>/dev/null || :; }"#,
+            [dir],
+        ))
+        .await?;
     let file = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let size: u64 = words.nth(4)?.parse().ok()?;
         let path = words.next_back()?;
         // Maps and further gigabytes have more than a number in their names.
-        let number: u64 = path.rsplit('/').next()?.parse().ok()?;
+        let name = path.rsplit('/').next()?;
+        let number: u64 = name.strip_prefix("INCREMENTAL.").unwrap_or(name).parse().ok()?;
         (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
     };
     let text = output.text();

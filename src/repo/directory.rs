@@ -1,6 +1,7 @@
 //! A directory: base backups by pg_basebackup, WAL by cp.
 //!
-//! `backups/ID` is a backup, `tablespaces/ID/OID` a tablespace of it, `wal/SEGMENT` archived WAL.
+//! `backups/ID` is a backup, `tablespaces/ID/OID` a tablespace of it, `parents/ID` says what an
+//! incremental one goes on from, `wal/SEGMENT` is archived WAL.
 
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use async_trait::async_trait;
 use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::Needs;
+use super::broken_wal::{BrokenWal, break_file};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
-use super::error::{Result, run};
+use super::error::{RepoError, Result, run, run_it};
 use super::existing::{AtExisting, ExistingDirectory, named};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
 use super::server_files::{ServerFiles, server_files_in};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::Segment;
@@ -52,6 +54,20 @@ impl Directory {
     fn tablespaces(&self, label: &Label) -> String {
         format!("{}/tablespaces/{label}", self.0.path)
     }
+
+    /// Compares one backup with its own manifest.
+    async fn verify_one(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let script = include_str!("scripts/verify_backup.sh");
+        let output = host.run(Program::script(script, [self.backup(backup), self.wal()])).await?;
+        if output.success() {
+            return Ok(Verified::Intact);
+        }
+        let plain = |line: &str| {
+            let line = line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ");
+            (!line.trim().is_empty()).then(|| line.to_owned())
+        };
+        Ok(Verified::Damaged(output.stderr.lines().filter_map(plain).collect()))
+    }
 }
 
 #[async_trait]
@@ -64,7 +80,7 @@ impl Storage for Directory {
         "pg_basebackup"
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         let label = Label::new(order.id);
         let spaces = self.tablespaces(&label);
         let mappings: Vec<String> = node.tablespaces().await?.iter().map(|space| space.mapping(&spaces)).collect();
@@ -74,11 +90,12 @@ impl Storage for Directory {
         };
         let script = include_str!("scripts/take_backup.sh");
         let dir = format!("{}/backups", self.0.path);
-        let args = ["-euc", script, "drillyard", &dir, &self.backup(&label), &spaces, checkpoint];
+        let parent = order.incremental_to.map(Label::as_str).unwrap_or_default();
+        let args = ["-euc", script, "drillyard", &dir, &self.backup(&label), &spaces, parent, checkpoint];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args);
         let program = program.with_args(mappings).with_args(order.options.iter().cloned());
-        run(node.host()?.as_ref(), self.backup_program(), program).await?;
-        Ok(label)
+        run(node.host()?.as_ref(), self.backup_program(), program.clone()).await?;
+        Ok(Taken { label, program })
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
@@ -109,10 +126,10 @@ impl Storage for Directory {
         server_files_in(host, &self.backup(label), scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
-        let args = [self.backup(backup), data.to_owned(), own_tablespaces(data)];
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
+        let args = [self.0.path.clone(), backup.to_string(), data.to_owned(), own_tablespaces(data)];
         let script = include_str!("scripts/restore_backup.sh");
-        run(host, "the restore", Program::script(script, args)).await.map(drop)
+        run_it(host, "the restore", Program::script(script, args)).await
     }
 
     /// A segment appears under its name when it is whole, and one that is there already is kept.
@@ -154,9 +171,18 @@ impl Storage for Directory {
         Ok(self.wal())
     }
 
-    /// Whether it is there shows when it is read.
-    async fn backup_files(&self, _: &dyn Host, backup: &Label, _: &str) -> Result<Option<String>> {
-        Ok(Some(self.backup(backup)))
+    /// Whether it is there shows when it is read. Of an incremental one the whole is made first.
+    async fn backup_files(&self, host: &dyn Host, backup: &Label, scratch: &str) -> Result<Option<String>> {
+        let parent = format!("{}/parents/{backup}", self.0.path);
+        if !host.run(Program::script(r#"test -e "$1""#, [parent])).await?.success() {
+            return Ok(Some(self.backup(backup)));
+        }
+        self.restore(host, backup, scratch).await?;
+        Ok(Some(scratch.to_owned()))
+    }
+
+    fn backup_path(&self, label: &Label) -> Option<String> {
+        Some(self.backup(label))
     }
 
     fn verify_program(&self) -> &'static str {
@@ -164,21 +190,38 @@ impl Storage for Directory {
     }
 
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
-        let script = include_str!("scripts/verify_backup.sh");
-        let output = host.run(Program::script(script, [self.backup(backup), self.wal()])).await?;
-        if output.success() {
-            return Ok(Verified::Intact);
+        let args = [self.0.path.clone(), backup.to_string()];
+        let chain = host.run(Program::script(include_str!("scripts/backup_chain.sh"), args)).await?;
+        if !chain.success() {
+            return Ok(Verified::Damaged(vec![chain.stderr.trim().to_owned()]));
         }
-        let plain = |line: &str| {
-            let line = line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ");
-            (!line.trim().is_empty()).then(|| line.to_owned())
-        };
-        Ok(Verified::Damaged(output.stderr.lines().filter_map(plain).collect()))
+        for label in chain.text().lines().map(Label::new) {
+            let verified = self.verify_one(host, &label).await?;
+            match verified {
+                Verified::Damaged(what) if label != *backup => {
+                    let of = |line: String| format!("in backup `{label}`, which `{backup}` goes on from: {line}");
+                    return Ok(Verified::Damaged(what.into_iter().map(of).collect()));
+                }
+                Verified::Damaged(_) => return Ok(verified),
+                Verified::Intact => {}
+            }
+        }
+        Ok(Verified::Intact)
     }
 
     async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
         let args = [original.path.clone(), self.0.path.clone()];
         run(host, "the copy", Program::script(include_str!("scripts/copy_repo.sh"), args)).await.map(drop)
+    }
+
+    async fn lose_backup(&self, host: &dyn Host, backup: &Label) -> Result<()> {
+        let args = [self.backup(backup), self.tablespaces(backup)];
+        let script = r#"[ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 3; }; rm -rf "$1" "$2""#;
+        let output = host.run(Program::script(script, args)).await?;
+        match output.success() {
+            true => Ok(()),
+            false => Err(RepoError::Nothing(output.stderr.trim().to_owned())),
+        }
     }
 
     async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
@@ -188,6 +231,10 @@ impl Storage for Directory {
 
     async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
         damage_file(host, &format!("{}/{segment}", self.wal()), segment, Where::Wal).await
+    }
+
+    async fn break_wal(&self, host: &dyn Host, file: &str, how: BrokenWal) -> Result<Damaged> {
+        break_file(host, &format!("{}/{file}", self.wal()), file, how).await
     }
 
     async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {

@@ -19,7 +19,7 @@ use super::kind::RepoKind;
 use super::loaded::Loaded;
 use super::look::bytes_in;
 use super::server_files::ServerFiles;
-use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Verified};
+use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Taken, Verified};
 use crate::host::{Host, Output, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -53,6 +53,9 @@ impl RepoKind for Dump {
         (Ability::RestoreDamaged, "pg_restore ends at what it cannot read"),
         (Ability::DamageWal, NO_WAL),
         (Ability::LoseWal, NO_WAL),
+        (Ability::BackUpIncrement, "a dump has all rows in it"),
+        (Ability::LoseBackup, "remove the file by an `exec`"),
+        (Ability::WalFiles, NO_WAL),
         (Ability::BreakArchive, NO_WAL),
     ];
     const EXISTING: Option<AtExisting> = Some(AtExisting {
@@ -139,12 +142,12 @@ impl Storage for Dump {
         "pg_dump"
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         let args = ["-euc", include_str!("scripts/dump_backup.sh"), "drillyard", &self.own(), order.id];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args);
         let program = program.with_args(order.options.iter().cloned());
-        run(node.host()?.as_ref(), self.backup_program(), program).await?;
-        Ok(Label::new(order.id))
+        run(node.host()?.as_ref(), self.backup_program(), program.clone()).await?;
+        Ok(Taken { label: Label::new(order.id), program })
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
@@ -159,7 +162,7 @@ impl Storage for Dump {
         bytes_in(host, &self.path(label)).await
     }
 
-    async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<Loaded> {
+    async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<(Loaded, Program)> {
         let (globals, whose) = match &self.existing {
             Some(existing) => (existing.globals.clone().unwrap_or_default(), "theirs"),
             None => (String::new(), "own"),
@@ -169,7 +172,8 @@ impl Storage for Dump {
         let spaces = own_tablespaces(&host.paths().data);
         let args = ["-euc", script!("dump_restore.sh"), "drillyard", &path, &globals, &taken, &spaces, whose];
         let program = node.client_program("sh", Purpose::Load)?.with_args(args);
-        Ok(Loaded::read(&run_here(host, "the restore", program).await?.text()))
+        let output = run_here(host, "the restore", program.clone()).await?;
+        Ok((Loaded::read(&output.text()), program))
     }
 
     /// There is none: its files are no server's.

@@ -63,6 +63,8 @@ pub enum Ability {
     BackUp,
     /// Takes a backup of a standby.
     BackUpStandby,
+    /// Takes a backup of what has changed since a backup that is named.
+    BackUpIncrement,
     /// Takes a backup of a server that does not archive into it.
     BackUpAlone,
     /// Gives a backup back as a data directory.
@@ -87,10 +89,15 @@ pub enum Ability {
     Copy,
     /// Has a file of a backup damaged.
     DamageBackup,
+    /// Has a backup removed.
+    LoseBackup,
     /// Has a WAL segment damaged.
     DamageWal,
     /// Has a WAL segment removed.
     LoseWal,
+    /// Keeps each file of WAL as a file of its name, so that any of them can be removed, cut short
+    /// or replaced.
+    WalFiles,
     /// Has archive_command broken on the way to it.
     BreakArchive,
 }
@@ -110,10 +117,12 @@ impl Ability {
             Ability::BackUp
             | Ability::BackUpStandby
             | Ability::BackUpAlone
+            | Ability::BackUpIncrement
+            | Ability::LoseBackup
             | Ability::Copy
             | Ability::DamageBackup
             | Ability::DamageWal => true,
-            Ability::LoseWal | Ability::BreakArchive => true,
+            Ability::LoseWal | Ability::WalFiles | Ability::BreakArchive => true,
         }
     }
 }
@@ -125,6 +134,8 @@ impl fmt::Display for Ability {
             Ability::BackUp => "take a backup",
             Ability::BackUpStandby => "take a backup of a standby",
             Ability::BackUpAlone => "take a backup of a server that does not archive into it",
+            Ability::BackUpIncrement => "take a backup that is incremental to another",
+            Ability::LoseBackup => "lose a backup",
             Ability::Restore => "restore a backup",
             Ability::RestoreDamaged => "restore a damaged backup",
             Ability::RestoreAlone => "restore a backup without the WAL in the archive",
@@ -137,6 +148,7 @@ impl fmt::Display for Ability {
             Ability::DamageBackup => "have a backup damaged",
             Ability::DamageWal => "have a WAL segment damaged",
             Ability::LoseWal => "lose a WAL segment",
+            Ability::WalFiles => "have any file of WAL removed, cut short or replaced",
             Ability::BreakArchive => "have its archive_command broken",
         })
     }
@@ -175,4 +187,9 @@ pub async fn run(host: &dyn Host, what: &'static str, program: Program) -> Resul
         true => Ok(output),
         false => Err(RepoError::Failed { what, status: output.status, said: output.stderr.trim().to_owned() }),
     }
+}
+
+/// The same; returns the program.
+pub async fn run_it(host: &dyn Host, what: &'static str, program: Program) -> Result<Program> {
+    run(host, what, program.clone()).await.map(|_| program)
 }

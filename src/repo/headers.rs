@@ -12,6 +12,8 @@ pub struct SegmentHeader {
     pub system: SystemId,
     /// Where the segment begins.
     pub start: Lsn,
+    /// Whether the page begins as one of WAL does, in any supported version.
+    pub is_wal: bool,
 }
 
 /// How much of a segment is its header, without what fills it up.
@@ -26,7 +28,10 @@ impl SegmentHeader {
             .collect::<std::result::Result<_, _>>()
             .ok()?;
         let number = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?) })
+        // `XLOG_PAGE_MAGIC` has been D1xx for as long as anybody remembers.
+        let magic = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
+        let is_wal = magic >> 8 == 0xD1;
+        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?), is_wal })
     }
 }
 
@@ -55,9 +60,12 @@ mod tests {
 
     #[test]
     fn a_header_is_read() {
-        let header = [7_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
+        let header = [0xD113_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
         let line: String = header.iter().map(|byte| format!(" {byte:02x}")).collect();
-        assert_eq!(SegmentHeader::read(&line), Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000) }));
+        assert_eq!(
+            SegmentHeader::read(&line),
+            Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000), is_wal: true })
+        );
         assert_eq!(SegmentHeader::read(" 07 00"), None);
     }
 }

@@ -164,7 +164,8 @@ impl Repo {
 
     /// How a server archives into it.
     pub fn archiving(&self) -> Archiving {
-        Archiving { command: self.archive_command(), directory: self.archive_directory() }
+        let environment = self.own_command("");
+        Archiving { command: self.archive_command(), environment, directory: self.archive_directory() }
     }
 }
 

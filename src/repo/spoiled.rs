@@ -15,7 +15,7 @@ use super::error::{RepoError, Result};
 use super::loaded::Loaded;
 use super::server_files::ServerFiles;
 use super::storage::{Label, Listed, Place, Storage, Verified};
-use crate::host::{Host, Reach};
+use crate::host::{Host, Program, Reach};
 use crate::node::Node;
 
 /// What is wrong with it.
@@ -137,18 +137,18 @@ impl Storage for Spoiled {
         self.storage.extensions(host, label).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         if self.spoil == Spoil::WalMissing {
             self.choose(host, &self.storage.archive(host).await?).await?;
         }
-        self.storage.restore(host, backup, data).await?;
+        let program = self.storage.restore(host, backup, data).await?;
         match self.spoil {
-            Spoil::BackupDamaged => damage_stored(host, data, None).await.map(drop),
-            Spoil::NewestMissing | Spoil::WalMissing => Ok(()),
+            Spoil::BackupDamaged => damage_stored(host, data, None).await.map(|_| program),
+            Spoil::NewestMissing | Spoil::WalMissing => Ok(program),
         }
     }
 
-    async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<Loaded> {
+    async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<(Loaded, Program)> {
         self.storage.load(node, backup, taken).await
     }
 

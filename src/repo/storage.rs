@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::Needs;
+use super::broken_wal::BrokenWal;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
@@ -109,8 +110,19 @@ pub struct BackupOrder<'a> {
     pub id: &'a str,
     /// Its checkpoint.
     pub checkpoint: Checkpoint,
+    /// The backup that it goes on from: it has what has changed since. None for a full one.
+    pub incremental_to: Option<&'a Label>,
     /// More arguments for the program that takes it.
     pub options: &'a [String],
+}
+
+/// A backup that was taken.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// What the repo calls it.
+    pub label: Label,
+    /// The program that took it.
+    pub program: Program,
 }
 
 /// Whether a backup is what was taken.
@@ -167,7 +179,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn backup_program(&self) -> &'static str;
 
     /// Takes a backup of a server, from its own host. One that fails leaves nothing behind.
-    async fn back_up(&self, _: &Node, _: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, _: &Node, _: &BackupOrder<'_>) -> Result<Taken> {
         Err(RepoError::NotPossible(Ability::BackUp))
     }
 
@@ -204,15 +216,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Restores a backup to the data directory `data`; what lies there is removed. Its tablespaces
     /// go to places of the new server's own ([`own_tablespaces`](crate::node::own_tablespaces)),
-    /// never to those of the server that was backed up.
-    async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<()> {
+    /// never to those of the server that was backed up. Returns the program that has done it.
+    async fn restore(&self, _: &dyn Host, _: &Label, _: &str) -> Result<Program> {
         Err(RepoError::NotPossible(Ability::Restore))
     }
 
     /// Fills a new server, which runs and has nothing in it yet, with the rows of a backup, which
     /// was begun then: for a kind that gives back no data directory ([`Ability::Replay`]). All that
-    /// goes wrong fails it.
-    async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<Loaded> {
+    /// goes wrong fails it. Returns the program that has done it, too.
+    async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<(Loaded, Program)> {
         Err(RepoError::NotPossible(Ability::Restore))
     }
 
@@ -227,6 +239,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// none.
     fn restore_command(&self) -> String {
         "false".to_owned()
+    }
+
+    /// A command of the scenario's own in the place of archive_command or restore_command. It finds
+    /// the repo's directory in `DRILLYARD_REPO`, and that of its WAL in `DRILLYARD_WAL`.
+    fn own_command(&self, command: &str) -> String {
+        let (repo, wal) = (&self.place().path, self.archive_directory());
+        format!("export DRILLYARD_REPO={repo} DRILLYARD_WAL={wal}; {command}")
     }
 
     /// Which network its restore_command has to have.
@@ -302,6 +321,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(Some(scratch.to_owned()))
     }
 
+    /// Where a backup lies as a data directory, for a kind in which people copy it from there.
+    fn backup_path(&self, _: &Label) -> Option<String> {
+        None
+    }
+
     /// The program that verifies backups, by the name that people know.
     fn verify_program(&self) -> &'static str {
         self.backup_program()
@@ -324,7 +348,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
         run(host, "the loss of the repos", Program::script(script, self.directories())).await.map(drop)
     }
 
-    /// Removes a segment that is there.
+    /// Removes a backup that is there, and nothing that goes on from it.
+    async fn lose_backup(&self, _: &dyn Host, _: &Label) -> Result<()> {
+        Err(RepoError::NotPossible(Ability::LoseBackup))
+    }
+
+    /// Removes a segment that is there; with [`Ability::WalFiles`], or any other file of WAL.
     async fn lose_wal(&self, _: &dyn Host, _: &str) -> Result<()> {
         Err(RepoError::NotPossible(Ability::LoseWal))
     }
@@ -332,6 +361,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Damages a segment that is there.
     async fn damage_wal(&self, _: &dyn Host, _: &str) -> Result<Damaged> {
         Err(RepoError::NotPossible(Ability::DamageWal))
+    }
+
+    /// Makes a file of WAL that is there one that cannot be used at all.
+    async fn break_wal(&self, _: &dyn Host, _: &str, _: BrokenWal) -> Result<Damaged> {
+        Err(RepoError::NotPossible(Ability::WalFiles))
     }
 
     /// Damages a backup: the largest table in it, or a file as the backup's own directory has it.

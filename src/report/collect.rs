@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::journal::{Command, Entry, Event, Outcome};
 
@@ -65,41 +65,38 @@ impl RunRecord {
         if matches!(entry.event, Event::PlanMade { .. }) {
             return; // it is of no run
         }
-        self.started.get_or_insert(entry.at);
-        self.last_ms = self.last_ms.max(entry.elapsed_ms);
-        if let Some(drill) = drill_of(&entry.event) {
-            self.drill(drill).last_ms = entry.elapsed_ms;
-        }
+        self.note_time(entry);
         match entry.event.clone() {
             Event::RunStarted { run, version, command, drills, backend, backend_reason, seed } => {
                 (self.run, self.version, self.command, self.planned) = (run, version, command, drills);
                 (self.backend, self.backend_reason, self.seed) = (backend, backend_reason, seed);
             }
             Event::DrillStarted { drill, name, file, about, postgres, backend, seed, settings, steps } => {
-                let steps = steps.into_iter().map(|head| StepRecord { head, started_ms: None, end: None }).collect();
                 let drill = self.drill(drill);
                 (drill.name, drill.file, drill.about, drill.settings) = (name, file, about, settings);
-                (drill.postgres, drill.backend, drill.seed, drill.steps) = (postgres, backend, seed, steps);
+                (drill.postgres, drill.backend, drill.seed) = (postgres, backend, seed);
+                drill.steps = steps.into_iter().map(StepRecord::of).collect();
                 (drill.began_ms, drill.started) = (entry.elapsed_ms, Some(entry.at));
             }
             Event::ToolFound { drill, name, version } => self.tools_of(drill).push((name, version)),
             Event::NodeReady { drill, node, duration_ms } => self.drill(drill).nodes.push((node, duration_ms)),
-            Event::StepStarted { drill, index, started_ms } => {
-                self.drill(drill).step(index).started_ms = Some(started_ms);
-            }
+            Event::StepStarted { drill, index, started_ms: ms } => self.drill(drill).step(index).started_ms = Some(ms),
+            Event::CommandRun { drill, index, command } => self.drill(drill).step(index).commands.push(*command),
             Event::StepFinished { drill, index, outcome, started_ms, duration_ms, message, problem, facts } => {
-                let step = self.drill(drill).step(index);
-                step.started_ms = Some(started_ms);
-                step.end = Some(StepEnd { outcome, duration_ms, message, problem, facts });
+                let end = StepEnd { outcome, duration_ms, message, problem, facts };
+                self.drill(drill).end_step(index, started_ms, end);
             }
-            Event::TrafficRate { drill, count, .. } | Event::TrafficFinished { drill, count } => {
-                self.drill(drill).count_traffic(count);
+            Event::TrafficRate { drill, count, per_second } => {
+                let shown = (self.command == Command::Firedrill).then_some((entry.at, per_second));
+                self.drill(drill).note_rate(count, shown);
             }
+            Event::TrafficFinished { drill, count } => self.drill(drill).count_traffic(count),
             Event::BudgetJudged { drill, budget, problem } => self.drill(drill).budgets.push((budget, problem)),
             Event::NodeKept { drill, node, shell } => self.drill(drill).kept.push((node, shell)),
             Event::Warned { drill, message } => self.warnings_of(drill).push(message),
             Event::DrillFinished { drill, outcome, duration_ms, message, problem, again, kept: _ } => {
-                self.drill(drill).end = Some(DrillEnd { outcome, duration_ms, message, problem, again });
+                let end = DrillEnd { outcome, duration_ms, message, problem, again };
+                self.drill(drill).end_with(end, entry);
             }
             Event::ProofStarted { drill, name, file, breaks } => {
                 let drill = self.drill(drill);
@@ -113,12 +110,21 @@ impl RunRecord {
             Event::ProofFinished { drill, outcome, duration_ms } => {
                 self.drill(drill).proof.get_or_insert_default().end = Some((outcome, duration_ms));
             }
+            Event::Firedrill { drill, what } => self.drill(drill).firedrill.push((entry.at, what)),
             Event::DrillTrend { drill, runs } => self.drill(drill).earlier = runs,
             Event::CleanedUp { left, duration_ms: _ } => self.left = left,
             Event::RunFinished { outcome, exit_code, duration_ms } => {
                 self.finished = Some((outcome, exit_code, duration_ms));
             }
             Event::StepWaiting { .. } | Event::PlanMade { .. } => {}
+        }
+    }
+
+    fn note_time(&mut self, entry: &Entry) {
+        self.started.get_or_insert(entry.at);
+        self.last_ms = self.last_ms.max(entry.elapsed_ms);
+        if let Some(drill) = drill_of(&entry.event) {
+            self.drill(drill).last_ms = entry.elapsed_ms;
         }
     }
 
@@ -217,6 +223,7 @@ fn drill_of(event: &Event) -> Option<usize> {
         | Event::NodeReady { drill, .. }
         | Event::StepStarted { drill, .. }
         | Event::StepWaiting { drill, .. }
+        | Event::CommandRun { drill, .. }
         | Event::StepFinished { drill, .. }
         | Event::TrafficRate { drill, .. }
         | Event::TrafficFinished { drill, .. }
@@ -226,8 +233,53 @@ fn drill_of(event: &Event) -> Option<usize> {
         | Event::ProofStarted { drill, .. }
         | Event::BreakTried { drill, .. }
         | Event::ProofFinished { drill, .. }
+        | Event::Firedrill { drill, .. }
         | Event::DrillTrend { drill, .. } => Some(*drill),
         Event::Warned { drill, .. } | Event::ToolFound { drill, .. } => *drill,
         Event::RunStarted { .. } | Event::PlanMade { .. } | Event::CleanedUp { .. } | Event::RunFinished { .. } => None,
+    }
+}
+
+impl DrillRecord {
+    /// It has ended. That it has started is told when its lab is made, which is a part of it.
+    fn end_with(&mut self, end: DrillEnd, entry: &Entry) {
+        let took = SignedDuration::from_millis(end.duration_ms.try_into().unwrap_or(i64::MAX));
+        let began = entry.at.checked_sub(took).ok();
+        self.started = self.started.map(|told| began.unwrap_or(told).min(told));
+        self.began_ms = self.began_ms.min(entry.elapsed_ms.saturating_sub(end.duration_ms));
+        self.end = Some(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Outcome;
+
+    #[test]
+    fn a_drill_has_ended_when_that_was_told() {
+        let at = |ms| Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap();
+        let entry = |ms: u64, event| Entry { at: at(ms.cast_signed()), elapsed_ms: ms, event };
+        let mut record = RunRecord::default();
+        // Its lab took 400 ms.
+        let started = Event::DrillStarted {
+            drill: 0,
+            name: "nightly".to_owned(),
+            file: "nightly.yaml".to_owned(),
+            about: String::new(),
+            postgres: "17.1".to_owned(),
+            backend: "docker".to_owned(),
+            seed: 1,
+            settings: vec![],
+            steps: vec![],
+        };
+        record.hear(&entry(500, started));
+        assert_eq!(record.drills[&0].started, Some(at(500)));
+        let (outcome, message, problem, again) = (Outcome::Passed, None, None, String::new());
+        record.hear(&entry(
+            2100,
+            Event::DrillFinished { drill: 0, outcome, duration_ms: 2000, message, problem, again, kept: false },
+        ));
+        assert_eq!((record.drills[&0].started, record.drills[&0].began_ms), (Some(at(100)), 100));
     }
 }

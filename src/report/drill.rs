@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::journal::{Budget, BudgetName, Facts, Outcome, PastRun, Problem, StepHead, TrafficCount};
+use crate::journal::{
+    Budget, BudgetName, CommandRun, Facts, Firedrill, Outcome, PastRun, Problem, StepHead, TrafficCount,
+};
 
 use super::proof::ProofRecord;
 
@@ -47,6 +49,13 @@ pub struct DrillRecord {
     pub end: Option<DrillEnd>,
     /// Its proof. Everything else is about the unbroken drill then.
     pub proof: Option<ProofRecord>,
+    /// What users came to, about once a second: when, acknowledged and refused ones in that second.
+    /// Kept where people are to see it.
+    pub rates: Vec<(Timestamp, u64, u64)>,
+    /// The steps that ended when people's part had, if they played it, by their indices.
+    pub judged: Vec<usize>,
+    /// What happened while people played it, if they did.
+    pub firedrill: Vec<(Timestamp, Firedrill)>,
     /// The time of the last event that concerned it, since the run's start, in milliseconds.
     pub last_ms: u64,
 }
@@ -69,8 +78,22 @@ pub struct StepRecord {
     pub head: StepHead,
     /// When it began since the drill's start, in milliseconds; `None` where it never did.
     pub started_ms: Option<u64>,
+    /// The commands that it ran, as a person gives them.
+    pub commands: Vec<CommandRun>,
     /// How it ended, where it did.
     pub end: Option<StepEnd>,
+}
+
+impl StepRecord {
+    /// One that has not run.
+    pub(super) fn of(head: StepHead) -> Self {
+        StepRecord { head, started_ms: None, commands: vec![], end: None }
+    }
+
+    /// Whether it checks something, by what all such kinds are called.
+    pub fn is_check(&self) -> bool {
+        self.head.kind.starts_with("assert_")
+    }
 }
 
 /// How a step ended, in the words of [`Event::StepFinished`].
@@ -84,6 +107,13 @@ pub struct StepEnd {
     pub facts: Facts,
 }
 
+impl StepEnd {
+    /// Whether it is one that people did in their own way.
+    pub fn was_peoples(&self) -> bool {
+        self.message.as_deref() == Some(Firedrill::IN_THEIR_OWN_WAY)
+    }
+}
+
 impl DrillRecord {
     /// The step at that place; one that was not announced gets a name all the same.
     pub(super) fn step(&mut self, index: usize) -> &mut StepRecord {
@@ -92,12 +122,30 @@ impl DrillRecord {
             None => {
                 let name = format!("step {}", index + 1);
                 let kind = "step".to_owned();
-                let head = StepHead { index, id: None, kind, name, line: 0, recovers: false, group: None };
-                self.steps.push(StepRecord { head, started_ms: None, end: None });
+                self.steps.push(StepRecord::of(StepHead { index, kind, name, ..StepHead::default() }));
                 self.steps.len() - 1
             }
         };
         &mut self.steps[at]
+    }
+
+    /// A step has ended.
+    pub(super) fn end_step(&mut self, index: usize, started_ms: u64, end: StepEnd) {
+        let is_over = self.firedrill.iter().any(|(_, what)| matches!(what, Firedrill::Ended { .. }));
+        if is_over && !end.was_peoples() {
+            self.judged.push(index);
+        }
+        let step = self.step(index);
+        (step.started_ms, step.end) = (Some(started_ms), Some(end));
+    }
+
+    /// Takes in what users came to, and keeps their rate where somebody is to see it.
+    pub(super) fn note_rate(&mut self, count: TrafficCount, shown: Option<(Timestamp, u64)>) {
+        if let Some((at, per_second)) = shown {
+            let before = self.traffic.iter().find(|known| known.id == count.id).map_or(0, |known| known.rejected);
+            self.rates.push((at, per_second, count.rejected.saturating_sub(before)));
+        }
+        self.count_traffic(count);
     }
 
     pub(super) fn count_traffic(&mut self, count: TrafficCount) {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::io;
 
-use crate::journal::{Command, Outcome};
+use crate::journal::{Command, Outcome, StepHead};
 
 use super::chart::chart;
 use super::collect::{RunRecord, explain_counts};
@@ -48,6 +48,7 @@ fn what(record: &RunRecord) -> &'static str {
     match record.command {
         Command::Run => "Recovery drills",
         Command::Prove => "Proofs of recovery drills",
+        Command::Firedrill => "Firedrill",
     }
 }
 
@@ -261,11 +262,20 @@ fn timeline(page: &mut String, drill: &DrillRecord) {
             escape(&step.head.name),
             length.unwrap_or_default(),
             escape(&step.head.kind),
-            if step.head.line > 0 { format!(":{}", step.head.line) } else { String::new() },
+            line_of(&step.head),
             escape(&told),
         );
     }
     page.push_str("</div>\n</details>\n");
+}
+
+/// Where it stands, behind its kind: `:12`, or the file and the line of a fragment.
+fn line_of(head: &StepHead) -> String {
+    match &head.fragment {
+        _ if head.line == 0 => String::new(),
+        None => format!(":{}", head.line),
+        Some(_) => format!(" {}", escape(&head.place())),
+    }
 }
 
 fn list(page: &mut String, facts: &[(String, String)]) {

@@ -9,7 +9,9 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::journal::{BreakHead, BreakVerdict, Budget, BudgetName, Command, Facts, Outcome, Problem, TrafficCount};
+use crate::journal::{
+    BreakHead, BreakVerdict, Budget, BudgetName, Command, Facts, Fragment, Outcome, Problem, TrafficCount,
+};
 
 use super::collect::RunRecord;
 use super::drill::{DrillRecord, StepRecord};
@@ -104,6 +106,8 @@ struct Step<'a> {
     kind: &'a str,
     name: &'a str,
     line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fragment: Option<&'a Fragment>,
     outcome: Outcome,
     /// Null where it never began.
     started_ms: Option<u64>,
@@ -240,6 +244,7 @@ fn step<'a>(drill: &DrillRecord, record: &'a StepRecord) -> Step<'a> {
         kind: &record.head.kind,
         name: &record.head.name,
         line: record.head.line,
+        fragment: record.head.fragment.as_ref(),
         outcome: drill.step_outcome(record),
         started_ms: record.started_ms,
         duration_ms: end.map(|end| end.duration_ms),

@@ -35,6 +35,7 @@ pub(super) fn markdown(record: &RunRecord) -> String {
     let what = match record.command {
         Command::Run => "Recovery drills",
         Command::Prove => "Proofs of recovery drills",
+        Command::Firedrill => "Firedrill",
     };
     let _ = writeln!(text, "# {} {what} {}\n", sign(outcome), verdict(outcome));
     let mut line = format!("**{}** in {}", explain_counts(record.counts()), duration(record.duration_ms()));
@@ -65,7 +66,7 @@ pub(super) fn markdown(record: &RunRecord) -> String {
 fn table(text: &mut String, record: &RunRecord) {
     text.push_str(match record.command {
         _ if record.drills.is_empty() => "",
-        Command::Run => {
+        Command::Run | Command::Firedrill => {
             "| | Drill | PostgreSQL | Took | Budgets of time | Lost, of those checked |\n|---|---|---|--:|---|--:|\n"
         }
         Command::Prove => "| | Drill | PostgreSQL | Took | Breaks noticed |\n|---|---|---|--:|---|\n",
@@ -73,7 +74,7 @@ fn table(text: &mut String, record: &RunRecord) {
     for drill in record.drills.values() {
         let outcome = drill.outcome();
         let numbers = match (record.command, &drill.proof) {
-            (Command::Run, _) => format!("{} | {}", times(drill), losses(drill)),
+            (Command::Run | Command::Firedrill, _) => format!("{} | {}", times(drill), losses(drill)),
             (Command::Prove, Some(proof)) => proof.score().explained(),
             (Command::Prove, None) => String::new(),
         };
@@ -211,6 +212,6 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", one_line(text).replace('`', "'"))
 }

@@ -16,6 +16,7 @@ mod events;
 mod facts;
 mod failures;
 mod file;
+mod firedrill;
 mod format;
 mod github;
 mod html;
@@ -31,6 +32,7 @@ mod progress;
 mod proof;
 mod proof_block;
 mod queued;
+mod runbook;
 mod snippet;
 mod terminal;
 mod text;
@@ -42,6 +44,7 @@ mod trouble;
 pub use collect::{Counts, RunRecord, explain_counts};
 pub use drill::{DrillEnd, DrillRecord, StepEnd, StepRecord};
 pub use failures::WriteFailures;
+pub use firedrill::{FiredrillLines, compare_firedrills, score_lines};
 pub use format::Format;
 pub use html::STYLE;
 pub use look::{TerminalOptions, Verbosity};
@@ -49,6 +52,7 @@ pub use markdown::escape as escape_markdown;
 pub use open::{GithubOptions, ReportError, ReportOptions, Reports};
 pub use pipe::{is_pipe, open_pipe};
 pub use proof::{BreakRecord, ProofRecord, Score};
+pub use runbook::{NoRunbook, RunbookOf};
 pub use snippet::{render, render_warning};
 pub use terminal::Terminal;
 pub use text::{count, duration, escape_html, one_line, thousands};
@@ -62,6 +66,8 @@ pub static FORMATS: &[Format] = &[
     junit::FORMAT,
     html::FORMAT,
     markdown::FORMAT,
+    firedrill::HTML,
+    firedrill::MARKDOWN,
     metrics::FORMAT,
     #[cfg(test)]
     toy::FORMAT,
@@ -69,6 +75,10 @@ pub static FORMATS: &[Format] = &[
 
 /// The events themselves: what a run's own record consists of.
 pub static EVENTS: &Format = &events::FORMAT;
+/// The debrief of a firedrill as a page.
+pub static DEBRIEF: &Format = &firedrill::HTML;
+/// The debrief of a firedrill as Markdown.
+pub static DEBRIEF_MARKDOWN: &Format = &firedrill::MARKDOWN;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 //! proof breaks it.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use crate::journal::{NodeOutline, PlanOutline, RpoOutline, StepOutline};
+use crate::journal::{NodeOutline, PeopleOutline, PlanOutline, RpoOutline, StepHead, StepOutline};
 
 use super::text::{duration, one_line, thousands, visible};
 
@@ -20,7 +21,18 @@ pub(super) fn text(plan: &PlanOutline) -> String {
         if steps.peek().is_some() {
             text.push_str(if finally { "\nfinally\n" } else { "\nsteps\n" });
         }
-        steps.for_each(|one| step(&mut text, one));
+        let mut before = None;
+        for one in steps {
+            let fragment = one.head.fragment.as_ref();
+            if let Some(fragment) = fragment.filter(|_| fragment != before) {
+                let _ = writeln!(text, "  -- {}, {}", one_line(&fragment.file), one_line(&fragment.to_string()));
+            }
+            before = fragment;
+            step(&mut text, one);
+        }
+    }
+    if let Some(people) = &plan.people {
+        peoples_part(&mut text, people);
     }
     if plan.rto.is_some() || plan.rpo.is_some() {
         text.push_str("\nbudgets\n");
@@ -77,10 +89,18 @@ fn about(node: &NodeOutline) -> String {
 
 fn step(text: &mut String, step: &StepOutline) {
     let head = &step.head;
-    let indent = if head.group.is_some() { "    " } else { "  " };
+    let depth = usize::from(head.group.is_some()) + usize::from(head.team.is_some());
+    let indent = "  ".repeat(1 + depth);
     let id = head.id.as_ref().map(|id| format!("[{}] ", one_line(id))).unwrap_or_default();
     let (name, deadline) = (one_line(&head.name), duration(step.within_ms));
-    let _ = write!(text, "{indent}{:>2}  {id}{name} ({}, line {}, within {deadline}", head.index, head.kind, head.line);
+    let part = step.part.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
+    let _ = write!(
+        text,
+        "{indent}{:>2}  {part}{id}{name} ({}, {}, within {deadline}",
+        head.index,
+        head.kind,
+        one_line(&place(head))
+    );
     if let Some(fails) = &step.fails {
         let _ = write!(text, ", must fail with /{}/", one_line(fails));
     }
@@ -90,6 +110,70 @@ fn step(text: &mut String, step: &StepOutline) {
     text.push_str(")\n");
     if !step.refers.is_empty() {
         let _ = writeln!(text, "{indent}      refers to {}", one_line(&step.refers.join(", ")));
+    }
+}
+
+/// Where a step stands: its line, behind the name of a fragment whose folder is told before.
+fn place(head: &StepHead) -> String {
+    let name = |file: &str| Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
+    match head.fragment.as_ref().and_then(|fragment| name(&fragment.file)) {
+        Some(name) => format!("{name}:{}", head.line),
+        None => head.place(),
+    }
+}
+
+/// What people do in a firedrill, and what comes in between.
+fn peoples_part(text: &mut String, people: &PeopleOutline) {
+    text.push_str("\npeople, in `drillyard firedrill`\n");
+    let mut line = |name: &str, about: String| {
+        let about = about.lines().collect::<Vec<_>>().join("\n            ");
+        let _ = writeln!(text, "  {name:8}  {}", about.replace("            \n", "\n"));
+    };
+    if let Some(brief) = &people.brief {
+        line("brief", visible(brief));
+    }
+    line("done", format!("when {} hold, checked again and again", steps(&people.judge)));
+    if let Some(within) = people.within_ms {
+        line("within", duration(within));
+    }
+    match people.auto.as_slice() {
+        [] => line("auto", "none: only people can play this drill".to_owned()),
+        auto => line("auto", format!("{} in their place in an ordinary run", steps(auto))),
+    }
+    if !people.adopt.is_empty() {
+        line("adopt", one_line(&people.adopt.join(", ")));
+    }
+    for (number, hint) in people.hints.iter().enumerate() {
+        let after = if hint.after_ms > 0 { format!(", after {}", duration(hint.after_ms)) } else { String::new() };
+        line(&format!("hint {}", number + 1), format!("{} points{after}: {}", hint.costs, visible(&hint.text)));
+    }
+    for (number, inject) in people.injects.iter().enumerate() {
+        let after = inject.after_ms.map(|after| format!("after {}", duration(after)));
+        let when = inject.when.map(|when| format!("when step {when} passes"));
+        let mut about = after.or(when).unwrap_or_default();
+        if let Some(say) = &inject.say {
+            about.push_str(&format!(": \"{}\"", visible(say)));
+        }
+        if !inject.steps.is_empty() {
+            about.push_str(&format!(": {}", steps(&inject.steps)));
+        }
+        line(&format!("inject {}", number + 1), about);
+    }
+    for (number, trap) in people.traps.iter().enumerate() {
+        let about = format!("{} points, when step {} passes: {}", trap.costs, trap.when, one_line(&trap.name));
+        line(&format!("trap {}", number + 1), about);
+    }
+}
+
+/// `step 9`, `steps 9, 10 and 11`.
+fn steps(indices: &[usize]) -> String {
+    match indices {
+        [one] => format!("step {one}"),
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
+            format!("steps {} and {last}", rest.join(", "))
+        }
+        [] => "no step".to_owned(),
     }
 }
 

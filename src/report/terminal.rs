@@ -62,6 +62,7 @@ impl Terminal {
         let what = match run.command {
             Command::Run => "",
             Command::Prove => "proving ",
+            Command::Firedrill => "playing ",
         };
         let header = format!(
             "{}: {what}{} on {}{reason}, seed {}\n",
@@ -71,7 +72,9 @@ impl Terminal {
             run.seed,
         );
         // Where a scenario is invalid nothing is run.
-        if self.options.verbosity > Verbosity::Quiet && !run.run.is_empty() {
+        // Of a firedrill people are told what they need themselves.
+        let tells = run.command != Command::Firedrill;
+        if self.options.verbosity > Verbosity::Quiet && !run.run.is_empty() && tells {
             self.print(&header);
         }
     }
@@ -286,8 +289,11 @@ impl Listener for Terminal {
             Event::RunFinished { .. } => self.summary(),
             Event::BudgetJudged { .. }
             | Event::NodeKept { .. }
+            | Event::CommandRun { .. }
             | Event::ProofStarted { .. }
             | Event::DrillTrend { .. }
+            // People are told as they go on, by a listener of their own.
+            | Event::Firedrill { .. }
             | Event::ToolFound { .. }
             | Event::CleanedUp { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! What is wrong with a drill, as reports tell it: every problem with the name of what had it.
 
-use crate::journal::{BreakHead, BreakVerdict, BudgetName, Outcome, Place, Problem};
+use crate::journal::{BreakHead, BreakVerdict, BudgetName, Outcome, Place, Problem, StepHead};
 
 use super::drill::DrillRecord;
 use super::facts::is_exceeded;
@@ -103,15 +103,16 @@ impl DrillRecord {
         let mut troubles = vec![];
         for step in &self.steps {
             let Some(end) = step.end.as_ref().filter(|end| end.outcome.is_bad()) else { continue };
-            // The lines of an `all` say what is wrong.
-            let has_lines = self.steps.iter().any(|line| line.head.group == Some(step.head.index));
+            // The lines of an `all` or a `team` say what is wrong.
+            let index = Some(step.head.index);
+            let has_lines = self.steps.iter().any(|line| line.head.group == index || line.head.team == index);
             if has_lines && end.problem.is_none() {
                 continue;
             }
             let problem = end.problem.clone().unwrap_or_else(|| {
                 let title =
                     end.message.clone().unwrap_or_else(|| format!("the step {}, and gave no reason", end.outcome));
-                self.at_line(Problem::new(title), step.head.line)
+                self.at_head(Problem::new(title), Some(&step.head))
             });
             troubles.push(Trouble {
                 of: Of::Step(step.head.index, step.head.name.clone()),
@@ -155,8 +156,7 @@ impl DrillRecord {
 
     fn break_problem(&self, head: &BreakHead, verdict: &BreakVerdict) -> Option<Problem> {
         let step = head.step.and_then(|index| self.steps.iter().find(|step| step.head.index == index));
-        let line = step.map_or(0, |step| step.head.line);
-        let problem = |title: String| self.at_line(Problem::new(title), line);
+        let problem = |title: String| self.at_head(Problem::new(title), step.map(|step| &step.head));
         match verdict {
             BreakVerdict::Missed { passed } => {
                 let problem =
@@ -175,17 +175,25 @@ impl DrillRecord {
         let title = self.message().unwrap_or_else(|| format!("the drill {outcome}, and gave no reason"));
         let running = self.steps.iter().find(|step| step.end.is_none() && step.started_ms.is_some());
         match running {
-            Some(step) => self.at_line(Problem::new(title), step.head.line).note("during", &step.head.name),
-            None => self.at_line(Problem::new(title), 0),
+            Some(step) => self.at_head(Problem::new(title), Some(&step.head)).note("during", &step.head.name),
+            None => self.at_head(Problem::new(title), None),
         }
     }
 
     /// A place without text: the reports have no file to read, only what the events tell.
-    fn at_line(&self, problem: Problem, line: usize) -> Problem {
-        if line == 0 || self.file.is_empty() {
-            return problem;
-        }
-        let (file, text, label) = (self.file.clone(), String::new(), String::new());
-        problem.at(Place { file, line, column: 1, width: 1, text, label })
+    fn at_head(&self, problem: Problem, head: Option<&StepHead>) -> Problem {
+        let Some(head) = head.filter(|head| head.line > 0 && !self.file.is_empty()) else { return problem };
+        let place = |file: &str, line| Place {
+            file: file.to_owned(),
+            line,
+            column: 1,
+            width: 1,
+            text: String::new(),
+            label: String::new(),
+            used: None,
+        };
+        let used = head.fragment.iter().flat_map(|fragment| &fragment.used);
+        let problem = problem.at(place(head.file(&self.file), head.line));
+        used.fold(problem, |problem, used| problem.at(place(&used.file, used.line)))
     }
 }

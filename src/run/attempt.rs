@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
+use super::at_work::AtWork;
 use super::condition::note_felled;
 use super::end::End;
 use super::scene::{PATIENCE, Scene};
 use super::users;
 use super::watch::watch;
 use super::work::Work;
-use crate::harness::{Context, Finding, NodeId, Role, StepResult, UserPace, World};
+use crate::harness::{Aside, Context, Finding, NodeId, Role, StepResult, Struck, UserPace, World};
 use crate::journal::{Cause, Facts, Outcome, Problem};
 use crate::node::{Holdup, HoldupKind, Node};
 use crate::plan::PlannedStep;
@@ -29,6 +30,13 @@ pub struct Attempt<'a> {
     pub step: &'a PlannedStep,
     /// When it has to be done at the latest, whatever its own deadline.
     pub deadline: Instant,
+    /// When its own time is over, if that began with an earlier attempt.
+    pub own: Option<Instant>,
+    /// If another step is at work meanwhile, whose sessions it leaves alone: what is set when its
+    /// deed begins.
+    pub aside: Option<Arc<AtomicBool>>,
+    /// What those see of it that happen while it is at work, if there are any.
+    pub at_work: Option<&'a AtWork>,
 }
 
 /// What a step's run gives, or its panic.
@@ -42,6 +50,12 @@ enum Ended {
     Late,
     /// Waiting was of no use; what it said then, if it said something.
     Hopeless(Box<Holdup>, Option<StepResult>),
+}
+
+impl Ended {
+    fn failed(&self) -> bool {
+        !matches!(self, Ended::Itself(Ok(())) | Ended::Hopeless(_, Some(Ok(()))))
+    }
 }
 
 /// What a run leaves.
@@ -84,10 +98,12 @@ impl Attempt<'_> {
     /// Makes it; the end is as it came, expected or not.
     pub async fn make(&self) -> End {
         let nodes = self.nodes();
-        futures_util::future::join_all(nodes.iter().map(|node| node.renew())).await;
-        note_felled(self.world).await;
+        if self.aside.is_none() {
+            futures_util::future::join_all(nodes.iter().map(|node| node.renew())).await;
+            note_felled(self.world).await;
+        }
         let began = Instant::now();
-        let own = began + self.allowed();
+        let own = self.own.unwrap_or(began + self.allowed());
         let mut cx = self.context(own.min(self.deadline));
         let signals = Signals::of(&cx);
         let scene = Scene { world: self.world, step: self.step, dir: &self.work.env.dir, awaits: cx.awaits.clone() };
@@ -97,16 +113,21 @@ impl Attempt<'_> {
         let deadline = cx.deadline;
         let mut run = Box::pin(AssertUnwindSafe(self.work.change.step(self.step).run(&mut cx)).catch_unwind());
         let ended = self.ended(&mut run, deadline, &scene, &signals).await;
+        // Not only when it is known what is behind its failure: nobody is at work meanwhile.
+        self.at_work.inspect(|at_work| at_work.ends(ended.failed()));
         // Whatever holds it up is asked for while it still waits.
         let late = matches!(ended, Ended::Late | Ended::Hopeless(_, None));
         let drill_over = own > self.deadline;
         let leave = self.leave(ended, began, drill_over, &scene, &signals).await;
         drop(run);
-        let facts = cx.facts;
+        let (facts, struck) = (cx.facts, cx.struck);
+        if let Some(id) = &self.step.id {
+            self.world.outputs().facts.insert(id.clone(), facts.clone());
+        }
         if late {
             self.abandon().await;
         }
-        End { facts, ..self.concluded(leave, drill_over, &scene).await }
+        End { facts, struck, ..self.concluded(leave, drill_over, &scene).await }
     }
 
     /// Waits until the step has ended, its time is over, or waiting is of no use.
@@ -185,6 +206,7 @@ impl Attempt<'_> {
         let end = match result {
             Ok(()) => End { judged: self.step.kind.role == Role::Check, ..End::new(Outcome::Passed) },
             Err(mut finding) => {
+                let wrong_sql = finding.wrong_sql;
                 if finding.cause == Cause::NeverCame && drill_over && self.work.ends() <= Instant::now() {
                     foreign = true;
                     finding = finding.because(Cause::DrillDeadline).note("drill", self.out_of_time());
@@ -194,7 +216,7 @@ impl Attempt<'_> {
                 }
                 let problem = self.at_setting(&finding, finding.problem(&self.world.source, self.step.action));
                 let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Check;
-                End { judged, ..End::of_problem(finding.outcome, problem) }
+                End { judged, wrong_sql, ..End::of_problem(finding.outcome, problem) }
             }
         };
         End { foreign, ..end }
@@ -229,6 +251,9 @@ impl Attempt<'_> {
             tells: Arc::default(),
             awaits: Arc::default(),
             hopeless: Arc::default(),
+            aside: self.aside.clone().map(Aside::new),
+            struck: Struck::default(),
+            deed_ended: self.at_work.map(AtWork::deed_ended),
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::change::Change;
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
-use super::work::{Env, Work};
+use super::work::Work;
 use crate::harness::World;
-use crate::journal::{Event, Heard};
+use crate::journal::Event;
 use crate::plan::{Plan, PlannedStep};
 
 /// Judgements that follow one another, an `all` with its lines among them.
@@ -45,16 +45,13 @@ impl Block<'_> {
     /// Checks without reporting anything, up to the first check that does not hold; returns what
     /// was heard.
     pub async fn judge(&self, at_most: Duration) -> Vec<Event> {
-        let heard = Heard::default();
-        let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);
-        let env = Env { journal: journal.clone(), gate: None, ..self.work.env.clone() };
-        let change = Change { at_most: vec![at_most; self.plan().steps.len()], brief: true, ..Change::default() };
+        let (env, heard) = self.work.env.unheard();
+        let change = Change { brief: true, ..Change::within(self.plan(), at_most) };
         let work = self.work.beside(&env, &change, self.work.deadline);
-        let world = self.world.telling(journal);
+        let world = self.world.telling(env.journal.clone());
         let mut tally = Tally::default();
         for step in &self.steps {
-            let run = StepRun { work: &work, world: &world, step, deadline: work.ends(), lenient: false };
-            if run.run(&mut tally).await == Ran::End {
+            if StepRun::of(&work, &world, step).run(&mut tally).await == Ran::End {
                 break;
             }
         }

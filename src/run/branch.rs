@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use super::change::Change;
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
-use super::work::{Env, Work};
+use super::work::Work;
 use crate::harness::{NodeId, World, Writes};
 use crate::host::{Host, HostError, Lab, Network, Program};
-use crate::journal::{Cause, Event, Heard};
+use crate::journal::{Cause, Event};
 use crate::pg::{ShutdownMode, Version};
 use crate::plan::{Plan, PlannedStep};
 
@@ -57,15 +57,13 @@ impl Fork<'_> {
     pub async fn go_on(&self, change: Change) -> Result<Option<Vec<Event>>, HostError> {
         let there: Vec<NodeId> = self.world.outputs().nodes.keys().cloned().collect();
         let made: Vec<NodeId> = self.plan().made.iter().filter(|name| !there.contains(name)).cloned().collect();
-        let heard = Heard::default();
-        let journal = self.work.env.journal.beside(vec![Box::new(heard.clone())]);
+        let (env, heard) = self.work.env.unheard();
         let lab = Arc::new(Elsewhere { lab: self.world.lab.clone(), made: made.clone() });
         let world = World {
             lab,
             outputs: Arc::new(Mutex::new(self.world.outputs().clone())),
-            ..self.world.telling(journal.clone())
+            ..self.world.telling(env.journal.clone())
         };
-        let env = Env { journal, gate: None, ..self.work.env.clone() };
         let work = self.work.beside(&env, &change, self.work.ends() + PATIENCE);
         let ended = match tokio::time::timeout(PATIENCE, self.follow(&work, &world, &made)).await {
             Ok(ended) => ended,
@@ -86,11 +84,11 @@ impl Fork<'_> {
     async fn follow(&self, work: &Work<'_>, world: &World, made: &[NodeId]) -> bool {
         let mut tally = Tally::default();
         for step in self.steps {
-            if !work.change.leaves_out(step) && !stays_aside(&work.change.step(step).effects().writes, step, made) {
+            let touches = |one: &PlannedStep| !stays_aside(&work.change.step(one).effects().writes, one, made);
+            if (!work.change.leaves_out(step) && touches(step)) || self.plan().during(step).into_iter().any(touches) {
                 return false;
             }
-            let run = StepRun { work, world, step, deadline: work.ends(), lenient: false };
-            if run.run(&mut tally).await == Ran::End {
+            if StepRun::of(work, world, step).run(&mut tally).await == Ran::End {
                 return true;
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::harness::{NodeId, RepoId, Step};
 use crate::node::Address;
-use crate::plan::PlannedStep;
+use crate::plan::{Plan, PlannedStep};
 use crate::repo::Spoil;
 
 /// In what a run differs from its plan. The default is in nothing.
@@ -21,11 +21,23 @@ pub struct Change {
     /// The most that a step may take, by its index, whatever its deadline: something that never
     /// comes is not waited for as patiently as in earnest.
     pub at_most: Vec<Duration>,
+    /// Whether people work on its servers, which keep a log of what they do.
+    pub attended: bool,
+    /// The hosts that people have for servers of their own, and those of servers that the drill
+    /// makes itself, in the place of those of all steps.
+    pub scratch: Vec<String>,
+    /// The checks that cannot be made when people recover in their own way.
+    pub unjudged: Vec<usize>,
     /// Whether the first line of an `all` that does not hold is the last one.
     pub brief: bool,
 }
 
 impl Change {
+    /// One in which no step takes longer than this.
+    pub fn within(plan: &Plan, at_most: Duration) -> Self {
+        Change { at_most: vec![at_most; plan.steps.len()], ..Change::default() }
+    }
+
     /// What the step does in this run.
     pub fn step<'a>(&'a self, planned: &'a PlannedStep) -> &'a dyn Step {
         match &self.replaced {
@@ -52,6 +64,7 @@ impl Change {
 
     /// Whether the step is left out.
     pub fn leaves_out(&self, planned: &PlannedStep) -> bool {
-        self.left_out == Some(planned.head.index)
+        let index = planned.head.index;
+        self.left_out == Some(index) || self.unjudged.contains(&index)
     }
 }

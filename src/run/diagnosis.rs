@@ -44,7 +44,7 @@ impl Scene<'_> {
     /// The server that the step makes, where somebody has frozen its host before it was there: no
     /// step can pause what is not there.
     async fn frozen_in_the_making(&self) -> Option<&str> {
-        let name = self.step.makes.as_ref()?.as_str();
+        let name = self.step.makes.first()?.as_str();
         if self.world.outputs().nodes.contains_key(name) {
             return None;
         }

@@ -11,6 +11,9 @@ use crate::host::{HostError, Result};
 /// What run directories' names begin with.
 const PREFIX: &str = "drillyard-";
 
+/// What is in the directory of a run that was left on purpose.
+const KEPT: &str = "kept";
+
 /// How old a directory without its final name and its lock must be before it counts as left behind:
 /// making one takes less than a millisecond.
 const HALF_MADE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -99,8 +102,16 @@ impl RunDirectory {
 
     /// Marks it as left on purpose.
     pub fn keep(&self) -> std::io::Result<()> {
-        std::fs::write(self.path.join("kept"), "")
+        keep(&self.path)
     }
+}
+
+/// Marks a run's directory as left on purpose.
+///
+/// # Errors
+/// If it cannot be written, or is not there.
+pub fn keep(path: &Path) -> std::io::Result<()> {
+    std::fs::write(path.join(KEPT), "")
 }
 
 /// What the lock of a run's directory says.
@@ -108,7 +119,7 @@ pub fn state(path: &Path) -> RunState {
     let Ok(lock) = std::fs::File::open(path.join("lock")) else { return RunState::Dead };
     match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
         Err(_) => RunState::Alive,
-        Ok(_) if path.join("kept").exists() => RunState::Kept,
+        Ok(_) if path.join(KEPT).exists() => RunState::Kept,
         Ok(_) => RunState::Dead,
     }
 }

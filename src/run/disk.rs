@@ -1,17 +1,22 @@
 //! Full disks: whatever fails because of one says nothing about the recovery.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
 use super::blame::first;
 use super::scene::{PATIENCE, Scene};
-use crate::harness::Finding;
-use crate::host::{Program, Seen};
+use crate::harness::{Finding, World};
+use crate::host::{DiskOf, Program, SMALL_DISK, Seen};
 use crate::journal::{Cause, Outcome, Problem};
 
 /// What can be done about it.
 const HELP: &str = "the disk is full, which says nothing about the recovery: free some space, or set TMPDIR to a directory on another disk";
+/// What can be done if it is a small one of the drill's own.
+const MORE: &str = "give the disk more `size`, at its `fill_disk`";
+/// What is said of a small one that is full as the drill wants it.
+const FILLED: &str = "the drill has filled it itself: `free_disk` gives the space back";
 /// With less than that, nothing can be written.
 const NOTHING: u64 = 128 << 10;
 /// A server cannot write if there is no space for a WAL segment; one that tried has given back
@@ -25,6 +30,8 @@ struct Disk {
     mount: String,
     size: u64,
     free: u64,
+    /// Whether it is a small one that the drill has for itself.
+    is_own: bool,
 }
 
 impl Disk {
@@ -56,10 +63,10 @@ fn says_full(text: &str) -> bool {
 }
 
 /// A problem that a full disk has caused, known by its text alone: there is no drill yet to look
-/// at.
-pub fn full(problem: Problem) -> Problem {
+/// at. `is_own` is whether it is that of a server with a small disk of its own.
+pub fn full(problem: Problem, is_own: bool) -> Problem {
     match says_full(&problem.text()) {
-        true => problem.because(Cause::DiskFull).help(HELP),
+        true => problem.because(Cause::DiskFull).help(if is_own { MORE } else { HELP }),
         false => problem,
     }
 }
@@ -69,7 +76,10 @@ pub fn full(problem: Problem) -> Problem {
 pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Box<Finding> {
     let text = finding.problem(&scene.world.source, scene.step.action).text();
     let said = finding.cause == Cause::DiskFull || says_full(&text);
-    let disks = tokio::time::timeout(PATIENCE, look(scene)).await.unwrap_or_default();
+    let mut disks = tokio::time::timeout(PATIENCE, look(scene.world, scene.dir)).await.unwrap_or_default();
+    // A small disk is what the drill is about, and none of this machine's.
+    let own_is_tight = disks.iter().any(|disk| disk.is_own && disk.is_tight());
+    disks.retain(|disk| !disk.is_own);
     let smallest = disks.iter().min_by_key(|disk| disk.free).map(|disk| format!("{disk} by now")).unwrap_or_default();
     let tight = disks.into_iter().filter(Disk::is_tight).min_by_key(|disk| disk.free);
     let crippled = broken || finding.outcome == Outcome::Errored || finding.is_late();
@@ -79,6 +89,7 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
             finding.outcome = Outcome::Errored;
             finding.because(Cause::DiskFull)
         }
+        None if said && (own_is_tight || may_be_own(scene, &text)) => by_drill(scene, finding),
         // It has space again.
         None if said => {
             let mut finding =
@@ -87,15 +98,52 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
             finding.because(Cause::DiskFull)
         }
         Some(disk) => finding.note("disk", disk.to_string()),
+        // Not every error of a server says why it could not write.
+        None if own_is_tight && crippled => finding.note("disk", FILLED),
         None => finding,
     }
 }
 
+/// Whether a step that was told of a full disk, which has space again, may have met a small one.
+fn may_be_own(scene: &Scene<'_>, text: &str) -> bool {
+    let names_none = scene.step.nodes().next().is_none();
+    for disk in &scene.world.disks {
+        let may_be = match &disk.of {
+            DiskOf::Data(node) => names_none || scene.refers_to(node),
+            DiskOf::Repo(repo) => text.contains(&scene.world.lab.repo(repo)),
+        };
+        if may_be || scene.world.outputs().filled.contains(&disk.of) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What failed because of a small disk.
+fn by_drill(scene: &Scene<'_>, mut finding: Box<Finding>) -> Box<Finding> {
+    finding.outcome = Outcome::Failed;
+    if finding.cause == Cause::DiskFull {
+        finding = finding.because(Cause::Expectation);
+    }
+    match scene.world.outputs().filled.is_empty() {
+        false => finding.note("disk", FILLED),
+        true => finding.note("disk", "it is the small one that `fill_disk` is about").help(MORE),
+    }
+}
+
+/// The disks of this machine, or of its containers, on which no server could write any more: where
+/// each is mounted, and what is left of it. Small ones of the drill's own are what it is about.
+pub async fn tight(world: &World, dir: &Path) -> BTreeMap<String, String> {
+    let disks = tokio::time::timeout(PATIENCE, look(world, dir)).await.unwrap_or_default();
+    let tight = disks.into_iter().filter(|disk| !disk.is_own && disk.is_tight());
+    tight.map(|disk| (disk.mount.clone(), disk.to_string())).collect()
+}
+
 /// The file systems on which the drill writes.
-async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
+async fn look(world: &World, dir: &Path) -> BTreeSet<Disk> {
     const SCRIPT: &str = r#"for path in "$@"; do [ ! -e "$path" ] || df -Pk "$path" 2>/dev/null | tail -n 1; done"#;
-    let nodes: Vec<_> = scene.world.outputs().nodes.values().cloned().collect();
-    let repos: Vec<String> = scene.world.repos.values().flat_map(|repo| repo.directories()).collect();
+    let nodes: Vec<_> = world.outputs().nodes.values().cloned().collect();
+    let repos: Vec<String> = world.repos.values().flat_map(|repo| repo.directories()).collect();
     let looks = nodes.iter().map(|node| async {
         let host = node.host().ok().filter(|host| host.is_on())?;
         // A program that is started in a paused container never ends.
@@ -110,10 +158,15 @@ async fn look(scene: &Scene<'_>) -> BTreeSet<Disk> {
     let mut disks: BTreeSet<Disk> =
         futures_util::future::join_all(looks).await.into_iter().flatten().flatten().collect();
     // The one on which drillyard itself writes.
-    if let Ok(found) = statvfs(scene.dir) {
+    if let Ok(found) = statvfs(dir) {
         let block = found.fragment_size();
-        let mount = scene.dir.display().to_string();
-        disks.insert(Disk { mount, size: found.blocks() * block, free: found.blocks_available() * block });
+        let mount = dir.display().to_string();
+        disks.insert(Disk {
+            mount,
+            size: found.blocks() * block,
+            free: found.blocks_available() * block,
+            is_own: false,
+        });
     }
     disks
 }
@@ -125,7 +178,8 @@ fn parse(line: &str) -> Option<Disk> {
     let [.., size, _, free, percent, mount] = words.as_slice() else { return None };
     let bytes = |kb: &str| kb.parse::<u64>().ok()?.checked_mul(1024);
     percent.ends_with('%').then_some(())?;
-    Some(Disk { mount: (*mount).to_owned(), size: bytes(size)?, free: bytes(free)? })
+    let is_own = words.first() == Some(&SMALL_DISK);
+    Some(Disk { mount: (*mount).to_owned(), size: bytes(size)?, free: bytes(free)?, is_own })
 }
 
 #[cfg(test)]
@@ -136,6 +190,7 @@ mod tests {
     fn a_disk_is_full_when_no_segment_fits() {
         let disk = parse("tmpfs   204800  204796   4 100% /tmp/small").expect("a disk");
         assert!(disk.is_tight());
+        assert!(!disk.is_own && parse("drillyard-disk 204800 204796 4 100% /tmp/small").expect("a disk").is_own);
         assert_eq!(disk.to_string(), "/tmp/small has 0.0 MB of 200 MB left");
         let roomy = parse("/dev/vda1  20000000  10000000  10000000  50% /").expect("a disk");
         assert!(!roomy.is_tight());

@@ -9,16 +9,19 @@ use super::branch::Fork;
 use super::change::Change;
 use super::evidence::keep_logs;
 use super::keep::Kept;
+use super::kept_drill::{KeptDrill, last_checks};
 use super::last_pass::LastPass;
+use super::people::{Field, People, Played};
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
+use super::team::TeamRun;
 use super::trial::Trial;
-use super::work::{Env, Keep, Work};
+use super::work::{Env, Work};
 use super::{budget, lab, shells, users};
 use crate::harness::World;
 use crate::host::Lab;
 use crate::journal::{Cause, Event, Outcome, Problem};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedStep};
 
 /// A plan, to be run on one version.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Drill {
     pub change: Arc<Change>,
     /// Who is called before its steps, to try what it would notice.
     pub trial: Option<Arc<dyn Trial>>,
+    /// Who recovers in the place of its own steps.
+    pub people: Option<Arc<dyn People>>,
 }
 
 /// How a drill came out, and what could not be removed.
@@ -48,15 +53,16 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// What could not be removed.
     pub left: Vec<String>,
-    /// Whether its servers were left running.
-    pub kept: bool,
+    /// If its servers were left running: what its checks need.
+    pub kept: Option<Arc<KeptDrill>>,
     /// How long it took to remove what it had made.
     pub removal: Duration,
 }
 
 /// Runs a drill to its end and removes what it made.
 pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
-    let deadline = Instant::now() + drill.plan.timeout;
+    let theirs = drill.people.as_ref().map_or(Duration::ZERO, |people| people.at_most());
+    let deadline = Instant::now() + drill.plan.timeout + theirs;
     let mut work = Work::begin(env, &drill.plan, &drill.change, (index, drill.seed), deadline);
     work.shells = drill.trial.is_none();
     let branches = drill.trial.as_ref().is_some_and(|trial| trial.branches());
@@ -75,7 +81,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         Ok(lab) => at_work.in_lab(&lab).await,
         Err(error) => {
             at_work.finish(Outcome::Errored, Some(lab::problem(&error)), false);
-            Verdict { outcome: Outcome::Errored, left: vec![], kept: false, removal: Duration::ZERO }
+            Verdict { outcome: Outcome::Errored, left: vec![], kept: None, removal: Duration::ZERO }
         }
     }
 }
@@ -105,7 +111,12 @@ fn report_start(env: &Env, drill: &Drill, index: usize, postgres: String) {
         backend: env.backend.name().to_owned(),
         seed: drill.seed,
         settings: drill.settings.clone(),
-        steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
+        steps: plan
+            .steps
+            .iter()
+            .filter(|step| drill.people.is_some() || step.is_in_runs())
+            .map(|step| step.head.clone())
+            .collect(),
     });
 }
 
@@ -125,7 +136,10 @@ impl AtWork<'_> {
         let mut problem = match start {
             Ok(()) => {
                 let rates = users::report_rates(&self.work, &world);
-                let problem = self.run_steps(&world, &mut tally).await;
+                let problem = match self.drill.people.as_deref() {
+                    Some(people) => Played { field: self.field(&world), people }.play(&mut tally).await,
+                    None => self.run_steps(&world, &mut tally).await,
+                };
                 rates.abort();
                 problem
             }
@@ -153,12 +167,23 @@ impl AtWork<'_> {
         self.judge_budgets(&world, &mut tally);
         users::stop(&self.work, &world).await;
         let (outcome, problem) = self.verdict(&tally, problem);
-        self.remove(&world, outcome, problem).await
+        let wanted = match self.drill.people.as_deref() {
+            Some(people) => people.end(&self.field(&world), outcome).await,
+            None => false,
+        };
+        self.remove(world, (outcome, problem), wanted).await
+    }
+
+    fn field<'b>(&'b self, world: &'b World) -> Field<'b> {
+        Field { work: &self.work, world }
     }
 
     fn judge_budgets(&self, world: &World, tally: &mut Tally) {
         let mut judged = budget::judge(self.work.plan, &self.work.times(), Some(world));
-        match budget::against_last(self.work.plan, &self.work.times(), &self.drill.last_pass) {
+        // What people take is not what the drill takes.
+        let last = self.drill.people.is_none();
+        let against_last = || budget::against_last(self.work.plan, &self.work.times(), &self.drill.last_pass);
+        match last.then(against_last).flatten() {
             Some(Ok(budget)) => judged.push(budget),
             Some(Err(message)) => self.work.env.journal.write(Event::Warned { drill: Some(self.work.index), message }),
             None => {}
@@ -191,33 +216,52 @@ impl AtWork<'_> {
 
     /// Runs the steps; a problem is one of somebody who tried the judgements before they were made.
     async fn run_steps(&self, world: &World, tally: &mut Tally) -> Option<Problem> {
-        let steps: Vec<_> =
-            self.work.plan.steps.iter().filter(|step| !step.finally && step.head.group.is_none()).collect();
-        let mut judging = false;
-        for (at, step) in steps.iter().enumerate() {
+        let course = self.work.plan.course();
+        let (mut team, mut judging, mut problem): (Option<TeamRun<'_>>, bool, Option<Problem>) = (None, false, None);
+        for (at, step) in course.iter().copied().enumerate() {
+            if let Some(left) = team.take_if(|team| !team.has(step))
+                && left.finish(tally) == Ran::End
+            {
+                break;
+            }
+            if team.is_none() {
+                team = TeamRun::begin(&self.work, world, step);
+            }
+            if team.as_ref().is_some_and(|team| team.skipped.is_some()) {
+                continue;
+            }
             let begins = step.is_check() && !judging;
             judging = step.is_check();
-            if let Some(trial) = &self.drill.trial {
-                let began = Instant::now();
-                let tried = if begins {
-                    let steps = steps[at..].iter().take_while(|step| step.is_check()).copied().collect();
-                    trial.before(&Block { work: &self.work, world, steps }).await
-                } else {
-                    trial.at(&Fork { work: &self.work, world, steps: &steps[at..] }).await
-                };
-                self.work.stand_still(began);
-                if let Err(problem) = tried {
-                    tally.outcomes.push(Outcome::Errored);
-                    return Some(problem);
-                }
+            problem = self.try_before(world, &course[at..], begins).await;
+            if problem.is_some() {
+                tally.outcomes.push(Outcome::Errored);
+                break;
             }
-            let ran =
-                StepRun { work: &self.work, world, step, deadline: self.work.ends(), lenient: false }.run(tally).await;
+            let ran = match &mut team {
+                Some(team) => team.run(step).await,
+                None => StepRun::of(&self.work, world, step).run(tally).await,
+            };
             if ran == Ran::End {
                 break;
             }
         }
-        None
+        team.map(|team| team.finish(tally));
+        problem
+    }
+
+    /// Has somebody try what comes next, if somebody does: checks, if a block of them begins, or
+    /// another course of the drill. The drill's clock stands still meanwhile.
+    async fn try_before(&self, world: &World, next: &[&PlannedStep], begins: bool) -> Option<Problem> {
+        let trial = self.drill.trial.as_ref()?;
+        let began = Instant::now();
+        let tried = if begins {
+            let steps = next.iter().take_while(|step| step.is_check()).copied().collect();
+            trial.before(&Block { work: &self.work, world, steps }).await
+        } else {
+            trial.at(&Fork { work: &self.work, world, steps: next }).await
+        };
+        self.work.stand_still(began);
+        tried.err()
     }
 
     /// The steps of `finally`: every one is run, and has as long as it likes, within what is left
@@ -228,18 +272,15 @@ impl AtWork<'_> {
         let patience = if self.work.env.cancel.is_cancelled() { INTERRUPTED } else { PATIENCE };
         let deadline = Instant::now() + patience;
         for step in self.work.plan.steps.iter().filter(|step| step.finally && step.head.group.is_none()) {
-            StepRun { work: &self.work, world, step, deadline, lenient: false }.run(tally).await;
+            StepRun { deadline, ..StepRun::of(&self.work, world, step) }.run(tally).await;
         }
     }
 
-    async fn remove(&self, world: &World, outcome: Outcome, problem: Option<Problem>) -> Verdict {
-        let keep = match self.work.env.keep {
-            Keep::Never => false,
-            Keep::OnFailure => outcome != Outcome::Passed,
-            Keep::Always => true,
-        };
+    /// Removes everything, unless somebody wants it.
+    async fn remove(&self, world: World, (outcome, problem): (Outcome, Option<Problem>), wanted: bool) -> Verdict {
+        let keep = wanted || self.work.env.keep.keeps(outcome);
         if keep && !self.work.env.cancel.is_cancelled() {
-            let nodes = shells::of(&self.work, world);
+            let nodes = shells::of(&self.work, &world);
             for node in &nodes {
                 let shell = format!("drillyard shell {}/{}", self.work.env.run, node.node);
                 self.work.env.journal.write(Event::NodeKept { drill: self.work.index, node: node.node.clone(), shell });
@@ -248,7 +289,8 @@ impl AtWork<'_> {
             let kept = Kept::write(&self.work.env.dir, self.work.index, &nodes);
             let left = kept.err().map(|e| format!("the list of kept nodes: {e}")).into_iter().collect();
             self.finish(outcome, problem, true);
-            return Verdict { outcome, left, kept: true, removal: Duration::ZERO };
+            let kept = Some(Arc::new(self.kept(world)));
+            return Verdict { outcome, left, kept, removal: Duration::ZERO };
         }
         self.finish(outcome, problem, false);
         Kept::forget(&self.work.env.dir, self.work.index);
@@ -257,7 +299,23 @@ impl AtWork<'_> {
             Some(help) => format!("{}; {help}", error.message),
             None => error.message,
         });
-        Verdict { outcome, left: left.into_iter().collect(), kept: false, removal: began.elapsed() }
+        Verdict { outcome, left: left.into_iter().collect(), kept: None, removal: began.elapsed() }
+    }
+
+    fn kept(&self, world: World) -> KeptDrill {
+        let plan = self.drill.plan.clone();
+        KeptDrill {
+            env: self.work.env.clone(),
+            seed: self.drill.seed,
+            index: self.work.index,
+            judge: match &self.drill.people {
+                Some(people) => people.part().judge.clone(),
+                None => last_checks(&plan),
+            },
+            unjudged: self.drill.change.unjudged.clone(),
+            plan,
+            world,
+        }
     }
 
     fn finish(&self, outcome: Outcome, problem: Option<Problem>, kept: bool) {

@@ -1,5 +1,6 @@
 //! What a step came to, and whether that was expected of it.
 
+use crate::harness::Struck;
 use crate::journal::{Facts, Outcome, Problem};
 use crate::source::{Regex, Source, Spanned};
 
@@ -9,6 +10,10 @@ pub struct End {
     pub message: Option<String>,
     pub problem: Option<Problem>,
     pub facts: Facts,
+    /// Whether no time makes it right.
+    pub wrong_sql: bool,
+    /// When its deed reached the servers.
+    pub struck: Struck,
     /// Whether something was judged.
     pub judged: bool,
     /// Whether it failed by something that is not its own doing, and that nobody can have expected
@@ -18,7 +23,16 @@ pub struct End {
 
 impl End {
     pub fn new(outcome: Outcome) -> Self {
-        End { outcome, message: None, problem: None, facts: Facts::new(), judged: false, foreign: false }
+        End {
+            outcome,
+            message: None,
+            problem: None,
+            facts: Facts::new(),
+            wrong_sql: false,
+            struck: Struck::default(),
+            judged: false,
+            foreign: false,
+        }
     }
 
     pub fn of_problem(outcome: Outcome, problem: Problem) -> Self {

@@ -32,10 +32,11 @@ pub async fn keep_logs(work: &Work<'_>, world: &World) {
                 let since = host.read(&host.paths().log, 0).await.unwrap_or_default();
                 return Ok([log.into_bytes(), since].concat());
             }
-            if node.is_some_and(|node| node.server_state() == ServerState::Frozen) {
+            if node.as_ref().is_some_and(|node| node.server_state() == ServerState::Frozen) {
                 host.thaw().await?;
             }
-            host.read(&host.paths().log, 0).await
+            let log = node.as_ref().and_then(|node| node.log_file().ok()).unwrap_or(&host.paths().log);
+            host.read(log, 0).await
         };
         (name.clone(), log.await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     });

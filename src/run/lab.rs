@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::change::Change;
 use super::start::{Starter, external};
 use super::work::Work;
 use super::{branch, disk, repos, shells};
 use crate::harness::{Finding, Outputs, RepoId, World};
-use crate::host::{HostError, Isolation, Lab, LabSpec, Network};
+use crate::host::{DiskOf, HostError, Isolation, Lab, LabSpec, Network};
 use crate::journal::{Cause, Event, Problem};
 use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
@@ -18,9 +19,10 @@ use crate::repo::{Existing, Place};
 const READER: &str = "_reader";
 
 /// The hosts of a plan's servers, or the one from which a drill without any looks at its repos.
-fn hosts(plan: &Plan) -> Vec<String> {
+fn hosts(plan: &Plan, change: &Change) -> Vec<String> {
     let own = plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
-    let servers: Vec<String> = own.chain(&plan.made).map(ToString::to_string).collect();
+    let made = if change.attended { &[][..] } else { &plan.made };
+    let servers: Vec<String> = own.chain(made).map(ToString::to_string).chain(change.scratch.clone()).collect();
     match servers.is_empty() && !plan.repos.is_empty() {
         true => vec![READER.to_owned()],
         false => servers,
@@ -36,11 +38,12 @@ pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn
         drill: work.index,
         dir: work.env.dir.clone(),
         major,
-        nodes: hosts(plan).into_iter().chain(elsewhere).collect(),
+        nodes: hosts(plan, work.change).into_iter().chain(elsewhere).collect(),
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         isolation: plan.isolation,
         // Why not was told when the backend was chosen; one that sees this machine needs none.
         mounts: plan.repos.values().flat_map(|repo| repo.mounts().unwrap_or_default()).collect(),
+        disks: plan.disks(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
     tokio::select! {
@@ -120,17 +123,26 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
         };
         (name.clone(), existing.unwrap_or_else(own))
     };
+    let password: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+    work.env.journal.keep([password.clone()]);
+    let external = plan.nodes.values().filter_map(|spec| spec.external.as_ref());
     World {
         lab: lab.clone(),
         source: plan.source.clone(),
         journal: work.env.journal.clone(),
         drill: work.index,
         seed: work.seed,
-        password: std::iter::repeat_with(fastrand::alphanumeric).take(24).collect(),
+        password,
         file_roots: plan.file_roots.clone(),
+        private: work.env.around.private(
+            external.flat_map(|address| [Some(&address.conninfo), address.standby.as_ref()].into_iter().flatten()),
+        ),
         specs: plan.nodes.clone(),
         repos: plan.repos.iter().map(repo).collect(),
-        reader: hosts(plan).into_iter().next().unwrap_or_default(),
+        reader: hosts(plan, work.change).into_iter().next().unwrap_or_default(),
+        attended: work.change.attended,
+        disks: plan.disks(),
+        recalls: plan.steps.iter().filter_map(|step| step.effects.recalls.clone()).collect(),
         outputs: Arc::new(Mutex::new(Outputs::default())),
     }
 }
@@ -151,7 +163,7 @@ pub async fn start_nodes(work: &Work<'_>, world: &World) -> Result<(), Problem> 
     let nodes: BTreeMap<_, _> = tokio::select! {
         biased;
         () = work.env.cancel.cancelled() => return Err(Problem::new("interrupted").because(Cause::Interrupted)),
-        (nodes, ()) = async { tokio::join!(starter.start(), tools(work, world)) } => nodes.map_err(|error| disk::full(not_started(work.plan, error)))?,
+        (nodes, ()) = async { tokio::join!(starter.start(), tools(work, world)) } => nodes.map_err(|error| not_started(work.plan, error))?,
         () = tokio::time::sleep_until(work.deadline.into()) => {
             return Err(Problem::new("the drill's timeout passed while its servers started").because(Cause::DrillDeadline));
         }
@@ -185,6 +197,9 @@ async fn tools(work: &Work<'_>, world: &World) {
 /// What is told of a server that does not come up: its own reason, at the setting that it complains
 /// of.
 fn not_started(plan: &Plan, error: StartError) -> Problem {
+    let is_own = error
+        .node()
+        .is_some_and(|node| plan.disks().iter().any(|disk| matches!(&disk.of, DiskOf::Data(own) if *own == *node)));
     let spec = error.node().and_then(|node| plan.nodes.get(node));
     let place = spec.map(|spec| match spec.blamed(&error.to_string()) {
         Some((name, place)) => plan.source.place(place, format!("the server complains of `{name}`")),
@@ -193,18 +208,14 @@ fn not_started(plan: &Plan, error: StartError) -> Problem {
     let finding: Box<Finding> = error.into();
     let problem = Problem { notes: finding.notes.clone(), ..Problem::new(&finding.title) };
     let problem = problem.because(finding.cause);
-    match place {
+    let problem = match place {
         Some(place) => problem.at(place),
         None => problem,
-    }
+    };
+    disk::full(problem, is_own)
 }
 
 /// What is reported of a lab that could not be made.
 pub fn problem(error: &HostError) -> Problem {
-    let problem = Problem::new(&error.message).because(Cause::Lab);
-    let problem = match &error.help {
-        Some(help) => problem.help(help),
-        None => problem,
-    };
-    disk::full(problem)
+    disk::full(error.problem(), false)
 }

@@ -1,6 +1,7 @@
 //! Running drills: servers are started, steps are run in order, everything is cleaned up whatever
 //! happens.
 
+mod at_work;
 mod attempt;
 mod blame;
 mod block;
@@ -18,16 +19,21 @@ mod evidence;
 mod gate;
 mod holdups;
 mod keep;
+mod kept_drill;
 mod lab;
 mod last_pass;
+mod meanwhile;
 mod parallel;
+mod people;
 mod reaper;
 mod repos;
+mod retry;
 mod scene;
 mod shells;
 mod start;
 mod step;
 mod tally;
+mod team;
 mod trial;
 mod users;
 mod watch;
@@ -37,12 +43,15 @@ pub use block::Block;
 pub use branch::Fork;
 pub use change::Change;
 pub use cleanup::{Leftovers, Sweep, Which, sweep_cache};
-pub use directory::{Named, RunDirectory, RunState, run_directories, staged};
+pub use directory::{Named, RunDirectory, RunState, keep, run_directories, staged, state};
 pub use drill::{Drill, Verdict};
 pub use gate::{Answer, Gate, Stop};
 pub use keep::{Kept, KeptNode};
+pub use kept_drill::KeptDrill;
 pub use last_pass::LastPass;
 pub use parallel::{Finished, Order, run_all};
+pub use people::{Checked, Field, People, Recovered};
 pub use reaper::{Reaper, Task, reap};
+pub use tally::StepTime;
 pub use trial::Trial;
 pub use work::{Env, Keep};

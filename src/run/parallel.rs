@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::drill::{self, Drill};
+use super::kept_drill::KeptDrill;
 use super::work::Env;
 use crate::journal::{ExitCode, Outcome};
 
@@ -26,8 +27,8 @@ pub struct Finished {
     pub outcomes: Vec<Outcome>,
     /// What could not be removed.
     pub left: Vec<String>,
-    /// Whether servers were left running.
-    pub kept: bool,
+    /// The drills whose servers were left running.
+    pub kept: Vec<Arc<KeptDrill>>,
     /// How long it took to remove what the drills had made.
     pub removal: Duration,
 }
@@ -35,7 +36,7 @@ pub struct Finished {
 impl Finished {
     /// Whether there is something left for the reaper to do.
     pub fn left_behind(&self) -> bool {
-        !self.left.is_empty() && !self.kept
+        !self.left.is_empty() && self.kept.is_empty()
     }
 
     /// The exit code: of several, the first of 4, 1, 6.
@@ -65,7 +66,7 @@ pub async fn run_all(env: Arc<Env>, drills: Vec<Drill>, order: Order, first: usi
         stop |= order.fail_fast && verdict.outcome != Outcome::Passed;
         finished.outcomes.push(verdict.outcome);
         finished.left.extend(verdict.left);
-        finished.kept |= verdict.kept;
+        finished.kept.extend(verdict.kept);
         finished.removal += verdict.removal;
     }
     let reason = match env.cancel.is_cancelled() {

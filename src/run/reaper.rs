@@ -15,6 +15,9 @@ use crate::host::{HostError, Recipe, Result};
 /// The line that a run writes to its reaper before it ends in order. Every other line is a recipe.
 const DONE: &str = "done";
 
+/// The line by which a run says that what it has made is to outlive it.
+const SPARE: &str = "spare";
+
 /// The run's hold on its reaper.
 pub struct Reaper {
     child: Child,
@@ -25,6 +28,8 @@ pub struct Reaper {
 pub enum Task {
     /// Nothing: the run has cleaned up by itself.
     Nothing,
+    /// The run has died, and what it has made is to stay: it was kept on purpose.
+    Spare,
     /// The run has died: its directory is to be removed, and what these find of it elsewhere.
     CleanUp(Vec<Recipe>),
 }
@@ -54,6 +59,14 @@ impl Reaper {
         self.tell(&line).map_err(|e| HostError::new(format!("the reaper has ended: {e}")))
     }
 
+    /// From now on what the run has made is kept, however it ends.
+    ///
+    /// # Errors
+    /// If the reaper is gone.
+    pub fn spare(&mut self) -> Result<()> {
+        self.tell(SPARE).map_err(|e| HostError::new(format!("the reaper has ended: {e}")))
+    }
+
     /// There is nothing left to do for it.
     pub fn dismiss(mut self) {
         // One that is gone already need not know.
@@ -79,6 +92,7 @@ pub fn reap() -> Task {
 fn task(lines: &str) -> Task {
     match lines.lines().last() {
         Some(DONE) => Task::Nothing,
+        _ if lines.lines().any(|line| line == SPARE) => Task::Spare,
         // A line that is not complete was being written when the run died: it had made nothing
         // there yet.
         _ => Task::CleanUp(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
@@ -97,5 +111,13 @@ mod tests {
         assert_eq!(task(&line[..9]), Task::CleanUp(vec![]));
         assert_eq!(task(&format!("{line}\n")), Task::CleanUp(vec![recipe]));
         assert_eq!(task(&format!("{line}\ndone\n")), Task::Nothing);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_a_run_that_is_killed() {
+        let line = serde_json::to_string(&Recipe::new("moon", &["crater"])).expect("JSON");
+        assert_eq!(task(&format!("{line}\nspare\n")), Task::Spare);
+        assert_eq!(task(&format!("spare\n{line}\n")), Task::Spare);
+        assert_eq!(task(&format!("{line}\nspare\ndone\n")), Task::Nothing);
     }
 }

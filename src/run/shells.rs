@@ -1,8 +1,11 @@
 //! The sessions that `drillyard shell` can open on a drill's nodes.
 
+use std::sync::{Arc, PoisonError};
+
 use super::keep::{Kept, KeptNode};
 use super::work::Work;
 use crate::harness::World;
+use crate::node::Node;
 
 /// Notes for `drillyard shell` which nodes are up now; returns their names.
 pub fn note(work: &Work<'_>, world: &World) -> Vec<String> {
@@ -16,7 +19,12 @@ pub fn note(work: &Work<'_>, world: &World) -> Vec<String> {
 
 /// The commands that open a session on each node.
 pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
-    let nodes: Vec<_> = world.outputs().nodes.values().filter(|node| node.is_up()).cloned().collect();
+    // People may want to look at a server that is down, and to start it again.
+    let is_open = |node: &&Arc<Node>| node.is_up() || (world.attended && node.host().is_ok_and(|host| host.is_on()));
+    let nodes: Vec<_> = world.outputs().nodes.values().filter(is_open).cloned().collect();
+    let scratch = work.scratch.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let elsewhere = scratch.into_iter().filter(|one| !nodes.iter().any(|node| node.name() == one.node));
+    let elsewhere: Vec<KeptNode> = elsewhere.collect();
     nodes
         .iter()
         .filter_map(|node| {
@@ -24,8 +32,11 @@ pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
             let mut env = node.session_env().ok()?;
             // `drillyard shell RUN/NODE -- pg_controldata` needs no more words.
             env.push(("PGDATA".to_owned(), host.paths().data.clone()));
-            let (drill, node) = (work.plan.name.clone(), node.name().to_owned());
+            // Whoever lists what is there may not be meant to know which drill it is.
+            let drill = if world.attended { "firedrill".to_owned() } else { work.plan.name.clone() };
+            let node = node.name().to_owned();
             Some(KeptNode { drill, node, shell: host.shell(&env), env })
         })
+        .chain(elsewhere)
         .collect()
 }

@@ -116,7 +116,7 @@ impl Starter<'_> {
         if let Some(repo) = spec.archive_to.as_ref().and_then(|repo| self.repos.get(repo)) {
             repos::welcome(repo, node.host()?.as_ref()).await?;
         }
-        let setup = spec.config(self.repos).setup(node.host()?.as_ref(), None);
+        let setup = self.config(spec).setup(node.host()?.as_ref(), None);
         node.launch(Some(&setup), Instant::now() + DEADLINE).await?;
         let trouble = |e: &dyn std::fmt::Display| HostError::new(format!("node `{}`: {e}", node.name()));
         node.take_over(&template_password).await.map_err(|e| trouble(&e))?;
@@ -150,7 +150,7 @@ impl Starter<'_> {
         node.may_reach(&up).await?;
         if copied {
             let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
-            let output = node.base_backup(&up).await.map_err(trouble)?;
+            let (output, _) = node.base_backup(&up).await.map_err(trouble)?;
             if !output.success() {
                 let why = output.stderr.trim();
                 return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());
@@ -163,7 +163,7 @@ impl Starter<'_> {
             // Late on purpose is what happens in the drill: its beginning, with the password, is
             // not.
             at_once: spec.delay().is_some(),
-            ..spec.config(self.repos)
+            ..self.config(spec)
         };
         let setup = match copied {
             true => node.set_up(&config, Some(Signal::Standby), Origin::Copied).await?.0,
@@ -182,6 +182,21 @@ impl Starter<'_> {
             .await
             .map_err(|e| HostError::new(format!("node `{}`: {}", node.name(), error_message(&e))))?;
         Ok(node)
+    }
+
+    /// What a server is set up with. Where people work on it, its log has what they run, and with
+    /// which program; what the scenario sets comes later, and wins.
+    fn config(&self, spec: &NodeSpec) -> Config {
+        let mut config = spec.config(self.repos);
+        let summarizes = self.plan.steps.iter().any(|step| step.effects.summarizes);
+        if summarizes && self.lab.version().major >= 17 {
+            config.settings.insert(0, ("summarize_wal".to_owned(), "on".to_owned()));
+        }
+        if self.change.attended {
+            let kept = [("log_statement", "all"), ("log_connections", "on")];
+            config.settings.splice(0..0, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        config
     }
 
     /// What a standby needs at least as the servers above it have it: in a base backup it would

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::at_work::AtWork;
 use super::attempt::Attempt;
 use super::end::End;
 use super::gate::{Answer, Gate, Stop};
@@ -9,7 +10,7 @@ use super::shells;
 use super::tally::{StepTime, Tally};
 use super::work::Work;
 use crate::harness::{Role, World};
-use crate::journal::{Event, Outcome, Problem};
+use crate::journal::{Cause, Event, Outcome, Problem};
 use crate::pg::Version;
 use crate::plan::PlannedStep;
 
@@ -31,11 +32,31 @@ pub struct StepRun<'a> {
     pub deadline: Instant,
     /// Whether it may fail: it is a line of an `all` that is expected to.
     pub lenient: bool,
+    /// The step that is at work meanwhile, if it is an incident during that.
+    pub beside: Option<&'a AtWork>,
+    /// What those see of it that happen while it is at work, if there are any.
+    pub at_work: Option<&'a AtWork>,
 }
 
-impl StepRun<'_> {
-    /// Runs it, and the lines of an `all` after it.
+impl<'a> StepRun<'a> {
+    /// A step that has its own time, within what the drill has left, and may not fail.
+    pub fn of(work: &'a Work<'a>, world: &'a World, step: &'a PlannedStep) -> Self {
+        StepRun { work, world, step, deadline: work.ends(), lenient: false, beside: None, at_work: None }
+    }
+
+    /// Runs it, with the lines of an `all` after it, and with the incidents that happen meanwhile;
+    /// of these each is run with its step, and has no turn of its own.
     pub async fn run(&self, tally: &mut Tally) -> Ran {
+        let during = self.work.plan.during(self.step);
+        match (&self.step.during, during.is_empty()) {
+            (Some(_), _) => Ran::GoOn,
+            (None, true) => self.take_turn(tally).await,
+            (None, false) => self.run_with(&during, tally).await,
+        }
+    }
+
+    /// Runs it alone.
+    pub(super) async fn take_turn(&self, tally: &mut Tally) -> Ran {
         let gate = self.work.env.gate.as_deref();
         if let Some(gate) = gate {
             let asked = self.work.ends();
@@ -44,12 +65,14 @@ impl StepRun<'_> {
             }
             // The drill's time did not pass while somebody was asked.
             let deadline = self.deadline + (self.work.ends() - asked);
+            self.at_work.inspect(|at_work| at_work.begins());
             return StepRun { deadline, ..*self }.begin(tally).await;
         }
+        self.at_work.inspect(|at_work| at_work.begins());
         self.begin(tally).await
     }
 
-    async fn begin(&self, tally: &mut Tally) -> Ran {
+    pub(super) async fn begin(&self, tally: &mut Tally) -> Ran {
         let (journal, drill, index) = (&self.work.env.journal, self.work.index, self.step.head.index);
         let began = self.work.clock();
         let started_ms = began.as_millis() as u64;
@@ -63,6 +86,12 @@ impl StepRun<'_> {
         tally.failures.extend(end.problem.as_ref().map(Problem::text));
         tally.judged += usize::from(end.judged) + lines.judged;
         let end = if self.lenient { end.of_a_lenient_line() } else { end };
+        if let Some(at_work) = self.beside
+            && end.problem.as_ref().is_some_and(|problem| problem.cause == Cause::Missed)
+        {
+            // Where the step failed, that is why it was missed, and the first thing to read.
+            at_work.told().await;
+        }
         journal.write(Event::StepFinished {
             drill,
             index,
@@ -88,18 +117,23 @@ impl StepRun<'_> {
             self.attempt().mark_nothing().await;
             return End { message: Some("left out on purpose".to_owned()), ..End::new(Outcome::Skipped) };
         }
+        if let Some(end) = self.too_late() {
+            return end;
+        }
         match self.step.kind.role == Role::Group {
             true => self.run_lines(lines).await,
             false => self.attempts().await,
         }
     }
 
-    fn attempt(&self) -> Attempt<'_> {
-        Attempt { work: self.work, world: self.world, step: self.step, deadline: self.deadline }
+    pub(super) fn attempt(&self) -> Attempt<'_> {
+        let aside = self.beside.map(AtWork::struck);
+        let StepRun { work, world, step, deadline, at_work, .. } = *self;
+        Attempt { work, world, step, deadline, own: None, aside, at_work }
     }
 
     /// As the step's `expect` has it.
-    fn expected(&self, end: End) -> End {
+    pub(super) fn expected(&self, end: End) -> End {
         end.expected(self.step.fails.as_ref(), &self.world.source)
     }
 
@@ -108,7 +142,10 @@ impl StepRun<'_> {
     async fn attempts(&self) -> End {
         let mut tries = 1;
         loop {
-            let mut end = self.expected(self.attempt().make().await);
+            let mut end = match self.step.retry {
+                true => self.until_it_holds().await,
+                false => self.expected(self.in_time(self.hit(self.attempt().make().await)).await),
+            };
             if end.outcome.is_bad()
                 && !self.work.env.cancel.is_cancelled()
                 && let Some(gate) = self.work.env.gate.as_deref()
@@ -133,7 +170,12 @@ impl StepRun<'_> {
     }
 
     /// Why it is not run.
-    fn skipped(&self) -> Option<String> {
+    pub fn skipped(&self) -> Option<String> {
+        if let Some(other) = self.step.during.as_ref().and_then(|during| self.work.plan.steps.get(during.step))
+            && let Some(why) = (StepRun { step: other, beside: None, at_work: None, ..*self }).skipped()
+        {
+            return Some(why);
+        }
         let (when, version) = (self.step.when.as_ref()?, self.version());
         (!when.matches(version)).then(|| format!("for PostgreSQL {when}, and this is {version}"))
     }

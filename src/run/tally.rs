@@ -7,8 +7,11 @@ use crate::journal::Outcome;
 /// When a step began and ended, since the drill's start, and whether it passed.
 #[derive(Debug, Clone, Copy)]
 pub struct StepTime {
+    /// When it began.
     pub began: Duration,
+    /// When it ended.
     pub ended: Duration,
+    /// Whether it passed.
     pub passed: bool,
 }
 
@@ -23,6 +26,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds what others came to.
+    pub fn add(&mut self, other: Tally) {
+        self.outcomes.extend(other.outcomes);
+        self.judged += other.judged;
+        self.failures.extend(other.failures);
+    }
+
     /// What they come to together.
     pub fn worst(&self) -> Outcome {
         Outcome::worst(self.outcomes.iter().copied())

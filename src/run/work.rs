@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::change::Change;
 use super::gate::Gate;
+use super::keep::KeptNode;
 use super::tally::StepTime;
 use crate::host::Backend;
-use crate::journal::Journal;
+use crate::journal::{Heard, Journal, Outcome};
 use crate::node::ClientEnvironment;
 use crate::plan::Plan;
 
@@ -24,6 +25,17 @@ pub enum Keep {
     OnFailure,
     /// All servers.
     Always,
+}
+
+impl Keep {
+    /// Whether the servers of a drill stay that came out so.
+    pub fn keeps(self, outcome: Outcome) -> bool {
+        match self {
+            Keep::Never => false,
+            Keep::OnFailure => outcome != Outcome::Passed,
+            Keep::Always => true,
+        }
+    }
 }
 
 /// What all drills of a run share.
@@ -49,6 +61,16 @@ pub struct Env {
     pub around: Arc<ClientEnvironment>,
 }
 
+impl Env {
+    /// The same for whoever tries something beside the drill: nobody is asked, and what happens is
+    /// told to the returned listener alone.
+    pub(super) fn unheard(&self) -> (Env, Heard) {
+        let heard = Heard::default();
+        let journal = self.journal.beside(vec![Box::new(heard.clone())]);
+        (Env { journal, gate: None, ..self.clone() }, heard)
+    }
+}
+
 /// A drill at work, or a part of one that is tried beside it.
 pub struct Work<'a> {
     pub env: &'a Env,
@@ -67,6 +89,8 @@ pub struct Work<'a> {
     times: Mutex<Vec<Option<StepTime>>>,
     /// Whether `drillyard shell` may open sessions on its nodes.
     pub shells: bool,
+    /// The hosts without a server of the drill's on which it may run commands, too.
+    pub scratch: Mutex<Vec<KeptNode>>,
 }
 
 impl<'a> Work<'a> {
@@ -89,6 +113,7 @@ impl<'a> Work<'a> {
             deadline,
             times: Mutex::new(vec![None; plan.steps.len()]),
             shells: true,
+            scratch: Mutex::default(),
         }
     }
 
@@ -113,7 +138,12 @@ impl<'a> Work<'a> {
 
     /// The drill's clock has stood still since then.
     pub fn stand_still(&self, since: Instant) {
-        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) += since.elapsed();
+        self.stood_still_for(since.elapsed());
+    }
+
+    /// It has stood still for so long.
+    pub fn stood_still_for(&self, time: Duration) {
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
     /// Notes when a step began and ended.

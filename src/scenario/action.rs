@@ -1,17 +1,21 @@
 //! The one key of a step that says what it does.
 
-use super::keys::COMMON_KEYS;
+use super::keys::{COMMON_KEYS, WITH};
 use super::node::{Entry, Node};
-use super::not_built::{NOT_BUILT, is_later_key, today};
+use super::not_built::today;
 use super::problems::Problems;
 use super::remedy;
 use super::unknown_key::tell_later_key;
 use crate::source::{choices, did_you_mean};
 use crate::steps::{self, KINDS};
 
-/// The one action of a step. Tells where there is none, or more than one, or one that is unknown or
-/// not built.
+/// The one action of a step. Tells where there is none, or more than one, or one that is unknown.
 pub(super) fn find<'n>(problems: &Problems<'_>, item: &'n Node) -> Option<&'n Entry> {
+    find_beside(problems, item, &[])
+}
+
+/// The same of a step that can have more keys of its own beside its action.
+pub(super) fn find_beside<'n>(problems: &Problems<'_>, item: &'n Node, more: &[&str]) -> Option<&'n Entry> {
     let entries = item.entries();
     if entries.is_empty() {
         if problems.is_told(item) {
@@ -24,20 +28,21 @@ pub(super) fn find<'n>(problems: &Problems<'_>, item: &'n Node) -> Option<&'n En
         problems.tell(problems.problem(item.span, "a step is a map with one action", label));
         return None;
     }
-    let actions: Vec<&Entry> = entries.iter().filter(|entry| !COMMON_KEYS.contains(&entry.name())).collect();
-    let known = |entry: &&Entry| steps::find(entry.name()).is_some() || NOT_BUILT.contains(&entry.name());
+    let is_common = |name: &str| COMMON_KEYS.contains(&name) || more.contains(&name);
+    let actions: Vec<&Entry> = entries.iter().filter(|entry| !is_common(entry.name())).collect();
+    let known = |entry: &&Entry| steps::find(entry.name()).is_some();
     for entry in actions.iter().filter(|entry| !known(entry)) {
         tell_unknown_step(problems, &entry.key, actions.iter().any(known));
     }
     let actions: Vec<&Entry> = actions.into_iter().filter(known).collect();
-    let action = match actions.as_slice() {
-        [action] => *action,
+    match actions.as_slice() {
+        [action] => Some(*action),
         [] => {
             if entries.iter().all(|entry| COMMON_KEYS.contains(&entry.name())) {
                 let problem = problems.problem(entries[0].key.span, "this step has no action", "what does it do?");
                 problems.tell(problem.help("add one, such as `sql: { ... }`; `drillyard explain` lists them"));
             }
-            return None;
+            None
         }
         [first, rest @ ..] => {
             for second in rest {
@@ -46,31 +51,22 @@ pub(super) fn find<'n>(problems: &Problems<'_>, item: &'n Node) -> Option<&'n En
                 let related = problems.source().place(first.key.span, "the first one");
                 problems.tell(problem.at(related).help("begin a new step with `- `"));
             }
-            return None;
+            None
         }
-    };
-    if NOT_BUILT.contains(&action.name()) {
-        let title = format!("`{}` is a step of the language that is not built yet", action.name());
-        let problem = problems.problem(action.key.span, title, "this step would do nothing");
-        let help = today(action.name());
-        problems.tell(
-            problem.help(help.unwrap_or_else(|| "`drillyard explain` lists the steps that there are".to_owned())),
-        );
-        return None;
     }
-    Some(action)
 }
 
 fn tell_unknown_step(problems: &Problems<'_>, key: &Node, beside_action: bool) {
     let name = key.text().unwrap_or_default();
-    if is_later_key(name) {
-        return tell_later_key(problems, key);
+    if let Some(today) = today(name) {
+        return tell_later_key(problems, key, today);
     }
-    let kinds = KINDS.iter().map(|kind| kind.name).chain(NOT_BUILT.iter().copied());
+    let kinds = KINDS.iter().map(|kind| kind.name);
     let common = COMMON_KEYS.iter().copied().filter(|_| beside_action);
     let near = did_you_mean(name, common.chain(kinds));
     let meant = remedy::step(name);
     let label = match near {
+        _ if name == WITH => "it goes with `use`".to_owned(),
         _ if name.contains(':') => "is a space missing after `:`?".to_owned(),
         Some(near) if meant.is_none() => format!("did you mean `{near}`?"),
         _ => "there is no such step".to_owned(),

@@ -26,6 +26,7 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
+use super::fragments::{Fragment, Fragments};
 use super::node::{Entry, Node};
 use super::problems::Problems;
 use super::values::Values;
@@ -46,12 +47,29 @@ const MAX_VISITS: usize = 2_000_000;
 pub struct Decoder<'a> {
     problems: Problems<'a>,
     references: References,
+    /// Where the drill uses any.
+    fragments: Option<&'a Fragments>,
 }
 
 impl<'a> Decoder<'a> {
     /// For a tree of `source`; references stand for `values`.
     pub fn new(source: &'a Source, values: &'a Values) -> Self {
-        Decoder { problems: Problems::new(source, values), references: References::default() }
+        Decoder { problems: Problems::new(source, values), references: References::default(), fragments: None }
+    }
+
+    /// The same for a scenario that uses these fragments.
+    pub(super) fn with_fragments(self, fragments: &'a Fragments) -> Self {
+        Decoder { fragments: Some(fragments), ..self }
+    }
+
+    /// One for a fragment of the same drill. What is wrong with it is told by itself.
+    pub(super) fn within(&self, fragment: &'a Fragment) -> Decoder<'a> {
+        Decoder { fragments: self.fragments, ..Decoder::new(self.problems.source(), &fragment.values) }
+    }
+
+    /// The fragments that the drill uses.
+    pub(super) fn fragments(&self) -> Option<&'a Fragments> {
+        self.fragments
     }
 
     /// One for the same file whose problems nobody asks for: it saves what it can of a value that
@@ -86,6 +104,13 @@ impl<'a> Decoder<'a> {
         let passes = Passes::new(&self.problems);
         node.entries().iter().filter(|entry| skip(entry.name())).for_each(|entry| passes.leave_out(&entry.key));
         self.run(&passes, node, None)
+    }
+
+    /// The same for the value of a map's line; messages can name its key.
+    pub fn decode_entry_without<T: DeserializeOwned>(&self, entry: &Entry, skip: impl Fn(&str) -> bool) -> Option<T> {
+        let passes = Passes::new(&self.problems);
+        entry.value.entries().iter().filter(|line| skip(line.name())).for_each(|line| passes.leave_out(&line.key));
+        self.run(&passes, &entry.value, Some(&entry.key))
     }
 
     /// All the problems, in the order of the file.

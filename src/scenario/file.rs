@@ -1,26 +1,30 @@
 //! The keys of a file, each decoded by itself: what is wrong with one hides nothing of the others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
-use super::keys::{FILE_KEYS, LANGUAGE_VERSIONS};
-use super::model::{Budgets, Names, NetworkSpec, Prove, Scenario, StepLine};
+use super::fragments::Fragments;
+use super::keys::{FILE_KEYS, FRAGMENT_KEYS, LANGUAGE_VERSIONS};
+use super::limits::Budgets;
+use super::listed;
+use super::matrix::Cell;
+use super::model::{NetworkSpec, Prove, Scenario, StepLine};
 use super::node::{Entry, Node};
 use super::problems::Problems;
 use super::read::file_roots;
 use super::step_list::{self, Place};
 use super::unknown_key::tell_unknown_key;
-use crate::source::{Duration, Name, Ordered, Span, Spanned, choices};
+use crate::source::{Duration, Span, Spanned, choices};
 
 /// Where a drill's time ends when the file does not say.
 const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// The keys of a file that are decoded one by one, so that what is wrong with one of them hides
 /// nothing of the others.
-const NOT_HEAD: &[&str] = &["params", "repos", "nodes", "budgets", "prove", "notify", "heartbeat", "steps", "finally"];
+const NOT_HEAD: &[&str] =
+    &["params", "matrix", "exclude", "repos", "nodes", "budgets", "prove", "notify", "heartbeat", "steps", "finally"];
 
 /// The head of a file: all but its names, its steps and its params.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +33,10 @@ struct Head {
     #[expect(dead_code, reason = "of no further use")]
     #[serde(default)]
     drillyard: Option<Spanned<u32>>,
+    /// A file that says `true` is no drill.
+    #[expect(dead_code, reason = "of no further use")]
+    #[serde(default)]
+    fragment: Option<bool>,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -51,10 +59,15 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         problems.tell(problem.help(format!("its keys are {}", choices(FILE_KEYS.iter().copied(), "and"))));
         return None;
     }
-    for entry in root.entries().iter().filter(|entry| !FILE_KEYS.contains(&entry.name())) {
+    for entry in root.entries().iter().filter(|entry| !FILE_KEYS.contains(&entry.name()) && !is_extension(entry)) {
         tell_unknown_key(problems, &entry.key, FILE_KEYS);
     }
     check_version(problems, root);
+    for fragment in decoder.fragments().into_iter().flat_map(Fragments::all) {
+        let inner = decoder.within(fragment);
+        check_fragment(inner.problems(), &fragment.root);
+        problems.absorb(inner.into_problems());
+    }
     let head = decode_head(decoder, root);
     let file = problems.source().file();
     Some(Scenario {
@@ -64,8 +77,8 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         postgres: head.postgres,
         timeout: head.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.0),
         network: head.network,
-        repos: decode_names(decoder, root.get("repos")),
-        nodes: decode_names(decoder, root.get("nodes")),
+        repos: listed::decode(decoder, root, "repos"),
+        nodes: listed::decode(decoder, root, "nodes"),
         budgets: root.get("budgets").and_then(|budgets| decode_budgets(decoder, budgets)).unwrap_or_default(),
         prove: root.get("prove").and_then(|prove| decoder.decode_entry::<Option<Prove>>(prove)?).unwrap_or_default(),
         notify: root.get("notify").and_then(|list| decoder.decode_entry::<Option<_>>(list)?).unwrap_or_default(),
@@ -75,10 +88,12 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
             Some(list) => step_list::decode(decoder, list, Place::Finally),
             None => vec![],
         },
-        file_roots: file_roots(file),
+        file_roots: roots(decoder, file),
         secrets: vec![],
         params: vec![],
+        cell: Cell::default(),
         unset: vec![],
+        more_ids: !decoder.fragments().is_none_or(Fragments::complete),
         problems: vec![],
         source: problems.source().clone(),
     })
@@ -123,24 +138,32 @@ fn decode_steps(decoder: &Decoder<'_>, root: &Node) -> Vec<StepLine> {
     vec![]
 }
 
-fn decode_names<T: DeserializeOwned + Default>(decoder: &Decoder<'_>, entry: Option<&Entry>) -> Names<T> {
-    let mut names = Names { listed: vec![], complete: true };
-    let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else { return names };
-    if let Some(all) = decoder.decode_entry::<Ordered<Name, Option<T>>>(entry) {
-        names.listed.extend(all.into_iter().map(|(name, fields)| (name, Some(fields.unwrap_or_default()))));
-        return names;
-    }
-    let quiet = decoder.quiet();
-    for line in entry.value.entries() {
-        match quiet.decode(&line.key) {
-            Some(name) => {
-                names.listed.push((name, quiet.decode::<Option<T>>(&line.value).map(Option::unwrap_or_default)))
+/// What is wrong with a fragment beside its steps, its nodes and its repos.
+fn check_fragment(problems: &Problems<'_>, root: &Node) {
+    check_version(problems, root);
+    for entry in root.entries().iter().filter(|entry| !is_extension(entry)) {
+        match entry.name() {
+            known if FRAGMENT_KEYS.contains(&known) => {}
+            of_drills if FILE_KEYS.contains(&of_drills) => {
+                let title = format!("`{of_drills}` does not stand in a fragment");
+                let problem = problems.problem(entry.key.span, title, "it belongs into the drill that uses it");
+                problems.tell(
+                    problem
+                        .help(format!("the keys of a fragment are {}", choices(FRAGMENT_KEYS.iter().copied(), "and"))),
+                );
             }
-            None => names.complete = false,
+            _ => tell_unknown_key(problems, &entry.key, FRAGMENT_KEYS),
         }
     }
-    names.complete &= !entry.value.entries().is_empty();
-    names
+    if root.get("steps").is_none() {
+        let problem = problems.problem(first_key(root), "`steps` is missing", "what does this fragment bring?");
+        problems.tell(problem.help("add `steps:` with a list of steps"));
+    }
+}
+
+/// Whether the file has a place of its own here, for YAML's anchors: `x-users`.
+fn is_extension(entry: &Entry) -> bool {
+    entry.name().starts_with("x-")
 }
 
 /// The budgets; where one of them is wrong, the other.
@@ -150,6 +173,18 @@ fn decode_budgets(decoder: &Decoder<'_>, entry: &Entry) -> Option<Budgets> {
         let rto = entry.value.get("rto").and_then(|rto| quiet.decode_entry(rto));
         Some(Budgets { rto, rpo: entry.value.get("rpo").and_then(|rpo| quiet.decode_entry(rpo)) })
     })
+}
+
+/// Where the files are looked for that a drill and its fragments name.
+fn roots(decoder: &Decoder<'_>, file: &str) -> Vec<PathBuf> {
+    let mut roots = file_roots(file);
+    let fragments = decoder.fragments().into_iter().flat_map(|fragments| &fragments.files);
+    for root in fragments.flat_map(|fragment| file_roots(&fragment.to_string_lossy())) {
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
 }
 
 fn stem(file: &str) -> String {

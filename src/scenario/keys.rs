@@ -6,11 +6,14 @@ pub const LANGUAGE_VERSIONS: &[u32] = &[1];
 /// The keys of a file, in the order in which people write them.
 pub const FILE_KEYS: &[&str] = &[
     "drillyard",
+    "fragment",
     "name",
     "about",
     "tags",
     "postgres",
     "params",
+    "matrix",
+    "exclude",
     "timeout",
     "network",
     "repos",
@@ -23,5 +26,13 @@ pub const FILE_KEYS: &[&str] = &[
     "finally",
 ];
 
+/// The keys of a fragment.
+pub const FRAGMENT_KEYS: &[&str] = &["drillyard", "fragment", "about", "params", "repos", "nodes", "steps"];
+
+/// The action of a step that uses a fragment.
+pub(super) const USE: &str = "use";
+/// The key beside it with the fragment's params.
+pub(super) const WITH: &str = "with";
+
 /// The keys that any step can have beside its action.
-pub const COMMON_KEYS: &[&str] = &["id", "name", "within", "expect", "when"];
+pub const COMMON_KEYS: &[&str] = &["id", "name", "within", "expect", "when", "retry", "during"];

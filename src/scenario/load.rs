@@ -1,35 +1,74 @@
 //! A file from its text to types, with the values that its references stand for.
 
+use std::path::Path;
+
 use super::decode::Decoder;
 use super::file;
+use super::matrix::Cell;
 use super::model::{Scenario, Unset};
 use super::node::Node;
+use super::params;
 use super::parse::parse;
 use super::problems::in_order;
+use super::unfold::file_name;
+use super::unfold::{is_marked, unfold};
 use super::values::Values;
 use crate::journal::Problem;
-use crate::source::{Ordered, Scalar, Source, Span};
+use crate::source::{Scalar, Source, Span};
 
 /// Decodes a file, as far as it can be: [`Scenario::problems`] says what is wrong with it.
 ///
 /// # Errors
 /// Where nothing of it can be used: all that is wrong with it, in the order of the file.
 pub fn load(source: Source, values: Values, set: &[(String, String)]) -> Result<Scenario, Vec<Problem>> {
+    load_cell(source, values, set, &Cell::default())
+}
+
+/// The same for one of the drills that a file with a matrix is.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_cell(
+    source: Source,
+    values: Values,
+    set: &[(String, String)],
+    cell: &Cell,
+) -> Result<Scenario, Vec<Problem>> {
     let parsed = parse(&source);
     let mut problems = parsed.problems;
     let Some(root) = parsed.root else { return Err(problems) };
-    let (values, unset, params_problems) = with_params(&source, &root, values, set);
+    if is_marked(&root) {
+        problems.push(not_a_drill(&source, &root));
+        return Err(in_order(problems));
+    }
+    let (values, unset, params_problems) = with_params(&source, &root, values, set, cell);
     problems.extend(params_problems);
-    let decoder = Decoder::new(&source, &values);
+    let unfolded = unfold(source, &root, &values);
+    problems.extend(unfolded.problems);
+    let decoder = Decoder::new(&unfolded.source, &values).with_fragments(&unfolded.fragments);
     let decoded = file::decode(&decoder, &root);
     problems.extend(decoder.into_problems());
     match decoded {
         Some(scenario) => {
             let params = values.params().iter().map(|(name, _)| name.clone()).collect();
-            Ok(Scenario { secrets: values.used_secrets(), params, unset, problems, ..scenario })
+            let name = match cell.0.is_empty() {
+                true => scenario.name.clone(),
+                false => format!("{} [{cell}]", scenario.name),
+            };
+            let cell = cell.clone();
+            Ok(Scenario { name, cell, secrets: values.used_secrets(), params, unset, problems, ..scenario })
         }
         None => Err(in_order(problems)),
     }
+}
+
+/// That a fragment cannot be run by itself.
+fn not_a_drill(source: &Source, root: &Node) -> Problem {
+    let at = root.get("fragment").map_or(root.span, |entry| entry.key.span);
+    let name = file_name(Path::new(source.file()));
+    Problem::new("this file is a fragment, and no drill")
+        .at(source.place(at, "its steps are for drills that use it"))
+        .help(format!("check or run a drill with the step `use: {name}`"))
 }
 
 fn with_params(
@@ -37,12 +76,9 @@ fn with_params(
     root: &Node,
     values: Values,
     set: &[(String, String)],
+    cell: &Cell,
 ) -> (Values, Vec<Unset>, Vec<Problem>) {
-    let none = Values::none();
-    let decoder = Decoder::new(source, &none);
-    let params: Option<Ordered<String, Scalar>> = root.get("params").and_then(|entry| decoder.decode_entry(entry));
-    let mut problems = decoder.into_problems();
-    let params: Vec<_> = params.into_iter().flatten().collect();
+    let (params, mut problems) = params::declared(source, root);
     let places: Vec<Span> = params.iter().map(|(name, _)| name.span).collect();
     let mut values = values.with_params(params.into_iter().map(|(name, value)| (name.value, value)));
     for (name, text) in set {
@@ -54,6 +90,7 @@ fn with_params(
             problems.push(Problem::new(format!("--set {name}: {wrong}")));
         }
     }
+    values.give(&cell.0);
     let unset = values.params().iter().zip(places).filter(|((_, value), _)| *value == Scalar::Null);
     let unset = unset.map(|((name, _), place)| Unset {
         name: name.clone(),

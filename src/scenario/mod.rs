@@ -2,13 +2,21 @@
 
 mod action;
 mod decode;
+mod during;
 mod file;
+mod fragments;
+mod ids;
 mod keys;
+mod late;
+mod limits;
+mod listed;
 mod load;
+mod matrix;
 mod model;
 mod node;
 mod not_built;
 mod notify;
+mod params;
 mod parse;
 mod problems;
 mod read;
@@ -16,7 +24,9 @@ mod remedy;
 mod replaced;
 mod repo_kind;
 mod schema;
+mod schema_editor;
 mod step_list;
+mod unfold;
 mod unknown_key;
 mod values;
 
@@ -24,18 +34,21 @@ mod values;
 mod plain;
 
 pub use decode::Decoder;
+pub use during::During;
 pub use keys::{COMMON_KEYS, FILE_KEYS, LANGUAGE_VERSIONS};
-pub use load::load;
+pub use limits::{Budgets, LossOf, Rpo, Rto};
+pub use load::{load, load_cell};
+pub use matrix::{Cell, cells};
 pub use model::{
-    Body, Budgets, Common, Expect, External, Ignore, LossOf, Names, NetworkSpec, NodeFields, Prove, RepoFields, Rpo,
-    Rto, Scenario, StepItem, StepLine, Undecoded, Unset, When,
+    Body, Common, Expect, External, Ignore, InjectLines, Names, NetworkSpec, NodeFields, Prove, RepoFields, Scenario,
+    StepItem, StepLine, TeamLines, Undecoded, Unset, When,
 };
 pub use node::{Entry, Node, Style, Value};
-pub use not_built::{NOT_BUILT, is_later_key, today};
 pub use notify::{Channel, NotifySpec, NotifyTo, Occasion, is_web};
 pub use parse::{Parsed, parse};
 pub use problems::{Problems, in_order};
 pub use read::{MAX_BYTES, read};
 pub use repo_kind::RepoKind;
 pub use schema::schema;
+pub use unfold::is_fragment;
 pub use values::{Lookup, Values};

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::during::During;
+use super::limits::Budgets;
+use super::matrix::Cell;
 use super::notify::NotifySpec;
 use super::repo_kind::RepoKind;
 use crate::harness::{Kind, Spec};
 use crate::journal::Problem;
 use crate::source::{
-    ConnectionString, Duration, Name, Ordered, Ratio, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
+    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
     VersionReq,
 };
+use crate::steps::TeamSpec;
 
 /// A scenario, decoded; its names are not looked up yet. With `problems` it is what could be
 /// decoded of it: enough to look up the names in the rest, so that all the errors of a file are
@@ -54,8 +58,12 @@ pub struct Scenario {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Which of the drills of its file it is.
+    pub cell: Cell,
     /// Those that have no value: what they stand in is not decoded.
     pub unset: Vec<Unset>,
+    /// Whether a fragment that it uses could not be read: nobody knows which ids that has.
+    pub more_ids: bool,
     /// What is wrong with it so far.
     pub problems: Vec<Problem>,
 }
@@ -94,8 +102,8 @@ pub struct Undecoded {
     pub kind: Option<&'static Kind>,
     /// Its id.
     pub id: Option<Spanned<Name>>,
-    /// The node that it may make.
-    pub makes: Option<Spanned<Name>>,
+    /// The nodes that it may make.
+    pub makes: Vec<Spanned<Name>>,
     /// What it refers to.
     pub refers: Vec<(RefersTo, Spanned<Name>)>,
 }
@@ -109,8 +117,8 @@ pub struct StepItem {
     pub action: Span,
     /// The common keys.
     pub common: Common,
-    /// The node that it makes.
-    pub makes: Option<Spanned<Name>>,
+    /// The nodes that it makes.
+    pub makes: Vec<Spanned<Name>>,
     /// What it does.
     pub body: Body,
 }
@@ -122,6 +130,32 @@ pub enum Body {
     Step(Box<dyn Spec>),
     /// Every one of these: `all`.
     All(Vec<StepLine>),
+    /// What people do, or what is done in their place: `team`.
+    Team(Box<TeamLines>),
+}
+
+/// A `team` step: what people are told, and the steps in it.
+#[derive(Debug, Default)]
+pub struct TeamLines {
+    /// All but the steps in it.
+    pub spec: TeamSpec,
+    /// What is done in people's place; none if only people can play the drill.
+    pub auto: Option<Vec<StepLine>>,
+    /// What says when they are done.
+    pub judge: Vec<StepLine>,
+    /// The steps of its injects, each as in `spec`.
+    pub injects: Vec<InjectLines>,
+    /// A `wait_for` step for the moment of each trap in `spec`.
+    pub traps: Vec<StepLine>,
+}
+
+/// The steps of what comes in between while people recover.
+#[derive(Debug)]
+pub struct InjectLines {
+    /// A `wait_for` step for its moment.
+    pub when: Option<StepLine>,
+    /// What is run then.
+    pub steps: Vec<StepLine>,
 }
 
 /// The keys that any step can have.
@@ -142,6 +176,15 @@ pub struct Common {
     /// Where it is run at all.
     #[serde(default)]
     pub when: Option<When>,
+    /// Of an assertion: it is tried again until it holds, or its deadline has passed.
+    #[serde(default)]
+    pub retry: Option<Spanned<bool>>,
+    /// Of an incident: the step while which it happens.
+    #[serde(default)]
+    pub during: Option<Spanned<During>>,
+    /// What reports call the `use` lines that bring it, the outermost first.
+    #[serde(skip)]
+    pub part_of: Vec<String>,
 }
 
 /// What the step is expected to come to: it passes if it fails in this way.
@@ -284,63 +327,6 @@ pub enum NetworkSpec {
     Isolated,
     /// They are not.
     Open,
-}
-
-/// Limits that the drill must meet.
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Budgets {
-    /// Recovery time objective.
-    #[serde(default)]
-    pub rto: Option<Spanned<Rto>>,
-    /// Recovery point objective.
-    #[serde(default)]
-    pub rpo: Option<Spanned<Rpo>>,
-}
-
-/// How long recovery may take.
-#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rto {
-    /// From the start of this step.
-    pub from: Spanned<Name>,
-    /// To the end of this one.
-    pub to: Spanned<Name>,
-    /// The longest that it may take.
-    pub max: Spanned<Duration>,
-    /// How many times as long as in the newest runs that passed: `1.5`. The history knows them.
-    #[serde(default)]
-    pub of_last: Option<Spanned<Ratio>>,
-}
-
-/// How much may be lost.
-#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rpo {
-    /// The users whose transactions count.
-    pub traffic: Spanned<Name>,
-    /// The most acknowledged transactions that may be lost.
-    #[serde(default)]
-    pub max_lost: Option<Spanned<u64>>,
-    /// The most acknowledged work that may be lost, as a time: from the first lost acknowledgement
-    /// to the incident.
-    #[serde(default)]
-    pub max_time: Option<Spanned<Duration>>,
-    /// Which transactions it is about: `acknowledged` (the default), so that it fails if some could
-    /// not be checked, or only those that were `checked`.
-    #[serde(default)]
-    pub of: Option<Spanned<LossOf>>,
-}
-
-/// Which transactions a budget of loss is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LossOf {
-    /// All that were acknowledged.
-    #[default]
-    Acknowledged,
-    /// Those that an `assert_traffic` could look for.
-    Checked,
 }
 
 /// What `drillyard prove` has to know of a drill.

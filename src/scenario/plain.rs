@@ -14,7 +14,7 @@ fn one(problem: &Problem) -> String {
 }
 
 fn place(place: &Place) -> String {
-    let Place { file, line, column, width, text, label } = place;
+    let Place { file, line, column, width, text, label, used: _ } = place;
     let (indent, carets) = (" ".repeat(column - 1), "^".repeat(*width));
     let under = format!("{indent}{carets} {label}");
     format!(" --> {file}:{line}:{column}\n  | {text}\n  | {}\n", under.trim_end())

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::node::Node;
 use super::values::Values;
-use crate::journal::{Problem, Redactor};
+use crate::journal::{Place, Problem, Redactor};
 use crate::source::{Source, Span};
 
 /// How many problems are told of one file: each carries its line.
@@ -48,6 +48,11 @@ impl<'a> Problems<'a> {
         self.told.borrow_mut().push(redactor.problem(problem));
     }
 
+    /// Adds what is wrong with a part of the file that was decoded by itself.
+    pub(super) fn absorb(&self, problems: Vec<Problem>) {
+        problems.into_iter().for_each(|problem| self.tell(problem));
+    }
+
     /// Notes that a value is not known because a param has none: it is left out as if it were
     /// wrong, and is not.
     pub(super) fn note_unset(&self) {
@@ -82,8 +87,16 @@ impl<'a> Problems<'a> {
 }
 
 /// Problems in the order of the file, each once.
+///
+/// What is wrong in a fragment comes where it is used.
 pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by_key(|problem| problem.places.first().map(|place| (place.line, place.column)));
+    let way = |place: &Place| {
+        let places = std::iter::successors(Some(place), |place| place.used.as_deref());
+        let mut way: Vec<(usize, usize)> = places.map(|place| (place.line, place.column)).collect();
+        way.reverse();
+        way
+    };
+    problems.sort_by_cached_key(|problem| problem.places.first().map(way));
     problems.dedup();
     problems
 }

@@ -101,8 +101,10 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<Source, Problem> {
         }
     }
     let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(Source::new(shown.to_string(), text))
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => Source::new(shown.to_string(), text).marked(),
+        None => Source::new(shown.to_string(), text),
+    })
 }
 
 fn reason(error: &std::io::Error) -> String {

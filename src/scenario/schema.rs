@@ -3,12 +3,14 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::keys::FILE_KEYS;
-use super::model::{Budgets, Expect, NetworkSpec, NodeFields, Prove, RepoFields, When};
-use super::not_built::NOT_BUILT;
+use super::during::During;
+use super::keys::{FILE_KEYS, FRAGMENT_KEYS, USE, WITH};
+use super::limits::Budgets;
+use super::model::{Expect, NetworkSpec, NodeFields, Prove, RepoFields, When};
 use super::notify::NotifySpec;
+use super::schema_editor;
 use crate::harness::Role;
-use crate::source::{Duration, Name, Scalar, WORD};
+use crate::source::{Duration, Name, Ordered, Scalar, WORD};
 use crate::steps::KINDS;
 
 /// Where published scenarios find it.
@@ -23,6 +25,9 @@ pub fn schema() -> Value {
         properties.insert((*key).to_owned(), file_key(key, &mut generator));
     }
     let mut defs: Map<String, Value> = generator.take_definitions(true);
+    let mut judgement = step.clone();
+    schema_editor::one_action(&mut judgement, schema_editor::judges);
+    defs.insert("Judgement".to_owned(), judgement);
     defs.insert("Step".to_owned(), step);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -30,12 +35,17 @@ pub fn schema() -> Value {
         "title": "drillyard scenario, version 1",
         "type": "object",
         "properties": properties,
+        "patternProperties": { "^x-": { "description": "Not read: a place for anchors" } },
         "required": ["drillyard", "steps"],
         "additionalProperties": false,
+        "if": { "properties": { "fragment": { "const": true } }, "required": ["fragment"] },
+        "then": { "propertyNames": { "anyOf": [{ "enum": FRAGMENT_KEYS }, { "pattern": "^x-" }] } },
         "$defs": defs,
     });
     words(&mut schema);
+    schema_editor::complete(&mut schema);
     references(&mut schema);
+    schema_editor::hover_texts(&mut schema);
     schema
 }
 
@@ -45,6 +55,9 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
     let nullable = |schema: Schema| json!({ "anyOf": [schema, { "type": "null" }] });
     match key {
         "drillyard" => json!({ "const": 1, "description": "The version of the scenario language" }),
+        "fragment" => {
+            json!({ "type": "boolean", "description": "Whether this is no drill: a file whose steps others bring in with `use`" })
+        }
         "name" => {
             json!({ "type": "string", "description": "What reports call the drill; by default the file's name" })
         }
@@ -58,6 +71,8 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
         "params" => {
             json!({ "type": "object", "additionalProperties": Scalar::json_schema(generator), "description": "${params.x}; overridden by --set x=..." })
         }
+        "matrix" => matrix(generator),
+        "exclude" => excluded(generator),
         "timeout" => {
             described(json!(Duration::json_schema(generator)), "The most that the whole drill may take; 15m by default")
         }
@@ -73,8 +88,11 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
             names(nullable(generator.subschema_for::<NodeFields>())),
             "The servers that run before the first step, by name",
         ),
-        "budgets" => json!(generator.subschema_for::<Budgets>()),
-        "prove" => json!(generator.subschema_for::<Prove>()),
+        "budgets" => described(
+            json!(generator.subschema_for::<Budgets>()),
+            "The time that recovery may take, and what it may lose",
+        ),
+        "prove" => described(json!(generator.subschema_for::<Prove>()), "What `drillyard prove` has to know"),
         "notify" => {
             let about = "Whom it tells how it came out: each line one channel, and of which runs";
             json!({ "type": "array", "items": generator.subschema_for::<NotifySpec>(), "description": about })
@@ -93,14 +111,28 @@ fn file_key(key: &str, generator: &mut SchemaGenerator) -> Value {
     }
 }
 
+/// What the matrix takes.
+fn matrix(generator: &mut SchemaGenerator) -> Value {
+    let values = json!({ "type": "array", "items": Scalar::json_schema(generator), "minItems": 1 });
+    json!({ "type": "object", "properties": { "exclude": excluded(generator) }, "additionalProperties": values,
+            "description": "Params with lists of values: each combination is a drill of its own" })
+}
+
+/// What is left out of it.
+fn excluded(generator: &mut SchemaGenerator) -> Value {
+    let about = "Combinations of the matrix that are left out: each line the params that it is about";
+    json!({ "type": "array", "items": { "type": "object", "additionalProperties": Scalar::json_schema(generator) },
+            "description": about })
+}
+
 /// The same schema with what it is for.
 fn described(mut schema: Value, about: &str) -> Value {
     schema["description"] = json!(about);
     schema
 }
 
-/// A step: the common keys and one action. All of them are properties of one object with a bound on
-/// their number, since a `oneOf` over the actions breaks completion in editors.
+/// A step: the common keys and one action. All of them are properties of one object, since a
+/// `oneOf` over whole actions breaks completion in editors.
 fn step(generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
     let id =
@@ -109,9 +141,17 @@ fn step(generator: &mut SchemaGenerator) -> Value {
     properties.insert("name".to_owned(), json!({ "type": "string", "description": "What reports call it" }));
     let within = described(json!(Duration::json_schema(generator)), "The step's deadline");
     properties.insert("within".to_owned(), within);
-    properties.insert("expect".to_owned(), json!(generator.subschema_for::<Expect>()));
-    properties.insert("when".to_owned(), json!(generator.subschema_for::<When>()));
-    let common = properties.len();
+    let expect = described(json!(generator.subschema_for::<Expect>()), "That it must fail, and how");
+    properties.insert("expect".to_owned(), expect);
+    let when = described(json!(generator.subschema_for::<When>()), "On which versions it runs");
+    properties.insert("when".to_owned(), when);
+    let retry = "Of an assertion: it is tried again until it holds, or until `within` has run out";
+    properties.insert("retry".to_owned(), json!({ "type": "boolean", "description": retry }));
+    let during = described(json!(generator.subschema_for::<During>()), "Of an incident: while which step it happens");
+    properties.insert("during".to_owned(), during);
+    let with = "The params of the fragment that `use` names; those with a default may be left out";
+    let with = described(json!(Ordered::<String, Scalar>::json_schema(generator)), with);
+    properties.insert(WITH.to_owned(), with);
     for kind in KINDS {
         let value = match kind.role {
             Role::Group => {
@@ -123,15 +163,15 @@ fn step(generator: &mut SchemaGenerator) -> Value {
         };
         properties.insert(kind.name.to_owned(), value);
     }
-    debug_assert!(NOT_BUILT.iter().all(|name| !properties.contains_key(*name)));
-    json!({
+    let mut step = json!({
         "type": "object",
         "description": "One action, and any of the common keys",
         "properties": properties,
         "additionalProperties": false,
-        "minProperties": 1,
-        "maxProperties": common + 1,
-    })
+        "dependentRequired": { WITH: [USE] },
+    });
+    schema_editor::one_action(&mut step, |_| true);
+    step
 }
 
 /// Where a number or a boolean is expected, a reference may stand: `rows: "${params.rows}"`. An

@@ -2,7 +2,7 @@
 
 use super::keys::COMMON_KEYS;
 use super::node::{Entry, Node};
-use super::not_built::{is_later_key, today};
+use super::not_built::today;
 use super::problems::{FEW, Problems};
 use crate::source::{choices, did_you_mean};
 use crate::steps;
@@ -19,8 +19,8 @@ pub(super) fn tell_unknown_line(problems: &Problems<'_>, line: &Entry, owner: Op
 /// Tells that a key is not one of `known`.
 pub(super) fn tell_unknown_key(problems: &Problems<'_>, key: &Node, known: &[&str]) {
     let name = key.text().unwrap_or_default();
-    if is_later_key(name) {
-        return tell_later_key(problems, key);
+    if let Some(today) = today(name) {
+        return tell_later_key(problems, key, today);
     }
     // `{ rows:5 }` is a key without a value.
     let plain = name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
@@ -41,14 +41,10 @@ pub(super) fn tell_unknown_key(problems: &Problems<'_>, key: &Node, known: &[&st
 }
 
 /// Tells that a key is one of the language, and not built yet.
-pub(super) fn tell_later_key(problems: &Problems<'_>, key: &Node) {
+pub(super) fn tell_later_key(problems: &Problems<'_>, key: &Node, today: String) {
     let name = key.text().unwrap_or_default();
     let title = format!("`{name}` is a key of the language that is not built yet");
-    let problem = problems.problem(key.span, title, "this would do nothing");
-    problems.tell(match today(name) {
-        Some(help) => problem.help(help),
-        None => problem.help("leave it out"),
-    });
+    problems.tell(problems.problem(key.span, title, "this would do nothing").help(today));
 }
 
 /// Tells that a key which every step has stands inside the action `step`.

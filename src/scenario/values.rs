@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::source::{Form, Scalar, choices, did_you_mean};
+use super::ids::Ids;
+use super::late;
+use crate::source::{Form, Name, Scalar, choices, did_you_mean};
 
 /// Finds the value of a name: an environment variable, a secret.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -14,6 +16,13 @@ pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Everything that references can stand for, and which secrets were used.
 pub struct Values {
     params: Vec<(String, Scalar)>,
+    /// The ids of the file whose params these are.
+    ids: Ids,
+    outside: Arc<Outside>,
+}
+
+/// What comes from outside, for a drill and its fragments alike.
+struct Outside {
     env: Lookup,
     secrets: Lookup,
     used: Mutex<BTreeSet<String>>,
@@ -51,7 +60,8 @@ pub(super) struct Dangling {
 impl Values {
     /// No params; `env` and `secrets` find what they are asked for.
     pub fn new(env: Lookup, secrets: Lookup) -> Self {
-        Values { params: vec![], env, secrets, used: Mutex::default() }
+        let outside = Arc::new(Outside { env, secrets, used: Mutex::default() });
+        Values { params: vec![], ids: Ids::default(), outside }
     }
 
     /// Nothing that a reference could stand for.
@@ -63,6 +73,16 @@ impl Values {
     pub fn with_params(mut self, params: impl IntoIterator<Item = (String, Scalar)>) -> Self {
         self.params = params.into_iter().collect();
         self
+    }
+
+    /// Those of a fragment that a step of this file uses.
+    pub(super) fn of_fragment(&self, params: Vec<(String, Scalar)>, id: Option<&Name>) -> Self {
+        Values { params, ids: self.ids.of_fragment(id), outside: self.outside.clone() }
+    }
+
+    /// The ids of the file.
+    pub(super) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     /// Gives a param another value, as `--set name=text` does. What the file gives as text stays
@@ -84,6 +104,13 @@ impl Values {
         Err(format!("there is no param `{name}`: {}", self.params_help(name)))
     }
 
+    /// Gives params other values.
+    pub(super) fn give(&mut self, given: &[(String, Scalar)]) {
+        for (name, value) in given {
+            self.params.iter_mut().filter(|(known, _)| known == name).for_each(|(_, its)| *its = value.clone());
+        }
+    }
+
     /// The params and their values, in their order.
     pub fn params(&self) -> &[(String, Scalar)] {
         &self.params
@@ -92,7 +119,7 @@ impl Values {
     /// The values of all the secrets that a decoded scalar has used so far: what has to be kept out
     /// of every output.
     pub fn used_secrets(&self) -> Vec<String> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.outside.used.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Substitutes the references in `text`. `$${` is `${`.
@@ -189,13 +216,13 @@ impl Values {
                     Err((format!("there is no param `{name}`"), label, self.params_help(name)))
                 }
             },
-            "env" => (self.env)(name).map(|value| (Scalar::Text(value), false)).ok_or_else(|| {
+            "env" => (self.outside.env)(name).map(|value| (Scalar::Text(value), false)).ok_or_else(|| {
                 let title = format!("the environment variable `{name}` is not set");
                 (title, "needed here".to_owned(), format!("set it: `export {name}=...`"))
             }),
-            "secrets" => match (self.secrets)(name) {
+            "secrets" => match (self.outside.secrets)(name) {
                 Some(value) => {
-                    let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut used = self.outside.used.lock().unwrap_or_else(PoisonError::into_inner);
                     if !value.is_empty() {
                         used.insert(value.clone());
                     }
@@ -210,9 +237,13 @@ impl Values {
                     ))
                 }
             },
+            _ if late::is_late(reference, &self.ids) => {
+                let title = format!("`${{{reference}}}` is known only when the drill runs");
+                Err((title, "it cannot stand here".to_owned(), late::PLACES.to_owned()))
+            }
             _ => {
                 let known = self.params.iter().any(|(param, _)| param == name);
-                let label = match did_you_mean(kind, ["params", "env", "secrets"]) {
+                let label = match did_you_mean(kind, late::EARLY) {
                     Some(near) => format!("did you mean `${{{near}.{name}}}`?"),
                     None if known => format!("did you mean `${{params.{name}}}`?"),
                     None => "this stands for nothing".to_owned(),

@@ -8,6 +8,9 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::scalars::{parsed, schema};
 
+/// The longest duration that a scenario can have, far below what clocks can add.
+const MOST: std::time::Duration = std::time::Duration::from_secs(10_000 * 86_400);
+
 /// How long something takes or may take: `500ms`, `30s`, `5m`, `1h 30m`. A unit is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(pub std::time::Duration);
@@ -60,10 +63,14 @@ impl Duration {
                 ));
             }
         }
-        humantime::parse_duration(text).map(Duration).map_err(|error| match error {
+        let parsed = humantime::parse_duration(text).map_err(|error| match error {
             humantime::DurationError::NumberOverflow => format!("the duration `{text}` is too long, or too precise"),
             _ => format!("`{text}` is not a duration\nhelp: write it as in `500ms`, `30s`, `5m` or `1h 30m`"),
-        })
+        })?;
+        if parsed > MOST {
+            return Err(format!("the duration `{text}` is too long\nhelp: at most {} days", MOST.as_secs() / 86_400));
+        }
+        Ok(Duration(parsed))
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::{Name, Spanned};
 
@@ -19,6 +20,8 @@ pub enum RefersTo {
     Step,
     /// A backup: that of an earlier step, by its id, or one that a repo already has.
     Backup,
+    /// An earlier step, by its id, or a node.
+    StepOrNode,
 }
 
 impl RefersTo {
@@ -31,16 +34,34 @@ impl RefersTo {
             "RepoName" => Some(RefersTo::Repo),
             "StepName" => Some(RefersTo::Step),
             "BackupName" => Some(RefersTo::Backup),
+            "StepOrNodeName" => Some(RefersTo::StepOrNode),
             _ => None,
         }
     }
+
+    /// Whether it may be the id of a step.
+    pub fn may_be_a_step(self) -> bool {
+        matches!(self, RefersTo::Step | RefersTo::Backup | RefersTo::StepOrNode)
+    }
+}
+
+/// An id as others write it, which may be that of a step in a fragment: `lunch.accident`.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<Name>, D::Error> {
+    struct Id(Name);
+    impl<'de> Deserialize<'de> for Id {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            Name::of_step(&String::deserialize(deserializer)?).map(Id).map_err(D::Error::custom)
+        }
+    }
+    let Spanned { value: Id(value), span, entry } = Spanned::deserialize(deserializer)?;
+    Ok(Spanned { value, span, entry })
 }
 
 macro_rules! reference {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $schema:ident $(, $with:literal)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-        pub struct $name(pub Spanned<Name>);
+        pub struct $name($(#[serde(deserialize_with = $with)])? pub Spanned<Name>);
 
         impl Deref for $name {
             type Target = Spanned<Name>;
@@ -52,19 +73,19 @@ macro_rules! reference {
 
         impl JsonSchema for $name {
             fn inline_schema() -> bool {
-                Name::inline_schema()
+                $schema::inline_schema()
             }
 
             fn schema_name() -> Cow<'static, str> {
-                Name::schema_name()
+                $schema::schema_name()
             }
 
             fn schema_id() -> Cow<'static, str> {
-                Name::schema_id()
+                $schema::schema_id()
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                Name::json_schema(generator)
+                $schema::json_schema(generator)
             }
         }
     };
@@ -72,15 +93,39 @@ macro_rules! reference {
 
 reference! {
     /// The name of a node that has to be there.
-    NodeName
+    NodeName, Name
 }
 reference! {
     /// The name of a repo.
-    RepoName
+    RepoName, Name
 }
 reference! {
     /// The id of an earlier step.
-    StepName
+    StepName, StepId, "id"
+}
+reference! {
+    /// The id of an earlier step, or the name of a node.
+    StepOrNodeName, StepId, "id"
+}
+
+/// The schema of an id as others write it.
+struct StepId;
+
+impl JsonSchema for StepId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "StepId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,39}(\\.[A-Za-z][A-Za-z0-9_-]{0,39})*$|\\$\\{"
+        })
+    }
 }
 
 /// The id of an earlier `backup` step, or what a repo calls a backup that it already has.
@@ -91,7 +136,7 @@ impl BackupName {
     /// The name, if it may be the id of a step.
     pub fn as_name(&self) -> Option<Spanned<Name>> {
         let Spanned { value, span, entry } = &self.0;
-        Some(Spanned { value: Name::new(value).ok()?, span: *span, entry: *entry })
+        Some(Spanned { value: Name::of_step(value).ok()?, span: *span, entry: *entry })
     }
 }
 

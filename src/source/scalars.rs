@@ -7,9 +7,7 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::Name;
 use super::plain::Kind;
-use crate::pg::is_segment;
 
 /// The tuple struct's name by which a type asks the decoder for any scalar, as `(form, text)`.
 pub const SCALAR: &str = "$drillyard::Scalar";
@@ -160,7 +158,8 @@ impl<'de> Deserialize<'de> for Regex {
     }
 }
 
-schema!(Regex, { "type": "string", "format": "regex", "description": "A regular expression (Rust's regex crate)" });
+// No `format`: what validators take for a regular expression is JavaScript's, which has no `(?s)`.
+schema!(Regex, { "type": "string", "description": "A regular expression (Rust's regex crate)" });
 
 /// Any single value: of `args`, of a cell in `equals`, of a param.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -267,55 +266,6 @@ impl<'de> Deserialize<'de> for Setting {
 }
 
 schema!(Setting, { "type": ["boolean", "number", "string"] });
-
-/// Which WAL segment of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum WhichWal {
-    /// The first one there.
-    First,
-    /// The last one there.
-    Last,
-    /// The one of this name.
-    Segment(String),
-    /// The one that holds this mark.
-    Mark(Name),
-}
-
-impl WhichWal {
-    /// Reads `first`, `last`, a segment's name or a mark's id.
-    ///
-    /// # Errors
-    /// For anything else; the text says what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let help = "help: `first`, `last`, a mark's id, or a segment's name as pg_walfile_name prints it, 24 hexadecimal digits";
-        match text {
-            "first" => Ok(WhichWal::First),
-            "last" => Ok(WhichWal::Last),
-            name if is_segment(name) => Ok(WhichWal::Segment(name.to_owned())),
-            id => Name::new(id).map(WhichWal::Mark).map_err(|_| format!("`{id}` is no WAL segment\n{help}")),
-        }
-    }
-}
-
-impl fmt::Display for WhichWal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WhichWal::First => f.write_str("the first WAL segment"),
-            WhichWal::Last => f.write_str("the last WAL segment"),
-            WhichWal::Segment(name) => write!(f, "WAL segment {name}"),
-            WhichWal::Mark(id) => write!(f, "the WAL segment of {id}"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for WhichWal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A segment's name may be all digits.
-        parsed(deserializer, "a WAL segment", Self::parse)
-    }
-}
-
-schema!(WhichWal, { "type": ["string", "number"], "description": "`first`, `last`, a segment's name, or a mark's id" });
 
 /// Text of SQL: nothing is substituted in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -100,6 +100,15 @@ impl Name {
         }
     }
 
+    /// Checks the rule for the id of a step as others write it: that of one in a fragment has the
+    /// id of its `use` before it, as in `lunch.accident`.
+    pub fn of_step(text: &str) -> Result<Self, String> {
+        match text.contains('.') && text.split('.').all(|part| Name::new(part).is_ok()) {
+            true => Ok(Name(text.to_owned())),
+            false => Name::new(text),
+        }
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

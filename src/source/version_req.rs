@@ -63,6 +63,19 @@ impl VersionReq {
         Ok(req)
     }
 
+    /// What both mean.
+    ///
+    /// # Errors
+    /// Where no supported major is meant by both; the text says so.
+    pub fn and(self, other: &VersionReq) -> Result<VersionReq, String> {
+        let both = VersionReq(self.0.iter().chain(&other.0).copied().collect());
+        match SUPPORTED_MAJORS.clone().any(|major| both.matches(Version { major, minor: 0 })) {
+            true if self == *other => Ok(self),
+            true => Ok(both),
+            false => Err(format!("it is for {self}, and for {other}")),
+        }
+    }
+
     /// Whether `version` is one of those that are meant.
     pub fn matches(&self, version: Version) -> bool {
         self.0.iter().all(|(compare, major)| match compare {

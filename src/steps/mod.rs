@@ -12,6 +12,7 @@ mod recovery;
 pub use judgement::all::AllSpec;
 pub use judgement::assert_traffic::look_again;
 pub use judgement::loss_notes::thousands;
+pub use recovery::team::{InjectSpec, TeamSpec, TrapSpec};
 
 use crate::harness::{Decode, Kind, Spec, StepKind};
 
@@ -46,10 +47,15 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 step_kinds! {
     data::create_data::CreateDataSpec,
     data::sql::SqlSpec,
+    data::create_tablespace::CreateTablespaceSpec,
     data::traffic::TrafficSpec,
     data::stop_traffic::StopTrafficSpec,
     data::wait_for::WaitForSpec,
     incident::drop_table::DropTableSpec,
+    incident::drop_column::DropColumnSpec,
+    incident::drop_schema::DropSchemaSpec,
+    incident::drop_database::DropDatabaseSpec,
+    incident::drop_role::DropRoleSpec,
     incident::truncate_table::TruncateTableSpec,
     incident::crash::CrashSpec,
     incident::kill_host::KillHostSpec,
@@ -58,6 +64,7 @@ step_kinds! {
     incident::stop::StopSpec,
     incident::start::StartSpec,
     incident::restart::RestartSpec,
+    incident::set::SetSpec,
     incident::pause::PauseSpec,
     incident::unpause::UnpauseSpec,
     incident::cut::CutSpec,
@@ -65,6 +72,9 @@ step_kinds! {
     incident::overwrite::OverwriteSpec,
     incident::wipe::WipeSpec,
     incident::corrupt::CorruptSpec,
+    incident::fill_disk::FillDiskSpec,
+    incident::free_disk::FreeDiskSpec,
+    incident::lose_backup::LoseBackupSpec,
     incident::lose_wal::LoseWalSpec,
     incident::break_archive::BreakArchiveSpec,
     incident::mend_archive::MendArchiveSpec,
@@ -79,8 +89,10 @@ step_kinds! {
     recovery::dump::TakeDumpSpec,
     recovery::reimport::ReimportSpec,
     recovery::exec::ExecSpec,
+    recovery::runbook::RunbookSpec,
     recovery::reconcile::ReconcileSpec,
     recovery::find_in_wal::FindInWalSpec,
+    TeamSpec,
     judgement::snapshot::TakeSnapshotSpec,
     judgement::assert_rows::AssertRowsSpec,
     judgement::assert_catalog::AssertCatalogSpec,
@@ -96,6 +108,7 @@ step_kinds! {
     judgement::assert_same::AssertSameSpec,
     judgement::assert_roles::AssertRolesSpec,
     AllSpec,
+    data::r#use::UseSpec,
     #[cfg(test)]
     toy::ToySpec,
 }

@@ -304,10 +304,13 @@ impl ClientTask {
         moves
     }
 
-    /// Raises a rejection that is not tolerated. Whether it did.
+    /// Raises a rejection that is not tolerated. Whether it was none of those.
     fn raise(&self, plan: &KindPlan, seq: u64, error: &ServerError) -> bool {
         if error.state.is_some_and(|state| plan.tolerate.contains(&state)) {
             return false;
+        }
+        if self.users.attended {
+            return true;
         }
         self.fail(plan, seq, Some(error), error.message.clone(), None);
         true

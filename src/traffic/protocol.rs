@@ -119,8 +119,9 @@ const BUFFER: usize = 8 * 1024;
 const LONGEST: usize = 1 << 30;
 
 impl Connection {
-    /// Opens a session. The caller bounds its time.
-    pub(super) async fn open(login: &Login) -> Result<Self, SessionError> {
+    /// Opens a session. The caller bounds its time. With `unlogged` its statements are not in the
+    /// server's log, whatever that logs; only a superuser may say so.
+    pub(super) async fn open(login: &Login, unlogged: bool) -> Result<Self, SessionError> {
         let stream = match &login.endpoint {
             Endpoint::Socket { dir, port } => {
                 Stream::Unix(UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?)
@@ -133,18 +134,19 @@ impl Connection {
         };
         let out = BytesMut::with_capacity(BUFFER);
         let mut connection = Connection { stream, out, buffer: vec![0; BUFFER], start: 0, end: 0, pid: 0 };
-        connection.log_in(login).await?;
+        connection.log_in(login, unlogged).await?;
         Ok(connection)
     }
 
-    async fn log_in(&mut self, login: &Login) -> Result<(), SessionError> {
+    async fn log_in(&mut self, login: &Login, unlogged: bool) -> Result<(), SessionError> {
+        let unlogged = unlogged.then_some(("options", "-c log_statement=none"));
         let parameters = [
             ("user", login.user.as_str()),
             ("database", login.database.as_str()),
             ("client_encoding", "UTF8"),
             ("application_name", "drillyard users"),
         ];
-        frontend::startup_message(parameters, &mut self.out)?;
+        frontend::startup_message(parameters.into_iter().chain(unlogged), &mut self.out)?;
         self.send().await?;
         let mut scram: Option<sasl::ScramSha256> = None;
         loop {

@@ -227,6 +227,7 @@ mod tests {
             clients: 1,
             first_client: 1,
             rate: None,
+            attended: false,
             seed: 1,
         };
         let Ok(plan) = Plan::new(&workload) else { panic!("no plan") };
@@ -248,7 +249,8 @@ mod tests {
             };
             let ledger = if ledger { vec![columns] } else { vec![] };
             let kind = Kind { name: "order".into(), sql: sql.into(), weight: 1, ledger, tolerate: vec![] };
-            let workload = Workload { kinds: vec![kind], clients: 1, first_client: 1, rate: None, seed: 1 };
+            let workload =
+                Workload { kinds: vec![kind], clients: 1, first_client: 1, rate: None, attended: false, seed: 1 };
             Plan::new(&workload).map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(refused("INSERT INTO t VALUES ($client, $seq)", true), Ok(()));

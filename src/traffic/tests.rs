@@ -21,7 +21,7 @@ fn kind(name: &str, table: &str, sql: &str, weight: u32) -> Kind {
 }
 
 fn workload(kinds: Vec<Kind>, clients: usize) -> Workload {
-    Workload { kinds, clients, first_client: 1, rate: None, seed: 1 }
+    Workload { kinds, clients, first_client: 1, rate: None, attended: false, seed: 1 }
 }
 
 fn usual() -> Workload {
@@ -422,7 +422,7 @@ async fn a_look_up_that_is_not_answered_holds_up_its_user_for_a_moment_only() {
     let kinds = usual().kinds;
     let layout = Layout::new(&kinds, &footprints(&kinds).expect("footprints").sites);
     let lookup = Lookup::new(&layout, &layout.kinds[1]);
-    let mut connection = Connection::open(&login(&server)).await.expect("connected");
+    let mut connection = Connection::open(&login(&server), false).await.expect("connected");
     let lock = server.connect("postgres").await;
     lock.batch_execute("BEGIN; LOCK TABLE visits").await.expect("locked");
     let began = Instant::now();

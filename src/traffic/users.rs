@@ -75,6 +75,8 @@ pub(super) struct Users {
     pub(super) plan: Plan,
     pub(super) nodes: Vec<(String, LoginSource)>,
     pub(super) seed: u64,
+    /// Whether people work on the servers meanwhile.
+    pub(super) attended: bool,
     pub(super) histories: Arc<Histories>,
     /// What is known of each kind's ledger.
     pub(super) lookups: Vec<Lookup>,
@@ -106,6 +108,7 @@ impl Users {
             plan,
             nodes,
             seed: workload.seed,
+            attended: workload.attended,
             histories: Arc::new(Histories::new(layout, workload.first_client, workload.clients, Timestamp::now())),
             lookups,
             pace: Pace::new(workload.rate, start),
@@ -231,7 +234,7 @@ impl Users {
         let login = self.nodes.get(node).and_then(|(_, login)| login());
         let login = login.ok_or_else(|| SessionError::Protocol("it has no way in at the moment".to_owned()))?;
         let open = async {
-            let mut connection = Connection::open(&login).await?;
+            let mut connection = Connection::open(&login, self.attended).await?;
             if self.nodes.len() > 1 {
                 let ask = "SELECT pg_catalog.pg_is_in_recovery() \
                            OR pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";

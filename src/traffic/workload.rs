@@ -16,6 +16,9 @@ pub struct Workload {
     pub first_client: u64,
     /// Transactions per second, of all users together. None: as many as they can.
     pub rate: Option<f64>,
+    /// Whether people work on the servers meanwhile: no rejection is unexpected then, and servers
+    /// do not log the users' statements among those of people.
+    pub attended: bool,
     /// Decides which user does which kind when.
     pub seed: u64,
 }

@@ -106,7 +106,6 @@ fn what_is_asked_for_and_is_not_there_is_told() {
     all(&[
         (&["explain", "nosuch"], 2, "`drillyard explain` lists them"),
         (&["explain", "drop_tabel"], 2, "did you mean `drop_table`?"),
-        (&["explain", "fill_disk"], 2, "not built yet"),
         (&["new", "a b"], 2, "cannot name a drill"),
         (&["new", "other", "--from", "nosuch"], 2, "there is no drill `nosuch`"),
         (&["runs", "show", "nosuch"], 2, "there is no run `nosuch`"),
@@ -140,6 +139,13 @@ fn the_drills_that_ship_are_there_outside_of_a_checkout() {
     assert_eq!(run(dir.path(), &["new", "mine", "--from", "dropped-table"]).0, Some(0));
     // What it loads comes along.
     assert_eq!(run(dir.path(), &["check", "mine.yaml"]), (Some(0), String::new()));
+    // So do the fragments that it uses; a folder is read without them.
+    assert_eq!(run(dir.path(), &["new", "second", "--from", "truncated-table"]).0, Some(0));
+    assert!(dir.path().join("lib/shop.yaml").is_file() && dir.path().join("lib/old-orders.yaml").is_file());
+    let output = drillyard(dir.path()).args(["check", "."]).output().expect("the program runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 scenarios checked: no errors\n");
+    let (code, text) = run(dir.path(), &["run", "lib/shop.yaml"]);
+    assert!(code == Some(3) && text.contains("this file is a fragment, and no drill"), "{text}");
     let (code, text) = run(dir.path(), &["new", "other", "--from", "dropped-tabel"]);
     assert!(code == Some(2) && text.contains("list --shipped"), "{text}");
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::cli_runner::CliRunner;
+use crate::left::PATIENCE;
 use crate::program::said;
 use crate::relay::{Mood, Relay};
-use crate::running::{ENDLESS, PATIENCE, QUICK, docker_answers, poll};
+use crate::running::{ENDLESS, QUICK, docker_answers, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

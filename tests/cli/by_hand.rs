@@ -103,7 +103,7 @@ fn a_shell_has_the_terminal_and_ctrl_c_ends_the_run() {
     let Ok(mut child) = script.stdin(Stdio::piped()).stdout(file).spawn() else { return };
     let mut keys = child.stdin.take().expect("a pipe");
     let mut after = |words: &str, times: usize, press: &str| {
-        let seen = crate::running::poll(crate::running::PATIENCE, || {
+        let seen = crate::running::poll(crate::left::PATIENCE, || {
             let text = String::from_utf8_lossy(&std::fs::read(&said).unwrap_or_default()).into_owned();
             if text.matches(words).count() >= times { Ok(()) } else { Err(text) }
         });
@@ -116,7 +116,7 @@ fn a_shell_has_the_terminal_and_ctrl_c_ends_the_run() {
     after("42", 1, "\u{3}");
     after("postgres=#", 3, "\\q\n");
     after("explains > ", 2, "\u{3}");
-    let ended = crate::running::poll(crate::running::PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
+    let ended = crate::running::poll(crate::left::PATIENCE, || child.try_wait().expect("a child").ok_or("it hangs"));
     assert_eq!(
         ended.expect("in time").code(),
         Some(130),

@@ -184,12 +184,12 @@ fn shared_memory_of_killed_servers_is_given_back() {
         .collect();
     let segments: Vec<String> = data.iter().filter_map(|data| segment_of(data)).collect();
     assert_eq!(segments.len(), 2, "both servers have one: {data:?}");
-    for pid in crate::running::processes_under(&directory) {
+    for pid in crate::left::processes_under(&directory) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
     run.signal(Signal::SIGKILL);
     runner.assert_nothing_left(&run.id, "local");
-    let left = poll(crate::running::CLEAN_WITHIN, || {
+    let left = poll(crate::left::CLEAN_WITHIN, || {
         let orphans = orphaned_segments();
         let left: Vec<&String> = segments.iter().filter(|id| orphans.contains(id)).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }

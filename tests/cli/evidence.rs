@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::cli_runner::CliRunner;
+use crate::left::{PATIENCE, poll};
 use crate::program::said;
-use crate::running::{PATIENCE, poll};
 use crate::web::{answer, web};
 
 const FILE: &str = "e.intoto.jsonl";
@@ -328,4 +328,36 @@ fn evidence_that_cannot_be_written_loses_no_verdict() {
         assert_eq!(report["exit_code"], code);
         assert!(report["warnings"].to_string().contains("there is no evidence of this run"), "{report:#}");
     }
+}
+
+/// Each file that was read is a subject with a digest of its own, whatever it is a part of.
+#[test]
+fn every_fragment_is_a_subject_as_sha256sum_has_it() {
+    let runner = runner();
+    let part = "\u{feff}drillyard: 1\nfragment: true\nsteps:\n  - assert_primary: { node: a }\n";
+    runner.write("part.yaml", part);
+    let twice = "matrix: { n: [1, 2] }\nparams: { n: 1 }";
+    let steps = "steps:\n  - use: part.yaml\n  - use: part.yaml\n";
+    runner.write("nightly.yaml", &format!("drillyard: 1\nname: nightly\n{twice}\nnodes: {{ a: {{}} }}\n{steps}"));
+    let output = run(&runner, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told = statements(&runner).remove(0);
+    let subjects = told["subject"].as_array().expect("subjects");
+    let sums: String = subjects
+        .iter()
+        .filter(|one| one["name"] != "events.jsonl")
+        .map(|one| {
+            format!(
+                "{}  {}\n",
+                one["digest"]["sha256"].as_str().expect("a digest"),
+                one["name"].as_str().expect("a name")
+            )
+        })
+        .collect();
+    runner.write("sums", &sums);
+    assert_eq!(sh(&runner, "sha256sum -c sums").lines().count(), 2, "{sums}");
+    let drill = &told["predicate"]["drills"][0];
+    assert_eq!(drill["sha256"], subjects[0]["digest"]["sha256"]);
+    let fragments = drill["fragments"].as_object().expect("fragments");
+    assert_eq!(fragments.values().collect::<Vec<_>>(), [&subjects[1]["digest"]["sha256"]]);
 }

@@ -8,6 +8,8 @@ mod cleanup;
 mod cli_runner;
 mod evidence;
 mod history;
+#[path = "../common/left.rs"]
+mod left;
 mod notify;
 mod output;
 mod outputs;

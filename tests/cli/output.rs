@@ -2,6 +2,7 @@
 //! writes.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use crate::cli_runner::CliRunner;
 use crate::program::said;
@@ -23,6 +24,17 @@ fn events_on_stdout_are_json_and_nothing_else() {
     assert_eq!(events.first().map(|event| event["event"].clone()), Some("run_started".into()));
     assert_eq!(events.last().map(|event| event["event"].clone()), Some("run_finished".into()));
     assert!(String::from_utf8_lossy(&output.stderr).contains("PASS"), "people read on stderr");
+}
+
+/// `drillyard check ... 2>&1 | head -1`.
+#[test]
+fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    let runner = CliRunner::new();
+    let scenario = runner.write("bad.yaml", "drillyard: 1\nsteps: []\n").display().to_string();
+    let mut command = runner.drillyard(["check", &scenario, "/dev/null"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("drillyard runs");
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::cli_runner::CliRunner;
+use crate::left::PATIENCE;
 use crate::program::said;
-use crate::running::{PATIENCE, QUICK, poll};
+use crate::running::{QUICK, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -77,3 +77,59 @@ fn none_is_printed_or_kept() {
         assert_eq!(report["drills"][0]["steps"][3]["kind"], "assert_rows");
     }
 }
+
+/// `${files}` is a copy of the scenario's folder without what is secret in it; what is left out is
+/// told, and an error where it is named.
+#[test]
+fn no_secret_file_is_copied_to_a_host() {
+    let deep = "a/b/c/d/e/f/g/h/i";
+    let drill = |steps: &str| {
+        format!("drillyard: 1\nnodes: {{ master: {{}} }}\nsteps:\n{steps}  - assert_primary: {{ node: master }}\n")
+    };
+    let list = r#"  - exec: { node: master, run: [sh, -c, 'cd "$DRILLYARD_FILES"; ls -R; ! find . | grep -e kept -e pass -e notes -e link -e i/'], env: { X: "${secrets.word}" } }
+"#;
+    let runner = CliRunner::new();
+    let write = |name: &str, text: &str| {
+        let name = format!("drill/{name}");
+        std::fs::create_dir_all(runner.path().join(&name).parent().expect("a folder")).expect("made");
+        runner.write(&name, text).display().to_string()
+    };
+    let with = |secrets: &str, steps: &str, code: i32| {
+        let file = write("drill.yaml", &drill(steps));
+        let mut command = runner.drillyard(["run", "--backend", "local", "-v", &file]);
+        command.env("DRILLYARD_SECRETS_DIR", runner.path().join(secrets)).env("DRILLYARD_SECRET_WORD", "sesame");
+        let output = command.env("PGPASSFILE", runner.path().join("drill/pass.txt")).output().expect("drillyard runs");
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        said(&output)
+    };
+    let said_by = |steps: &str, code: i32| with("drill/kept", steps, code);
+    for (name, text) in
+        [("kept/word", "sesame"), ("pass.txt", "*:*:*:*:x"), ("notes.txt", "open sesame"), ("sub/run.sh", "true")]
+    {
+        write(name, text);
+    }
+    write(&format!("{deep}/far.txt"), "far");
+    std::os::unix::fs::symlink("sub/run.sh", runner.path().join("drill/link")).expect("a link");
+    let all = said_by(list, 0);
+    for part in [
+        "kept (it is kept for what is secret)",
+        "pass.txt (it is",
+        "notes.txt (a value in it",
+        "link (it is no plain",
+        "i (it lies too deep",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains("sesame"), "{all}");
+    let run = |path: &str| format!("  - exec: {{ node: master, run: [sh, \"${{files}}/{path}\"] }}\n");
+    said_by(&run("sub/run.sh"), 0);
+    for path in ["kept/word", "link", &format!("{deep}/far.txt")] {
+        let named = said_by(&run(path), 4);
+        assert!(named.contains("is on no host of the drill") && named.contains("drill.yaml:4"), "{named}");
+    }
+    // A folder that is kept for secrets, or lies below one, has nothing for anybody.
+    for (secrets, steps) in [("drill", list), ("", list), ("", &run("sub/run.sh"))] {
+        let none = with(secrets, steps, 4);
+        assert!(none.contains("the scenario's folder is on no host") && none.contains("drill.yaml:4"), "{none}");
+    }
+}

@@ -20,8 +20,13 @@ fn everything() -> Value {
         record.hear(&entry);
     }
     let selected = vec![
-        Selected { name: "a".to_owned(), file: "a.yaml".to_owned(), sha256: Some("0".repeat(64)) },
-        Selected { name: "z".to_owned(), file: "z.yaml".to_owned(), sha256: None },
+        Selected {
+            name: "a".to_owned(),
+            file: "a.yaml".to_owned(),
+            sha256: Some("0".repeat(64)),
+            fragments: [("lib.yaml".to_owned(), "1".repeat(64))].into(),
+        },
+        Selected { name: "z".to_owned(), file: "z.yaml".to_owned(), sha256: None, fragments: Default::default() },
     ];
     let ci = Some(Ci { name: "systemd".to_owned(), variables: [("A".to_owned(), "b".to_owned())].into() });
     let trigger = Trigger { ci, ..Trigger::default() };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use drillyard::journal::{Cause, Entry, Event};
+use drillyard::journal::{Cause, Ending, Entry, Event, Firedrill, Speaker};
 use drillyard::report::FORMATS;
 use regex::Regex;
 use serde::de::DeserializeOwned;
@@ -129,6 +129,20 @@ fn every_event_is_explained_with_its_fields() {
         seen.insert(name);
     }
     assert_eq!(seen, known, "every-field.jsonl has every event");
+}
+
+#[test]
+fn everything_that_happens_in_a_firedrill_is_explained() {
+    let reports = reports();
+    let events = tables(section(&reports, "## Events")).remove(1);
+    let row = events.iter().find(|row| row[0] == "`firedrill`").expect("a row");
+    let lacking: Vec<String> = choices::<Firedrill>(|word| format!("{{\"what\":\"{word}\"}}"))
+        .into_iter()
+        .chain(choices::<Ending>(|word| format!("\"{word}\"")))
+        .chain(choices::<Speaker>(|word| format!("\"{word}\"")))
+        .filter(|word| !quoted(&row[1]).contains(word))
+        .collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
 }
 
 #[test]

@@ -15,10 +15,12 @@ mod program;
 mod prove;
 mod rows;
 mod run;
+mod runbook;
 mod shipped;
 #[path = "../common/small_fs.rs"]
 mod small_fs;
 mod standby;
+mod team;
 #[expect(dead_code, reason = "tests of other rooms use the rest of it")]
 #[path = "../../src/testing.rs"]
 mod testing;

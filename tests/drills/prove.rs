@@ -282,3 +282,40 @@ fn a_proof_that_is_killed_in_the_middle_of_a_branch_leaves_nothing_behind() {
     killed.wait().expect("its end");
     until("nothing is left", 30, &|| remains(&runner, &run).is_empty());
 }
+
+/// Incidents during a step: one that is left out is noticed by that very step, which was expected
+/// to fail, and a drill goes on from one that is a mark.
+#[test]
+fn incidents_during_a_step_are_left_out_and_noticed() {
+    let yaml = r#"
+repos: { onsite: {} }
+nodes: { master: { archive_to: onsite } }
+prove: { ignore: [ { break: too-early recover:rescue, because: nothing is written just before the accident } ] }
+steps:
+  - id: rows
+    create_data: { node: master, table: items, rows: 100 }
+  - id: nightly
+    backup: { node: master }
+  - id: long
+    sql: { node: master, query: SELECT pg_sleep(0.5) }
+  - id: accident
+    drop_table: { node: master, table: items }
+    during: { step: long }
+  - assert_rows: { node: master, query: "SELECT to_regclass('items') IS NULL", equals: true }
+  - id: query
+    sql: { node: master, query: SELECT pg_sleep(3) }
+    expect: { fails: "terminat|not running|closed|master" }
+  - id: power
+    crash: { node: master }
+    during: { step: query, after: 100ms }
+    within: 5s
+  - start: { node: master }
+  - wait_archived: { node: master, through: accident }
+  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+  - assert_rows: { node: rescue, table: items, same_as: rows }
+"#;
+    let proof = prove(yaml, &[]).ended(0, &["noticed  no-incident power", "expected to fail, and passed"]);
+    for name in ["no-incident accident", "no-incident power", "left-out start:master", "left-out recover:rescue"] {
+        assert_eq!(proof.verdict(name), "noticed", "{}", proof.said);
+    }
+}

@@ -63,6 +63,7 @@ steps:
   - assert_rows: { node: master, table: t, count: 1 }
     expect: { fails: t cannot be read }
   - assert_rows: { node: master, table: t, same_as: before }
+  - assert_rows: { node: master, database: postgres, table: t, same_as: before }
     expect: { fails: table t does not exist in this database }
   - assert_rows: { node: master, database: nowhere, table: t, count: 1 }
     expect: { fails: "(?s)database `nowhere` cannot be reached on `master`.*does not exist" }

@@ -526,3 +526,43 @@ steps:
     assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2), "{}", run.said);
     assert_eq!(run.fact("lived_on", "commits_thrown_away"), 1, "{}", run.said);
 }
+
+/// CREATE TABLESPACE by hand, while a standby is down or frozen: on one file system both would use
+/// the directory, and neither starts, goes on, nor is rewound.
+#[test]
+fn nobody_replays_into_the_directory_of_another_one() {
+    let by_hand = |node: &str| {
+        format!(
+            r#"
+  - exec:
+      node: {node}
+      run:
+        - sh
+        - -euc
+        - |
+          dir="$(cd "$PGDATA/.." && pwd)/fast"
+          mkdir "$dir"
+          psql -Xqv ON_ERROR_STOP=1 -c "CREATE TABLESPACE fast LOCATION '$dir'"
+"#
+        )
+    };
+    let last = "  - assert_primary: { node: master }\n";
+    let nodes = "nodes:\n  master: {}\n  standby: { follows: master }\nsteps:\n";
+    let down = format!("  - stop: {{ node: standby }}{}  - start: {{ node: standby }}\n{last}", by_hand("master"));
+    let frozen = format!("  - pause: {{ node: standby }}{}  - unpause: {{ node: standby }}\n{last}", by_hand("master"));
+    let rewound = format!(
+        "  - crash: {{ node: master }}\n  - promote: {{ node: standby }}{}  - rewind: {{ node: master, to: standby }}\n{last}",
+        by_hand("standby")
+    );
+    let said = |node: &str, other: &str| format!("`{node}` would use the directory of a tablespace of `{other}`");
+    drill(&format!("{nodes}{down}")).failed(4, &[&said("standby", "master"), "start standby"]);
+    drill(&format!("{nodes}{frozen}")).failed(4, &[&said("standby", "master"), "unpause standby"]);
+    drill(&format!("{nodes}{rewound}")).failed(4, &[&said("master", "standby"), "rewind master"]);
+    // A server that is no kin of theirs replays nothing of it.
+    let stranger = format!(
+        "repos: {{ onsite: {{}} }}\nnodes:\n  master: {{}}\n  other: {{ archive_to: onsite }}\nsteps:\n  - {{ id: nightly, backup: {{ node: other }} }}{}\
+         \n  - recover: {{ node: rescue, backup: nightly, until: end_of_backup, then: promote }}\n{last}",
+        by_hand("master")
+    );
+    drill(&stranger).passed();
+}

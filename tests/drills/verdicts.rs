@@ -31,10 +31,11 @@ fn holds(module: &str, place: &[&str]) {
     }
 }
 
-/// A test on local processes and one on Docker for each scenario.
+/// A test on local processes and one on Docker for each scenario; on Docker alone for those that
+/// need a newer PostgreSQL.
 macro_rules! verdicts {
-    ($($name:ident),* $(,)?) => {
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    ($($name:ident),* $(,)?; newer: $($newer:ident),* $(,)?) => {
+        const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($newer),)*];
 
         $(mod $name {
             #[test]
@@ -47,26 +48,42 @@ macro_rules! verdicts {
                 super::holds(stringify!($name), &["--backend", "docker", "--postgres", "17"]);
             }
         })*
+
+        $(mod $newer {
+            #[test]
+            fn docker_in_containers() {
+                super::holds(stringify!($newer), &["--backend", "docker", "--postgres", "17"]);
+            }
+        })*
     };
 }
 
 verdicts! {
     a_step_begins_clean,
     barman_repos,
+    catalog_except,
+    broken_wal,
     copy_beside_its_original,
     alter_system_is_kept,
     delayed_standby_recovers,
     delayed_standby_starts,
+    dropped_database_shut_down,
+    during_a_step,
+    during_what_waits,
     earlier_target,
     few_connections,
+    every_step_in_another_database,
     exchanged_unique_values,
     files_as_psql_reads_them,
     files_that_are_not_whole,
     foreign_segment,
+    full_disks,
+    fragments,
     function_found_by_search_path,
     half_a_ledger,
     half_a_ledger_declared,
     held_up,
+    history_files,
     incidents_that_change_nothing,
     index_alone_is_damaged,
     keys_come_back_as_they_were,
@@ -75,33 +92,50 @@ verdicts! {
     ledger_column_missing,
     ledger_expression,
     ledger_trigger,
+    matrix,
     numbers_and_roles,
     odd_workloads,
+    one_server_in_another,
     orders_with_lines,
     other_timeline,
+    own_commands,
+    own_commands_that_pack,
     own_rollback,
     roles_are_compared,
     partition_key_off,
     paused_lock,
     pgbackrest_repos,
     prepared_lock,
+    process_id_of_somebody_else,
     restore_point_of_that_name,
     row_type_in_a_policy,
     rows_that_are_referred_to,
+    schema_column_and_role_dropped,
     schema_with_dependents,
+    several_tables_are_merged,
     server_bookkeeping,
+    settings_take_effect,
     setting_refused,
+    settings_of_recovered,
     silent_log,
     standby_archives,
     standby_is_backed_up,
+    statements_on_their_own,
     table_made_anew,
+    tablespaces_and_standbys,
+    tablespaces_of_servers_at_rest,
     tablespaces_of_their_own,
+    the_old_table_beside_the_live_one,
+    the_same_except,
     timeouts_of_production,
     unique_values_that_are_taken,
     values_in_quotes,
+    values_known_later,
     wait_for_mistake,
+    wal_written_twice,
     where_long_values_differ,
-    wide_tables,
+    wide_tables;
+    newer: incremental,
 }
 
 #[test]

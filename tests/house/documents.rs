@@ -10,7 +10,8 @@ use crate::tree::{below, relative};
 const COLUMNS: usize = 100;
 
 /// Documents that a user makes, and that examples name.
-const MADE_BY_USERS: &[&str] = &["r.md", "report.md", "summary.md", "proof.md"];
+const MADE_BY_USERS: &[&str] =
+    &["r.md", "report.md", "summary.md", "proof.md", "restore.md", "handout.md", "debrief.md"];
 
 /// All texts of the project, by their paths.
 fn texts() -> BTreeMap<String, String> {

@@ -19,6 +19,8 @@ const ORDER: &[&[&str]] = &[
     &["plan"],
     &["run"],
     &["prove"],
+    &["firedrill"],
+    &["board"],
     &["cli"],
 ];
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, Item, ItemMod};
 
@@ -115,7 +116,7 @@ fn children(texts: &BTreeMap<String, String>, parent: &Found, items: &[Item]) ->
     };
     let mut all = vec![];
     for item in modules(items) {
-        let name = item.ident.to_string();
+        let name = item.ident.unraw().to_string();
         let module = [parent.module.clone(), vec![name.clone()]].concat();
         let is_test = parent.is_test || for_tests(&item.attrs);
         if let Some((_, items)) = &item.content {

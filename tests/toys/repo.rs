@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose};
-use crate::repo::{Ability, Archive, BackupOrder, Label, Listed, Place, RepoError, RepoKind, Result, Storage};
+use crate::repo::{Ability, Archive, BackupOrder, Label, Listed, Place, RepoError, RepoKind, Result, Storage, Taken};
 
 /// A directory with `ID.tar` and `SEGMENT.gz`.
 #[derive(Debug)]
@@ -18,6 +18,9 @@ impl RepoKind for Toy {
         (Ability::Verify, "nobody reads in a tar file"),
         (Ability::DamageBackup, "nobody writes in a tar file"),
         (Ability::DamageWal, "nobody writes in a gz file"),
+        (Ability::BackUpIncrement, "a tar file has all files in it"),
+        (Ability::LoseBackup, "nobody has written it"),
+        (Ability::WalFiles, "nobody writes in a gz file"),
     ];
 
     fn at(place: Place) -> Self {
@@ -28,7 +31,11 @@ impl RepoKind for Toy {
 impl Toy {
     async fn script(&self, host: &dyn Host, script: &str, args: &[&str]) -> Result<String> {
         let args = [self.0.path.as_str()].into_iter().chain(args.iter().copied());
-        let output = host.run(Program::script(script, args)).await?;
+        self.run(host, Program::script(script, args)).await
+    }
+
+    async fn run(&self, host: &dyn Host, program: Program) -> Result<String> {
+        let output = host.run(program).await?;
         match output.success() {
             true => Ok(output.text()),
             false => Err(RepoError::Failed { what: "the toy", status: output.status, said: output.stderr }),
@@ -46,14 +53,14 @@ impl Storage for Toy {
         "the toy"
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         let label = Label::new(format!("{}.tar", order.id));
         let script = r#"pg_basebackup -D - -F tar -X fetch -c fast >"$1/$2""#;
         let program = node.client_program("sh", Purpose::Own)?;
         let program = program.with_args(["-euc", script, "toy", &self.0.path, label.as_str()]);
-        let output = node.host()?.run(program).await?;
+        let output = node.host()?.run(program.clone()).await?;
         match output.success() {
-            true => Ok(label),
+            true => Ok(Taken { label, program }),
             false => Err(RepoError::Failed { what: "the toy", status: output.status, said: output.stderr }),
         }
     }
@@ -63,9 +70,11 @@ impl Storage for Toy {
         Ok(text.lines().filter_map(Listed::from_line).collect())
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let script = r#"rm -rf "$3"; mkdir -m 700 "$3"; tar -xf "$1/$2" -C "$3""#;
-        self.script(host, script, &[backup.as_str(), data]).await.map(drop)
+        let program = Program::script(script, [&self.0.path, backup.as_str(), data]);
+        self.run(host, program.clone()).await?;
+        Ok(program)
     }
 
     fn archive_command(&self) -> String {
@@ -194,6 +203,7 @@ steps:
             last_pass: Default::default(),
             change: Arc::default(),
             trial: None,
+            people: None,
         };
         let finished = run_all(Arc::new(env), vec![drill], Order { jobs: 1, fail_fast: false }, 0).await;
         let problem = heard.take().into_iter().find_map(|event| match event {

@@ -13,6 +13,9 @@ use crate::report::{FORMATS, Format};
 pub struct OutArgs {
     #[command(flatten)]
     pub reports: ReportArgs,
+    /// Write the run's recording: a directory that `drillyard runs show DIR` reads on any machine
+    #[arg(long, value_name = "DIR", env = "DRILLYARD_RECORD")]
+    pub record: Option<PathBuf>,
     /// Annotations and a step summary in GitHub's CI
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = GithubChoice::Auto, env = "DRILLYARD_GITHUB")]
     pub github: GithubChoice,

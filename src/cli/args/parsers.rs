@@ -16,3 +16,16 @@ pub(super) fn format() -> impl TypedValueParser<Value = &'static Format> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     crate::source::Duration::parse(text).map(|duration| duration.0)
 }
+
+/// `K=V`.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// A major version.
+pub fn major(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "write major versions, as in 15,17".to_owned())
+}

@@ -19,7 +19,7 @@ pub struct RunsArgs {
 pub enum RunsCommand {
     /// Show a past run again, step by step
     Show {
-        /// The run's id, or how it begins
+        /// The run's id, or how it begins; or the directory of a recording
         run: String,
         /// As this report, on stdout
         #[arg(long, value_name = "FORMAT", env = "DRILLYARD_FORMAT", value_parser = format())]

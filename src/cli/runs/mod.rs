@@ -4,20 +4,22 @@ mod compare;
 mod find;
 mod forget;
 mod last_failed;
+mod record;
 mod stale;
 mod trend;
 mod words;
 
-use std::path::Path;
+use record::directories;
 
 pub use last_failed::last_failed;
+pub use record::{EVENTS_FILE, LOGS, entries, heard, record_of};
 
 use super::args::{RunsCommand, color_of_stdout};
 use super::dirs;
 use super::out::print_all;
 use super::stop::{Result, Stop};
-use crate::journal::{Command, Entry, Event, ExitCode, Listener};
-use crate::report::{Format, RunRecord, Terminal, TerminalOptions, Verbosity, explain_counts};
+use crate::journal::{Command, Event, ExitCode, Listener};
+use crate::report::{Format, Terminal, TerminalOptions, Verbosity, explain_counts};
 use crate::run::{RunState, run_directories};
 
 /// Lists past runs, or shows one again.
@@ -33,18 +35,6 @@ pub fn runs(command: Option<RunsCommand>) -> Result<ExitCode> {
     }
 }
 
-fn entries(dir: &Path) -> Vec<Entry> {
-    let text = std::fs::read_to_string(dir.join("events.jsonl")).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-fn directories() -> Vec<std::path::PathBuf> {
-    let found = std::fs::read_dir(dirs::records()).into_iter().flatten().flatten();
-    let mut dirs: Vec<_> = found.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
-    dirs.sort();
-    dirs.into_iter().rev().map(|(_, path)| path).collect()
-}
-
 fn list() -> Result<ExitCode> {
     let alive: Vec<String> = dirs::all_work()
         .iter()
@@ -54,15 +44,13 @@ fn list() -> Result<ExitCode> {
         .collect();
     let mut text = String::new();
     for dir in directories() {
-        let mut record = RunRecord::default();
-        for entry in &entries(&dir) {
-            record.hear(entry);
-        }
+        let record = heard(&dir);
         let Some(started) = record.started else { continue };
         let drills: Vec<&str> = record.drills.values().map(|drill| drill.name.as_str()).take(3).collect();
         let what = match record.command {
             Command::Run => "",
             Command::Prove => "proof of ",
+            Command::Firedrill => "firedrill: ",
         };
         let more = if record.drills.len() > 3 { ", ..." } else { "" };
         text.push_str(&format!(
@@ -86,16 +74,9 @@ fn list() -> Result<ExitCode> {
 }
 
 fn show(run: &str, format: Option<&Format>) -> Result<ExitCode> {
-    let matching: Vec<_> = directories()
-        .into_iter()
-        .filter(|dir| dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(run)))
-        .collect();
-    let [dir] = matching.as_slice() else {
-        let what = if matching.is_empty() { "there is no run" } else { "there are several runs" };
-        return Err(Stop::usage(format!("{what} `{run}`")).help("`drillyard runs` lists them"));
-    };
+    let dir = record_of(run)?;
     if let Some(format) = format {
-        let written = format.write(&entries(dir), Box::new(std::io::stdout()));
+        let written = format.write(&entries(&dir), Box::new(std::io::stdout()));
         // A reader that has seen enough (`| head`) is no failure.
         let failed = written.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
         return failed
@@ -105,12 +86,12 @@ fn show(run: &str, format: Option<&Format>) -> Result<ExitCode> {
         TerminalOptions { color: color_of_stdout(None), progress: false, verbosity: Verbosity::Verbose, width: 120 };
     let mut terminal = Terminal::new(options, Box::new(std::io::stdout()));
     let mut finished = false;
-    for entry in entries(dir) {
+    for entry in entries(&dir) {
         finished |= matches!(entry.event, Event::RunFinished { .. });
         terminal.hear(&entry);
     }
     let mut text = if finished { String::new() } else { "the run broke off here\n".to_owned() };
-    let logs = dir.join("logs");
+    let logs = dir.join(LOGS);
     if logs.is_dir() {
         text.push_str(&format!("servers' logs: {}\n", logs.display()));
     }

@@ -34,15 +34,17 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// It as lines; `tables` are the relations in which the same is different.
-    fn lines(&self, tables: &[&str]) -> Vec<String> {
-        let whole = self.name.is_empty() && self.before.is_empty() && self.after.is_empty();
-        match self.kind {
-            DifferenceKind::Missing if whole => return vec![format!("- {} {} is missing", self.aspect, self.table)],
-            DifferenceKind::Added if whole => {
-                return vec![format!("+ {} {} was not there before", self.aspect, self.table)];
-            }
-            _ => {}
+    /// Whether a whole relation is missing or was added.
+    fn is_whole(&self) -> bool {
+        let nothing = self.name.is_empty() && self.before.is_empty() && self.after.is_empty();
+        nothing && self.kind != DifferenceKind::Changed
+    }
+
+    /// What is different: `column amount of shop.orders`; `tables` are the relations in which it
+    /// is.
+    fn subject(&self, tables: &[&str]) -> String {
+        if self.is_whole() {
+            return format!("{} {}", self.aspect, self.table);
         }
         let mut thing = self.aspect.clone();
         if !self.name.is_empty() {
@@ -58,6 +60,18 @@ impl Difference {
             [] | [""] => {}
             [first, ..] if tables.len() > 3 => thing = format!("{thing} of {first} and {} more", tables.len() - 1),
             _ => thing = format!("{thing} of {}", tables.join(", ")),
+        }
+        thing
+    }
+
+    /// It as lines; `tables` are the relations in which the same is different.
+    fn lines(&self, tables: &[&str]) -> Vec<String> {
+        let thing = self.subject(tables);
+        if self.is_whole() {
+            return match self.kind {
+                DifferenceKind::Added => vec![format!("+ {thing} was not there before")],
+                _ => vec![format!("- {thing} is missing")],
+            };
         }
         let line = |sign: char, definition: &str| {
             let definition = definition.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -82,6 +96,38 @@ impl Difference {
 /// `+`. What is different in the same way in several relations, a partitioned table's partitions
 /// for instance, is reported once.
 pub fn told(differences: &[Difference]) -> Vec<String> {
+    grouped(differences).iter().flat_map(|(difference, tables)| difference.lines(tables)).collect()
+}
+
+/// What is different, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What: `column amount of shop.orders`.
+    pub subject: String,
+    /// The whole lines, with their signs and definitions.
+    pub lines: Vec<String>,
+    /// The places among the differences that it stands for.
+    pub places: Vec<usize>,
+}
+
+/// What is different: each difference, and those that are told once for several relations.
+pub fn subjects(differences: &[Difference]) -> Vec<Told> {
+    let told = |difference: &Difference, tables: &[&str], places: Vec<usize>| Told {
+        subject: difference.subject(tables),
+        lines: difference.lines(tables),
+        places,
+    };
+    let alone = differences.iter().enumerate().map(|(at, one)| told(one, &[&one.table], vec![at]));
+    let mut found: Vec<Told> = alone.collect();
+    for (first, tables) in grouped(differences).iter().filter(|(_, tables)| tables.len() > 1) {
+        let all = differences.iter().enumerate().filter(|(_, other)| first.is_like(other));
+        found.push(told(first, tables, all.map(|(at, _)| at).collect()));
+    }
+    found
+}
+
+/// The differences, with the relations in which each is.
+fn grouped(differences: &[Difference]) -> Vec<(&Difference, Vec<&str>)> {
     let mut groups: Vec<(&Difference, Vec<&str>)> = Vec::new();
     for difference in differences {
         match groups.iter_mut().find(|(first, _)| first.is_like(difference)) {
@@ -89,7 +135,7 @@ pub fn told(differences: &[Difference]) -> Vec<String> {
             None => groups.push((difference, vec![&difference.table])),
         }
     }
-    groups.iter().flat_map(|(difference, tables)| difference.lines(tables)).collect()
+    groups
 }
 
 impl fmt::Display for Difference {

@@ -10,7 +10,7 @@ mod options;
 mod sequences;
 
 pub use dependents::Dependents;
-pub use differences::{Difference, DifferenceKind, told};
+pub use differences::{Difference, DifferenceKind, Told, subjects, told};
 pub use facts::{Catalog, Fact, Relation};
 pub use large_objects::LargeObjects;
 pub use sequences::{End, Position, Sequence, last_numbers};

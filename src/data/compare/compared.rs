@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::data::error::Result;
 use crate::data::generate::{Generated, Generator};
 use crate::data::hash::RowSum;
-use crate::data::rows::{Comparison, Layout, Order, Rest, RowsSnapshot, Side, Table, bisect};
+use crate::data::rows::{Comparison, Layout, Order, Rest, RowsSnapshot, Side, Table, View, bisect, note_excepted};
 use crate::pg::TableName;
 
 /// What a table is compared with.
@@ -14,15 +14,22 @@ pub enum Wanted<'a> {
     Server(&'a Client),
     /// The rows that a generator makes, and their sum.
     Generated(&'a Generator, RowSum),
-    /// What was there at another time.
+    /// What was there, seen in the same way, at another time.
     RowsSnapshot(&'a RowsSnapshot),
 }
 
-/// Compares the rows of a table with what they should be, and names the first `limit` that differ.
+/// Compares what is seen of a table with what it should be, and names the first `limit` rows that
+/// differ.
 ///
 /// All that is read of a server is read in one transaction. The session must not be in one already.
-pub async fn compare(wanted: Wanted<'_>, client: &Client, table: &TableName, limit: usize) -> Result<Comparison> {
-    let compared = compared(&wanted, client, table, limit).await;
+pub async fn compare(
+    wanted: Wanted<'_>,
+    client: &Client,
+    table: &TableName,
+    view: &View,
+    limit: usize,
+) -> Result<Comparison> {
+    let compared = compared(&wanted, client, table, view, limit).await;
     Table::close(client).await;
     if let Wanted::Server(other) = wanted {
         Table::close(other).await;
@@ -30,33 +37,65 @@ pub async fn compare(wanted: Wanted<'_>, client: &Client, table: &TableName, lim
     compared
 }
 
-async fn compared(wanted: &Wanted<'_>, client: &Client, name: &TableName, limit: usize) -> Result<Comparison> {
+async fn compared(
+    wanted: &Wanted<'_>,
+    client: &Client,
+    name: &TableName,
+    view: &View,
+    limit: usize,
+) -> Result<Comparison> {
     match wanted {
         Wanted::Server(other) => {
-            let (mut first, mut second) = tokio::try_join!(Table::open(other, name), Table::open(client, name))?;
-            let comparison = side_by_side(&mut first, &mut second, limit).await?;
+            let (mut first, mut second) =
+                tokio::try_join!(Table::open(other, name, view), Table::open(client, name, view))?;
+            let mut comparison = side_by_side(&mut first, &mut second, limit).await?;
+            if comparison.columns.is_empty() && !view.excepted().is_empty() {
+                let (seen, names) = (first.relation.layout.clone(), view.excepted());
+                let (before, now) = tokio::try_join!(first.excepted(&seen, names), second.excepted(&seen, names))?;
+                note_excepted(&mut comparison, names, &before, &now).map_err(|column| second.unknown(&column))?;
+            }
             Ok(Comparison { read: first.read + second.read, ..comparison })
         }
         Wanted::Generated(generator, sum) => {
-            let mut second = Table::open(client, name).await?;
-            let layout = generator.layout();
-            let misfits = layout.misfits(&second.relation.layout);
-            if !misfits.is_empty() {
-                return Ok(Comparison { columns: misfits, ..Comparison::default() });
-            }
-            second.columns = layout.names();
-            let now = second.sum().await?;
-            let mut first = Generated((*generator).clone());
-            let mut comparison = named(&mut first, &mut second, &layout, (*sum, now), limit).await?;
+            let mut second = Table::open(client, name, view).await?;
+            let mut comparison = with_generated((generator, *sum), &mut second, name, view, limit).await?;
             comparison.read = second.read;
             Ok(comparison)
         }
         Wanted::RowsSnapshot(rows_snapshot) => {
-            let mut table = Table::open(client, name).await?;
+            let mut table = Table::open(client, name, view).await?;
             let comparison = rows_snapshot.compare(&mut table, limit).await?;
             Ok(Comparison { read: table.read, ..comparison })
         }
     }
+}
+
+/// Compares a table with the rows of a generator, whose sum is known.
+async fn with_generated(
+    (generator, sum): (&Generator, RowSum),
+    second: &mut Table<'_>,
+    name: &TableName,
+    view: &View,
+    limit: usize,
+) -> Result<Comparison> {
+    let layout = view.layout(&generator.layout(), name)?;
+    let misfits = layout.misfits(&second.relation.layout);
+    if !misfits.is_empty() {
+        return Ok(Comparison { columns: misfits, ..Comparison::default() });
+    }
+    second.columns = layout.names();
+    let mut first = Generated::whole(generator.clone());
+    let mut wanted = sum;
+    if *view != View::default() {
+        first.restrict(&layout, view.filter.as_deref(), second).await?;
+        wanted = first.sum(&layout.names()).await?;
+    }
+    let now = second.sum().await?;
+    let mut comparison = named(&mut first, second, &layout, (wanted, now), limit).await?;
+    let names = view.excepted();
+    let (before, now) = (first.excepted(&layout, names).await?, second.excepted(&layout, names).await?);
+    note_excepted(&mut comparison, names, &before, &now).map_err(|column| second.unknown(&column))?;
+    Ok(comparison)
 }
 
 /// Compares the tables of two servers, and names at most `limit` rows that differ.

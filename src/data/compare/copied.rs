@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 
 use crate::data::compare::compared::side_by_side;
 use crate::data::error::{DataError, Result};
-use crate::data::rows::{Comparison, Order, Rest, RowVersion, Table};
+use crate::data::rows::{Comparison, Order, Rest, RowVersion, Table, View};
 use crate::pg::{Lsn, TableName};
 
 /// How many rows that differ are looked at again.
@@ -92,7 +92,7 @@ impl<'a> LiveTable<'a> {
     /// Reads a table of the live server as of now. The session must not be in a transaction.
     pub async fn open(live: &'a Client, name: &'a TableName) -> Result<LiveTable<'a>> {
         let opened = async {
-            let table = Table::open(live, name).await?;
+            let table = Table::open(live, name, &View::default()).await?;
             let row = live.query_one(POSITION, &[]).await.map_err(DataError::while_doing(POSITION_OF))?;
             let text: Option<String> = row.try_get(0).map_err(DataError::while_doing(POSITION_OF))?;
             let text = text.unwrap_or_default();
@@ -117,7 +117,7 @@ impl<'a> LiveTable<'a> {
 
     async fn compared(&mut self, copy: &Client, name: &TableName) -> Result<(Comparison, Option<Suspects>)> {
         let first = &mut self.table;
-        let mut second = Table::open(copy, name).await?;
+        let mut second = Table::open(copy, name, &View::default()).await?;
         let comparison = side_by_side(first, &mut second, SUSPECTS).await?;
         if comparison.same || !comparison.columns.is_empty() {
             return Ok((comparison, None));
@@ -142,7 +142,7 @@ impl<'a> LiveTable<'a> {
     }
 
     async fn look_again(&mut self, copy: &Client, name: &TableName, mut before: Suspects) -> Result<Again> {
-        let mut second = Table::open(copy, name).await?;
+        let mut second = Table::open(copy, name, &View::default()).await?;
         second.columns = self.table.columns.clone();
         let now = lacking(&mut self.table, &mut second, &before.order, &before.keys).await?;
         if now.is_empty() {

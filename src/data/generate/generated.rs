@@ -1,15 +1,97 @@
 //! A table as the generator made it: no server has to be asked for its rows.
 
+use std::sync::Arc;
+
 use super::generator::Generator;
 use crate::data::error::{DataError, Result};
 use crate::data::hash::{RowSum, hash_text_extended};
-use crate::data::rows::{Limit, Line, Order, PARTS, Range, Side, record};
+use crate::data::rows::{Layout, Limit, Line, Order, PARTS, Range, Side, Table, record, with_excepted};
+use crate::pg::quote_identifier;
 
-/// The rows of a generator. Its order is the number that its primary key counts, or a hash.
+/// How many rows a server is asked for at once whether they satisfy a condition.
+const ASKED: u64 = 10_000;
+
+/// What is seen of the rows of a generator. Its order is the number that its primary key counts, or
+/// a hash.
 #[derive(Clone)]
-pub(in crate::data) struct Generated(pub Generator);
+pub(in crate::data) struct Generated {
+    generator: Generator,
+    /// The places of the columns that are seen.
+    places: Vec<usize>,
+    /// Whether each row is seen, if not all are.
+    chosen: Option<Arc<Vec<bool>>>,
+}
 
 impl Generated {
+    /// All of them.
+    pub fn whole(generator: Generator) -> Generated {
+        let places = (0..generator.layout().columns.len()).collect();
+        Generated { generator, places, chosen: None }
+    }
+
+    /// Leaves the columns of a layout, and the rows that satisfy a condition: a server that has the
+    /// table says which they are.
+    pub async fn restrict(&mut self, seen: &Layout, filter: Option<&str>, server: &mut Table<'_>) -> Result<()> {
+        if let Some(filter) = filter {
+            let column = |(at, (name, kind))| format!("u.c{at}::{kind} as {}", quote_identifier(name));
+            let columns: Vec<String> = self.generator.types().enumerate().map(column).collect();
+            let names: Vec<String> = (0..columns.len()).map(|at| format!("c{at}")).collect();
+            let arrays: Vec<String> = (1..=columns.len() + 1).map(|at| format!("${at}::text[]")).collect();
+            let rows = format!(
+                "select u.n::bigint as drillyard_row, {} from unnest({}) as u(n, {})",
+                columns.join(", "),
+                arrays.join(", "),
+                names.join(", "),
+            );
+            let mut chosen = vec![false; usize::try_from(self.generator.rows()).unwrap_or_default()];
+            for from in (0..self.generator.rows()).step_by(ASKED as usize) {
+                let numbers = from..(from + ASKED).min(self.generator.rows());
+                let texts = |column: usize| numbers.clone().map(|row| self.generator.text(row, column)).collect();
+                let all = std::iter::once(numbers.clone().map(|row| Some(row.to_string())).collect());
+                let texts: Vec<Vec<Option<String>>> = all.chain((0..columns.len()).map(texts)).collect();
+                for row in server.pick(&rows, filter, &texts).await? {
+                    if let Some(seen) = usize::try_from(row).ok().and_then(|row| chosen.get_mut(row)) {
+                        *seen = true;
+                    }
+                }
+            }
+            self.chosen = Some(Arc::new(chosen));
+        }
+        self.places = self.places_of(&seen.names());
+        Ok(())
+    }
+
+    /// The sum of these columns of all rows that are seen.
+    pub async fn sum(&self, names: &[String]) -> Result<RowSum> {
+        let seen = Generated { places: self.places_of(names), ..self.clone() };
+        let all = (Order::Hash(vec![]), vec![Range::default()]);
+        let sums = seen.busy(move |own| own.add_up(&all.0, &all.1, &[])).await?;
+        Ok(sums.first().copied().unwrap_or_default())
+    }
+
+    /// The sums that show whether the values of these columns differ; nothing for one that is not
+    /// there. `seen` is what is compared.
+    pub async fn excepted(&self, seen: &Layout, excepted: &[String]) -> Result<Vec<Option<RowSum>>> {
+        let names = self.generator.layout().names();
+        let mut sums = vec![];
+        for name in excepted {
+            let there = names.contains(name);
+            sums.push(if there { Some(self.sum(&with_excepted(seen, name)).await?) } else { None });
+        }
+        Ok(sums)
+    }
+
+    /// The places of columns in the generator.
+    fn places_of(&self, names: &[String]) -> Vec<usize> {
+        let all = self.generator.layout().names();
+        names.iter().filter_map(|name| all.iter().position(|one| one == name)).collect()
+    }
+
+    fn is_seen(&self, row: u64) -> bool {
+        let Some(chosen) = &self.chosen else { return true };
+        usize::try_from(row).ok().and_then(|row| chosen.get(row)).is_some_and(|seen| *seen)
+    }
+
     /// Runs what takes its time for millions of rows on a thread that may block.
     async fn busy<T: Send + 'static>(&self, work: impl FnOnce(&Generated) -> Result<T> + Send + 'static) -> Result<T> {
         let own = self.clone();
@@ -24,15 +106,13 @@ impl Generated {
             Order::Key(_) => {
                 for bounds in bounds {
                     let (from, to) = self.numbers(bounds.from, bounds.to);
-                    (from..to).for_each(|row| take(row, (row + 1).cast_signed()));
+                    (from..to).filter(|row| self.is_seen(*row)).for_each(|row| take(row, (row + 1).cast_signed()));
                 }
             }
             Order::Hash(columns) => {
-                let names = self.0.layout().names();
-                let places: Vec<usize> =
-                    columns.iter().filter_map(|name| names.iter().position(|n| n == name)).collect();
-                for row in 0..self.0.rows() {
-                    let values: Vec<_> = places.iter().map(|at| self.0.text(row, *at)).collect();
+                let places = self.places_of(columns);
+                for row in (0..self.generator.rows()).filter(|row| self.is_seen(*row)) {
+                    let values: Vec<_> = places.iter().map(|at| self.generator.text(row, *at)).collect();
                     let hash = hash_text_extended(record(values.iter().map(Option::as_deref)).as_bytes());
                     if bounds.iter().any(|bounds| bounds.from <= hash.into() && i128::from(hash) < bounds.to) {
                         take(row, hash);
@@ -46,7 +126,7 @@ impl Generated {
     /// The numbers of the rows, from 0, whose keys are from one to before another; keys count from
     /// 1.
     fn numbers(&self, from: i128, to: i128) -> (u64, u64) {
-        let rows = i128::from(self.0.rows());
+        let rows = i128::from(self.generator.rows());
         let number = |key: i128| (key - 1).clamp(0, rows) as u64;
         (number(from), number(to).max(number(from)))
     }
@@ -77,7 +157,7 @@ impl Generated {
         let mut sums = vec![RowSum::default(); cuts.len() + 1];
         let (mut text, mut value) = (Vec::new(), Vec::new());
         self.walk(order, ranges, |row, at| {
-            self.0.write(row, &mut text, &mut value);
+            self.generator.write(row, &self.places, &mut text, &mut value);
             sums[cuts.partition_point(|cut| *cut <= i128::from(at))].add(&text);
         })?;
         Ok(sums)
@@ -91,10 +171,9 @@ impl Generated {
                 found.push((at, row));
             }
         })?;
-        let columns = self.0.layout().columns.len();
         let line = |(at, row): &(i64, u64)| Line {
             at: vec![at.to_string()],
-            values: (0..columns).map(|column| self.0.text(*row, column)).collect(),
+            values: self.places.iter().map(|column| self.generator.text(*row, *column)).collect(),
             count: 1,
         };
         let mut lines: Vec<Line> = found.iter().map(line).collect();

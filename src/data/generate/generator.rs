@@ -187,6 +187,11 @@ impl Generator {
         Layout { columns: self.columns.0.iter().map(column).collect(), key: key.into_iter().collect() }
     }
 
+    /// The names of the columns, each with its type as SQL has it.
+    pub(in crate::data) fn types(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.0.iter().map(|column| (column.name.as_str(), column.sql.as_str()))
+    }
+
     /// The text of a value of a row, counted from 0; nothing for null.
     pub(in crate::data) fn text(&self, row: u64, column: usize) -> Option<String> {
         let of = self.columns.0.get(column)?;
@@ -200,22 +205,25 @@ impl Generator {
     pub(in crate::data) fn sum(&self, from: u64, to: u64) -> RowSum {
         let mut sum = RowSum::default();
         let (mut text, mut value) = (Vec::new(), Vec::new());
+        let all: Vec<usize> = (0..self.columns.0.len()).collect();
         for row in from..to {
-            self.write(row, &mut text, &mut value);
+            self.write(row, &all, &mut text, &mut value);
             sum.add(&text);
         }
         sum
     }
 
-    /// Writes a row as `record_out` does. `value` is room for one value.
-    pub(in crate::data) fn write(&self, row: u64, text: &mut Vec<u8>, value: &mut Vec<u8>) {
+    /// Writes a row with the columns of these places as `record_out` does. `value` is room for one
+    /// value.
+    pub(in crate::data) fn write(&self, row: u64, places: &[usize], text: &mut Vec<u8>, value: &mut Vec<u8>) {
         text.clear();
         text.push(b'(');
-        for (number, column) in self.columns.0.iter().enumerate() {
-            if number > 0 {
+        for (at, number) in places.iter().enumerate() {
+            if at > 0 {
                 text.push(b',');
             }
-            if let Some((bits, count)) = self.value(row, number, column) {
+            let Some(column) = self.columns.0.get(*number) else { continue };
+            if let Some((bits, count)) = self.value(row, *number, column) {
                 value.clear();
                 column.kind.text(bits, count, value);
                 quote_into(value, text);

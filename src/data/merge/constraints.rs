@@ -49,6 +49,16 @@ pub(super) enum Demand {
     Check(String),
 }
 
+impl Constraint {
+    /// Whether it is a foreign key to one of these tables, or from it.
+    pub(super) fn is_about(&self, others: &[String]) -> bool {
+        match &self.demand {
+            Demand::Parent(link) | Demand::Child { link, .. } => others.contains(&link.table),
+            Demand::Alone { .. } | Demand::Check(_) => false,
+        }
+    }
+}
+
 /// A foreign key's other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
@@ -88,7 +98,7 @@ impl Action {
 }
 
 /// Columns of `relation` in the order of an array of their numbers.
-fn names(relation: &str, numbers: &str) -> String {
+pub(super) fn names(relation: &str, numbers: &str) -> String {
     format!(
         "array(select a.attname::text from unnest({numbers}) with ordinality as k(attnum, place)
             join pg_catalog.pg_attribute a on a.attrelid = {relation} and a.attnum = k.attnum order by k.place)"
@@ -96,7 +106,7 @@ fn names(relation: &str, numbers: &str) -> String {
 }
 
 /// Operators in the order of an array.
-fn operators(oids: &str) -> String {
+pub(super) fn operators(oids: &str) -> String {
     format!(
         "array(select format('operator(%I.%s)', n.nspname, o.oprname) from unnest({oids}) with ordinality as k(oid, place)
             join pg_catalog.pg_operator o on o.oid = k.oid join pg_catalog.pg_namespace n on n.oid = o.oprnamespace order by k.place)"

@@ -5,6 +5,7 @@ use tokio_postgres::error::SqlState;
 use super::merged::Merged;
 use super::misfit::Misfit;
 use crate::data::error::DataError;
+use crate::pg::ColumnName;
 
 /// Why nothing was merged, and nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +16,16 @@ pub enum MergeError {
     /// A table cannot be merged as it is.
     #[error("on `{side}`: {misfit}")]
     Misfit {
+        /// The place of the table among those of the merge.
+        table: usize,
         /// The node.
         side: String,
         /// What is wrong with it there.
         misfit: Misfit,
     },
+    /// A column that is to be ignored is in none of the tables, or in keys alone.
+    #[error("there is no column {0} beside the key")]
+    NothingToIgnore(ColumnName),
     /// There is no difference to take back; so many rows were read of `good`.
     #[error("there is no difference between {0} rows")]
     Same(u64),
@@ -29,6 +35,9 @@ pub enum MergeError {
     /// There are conflicts that cannot be decided for `good`.
     #[error("there are conflicts that cannot be decided")]
     Undecided(Box<Merged>),
+    /// Rows would refer to nothing when all tables are merged.
+    #[error("{} rows would refer to nothing", .0.refused)]
+    Dangling(Box<Merged>),
     /// Rows refer to rows of another table that are missing, and not because users have deleted
     /// them.
     #[error("{rows} rows of {table} are missing that rows refer to ({constraint})")]

@@ -4,28 +4,23 @@
 use tokio_postgres::Client;
 
 use super::case::Case;
+use super::constraints::names;
 use super::shape::Shape;
 use super::sql::Statements;
 use crate::data::error::{DataError, Result};
 use crate::pg::quote_identifier;
 
 /// Conditions on a row `t`: whether rows refer to it that would be deleted or changed with it, or
-/// would refer to nothing.
-pub(super) async fn references(client: &Client, statements: &Statements<'_>) -> Result<Vec<String>> {
+/// would refer to nothing. Those of `others` are merged as well, and looked at then.
+pub(super) async fn references(client: &Client, statements: &Statements<'_>, others: &[String]) -> Result<Vec<String>> {
     let (shape, inserted) = (statements.shape, statements.rows(Case::Inserted, "i"));
-    let columns = |of: &str, attributes: &str| {
-        format!(
-            "array(select a.attname::text from unnest({attributes}) with ordinality as k(attnum, place)
-                join pg_catalog.pg_attribute a on a.attrelid = {of} and a.attnum = k.attnum order by k.place)"
-        )
-    };
     let query = format!(
         "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), {}, {}, f.conrelid = f.confrelid
         from pg_catalog.pg_constraint f join pg_catalog.pg_class c on c.oid = f.conrelid
             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where f.contype = 'f' and f.confrelid = $1::text::regclass and f.conparentid = 0",
-        columns("f.conrelid", "f.conkey"),
-        columns("f.confrelid", "f.confkey"),
+        names("f.conrelid", "f.conkey"),
+        names("f.confrelid", "f.confkey"),
     );
     let rows = client.query(&query, &[&shape.relation]).await;
     let rows = rows.map_err(DataError::while_doing("looking for foreign keys"))?;
@@ -43,7 +38,8 @@ pub(super) async fn references(client: &Client, statements: &Statements<'_>) -> 
         };
         format!("exists (select from {child} r where {pairs}{others})")
     };
-    Ok(rows.iter().map(condition).collect())
+    let is_other = |row: &&tokio_postgres::Row| others.contains(&row.get::<_, String>(0));
+    Ok(rows.iter().filter(|row| !is_other(row)).map(condition).collect())
 }
 
 /// The table's triggers, which must not fire while rows become what they were: those for foreign
@@ -56,6 +52,22 @@ pub(super) struct Triggers {
 impl Triggers {
     /// Finds those that would fire. The caller holds a lock under which none can come or go.
     pub(super) async fn find(client: &Client, shape: &Shape) -> std::result::Result<Self, tokio_postgres::Error> {
+        Triggers::read(client, shape, false).await
+    }
+
+    /// The same with those for foreign keys, which are checked when several tables are merged.
+    pub(super) async fn of_everything(
+        client: &Client,
+        shape: &Shape,
+    ) -> std::result::Result<Self, tokio_postgres::Error> {
+        Triggers::read(client, shape, true).await
+    }
+
+    async fn read(
+        client: &Client,
+        shape: &Shape,
+        foreign_keys: bool,
+    ) -> std::result::Result<Self, tokio_postgres::Error> {
         let rows = client
             .query(
                 "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(t.tgname), t.tgenabled = 'A'
@@ -64,8 +76,9 @@ impl Triggers {
                 where (t.tgrelid = $1::text::regclass or t.tgrelid in (select relid from pg_partition_tree($1::text::regclass)))
                     and t.tgenabled in ('O', 'A')
                     -- Before 15 the copies on partitions count as internal, as the triggers of foreign keys do.
-                    and (not t.tgisinternal or t.tgparentid <> 0 and t.tgconstraint = 0)",
-                &[&shape.relation],
+                    and (not t.tgisinternal or t.tgparentid <> 0 and t.tgconstraint = 0
+                        or $2 and exists (select from pg_catalog.pg_constraint f where f.oid = t.tgconstraint and f.contype = 'f'))",
+                &[&shape.relation, &foreign_keys],
             )
             .await?;
         let (mut off, mut on) = (String::new(), String::new());

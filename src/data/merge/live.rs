@@ -49,7 +49,7 @@ impl Live<'_> {
 
     /// Has the server end the next statement in time: one that goes on when nobody waits for it
     /// would hold the lock.
-    async fn limit(&self, doing: &'static str) -> Result<(), MergeError> {
+    pub(super) async fn limit(&self, doing: &'static str) -> Result<(), MergeError> {
         let limit = format!("set statement_timeout = {}", self.left());
         self.client.batch_execute(&limit).await.map_err(refused(doing))
     }
@@ -72,33 +72,33 @@ impl Live<'_> {
         self.client.batch_execute(statements).await.map_err(refused(doing))
     }
 
-    /// Begins the transaction. From here on to its end users can read the table and not write to
-    /// it, so that what is seen is what is changed.
-    pub(super) async fn lock(&self, relation: &str) -> Result<(), MergeError> {
+    /// Begins the transaction. From here on to its end users can read the tables and not write to
+    /// them, so that what is seen is what is changed.
+    pub(super) async fn lock(&self, relations: &[String]) -> Result<(), MergeError> {
         let left = self.left();
         let lock = format!(
             "begin; set local lock_timeout = {left}; set local statement_timeout = 0; lock table {} in share row exclusive mode",
-            relation
+            relations.join(", ")
         );
         let Err(error) = self.client.batch_execute(&lock).await else { return Ok(()) };
         let _ = self.client.batch_execute("rollback").await;
         match error.code() {
             Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
-                Err(MergeError::Locked(self.holders(relation).await))
+                Err(MergeError::Locked(self.holders(relations).await))
             }
             _ => Err(refused("waiting for the lock")(error)),
         }
     }
 
-    /// Who holds a lock on the table that keeps ours waiting.
-    async fn holders(&self, relation: &str) -> Vec<String> {
+    /// Who holds a lock on one of the tables that keeps ours waiting.
+    async fn holders(&self, relations: &[String]) -> Vec<String> {
         let query = "select distinct format('%s (pid %s, %s): %s', coalesce(nullif(a.application_name, ''), a.backend_type), l.pid, l.mode,
                 coalesce(nullif(left(regexp_replace(a.query, '\\s+', ' ', 'g'), 100), ''), a.state))
             from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-            where l.relation = $1::text::regclass and l.granted and l.pid is distinct from pg_backend_pid()
+            where l.relation = any ($1::text[]::regclass[]::oid[]) and l.granted and l.pid is distinct from pg_backend_pid()
                 and l.mode in ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
                     'AccessExclusiveLock') limit 5";
-        let rows = self.client.query(query, &[&relation]).await.unwrap_or_default();
+        let rows = self.client.query(query, &[&relations]).await.unwrap_or_default();
         rows.iter().map(|row| row.get(0)).collect()
     }
 }

@@ -40,6 +40,30 @@ pub struct Merged {
     pub locked: Duration,
 }
 
+impl Merged {
+    /// Adds what came of another table, by whose name its conflicts are called.
+    pub(super) fn add(&mut self, other: Merged, table: Option<&str>) {
+        let named = |conflict: Conflict| match table {
+            Some(table) => Conflict { key: format!("{table} {}", conflict.key), ..conflict },
+            None => conflict,
+        };
+        self.good_rows += other.good_rows;
+        self.other_rows += other.other_rows;
+        self.changed += other.changed;
+        self.deleted += other.deleted;
+        self.inserted += other.inserted;
+        self.restored_rows += other.restored_rows;
+        self.restored_cells += other.restored_cells;
+        self.put_back += other.put_back;
+        self.removed += other.removed;
+        self.already += other.already;
+        self.conflicts += other.conflicts;
+        self.refused += other.refused;
+        self.conflict_rows += other.conflict_rows;
+        self.shown.extend(other.shown.into_iter().map(named));
+    }
+}
+
 /// One value that both the mistake and users have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {

@@ -18,6 +18,8 @@ pub enum Misfit {
     },
     /// The key's columns do not tell one row from all others; those that do.
     NotUnique(String),
+    /// There is no primary key, and no other key was named.
+    NoPrimaryKey,
     /// A column of the key may be null.
     NullableKey(String),
     /// The columns are not those of `into`.
@@ -32,6 +34,7 @@ impl fmt::Display for Misfit {
             Misfit::NoColumn { near: Some(near), .. } => write!(f, "there is no such column; did you mean `{near}`?"),
             Misfit::NoColumn { near: None, .. } => f.write_str("there is no such column"),
             Misfit::NotUnique(_) => f.write_str("these columns do not tell one row from all others"),
+            Misfit::NoPrimaryKey => f.write_str("the table has no primary key"),
             Misfit::NullableKey(column) => write!(f, "`{column}` may be null, and nulls are equal to nothing"),
             Misfit::Columns(wrong) => f.write_str(&wrong.join("; ")),
         }

@@ -31,6 +31,8 @@ pub(super) struct Column {
     key: bool,
     /// Whether it is a char(n), whose blanks at the end the cast to text leaves out.
     padded: bool,
+    /// Whether every write touches it: what users have in it is no conflict.
+    pub(super) ignored: bool,
     /// Whether it is an identity that is always generated: no UPDATE can set it.
     pub(super) identity: bool,
 }
@@ -64,13 +66,21 @@ impl Shape {
     /// Reads what the table looks like on one side, and whether the key is one.
     pub(super) async fn read(side: &Side<'_>, table: &TableName, key: &[ColumnName]) -> Result<Self, MergeError> {
         let doing = || format!("looking at {table} on `{}`", side.name);
-        let misfit = |misfit| MergeError::Misfit { side: side.name.to_owned(), misfit };
+        let misfit = |misfit| MergeError::Misfit { table: 0, side: side.name.to_owned(), misfit };
         let found = side.client.query_opt(RELATION, &[&table.quoted()]).await;
         let found = found.map_err(DataError::while_doing(doing()))?;
         let Some(found) = found else { return Err(misfit(Misfit::NoTable)) };
         let (kind, relation) = (found.get::<_, String>(0), found.get::<_, String>(1));
         if let Some(other) = other_kind(&kind, found.get(2)) {
             return Err(misfit(Misfit::Kind(other.to_owned())));
+        }
+        let primary = match key {
+            [] => primary_key(side.client, &relation).await.map_err(DataError::while_doing(doing()))?,
+            _ => vec![],
+        };
+        let key = if key.is_empty() { &primary } else { key };
+        if key.is_empty() {
+            return Err(misfit(Misfit::NoPrimaryKey));
         }
         let names: Vec<&str> = key.iter().map(ColumnName::as_str).collect();
         let rows = side.client.query(COLUMNS, &[&table.quoted(), &names]).await;
@@ -85,6 +95,7 @@ impl Shape {
                 not_null: row.get(4),
                 key: row.get(5),
                 padded: row.get(6),
+                ignored: false,
                 identity: row.get(7),
             })
             .collect();
@@ -132,8 +143,26 @@ impl Shape {
         wrong.extend(only_there.map(|column| format!("`{}` is not there on `{into}`", column.name)));
         match wrong.is_empty() {
             true => Ok(()),
-            false => Err(MergeError::Misfit { side: side.to_owned(), misfit: Misfit::Columns(wrong) }),
+            false => Err(MergeError::Misfit { table: 0, side: side.to_owned(), misfit: Misfit::Columns(wrong) }),
         }
+    }
+
+    /// Notes the columns that every write touches.
+    pub(super) fn ignore(&mut self, names: &[ColumnName]) {
+        for column in &mut self.columns {
+            column.ignored = !column.key && names.iter().any(|name| name.as_str() == column.name);
+        }
+    }
+
+    /// Whether the table has this column beside its key.
+    pub(super) fn can_ignore(&self, name: &str) -> bool {
+        self.all.iter().any(|column| column.name == name) && !self.key.iter().any(|column| column.name == name)
+    }
+
+    /// The key's columns, by their names.
+    pub(super) fn key_names(&self) -> Vec<ColumnName> {
+        let quoted = |column: &Column| quote_identifier(&column.name).parse().ok();
+        self.key.iter().filter_map(quoted).collect()
     }
 
     /// The columns as a list for SELECT and INSERT: the key's, then the others.
@@ -169,6 +198,20 @@ fn other_kind(kind: &str, has_children: bool) -> Option<&'static str> {
         ("f", _) => Some("it is a foreign table"),
         _ => Some("it is not a table"),
     }
+}
+
+/// The columns of the primary key.
+async fn primary_key(client: &Client, relation: &str) -> Result<Vec<ColumnName>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "select quote_ident(a.attname) from pg_catalog.pg_index i
+                cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+                join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+            where i.indrelid = $1::text::regclass and i.indisprimary and k.place <= i.indnkeyatts order by k.place",
+            &[&relation],
+        )
+        .await?;
+    Ok(rows.iter().filter_map(|row| row.get::<_, &str>(0).parse().ok()).collect())
 }
 
 /// Why these columns do not tell one row from all others: a unique index on them, whole and without

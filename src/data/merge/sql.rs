@@ -195,7 +195,7 @@ impl Statements<'_> {
         let state = |(at, column, good, bad): (usize, &Column, String, String)| {
             let now = self.t(at);
             let (is_bad, is_good) = (differs(column, &now, &bad), differs(column, &now, &good));
-            match case {
+            let [right, done, conflict] = match case {
                 Case::Changed => {
                     let touched = differs(column, &good, &bad);
                     [
@@ -207,7 +207,9 @@ impl Statements<'_> {
                 // The whole row is put back or removed, or is not what it was.
                 Case::Deleted => [no(), format!("(not {is_good})"), is_good],
                 Case::Inserted => [no(), no(), is_bad],
-            }
+            };
+            // What every write touches stays as users have it.
+            [right, done, if column.ignored { no() } else { conflict }]
         };
         self.cells(case).into_iter().map(state).collect()
     }

@@ -100,8 +100,8 @@ impl Three {
         let key: Vec<ColumnName> = key.iter().map(|name| name.parse().expect("a column's name")).collect();
         let side = |at: usize| Side { name: NAMES[at], client: &self.sessions[at] };
         let merge = Merge {
-            table: &table,
-            key: &key,
+            tables: vec![MergeTable { table: &table, key: &key }],
+            ignore: &[],
             on_conflict,
             good: side(0),
             compared: match with_bad {

@@ -32,6 +32,9 @@ pub(super) struct Transaction<'a> {
     pub(super) statements: &'a Statements<'a>,
     pub(super) constraints: &'a [Constraint],
     pub(super) on_conflict: OnConflict,
+    /// Whether other tables are merged with it: triggers are out of action, and foreign keys
+    /// between them are checked when all are merged.
+    pub(super) several: bool,
 }
 
 impl Transaction<'_> {
@@ -49,7 +52,7 @@ impl Transaction<'_> {
                 self.list(case, merged).await?;
             }
             // Without `bad` it is only here that rows are compared by their key.
-            if !statements.with_bad && count.gone == 0 && count.conflicts == 0 {
+            if !statements.with_bad && count.gone == 0 && count.conflicts == 0 && !self.several {
                 return Err(MergeError::Same(merged.good_rows));
             }
             counted.push((case, count));
@@ -58,6 +61,9 @@ impl Transaction<'_> {
         if merged.conflicts > 0 && self.on_conflict == OnConflict::Fail {
             // Those that the server would find are listed with the others.
             return self.plan(made).await?.resolve(merged).await.map(drop);
+        }
+        if self.several {
+            return self.by_plan(made, &counted, merged).await.map(drop);
         }
         let client = self.live.client;
         let triggers = Triggers::find(client, statements.shape).await.map_err(refused("looking for triggers"))?;
@@ -68,18 +74,29 @@ impl Transaction<'_> {
         };
         if let Some(done) = straight {
             *merged = done;
-        } else {
-            let plan = self.plan(made).await?;
-            if !plan.resolve(merged).await? {
-                return Ok(());
-            }
-            for (_, count) in &counted {
-                merged.already += count.nothing;
-                merged.restored_cells += count.right;
-            }
-            plan.apply(merged).await?;
+        } else if !self.by_plan(made, &counted, merged).await? {
+            return Ok(());
         }
         triggers.enable(client).await.map_err(refused("checking foreign keys"))
+    }
+
+    /// Does it by a plan; false if nothing is to be done at all.
+    async fn by_plan(
+        &self,
+        made: Vec<Case>,
+        counted: &[(Case, Counted)],
+        merged: &mut Merged,
+    ) -> Result<bool, MergeError> {
+        let plan = self.plan(made).await?;
+        if !plan.resolve(merged).await? {
+            return Ok(false);
+        }
+        for (_, count) in counted {
+            merged.already += count.nothing;
+            merged.restored_cells += count.right;
+        }
+        plan.apply(merged).await?;
+        Ok(true)
     }
 
     /// Whether what the merge does may do something to other rows, without any error.
@@ -173,7 +190,7 @@ impl Transaction<'_> {
     }
 
     async fn plan(&self, cases: Vec<Case>) -> Result<Plan<'_>, MergeError> {
-        let Transaction { live, bad, statements, constraints, on_conflict } = *self;
+        let Transaction { live, bad, statements, constraints, on_conflict, .. } = *self;
         Plan { live, bad, statements, constraints, on_conflict, cases }.create().await
     }
 }

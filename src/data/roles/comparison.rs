@@ -71,6 +71,26 @@ impl RolesComparison {
         found
     }
 
+    /// What a dump of roles would change of those that are there already: a line each. What is not
+    /// there is no difference.
+    pub fn in_the_way(dumped: &Roles, there: &Roles) -> Vec<String> {
+        const KEPT: [&str; 4] = ["role", "database", "grant", "default privileges"];
+        let is_dumped = |subject: &&Subject| {
+            let everywhere = subject.aspect != "setting" || !subject.name.contains(" in database ");
+            !KEPT.contains(&subject.aspect.as_str()) && subject.aspect != "OWNER" && everywhere
+        };
+        let both = dumped.facts.iter().filter(|(subject, said)| is_dumped(subject) && !said.roles.is_empty());
+        let both = both.filter_map(|(subject, said)| Some((subject, said, there.facts.get(subject)?)));
+        let differ = both.filter(|(_, said, seen)| said.value != seen.value);
+        let line = |(subject, said, seen): (&Subject, &Said, &Said)| match may_be_secret(subject) {
+            true => format!("{} {}: another value (neither is shown)", subject.aspect, subject.name),
+            false => {
+                format!("{} of {}: {} in the dump, {} there", subject.aspect, subject.name, said.value, seen.value)
+            }
+        };
+        differ.map(line).collect()
+    }
+
     fn note_not_compared(&mut self, expected: &Roles, actual: &Roles) {
         if !expected.sees_passwords || !actual.sees_passwords {
             self.not_compared.push("who has a password: pg_authid may not be read on both".to_owned());

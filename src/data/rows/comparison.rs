@@ -31,6 +31,8 @@ pub struct Comparison {
     pub parts: Vec<PartDifference>,
     /// How many rows differ.
     pub rest: Rest,
+    /// The columns that may differ, and whose values are the same in all rows.
+    pub idle: Vec<String>,
     /// How many rows the servers have sent for this, those with sums too.
     pub read: u64,
 }
@@ -45,6 +47,7 @@ impl Default for Comparison {
             differences: vec![],
             parts: vec![],
             rest: Rest::AtLeast(0),
+            idle: vec![],
             read: 0,
         }
     }

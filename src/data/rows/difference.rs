@@ -28,6 +28,9 @@ pub struct RowDifference {
     pub rows: u64,
     /// What is different.
     pub change: RowChange,
+    /// The values of the primary key, nothing for null; none if there is no key.
+    #[serde(skip)]
+    pub values: Vec<Option<String>>,
     /// What rows are sorted by.
     #[serde(skip)]
     pub(in crate::data) at: Vec<String>,
@@ -131,8 +134,8 @@ fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize
     if let (2, false, Some(a), Some(b)) = (left.len(), key.is_empty(), only((1, 0)), only((0, 1))) {
         let pairs = columns.iter().zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b);
         let changed = pairs.map(|(name, (a, b))| (name.clone(), a.clone(), b.clone())).collect();
-        let at = at.clone();
-        found.push(RowDifference { key: named(a, key), rows: 1, change: RowChange::Changed(changed), at });
+        let (change, at) = (RowChange::Changed(changed), at.clone());
+        found.push(RowDifference { key: named(a, key), rows: 1, change, values: keyed(a, key), at });
         return;
     }
     for (values, (a, b)) in left {
@@ -141,8 +144,14 @@ fn compare(group: &[(Vec<String>, bool, Line)], columns: &[String], key: &[usize
             (0, _) => RowChange::Extra,
             _ => RowChange::Changed(vec![("count".to_owned(), Some(a.to_string()), Some(b.to_string()))]),
         };
-        found.push(RowDifference { key: named(values, key), rows: a.abs_diff(b), change, at: at.clone() });
+        let (rows, at) = (a.abs_diff(b), at.clone());
+        found.push(RowDifference { key: named(values, key), rows, change, values: keyed(values, key), at });
     }
+}
+
+/// The values of a row's key.
+fn keyed(values: &[Option<String>], key: &[usize]) -> Vec<Option<String>> {
+    key.iter().map(|at| values[*at].clone()).collect()
 }
 
 /// What a row is called.

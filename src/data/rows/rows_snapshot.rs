@@ -8,7 +8,8 @@ use super::comparison::{Comparison, PartDifference, Rest};
 use super::difference::{Line, RowChange, RowDifference, differences};
 use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
-use crate::data::error::Result;
+use super::view::View;
+use crate::data::error::{DataError, Result};
 use crate::data::hash::RowSum;
 use crate::pg::{TableName, shown_identifier, shown_value};
 
@@ -17,6 +18,9 @@ const FEW: u64 = 2000;
 
 /// And up to how many bytes of them.
 const SMALL: usize = 1024 * 1024;
+
+/// Up to how many bytes are kept where each row has to be told apart.
+const LARGE: usize = 64 * 1024 * 1024;
 
 /// The longest value that is kept as it is, in characters.
 const LONG: usize = 1000;
@@ -28,15 +32,17 @@ pub struct RowsSnapshot {
     order: Order,
     cuts: Vec<Vec<String>>,
     parts: Vec<Part>,
-    /// All rows in order, if there are few.
+    /// All rows in order, if there are few, or each has to be told apart.
     lines: Option<Vec<Line>>,
+    /// The columns that may differ, and what shows whether they do.
+    excepted: Vec<(String, Option<RowSum>)>,
 }
 
 impl RowsSnapshot {
-    /// Reads a table, in one scan. The session must not be in a transaction.
-    pub async fn take(client: &Client, name: &TableName) -> Result<RowsSnapshot> {
-        let taken = match Table::open(client, name).await {
-            Ok(mut table) => read(&mut table).await,
+    /// Reads what is seen of a table, in one scan. The session must not be in a transaction.
+    pub async fn take(client: &Client, name: &TableName, view: &View) -> Result<RowsSnapshot> {
+        let taken = match Table::open(client, name, view).await {
+            Ok(mut table) => read(&mut table, name, view).await,
             Err(error) => Err(error),
         };
         Table::close(client).await;
@@ -58,6 +64,12 @@ impl RowsSnapshot {
         }
         table.columns = self.layout.names();
         table.long = LONG;
+        let mut comparison = self.compare_rows(table, limit).await?;
+        self.note_excepted(table, &mut comparison).await?;
+        Ok(comparison)
+    }
+
+    async fn compare_rows(&self, table: &mut Table<'_>, limit: usize) -> Result<Comparison> {
         // A table that was brought back without its key cannot be walked in the key's order.
         if Order::of(&self.layout, &table.relation.layout) != self.order {
             let now = table.sum().await?;
@@ -83,6 +95,13 @@ impl RowsSnapshot {
             None => self.narrow(&differing, &now, limit, &mut comparison),
         }
         Ok(comparison)
+    }
+
+    /// Tells of the columns whose values may differ.
+    async fn note_excepted(&self, table: &mut Table<'_>, comparison: &mut Comparison) -> Result<()> {
+        let (names, before): (Vec<String>, Vec<_>) = self.excepted.iter().cloned().unzip();
+        let now = table.excepted(&self.layout, &names).await?;
+        note_excepted(comparison, &names, &before, &now).map_err(|column| table.unknown(&column))
     }
 
     /// The rows that differ, of a table that was small.
@@ -164,7 +183,7 @@ impl RowsSnapshot {
     }
 }
 
-async fn read(table: &mut Table<'_>) -> Result<RowsSnapshot> {
+async fn read(table: &mut Table<'_>, name: &TableName, view: &View) -> Result<RowsSnapshot> {
     table.long = LONG;
     let layout = table.relation.layout.clone();
     let order = Order::of(&layout, &layout);
@@ -175,12 +194,42 @@ async fn read(table: &mut Table<'_>) -> Result<RowsSnapshot> {
     let parts = table.parts(&order, &cuts).await?;
     let rows = parts.iter().map(|part| part.sum.rows).sum::<u64>();
     let mut lines = None;
-    if rows <= FEW {
+    let most = if view.by_key { LARGE } else { SMALL };
+    if rows <= FEW || view.by_key && table.size().await? <= LARGE as u64 {
         let read = table.lines(&order, &[Range::default()], Limit::Lines(rows)).await?;
         let size = |line: &Line| line.values.iter().flatten().map(String::len).sum::<usize>();
-        lines = Some(read).filter(|read| read.iter().map(size).sum::<usize>() <= SMALL);
+        lines = Some(read).filter(|read| read.iter().map(size).sum::<usize>() <= most);
     }
-    Ok(RowsSnapshot { layout, order, cuts, parts, lines })
+    if view.by_key && lines.is_none() {
+        return Err(DataError::TooLarge { table: name.clone(), most });
+    }
+    let names = view.excepted();
+    let sums = table.excepted(&layout, names).await?;
+    let excepted = names.iter().cloned().zip(sums).collect();
+    Ok(RowsSnapshot { layout, order, cuts, parts, lines, excepted })
+}
+
+/// Tells of the columns whose values may differ, by the sums of the two tables, those that do not,
+/// and those that only one of the two has; an error with the name of one that neither has.
+pub(in crate::data) fn note_excepted(
+    comparison: &mut Comparison,
+    names: &[String],
+    first: &[Option<RowSum>],
+    second: &[Option<RowSum>],
+) -> std::result::Result<(), String> {
+    for (name, sums) in names.iter().zip(first.iter().zip(second)) {
+        match sums {
+            (None, None) => return Err(name.clone()),
+            (Some(_), None) => comparison.columns.push(format!("- column {} is missing", shown_identifier(name))),
+            (None, Some(_)) => {
+                comparison.columns.push(format!("+ column {} should not be there", shown_identifier(name)));
+            }
+            (first, second) if first == second => comparison.idle.push(name.clone()),
+            _ => {}
+        }
+    }
+    comparison.same &= comparison.columns.is_empty();
+    Ok(())
 }
 
 fn take_while<'a>(lines: &mut std::slice::Iter<'a, Line>, mut more: impl FnMut(&Line) -> bool) -> Vec<Line> {

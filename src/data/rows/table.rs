@@ -2,17 +2,19 @@
 //! belongs together.
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use super::bisect::{Limit, PARTS, Side};
 use super::difference::{LONG_VALUE, Line};
-use super::layout::{Order, Range, Relation, hash};
+use super::layout::{Layout, Order, Range, Relation, hash};
+use super::view::{View, filtered, with_excepted};
 use crate::data::error::{DataError, Result};
 use crate::data::hash::RowSum;
-use crate::pg::TableName;
+use crate::pg::{TableName, error_message};
 
 /// Settings under which every server writes the same value as the same text.
-pub(in crate::data) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
+pub(crate) const STABLE: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
     set local extra_float_digits = 1; set local bytea_output = 'hex'; set local lc_monetary = 'C'; set local xmlbinary = 'base64'";
 
 /// And that rows are read as they are: those that a policy hides are an error.
@@ -41,7 +43,10 @@ const LONG: usize = 8000;
 pub(in crate::data) struct Table<'a> {
     client: &'a Client,
     name: &'a TableName,
+    /// What is seen of it.
     pub relation: Relation,
+    /// All the columns that it has.
+    whole: Layout,
     /// The columns that are compared, in the first table's order.
     pub columns: Vec<String>,
     /// How many rows were sent by the server.
@@ -58,18 +63,25 @@ pub(in crate::data) struct Part {
 }
 
 impl<'a> Table<'a> {
-    /// Begins a transaction and looks the table up. The session must not be in one;
+    /// Begins a transaction and looks up what is seen of the table. The session must not be in one;
     /// [`Table::close`] ends it, after an error too.
-    pub async fn open(client: &'a Client, name: &'a TableName) -> Result<Table<'a>> {
+    pub async fn open(client: &'a Client, name: &'a TableName, view: &View) -> Result<Table<'a>> {
         let doing = format!("reading {name}");
         let begin = format!("begin isolation level repeatable read read only; {STABLE}");
         client.batch_execute(&begin).await.map_err(DataError::while_doing(&doing))?;
         // Looked up by the session's own search_path.
-        let relation = Relation::read(client, name).await?;
+        let mut relation = Relation::read(client, name).await?;
         let path = if relation.names { NAMES } else { PATH };
         client.batch_execute(&format!("{EXACT}; {path}")).await.map_err(DataError::while_doing(&doing))?;
+        let seen = view.layout(&relation.layout, name)?;
+        let whole = std::mem::replace(&mut relation.layout, seen);
+        relation.sql = view.rows(&relation, name);
+        if view.filter.is_some() {
+            relation.sampled = false;
+            readable(client, name, &relation.sql).await?;
+        }
         let columns = relation.layout.names();
-        Ok(Table { client, name, relation, columns, read: 0, long: LONG })
+        Ok(Table { client, name, relation, whole, columns, read: 0, long: LONG })
     }
 
     /// Ends the transaction that [`Table::open`] has begun, or tried to.
@@ -83,6 +95,48 @@ impl<'a> Table<'a> {
         let all = [Range::default()];
         let sums = self.sums(&Order::Hash(self.columns.clone()), &all, &[]).await?;
         Ok(sums.first().copied().unwrap_or_default())
+    }
+
+    /// The sums that show whether the values of these columns differ; nothing for one that the
+    /// table does not have. `seen` is what is compared, in the first table's order.
+    pub async fn excepted(&mut self, seen: &Layout, excepted: &[String]) -> Result<Vec<Option<RowSum>>> {
+        let mut sums = vec![];
+        for name in excepted {
+            if self.whole.names().contains(name) {
+                let compared = std::mem::replace(&mut self.columns, with_excepted(seen, name));
+                let sum = self.sum().await;
+                self.columns = compared;
+                sums.push(Some(sum?));
+            } else {
+                sums.push(None);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// How many bytes the texts of all rows have, about.
+    pub async fn size(&mut self) -> Result<u64> {
+        let text = self.relation.row_text(&self.columns);
+        let query = format!("select coalesce(sum(length({text})), 0)::bigint from {} as r", self.relation.sql);
+        let rows = self.query(&query).await?;
+        let size: i64 = rows.first().map_or(Ok(0), |row| self.get(row, 0))?;
+        Ok(size.cast_unsigned())
+    }
+
+    /// A column that neither this table nor the other one has, whose sums these are.
+    pub fn unknown(&self, column: &str) -> DataError {
+        DataError::NoColumn { table: self.name.clone(), column: column.to_owned() }
+    }
+
+    /// Those of these rows, as SQL that stands behind SELECT and FROM, that satisfy a condition: by
+    /// their numbers, which are in their column `row`. `texts` are the parameters.
+    pub async fn pick(&mut self, rows: &str, filter: &str, texts: &[Vec<Option<String>>]) -> Result<Vec<i64>> {
+        let params: Vec<&(dyn ToSql + Sync)> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
+        let query = format!("select drillyard_row from {} as r", filtered(rows, filter, self.name));
+        let rows = self.client.query(&query, &params).await;
+        let rows = rows.map_err(|error| DataError::Filter { table: self.name.clone(), why: error_message(&error) })?;
+        self.read += rows.len() as u64;
+        rows.iter().map(|row| self.get(row, 0)).collect()
     }
 
     /// The sums of all parts that the cuts make, with those of the columns, in one scan.
@@ -186,6 +240,16 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Fails if a condition is none.
+async fn readable(client: &Client, table: &TableName, rows: &str) -> Result<()> {
+    let wrong = |why: String| DataError::Filter { table: table.clone(), why };
+    let prepared = client.prepare(&format!("select from {rows} as r")).await;
+    match prepared.map_err(|error| wrong(error_message(&error)))?.params().is_empty() {
+        true => Ok(()),
+        false => Err(wrong("`$1` stands for nothing in it".to_owned())),
+    }
+}
+
 /// A value as it comes in an array.
 fn value(read: String) -> Option<String> {
     match read.split_at_checked(1)? {
@@ -264,7 +328,7 @@ impl Side for Table<'_> {
 ///
 /// The session must not be in a transaction.
 pub async fn row_sum(client: &Client, table: &TableName) -> Result<RowSum> {
-    let sum = match Table::open(client, table).await {
+    let sum = match Table::open(client, table, &View::default()).await {
         Ok(mut table) => table.sum().await,
         Err(error) => Err(error),
     };

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use testcontainers::bollard::models::{HostConfigLogConfig, Mount, MountType, MountVolumeOptions, PortBinding};
+use testcontainers::bollard::models::{
+    HostConfigLogConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, PortBinding,
+};
 use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
 
 use super::daemon::{ASK, Daemon, MAKE, is_missing};
+use super::disks::Disks;
 use super::image::Image;
-use crate::host::{HostError, Result, Seen};
+use crate::host::{HostError, Result, SMALL_DISK, Seen};
 use crate::pg::Version;
 
 /// The directories of a container.
@@ -76,6 +79,8 @@ pub(super) struct ContainerSpec {
     pub reach: Reach,
     /// Volumes and where they are mounted.
     pub volumes: Vec<(String, String)>,
+    /// Those of the volumes that are in memory.
+    pub disks: Disks,
     /// What is mounted of this machine.
     pub binds: Vec<Bind>,
 }
@@ -97,7 +102,10 @@ pub(super) async fn start(daemon: &Daemon, spec: &ContainerSpec) -> Result<Facts
     let doing = format!("starting a container of {} for {}", spec.image.name, spec.node);
     let (name, tag) = spec.image.name.rsplit_once(':').unwrap_or((&spec.image.name, "latest"));
     let (manage, labels, reach) = (spec.manage.clone(), spec.labels.clone(), spec.reach);
-    let volumes = spec.volumes.iter().map(|(volume, target)| mount(volume, target, &labels));
+    let volumes = spec
+        .volumes
+        .iter()
+        .map(|(volume, target)| mount(volume, target, spec.disks.sizes.get(volume).copied(), &labels));
     let mounts: Vec<Mount> = volumes.chain(spec.binds.iter().map(Bind::mount)).collect();
     let request = GenericImage::new(name, tag)
         .with_exposed_port(PORT.tcp())
@@ -177,7 +185,12 @@ impl Bind {
 }
 
 /// A volume that the daemon makes with the container, labelled.
-fn mount(volume: &str, target: &str, labels: &HashMap<String, String>) -> Mount {
+fn mount(volume: &str, target: &str, size: Option<u64>, labels: &HashMap<String, String>) -> Mount {
+    let in_memory = |size: u64| {
+        let options = [("type", "tmpfs".to_owned()), ("device", SMALL_DISK.to_owned()), ("o", format!("size={size}"))];
+        let options = options.map(|(name, value)| (name.to_owned(), value)).into();
+        MountVolumeOptionsDriverConfig { name: Some("local".to_owned()), options: Some(options) }
+    };
     Mount {
         typ: Some(MountType::VOLUME),
         source: Some(volume.to_owned()),
@@ -185,6 +198,7 @@ fn mount(volume: &str, target: &str, labels: &HashMap<String, String>) -> Mount 
         volume_options: Some(MountVolumeOptions {
             no_copy: Some(true),
             labels: Some(labels.clone()),
+            driver_config: size.map(in_memory),
             ..Default::default()
         }),
         ..Default::default()

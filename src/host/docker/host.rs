@@ -16,7 +16,9 @@ use super::shared::Shared;
 use super::shell::Shell;
 use super::{archive, lifecycle, networks};
 use crate::host::lifecycle::Lifecycle;
-use crate::host::{Endpoint, Host, HostError, Outlet, Output, Paths, Program, Result, Seen, ShellCommand};
+use crate::host::{
+    Endpoint, Host, HostError, Outlet, Output, Paths, Program, Result, Seen, ShellCommand, WAL_TAKES_SPACE,
+};
 use crate::pg::SystemId;
 
 /// Looks for what may not be read.
@@ -172,13 +174,22 @@ impl Host for DockerHost {
         }
     }
 
+    /// It is a machine of its own.
+    fn scratch_port(&self, _: u16) -> u16 {
+        PORT
+    }
+
     fn settings(&self) -> Vec<(String, String)> {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        vec![
+        let mut settings = vec![
             pair("listen_addresses", if self.enclosure.is_some() { "" } else { "*" }),
             pair("port", &PORT.to_string()),
             pair("unix_socket_directories", &self.paths.sockets),
-        ]
+        ];
+        if self.spec.disks.data {
+            settings.push(pair(WAL_TAKES_SPACE.0, WAL_TAKES_SPACE.1));
+        }
+        settings
     }
 
     fn hba(&self) -> Vec<String> {
@@ -278,6 +289,7 @@ impl Host for DockerHost {
     }
 
     async fn kill(&self) -> Result<()> {
+        self.spec.disks.may_end(&self.spec.node)?;
         self.lifecycle.set_off();
         self.moved();
         lifecycle::kill(&self.shared.daemon, &self.spec.container).await?;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::container::{self, Bind, ContainerSpec, DATA, REPOS, Reach, SHARED};
 use super::daemon::{ASK, Daemon, MAKE};
+use super::disks::Disks;
 use super::enclosure::{Enclosure, NO_NETWORK, WAYS};
 use super::host::DockerHost;
 use super::image::Image;
@@ -94,6 +95,7 @@ impl Common {
         volumes.extend(
             self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}"))),
         );
+        let disks = Disks::of(&self.spec, node, |what| self.named(what));
         let mut binds = vec![];
         for path in &self.spec.mounts {
             let there = path.try_exists();
@@ -120,6 +122,7 @@ impl Common {
             },
             reach,
             volumes,
+            disks,
             binds,
         })
     }

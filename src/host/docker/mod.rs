@@ -9,6 +9,7 @@ mod archive;
 mod backend;
 mod container;
 mod daemon;
+mod disks;
 mod enclosure;
 mod exec;
 mod host;

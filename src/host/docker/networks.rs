@@ -90,6 +90,7 @@ mod tests {
             cuts: cuts.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             isolation: Isolation::default(),
             mounts: vec![],
+            disks: vec![],
         }
     }
 

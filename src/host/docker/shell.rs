@@ -12,7 +12,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::container;
 use super::daemon::{ASK, Daemon};
 use super::exec::{self, EndOnDrop, QUIET, Setting};
-use crate::host::{HostError, Output, Program, Result, Seen};
+use crate::host::{HostError, Output, Program, Result, Seen, single_quoted};
 
 /// The open shell of one container. It is opened when it is first needed.
 #[derive(Default)]
@@ -112,8 +112,8 @@ impl Session {
         program: &Program,
     ) -> std::result::Result<Output, Broken> {
         let doing = format!("running {} on {node}", program.name);
-        let assignments = program.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let words = std::iter::once(&program.name).chain(&program.args).map(|word| quoted(word));
+        let assignments = program.env.iter().map(|(name, value)| format!("{name}={}", single_quoted(value)));
+        let words = std::iter::once(&program.name).chain(&program.args).map(|word| single_quoted(word));
         let command = assignments.chain(words).collect::<Vec<_>>().join(" ");
         let end = &self.end;
         let text = format!("{command} </dev/null; printf '\\n%s %s\\n' {end} $?; printf '\\n%s\\n' {end} >&2\n");
@@ -181,11 +181,6 @@ fn finished<'o>(stdout: &'o [u8], end: &str) -> Option<(&'o [u8], i64)> {
     Some((&body[..at], status))
 }
 
-/// A word, quoted for the shell.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +192,6 @@ mod tests {
         assert_eq!(finished(b"\nE 143\n", end), Some((&b""[..], 143)));
         assert_eq!(finished(b"a\nE 1", end), None);
         assert_eq!(finished(b"a\n", end), None);
-        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(single_quoted("it's"), r"'it'\''s'");
     }
 }

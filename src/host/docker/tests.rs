@@ -44,6 +44,7 @@ impl World {
             cuts: vec![],
             isolation: Isolation::default(),
             mounts: vec![],
+            disks: vec![],
         };
         World { backend, spec, _dir: dir }
     }

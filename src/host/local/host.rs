@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
+use super::disk;
 use super::enclosure::Enclosure;
 use super::fetching::Fetching;
 use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, shared_dir, socket, ways_dir};
@@ -23,7 +24,8 @@ use super::template::Template;
 use crate::host::lifecycle::Lifecycle;
 use crate::host::process::{self, Group};
 use crate::host::{
-    Endpoint, Host, HostError, Installation, LabSpec, Outlet, Output, Paths, Program, Reach, Result, Seen, ShellCommand,
+    DiskOf, Endpoint, Host, HostError, Installation, LabSpec, Outlet, Output, Paths, Program, Reach, Result, Seen,
+    ShellCommand, WAL_TAKES_SPACE,
 };
 use crate::pg::{SystemId, Version};
 
@@ -82,6 +84,10 @@ impl Programs {
     }
 }
 
+/// Where a small disk of a host is, and the data directory on it.
+const DISK: &str = "disk";
+const DISK_DATA: &str = "disk/data";
+
 /// A directory that one server lives in.
 pub(super) struct LocalHost {
     name: String,
@@ -93,6 +99,8 @@ pub(super) struct LocalHost {
     links: Vec<(String, PathBuf)>,
     /// The lab's directory.
     lab: PathBuf,
+    /// The size of the disk that its data directory lies on, if it is a small one.
+    disk: Option<u64>,
     /// What fetches WAL for its server.
     fetching: Mutex<JoinSet<()>>,
 }
@@ -105,10 +113,11 @@ impl LocalHost {
             Some((from.clone(), link_dir(lab, number, from)))
         });
         let below = |part: &str| dir.join(part).display().to_string();
+        let disk = spec.small_disk(&DiskOf::Data(name.to_owned()));
         LocalHost {
             name: name.to_owned(),
             paths: Paths {
-                data: below("data"),
+                data: if disk.is_some() { below(DISK_DATA) } else { below("data") },
                 log: below("log"),
                 sockets: below(RUN),
                 shared: shared_dir(lab).display().to_string(),
@@ -116,6 +125,7 @@ impl LocalHost {
             lifecycle: Lifecycle::default(),
             links: links.collect(),
             lab: lab.to_owned(),
+            disk,
             fetching: Mutex::default(),
             dir,
             programs,
@@ -124,12 +134,6 @@ impl LocalHost {
 
     fn endpoint_here(&self) -> Endpoint {
         endpoint(self.dir.join(RUN))
-    }
-
-    /// Makes its directories, empty.
-    pub(super) fn make_directories(&self) -> Result<()> {
-        self.programs.owner.make_directory(&self.dir)?;
-        self.programs.owner.make_directory(&self.dir.join(RUN))
     }
 
     /// Does something that takes the processes' time, off the thread that everything else waits on.
@@ -153,6 +157,17 @@ impl LocalHost {
     }
 }
 
+/// Makes the directories of a host, empty, with a disk of this size for its data directory if that
+/// is to be a small one.
+pub(super) fn make_directories(dir: &Path, disk: Option<u64>, owner: Owner) -> Result<()> {
+    owner.make_directory(dir)?;
+    owner.make_directory(&dir.join(RUN))?;
+    let Some(size) = disk else { return Ok(()) };
+    let disk = dir.join(DISK);
+    owner.make_directory(&disk)?;
+    disk::mount(&disk, size, owner)
+}
+
 #[async_trait]
 impl Host for LocalHost {
     fn name(&self) -> &str {
@@ -174,16 +189,29 @@ impl Host for LocalHost {
         }
     }
 
+    /// Its socket comes to lie beside that of the other one.
+    fn scratch_port(&self, number: u16) -> u16 {
+        PORT.saturating_add(1).saturating_add(number)
+    }
+
     fn settings(&self) -> Vec<(String, String)> {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        vec![
+        let mut settings = vec![
             setting("listen_addresses", ""),
             setting("port", &PORT.to_string()),
             setting("unix_socket_directories", &self.paths.sockets),
             setting("unix_socket_permissions", "0700"),
             // Otherwise a killed server leaves its segments in /dev/shm.
             setting("dynamic_shared_memory_type", "mmap"),
-        ]
+        ];
+        if self.disk.is_some() {
+            settings.push(setting(WAL_TAKES_SPACE.0, WAL_TAKES_SPACE.1));
+            // As elsewhere, a full disk takes no memory away (from 14 it can be had beforehand).
+            if self.programs.version.major >= 14 {
+                settings.push(setting("min_dynamic_shared_memory", "32MB"));
+            }
+        }
+        settings
     }
 
     fn hba(&self) -> Vec<String> {
@@ -320,13 +348,13 @@ impl Host for LocalHost {
         self.kill().await?;
         self.blocking(|dir| {
             process::remove_shared_memory(dir);
-            std::fs::remove_dir_all(dir).map_err(|e| HostError::new(format!("cannot remove {}: {e}", dir.display())))
+            disk::remove_around(dir).map_err(|e| HostError::new(format!("cannot remove {}: {e}", dir.display())))
         })
         .await
     }
 
     async fn boot(&self) -> Result<()> {
-        self.make_directories()?;
+        make_directories(&self.dir, self.disk, self.programs.owner)?;
         self.lifecycle.set_on();
         Ok(())
     }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::disk;
 use super::enclosure::Enclosure;
 use super::fetching::ASK;
-use super::host::{LocalHost, Programs};
+use super::host::{LocalHost, Programs, make_directories};
 use super::layout::{RUN, fetch_script, link_dir, node_dir, repos_dir, shared_dir, socket, ways_dir};
 use super::link::Link;
-use crate::host::{Host, HostError, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread};
+use crate::host::{DiskOf, Host, HostError, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread};
 use crate::pg::Version;
 
 /// The hosts of one drill: a directory for each.
@@ -35,16 +36,21 @@ impl LocalLab {
             spread(&part);
         }
         for repo in &spec.repos {
-            owner.make_directory(&repos_dir(&dir).join(repo))?;
+            let path = repos_dir(&dir).join(repo);
+            owner.make_directory(&path)?;
+            if let Some(size) = spec.small_disk(&DiskOf::Repo(repo.clone())) {
+                disk::mount(&path, size, owner)?;
+            }
+        }
+        // What is mounted later may not be seen by servers that are cut off.
+        for node in &spec.nodes {
+            make_directories(&node_dir(&dir, node), spec.small_disk(&DiskOf::Data(node.clone())), owner)?;
         }
         let network = cut_off(&dir, spec.isolation, &mut programs).await?;
         let version = programs.version;
         let programs = Arc::new(programs);
         let hosts = spec.nodes.iter().map(|node| Arc::new(LocalHost::new(node, &dir, spec, Arc::clone(&programs))));
         let hosts: Vec<_> = hosts.collect();
-        for host in &hosts {
-            host.make_directories()?;
-        }
         let mut links = vec![];
         for (number, (a, b)) in spec.cuts.iter().enumerate() {
             let way = |from: &str, to: &str| {

@@ -12,6 +12,8 @@ pub struct ClientEnvironment {
     pub home: Option<PathBuf>,
     /// The operating system's user.
     pub user: String,
+    /// Where secrets lie in files of their own.
+    pub secrets_dir: Option<PathBuf>,
 }
 
 impl ClientEnvironment {

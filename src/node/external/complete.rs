@@ -60,13 +60,7 @@ const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 impl Way {
     /// Completes what a scenario says.
     pub(super) fn find(given: &Conninfo, around: &Arc<ClientEnvironment>) -> Result<Self, HostError> {
-        let mut conninfo = given.clone();
-        service::fill(&mut conninfo, around)?;
-        for key in KEYS {
-            if let Some(value) = key.variable.and_then(|name| around.variable(name)) {
-                conninfo.fill(key.name, value).map_err(|e| wrong(&e))?;
-            }
-        }
+        let conninfo = complete(given, around)?;
         conninfo.check().map_err(|e| wrong(&e))?;
         let user = conninfo.get("user").unwrap_or(&around.user).to_owned();
         let database = conninfo.get("dbname").unwrap_or(&user).to_owned();
@@ -89,6 +83,18 @@ impl Way {
         let each = self.targets.iter().flat_map(|target| [&target.password, &target.replication]).flatten().cloned();
         known.chain(each).collect()
     }
+}
+
+/// A connection string with what its service and the environment add.
+pub(super) fn complete(given: &Conninfo, around: &ClientEnvironment) -> Result<Conninfo, HostError> {
+    let mut conninfo = given.clone();
+    service::fill(&mut conninfo, around)?;
+    for key in KEYS {
+        if let Some(value) = key.variable.and_then(|name| around.variable(name)) {
+            conninfo.fill(key.name, value).map_err(|e| wrong(&e))?;
+        }
+    }
+    Ok(conninfo)
 }
 
 /// What is wrong with a connection string when all is known.

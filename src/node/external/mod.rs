@@ -7,6 +7,7 @@ mod connect;
 mod files;
 mod message;
 mod passfile;
+mod private;
 mod relay;
 mod service;
 mod standby;

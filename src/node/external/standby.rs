@@ -147,7 +147,8 @@ mod tests {
 
     fn production(role_lost: bool) -> Arc<External> {
         let conninfo = Conninfo::parse("host=/srv/pg port=7 user=drill password=geheim dbname=shop").expect("a string");
-        let around = ClientEnvironment { variables: BTreeMap::new(), home: None, user: "root".to_owned() };
+        let around =
+            ClientEnvironment { variables: BTreeMap::new(), home: None, user: "root".to_owned(), secrets_dir: None };
         External::find(&Address { conninfo, standby: None, role_lost }, &Arc::new(around)).expect("a way")
     }
 

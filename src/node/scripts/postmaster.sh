@@ -7,9 +7,8 @@
 # in $2, whose name has the number $3. A process id may have become somebody else's, who works
 # elsewhere.
 pid=
-{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || {
-  { read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
-  [ "$(readlink "/proc/$pid/cwd")" = "$(cd "$1" && pwd -P)" ] || exit 3
-}
+{ read -r pid <"$1/postmaster.pid"; } 2>/dev/null || { read -r pid <"$2/.s.PGSQL.$3.lock"; } 2>/dev/null || exit 3
 kill -0 "$pid" 2>/dev/null || exit 3
+data=$(cd "$1" 2>/dev/null && pwd -P) || data=$1
+case $(readlink "/proc/$pid/cwd" 2>/dev/null) in "$data" | "$data (deleted)") ;; *) exit 3 ;; esac
 case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "*) exit 3 ;; *") T "*) exit 6 ;; esac

@@ -1,5 +1,7 @@
 //! What a psql script is made of.
 
+use crate::pg::sql::runs_alone;
+
 /// A script, taken apart.
 #[derive(Debug, Default)]
 pub struct Script {
@@ -93,6 +95,11 @@ impl Script {
 }
 
 impl Statement {
+    /// What it is called if it cannot run in a transaction block; `text` is the script's.
+    pub fn runs_alone(&self, text: &[u8]) -> Option<&'static str> {
+        runs_alone(&String::from_utf8_lossy(text.get(self.bytes.0..self.bytes.1)?))
+    }
+
     /// What it does to the transaction that it is in.
     pub fn control(&self) -> Option<Control> {
         let word = |at: usize| self.words.get(at).map_or("", String::as_str);

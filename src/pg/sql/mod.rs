@@ -3,6 +3,7 @@
 //!
 //! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
 
+mod alone;
 mod depth;
 mod lexemes;
 mod parameters;
@@ -11,9 +12,11 @@ mod statements;
 mod tokens;
 mod writes;
 
+pub use alone::runs_alone;
 pub(super) use depth::Depth;
 pub use lexemes::Lexeme;
 pub use parameters::{UserParameter, UserSql, UserSqlError, UserStatement, user_sql};
 pub use reads::only_reads;
 pub use statements::{first_words, has_client_commands, split_statements};
+pub use tokens::is_quoted;
 pub use writes::{Conditions, Conflict, Source, Verb, Write, writes};

@@ -121,6 +121,12 @@ pub(super) fn tokens(text: &str) -> Tokens<'_> {
     Tokens { text, at: 0 }
 }
 
+/// Whether this byte of the text is within quotes or a comment.
+pub fn is_quoted(text: &str, at: usize) -> bool {
+    let covers = |token: &Token| (token.start..token.end).contains(&at);
+    tokens(text).find(covers).is_some_and(|token| matches!(token.kind, Kind::Quoted | Kind::Comment))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -5,7 +5,7 @@ mod rows;
 mod session;
 mod standby;
 
-use crate::harness::{Brought, Dump, Dumped};
+use crate::harness::{Brought, Dumped, StepId};
 use crate::pg::{TableName, error_message};
 use crate::plan::{Break, Damage};
 use crate::run::Block;
@@ -17,7 +17,10 @@ pub use session::{Done, Undo};
 pub async fn make(block: &Block<'_>, what: &Break) -> Result<Done> {
     let done = match what {
         Break::Damaged(damage, step, into) => {
-            let Some(session) = Session::open(block.world, into).await? else { return Ok(Done::Nothing) };
+            let database = database(block, *step);
+            let Some(session) = Session::open(block.world, into, database.as_deref()).await? else {
+                return Ok(Done::Nothing);
+            };
             let tables = tables(block, *step, &session).await?;
             session.settled(block.seed()).await?;
             match damage {
@@ -32,7 +35,8 @@ pub async fn make(block: &Block<'_>, what: &Break) -> Result<Done> {
         }
         Break::TransactionLost { traffic, node } => {
             let users = block.world.users(traffic).map_err(|finding| finding.title)?;
-            match Session::open(block.world, node).await? {
+            let database = users.database.as_ref().map(|database| database.as_str());
+            match Session::open(block.world, node, database).await? {
                 Some(session) => rows::lose(session, &users.pool.ledger()).await?,
                 None => return Ok(Done::Nothing),
             }
@@ -59,15 +63,33 @@ pub async fn undo(block: &Block<'_>, undo: Undo) -> Result<()> {
     }
 }
 
+/// The database that a step has brought rows into, where it is not the node's own one.
+fn database(block: &Block<'_>, step: usize) -> Option<String> {
+    let brings = block.plan().steps.get(step)?.effects.brings.as_ref()?;
+    brings.database.clone().or_else(|| {
+        let Brought::Dump(id) = &brings.what else { return None };
+        Some(block.world.outputs().dumps.get(id)?.database.as_ref()?.value.clone())
+    })
+}
+
+/// The schemas of the database that the session is in, without the server's own.
+async fn all_schemas(session: &Session) -> Result<Vec<String>> {
+    let query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
+    let rows = session.client.query(query, &[]).await.map_err(|error| error_message(&error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// The tables that a step has brought, by their OIDs.
 async fn tables(block: &Block<'_>, step: usize, session: &Session) -> Result<Vec<u32>> {
     let brings = block.plan().steps.get(step).and_then(|step| step.effects.brings.as_ref());
+    let dumped = |id: &StepId| block.world.outputs().dumps.get(id).map(|dump| dump.what.clone());
     let (names, schemas) = match brings.map(|brings| &brings.what) {
         Some(Brought::Table(table)) => (vec![table.quoted()], vec![]),
-        Some(Brought::Dump(id)) => match block.world.outputs().dumps.get(id) {
-            Some(Dump { what: Dumped::Tables(tables), .. }) => (tables.iter().map(TableName::quoted).collect(), vec![]),
-            Some(Dump { what: Dumped::Schemas(schemas), .. }) => (vec![], schemas.clone()),
-            None => (vec![], vec![]),
+        Some(Brought::Dump(id)) => match dumped(id) {
+            Some(Dumped::Tables(tables)) => (tables.iter().map(TableName::quoted).collect(), vec![]),
+            Some(Dumped::Schemas(schemas)) => (vec![], schemas),
+            Some(Dumped::Database) => (vec![], all_schemas(session).await?),
+            Some(Dumped::Globals) | None => (vec![], vec![]),
         },
         None => (vec![], vec![]),
     };

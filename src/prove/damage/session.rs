@@ -39,12 +39,12 @@ pub type Result<T> = std::result::Result<T, String>;
 
 impl Session {
     /// A session on a server that can be written to; none on others.
-    pub(super) async fn open(world: &World, name: &str) -> Result<Option<Session>> {
+    pub(super) async fn open(world: &World, name: &str, database: Option<&str>) -> Result<Option<Session>> {
         let node = world.node(name).map_err(|finding| finding.title)?;
         if node.is_external() || !node.is_up() {
             return Ok(None);
         }
-        let client = node.connect().await.map_err(|error| error.to_string())?;
+        let client = node.connect_in(database).await.map_err(|error| error.to_string())?;
         let session = Session { client };
         // No triggers fire and no foreign keys are checked, and what goes wrong does not stand in
         // the server's log, which may be judged.

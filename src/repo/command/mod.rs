@@ -19,7 +19,7 @@ use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::RepoKind;
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
-use super::storage::{BackupOrder, Label, Listed, Place, Storage};
+use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
 use crate::host::{Host, Output, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -39,6 +39,9 @@ impl RepoKind for Command {
         (Ability::Copy, "nobody but its tool knows how it is copied"),
         (Ability::DamageBackup, "nobody but its tool knows what lies in it"),
         (Ability::DamageWal, "nobody but its tool knows what lies in it"),
+        (Ability::BackUpIncrement, "its command takes one kind of backup"),
+        (Ability::LoseBackup, "nobody but its tool knows what lies in it"),
+        (Ability::WalFiles, "nobody but its tool knows what lies in it"),
         (Ability::LoseWal, "nobody but its tool knows what lies in it"),
     ];
     const EXISTING: Option<AtExisting> = Some(AtExisting {
@@ -87,14 +90,14 @@ impl Command {
         self.environment().write(host, (!self.existing).then_some(&repo)).await
     }
 
-    /// Runs one of the commands.
-    async fn run(&self, host: &dyn Host, argv: Argv<'_>, env: &[(&str, &str)]) -> Result<Output> {
+    /// Runs one of the commands, and returns the program that it was.
+    async fn run(&self, host: &dyn Host, argv: Argv<'_>, env: &[(&str, &str)]) -> Result<(Output, Program)> {
         let (what, argv) = argv;
         let mut program = self.environment().program(argv.iter().cloned());
         program.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let output = host.run(program).await?;
+        let output = host.run(program.clone()).await?;
         match output.success() {
-            true => Ok(output),
+            true => Ok((output, program)),
             false => Err(RepoError::Failed { what, status: output.status, said: said(&output) }),
         }
     }
@@ -104,7 +107,7 @@ impl Command {
         let Some(list) = &self.commands.list else { return Ok(None) };
         self.write_env(host).await?;
         let what = "the command `list`";
-        let output = self.run(host, (what, list), &[]).await?;
+        let (output, _) = self.run(host, (what, list), &[]).await?;
         let said = |said| RepoError::Failed { what, status: output.status, said };
         list::read(&output.text()).map(Some).map_err(said)
     }
@@ -134,7 +137,7 @@ impl Storage for Command {
         "the command `backup`"
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         let Some(backup) = &self.commands.backup else { return Err(RepoError::NotPossible(Ability::BackUp)) };
         let host = node.host()?.as_ref();
         // A repo that was lost begins anew.
@@ -145,10 +148,10 @@ impl Storage for Command {
         let env: Vec<(&str, &str)> =
             server.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(own).collect();
         let argv: Vec<String> = backup.iter().chain(order.options).cloned().collect();
-        self.run(host, (self.backup_program(), &argv), &env).await?;
+        let (_, program) = self.run(host, (self.backup_program(), &argv), &env).await?;
         let args = [self.place.path.clone(), format!("{} {}", begun.as_second(), order.id)];
         run(host, "echo", Program::script(r#"echo "$2" >>"$1/backups""#, args)).await?;
-        Ok(Label::new(order.id))
+        Ok(Taken { label: Label::new(order.id), program })
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
@@ -166,15 +169,16 @@ impl Storage for Command {
         bytes.ok_or_else(|| RepoError::Unknown(format!("the command `list` does not say how large {label} is")))
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         self.write_env(host).await?;
         let spaces = own_tablespaces(data);
         empty_places(host, data, []).await?;
         let made = r#"mkdir -m 700 "$1" "$2""#;
         run(host, "mkdir", Program::script(made, [data, &spaces])).await?;
         let env = [("DRILLYARD_BACKUP", backup.as_str()), ("DRILLYARD_DATA", data), ("DRILLYARD_TABLESPACES", &spaces)];
-        self.run(host, ("the command `fetch`", &self.commands.fetch), &env).await?;
-        keep_inside(host, "what the command `fetch` restored", data).await
+        let (_, program) = self.run(host, ("the command `fetch`", &self.commands.fetch), &env).await?;
+        keep_inside(host, "what the command `fetch` restored", data).await?;
+        Ok(program)
     }
 
     /// What is archived is noted: the tool need not be able to say it.
@@ -186,6 +190,10 @@ impl Storage for Command {
 
     fn restore_command(&self) -> String {
         self.environment().line(&self.commands.restore_command)
+    }
+
+    fn own_command(&self, command: &str) -> String {
+        self.environment().line(command)
     }
 
     /// It may lie in object storage, or on another machine.

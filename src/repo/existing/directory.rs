@@ -9,7 +9,7 @@ use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
-use crate::repo::error::{Result, run};
+use crate::repo::error::{Result, run, run_it};
 use crate::repo::look::{bytes_in, kind_in, needs_in};
 use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
@@ -74,10 +74,14 @@ impl Storage for ExistingDirectory {
         server_files_in(host, label.as_str(), scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)];
         let script = include_str!("../scripts/restore_existing.sh");
-        run(host, "the restore", Program::script(script, args)).await.map(drop)
+        run_it(host, "the restore", Program::script(script, args)).await
+    }
+
+    fn backup_path(&self, label: &Label) -> Option<String> {
+        Some(label.to_string())
     }
 
     fn restore_command(&self) -> String {

@@ -15,6 +15,9 @@ pub fn named(existing: &Existing) -> Mounts {
         paths.extend(read_for(glob)?);
     }
     paths.extend(existing.wal.iter().map(PathBuf::from));
+    let mut spaces: Vec<PathBuf> = existing.backups.iter().flat_map(|glob| tablespaces(glob)).collect();
+    spaces.retain(|space| !paths.iter().any(|path| space.starts_with(path)));
+    paths.extend(spaces);
     match paths.iter().all(|path| path.parent().is_some()) {
         true => Ok(paths),
         false => Err("it would take all of this machine's files".to_owned()),
@@ -77,6 +80,25 @@ fn read_for(glob: &str) -> Mounts {
     }
 }
 
+/// Where the tablespaces of the backups are that a glob chooses, by the links in their pg_tblspc:
+/// pg_basebackup has put them wherever it was told to.
+fn tablespaces(glob: &str) -> Vec<PathBuf> {
+    let backups = match glob.rsplit_once('/') {
+        Some((_, last)) => {
+            let dirs = read_for(glob).unwrap_or_default();
+            let chosen = |dir: PathBuf| if dir.ends_with(last) { vec![dir] } else { matching(&dir, last) };
+            dirs.into_iter().flat_map(chosen).collect()
+        }
+        None => vec![],
+    };
+    let links = backups.iter().flat_map(|backup| matching(&backup.join("pg_tblspc"), "*"));
+    let mut places: Vec<PathBuf> =
+        links.filter_map(|link| link.read_link().ok()).filter(|place| place.is_dir()).collect();
+    places.sort();
+    places.dedup();
+    places
+}
+
 /// The entries of a directory that a part of a glob chooses, as a shell has it.
 fn matching(dir: &Path, part: &str) -> Vec<PathBuf> {
     let mut pattern = regex::escape(part).replace(r"\*", ".*").replace(r"\?", ".");
@@ -106,6 +128,23 @@ mod tests {
         };
         assert_eq!(named(&of("/srv/b/*")), Ok(vec!["/srv/b".into(), "/srv/wal".into()]));
         assert!(named(&of("/*")).is_err());
+    }
+
+    #[test]
+    fn tablespaces_of_the_backups_are_taken_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let (backups, space) = (dir.path().join("b"), dir.path().join("spaces/monday"));
+        for (name, place) in [("monday", &space), ("tuesday", &dir.path().join("gone"))] {
+            std::fs::create_dir_all(backups.join(name).join("pg_tblspc")).unwrap();
+            std::os::unix::fs::symlink(place, backups.join(name).join("pg_tblspc/16384")).unwrap();
+        }
+        std::fs::create_dir_all(&space).unwrap();
+        let of = |glob: &str| Existing { backups: Some(format!("{}{glob}", backups.display())), ..Existing::default() };
+        for glob in ["/*", "/mon*", "/monday"] {
+            let paths = named(&of(glob)).unwrap();
+            assert_eq!((paths.len(), paths.last()), (2, Some(&space)), "{glob}");
+        }
+        assert_eq!(named(&of("/tue*")), Ok(vec![backups]));
     }
 
     #[test]

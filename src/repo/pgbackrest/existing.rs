@@ -15,7 +15,7 @@ use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
-use crate::repo::error::{RepoError, Result, run};
+use crate::repo::error::{RepoError, Result, run, run_it};
 use crate::repo::existing::Existing;
 use crate::repo::server_files::ServerFiles;
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified, after_second};
@@ -115,7 +115,7 @@ impl Storage for ExistingPgbackrest {
         server_files::fetch(host, self.options.clone(), &self.stanza, label, scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let set = format!("--set={backup}");
         let info = self.info_of(host, backup).await?;
         let spaces = own_tablespaces(data);
@@ -124,7 +124,7 @@ impl Storage for ExistingPgbackrest {
         let options = self.options.iter().cloned().chain([set]).chain(maps);
         let args = [data.to_owned(), spaces.clone(), numbers.join(" ")].into_iter().chain(options);
         let script = include_str!("../scripts/pgbackrest_restore_existing.sh");
-        run(host, "pgbackrest restore", Program::script(script, args).with_network()).await.map(drop)
+        run_it(host, "pgbackrest restore", Program::script(script, args).with_network()).await
     }
 
     /// Not asynchronous, whatever the configuration says: that would write into its spool-path.

@@ -26,12 +26,12 @@ use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
-use super::error::{Ability, RepoError, Result, run};
+use super::error::{Ability, RepoError, Result, run, run_it};
 use super::existing::AtExisting;
 use super::kind::{Beside, RepoKind, Tool};
 use super::server_files::ServerFiles;
 use super::settings::{Adjustable, Settings};
-use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Verified};
+use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
 use crate::host::{Host, Program};
 use crate::node::{Node, Purpose, is_in_recovery, own_tablespaces};
 use crate::pg::Segment;
@@ -53,6 +53,9 @@ impl RepoKind for Pgbackrest {
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::BackUpStandby, "for that pgbackrest needs its primary's files, too, by ssh from another machine"),
         (Ability::BackUpAlone, "pgbackrest waits until the WAL of a backup is archived"),
+        (Ability::BackUpIncrement, "pgbackrest chooses itself what a backup goes on from"),
+        (Ability::LoseBackup, "pgbackrest knows its backups by a list of its own"),
+        (Ability::WalFiles, "it keeps WAL in a format of its own"),
         (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
     ];
     const ADJUSTABLE: Adjustable = ADJUSTABLE;
@@ -188,7 +191,7 @@ impl Storage for Pgbackrest {
         PROGRAM
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         if is_in_recovery(&*node.client().await?).await.map_err(crate::node::SqlError::from)? {
             return Err(RepoError::NotPossible(Ability::BackUpStandby));
         }
@@ -204,13 +207,13 @@ impl Storage for Pgbackrest {
         let (data, sockets) = (&host.paths().data, &host.paths().sockets);
         let args = ["-euc", script, "drillyard", &self.config(), self.stanza(), data, sockets, start];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args).with_args(order.options.iter().cloned());
-        let output = run(host, PROGRAM, program).await?;
+        let output = run(host, PROGRAM, program.clone()).await?;
         let info = Info::read(&output.text())?;
         match info.backups().last() {
             Some(backup) if backup.error == Some(true) => {
                 Err(self.flawed(host, &backup.label(), output.stderr.trim()).await)
             }
-            Some(backup) => Ok(backup.label()),
+            Some(backup) => Ok(Taken { label: backup.label(), program }),
             None => Err(RepoError::Failed { what: PROGRAM, status: output.status, said: output.text() }),
         }
     }
@@ -236,12 +239,12 @@ impl Storage for Pgbackrest {
         server_files::fetch(host, self.options().to_vec(), self.stanza(), label, scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let info = self.info_of(host, backup).await?;
         let spaces = info.backups().flat_map(info::Backup::tablespaces);
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(spaces);
         let script = include_str!("../scripts/pgbackrest_restore.sh");
-        run(host, "pgbackrest restore", self.script(script, args)).await.map(drop)
+        run_it(host, "pgbackrest restore", self.script(script, args)).await
     }
 
     fn archive_command(&self) -> String {

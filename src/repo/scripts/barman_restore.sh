@@ -5,6 +5,10 @@
 # copied, and the settings that barman writes for recovery are taken back: whoever starts the server
 # writes them.
 config=$1 server=$2 backup=$3 data=$4 spaces=$5; shift 5
+[ ! -e "$data/postmaster.pid" ] || {
+  echo "there is a postmaster.pid in $data: a server may be running there; stop it first" >&2
+  exit 1
+}
 rm -rf "$data" "$spaces"
 for space; do
   mkdir -p "$spaces"; chmod 700 "$spaces"

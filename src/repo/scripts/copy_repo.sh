@@ -1,7 +1,7 @@
 #!/bin/sh -eu
 # Copies from the repo $1 to the repo $2 whatever is not there yet. WAL and tablespaces first: a
 # backup must not arrive before what it needs.
-for part in wal tablespaces backups; do
+for part in wal tablespaces parents backups; do
   [ -d "$1/$part" ] || continue
   mkdir -p "$2/$part"
   for item in "$1/$part"/*; do

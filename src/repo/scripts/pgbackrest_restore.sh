@@ -4,6 +4,10 @@
 # follows. Recovery settings are none of pgbackrest's business here: whoever starts the server
 # writes them.
 config=$1 stanza=$2 backup=$3 data=$4 spaces=$5; shift 5
+[ ! -e "$data/postmaster.pid" ] || {
+  echo "there is a postmaster.pid in $data: a server may be running there; stop it first" >&2
+  exit 1
+}
 rm -rf "$data" "$spaces"
 mkdir -m 700 "$data"
 for oid; do

@@ -3,6 +3,10 @@
 # removed. Its tablespaces go below $3. It is another server's: no link of it leads out of the new
 # directory any more, so that nothing outside is written.
 [ -d "$1" ] || { echo "there is no backup at $1" >&2; exit 1; }
+[ ! -e "$2/postmaster.pid" ] || {
+  echo "there is a postmaster.pid in $2: a server may be running there; stop it first" >&2
+  exit 1
+}
 rm -rf "$2" "$3"
 mkdir -m 700 "$2"
 place() { mkdir -p "$3"; chmod 700 "$3"; mkdir -m 700 "$3/$oid"; }

@@ -14,12 +14,12 @@ use super::archive::Archive;
 use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
-use super::error::{Ability, RepoError, Result, run, run_tool};
+use super::error::{Ability, RepoError, Result, run, run_it, run_tool};
 use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{RepoKind, Tool};
 use super::look::{empty_places, keep_inside};
 use super::settings::Adjustable;
-use super::storage::{BackupOrder, Label, Listed, Place, Storage};
+use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
 use crate::host::{Host, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::{History, TimelineId};
@@ -50,6 +50,9 @@ impl RepoKind for WalG {
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::BackUpAlone, "a backup of wal-g has no WAL in it"),
         (Ability::RestoreAlone, "a backup of wal-g has no WAL in it"),
+        (Ability::BackUpIncrement, "wal-g chooses itself what a backup goes on from"),
+        (Ability::LoseBackup, "wal-g knows its backups by files of its own"),
+        (Ability::WalFiles, "it keeps WAL in a format of its own"),
         (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
         (Ability::Verify, "wal-g verifies no backup where it lies: its wal-verify looks at WAL, and asks the server"),
     ];
@@ -158,20 +161,20 @@ impl Storage for WalG {
         "wal-g backup-push"
     }
 
-    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Label> {
+    async fn back_up(&self, node: &Node, order: &BackupOrder<'_>) -> Result<Taken> {
         let host = node.host()?.as_ref();
         let before: Vec<Label> = self.all(host).await?.iter().map(answers::Backup::label).collect();
         let data = host.paths().data.as_str();
         let mut push = self.program(["backup-push", data]).env("PGDATA", data).with_args(order.options.iter().cloned());
         push.env.extend(node.client_program("sh", Purpose::Own)?.env);
-        let output = run(host, self.backup_program(), push).await?;
+        let output = run(host, self.backup_program(), push.clone()).await?;
         let new = self.all(host).await?.iter().map(answers::Backup::label).rfind(|label| !before.contains(label));
         let failed = || RepoError::Failed {
             what: "wal-g backup-push",
             status: output.status,
             said: format!("it has stored no new backup\n{}", output.stderr.trim()),
         };
-        new.ok_or_else(failed)
+        Ok(Taken { label: new.ok_or_else(failed)?, program: push })
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
@@ -187,7 +190,7 @@ impl Storage for WalG {
         bytes.ok_or_else(|| RepoError::Unknown(format!("wal-g does not say how large {label} is")))
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         self.write_env(host).await?;
         let sentinel = self.program(["st", "cat", &format!("{BACKUPS}/{backup}_backup_stop_sentinel.json")]);
         let sentinel = run(host, "wal-g st cat", sentinel).await?.text();
@@ -203,10 +206,11 @@ impl Storage for WalG {
             host.write(&file, spec.as_bytes()).await?;
             fetch = fetch.with_args(["--restore-spec", &file]);
         }
-        let fetched = run(host, "wal-g backup-fetch", fetch).await;
+        let fetched = run_it(host, "wal-g backup-fetch", fetch).await;
         run(host, "rm", Program::new("rm", ["-f", &file])).await?;
-        fetched?;
-        keep_inside(host, "what wal-g backup-fetch restored", data).await
+        let fetched = fetched?;
+        keep_inside(host, "what wal-g backup-fetch restored", data).await?;
+        Ok(fetched)
     }
 
     fn archive_command(&self) -> String {

@@ -67,7 +67,7 @@ pub(super) fn samples(record: &RunRecord, before: &[Sample]) -> Vec<Sample> {
         let labels = labels.into_iter().chain(settings.map(|settings| ("settings", settings))).collect();
         let mut of_drill = Samples { labels, before, samples: vec![] };
         match record.command {
-            Command::Run => run(&mut of_drill, record, &drills),
+            Command::Run | Command::Firedrill => run(&mut of_drill, record, &drills),
             Command::Prove => proof(&mut of_drill, record, &drills),
         }
         samples.extend(of_drill.samples);
@@ -197,6 +197,7 @@ fn of_run(record: &RunRecord) -> Vec<Sample> {
     let command = match record.command {
         Command::Run => "run",
         Command::Prove => "prove",
+        Command::Firedrill => "firedrill",
     };
     let mut samples = Samples { labels: vec![("command", command)], before: &[], samples: vec![] };
     samples.set("drillyard_run_timestamp_seconds", moment(record, record.duration_ms()));

@@ -15,6 +15,7 @@ fn place(text: &str, line: usize, column: usize, width: usize, label: &str) -> P
         width,
         text: text.into(),
         label: label.into(),
+        used: None,
     }
 }
 

@@ -81,12 +81,10 @@ fn events(command: Command, drills: &[Drill], planned: usize, end: Option<(Outco
     for (drill, of) in drills.iter().enumerate() {
         let heads = of.steps.iter().enumerate().map(|(index, _)| StepHead {
             index,
-            id: None,
             kind: text("sql"),
             name: text("the same name"),
             line: index + 1,
-            recovers: false,
-            group: None,
+            ..StepHead::default()
         });
         if of.announced && command == Command::Prove {
             let name = |at: usize| format!("left-out {at}");

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use crate::journal::{
-    BreakHead, BreakOutline, BreakVerdict, Command, Event, Facts, Journal, NodeOutline, Outcome, Place, PlanOutline,
-    Problem, Redactor, RpoOutline, RtoOutline, Sign, StepHead, StepOutline,
+    BreakHead, BreakOutline, BreakVerdict, Command, CommandRun, Event, Facts, Form, HintOutline, InjectOutline,
+    Journal, Language, NodeOutline, Outcome, PeopleOutline, Place, Placeholder, PlanOutline, Problem, Redactor,
+    RpoOutline, RtoOutline, Sign, StepHead, StepOutline, TrapOutline,
 };
 
 use super::*;
@@ -12,15 +13,15 @@ use super::*;
 /// A run in which every text that is not drillyard's own is this one.
 fn events(text: &str) -> Vec<Event> {
     let own = || text.to_owned();
-    let place = Place { file: own(), line: 3, column: 5, width: 4, text: format!("  - {text}"), label: own() };
+    let place =
+        Place { file: own(), line: 3, column: 5, width: 4, text: format!("  - {text}"), label: own(), used: None };
     let problem = Problem::new(own()).at(place).note("log", own()).help(own());
     let head_of = |name: &str| BreakHead { name: format!("{name} {text}"), step: Some(0), remedy: own() };
     let tried = |name: &str, verdict| Event::BreakTried { drill: 1, name: format!("{name} {text}"), verdict };
     let mut facts = Facts::new();
     facts.insert("output".to_owned(), serde_json::json!({ "lines": [text], text: { "said": text } }));
     facts.insert(format!("rows of {text}"), 7.into());
-    let (id, kind, name) = (Some(own()), "exec".to_owned(), own());
-    let head = StepHead { index: 0, id, kind, name, line: 3, recovers: true, group: None };
+    let head = head(text);
     vec![
         Event::RunStarted {
             run: "7f3a".to_owned(),
@@ -45,6 +46,20 @@ fn events(text: &str) -> Vec<Event> {
         Event::NodeReady { drill: 0, node: own(), duration_ms: 1 },
         Event::StepStarted { drill: 0, index: 0, started_ms: 1 },
         Event::StepWaiting { drill: 0, index: 0, waiting_for: own() },
+        Event::CommandRun {
+            drill: 0,
+            index: 0,
+            command: Box::new(CommandRun {
+                about: own(),
+                node: own(),
+                language: Language::Shell,
+                text: own(),
+                form: Form::Exact,
+                duration_ms: Some(1),
+                checks: vec![own()],
+                placeholders: vec![Placeholder { name: own(), value: own(), about: own() }],
+            }),
+        },
         Event::StepFinished {
             drill: 0,
             index: 0,
@@ -88,11 +103,23 @@ fn events(text: &str) -> Vec<Event> {
     ]
 }
 
+/// A step with the text in what a scenario says of it.
+fn head(text: &str) -> StepHead {
+    StepHead {
+        index: 0,
+        id: Some(text.to_owned()),
+        kind: "exec".to_owned(),
+        name: text.to_owned(),
+        line: 3,
+        recovers: true,
+        ..StepHead::default()
+    }
+}
+
 /// A plan of which the same is true.
 fn plan(text: &str) -> PlanOutline {
     let own = || text.to_owned();
-    let (id, kind, name) = (Some(own()), "exec".to_owned(), own());
-    let head = StepHead { index: 0, id, kind, name, line: 3, recovers: true, group: None };
+    let head = head(text);
     PlanOutline {
         name: own(),
         file: own(),
@@ -115,7 +142,18 @@ fn plan(text: &str) -> PlanOutline {
             when: None,
             finally: false,
             refers: vec![own()],
+            part: None,
         }],
+        people: Some(PeopleOutline {
+            brief: Some(own()),
+            within_ms: Some(1),
+            auto: vec![0],
+            judge: vec![0],
+            adopt: vec![own()],
+            hints: vec![HintOutline { text: own(), costs: 1, after_ms: 0 }],
+            injects: vec![InjectOutline { after_ms: Some(1), when: None, say: Some(own()), steps: vec![] }],
+            traps: vec![TrapOutline { name: own(), when: 0, costs: 1 }],
+        }),
         rto: Some(RtoOutline { from: own(), to: own(), max_ms: 1, of_last: None }),
         rpo: Some(RpoOutline { traffic: own(), max_lost: Some(0), max_time_ms: None, only_checked: false }),
         breaks: vec![BreakOutline { name: own(), ignored: Some(own()) }],

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::failure::{Failure, Wrong, quoted};
+use crate::scenario::late;
 use crate::scenario::node::{Node, Style, Value};
 use crate::scenario::problems::{FEW, Problems};
 use crate::scenario::remedy;
 use crate::scenario::values::Dangling;
-use crate::source::{Form, ScalarKind as Kind, Span, choices};
+use crate::source::{Form, Piece, Pieces, ScalarKind as Kind, Span, choices};
 
 /// A value as the file gives it.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub(super) enum Text {
     Key,
     Sql,
     Shell,
+    /// References are substituted, and the step is meant that has this id in the file.
+    Step,
 }
 
 /// A scalar after substitution.
@@ -109,7 +112,7 @@ impl<'p> Given<'p> {
         };
         let values = self.problems.values();
         let resolved = match self.text {
-            Text::Value => values.resolve(text),
+            Text::Value | Text::Step => values.resolve(text),
             Text::ConnectionString => values.resolve_in_connection_string(text),
             Text::Key | Text::Sql | Text::Shell => {
                 self.no_reference(text)?;
@@ -129,13 +132,51 @@ impl<'p> Given<'p> {
                 secret: resolved.secret,
                 text: resolved.text,
             }),
-            Err(dangling) => {
-                let wrong = |one: Dangling| {
-                    let span = self.piece(text, one.at);
-                    Wrong { span, title: one.title, label: one.label, help: Some(one.help), unset: one.unset }
-                };
-                Err(Failure::Wrong(dangling.into_iter().map(wrong).collect()))
+            Err(dangling) => Err(Failure::Wrong(dangling.into_iter().map(|one| self.wrong_at(text, 0, one)).collect())),
+        }
+    }
+
+    /// A reference to nothing, in what stands at this place of a text.
+    fn wrong_at(self, text: &str, at: usize, one: Dangling) -> Wrong {
+        let span = self.piece(text, one.at.start + at..one.at.end + at);
+        Wrong { span, title: one.title, label: one.label, help: Some(one.help), unset: one.unset }
+    }
+
+    /// The pieces of a text in which references stand that are known only when the step runs; none
+    /// if there are no such. In a command's word nothing else is substituted.
+    pub(super) fn pieces(self, is_shell: bool) -> Result<Option<Pieces>, Failure> {
+        let Value::Scalar { text, .. } = &self.node.value else { return Ok(None) };
+        let found = late::references(text, self.problems.values().ids());
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let (mut all, mut at, mut wrong) = (vec![], 0, vec![]);
+        let end = text.len()..text.len();
+        for range in found.into_iter().chain(std::iter::once(end)) {
+            let before = &text[at..range.start];
+            match self.problems.values().resolve(before) {
+                _ if is_shell => all.push(Piece::Text(before.to_owned())),
+                Ok(resolved) => all.push(Piece::Text(resolved.text.into_owned())),
+                Err(dangling) => wrong.extend(dangling.into_iter().map(|one| self.wrong_at(text, at, one))),
             }
+            if !range.is_empty() {
+                let reference = self.meant(text[range.start + 2..range.end - 1].trim());
+                all.push(Piece::Reference(reference, self.piece(text, range.clone())));
+            }
+            at = range.end;
+        }
+        if !wrong.is_empty() {
+            return Err(Failure::Wrong(wrong));
+        }
+        all.retain(|piece| *piece != Piece::Text(String::new()));
+        Ok(Some(Pieces { text: text.clone(), pieces: all }))
+    }
+
+    /// A reference to a fact of a step, by the id that the step has for the whole drill.
+    fn meant(self, reference: &str) -> String {
+        match reference.rsplit_once('.') {
+            Some((step, fact)) => format!("{}.{fact}", self.problems.values().ids().meant(step.into(), false)),
+            None => reference.to_owned(),
         }
     }
 
@@ -146,7 +187,7 @@ impl<'p> Given<'p> {
             at..end
         });
         let (at, place, instead) = match self.text {
-            Text::Value | Text::ConnectionString => return Ok(()),
+            Text::Value | Text::ConnectionString | Text::Step => return Ok(()),
             Text::Key => (found.next(), "a key", "write the key out"),
             Text::Sql => (found.next(), "SQL", "use `args:` with $1"),
             // `${HOME}` is the shell's own business; a shell's name has no dot.
@@ -242,6 +283,9 @@ impl<'p> Given<'p> {
         let scalar = self.scalar("text")?;
         match scalar.form {
             Form::Null => Err(self.wrong("text", None)),
+            Form::Text if self.text == Text::Step => {
+                Ok(self.problems.values().ids().meant(scalar.text, scalar.substituted))
+            }
             Form::Text => Ok(scalar.text),
             _ if scalar.given => Ok(scalar.text),
             Form::Bool | Form::Integer | Form::Float => {

@@ -10,12 +10,15 @@ use serde::de::{
 use super::choice::Choice;
 use super::failure::Failure;
 use super::given::{Given, Text};
-use super::parts::{Places, Word, scalar};
+use super::parts::{Places, Word, pieces, scalar};
 use super::passes::Passes;
 use super::references::References;
 use super::stand_in::StandIn;
+use crate::scenario::late;
 use crate::scenario::node::{Entry, Node, Value};
-use crate::source::{CONNECTION_STRING, Form, RefersTo, SCALAR, SEVERAL, SHELL, SPANNED, SQL, VALUE, WORD};
+use crate::source::{
+    CONNECTION_STRING, Form, LATE, LATE_SHELL, RefersTo, SCALAR, SEVERAL, SHELL, SPANNED, SQL, VALUE, WORD,
+};
 
 /// A value to be decoded.
 #[derive(Clone, Copy)]
@@ -122,7 +125,13 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.given.node.value {
-            Value::Scalar { .. } if self.given.text == Text::Value && self.given.scalar("")?.form == Form::Null => {
+            // One with references that are known later is no null.
+            Value::Scalar { text, .. } if !late::references(text, self.given.problems.values().ids()).is_empty() => {
+                visitor.visit_some(self)
+            }
+            Value::Scalar { .. }
+                if matches!(self.given.text, Text::Value | Text::Step) && self.given.scalar("")?.form == Form::Null =>
+            {
                 visitor.visit_none()
             }
             _ => visitor.visit_some(self),
@@ -142,10 +151,17 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if name == SEVERAL && matches!(self.given.node.value, Value::Seq(_)) {
             return self.deserialize_seq(visitor);
         }
-        if let Some(to) = RefersTo::by_type(name) {
+        if matches!(name, LATE | LATE_SHELL)
+            && let Some(found) = self.given.pieces(name == LATE_SHELL)?
+        {
+            return visitor.visit_seq(pieces(found));
+        }
+        let refers = RefersTo::by_type(name);
+        if let Some(to) = refers {
             self.references.note(self.passes.problems.values(), to, self.given.node, self.given.key);
         }
         let text = match name {
+            _ if refers.is_some_and(RefersTo::may_be_a_step) => Text::Step,
             SQL => Text::Sql,
             SHELL => Text::Shell,
             CONNECTION_STRING => Text::ConnectionString,

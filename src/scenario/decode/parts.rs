@@ -5,7 +5,7 @@ use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::failure::Failure;
-use crate::source::{Form, Span, WORD};
+use crate::source::{Form, Piece, Pieces, Span, WORD};
 
 /// The fields of `Spanned<T>`: its places, then the value itself.
 pub(super) struct Places<D> {
@@ -45,10 +45,23 @@ pub(super) fn scalar<'de>(form: Form, text: &str) -> impl SeqAccess<'de, Error =
     SeqDeserializer::new([Part::Form(form), Part::Text(text.to_owned())].into_iter())
 }
 
+/// A text with the pieces that it is made of.
+pub(super) fn pieces<'de>(all: Pieces) -> impl SeqAccess<'de, Error = Failure> {
+    let pieces = all.pieces.into_iter().flat_map(|piece| match piece {
+        Piece::Text(text) => vec![Part::Flag(false), Part::Text(text)],
+        Piece::Reference(text, Span { start, end }) => {
+            vec![Part::Flag(true), Part::Text(text), Part::At(start), Part::At(end)]
+        }
+    });
+    SeqDeserializer::new(std::iter::once(Part::Text(all.text)).chain(pieces).collect::<Vec<_>>().into_iter())
+}
+
 /// A part of a scalar.
 enum Part {
     Form(Form),
     Text(String),
+    Flag(bool),
+    At(usize),
 }
 
 impl IntoDeserializer<'_, Failure> for Part {
@@ -66,6 +79,8 @@ impl<'de> Deserializer<'de> for Part {
         match self {
             Part::Form(form) => visitor.visit_u8(form as u8),
             Part::Text(text) => visitor.visit_string(text),
+            Part::Flag(flag) => visitor.visit_bool(flag),
+            Part::At(place) => visitor.visit_u64(place as u64),
         }
     }
 

@@ -100,7 +100,7 @@ impl<'d> Passes<'d> {
         let problem = self.problems.problem(node.span, lines.next().unwrap_or_default(), "");
         lines.fold(problem, |mut problem, line| match line.split_once(": ") {
             Some(("label", rest)) => {
-                problem.places.iter_mut().for_each(|place| rest.clone_into(&mut place.label));
+                problem.places.iter_mut().take(1).for_each(|place| rest.clone_into(&mut place.label));
                 problem
             }
             Some((kind @ ("help" | "note"), rest)) => problem.note(kind, rest),

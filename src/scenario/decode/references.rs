@@ -13,8 +13,12 @@ pub(super) struct References(RefCell<Vec<(RefersTo, Spanned<Name>)>>);
 impl References {
     /// Notes a name that refers to something; one that is no name is an error of its own.
     pub(super) fn note(&self, values: &Values, to: RefersTo, node: &Node, key: Option<&Node>) {
-        let resolved = node.text().and_then(|text| values.resolve(text).ok());
-        let Some(value) = resolved.and_then(|resolved| Name::new(&resolved.text).ok()) else { return };
+        let Some(resolved) = node.text().and_then(|text| values.resolve(text).ok()) else { return };
+        let name = match to.may_be_a_step() {
+            true => Name::of_step(&values.ids().meant(resolved.text, resolved.substituted)),
+            false => Name::new(&resolved.text),
+        };
+        let Ok(value) = name else { return };
         let entry = key.map_or(node.span, |key| key.span.to(node.span));
         let reference = (to, Spanned { value, span: node.span, entry });
         let mut references = self.0.borrow_mut();

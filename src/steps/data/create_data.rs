@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::data::{ColumnFault, Columns, DataError, FILLED, Generator};
 use crate::harness::{
-    Context, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult, UserPace,
+    Context, Finding, Generated, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
+    UserPace,
 };
 use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
@@ -38,7 +39,8 @@ use crate::steps::data::load::FileRun;
 /// A file is looked for beside the scenario, then in the directories above it. psql runs it, so it
 /// may contain `COPY ... FROM stdin` and psql's commands; files that `\i`, `\ir` and `\copy` name
 /// are looked for beside the file and come along. Everything runs in one transaction, unless the
-/// file begins or ends some itself. The server's timeouts do not apply, and the first error ends
+/// file begins or ends some itself, or has a statement that cannot be in one (CREATE DATABASE,
+/// CREATE INDEX CONCURRENTLY). The server's timeouts do not apply, and the first error ends
 /// it, whatever the file says about ON_ERROR_STOP. Settings that it changes apply to this step
 /// only.
 ///
@@ -64,6 +66,9 @@ pub struct CreateDataSpec {
     /// A file of SQL instead.
     #[serde(default)]
     file: Option<Spanned<String>>,
+    /// The database that it goes into.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
 }
 
 /// The step, every name in it looked up.
@@ -73,6 +78,8 @@ pub struct CreateData {
     node: NodeRef,
     /// What is created there.
     what: What,
+    /// The database that it goes into.
+    database: Option<Spanned<String>>,
 }
 
 /// What is created.
@@ -97,6 +104,7 @@ impl StepKind for CreateDataSpec {
     const NAME: &'static str = "create_data";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "rows";
     const OUTPUT: Option<Output> = Some(Output::Data);
     const USERS: UserPace = UserPace::Full;
 
@@ -106,6 +114,7 @@ impl StepKind for CreateDataSpec {
             scope.error(rows.span, "a table without rows proves nothing", "at least 1");
         }
         let columns = self.columns(scope);
+        let database = self.database;
         let what = match (self.table, self.file) {
             (None, None) => {
                 let help = "write `table: NAME, rows: N` or `file: PATH`";
@@ -132,7 +141,7 @@ impl StepKind for CreateDataSpec {
                 Some(What::File(file))
             }
         };
-        Some(CreateData { node: node?, what: what? })
+        Some(CreateData { node: node?, what: what?, database })
     }
 }
 
@@ -182,43 +191,50 @@ impl Step for CreateData {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         match &self.what {
-            What::File(file) => run_file(cx, &node, file).await,
-            What::Table { table, rows, columns } => generate(cx, &node, table, *rows, columns.clone()).await,
+            What::File(file) => self.run_file(cx, &node, file).await,
+            What::Table { table, rows, columns } => self.generate(cx, &node, table, *rows, columns.clone()).await,
         }
     }
 }
 
-/// Fills a table with rows made from the drill's seed.
-async fn generate(
-    cx: &mut Context<'_>,
-    node: &Node,
-    table: &Spanned<TableName>,
-    rows: u64,
-    columns: Columns,
-) -> StepResult {
-    let refused =
-        |e: DataError| Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string());
-    let generator = Generator::new(table.value.clone(), columns, rows, cx.world.seed).map_err(refused)?;
-    // For few rows a second session costs more than it brings.
-    let client = cx.session(node, Purpose::Load).await?;
-    let helper = if rows >= MANY { Some(cx.session(node, Purpose::Load).await?) } else { None };
-    let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
-    discard(&client).await;
-    loaded?;
-    cx.fact("rows", rows);
-    if let Some(id) = cx.id {
-        let adding = generator.clone();
-        let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
-        let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
-        cx.world.outputs().generated.insert(id.clone(), (generator, sum));
+impl CreateData {
+    /// Fills a table with rows made from the drill's seed.
+    async fn generate(
+        &self,
+        cx: &mut Context<'_>,
+        node: &Node,
+        table: &Spanned<TableName>,
+        rows: u64,
+        columns: Columns,
+    ) -> StepResult {
+        let refused = |e: DataError| {
+            Finding::failed(format!("cannot create {}", table.value)).at(table.span).label(e.to_string())
+        };
+        let generator = Generator::new(table.value.clone(), columns, rows, cx.world.seed).map_err(refused)?;
+        // For few rows a second session costs more than it brings.
+        let database = self.database.as_ref();
+        let client = cx.session_as(node, Purpose::Load, database, None).await?;
+        let helper = if rows >= MANY { Some(cx.session_as(node, Purpose::Load, database, None).await?) } else { None };
+        let loaded = generator.load(&client, helper.as_ref()).await.map_err(refused);
+        discard(&client).await;
+        loaded?;
+        cx.fact("rows", rows);
+        if let Some(id) = cx.id {
+            let adding = generator.clone();
+            let sum = tokio::task::spawn_blocking(move || adding.checksum()).await;
+            let sum = sum.map_err(|e| Finding::errored(format!("the checksum could not be computed: {e}")))?;
+            let database = database.cloned();
+            cx.world.outputs().generated.insert(id.clone(), Generated { generator, sum, database });
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-async fn run_file(cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
-    let title = format!("{} did not run on `{}`", file.value, node.name());
-    let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title, database: None, role: None };
-    let client = cx.client(node).await?;
-    let load = run.gather(cx, node)?;
-    run.run(cx, node, &client, &load).await.map(drop)
+    async fn run_file(&self, cx: &mut Context<'_>, node: &Node, file: &Spanned<String>) -> StepResult {
+        let title = format!("{} did not run on `{}`", file.value, node.name());
+        let database = self.database.as_ref();
+        let run = FileRun { file, purpose: Purpose::Load, may_commit: true, title, database, role: None };
+        let client = cx.client_in(node, database).await?;
+        let load = run.gather(cx, node)?;
+        run.run(cx, node, &client, &load).await.map(drop)
+    }
 }

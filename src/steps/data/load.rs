@@ -57,14 +57,19 @@ impl FileRun<'_> {
 
     fn own_transactions(&self, load: &Load) -> Box<Finding> {
         let statement = load.files.iter().find_map(|file| {
-            let statement = file.script.statements.iter().find(|statement| statement.control().is_some())?;
-            Some((format!("{}:{}", file.name, statement.line), statement.words.first()?.to_uppercase()))
+            file.script.statements.iter().find_map(|statement| {
+                let what = match statement.runs_alone(&file.text) {
+                    Some(name) => format!("{name} cannot run in one"),
+                    None => format!("`{}` {ANOTHER}", statement.control().and(statement.words.first())?.to_uppercase()),
+                };
+                Some(format!("{}:{}: {what}", file.name, statement.line))
+            })
         });
-        let (place, word) = statement.unwrap_or_else(|| (self.file.value.clone(), "\\connect".to_owned()));
+        let label = statement.unwrap_or_else(|| format!("{}: `\\connect` {ANOTHER}", self.file.value));
         Finding::failed("`sql` runs in one transaction of its own")
             .at(self.file.span)
-            .label(format!("{place}: `{word}` would end or begin another one"))
-            .help("`create_data: { file: ... }` runs files with transactions of their own")
+            .label(label)
+            .help("`autocommit: true` runs files with transactions of their own; so does `create_data: { file: ... }`")
     }
 
     /// Runs it, and gives the id of its transaction, where it is one and has written something.
@@ -162,8 +167,8 @@ impl FileRun<'_> {
         match (error.state, self.purpose) {
             (Some(state), Purpose::User) => user_help(finding, state.code()),
             (Some(state), _) if state.code() == IN_TRANSACTION => finding.help(
-                "all of a file is one transaction, unless it has a BEGIN and COMMIT of its own; `exec: { run: [psql, -c, ...] }` runs what cannot \
-                 be in one",
+                "all of a file is one transaction, unless it has a BEGIN and COMMIT of its own; `sql: { file: ..., autocommit: true }` runs what \
+                 cannot be in one",
             ),
             _ => finding,
         }
@@ -174,6 +179,9 @@ impl FileRun<'_> {
     }
 }
 
+/// What a statement that begins or ends transactions would do to the step's own.
+const ANOTHER: &str = "would end or begin another one";
+
 /// `active_sql_transaction`: CREATE DATABASE, VACUUM and the like.
 const IN_TRANSACTION: &str = "25001";
 
@@ -183,8 +191,7 @@ pub(crate) fn user_help(finding: Box<Finding>, code: &str) -> Box<Finding> {
         "57014" => ("statement_timeout", "SET LOCAL statement_timeout = 0;"),
         "55P03" => ("lock_timeout", "SET LOCAL lock_timeout = 0;"),
         IN_TRANSACTION => {
-            return finding
-                .help("`sql` runs in one transaction; `exec: { run: [psql, -c, ...] }` runs what cannot be in one");
+            return finding.help("`sql` runs in one transaction; `autocommit: true` runs what cannot be in one");
         }
         "25006" => ("default_transaction_read_only", "SET TRANSACTION READ WRITE;"),
         _ => return finding,

@@ -114,6 +114,9 @@ impl Gathering<'_> {
         let number = self.load().files.len();
         self.load().files.push(LoadFile { name: name.to_owned(), text: vec![], script: Script::default() });
         self.check_transactions(name, &script)?;
+        if script.statements.iter().any(|statement| statement.runs_alone(&text).is_some()) {
+            self.load().own_transactions = true;
+        }
         // From the last one on, so that the places of the others stay right.
         let mut changes = vec![];
         for command in &script.commands {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace};
+use crate::harness::{
+    Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace,
+};
 use crate::journal::Event;
 use crate::source::StepName;
 
@@ -38,6 +40,7 @@ impl StepKind for StopTrafficSpec {
     const NAME: &'static str = "stop_traffic";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "acknowledged in_doubt rejected";
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<StopTraffic> {
@@ -49,6 +52,10 @@ impl StepKind for StopTrafficSpec {
 impl Step for StopTraffic {
     fn title(&self) -> String {
         format!("stop {}", self.traffic)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects::anything().stops_users()
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {

@@ -15,8 +15,10 @@ use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
 use crate::pg::TableName;
 use crate::pg::condition::SqlState;
-use crate::source::{Name, Ordered, Several, Span, Spanned, Sql};
-use crate::traffic::{LoginSource, Pool, Unresolved, Workload, unresolved};
+use crate::pg::sql::{UserSqlError, user_sql};
+use crate::source::{Name, Ordered, Several, Span, Spanned, Sql, did_you_mean};
+use crate::steps::data::ledgers::resolve_ledgers;
+use crate::traffic::{LoginSource, Pool, Workload};
 
 /// Starts users in the background and goes on at once.
 ///
@@ -111,6 +113,9 @@ pub struct TrafficSpec {
     /// Servers, of which one accepts writes.
     #[serde(default)]
     nodes: Option<Spanned<Vec<Spanned<Name>>>>,
+    /// The database that they write to.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// What the users do, by name.
     transactions: Spanned<Ordered<String, Transaction>>,
     /// How many users.
@@ -168,6 +173,8 @@ pub struct Traffic {
     id: StepId,
     /// Servers, of which one accepts writes.
     nodes: Vec<NodeId>,
+    /// The database that they write to.
+    database: Option<Spanned<String>>,
     /// What the users do.
     kinds: Vec<Kind>,
     /// Where that stands.
@@ -219,6 +226,7 @@ impl StepKind for TrafficSpec {
         Some(Traffic {
             id: scope.id.clone()?,
             nodes: nodes?,
+            database: self.database,
             kinds,
             transactions: self.transactions.span,
             ledgers,
@@ -281,6 +289,12 @@ impl Transaction {
         if let Some(weight) = self.weight.as_ref().filter(|weight| weight.value == 0) {
             scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
         }
+        if let Err(UserSqlError { text, .. }) = user_sql(self.sql.as_str()) {
+            let near = did_you_mean(&text, ["$client", "$seq"]).map(|near| format!("did you mean `{near}`?"));
+            let label = near.unwrap_or_else(|| "nothing stands for it".to_owned());
+            let help = "users have `$client` and `$seq`; write other values into the SQL";
+            scope.error_help(self.sql.span, format!("`{text}` is no parameter of users' SQL"), label, help);
+        }
         let Some(ledger) = &self.ledger else { return };
         for rows in ledger.0.iter().filter_map(|ledger| ledger.value.rows.as_ref()) {
             if !(1..=MOST_ROWS).contains(&rows.value) {
@@ -318,10 +332,11 @@ impl Transaction {
 /// flight.
 const DEFAULT_CLIENTS: u32 = 4;
 
-const MOST_CLIENTS: u32 = 1000;
+/// How many transactions a second users without a rate do while people work on the servers, who may
+/// take an hour: at full speed they would fill the disk.
+const ATTENDED_RATE: f64 = 500.0;
 
-/// How long a server has to say which columns it has.
-const ANSWERS: Duration = Duration::from_secs(3);
+const MOST_CLIENTS: u32 = 1000;
 
 #[async_trait(?Send)]
 impl Step for Traffic {
@@ -334,7 +349,8 @@ impl Step for Traffic {
         let mut logins: Vec<(String, LoginSource)> = Vec::new();
         for name in &self.nodes {
             let node = cx.world.node(name)?;
-            logins.push((name.to_string(), Arc::new(move || node.login())));
+            let database = self.database.as_deref().cloned();
+            logins.push((name.to_string(), Arc::new(move || node.login_to(database.as_deref()))));
         }
         // `$client` is unique to a user of the whole drill: several traffic steps may write to the
         // same table.
@@ -343,41 +359,28 @@ impl Step for Traffic {
             kinds: self.kinds.clone(),
             clients: self.clients as usize,
             first_client: 1 + earlier as u64,
-            rate: self.rate,
+            rate: self.rate.or(cx.world.attended.then_some(ATTENDED_RATE)),
+            attended: cx.world.attended,
             seed: cx.world.seed,
         };
         let (drill, id) = (Some(cx.world.drill), &self.id);
         for remark in footprints(&workload.kinds).map(|footprints| footprints.remarks).unwrap_or_default() {
             cx.world.journal.write(Event::Warned { drill, message: format!("traffic `{id}`: {remark}") });
         }
-        self.resolve_ledgers(cx).await?;
+        let (nodes, database) = (&self.nodes, self.database.as_ref());
+        resolve_ledgers(cx, nodes, database, &self.ledgers).await?;
         let pool = Pool::start(id, workload.clone(), logins)
             .map_err(|e| Finding::failed("the users cannot start").at(self.transactions).label(e.to_string()))?;
         let (judged, measured) = (Mutex::new(None), Mutex::new(None));
-        let users = Arc::new(Users { pool, workload, nodes: self.nodes.clone(), judged, measured });
+        let users = Arc::new(Users {
+            pool,
+            workload,
+            nodes: self.nodes.clone(),
+            database: self.database.clone(),
+            judged,
+            measured,
+        });
         cx.world.outputs().users.insert(id.clone(), users);
-        Ok(())
-    }
-}
-
-impl Traffic {
-    /// The ledgers' columns are there, as far as a server can be asked now.
-    async fn resolve_ledgers(&self, cx: &Context<'_>) -> StepResult {
-        for name in &self.nodes {
-            let node = cx.world.node(name)?;
-            if !node.is_up() {
-                continue;
-            }
-            // One that does not answer is what users may be there to meet.
-            let Ok(Ok(client)) = tokio::time::timeout(ANSWERS, node.client()).await else { continue };
-            for (columns, entry) in &self.ledgers {
-                let found = tokio::time::timeout(ANSWERS, unresolved(columns, &client)).await;
-                if let Ok(Some(Unresolved { title, label, help })) = found {
-                    return Err(Finding::failed(title).at(*entry).label(label).help(help));
-                }
-            }
-            return Ok(());
-        }
         Ok(())
     }
 }

@@ -1,7 +1,25 @@
 //! Values from a server, compared with those that a scenario has.
 
+use tokio_postgres::types::ToSql;
+
+use crate::node::Text;
 use crate::pg::Decimal;
 use crate::source::Scalar;
+
+/// What is bound as `$1`, `$2` ... of a statement, as text.
+pub(crate) struct Params(Vec<Text>);
+
+impl Params {
+    /// These values, in order.
+    pub(crate) fn of(values: &[Scalar]) -> Self {
+        Params(values.iter().map(|value| Text(value.nullable_text())).collect())
+    }
+
+    /// As a session takes them.
+    pub(crate) fn all(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.0.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+    }
+}
 
 /// Whether a value from the server is the wanted one: by its text, numbers as numbers, booleans as
 /// `t` and `f`.

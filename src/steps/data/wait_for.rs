@@ -11,12 +11,12 @@ use serde::{Deserialize, Deserializer};
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepKind,
-    StepRef, StepResult, UserPace, if_given, take_on,
+    Awaited, Context, Effects, Finding, Later, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step,
+    StepKind, StepRef, StepResult, UserPace, if_given, take_on,
 };
 use crate::journal::Outcome;
 use crate::node::{Node, SqlError};
-use crate::source::{Regex, RoleName, Scalar, Spanned, Sql, StepName};
+use crate::source::{Late, Regex, RoleName, SEVERAL, Scalar, Spanned, Sql, StepName};
 use crate::steps::data::sql::shorten;
 use crate::steps::data::values::is_same;
 
@@ -49,7 +49,7 @@ pub struct WaitForSpec {
     traffic: Option<StepName>,
     /// Acknowledged transactions.
     #[serde(default)]
-    acked: Option<Spanned<u64>>,
+    acked: Option<Spanned<Late<u64>>>,
     /// Count from this mark on.
     #[serde(default)]
     since: Option<StepName>,
@@ -62,6 +62,9 @@ pub struct WaitForSpec {
     /// The value to wait for.
     #[serde(default)]
     equals: Option<Spanned<Wanted>>,
+    /// The database that the query runs in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// The role that runs the query.
     #[serde(default)]
     role: Option<Spanned<RoleName>>,
@@ -72,11 +75,11 @@ pub struct WaitForSpec {
 
 /// The value that a query should come to: alone, or as `assert_rows` writes it, `[[1]]`.
 #[derive(Debug, Clone)]
-pub struct Wanted(Scalar);
+pub struct Wanted(Late<Scalar>);
 
 impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneValue).map(Wanted)
+        deserializer.deserialize_newtype_struct(SEVERAL, OneValue).map(Wanted)
     }
 }
 
@@ -97,39 +100,19 @@ impl JsonSchema for Wanted {
 struct OneValue;
 
 impl<'de> Visitor<'de> for OneValue {
-    type Value = Scalar;
+    type Value = Late<Scalar>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a single value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Scalar, E> {
-        Ok(Scalar::Null)
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        Late::deserialize(deserializer)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Bool(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Integer(value))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
-        Ok(Scalar::Float(value.to_string()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Float(value.to_string()))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Scalar, A::Error> {
-        let row: Option<Vec<Scalar>> = rows.next_element()?;
-        match (row.as_deref(), rows.next_element::<Vec<Scalar>>()?) {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
+        let row: Option<Vec<Late<Scalar>>> = rows.next_element()?;
+        match (row.as_deref(), rows.next_element::<Vec<Late<Scalar>>>()?) {
             (Some([value]), None) => Ok(value.clone()),
             _ => Err(de::Error::custom("one value is waited for: a single value, or one row with one, `[[1]]`")),
         }
@@ -144,7 +127,7 @@ pub enum WaitFor {
         /// The users.
         traffic: StepRef,
         /// How many.
-        acked: Spanned<u64>,
+        acked: Spanned<Later<u64>>,
         /// Counted from this mark on.
         since: Option<StepRef>,
     },
@@ -155,7 +138,9 @@ pub enum WaitFor {
         /// The query.
         query: Spanned<Sql>,
         /// The value.
-        equals: Spanned<Wanted>,
+        equals: Spanned<Later<Scalar>>,
+        /// The database that it runs in.
+        database: Option<Spanned<String>>,
         /// The role that runs it.
         role: Option<Spanned<RoleName>>,
     },
@@ -176,6 +161,7 @@ impl StepKind for WaitForSpec {
     const NAME: &'static str = "wait_for";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "acknowledged";
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<WaitFor> {
@@ -184,6 +170,7 @@ impl StepKind for WaitForSpec {
         for (wrong, entry) in [
             (self.traffic.is_none(), self.acked.as_ref().map(|acked| acked.entry)),
             (self.query.is_none(), self.equals.as_ref().map(|equals| equals.entry)),
+            (self.query.is_none(), self.database.as_ref().map(|database| database.entry)),
             (self.query.is_none(), self.role.as_ref().map(|role| role.entry)),
             (self.query.is_some(), self.since.as_ref().map(|since| since.entry)),
         ] {
@@ -200,14 +187,17 @@ impl StepKind for WaitForSpec {
                 if let Some(span) = self.node.span() {
                     scope.error(span, "`node` does not go with `traffic`", "users know their server");
                 }
-                Some(WaitFor::Traffic { traffic: users?, acked: self.acked?, since: since? })
+                let acked = scope.maybe_later(self.acked);
+                Some(WaitFor::Traffic { traffic: users?, acked: acked??, since: since? })
             }
             (None, Some(query), None) => {
                 let node = scope.node(&self.node);
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "what should it be?");
                 }
-                Some(WaitFor::Query { node: node?, query, equals: self.equals?, role: self.role })
+                let equals = self.equals.map(|Spanned { value, span, entry }| Spanned { value: value.0, span, entry });
+                let (equals, database) = (scope.maybe_later(equals), self.database);
+                Some(WaitFor::Query { node: node?, query, equals: equals??, database, role: self.role })
             }
             (None, None, Some(log)) => {
                 let node = scope.own_node(&self.node);
@@ -245,7 +235,10 @@ impl Step for WaitFor {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         match self {
             WaitFor::Traffic { traffic, acked, since } => for_traffic(cx, traffic, acked, since.as_ref()).await,
-            WaitFor::Query { node, query, equals, role } => for_query(cx, node, (query, role.as_ref()), equals).await,
+            WaitFor::Query { node, query, equals, database, role } => {
+                for_query(cx, node, (query, database.as_ref().map(|database| database.as_str()), role.as_ref()), equals)
+                    .await
+            }
             WaitFor::Log { node, log, since } => for_log(cx, node, log, since.as_ref()).await,
         }
     }
@@ -254,14 +247,14 @@ impl Step for WaitFor {
 async fn for_traffic(
     cx: &mut Context<'_>,
     traffic: &StepRef,
-    acked: &Spanned<u64>,
+    acked: &Spanned<Later<u64>>,
     since: Option<&StepRef>,
 ) -> StepResult {
     let users = cx.world.users(traffic)?;
     for node in &users.nodes {
         cx.awaits(Awaited::Users, node);
     }
-    let (wanted, mark) = (acked.value, since.map(|mark| cx.world.mark(mark)).transpose()?);
+    let (wanted, mark) = (acked.value.now(cx, None).await?, since.map(|mark| cx.world.mark(mark)).transpose()?);
     let what = match since {
         Some(since) => format!("{wanted} transactions acknowledged since `{since}`"),
         None => format!("{wanted} acknowledged transactions"),
@@ -294,17 +287,17 @@ async fn for_traffic(
 async fn for_query(
     cx: &mut Context<'_>,
     node: &NodeRef,
-    (query, role): (&Spanned<Sql>, Option<&Spanned<RoleName>>),
-    equals: &Spanned<Wanted>,
+    (query, database, role): (&Spanned<Sql>, Option<&str>, Option<&Spanned<RoleName>>),
+    equals: &Spanned<Later<Scalar>>,
 ) -> StepResult {
-    let (name, node, wanted) = (node, cx.world.node(node)?, &equals.value.0);
+    let (name, node, wanted) = (node, cx.world.node(node)?, equals.value.now(cx, None).await?);
     cx.awaits(Awaited::Replay, node.name());
     let what = format!("{} on {}", shorten(query.as_str()), name);
-    let mut of_role = None;
+    let mut own = None;
     let reached = cx.until(&what, async |seen| {
-        let session = match role {
-            None => node.client().await,
-            Some(role) => match session_of(&node, role, &mut of_role).await {
+        let session = match (database, role) {
+            (None, None) => node.client().await,
+            _ => match session_of(&node, database, role, &mut own).await {
                 Ok(session) => session,
                 // A role may still arrive; one that may not be taken on proves nothing.
                 Err(finding) if finding.outcome == Outcome::Failed => {
@@ -322,7 +315,7 @@ async fn for_query(
             }))
         };
         match answer.await {
-            Ok(Some(value)) if is_same(value.as_deref(), wanted) => return Ok(Some(())),
+            Ok(Some(value)) if is_same(value.as_deref(), &wanted) => return Ok(Some(())),
             Ok(Some(value)) => *seen = value.unwrap_or_else(|| "NULL".to_owned()),
             Ok(None) => *seen = "no row".to_owned(),
             Err(SqlError::Host(error)) => return Err(error.into()),
@@ -340,17 +333,18 @@ async fn for_query(
     reached.await.map_err(|finding| if finding.at.is_some() { finding } else { finding.at(equals.entry) })
 }
 
-/// The session of a role on a node, opened anew when it was lost.
+/// A session in a database and of a role on a node, opened anew when it was lost.
 async fn session_of(
     node: &Node,
-    role: &Spanned<RoleName>,
+    database: Option<&str>,
+    role: Option<&Spanned<RoleName>>,
     kept: &mut Option<Arc<Client>>,
 ) -> Result<Result<Arc<Client>, SqlError>, Box<Finding>> {
     if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
         return Ok(Ok(client.clone()));
     }
-    let client = match node.connect().await {
-        Ok(client) => Arc::new(take_on(client, node, Some(role)).await?),
+    let client = match node.connect_in(database).await {
+        Ok(client) => Arc::new(take_on(client, node, role).await?),
         Err(error) => return Ok(Err(error)),
     };
     *kept = Some(client.clone());

@@ -82,6 +82,7 @@ impl StepKind for BreakArchiveSpec {
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "segment";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<BreakArchive> {
@@ -127,7 +128,9 @@ impl Step for BreakArchive {
         let log = node.log_size().await?;
         cx.marked(&node, async |client, cx| {
             client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;
+            cx.hits();
             reload(cx, client, &command).await?;
+            cx.has_struck();
             // The archiver may still be at work with the old one: a segment that it called the new
             // one for proves that it is not.
             let segment = finish_segment(client).await?;

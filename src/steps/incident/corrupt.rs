@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
-use crate::repo::{Ability, Damaged, Where, damage_file};
+use crate::repo::{Ability, BrokenWal, Damaged, Where, damage_file};
 use crate::source::{RepoName, Spanned, StepName, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_below, resolve_wal};
 
@@ -23,6 +23,8 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// - corrupt: { node: master, index: shop.orders_pkey }
 /// - corrupt: { node: master, table: shop.orders, toast: true }
 /// - corrupt: { repo: onsite, wal: last }
+/// - corrupt: { repo: onsite, wal: last, how: short }
+/// - corrupt: { repo: onsite, wal: history, how: empty }
 /// - corrupt: { repo: onsite, backup: nightly }
 /// - corrupt: { repo: onsite, backup: nightly, file: global/pg_control }
 /// ```
@@ -34,14 +36,17 @@ use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, re
 /// users lose their sessions for a moment.
 ///
 /// With `wal` they are in the second page of a segment in the repo (in the first, if the WAL in it
-/// ends there): `first`, `last`, a segment's name, or a mark's id, as in `lose_wal`. With `backup`
-/// they are in the backup's largest table, or in `file`, relative to the backup's directory; `repo`
-/// is where that copy of the backup is, by default where it was taken to. With an `id` the step is
-/// a mark; for a repo, by the clock of the server that archives there.
+/// ends there): `first`, `last`, a segment's name, or a mark's id, or another file, as in
+/// `lose_wal`. In a repo of kind `directory` `how` says what becomes of the whole file instead:
+/// `short`, its second half is gone, as if a copy had broken off; `empty`, it has no bytes;
+/// `garbage`, it is as long as before and full of random bytes; `foreign`, another cluster's
+/// segment of the same name lies in its place. With `backup` they are in the backup's largest
+/// table, or in `file`, relative to the backup's directory; `repo` is where that copy of the backup
+/// is, by default where it was taken to. With an `id` the step is a mark; for a repo, by the clock
+/// of the server that archives there.
 ///
-/// It passes if the file has changed, and reports which file and where it is damaged. It fails if
-/// there is nothing to damage: an empty table, an index without entries, a segment that does not
-/// exist.
+/// It passes if the file has changed, and reports which, and where in it. It fails if there is
+/// nothing to damage: an empty table, an index without entries, a segment that does not exist.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorruptSpec {
@@ -57,12 +62,18 @@ pub struct CorruptSpec {
     /// The index.
     #[serde(default)]
     index: Option<Spanned<TableName>>,
+    /// The database that table or index is in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// The repo, for a WAL segment or a backup.
     #[serde(default)]
     repo: Option<RepoName>,
     /// The WAL segment.
     #[serde(default)]
     wal: Option<Spanned<WhichWal>>,
+    /// What becomes of that segment as a whole.
+    #[serde(default)]
+    how: Option<Spanned<BrokenWal>>,
     /// The backup.
     #[serde(default)]
     backup: Option<StepName>,
@@ -80,6 +91,8 @@ pub enum Corrupt {
         node: NodeRef,
         /// The table or index.
         name: Spanned<TableName>,
+        /// The database that it is in.
+        database: Option<Spanned<String>>,
         /// Which of its pages.
         part: Part,
     },
@@ -108,8 +121,8 @@ pub enum Part {
 /// What lies in a repo.
 #[derive(Debug)]
 pub enum Stored {
-    /// A WAL segment.
-    Wal(Spanned<WhichWal>),
+    /// A file of WAL, and what becomes of the whole of it, if not only a part is damaged.
+    Wal(Spanned<WhichWal>, Option<BrokenWal>),
     /// A file of a backup; its largest table if none is named.
     Backup(StepRef, Option<Spanned<String>>),
 }
@@ -123,6 +136,7 @@ impl StepKind for CorruptSpec {
     const NAME: &'static str = "corrupt";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "relation file block offset bytes mark";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Corrupt> {
@@ -147,16 +161,19 @@ impl StepKind for CorruptSpec {
         match (self.table, self.index, self.wal, self.backup) {
             (Some(name), ..) => {
                 let part = if toast { Part::Toast } else { Part::Table };
-                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, part })
+                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, database: self.database, part })
             }
             (_, Some(name), ..) => {
-                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, part: Part::Index })
+                let (database, part) = (self.database, Part::Index);
+                Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, database, part })
             }
             (_, _, Some(which), _) => {
                 let repo = scope.repo_or_default(self.repo.as_ref())?;
-                scope.repo_can(&repo, Ability::DamageWal, repo.span());
+                let how = self.how.as_ref().map(|how| how.value);
+                let whole = how.is_some() || !which.value.is_segment();
+                scope.repo_can(&repo, if whole { Ability::WalFiles } else { Ability::DamageWal }, repo.span());
                 let repo = repo.id;
-                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what: Stored::Wal(which) })
+                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what: Stored::Wal(which, how) })
             }
             (.., Some(backup)) => {
                 let made = scope.step_with(&backup, &[Output::Backup]);
@@ -189,15 +206,32 @@ impl CorruptSpec {
         let repo = self.repo.as_ref().map(|repo| repo.entry);
         let toast = self.toast.as_ref().map(|toast| toast.entry);
         let file = self.file.as_ref().map(|file| file.entry);
+        let database = self.database.as_ref().map(|database| database.entry);
         for (entry, fits, title, label) in [
             (self.node.span(), in_server, "`node` goes with `table` or `index`", "what lies in a repo is no server's"),
             (repo, in_repo, "`repo` goes with `wal` or `backup`", "a server has no repo in it"),
+            (
+                self.how.as_ref().map(|how| how.entry),
+                self.wal.is_some(),
+                "`how` goes with `wal`",
+                "what it does is for WAL",
+            ),
             (toast, self.table.is_some(), "`toast` goes with `table`", "the toast table of what?"),
+            (database, in_server, "`database` goes with `table` or `index`", "what lies in a repo is in no database"),
             (file, self.backup.is_some(), "`file` goes with `backup`", "a file of what?"),
         ] {
             if let (Some(entry), false) = (entry, fits) {
                 scope.error(entry, title, label);
             }
+        }
+        if let (Some(how), Some(Spanned { value: WhichWal::History(_), .. })) = (&self.how, &self.wal)
+            && how.value == BrokenWal::Foreign
+        {
+            scope.error(
+                how.span,
+                "a history file cannot be told to be of another cluster",
+                "`short`, `empty` or `garbage`",
+            );
         }
     }
 }
@@ -208,7 +242,6 @@ struct Relation {
     what: String,
     /// Its file, below the data directory.
     file: String,
-    /// The page.
     block: u64,
     block_size: u64,
 }
@@ -217,12 +250,15 @@ struct Relation {
 impl Step for Corrupt {
     fn title(&self) -> String {
         match self {
-            Corrupt::Relation { node, name, part: Part::Table } => format!("damage {} on {node}", name.value),
-            Corrupt::Relation { node, name, part: Part::Toast } => {
+            Corrupt::Relation { node, name, part: Part::Table, .. } => format!("damage {} on {node}", name.value),
+            Corrupt::Relation { node, name, part: Part::Toast, .. } => {
                 format!("damage the toast table of {} on {node}", name.value)
             }
-            Corrupt::Relation { node, name, part: Part::Index } => format!("damage index {} on {node}", name.value),
-            Corrupt::InRepo { repo, what: Stored::Wal(which), .. } => format!("damage {} of repo {repo}", which.value),
+            Corrupt::Relation { node, name, part: Part::Index, .. } => format!("damage index {} on {node}", name.value),
+            Corrupt::InRepo { repo, what: Stored::Wal(which, how), .. } => {
+                let how = how.map(|how| format!(" ({})", how.word())).unwrap_or_default();
+                format!("damage {} of repo {repo}{how}", which.value)
+            }
             Corrupt::InRepo { repo, what: Stored::Backup(backup, _), .. } => {
                 format!("damage backup {backup} in repo {repo}")
             }
@@ -231,9 +267,11 @@ impl Step for Corrupt {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         match self {
-            Corrupt::Relation { node, name, part } => damage_relation(cx, node, name, *part).await,
-            Corrupt::InRepo { repo, what: Stored::Wal(which), archivers } => {
-                damage_wal(cx, repo, which, archivers).await
+            Corrupt::Relation { node, name, database, part } => {
+                damage_relation(cx, node, (name, database.as_ref()), *part).await
+            }
+            Corrupt::InRepo { repo, what: Stored::Wal(which, how), archivers } => {
+                damage_wal(cx, repo, (which, *how), archivers).await
             }
             Corrupt::InRepo { repo, what: Stored::Backup(backup, file), archivers } => {
                 damage_backup(cx, repo, backup, file.as_ref(), archivers).await
@@ -242,17 +280,23 @@ impl Step for Corrupt {
     }
 }
 
-async fn damage_relation(cx: &mut Context<'_>, node: &NodeRef, name: &Spanned<TableName>, part: Part) -> StepResult {
+async fn damage_relation(
+    cx: &mut Context<'_>,
+    node: &NodeRef,
+    name: (&Spanned<TableName>, Option<&Spanned<String>>),
+    part: Part,
+) -> StepResult {
     let node = cx.world.node(node)?;
     let relation = find(cx, &node, name, part).await?;
     let deadline = cx.deadline;
+    cx.struck.slow = true; // the server goes down first, which damages nothing
     cx.inject(&node, async |cx| {
         cx.wait("the server to stop");
         node.stop(ShutdownMode::Fast, deadline).await?;
         let file = format!("{}/{}", node.host()?.paths().data, relation.file);
         // In the second half of the page, where a table has its rows.
-        let at = relation.block * relation.block_size + relation.block_size / 2;
-        let damaged = damage_file(node.host()?.as_ref(), &file, &relation.file, Where::At(at)).await;
+        let at = Where::At(relation.block * relation.block_size + relation.block_size / 2);
+        let damaged = damage_file(node.host()?.as_ref(), &file, &relation.file, at).await.inspect(|_| cx.has_struck());
         // Whatever became of it: the step has stopped the server, and nobody else will start it.
         cx.wait("the server to start");
         node.start(None, deadline).await?;
@@ -268,7 +312,12 @@ async fn damage_relation(cx: &mut Context<'_>, node: &NodeRef, name: &Spanned<Ta
 }
 
 /// The relation, and which of its pages.
-async fn find(cx: &Context<'_>, node: &Node, name: &Spanned<TableName>, part: Part) -> Result<Relation, Box<Finding>> {
+async fn find(
+    cx: &Context<'_>,
+    node: &Node,
+    (name, database): (&Spanned<TableName>, Option<&Spanned<String>>),
+    part: Part,
+) -> Result<Relation, Box<Finding>> {
     const FIND: &str = "
         SELECT CASE WHEN $2 AND c.reltoastrelid <> 0 THEN c.reltoastrelid ELSE c.oid END, c.relkind::text, c.reltoastrelid <> 0
         FROM pg_catalog.pg_class c WHERE c.oid = $1::text::regclass";
@@ -276,7 +325,7 @@ async fn find(cx: &Context<'_>, node: &Node, name: &Spanned<TableName>, part: Pa
         SELECT pg_catalog.pg_relation_filepath($1::oid), pg_catalog.pg_relation_size($1::oid), current_setting('block_size')::bigint";
     let (wants_toast, is_index) = (part == Part::Toast, part == Part::Index);
     let nothing = |label: String| Finding::failed("the incident did nothing").at(name.span).label(label);
-    let client = cx.client(node).await?;
+    let client = cx.client_in(node, database).await?;
     let found = client.query_one(FIND, &[&name.quoted(), &wants_toast]).await;
     let row = found.map_err(|error| nothing(error_message(&error)))?;
     let (oid, kind, has_toast): (u32, String, bool) = (row.get(0), row.get(1), row.get(2));
@@ -306,7 +355,7 @@ async fn find(cx: &Context<'_>, node: &Node, name: &Spanned<TableName>, part: Pa
 async fn damage_wal(
     cx: &mut Context<'_>,
     repo: &RepoId,
-    which: &Spanned<WhichWal>,
+    (which, how): (&Spanned<WhichWal>, Option<BrokenWal>),
     archivers: &[NodeId],
 ) -> StepResult {
     let repo = cx.world.repo(repo)?.clone();
@@ -315,7 +364,11 @@ async fn damage_wal(
     let archive = repo.archive(host).await?;
     let segment = find_segment(cx, &repo, &archive, which)?;
     marked_by(cx, archivers, async |cx| {
-        report(cx, &repo.damage_wal(host, &segment).await?);
+        let damaged = match how {
+            Some(how) => repo.break_wal(host, &segment, how).await?,
+            None => repo.damage_wal(host, &segment).await?,
+        };
+        report(cx, &damaged);
         Ok(())
     })
     .await

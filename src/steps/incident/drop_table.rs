@@ -1,5 +1,6 @@
 //! `drop_table`
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::pg::TableName;
-use crate::source::Spanned;
+use crate::pg::{TableName, error_message};
+use crate::source::{Span, Spanned};
 
 /// Drops a table: the mistake that a standby does not protect against.
 ///
@@ -32,6 +33,9 @@ pub struct DropTableSpec {
     node: NodeField,
     /// The table, as in SQL.
     table: Spanned<TableName>,
+    /// The database that it is in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// Drops what depends on it, too.
     #[serde(default)]
     cascade: bool,
@@ -44,6 +48,8 @@ pub struct DropTable {
     node: NodeRef,
     /// The table, as in SQL.
     table: Spanned<TableName>,
+    /// The database that it is in.
+    database: Option<Spanned<String>>,
     /// Drops what depends on it, too.
     cascade: bool,
 }
@@ -58,7 +64,7 @@ impl StepKind for DropTableSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropTable> {
         let node = scope.own_node(&self.node);
-        Some(DropTable { node: node?, table: self.table, cascade: self.cascade })
+        Some(DropTable { node: node?, table: self.table, database: self.database, cascade: self.cascade })
     }
 }
 
@@ -69,22 +75,28 @@ impl Step for DropTable {
         format!("drop table {} on {}{cascade}", self.table.value, self.node)
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything().spoils(&self.table.value)
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let cascade = if self.cascade { " CASCADE" } else { "" };
         let statement = format!("DROP TABLE {}{cascade}", self.table.quoted());
         cx.wait(format!("the lock on {}", self.table.value));
-        cx.marked(&node, async |client, cx| {
-            cx.in_transaction(client, &statement).await.map_err(|error| blame_table(error.into(), &self.table))
+        cx.marked_in(&node, self.database.as_ref(), async |client, cx| {
+            let done = cx.in_transaction(client, &statement).await;
+            done.map_err(|error| did_not_happen(error, &self.table.value, self.table.span))
         })
         .await
     }
 }
 
-/// Points at the table when the server refused.
-pub(crate) fn blame_table(finding: Box<Finding>, table: &Spanned<TableName>) -> Box<Finding> {
-    let label = finding.title.clone();
-    let mut finding = finding.at(table.span).label(label);
-    finding.title = format!("the incident did not happen to {}", table.value);
+/// What the server said when it refused, at the name of what it happens to.
+pub(crate) fn did_not_happen(error: tokio_postgres::Error, what: impl Display, at: Span) -> Box<Finding> {
+    let label = error_message(&error);
+    let finding: Box<Finding> = error.into();
+    let mut finding = finding.at(at).label(label);
+    finding.title = format!("the incident did not happen to {what}");
     finding
 }

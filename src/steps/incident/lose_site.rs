@@ -53,6 +53,7 @@ impl StepKind for LoseSiteSpec {
     const NAME: &'static str = "lose_site";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "hosts repos";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseSite> {
@@ -93,7 +94,7 @@ impl Step for LoseSite {
         };
         match witness {
             Some(node) => cx.inject(&node, lose).await,
-            None => lose(cx).await,
+            None => cx.strike(lose).await,
         }
     }
 }

@@ -11,26 +11,31 @@ use crate::repo::Ability;
 use crate::source::{RepoName, Spanned, WhichWal};
 use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
 
-/// Removes a WAL segment from an archive.
+/// Removes a WAL segment, or another file of WAL, from an archive.
 ///
 /// ```yaml
 /// - lose_wal: { repo: onsite, which: last }
 /// - lose_wal: { repo: onsite, which: accident }
 /// - lose_wal: { repo: offsite, which: "000000010000000000000003" }
+/// - lose_wal: { repo: onsite, which: history }
+/// - lose_wal: { repo: onsite, which: partial }
 /// ```
 ///
 /// `which` is `first`, `last`, a segment's name, or the id of a mark: the segment in which that
-/// step began, or of a `backup` the first segment that it does not contain itself. With an `id` the
-/// step is a mark, by the clock of the server that archives there.
+/// step began, or of a `backup` the first segment that it does not contain itself. In a repo of
+/// kind `directory` it may also be `history`, the history file of the newest timeline, or
+/// `partial`, the last `.partial` file (what a promoted server had of the old timeline's segment),
+/// or the name of such a file. With an `id` the step is a mark, by the clock of the server that
+/// archives there.
 ///
-/// It passes if the segment is gone. It fails if it was not there.
+/// It passes if the file is gone. It fails if it was not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoseWalSpec {
     /// The repo; may be left out if there is only one.
     #[serde(default)]
     repo: Option<RepoName>,
-    /// Which segment.
+    /// Which segment, or which other file.
     which: Spanned<WhichWal>,
 }
 
@@ -51,12 +56,14 @@ impl StepKind for LoseWalSpec {
     const NAME: &'static str = "lose_wal";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "segment mark";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseWal> {
         resolve_wal(scope, &self.which);
         let repo = scope.repo_or_default(self.repo.as_ref())?;
-        scope.repo_can(&repo, Ability::LoseWal, repo.span());
+        let ability = if self.which.value.is_segment() { Ability::LoseWal } else { Ability::WalFiles };
+        scope.repo_can(&repo, ability, repo.span());
         scope.loses_wal(&repo);
         Some(LoseWal { which: self.which, archivers: archivers(scope, &repo), repo })
     }

@@ -49,6 +49,7 @@ impl StepKind for MendArchiveSpec {
     const NAME: &'static str = "mend_archive";
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "segment came_late not_kept failed_count";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<MendArchive> {

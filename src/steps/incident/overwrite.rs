@@ -11,6 +11,7 @@ use crate::data::{DataError, Written, rewrote_the_same};
 use crate::harness::{
     Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
+use crate::node::Purpose;
 use crate::pg::Xid;
 use crate::pg::error_message;
 use crate::pg::sql::{first_words, split_statements};
@@ -39,6 +40,9 @@ pub struct OverwriteSpec {
     node: NodeField,
     /// The statement.
     query: Spanned<Sql>,
+    /// The database that it runs in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
 }
 
 /// The step, every name in it looked up.
@@ -48,6 +52,8 @@ pub struct Overwrite {
     node: NodeRef,
     /// The statement.
     query: Spanned<Sql>,
+    /// The database that it runs in.
+    database: Option<Spanned<String>>,
 }
 
 impl StepKind for OverwriteSpec {
@@ -56,6 +62,7 @@ impl StepKind for OverwriteSpec {
     const NAME: &'static str = "overwrite";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "rows";
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Overwrite> {
@@ -78,7 +85,7 @@ impl StepKind for OverwriteSpec {
                 scope.error(self.query.span, title, format!("these are {} statements", many.len()));
             }
         }
-        Some(Overwrite { node: node?, query: self.query })
+        Some(Overwrite { node: node?, query: self.query, database: self.database })
     }
 }
 
@@ -94,8 +101,9 @@ impl Step for Overwrite {
             let title = format!("the incident did not happen on `{}`", self.node);
             Finding::failed(title).at(self.query.span).label(error_message(&error))
         };
-        cx.marked(&node, async |client, cx| {
-            let outside = node.connect().await?;
+        let database = self.database.as_ref();
+        cx.marked_in(&node, database, async |client, cx| {
+            let outside = cx.session_as(&node, Purpose::Own, database, None).await?;
             client.batch_execute("BEGIN").await?;
             let done = self.change(cx, client, &outside, refused).await;
             // The first error is the one to report.
@@ -137,6 +145,7 @@ impl Overwrite {
             );
             return Err(nothing(label, "write other values than those that are there; the step was undone"));
         }
+        cx.hits();
         client.batch_execute("COMMIT").await.map_err(&refused)?;
         cx.fact("rows", rows);
         Ok(xid.and_then(|text| text.parse().ok()).map(Xid::from_full))

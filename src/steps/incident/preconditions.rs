@@ -7,6 +7,7 @@ use crate::harness::{Context, Finding, StepResult, World};
 use crate::node::{Node, ServerState, Started};
 use crate::pg::ShutdownMode;
 use crate::source::Span;
+use crate::steps::recovery::tablespaces::ready_to_replay;
 
 impl Node {
     /// A failure that says something of this node, at its name where that was written.
@@ -68,6 +69,8 @@ impl Context<'_> {
     /// Stops a server; one that does not end has failed, and not the lab.
     pub(crate) async fn halt(&mut self, node: &Node, mode: ShutdownMode) -> StepResult {
         self.wait(format!("`{}` to end", node.name()));
+        // It may wait for the end of whatever is at work.
+        self.struck.slow |= mode == ShutdownMode::Smart;
         let Err(error) = node.stop(mode, self.deadline).await else { return Ok(()) };
         if !node.postmaster_runs().await? {
             return Err(error.into());
@@ -83,6 +86,7 @@ impl Context<'_> {
 
     /// Starts a server with what it has.
     pub(crate) async fn launch(&mut self, node: &Node) -> StepResult {
+        ready_to_replay(self, node).await?;
         self.wait(format!("`{}` to answer", node.name()));
         match node.start(None, self.deadline).await {
             Ok(Started::Answers) => Ok(()),

@@ -31,16 +31,21 @@ pub(crate) async fn marked_by(
     let up: Vec<_> = archivers.iter().filter_map(|name| cx.world.node(name).ok()).filter(|node| node.is_up()).collect();
     for node in up {
         if node.is_primary().await {
-            return cx.marked(&node, async |_, cx| deed(cx).await.map(|()| None)).await;
+            return cx
+                .marked(&node, async |_, cx| {
+                    cx.hits();
+                    deed(cx).await.map(|()| None)
+                })
+                .await;
         }
     }
     if cx.id.is_some() {
         cx.fact("mark", "none: no primary that archives there answers");
     }
-    deed(cx).await
+    cx.strike(deed).await
 }
 
-/// The name of the segment that is meant, which is there.
+/// The name of the file that is meant, which is there.
 pub(crate) fn find_segment(
     cx: &Context<'_>,
     repo: &Repo,
@@ -50,7 +55,9 @@ pub(crate) fn find_segment(
     let name = match &which.value {
         WhichWal::First => archive.first().map(str::to_owned),
         WhichWal::Last => archive.last().map(str::to_owned),
-        WhichWal::Segment(name) => Some(name.clone()),
+        WhichWal::Segment(name) | WhichWal::History(Some(name)) | WhichWal::Partial(Some(name)) => Some(name.clone()),
+        WhichWal::History(None) => archive.last_history(),
+        WhichWal::Partial(None) => archive.last_partial().map(str::to_owned),
         WhichWal::Mark(id) => {
             let mark = cx.world.mark(id.as_str())?;
             // A backup brings the WAL up to its end along; of anything else the beginning decides,
@@ -61,17 +68,25 @@ pub(crate) fn find_segment(
             archive.segment_size().map(named)
         }
     };
-    let missing = |label: String| {
-        Err(Finding::failed("the incident did nothing")
-            .at(which.span)
-            .label(label)
-            .help("a segment is there when it is full or was switched away from, and archived: `wait_archived`"))
+    let help = match &which.value {
+        WhichWal::History(_) => "a history file is archived when a server is promoted that archives",
+        WhichWal::Partial(_) => {
+            "a server that archives archives a `.partial` file when it is promoted in the middle of a segment"
+        }
+        _ => "a segment is there when it is full or was switched away from, and archived: `wait_archived`",
     };
-    match name {
-        Some(name) if archive.has(&name) => Ok(name),
-        Some(name) => missing(format!("there is no segment {name} in repo `{}`: {}", repo.name, archive.summary())),
-        None => missing(format!("there is no WAL in repo `{}`", repo.name)),
-    }
+    let repo_name = &repo.name;
+    let label = match (name, &which.value) {
+        (Some(name), _) if archive.lists(&name) => return Ok(name),
+        (Some(name), which) if which.is_segment() => {
+            format!("there is no segment {name} in repo `{repo_name}`: {}", archive.summary())
+        }
+        (Some(name), _) => format!("there is no file {name} in repo `{repo_name}`"),
+        (None, WhichWal::History(_)) => format!("there is no history file in repo `{repo_name}`"),
+        (None, WhichWal::Partial(_)) => format!("there is no `.partial` file in repo `{repo_name}`"),
+        (None, _) => format!("there is no WAL in repo `{repo_name}`"),
+    };
+    Err(Finding::failed("the incident did nothing").at(which.span).label(label).help(help))
 }
 
 /// Checks a path that is to lie below a directory.

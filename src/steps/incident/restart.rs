@@ -65,6 +65,7 @@ impl Step for Restart {
         node.must_run(self.node.span()).await?;
         cx.inject(&node, async |cx| {
             cx.halt(&node, self.mode).await?;
+            cx.has_struck();
             cx.launch(&node).await
         })
         .await

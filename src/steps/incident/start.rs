@@ -1,14 +1,15 @@
 //! `start`
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, MarkKind, NodeField, NodeRef, Ran, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
+use crate::node::{Node, by_hand};
 
 /// Starts a server that was stopped, has crashed, or whose host was killed.
 ///
@@ -20,7 +21,9 @@ use crate::harness::{
 /// before it answers. With an `id` the step is a mark.
 ///
 /// It passes if the server answers. It fails if it is running already, if there is no data
-/// directory to start (after `lose_host`), and if the server gives up; its log says why.
+/// directory to start (after `lose_host`), and if the server gives up; its log says why. A server
+/// that has crashed may start itself again before anybody else does (after `free_disk`, say): the
+/// fact `by_itself` tells so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartSpec {
@@ -44,6 +47,7 @@ impl StepKind for StartSpec {
     const ROLE: Role = Role::Incident;
     const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
+    const FACTS: &'static str = "by_itself";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Start> {
         let node = scope.own_node(&self.node);
@@ -60,10 +64,32 @@ impl Step for Start {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         node.must_not_be_paused(self.node.span())?;
-        node.host()?.boot().await?;
+        node.boot().await?;
         if node.postmaster_runs().await? {
-            return Err(node.finding(self.node.span(), "runs already", "there is nothing to start"));
+            if node.crashed_process(node.log_start()).await.is_none() {
+                return Err(node.finding(self.node.span(), "runs already", "there is nothing to start"));
+            }
+            // It starts itself again, or gives up.
+            let what = format!("`{}` to answer, or to end", node.name());
+            let answers = cx.until(&what, async |_| Ok(came_back(&node).await)).await?;
+            if answers {
+                cx.fact("by_itself", true);
+                return cx.inject(&node, async |_| Ok(())).await;
+            }
         }
-        cx.inject(&node, async |cx| cx.launch(&node).await).await
+        let began = Instant::now();
+        cx.inject(&node, async |cx| cx.launch(&node).await).await?;
+        let paths = node.host()?.paths();
+        let ran = Ran::like(&node, self.title(), by_hand::start(&paths.data, &paths.log));
+        cx.ran(ran.took(began.elapsed()).check("`psql -c 'SELECT 1'` answers"));
+        Ok(())
     }
+}
+
+/// Whether a server that has crashed is up again (`true`) or has ended; nothing while it is at it.
+async fn came_back(node: &Node) -> Option<bool> {
+    if !node.postmaster_runs().await.ok()? {
+        return Some(false);
+    }
+    node.connect().await.ok().map(|_| true)
 }

@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::pg::TableName;
 use crate::source::Spanned;
-use crate::steps::incident::drop_table::blame_table;
+use crate::steps::incident::drop_table::did_not_happen;
 
 /// Empties a table with TRUNCATE.
 ///
@@ -33,6 +33,9 @@ pub struct TruncateTableSpec {
     node: NodeField,
     /// The table, as in SQL.
     table: Spanned<TableName>,
+    /// The database that it is in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// Empties what refers to it, too.
     #[serde(default)]
     cascade: bool,
@@ -45,6 +48,8 @@ pub struct TruncateTable {
     node: NodeRef,
     /// The table, as in SQL.
     table: Spanned<TableName>,
+    /// The database that it is in.
+    database: Option<Spanned<String>>,
     /// Empties what refers to it, too.
     cascade: bool,
 }
@@ -59,7 +64,7 @@ impl StepKind for TruncateTableSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<TruncateTable> {
         let node = scope.own_node(&self.node);
-        Some(TruncateTable { node: node?, table: self.table, cascade: self.cascade })
+        Some(TruncateTable { node: node?, table: self.table, database: self.database, cascade: self.cascade })
     }
 }
 
@@ -70,11 +75,19 @@ impl Step for TruncateTable {
         format!("truncate {} on {}{cascade}", self.table.value, self.node)
     }
 
+    fn effects(&self) -> Effects {
+        Effects::anything().spoils(&self.table.value)
+    }
+
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let table = self.table.quoted();
         let cascade = if self.cascade { " CASCADE" } else { "" };
-        let any = cx.client(&node).await?.query_opt(&format!("SELECT 1 FROM {table} LIMIT 1"), &[]).await;
+        let any = cx
+            .client_in(&node, self.database.as_ref())
+            .await?
+            .query_opt(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])
+            .await;
         match any {
             Ok(Some(_)) => {}
             Ok(None) => {
@@ -82,12 +95,12 @@ impl Step for TruncateTable {
                     .at(self.table.span)
                     .label(format!("{} has no rows to lose", self.table.value)));
             }
-            Err(error) => return Err(blame_table(error.into(), &self.table)),
+            Err(error) => return Err(did_not_happen(error, &self.table.value, self.table.span)),
         }
         cx.wait(format!("the lock on {}", self.table.value));
-        cx.marked(&node, async |client, cx| {
+        cx.marked_in(&node, self.database.as_ref(), async |client, cx| {
             let done = cx.in_transaction(client, &format!("TRUNCATE {table}{cascade}")).await;
-            done.map_err(|error| blame_table(error.into(), &self.table))
+            done.map_err(|error| did_not_happen(error, &self.table.value, self.table.span))
         })
         .await
     }

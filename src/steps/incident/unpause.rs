@@ -10,6 +10,7 @@ use crate::harness::{
     Context, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::node::ServerState;
+use crate::steps::recovery::tablespaces::ready_to_thaw;
 
 /// Lets a host go on that `pause` has frozen.
 ///
@@ -61,6 +62,7 @@ impl Step for Unpause {
         if node.server_state() != ServerState::Frozen {
             return Err(node.finding(self.node.span(), "is not paused", "there is nothing to unpause"));
         }
+        ready_to_thaw(cx, &node).await.map_err(|finding| finding.at(self.node.span()))?;
         cx.inject(&node, async |cx| {
             node.host()?.thaw().await?;
             node.set_server_state(ServerState::Up);

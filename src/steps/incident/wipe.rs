@@ -55,6 +55,7 @@ impl StepKind for WipeSpec {
     const NAME: &'static str = "wipe";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const FACTS: &'static str = "files";
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Wipe> {

@@ -81,6 +81,7 @@ impl StepKind for AssertBackupSpec {
     const NAME: &'static str = "assert_backup";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "backup backup_taken passed_over age kind bytes verified_by";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertBackup> {
         let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;

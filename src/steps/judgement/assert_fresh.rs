@@ -68,6 +68,7 @@ impl StepKind for AssertFreshSpec {
     const NAME: &'static str = "assert_fresh";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "value age";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertFresh> {
         let node = scope.node(&self.node)?;

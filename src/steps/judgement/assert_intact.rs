@@ -17,6 +17,7 @@ use crate::pg::error_message;
 use crate::repo::{Ability, Verified};
 use crate::source::{RepoName, StepName};
 use crate::steps::judgement::checksums::read_checksums;
+use crate::steps::recovery::upstream::upstream_of;
 
 /// Checks whether a server's data, or a backup, is undamaged.
 ///
@@ -73,6 +74,7 @@ impl StepKind for AssertIntactSpec {
     const NAME: &'static str = "assert_intact";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "databases checked tables indexes checksums repo";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertIntact> {
         let Some(backup) = &self.backup else {
@@ -308,21 +310,28 @@ async fn primary_of(cx: &Context<'_>, node: &Arc<Node>) -> Result<Option<Arc<Nod
         if !is_in_recovery(&client).await? {
             return Ok(Some(at));
         }
-        let mut upstream = None;
-        for other in others.iter().filter(|other| other.is_up() || other.is_external()) {
-            let Ok(client) = other.client().await else { continue };
-            let query = "SELECT FROM pg_stat_replication WHERE application_name = $1";
-            if let Ok(Some(_)) = client.query_opt(query, &[&other.knows_as(at.name())]).await {
-                upstream = Some(other.clone());
-                break;
-            }
-        }
+        let upstream = match upstream_of(cx, &at).await {
+            Some((upstream, _)) => Some(upstream),
+            None => sender_to(&others, &at).await,
+        };
         match upstream {
             Some(upstream) => at = upstream,
             None => return Ok(None),
         }
     }
     Ok(None)
+}
+
+/// The server that knows a server as a standby that it sends to.
+async fn sender_to(others: &[Arc<Node>], standby: &Node) -> Option<Arc<Node>> {
+    for other in others.iter().filter(|other| other.is_up() || other.is_external()) {
+        let Ok(client) = other.client().await else { continue };
+        let query = "SELECT FROM pg_stat_replication WHERE application_name = $1";
+        if let Ok(Some(_)) = client.query_opt(query, &[&other.knows_as(standby.name())]).await {
+            return Some(other.clone());
+        }
+    }
+    None
 }
 
 /// A list for a message: not more lines than one cares to read.

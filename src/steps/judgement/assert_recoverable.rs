@@ -114,6 +114,8 @@ impl StepKind for AssertRecoverableSpec {
     const NAME: &'static str = "assert_recoverable";
     const DEADLINE: Duration = Duration::from_secs(120);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "backup backup_taken passed_over from to first_segment last_segment segments last_commit bytes room \
+        settings libraries extensions estimate estimated_ms not_checked";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRecoverable> {
         let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;

@@ -11,7 +11,7 @@ use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
 };
 use crate::node::{Node, SqlError};
-use crate::source::{Name, RoleName, Span, Spanned};
+use crate::source::{RoleName, Span, Spanned, StepOrNodeName};
 use crate::steps::judgement::caught_up::{receives, replayed};
 use crate::steps::judgement::query_rows::first_of;
 
@@ -43,7 +43,7 @@ pub struct AssertRolesSpec {
     #[serde(default)]
     node: NodeField,
     /// The node or the `snapshot` step that has the roles that it should have.
-    same_as: Spanned<Name>,
+    same_as: StepOrNodeName,
     /// Roles that are left out.
     #[serde(default)]
     ignore: Vec<Spanned<RoleName>>,
@@ -77,13 +77,14 @@ impl StepKind for AssertRolesSpec {
     const NAME: &'static str = "assert_roles";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "roles not_compared";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRoles> {
         let node = scope.node(&self.node);
         let name = &self.same_as;
-        let same_as = match scope.ids.contains_key(name.as_str()) || !scope.nodes.contains_key(name.as_str()) {
-            true => scope.step_with(name, &[Output::Snapshot]).map(Other::Snapshot),
-            false => scope.named_node(name).map(Other::Node),
+        let same_as = match scope.is_node(name) {
+            true => scope.named_node(name).map(Other::Node),
+            false => scope.step_with(name, &[Output::Snapshot]).map(Other::Snapshot),
         };
         if let (Some(node), Some(Other::Node(other))) = (&node, &same_as)
             && node.id == other.id

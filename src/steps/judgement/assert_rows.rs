@@ -8,24 +8,37 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, Later, NodeField, NodeRef, Places, Resolved, Role, Scope, Step, StepKind, StepResult,
+    all_now,
 };
-use crate::pg::TableName;
-use crate::source::{Name, Number, RoleName, Scalar, Spanned, Sql};
+use crate::pg::{ColumnName, TableName};
+use crate::source::{Late, Number, RoleName, Scalar, Several, Spanned, Sql, StepOrNodeName};
 use crate::steps::data::sql::shorten;
 use crate::steps::judgement::bounds::{AboutSpec, BoundFields, Bounds};
-use crate::steps::judgement::measured::{Measured, NumberCheck, unreadable};
-use crate::steps::judgement::query_rows::{Equals, check_query};
+use crate::steps::judgement::except::{ExceptSpec, NarrowFields, Narrowed};
+use crate::steps::judgement::measured::{Measured, NumberCheck, counting, unreadable};
+use crate::steps::judgement::query_rows::{Equals, check_query, equals_now, resolved};
 use crate::steps::judgement::same_rows::{Other, SameRows};
 
 /// Checks rows.
 ///
 /// ```yaml
-/// - assert_rows: { node: master, query: "SELECT count(*) FROM shop.orders WHERE amount < 0", equals: [[0]] }
+/// - assert_rows:
+///     node: master
+///     query: SELECT count(*) FROM shop.orders WHERE amount < 0
+///     equals: [[0]]
 /// - assert_rows: { node: rescue, table: shop.orders, count: 100000 }
 /// - assert_rows: { node: rescue, table: shop.orders, same_as: before }
+/// - assert_rows:
+///     node: rescue
+///     table: shop.orders
+///     same_as: before
+///     except: { columns: [updated_at] }
 /// - assert_rows: { node: rescue, table: shop.orders, about: { value: 100000, within: 1% } }
-/// - assert_rows: { node: rescue, query: SELECT sum(amount) FROM shop.orders, about: { node: master, within: 500 } }
+/// - assert_rows:
+///     node: rescue
+///     query: SELECT sum(amount) FROM shop.orders
+///     about: { node: master, within: 500 }
 /// ```
 ///
 /// A query's rows are compared with `equals` in their order: numbers as numbers, everything else as
@@ -36,6 +49,18 @@ use crate::steps::judgement::same_rows::{Other, SameRows};
 /// rows can only say in which part of the table they are, and in which columns. Columns must have
 /// the same names, in whatever order. `database` is where the table is, if that is not the node's
 /// own one.
+///
+/// `where` is a condition in SQL for the rows of the table that are counted or compared. Each side
+/// is asked for it itself: another node on that node, a snapshot when it is taken; rows that
+/// `create_data` has made are shown to the node. `columns` are those that are compared. If they
+/// leave out a part of the table's key, its rows are compared as a multiset.
+///
+/// `except` names the differences that are meant: `columns` whose values may differ, `keys` of rows
+/// that may differ, be missing or be there (`[[17], [18]]`; the values of the primary key, or of a
+/// unique key without nulls), and `rows`, a query on the node that returns such keys, as text.
+/// Whatever else differs is told row by row. A difference that is meant and does not occur is a
+/// failure, too: a column that is the same in all rows, a key that is the same in both, a query
+/// none of whose keys differs.
 ///
 /// One number, which a query returns or which is that of a table's rows, may also have bounds:
 /// `at_least`, `at_most`, `between: [1, 5]`, and `about`, which is how far it may be from a `value`
@@ -61,7 +86,7 @@ pub struct AssertRowsSpec {
     query: Option<Spanned<Sql>>,
     /// Bound as `$1`, `$2` ...
     #[serde(default)]
-    args: Vec<Scalar>,
+    args: Vec<Late<Scalar>>,
     /// The rows that it should return.
     #[serde(default)]
     equals: Option<Spanned<Equals>>,
@@ -70,24 +95,34 @@ pub struct AssertRowsSpec {
     table: Option<Spanned<TableName>>,
     /// How many rows it should have.
     #[serde(default)]
-    count: Option<Spanned<u64>>,
+    count: Option<Spanned<Late<u64>>>,
     /// What it should be the same as.
     #[serde(default)]
-    same_as: Option<Spanned<Name>>,
+    same_as: Option<StepOrNodeName>,
+    /// The rows of the table that it is about: a condition in SQL.
+    #[serde(default, rename = "where")]
+    filter: Option<Spanned<Sql>>,
+    /// The columns that are compared.
+    #[serde(default)]
+    columns: Option<Spanned<Several<Spanned<ColumnName>>>>,
+    /// The differences that are meant.
+    #[serde(default)]
+    except: Option<Spanned<ExceptSpec>>,
     /// The least that the number may be.
     #[serde(default)]
-    at_least: Option<Spanned<Number>>,
+    at_least: Option<Spanned<Late<Number>>>,
     /// The most that it may be.
     #[serde(default)]
-    at_most: Option<Spanned<Number>>,
+    at_most: Option<Spanned<Late<Number>>>,
     /// Both: `[1, 5]`.
     #[serde(default)]
-    between: Option<Spanned<(Number, Number)>>,
+    between: Option<Spanned<(Late<Number>, Late<Number>)>>,
     /// What it should be about the same as: `{ value: 1000, within: 1% }`, or
     /// `{ node: NODE, within: 10 }`.
     #[serde(default)]
     about: Option<Spanned<AboutSpec>>,
-    /// The database to look in, also on another node that it is compared with.
+    /// The database to look in, also on another node that it is compared with. Default: that of
+    /// `same_as`, or the node's own one.
     #[serde(default)]
     database: Option<Spanned<String>>,
     /// The role as which the node is read.
@@ -121,16 +156,16 @@ enum Rows {
         /// The query.
         query: Spanned<Sql>,
         /// Bound as `$1`, `$2` ...
-        args: Vec<Scalar>,
+        args: Vec<Later<Scalar>>,
         /// Its rows.
-        equals: Spanned<Equals>,
+        equals: Spanned<Vec<Vec<Later<Scalar>>>>,
     },
-    /// A table has so many.
-    Count(Spanned<TableName>, Spanned<u64>),
-    /// A table has the same as something else.
-    SameAs(Spanned<TableName>, Other),
+    /// A table has so many, of those that satisfy a condition if there is one.
+    Count(Spanned<TableName>, Option<Spanned<Sql>>, Spanned<Later<u64>>),
+    /// A table has the same as something else, but for what is meant.
+    SameAs(Spanned<TableName>, Other, Box<Narrowed>),
     /// A number is within bounds.
-    Number(Measured, Box<Bounds>),
+    Number(Measured, Box<Bounds<Later<Number>>>),
 }
 
 impl StepKind for AssertRowsSpec {
@@ -139,6 +174,7 @@ impl StepKind for AssertRowsSpec {
     const NAME: &'static str = "assert_rows";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "rows differing meant value other";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRows> {
         let node = scope.node(&self.node);
@@ -179,8 +215,16 @@ impl AssertRowsSpec {
 
     /// What is expected of a query; `bounds` are those of the number that it returns, if there are
     /// any.
-    fn of_query(self, query: Spanned<Sql>, bounds: Option<Resolved<Bounds>>, scope: &mut Scope<'_>) -> Resolved<Rows> {
-        for entry in [self.count.map(|count| count.entry), self.same_as.map(|same| same.entry)].into_iter().flatten() {
+    fn of_query(
+        self,
+        query: Spanned<Sql>,
+        bounds: Option<Resolved<Bounds<Later<Number>>>>,
+        scope: &mut Scope<'_>,
+    ) -> Resolved<Rows> {
+        let args = scope.all_later(self.args, Places::OfSession);
+        let narrowing = self.filter.iter().map(|filter| filter.entry).chain(self.columns.iter().map(|one| one.entry));
+        let of_table = self.count.iter().map(|one| one.entry).chain(self.same_as.iter().map(|one| one.entry));
+        for entry in of_table.chain(narrowing).chain(self.except.iter().map(|one| one.entry)) {
             scope.error_help(entry, "this goes with `table`", "not with a query", FORMS);
         }
         match (self.equals, bounds) {
@@ -188,8 +232,8 @@ impl AssertRowsSpec {
                 scope.error(equals.entry, "`equals` and bounds exclude each other", "one of the two");
                 None
             }
-            (Some(equals), None) => Some(Rows::Query { query, args: self.args, equals }),
-            (None, Some(bounds)) => Some(Rows::Number(Measured::Query { query, args: self.args }, Box::new(bounds?))),
+            (Some(equals), None) => Some(Rows::Query { query, args: args?, equals: resolved(equals, scope)? }),
+            (None, Some(bounds)) => Some(Rows::Number(Measured::Query { query, args: args? }, Box::new(bounds?))),
             (None, None) => {
                 scope.error_help(query.entry, "`equals` is missing", "which rows should it return?", FORMS);
                 None
@@ -201,11 +245,22 @@ impl AssertRowsSpec {
     fn of_table(
         self,
         table: Spanned<TableName>,
-        bounds: Option<Resolved<Bounds>>,
+        bounds: Option<Resolved<Bounds<Later<Number>>>>,
         node: Option<&NodeRef>,
         scope: &mut Scope<'_>,
     ) -> Resolved<Rows> {
         let other = self.same_as.as_ref().map(|same_as| Other::resolve(same_as, node, scope));
+        let fields = NarrowFields { filter: self.filter, columns: self.columns, except: self.except };
+        if other.is_none() {
+            for (entry, name) in fields.of_comparison() {
+                let help = "`same_as` is another node, or the id of a `snapshot` or `create_data` step";
+                scope.error_help(entry, format!("`{name}` goes with `same_as`"), "nothing is compared here", help);
+            }
+        }
+        if !self.args.is_empty() {
+            scope.error(scope.action, "`args` goes with `query`", "nothing here takes values");
+        }
+        let narrowed = fields.resolve(scope);
         if let Some(equals) = &self.equals {
             scope.error_help(equals.entry, "this goes with `query`", "not with a table", FORMS);
         }
@@ -216,9 +271,14 @@ impl AssertRowsSpec {
             return None;
         }
         match (self.count, other, bounds) {
-            (Some(count), ..) => Some(Rows::Count(table, count)),
-            (_, Some(other), _) => Some(Rows::SameAs(table, other?)),
-            (.., Some(bounds)) => Some(Rows::Number(Measured::Table(table), Box::new(bounds?))),
+            (Some(Spanned { value, span, entry }), ..) => {
+                let value = scope.later(value, Places::Nowhere)?;
+                Some(Rows::Count(table, narrowed.filter, Spanned { value, span, entry }))
+            }
+            (_, Some(other), _) => Some(Rows::SameAs(table, other?, Box::new(narrowed))),
+            (.., Some(bounds)) => {
+                Some(Rows::Number(Measured::Table { table, filter: narrowed.filter }, Box::new(bounds?)))
+            }
             (None, None, None) => {
                 let title = "`count` or `same_as` is missing";
                 scope.error_help(table.entry, title, "what should it hold?", FORMS);
@@ -231,7 +291,7 @@ impl AssertRowsSpec {
     fn check_emptiness(&self, scope: &mut Scope<'_>) {
         let empty = match (&self.equals, &self.count) {
             (Some(equals), _) if equals.value.0.is_empty() => Some(equals.entry),
-            (_, Some(count)) if count.value == 0 => Some(count.entry),
+            (_, Some(count)) if count.value.known() == Some(&0) => Some(count.entry),
             _ => None,
         };
         if let (Some(entry), false) = (empty, self.allow_empty) {
@@ -256,26 +316,46 @@ impl Step for AssertRows {
         let node = &self.node;
         match &self.rows {
             Rows::Query { query, .. } => format!("{} on {node}", shorten(query.as_str())),
-            Rows::Count(table, count) => format!("{} rows in {} on {node}", count.value, table.value),
-            Rows::SameAs(table, other) => format!("{} on {node} same as {}", table.value, other.name()),
+            Rows::Count(table, _, count) => format!("{} rows in {} on {node}", count.value, table.value),
+            Rows::SameAs(table, other, _) => format!("{} on {node} same as {}", table.value, other.name()),
             Rows::Number(Measured::Query { query, .. }, _) => format!("{} on {node}", shorten(query.as_str())),
-            Rows::Number(Measured::Table(table), _) => format!("number of rows in {} on {node}", table.value),
+            Rows::Number(Measured::Table { table, .. }, _) => format!("number of rows in {} on {node}", table.value),
         }
     }
 
     fn effects(&self) -> Effects {
-        Effects::reads()
+        let recalls = match &self.rows {
+            Rows::SameAs(table, other, narrowed) => other.recalls(table, narrowed),
+            _ => None,
+        };
+        Effects { recalls, ..Effects::reads() }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
-        let client = cx.client_as(&node, self.database.as_ref(), self.role.as_ref()).await?;
-        let (node, database, allow_empty) = (&self.node, self.database.as_ref(), self.allow_empty);
+        let database = self.database.clone().or_else(|| match &self.rows {
+            Rows::SameAs(_, other, _) => other.database(cx),
+            _ => None,
+        });
+        let client = cx.client_as(&node, database.as_ref(), self.role.as_ref()).await?;
+        let (node, database, allow_empty) = (&self.node, database.as_ref(), self.allow_empty);
         match &self.rows {
-            Rows::Query { query, args, equals } => check_query(cx, &client, query, args, equals).await,
-            Rows::Count(table, count) => check_count(cx, &client, table, count).await,
-            Rows::SameAs(table, other) => {
-                SameRows { node, database, table, other, allow_empty }.check(cx, &client).await
+            Rows::Query { query, args, equals } => {
+                let args = all_now(cx, args, Some(&*cx.world.node(node)?)).await?;
+                let equals = equals_now(cx, equals, allow_empty).await?;
+                check_query(cx, &client, query, &args, &equals).await
+            }
+            Rows::Count(table, filter, Spanned { value, span, entry }) => {
+                let count = Spanned { value: value.now(cx, None).await?, span: *span, entry: *entry };
+                if count.value == 0 && !allow_empty {
+                    let finding = Finding::failed("an assertion over zero rows proves nothing").at(count.entry);
+                    let finding = finding.label(format!("`{value}` is 0"));
+                    return Err(finding.help("if no rows are really what is right, say `allow_empty: true`"));
+                }
+                check_count(cx, &client, table, filter.as_ref(), &count).await
+            }
+            Rows::SameAs(table, other, narrowed) => {
+                SameRows { node, database, table, other, narrowed, allow_empty }.check(cx, &client).await
             }
             Rows::Number(measured, bounds) => {
                 NumberCheck { node, database, measured, bounds, allow_empty }.run(cx, &client).await
@@ -289,10 +369,11 @@ async fn check_count(
     cx: &mut Context<'_>,
     client: &Client,
     table: &Spanned<TableName>,
+    filter: Option<&Spanned<Sql>>,
     count: &Spanned<u64>,
 ) -> StepResult {
-    let row = client.query_one(&format!("SELECT count(*) FROM {}", table.quoted()), &[]).await;
-    let rows = row.map_err(|error| unreadable(error, table, ""))?.get::<_, i64>(0).cast_unsigned();
+    let row = client.query_one(&counting(table, filter, ""), &[]).await;
+    let rows = row.map_err(|error| unreadable(error, table, filter, ""))?.get::<_, i64>(0).cast_unsigned();
     cx.fact("rows", rows);
     match rows == count.value {
         true => Ok(()),

@@ -143,6 +143,7 @@ impl StepKind for AssertSameSpec {
     const NAME: &'static str = "assert_same";
     const DEADLINE: Duration = Duration::from_secs(1800);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "databases tables rows looked_again lsn not_compared";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertSame> {
         let (node, live) = (scope.node(&self.node), scope.named_node(&self.live));

@@ -92,6 +92,9 @@ impl StepKind for AssertTrafficSpec {
     const NAME: &'static str = "assert_traffic";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Check;
+    const FACTS: &'static str = "acknowledged checked not_checked lost duplicated unexpected resurrected halves in_doubt_present \
+        in_doubt_absent in_doubt_hidden wrote_nothing without_ledger unresolved lost_work_ms \
+        lost_before_target lost_at_target lost_after_target";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertTraffic> {
         let traffic = scope.step_with(&self.traffic, &[Output::Traffic]);
@@ -128,7 +131,7 @@ impl Step for AssertTraffic {
         let users = cx.world.users(&self.traffic)?;
         let node = cx.world.node(&self.node)?;
         let before = self.before.as_ref().map(|mark| cx.world.mark(mark)).transpose()?;
-        let client = cx.client(&node).await?;
+        let client = cx.client_in(&node, users.database.as_ref()).await?;
         let origin = Origin::find(cx, self.node.as_str());
         let target = origin.as_ref().and_then(|origin| origin.target);
         let ledger = users.pool.ledger();
@@ -162,7 +165,9 @@ pub async fn look_again(world: &World, users: &Users) -> bool {
         return true;
     }
     let Ok(node) = world.node(&last.node) else { return false };
-    let Ok(client) = node.client().await else { return false };
+    let Ok(client) = node.client_of(users.database.as_ref().map(|database| database.as_str())).await else {
+        return false;
+    };
     let Ok(verdict) = check(&ledger, &users.pool.lookups(), &client, last.scope).await else { return false };
     let lost_work_ms = lost_work_ms(world, &verdict);
     users.keep(Judged::new(&last.node, last.scope, ledger.acknowledged(), &verdict, lost_work_ms));

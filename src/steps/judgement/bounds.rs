@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{NodeRef, Resolved, Scope, if_given};
+use crate::harness::{Context, Finding, Later, NodeRef, Places, Resolved, Scope, if_given};
 use crate::pg::Decimal;
-use crate::source::{NodeName, Number, Span, Spanned, Tolerance};
+use crate::source::{Late, NodeName, Number, Span, Spanned, Tolerance};
 
 /// A number that another one should be about the same as.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -13,7 +13,7 @@ use crate::source::{NodeName, Number, Span, Spanned, Tolerance};
 pub struct AboutSpec {
     /// The number itself.
     #[serde(default)]
-    value: Option<Spanned<Number>>,
+    value: Option<Spanned<Late<Number>>>,
     /// The node on which the same is asked.
     #[serde(default)]
     node: Option<NodeName>,
@@ -24,25 +24,25 @@ pub struct AboutSpec {
 /// What a number may be, as the fields of a step say.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BoundFields {
-    pub at_least: Option<Spanned<Number>>,
-    pub at_most: Option<Spanned<Number>>,
-    pub between: Option<Spanned<(Number, Number)>>,
+    pub at_least: Option<Spanned<Late<Number>>>,
+    pub at_most: Option<Spanned<Late<Number>>>,
+    pub between: Option<Spanned<(Late<Number>, Late<Number>)>>,
     pub about: Option<Spanned<AboutSpec>>,
 }
 
-/// What a number may be; each bound stands at its own place.
+/// What a number may be; each bound `N` stands at its own place.
 #[derive(Debug, Clone)]
-pub(crate) struct Bounds {
-    least: Option<(Number, Span)>,
-    most: Option<(Number, Span)>,
-    about: Option<About>,
+pub(crate) struct Bounds<N> {
+    least: Option<(N, Span)>,
+    most: Option<(N, Span)>,
+    about: Option<About<N>>,
 }
 
 /// What a number should be about the same as.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct About<N> {
     /// What that is.
-    pub reference: Reference,
+    pub reference: Reference<N>,
     /// How far off it may be.
     within: Tolerance,
     /// Where it stands.
@@ -51,9 +51,9 @@ pub(crate) struct About {
 
 /// The number that another one is compared with.
 #[derive(Debug, Clone)]
-pub(crate) enum Reference {
+pub(crate) enum Reference<N> {
     /// This one.
-    Value(Number),
+    Value(N),
     /// What the same question comes to on another node.
     Node(NodeRef),
 }
@@ -61,7 +61,7 @@ pub(crate) enum Reference {
 impl BoundFields {
     /// Where the first of them stands; `None` if there is none.
     pub fn entry(&self) -> Option<Span> {
-        let number = |field: &Option<Spanned<Number>>| field.as_ref().map(|number| number.entry);
+        let number = |field: &Option<Spanned<Late<Number>>>| field.as_ref().map(|number| number.entry);
         number(&self.at_least)
             .or(number(&self.at_most))
             .or(self.between.as_ref().map(|between| between.entry))
@@ -69,33 +69,38 @@ impl BoundFields {
     }
 
     /// What they say of a number on `node`.
-    pub fn resolve(self, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Bounds> {
-        let bound = |field: Option<Spanned<Number>>| field.map(|number| (number.value, number.entry));
-        let (mut least, mut most) = (bound(self.at_least), bound(self.at_most));
+    pub fn resolve(self, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Bounds<Later<Number>>> {
+        let [least, most] = [self.at_least, self.at_most].map(|bound| scope.maybe_later(bound));
+        let [mut least, mut most] =
+            [least, most].map(|bound| bound.map(|bound| bound.map(|number| (number.value, number.entry))));
         if let Some(between) = self.between {
-            if let Some((_, entry)) = least.as_ref().or(most.as_ref()) {
+            if let Some((_, entry)) = least.iter().chain(&most).flatten().next() {
                 scope.error(*entry, "`between` has both bounds", "leave this out");
             }
             let (from, to) = between.value;
-            (least, most) = (Some((from, between.entry)), Some((to, between.entry)));
+            let ends = [from, to].map(|end| Some(Some((scope.later(end, Places::Nowhere)?, between.entry))));
+            [least, most] = ends;
         }
-        if let (Some((from, _)), Some((to, at))) = (&least, &most)
+        if let (Some(Some((Later::Known(from), _))), Some(Some((Later::Known(to), at)))) = (&least, &most)
             && from.value > to.value
         {
-            scope.error(*at, "no number is within these bounds", format!("{from} is more than {to}"));
+            scope.error(*at, NO_NUMBER, format!("{from} is more than {to}"));
         }
-        let about = if_given(self.about.as_ref(), |about| About::resolve(about, node, scope));
-        Some(Bounds { least, most, about: about? })
+        let about = if_given(self.about, |about| About::resolve(about, node, scope));
+        Some(Bounds { least: least?, most: most?, about: about? })
     }
 }
 
-impl About {
-    fn resolve(about: &Spanned<AboutSpec>, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<About> {
-        let AboutSpec { value, node: named, within } = &about.value;
+/// What is said of bounds of which the lower one is above the other.
+const NO_NUMBER: &str = "no number is within these bounds";
+
+impl About<Later<Number>> {
+    fn resolve(about: Spanned<AboutSpec>, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Self> {
+        let AboutSpec { value, node: named, within } = about.value;
         let reference = match (value, named) {
-            (Some(value), None) => Reference::Value(value.value.clone()),
+            (Some(value), None) => Reference::Value(scope.later(value.value, Places::Nowhere)?),
             (None, Some(named)) => {
-                let other = scope.named_node(named)?;
+                let other = scope.named_node(&named)?;
                 if node.is_some_and(|node| node.id == other.id) {
                     let label = "this is the node that is checked";
                     scope.error(named.entry, "a number is always about the same as itself", label);
@@ -112,13 +117,43 @@ impl About {
                 return None;
             }
         };
-        Some(About { reference, within: within.clone(), at: about.entry })
+        Some(About { reference, within, at: about.entry })
     }
 }
 
-impl Bounds {
+impl Bounds<Later<Number>> {
+    /// The bounds as they are now.
+    pub async fn now(&self, cx: &Context<'_>) -> Result<Bounds<Number>, Box<Finding>> {
+        let least = match &self.least {
+            Some((number, at)) => Some((number.now(cx, None).await?, *at)),
+            None => None,
+        };
+        let most = match &self.most {
+            Some((number, at)) => Some((number.now(cx, None).await?, *at)),
+            None => None,
+        };
+        if let (Some((from, _)), Some((to, at))) = (&least, &most)
+            && from.value > to.value
+        {
+            return Err(Finding::failed(NO_NUMBER).at(*at).label(format!("{from} is more than {to}")));
+        }
+        let about = match &self.about {
+            None => None,
+            Some(About { reference, within, at }) => {
+                let reference = match reference {
+                    Reference::Value(value) => Reference::Value(value.now(cx, None).await?),
+                    Reference::Node(node) => Reference::Node(node.clone()),
+                };
+                Some(About { reference, within: within.clone(), at: *at })
+            }
+        };
+        Ok(Bounds { least, most, about })
+    }
+}
+
+impl Bounds<Number> {
     /// What it should be about the same as.
-    pub fn about(&self) -> Option<&About> {
+    pub fn about(&self) -> Option<&About<Number>> {
         self.about.as_ref()
     }
 

@@ -19,6 +19,7 @@ pub(super) mod bounds;
 pub(super) mod caught_up;
 pub(super) mod checksums;
 pub(super) mod copied;
+pub(super) mod except;
 pub(super) mod expected_time;
 pub(super) mod fits_here;
 pub(super) mod loss_notes;

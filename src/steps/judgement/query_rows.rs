@@ -5,21 +5,19 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::harness::{Context, Finding, StepResult};
-use crate::node::Text;
+use crate::harness::{Context, Finding, Later, Places, Resolved, Scope, StepResult, all_now};
 use crate::pg::{quote_identifier, shown_value};
-use crate::source::{SEVERAL, Scalar, Span, Spanned, Sql};
-use crate::steps::data::values::is_same;
+use crate::source::{Late, SEVERAL, Scalar, Span, Spanned, Sql};
+use crate::steps::data::values::{Params, is_same};
 
 /// How many rows are shown.
 const SHOWN: usize = 10;
 
 /// The rows that a query should return: a list of lists, or one value.
 #[derive(Debug, Clone)]
-pub struct Equals(pub(crate) Vec<Vec<Scalar>>);
+pub struct Equals(pub(crate) Vec<Vec<Late<Scalar>>>);
 
 impl<'de> Deserialize<'de> for Equals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -32,7 +30,7 @@ impl<'de> Deserialize<'de> for Equals {
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Equals, D::Error> {
-                Scalar::deserialize(deserializer).map(|value| Equals(vec![vec![value]]))
+                Late::deserialize(deserializer).map(|value| Equals(vec![vec![value]]))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Equals, A::Error> {
@@ -76,11 +74,11 @@ pub(crate) async fn check_query(
     client: &Client,
     query: &Spanned<Sql>,
     args: &[Scalar],
-    equals: &Spanned<Equals>,
+    equals: &Spanned<Vec<Vec<Scalar>>>,
 ) -> StepResult {
     let answer = answer(client, query.as_str(), args).await;
     let Answer { columns, rows } = answer.map_err(|error| uncheckable(error, query.span, ""))?;
-    let wanted_rows = &equals.value.0;
+    let wanted_rows = &equals.value;
     let nothing = |label: &str| {
         let finding = Finding::failed("a query without a result proves nothing").at(query.span).label(label);
         finding.help("write a SELECT of the values that are to be compared with `equals`")
@@ -135,9 +133,7 @@ pub(crate) async fn answer(client: &Client, query: &str, args: &[Scalar]) -> Res
     }
     let query = query.trim().trim_end_matches(';');
     let wrapped = format!("SELECT {} FROM (\n{query}\n) AS q({})", texts.join(", "), names.join(", "));
-    let args: Vec<Text> = args.iter().map(|arg| Text(arg.nullable_text())).collect();
-    let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect();
-    let rows = client.query(&wrapped, &params).await?;
+    let rows = client.query(&wrapped, &Params::of(args).all()).await?;
     let rows = rows.iter().map(|row| (0..columns).map(|i| row.get(i)).collect()).collect();
     Ok(Answer { columns: Some(columns), rows })
 }
@@ -162,4 +158,32 @@ pub(crate) fn first_of(mut lines: impl ExactSizeIterator<Item = String>, most: u
         shown.push(format!("... and {} more", lines.len()));
     }
     shown.join("\n")
+}
+
+/// The rows that a query should return, as they are now. What an earlier step has not found proves
+/// nothing.
+pub(crate) async fn equals_now(
+    cx: &Context<'_>,
+    equals: &Spanned<Vec<Vec<Later<Scalar>>>>,
+    allow_empty: bool,
+) -> Result<Spanned<Vec<Vec<Scalar>>>, Box<Finding>> {
+    let mut rows = vec![];
+    for row in &equals.value {
+        let values = all_now(cx, row, None).await?;
+        let is_nothing = |(value, now): &(&Later<Scalar>, &Scalar)| value.known().is_none() && **now == Scalar::Null;
+        if let Some((value, _)) = row.iter().zip(&values).find(is_nothing).filter(|_| !allow_empty) {
+            let finding = Finding::errored(format!("`{value}` is NULL")).at(equals.entry);
+            let help = "if NULL is really what is right, say `allow_empty: true`";
+            return Err(finding.label("a comparison with nothing proves nothing").help(help));
+        }
+        rows.push(values);
+    }
+    Ok(Spanned { value: rows, span: equals.span, entry: equals.entry })
+}
+
+/// The rows that a query should return, each reference in them looked up.
+pub(crate) fn resolved(equals: Spanned<Equals>, scope: &mut Scope<'_>) -> Resolved<Spanned<Vec<Vec<Later<Scalar>>>>> {
+    let Spanned { value, span, entry } = equals;
+    let rows: Vec<_> = value.0.into_iter().map(|row| scope.all_later(row, Places::Nowhere)).collect();
+    Some(Spanned { value: rows.into_iter().collect::<Resolved<_>>()?, span, entry })
 }

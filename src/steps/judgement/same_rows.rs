@@ -2,10 +2,11 @@
 
 use tokio_postgres::Client;
 
-use crate::data::{Comparison, Rest, Wanted, compare};
-use crate::harness::{Context, Finding, NodeRef, Output, Resolved, Scope, StepRef, StepResult};
+use crate::data::{Comparison, DataError, Rest, Wanted, compare};
+use crate::harness::{Context, Finding, Generated, NodeRef, Output, Recalls, Resolved, Scope, StepRef, StepResult};
 use crate::pg::TableName;
 use crate::source::{Name, Span, Spanned};
+use crate::steps::judgement::except::Narrowed;
 use crate::steps::judgement::query_rows::counted;
 
 /// How many differing rows are shown.
@@ -23,7 +24,7 @@ pub(crate) enum Other {
 impl Other {
     /// What a table on `node` should be the same as: another node, or what a step has left.
     pub fn resolve(same_as: &Spanned<Name>, node: Option<&NodeRef>, scope: &mut Scope<'_>) -> Resolved<Other> {
-        if scope.ids.contains_key(same_as.as_str()) || !scope.nodes.contains_key(same_as.as_str()) {
+        if !scope.is_node(same_as) {
             return scope.step_with(same_as, &[Output::Snapshot, Output::Data]).map(Other::Step);
         }
         let other = scope.named_node(same_as)?;
@@ -40,6 +41,21 @@ impl Other {
             Other::Node(node) => node.as_str(),
             Other::Step(step) => step.as_str(),
         }
+    }
+
+    /// The database in which an earlier step has generated or kept it, where that is not the node's
+    /// own one.
+    pub fn database(&self, cx: &Context<'_>) -> Option<Spanned<String>> {
+        let Other::Step(step) = self else { return None };
+        let outputs = cx.world.outputs();
+        let generated = outputs.generated.get(&step.id).and_then(|generated| generated.database.clone());
+        generated.or_else(|| outputs.snapshots.get(&step.id)?.database.clone())
+    }
+
+    /// What a snapshot has to remember for it.
+    pub fn recalls(&self, table: &Spanned<TableName>, narrowed: &Narrowed) -> Option<Recalls> {
+        let Other::Step(step) = self else { return None };
+        Some(Recalls { snapshot: step.id.clone(), table: table.value.clone(), view: narrowed.view.clone() })
     }
 
     fn entry(&self) -> Option<Span> {
@@ -60,6 +76,8 @@ pub(crate) struct SameRows<'a> {
     pub table: &'a Spanned<TableName>,
     /// What it should be the same as.
     pub other: &'a Other,
+    /// What of it is compared.
+    pub narrowed: &'a Narrowed,
     /// Whether zero rows are right, too.
     pub allow_empty: bool,
 }
@@ -68,11 +86,19 @@ impl SameRows<'_> {
     /// Checks that it is; `client` is a session where the table is.
     pub async fn check(&self, cx: &mut Context<'_>, client: &Client) -> StepResult {
         let (id, table) = (self.other.name(), self.table);
-        let compared = self.compared(cx, client).await?;
+        let meant = self.narrowed.meant(client).await?;
+        let compared = self.compared(cx, client, meant.count).await?;
         if compared.columns.is_empty() {
             cx.fact("rows", compared.second);
         }
-        if !compared.same {
+        let by_key = self.narrowed.view.by_key && compared.columns.is_empty();
+        if by_key || compared.same {
+            let differing = self.narrowed.judge(&compared, &meant)?;
+            if differing > 0 {
+                cx.fact("meant", differing);
+            }
+        }
+        if !compared.same && !by_key {
             if let Rest::Exactly(rows) | Rest::AtLeast(rows) = compared.rest
                 && rows > 0
             {
@@ -93,7 +119,8 @@ impl SameRows<'_> {
         Ok(())
     }
 
-    async fn compared(&self, cx: &Context<'_>, client: &Client) -> Result<Comparison, Box<Finding>> {
+    /// Compares it, and reads so many rows more than are shown.
+    async fn compared(&self, cx: &Context<'_>, client: &Client, more: usize) -> Result<Comparison, Box<Finding>> {
         let (from_data, from_snapshot, other);
         let wanted = match self.other {
             Other::Node(node) => {
@@ -104,13 +131,14 @@ impl SameRows<'_> {
                 from_data = cx.world.outputs().generated.get(&step.id).cloned();
                 from_snapshot = cx.world.outputs().snapshots.get(&step.id).cloned();
                 match (&from_data, &from_snapshot) {
-                    (Some((generator, sum)), _) => Wanted::Generated(generator, *sum),
+                    (Some(Generated { generator, sum, .. }), _) => Wanted::Generated(generator, *sum),
                     (None, Some(snapshot)) => {
-                        let named = snapshot.rows.iter().find(|(name, _)| name.quoted() == self.table.quoted());
-                        let found = named.or(snapshot.rows.first().filter(|_| snapshot.rows.len() == 1));
+                        let found = snapshot.rows_of(&self.table.value, &self.narrowed.view);
                         let missing = format!("snapshot `{step}` has no rows of {}", self.table.value);
                         let found = found.ok_or_else(|| Finding::errored(missing).at(step.span()))?;
-                        Wanted::RowsSnapshot(&found.1)
+                        let rows = found.rows.as_ref();
+                        let taken = format!("when snapshot `{step}` was taken");
+                        Wanted::RowsSnapshot(rows.map_err(|error| self.unread(error).label(taken))?)
                     }
                     (None, None) => {
                         let title = format!("`{step}` has left nothing to compare with: its step did not run");
@@ -119,8 +147,18 @@ impl SameRows<'_> {
                 }
             }
         };
-        let compared = compare(wanted, client, &self.table.value, SHOWN).await;
-        compared.map_err(|e| Finding::failed(e.to_string()).at(self.table.span))
+        let compared = compare(wanted, client, &self.table.value, &self.narrowed.view, SHOWN + more).await;
+        compared.map_err(|error| self.unread(&error))
+    }
+
+    /// Why rows could not be read.
+    fn unread(&self, error: &DataError) -> Box<Finding> {
+        let at = match error {
+            DataError::Filter { .. } => self.narrowed.filter.as_ref().map(|filter| filter.span),
+            DataError::NoColumn { column, .. } => self.narrowed.place_of(column),
+            _ => None,
+        };
+        Finding::failed(error.to_string()).at(at.unwrap_or(self.table.span))
     }
 
     /// What is different, in a few words.

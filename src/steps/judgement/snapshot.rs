@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_postgres::Client;
 
-use crate::data::{Catalog, RowsSnapshot};
+use crate::data::{Catalog, RowsSnapshot, View};
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Snapshot, Step, StepId, StepKind,
-    StepResult,
+    Context, Effects, Finding, KeptRows, NodeField, NodeRef, Output, Recalls, Resolved, Role, Scope, Snapshot, Step,
+    StepId, StepKind, StepResult,
 };
 use crate::pg::TableName;
 use crate::source::Spanned;
@@ -26,10 +27,12 @@ use crate::steps::judgement::assert_roles::roles;
 /// Rows are remembered as checksums of the parts of a table and of its columns, which do not depend
 /// on the order of the rows; the server computes them in one scan. The rows of tables of up to
 /// 2,000 rows (and 1 MB) are kept in memory, too, so that `assert_rows` can name each one that
-/// differs. `catalog_only: true` leaves the rows out. `assert_rows` and `assert_catalog` compare
-/// with the snapshot by `same_as: before`. `database` is where the tables are, if that is not the
-/// node's own one. With `roles: true` it remembers the roles of the whole server, too, for
-/// `assert_roles`; `tables` may then be left out.
+/// differs; those of larger ones (up to 64 MB) if a later `assert_rows` has to tell rows apart by
+/// their keys. What a later `assert_rows` asks for with `where`, `columns` or `except` is
+/// remembered as well, and only that can be asked for. `catalog_only: true` leaves the rows out.
+/// `assert_rows` and `assert_catalog` compare with the snapshot by `same_as: before`. `database` is
+/// where the tables are, if that is not the node's own one. With `roles: true` it remembers the
+/// roles of the whole server, too, for `assert_roles`; `tables` may then be left out.
 ///
 /// Partitioned tables, views, materialized views and sequences are tables here. It passes if every
 /// table exists. It fails for a table that does not exist, or that is something else, such as an
@@ -109,6 +112,41 @@ impl StepKind for TakeSnapshotSpec {
     }
 }
 
+impl TakeSnapshot {
+    /// The rows of the tables, and what of them later steps ask for.
+    async fn rows(
+        &self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        tables: &[TableName],
+    ) -> Result<Vec<KeptRows>, Box<Finding>> {
+        const KIND: &str = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";
+        let mut kept: Vec<KeptRows> = Vec::new();
+        for table in tables {
+            // A sequence has a position, which the catalog tells, and no rows.
+            if client.query_opt(KIND, &[&table.quoted()]).await?.is_some_and(|row| row.get(0)) {
+                continue;
+            }
+            let is_meant = |recalls: &&Recalls| {
+                recalls.snapshot == self.id && (recalls.table.quoted() == table.quoted() || tables.len() == 1)
+            };
+            let asked = cx.world.recalls.iter().filter(is_meant).map(|recalls| recalls.view.clone());
+            for view in std::iter::once(View::default()).chain(asked) {
+                if kept.iter().any(|known| known.table == *table && known.view == view) {
+                    continue;
+                }
+                let rows = RowsSnapshot::take(client, table, &view).await;
+                if view == View::default() {
+                    let rows = rows.as_ref().map_err(|error| Finding::failed(error.to_string()))?;
+                    cx.fact(&format!("rows of {table}"), rows.sum().rows);
+                }
+                kept.push(KeptRows { table: table.clone(), view, rows: rows.map(Arc::new).map_err(Arc::new) });
+            }
+        }
+        Ok(kept)
+    }
+}
+
 #[async_trait(?Send)]
 impl Step for TakeSnapshot {
     fn title(&self) -> String {
@@ -134,20 +172,8 @@ impl Step for TakeSnapshot {
             }
         }
         cx.report_not_compared(&catalog);
-        let mut rows = Vec::new();
-        if !self.catalog_only {
-            let kind = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";
-            for table in &tables {
-                // A sequence has a position, which the catalog tells, and no rows.
-                if client.query_opt(kind, &[&table.quoted()]).await?.is_some_and(|row| row.get(0)) {
-                    continue;
-                }
-                let seen = RowsSnapshot::take(&client, table).await.map_err(|e| Finding::failed(e.to_string()))?;
-                cx.fact(&format!("rows of {table}"), seen.sum().rows);
-                rows.push((table.clone(), Arc::new(seen)));
-            }
-        }
-        let database = self.database.as_ref().map(|database| database.value.clone());
+        let rows = if self.catalog_only { vec![] } else { self.rows(cx, &client, &tables).await? };
+        let database = self.database.clone();
         let roles = if self.roles { Some(roles(cx, &node).await?) } else { None };
         let snapshot = Snapshot { rows, catalog, tables, sequence_floors: vec![], database, roles };
         cx.world.outputs().snapshots.insert(self.id.clone(), snapshot);

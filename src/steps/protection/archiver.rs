@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use crate::harness::{Finding, NodeField, NodeRef, RepoId, Scope};
+use crate::harness::{Finding, NodeField, NodeRef, Ran, RepoId, Scope};
 use crate::node::{Node, moment};
 use crate::pg::Segment;
+use crate::repo::Repo;
 
 /// The node and the repo that it archives to, by the scenario; an error if it archives nothing, and
 /// `so` what that comes to.
@@ -49,19 +50,23 @@ pub(crate) struct Archiver {
     /// How often it returned something else.
     failed: i64,
     last_failed: Option<(String, String)>,
+    /// The first segment that it still has to archive.
+    waits: Option<String>,
 }
 
 impl Archiver {
     pub(crate) async fn ask(client: &Client) -> Result<Self, Box<Finding>> {
         let row = client
             .query_one(
-                "SELECT last_archived_wal, last_archived_time::text, failed_count, last_failed_wal, last_failed_time::text
+                "SELECT last_archived_wal, last_archived_time::text, failed_count, last_failed_wal, last_failed_time::text,
+                   (SELECT min(left(name, 24)) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$')
                  FROM pg_stat_archiver",
                 &[],
             )
             .await?;
         let text = |column| row.get::<_, Option<String>>(column);
-        Ok(Archiver { last: text(0).zip(text(1)), failed: row.get(2), last_failed: text(3).zip(text(4)) })
+        let (last, last_failed) = (text(0).zip(text(1)), text(3).zip(text(4)));
+        Ok(Archiver { last, failed: row.get(2), last_failed, waits: text(5) })
     }
 
     /// How often archive_command failed.
@@ -74,11 +79,13 @@ impl Archiver {
         Segment::parse(&self.last_failed.as_ref()?.0, like.end().0 - like.start().0)
     }
 
-    /// Whether the server says that this segment is archived. Names of history and backup files
-    /// sort among the segments'.
+    /// Whether the server says that this segment is archived, and none before it waits for that.
+    /// Names of history and backup files sort among the segments'.
     pub(crate) fn claims(&self, segment: Segment) -> bool {
-        let last = self.last.as_ref().and_then(|(last, _)| last.get(..24));
-        last.is_some_and(|last| last >= segment.to_string().as_str())
+        let (last, segment) = (self.last.as_ref().and_then(|(last, _)| last.get(..24)), segment.to_string());
+        // A server that came up without WAL that it had written writes those segments anew.
+        let waits = self.waits.as_ref().is_some_and(|first| *first <= segment);
+        last.is_some_and(|last| last >= segment.as_str()) && !waits
     }
 }
 
@@ -113,4 +120,14 @@ impl ArchiverNudge {
             drop(node.connect().await);
         }
     }
+}
+
+/// Finishing a segment and waiting for it, by a person who has psql.
+pub(crate) fn by_hand<'a>(node: &'a Node, repo: &Repo) -> Ran<'a> {
+    let text = "psql -Xqc \"SELECT pg_current_xact_id()\" >/dev/null\n\
+                segment=$(psql -XAtqc \"SELECT pg_walfile_name(pg_switch_wal())\")\n\
+                until [ \"$(psql -XAtqc \"SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver\")\" = t ]; do sleep 0.2; done";
+    let ran =
+        Ran::like(node, format!("finish the WAL segment of `{}`, and wait until it is archived", node.name()), text);
+    ran.check(format!("the segment lies in repo `{}`: what archive_command acknowledged may not be there", repo.name))
 }

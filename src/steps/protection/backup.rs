@@ -1,17 +1,18 @@
 //! `backup`
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Backup, Context, MarkKind, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepId, StepKind,
-    StepResult,
+    Backup, Context, Effects, Finding, MarkKind, NodeField, NodeRef, Output, Ran, RepoId, Resolved, Role, Scope, Step,
+    StepId, StepKind, StepRef, StepResult, if_given,
 };
-use crate::repo::{Ability, BackupOrder, Checkpoint};
-use crate::source::{Name, RepoName, Spanned};
+use crate::pg::Version;
+use crate::repo::{Ability, BackupOrder, Checkpoint, Taken};
+use crate::source::{Name, RepoName, Spanned, StepName};
 use crate::steps::protection::backup_source::Source;
 
 /// Takes a base backup with the repo's program, into a repo, under the step's id.
@@ -30,6 +31,18 @@ use crate::steps::protection::backup_source::Source;
 /// the backup ends reaches the archive through its primary: the step has it finished and waits for
 /// it.
 ///
+/// `incremental_to` is the id of an earlier `backup` step: only the blocks that have changed since
+/// are stored (`pg_basebackup --incremental`, PostgreSQL 17 and newer, repos of kind `directory`).
+/// The servers of a drill that has such a step run with `summarize_wal = on`, unless their
+/// `settings` say otherwise. `recover` puts it together with the backups that it goes on from
+/// (`pg_combinebackup`), and fails where one of these is missing; `assert_intact` looks at all of
+/// them.
+///
+/// ```yaml
+/// - id: hourly
+///   backup: { node: master, repo: onsite, incremental_to: nightly }
+/// ```
+///
 /// The program is pg_basebackup for a directory, and the tool's own for a repo of another kind;
 /// some of these cannot back up a standby.
 ///
@@ -45,9 +58,9 @@ pub struct TakeBackupSpec {
     /// The repo that it goes to.
     #[serde(default)]
     repo: Option<RepoName>,
-    /// An earlier backup: not built yet.
+    /// The id of an earlier `backup` step: only what has changed since is stored.
     #[serde(default)]
-    incremental_to: Option<Spanned<Name>>,
+    incremental_to: Option<StepName>,
 }
 
 /// The step, every name in it looked up.
@@ -59,6 +72,8 @@ pub struct TakeBackup {
     node: NodeRef,
     /// The repo that it goes to.
     repo: RepoId,
+    /// The backup that it goes on from.
+    incremental_to: Option<StepRef>,
 }
 
 impl StepKind for TakeBackupSpec {
@@ -67,6 +82,7 @@ impl StepKind for TakeBackupSpec {
     const NAME: &'static str = "backup";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "repo segment archive behind";
     const MARK: MarkKind = MarkKind::Moment;
     const OUTPUT: Option<Output> = Some(Output::Backup);
 
@@ -80,14 +96,6 @@ impl StepKind for TakeBackupSpec {
                 "write `id: nightly` beside `backup:`",
             );
         }
-        if let Some(base) = &self.incremental_to {
-            scope.error_help(
-                base.entry,
-                "`incremental_to` is not built yet",
-                "in this version backups are full ones",
-                "leave it out",
-            );
-        }
         let archive = node.as_ref().and_then(|node| scope.node_info(node)?.archive_to.clone());
         let repo = match (&self.repo, archive) {
             (Some(repo), _) => original(scope, repo),
@@ -97,8 +105,9 @@ impl StepKind for TakeBackupSpec {
         if let Some(repo) = &repo {
             self.check_able(scope, node.as_ref(), repo);
         }
+        let incremental_to = if_given(self.incremental_to.as_ref(), |base| increment(scope, base, repo.as_ref()));
         scope.backs_up_to(repo.clone());
-        Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo? })
+        Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo?, incremental_to: incremental_to? })
     }
 }
 
@@ -120,6 +129,32 @@ impl TakeBackupSpec {
     }
 }
 
+/// The first major version with incremental backups.
+const INCREMENTAL_FROM: u32 = 17;
+
+/// The backup that another one goes on from: an earlier one in the same repo.
+fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> Resolved<StepRef> {
+    let old = |version: &&Spanned<u32>| version.value < INCREMENTAL_FROM;
+    let meant = |version: &&Spanned<u32>| {
+        scope.when.as_ref().is_none_or(|when| when.matches(Version { major: version.value, minor: 0 }))
+    };
+    if let Some(version) = scope.versions.iter().filter(meant).find(old) {
+        let (number, place) = (version.value, version.span);
+        let title = format!("PostgreSQL {number} has no incremental backups");
+        let label = "they came with 17: restrict the drill by `postgres`, or the step by `when`";
+        scope.error_related(base.entry, title, label, (place, "the drill is meant for it".to_owned()));
+    }
+    let found = scope.step_with(base, &[Output::Backup])?;
+    let theirs = scope.step_info(&found)?.repo.clone()?;
+    let repo = repo?;
+    scope.repo_can(repo, Ability::BackUpIncrement, Some(base.span));
+    if theirs != *repo {
+        let title = format!("backup `{found}` is in repo `{theirs}`, and this one goes to `{repo}`");
+        scope.error(base.span, title, "an incremental backup lies beside those that it goes on from");
+    }
+    Some(found)
+}
+
 /// A repo that backups can be taken to: none that is only a copy.
 fn original(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<RepoId> {
     let repo = scope.repo(name)?;
@@ -135,24 +170,46 @@ fn original(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<RepoId> {
 #[async_trait(?Send)]
 impl Step for TakeBackup {
     fn title(&self) -> String {
-        format!("back up {} to {}", self.node, self.repo)
+        match &self.incremental_to {
+            Some(base) => format!("back up what has changed on {} since {base} to {}", self.node, self.repo),
+            None => format!("back up {} to {}", self.node, self.repo),
+        }
+    }
+
+    fn effects(&self) -> Effects {
+        Effects { summarizes: self.incremental_to.is_some(), ..Effects::anything() }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let repo = cx.world.repo(&self.repo)?.clone();
+        let base = match &self.incremental_to {
+            Some(base) if node.version().major < INCREMENTAL_FROM => {
+                return Err(Finding::errored(format!("PostgreSQL {} has no incremental backups", node.version()))
+                    .at(base.entry())
+                    .label("they came with 17")
+                    .help("say `postgres: [17]`, or restrict the step by `when: { postgres: \">=17\" }`"));
+            }
+            Some(base) => Some(cx.world.label(base)),
+            None => None,
+        };
         let source = Source::of(cx, &node).await?;
         source.catch_up(cx, &node).await?;
         cx.wait(repo.backup_program());
-        let mut label = None;
+        let mut taken = None;
         cx.marked(&node, async |_, cx| {
-            let order = BackupOrder { id: &self.id, checkpoint: Checkpoint::Fast, options: &[] };
-            label = Some(repo.back_up(&node, &order).await?);
+            let incremental_to = base.as_ref();
+            let order = BackupOrder { id: &self.id, checkpoint: Checkpoint::Fast, incremental_to, options: &[] };
+            let began = Instant::now();
+            let backup = repo.back_up(&node, &order).await?;
+            let what = format!("take backup `{}` of `{}`", self.id, node.name());
+            cx.ran(Ran::program(&node, what, &backup.program).took(began.elapsed()));
+            taken = Some(backup);
             cx.fact("repo", repo.name.clone());
             Ok(None)
         })
         .await?;
-        if let Some(label) = label {
+        if let Some(Taken { label, .. }) = taken {
             cx.world.outputs().backups.insert(self.id.clone(), Backup { repo: self.repo.clone(), label });
         }
         source.archived(cx, &node, &repo).await

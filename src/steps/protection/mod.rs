@@ -6,3 +6,4 @@ pub(super) mod backup_source;
 pub(super) mod mark;
 pub(super) mod sync;
 pub(super) mod wait_archived;
+mod way;

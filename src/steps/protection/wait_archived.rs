@@ -1,7 +1,7 @@
 //! `wait_archived`
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -12,12 +12,12 @@ use crate::harness::{
     Awaited, Context, Finding, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
     if_given,
 };
-use crate::host::Host;
 use crate::node::{Node, is_in_recovery, lineage};
-use crate::pg::{History, Lineage, Lsn, Mark, Segment, TimelineId};
-use crate::repo::{Ability, Archive, Repo, SegmentHeader};
+use crate::pg::{History, Lineage, Lsn, Mark, Segment};
+use crate::repo::{Ability, Archive, Repo};
 use crate::source::StepName;
-use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
+use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, by_hand, finish_segment};
+use crate::steps::protection::way::{Missing, Way};
 use crate::steps::recovery::upstream::upstream_of;
 
 /// Waits until everything up to a mark, or up to now, is in the archive.
@@ -67,6 +67,7 @@ impl StepKind for WaitArchivedSpec {
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "segment";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<WaitArchived> {
         let archive = archive_of(scope, &self.node, "this would wait for ever");
@@ -110,11 +111,16 @@ impl Step for WaitArchived {
             others: cx.world.outputs().nodes.values().cloned().collect(),
             nudge: ArchiverNudge::new(),
             refused: 0,
+            kept: None,
             found: Found::Nothing,
         };
         cx.awaits(Awaited::Archive, node.name());
         let what = format!("segment {segment} in repo `{}`", repo.name);
+        let began = Instant::now();
         let done = cx.until(&what, async |seen| watch.look(seen).await).await;
+        if done.is_ok() {
+            cx.ran(by_hand(&node, &repo).took(began.elapsed()));
+        }
         let at = self.through.as_ref().and_then(StepRef::entry);
         match (done, watch.found) {
             (Ok(()), _) => Ok(()),
@@ -208,6 +214,8 @@ struct Watch<'a> {
     nudge: ArchiverNudge,
     /// How often archive_command had failed when that was looked into.
     refused: i64,
+    /// The segment that it had failed for then, if the archive has one of that name.
+    kept: Option<Segment>,
     found: Found,
 }
 
@@ -232,12 +240,14 @@ impl Watch<'_> {
         if archiver.failed() > self.refused {
             // archive_command refuses to overwrite another segment of that name: whose is it?
             self.refused = archiver.failed();
-            self.check_headers(archiver.last_failed(segment).as_slice()).await?;
+            let failed = archiver.last_failed(segment);
+            self.check_headers(failed.as_slice()).await?;
+            self.check_refused(failed).await?;
         }
         if !archiver.claims(segment) {
             return Ok(None);
         }
-        let archive = repo.archive(self.way.host).await?;
+        let archive = repo.archive(self.way.host).await?.of_segments(segment.end().0 - segment.start().0);
         match self.way.look(&archive) {
             Ok(found) => return self.check_headers(&found).await.map(Some),
             Err(Missing::Segments(missing)) => {
@@ -255,12 +265,32 @@ impl Watch<'_> {
             Err(Missing::History(timeline)) => {
                 let file = History::file(timeline);
                 seen.push_str(&format!(
-                    "; but {file} is not in repo `{}`, and without it no recovery follows timeline {timeline}",
+                    "; but {file} is not in repo `{}`, or says nothing, and without it no recovery follows timeline {timeline}",
                     repo.name
                 ));
             }
         }
         Ok(None)
+    }
+
+    /// Fails if the repo's own archive_command has failed for a segment that was in the archive
+    /// before: it overwrites none, and returns 0 for the same one again.
+    async fn check_refused(&mut self, failed: Option<Segment>) -> StepResult {
+        let (repo, before) = (self.way.repo, self.kept);
+        let Some(failed) = failed.filter(|_| self.in_order) else { return Ok(()) };
+        let archive = repo.archive(self.way.host).await?.of_segments(failed.end().0 - failed.start().0);
+        self.kept = archive.is_whole(failed).then_some(failed);
+        if before.is_none() || self.kept != before {
+            return Ok(());
+        }
+        self.found = Found::Foreign;
+        let (repo, node) = (&repo.name, self.node.name());
+        Err(Finding::failed(format!("repo `{repo}` has another segment {failed} than `{node}`"))
+            .label("archive_command does not overwrite it, and archives nothing after it")
+            .help(
+                "the server came up without WAL that it had written, and wrote other WAL in its place: take a new base \
+                 backup, and archive to a directory of its own",
+            ))
     }
 
     async fn check_headers(&mut self, segments: &[Segment]) -> StepResult {
@@ -269,94 +299,6 @@ impl Watch<'_> {
             self.found = Found::Foreign;
         }
         checked
-    }
-}
-
-/// What has to be in the archive.
-struct Way<'a> {
-    repo: &'a Repo,
-    host: &'a dyn Host,
-    /// Whose WAL it is.
-    whose: &'a Lineage,
-    /// Where the last backup there ends; none where there is no backup.
-    from: Option<Lsn>,
-    /// The last segment.
-    through: Segment,
-}
-
-/// What is not there.
-enum Missing {
-    /// Segments, or those that are not whole.
-    Segments(Vec<Segment>),
-    /// The history file of a timeline.
-    History(TimelineId),
-}
-
-impl Way<'_> {
-    /// The segments that are needed and there, on every timeline on the way.
-    fn look(&self, archive: &Archive) -> Result<Vec<Segment>, Missing> {
-        let history = &self.whose.history;
-        let first = archive.timeline(self.through.timeline()).next();
-        let from = self.from.or(first.map(Segment::start)).unwrap_or(self.through.start());
-        let size = self.through.end().0 - self.through.start().0;
-        let (mut found, mut missing) = (vec![], vec![]);
-        for alike in history.segments(from, self.through.end(), size) {
-            match alike.iter().find(|one| archive.is_whole(**one)) {
-                Some(one) => found.push(*one),
-                None => missing.extend(alike.first()),
-            }
-        }
-        if !missing.is_empty() {
-            return Err(Missing::Segments(missing));
-        }
-        // What comes from a backup on one timeline to another one has to be told of the others.
-        let start = history.at(Lsn(from.0.saturating_add(1)));
-        let others = history.stretches().into_iter().map(|(timeline, _)| timeline).filter(|timeline| *timeline > start);
-        match others.into_iter().find(|timeline| !archive.has_history(*timeline)) {
-            Some(timeline) => Err(Missing::History(timeline)),
-            None => Ok(found),
-        }
-    }
-
-    /// Fails where a segment is not this cluster's, or not the one that its name says.
-    async fn check_headers(&self, segments: &[Segment], nodes: &[Arc<Node>]) -> StepResult {
-        if segments.is_empty() {
-            return Ok(());
-        }
-        let headers = self.repo.headers(self.host, segments).await?;
-        let own = |segment: &Segment, header: &SegmentHeader| {
-            header.system == self.whose.system && header.start == segment.start()
-        };
-        let wrong =
-            segments.iter().zip(headers).find(|(segment, header)| !header.is_some_and(|header| own(segment, &header)));
-        let Some((segment, header)) = wrong else { return Ok(()) };
-        let Some(header) = header else { return Ok(()) };
-        let repo = &self.repo.name;
-        if header.system == self.whose.system {
-            return Err(Finding::failed(format!("segment {segment} in repo `{repo}` is another one"))
-                .label(format!("by its first page it begins at {}", header.start))
-                .help("it was renamed, or written over: take a new base backup"));
-        }
-        let mut owner = None;
-        for node in nodes.iter().filter(|node| node.is_up() && !node.is_external()) {
-            let theirs = match node.client().await {
-                Ok(client) => lineage(&client).await.ok(),
-                Err(_) => None,
-            };
-            if theirs.is_some_and(|theirs| theirs.system == header.system) {
-                owner = Some(format!("the cluster of `{}`", node.name()));
-                break;
-            }
-        }
-        let owner = owner.unwrap_or_else(|| "no server of this drill".to_owned());
-        Err(Finding::failed(format!("segment {segment} in repo `{repo}` is of another cluster"))
-            .label(format!(
-                "its first page has the system identifier {}: {owner}. This cluster's is {}",
-                header.system, self.whose.system
-            ))
-            .help(
-                "two clusters must not archive into one place: give each a repo of its own, and take a new base backup",
-            ))
     }
 }
 
@@ -374,6 +316,9 @@ fn needed(cx: &Context<'_>, repo: &Repo, whose: &Lineage) -> Option<Lsn> {
 
 fn gap(repo: &str, missing: &[Segment], archive: &Archive) -> Box<Finding> {
     let label = match missing {
+        [one] if archive.holds(*one) => {
+            format!("segment {one} is not whole in repo `{repo}`, though the server has archived what comes after it")
+        }
         [one] => format!("segment {one} is not in repo `{repo}`, though the server has archived what comes after it"),
         many => format!(
             "segments {} are not in repo `{repo}`, though the server has archived what comes after them",

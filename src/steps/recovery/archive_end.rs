@@ -20,6 +20,8 @@ pub(crate) struct ArchiveEnd<'a> {
 enum Beyond {
     /// The segment at its end cannot be read on.
     Damage(Segment, String),
+    /// The segment that comes next is there, and was not used: what can be said of it.
+    Unused(Segment, String),
     /// There is more, from the one to the other, but not what comes next.
     Gap(Segment, Segment),
     /// No more segments.
@@ -29,7 +31,23 @@ enum Beyond {
 impl<'a> ArchiveEnd<'a> {
     /// Lists a repo's segments.
     pub(crate) async fn read(node: &Node, repo: &'a Repo) -> Result<Self, RepoError> {
-        Ok(ArchiveEnd { repo, archive: repo.archive(node.host()?.as_ref()).await? })
+        let archive = repo.archive(node.host()?.as_ref()).await?;
+        let archive = match node.control_file().await? {
+            Some(control) => archive.of_segments(control.segment_size),
+            None => archive,
+        };
+        Ok(ArchiveEnd { repo, archive })
+    }
+
+    /// The history files that are there and say nothing, in words.
+    pub(crate) fn void_histories(&self) -> Option<String> {
+        let void = self.archive.void_histories();
+        (!void.is_empty()).then(|| {
+            let (files, repo) = (void.join(", "), &self.repo.name);
+            format!(
+                "{files} in repo `{repo}` has no line that says which timeline it comes from: nothing can follow it"
+            )
+        })
     }
 
     /// The segment that holds what lies before `lsn`; none where the archive is empty, and nobody
@@ -71,7 +89,7 @@ impl<'a> ArchiveEnd<'a> {
     pub(crate) fn check(&self, replayed: Lsn, history: &History, recovery_log: &RecoveryLog) -> StepResult {
         let (title, trouble) = match self.beyond(replayed, history, recovery_log) {
             Beyond::Nothing => return Ok(()),
-            Beyond::Damage(..) => ("recovery ended at damage in the archive", None),
+            Beyond::Damage(..) | Beyond::Unused(..) => ("recovery ended at damage in the archive", None),
             Beyond::Gap(..) => ("recovery ended at a gap in the archive", recovery_log.wal_trouble.as_ref()),
         };
         let trouble = trouble.map(|trouble| trouble.text.clone()).unwrap_or_default();
@@ -80,6 +98,24 @@ impl<'a> ArchiveEnd<'a> {
             .label(self.explain(replayed, history, recovery_log))
             .note("log", trouble)
             .help("what follows is not in this archive: PostgreSQL takes a missing or damaged segment for the end"))
+    }
+
+    /// Fails where the archive does not list the segment in which a recovery to its end ended.
+    /// Commands of the scenario's own may keep WAL elsewhere or packed: of what comes next the list
+    /// says nothing either, and a gap looks like the end.
+    pub(crate) fn check_listed(&self, replayed: Lsn, history: &History) -> StepResult {
+        let end = self.segment(replayed, history);
+        if end.is_some_and(|end| self.archive.holds(end)) {
+            return Ok(());
+        }
+        let (repo, at) = (&self.repo.name, end.map_or_else(|| replayed.to_string(), |end| format!("segment {end}")));
+        Err(Finding::errored("nobody knows whether the recovery came to the end of the archive")
+            .label(format!("it ended in {at}, which repo `{repo}` does not list: {}", self.archive.summary()))
+            .note("so", "where a command of your own keeps WAL elsewhere or packed, a gap looks like the end")
+            .help(
+                "take a target that can be missed: `{ after: MARK }`, a time or an LSN; or `then: { follow: NODE }`; or \
+                 keep each file under its own name in `$DRILLYARD_WAL`",
+            ))
     }
 
     /// Fails where the newest WAL in the archive is on a timeline that a recovery to its end did
@@ -121,6 +157,9 @@ impl<'a> ArchiveEnd<'a> {
         let Some(end) = self.segment(replayed, history) else { return format!("there is no WAL in repo `{name}`") };
         match self.beyond(replayed, history, recovery_log) {
             Beyond::Damage(segment, trouble) => format!("segment {segment} in repo `{name}` is damaged: {trouble}"),
+            Beyond::Unused(segment, why) => {
+                format!("it ended in {end}; segment {segment} in repo `{name}` was not used: {why}")
+            }
             Beyond::Gap(first, last) => {
                 let goes_on = match first == last {
                     true => format!("repo `{name}` goes on with {last}"),
@@ -151,9 +190,25 @@ impl<'a> ArchiveEnd<'a> {
         }
         let mut later = self.on_way(history).into_iter().filter(|segment| segment.start() > end.start());
         match later.next() {
+            Some(next) if next.start() == end.end() => match self.unused(next, size, recovery_log) {
+                Some(why) => Beyond::Unused(next, why),
+                None => Beyond::Gap(next, later.next_back().unwrap_or(next)),
+            },
             Some(first) => Beyond::Gap(first, later.next_back().unwrap_or(first)),
             None => Beyond::Nothing,
         }
+    }
+
+    /// Why a segment that is there was of no use, if that can be said.
+    fn unused(&self, segment: Segment, size: u64, recovery_log: &RecoveryLog) -> Option<String> {
+        match self.archive.size_of(segment) {
+            Some(0) => return Some("it is empty".to_owned()),
+            Some(found) if found < size => {
+                return Some(format!("it has {found} bytes, and not {size}: it was cut short"));
+            }
+            _ => {}
+        }
+        recovery_log.wal_trouble.as_ref().map(|trouble| trouble.text.clone())
     }
 }
 
@@ -198,6 +253,15 @@ mod tests {
         let old = "LOG:  unexpected pageaddr 0/2000000 in log segment 000000010000000000000005, offset 0\n";
         assert!(told(0x400_3000, 1, old).0);
         assert!(told(0x900_0100, 2, "").0);
+        // The end, and what comes after it, may be there under another name.
+        let listed = |lsn| archive(&repo).check_listed(Lsn(lsn), &History::first(TimelineId(1)));
+        assert!(listed(0x400_0100).is_ok());
+        let unlisted = listed(0x500_0100).expect_err("it is not listed");
+        assert_eq!(unlisted.outcome, crate::journal::Outcome::Errored);
+        assert!(unlisted.label.contains("it ended in segment 000000010000000000000005, which"), "{}", unlisted.label);
+        let packed = ArchiveEnd { repo: &repo, archive: Archive::read("total 0\n") };
+        let unlisted = packed.check_listed(Lsn(0x400_0100), &History::first(TimelineId(1)));
+        assert!(unlisted.is_err_and(|finding| finding.label.contains("it has no WAL")));
         assert_eq!(told(0x900_0100, 3, ""), (true, "repo `onsite` has no WAL of timeline 3".to_owned()));
     }
 }

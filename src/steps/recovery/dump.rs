@@ -1,6 +1,9 @@
 //! `dump`
 
-use std::time::Duration;
+mod resolved;
+mod whole;
+
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -9,22 +12,33 @@ use tokio_postgres::Client;
 
 use crate::data::{Catalog, Dependents};
 use crate::harness::{
-    Context, Dump, Dumped, Effects, Finding, NodeField, NodeRef, Output, Recovers, Resolved, Role, Scope, Step, StepId,
-    StepKind, StepResult,
+    Context, Dump, Dumped, Effects, Finding, NodeField, NodeRef, Output, Ran, Recovers, Resolved, Role, Scope, Step,
+    StepId, StepKind, StepResult,
 };
+use crate::host::{Program, quote_word};
 use crate::journal::Event;
-use crate::node::{Node, Purpose};
+use crate::node::{Node, Purpose, conninfo_of};
 use crate::pg::{TableName, quote_identifier};
 use crate::source::{Span, Spanned};
 
-/// Dumps tables or schemas with pg_dump, under the step's id.
+/// Dumps tables, schemas, a whole database or the roles, under the step's id.
 ///
 /// ```yaml
 /// - id: orders
 ///   dump: { node: rescue, tables: [shop.orders], dependents: true }
 /// - id: everything
 ///   dump: { node: rescue, schemas: [shop] }
+/// - id: books
+///   dump: { node: rescue, database: books }
+/// - id: roles
+///   dump: { node: rescue, globals: true }
 /// ```
+///
+/// Beside `tables` or `schemas`, `database` is where they are, if that is not the node's own one;
+/// without them it is the whole database that is dumped, with its owner, encoding, locale, settings
+/// and grants. `globals: true` dumps what the databases of a server have in common: roles with
+/// their passwords, memberships, and settings that hold in all databases. Tablespaces are not among
+/// them, since their directories are the server's own: `create_tablespace` makes one.
 ///
 /// `dependents: true` adds what a DROP ... CASCADE took with the tables or schemas and `pg_dump
 /// --table` or `--schema` leaves out: inbound foreign keys, views, publication membership,
@@ -51,6 +65,12 @@ pub struct TakeDumpSpec {
     /// Whole schemas instead.
     #[serde(default)]
     schemas: Option<Spanned<Vec<String>>>,
+    /// The database that they are in; without them, all of it is dumped.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
+    /// The roles instead.
+    #[serde(default)]
+    globals: Option<Spanned<bool>>,
     /// Adds what depends on the tables or schemas.
     #[serde(default)]
     dependents: Option<Spanned<bool>>,
@@ -65,6 +85,8 @@ pub struct TakeDump {
     node: NodeRef,
     /// What is dumped.
     what: Dumped,
+    /// The database that it is in, or that it is.
+    database: Option<Spanned<String>>,
     /// Where the scenario says so.
     what_at: Span,
     /// Where it asks for what depends on that; none if it does not.
@@ -77,6 +99,7 @@ impl StepKind for TakeDumpSpec {
     const NAME: &'static str = "dump";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "dependents";
     const OUTPUT: Option<Output> = Some(Output::Dump);
     const RECOVERS: Recovers = Recovers::Always;
 
@@ -93,40 +116,7 @@ impl StepKind for TakeDumpSpec {
         let dependents = self.dependents.as_ref().filter(|wanted| wanted.value).map(|wanted| wanted.entry);
         let what = self.what(scope);
         let (what, what_at) = what?;
-        Some(TakeDump { id: scope.id.clone()?, node: node?, what, what_at, dependents })
-    }
-}
-
-impl TakeDumpSpec {
-    fn what(self, scope: &mut Scope<'_>) -> Resolved<(Dumped, Span)> {
-        match (self.tables, self.schemas) {
-            (None, None) => {
-                scope.error_help(
-                    scope.action,
-                    "`tables` or `schemas` is missing",
-                    "dump what?",
-                    "write `tables: [shop.orders]`",
-                );
-                None
-            }
-            (Some(_), Some(schemas)) => {
-                scope.error(schemas.entry, "`tables` and `schemas` exclude each other", "one of the two");
-                None
-            }
-            (Some(tables), None) if tables.value.is_empty() => {
-                scope.error(tables.span, "`tables` is empty", "dump what?");
-                None
-            }
-            (None, Some(schemas)) if schemas.value.is_empty() => {
-                scope.error(schemas.span, "`schemas` is empty", "dump what?");
-                None
-            }
-            (Some(tables), None) => {
-                let names = tables.value.into_iter().map(|table| table.value).collect();
-                Some((Dumped::Tables(names), tables.entry))
-            }
-            (None, Some(schemas)) => Some((Dumped::Schemas(schemas.value), schemas.entry)),
-        }
+        Some(TakeDump { id: scope.id.clone()?, node: node?, what, database: self.database, what_at, dependents })
     }
 }
 
@@ -136,6 +126,8 @@ impl Step for TakeDump {
         let what = match &self.what {
             Dumped::Tables(tables) => tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Dumped::Schemas(schemas) => format!("schema {}", schemas.join(", ")),
+            Dumped::Database => format!("database {}", self.database.as_ref().map_or("", |database| database.as_str())),
+            Dumped::Globals => "the roles".to_owned(),
         };
         format!("dump {what} of {}", self.node)
     }
@@ -147,50 +139,98 @@ impl Step for TakeDump {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let path = self.file(&node, "")?;
-        let dependents = self.find_dependents(cx, &node).await?;
+        // Asked first, since this knows why a server does not answer, or has no such database.
+        cx.client_in(&node, self.database.as_ref()).await?;
+        let (mut files, mut itself, mut roles) = (vec![path.clone()], None, None);
+        match &self.what {
+            Dumped::Tables(_) | Dumped::Schemas(_) => files = self.dump_parts(cx, &node, path).await?,
+            Dumped::Database => {
+                self.pg_dump(cx, &node, &path, "", vec![]).await?;
+                itself = Some(self.dump_itself(cx, &node).await?);
+            }
+            Dumped::Globals => roles = Some(self.dump_roles(cx, &node).await?.1),
+        }
+        let (node, database, what) = (self.node.id.clone(), self.database.clone(), self.what.clone());
+        cx.world.outputs().dumps.insert(self.id.clone(), Dump { files, node, database, what, itself, roles });
+        Ok(())
+    }
+}
+
+impl TakeDump {
+    /// Dumps tables or schemas, and gives the files in the order in which they are run.
+    async fn dump_parts(&self, cx: &mut Context<'_>, node: &Node, path: String) -> Result<Vec<String>, Box<Finding>> {
+        let dependents = self.find_dependents(cx, node).await?;
         let mut files = vec![path.clone()];
         let outside = dependents.iter().flat_map(|dependents| &dependents.relations).map(TableName::quoted);
         match &self.what {
-            Dumped::Tables(tables) => {
-                let names = tables.iter().map(TableName::quoted).chain(outside).collect();
-                self.pg_dump(cx, &node, &path, "--table", names).await?;
-            }
             Dumped::Schemas(schemas) => {
                 let names = schemas.iter().map(|schema| quote_identifier(schema)).collect();
-                self.pg_dump(cx, &node, &path, "--schema", names).await?;
+                self.pg_dump(cx, node, &path, "--schema", names).await?;
                 // Beside --table pg_dump pays no heed to --schema.
                 let outside: Vec<String> = outside.collect();
                 if !outside.is_empty() {
-                    let path = self.file(&node, "-outside")?;
-                    self.pg_dump(cx, &node, &path, "--table", outside).await?;
+                    let path = self.file(node, "-outside")?;
+                    self.pg_dump(cx, node, &path, "--table", outside).await?;
                     files.push(path);
                 }
             }
+            _ => {
+                let names = self.tables().iter().map(TableName::quoted).chain(outside).collect();
+                self.pg_dump(cx, node, &path, "--table", names).await?;
+            }
         }
-        if let Some(first) = self.bring_large_objects(cx, &node).await? {
+        if let Some(first) = self.bring_large_objects(cx, node).await? {
             files.insert(0, first);
         }
         if let Some(dependents) = dependents {
             if !dependents.without.is_empty() {
-                self.leave_out(&node, &path, &dependents.without).await?;
+                self.leave_out(node, &path, &dependents.without).await?;
+                let lines: Vec<String> = dependents.without.iter().map(|line| line.trim_end().to_owned()).collect();
+                let grep = Program::new(
+                    "grep",
+                    lines.iter().fold(vec!["-vxF"], |args, line| [args, vec!["-e", line]].concat()),
+                );
+                let (file, part) = (quote_word(&path), quote_word(&format!("{path}.part")));
+                let text = format!("{} {file} >{part}\nmv {part} {file}", grep.typed());
+                cx.ran(Ran::like(node, "leave out what would stand in the way of the import", text));
             }
             if !dependents.sql.trim().is_empty() {
-                let after = self.file(&node, "-dependents")?;
+                let after = self.file(node, "-dependents")?;
                 node.host()?.write(&after, dependents.sql.as_bytes()).await?;
+                let what =
+                    "add what depends on it: foreign keys of other tables, views and the like, as they are there";
+                cx.ran(Ran::like(node, what, write_file(&after, &dependents.sql)));
                 files.push(after);
             }
             cx.fact("dependents", dependents.summary.clone());
         }
-        let dump = Dump { files, node: self.node.id.clone(), what: self.what.clone() };
-        cx.world.outputs().dumps.insert(self.id.clone(), dump);
-        Ok(())
+        Ok(files)
     }
+
+    /// The tables, if it is of tables.
+    fn tables(&self) -> &[TableName] {
+        match &self.what {
+            Dumped::Tables(tables) => tables,
+            Dumped::Schemas(_) | Dumped::Database | Dumped::Globals => &[],
+        }
+    }
+}
+
+/// Writes a file, in `sh`.
+fn write_file(path: &str, text: &str) -> String {
+    format!("cat >{} <<'END_OF_SQL'\n{}\nEND_OF_SQL", quote_word(path), text.trim_end())
 }
 
 impl TakeDump {
     /// A file of the dump, in the directory that all hosts share.
     fn file(&self, node: &Node, part: &str) -> Result<String, Box<Finding>> {
         Ok(format!("{}/dump-{}{part}.sql", node.host()?.paths().shared, self.id))
+    }
+
+    /// The arguments by which PostgreSQL's programs go to the database.
+    fn connection(&self) -> Vec<String> {
+        let database = self.database.as_ref();
+        database.map_or(vec![], |database| vec!["--dbname".to_owned(), conninfo_of(database)])
     }
 
     async fn pg_dump(
@@ -203,11 +243,19 @@ impl TakeDump {
     ) -> StepResult {
         let args = ["--file", path, "--no-password"].map(str::to_owned).into_iter();
         let args = args.chain(names.into_iter().flat_map(|name| [option.to_owned(), name]));
+        let args = args.chain(self.connection());
         cx.wait("pg_dump");
         // Where a lock is in its way, whoever watches the step ends it and says who holds it.
-        let output = node.host()?.run(node.client_program("pg_dump", Purpose::Own)?.with_args(args)).await?;
+        let program = node.client_program("pg_dump", Purpose::Own)?.with_args(args);
+        let began = Instant::now();
+        let output = node.host()?.run(program.clone()).await?;
+        // Now its locks are released.
+        cx.deed_ends(output.success());
         match output.success() {
-            true => Ok(()),
+            true => {
+                cx.ran(Ran::program(node, self.title(), &program).took(began.elapsed()));
+                Ok(())
+            }
             false => Err(self.explain(output.stderr.trim())),
         }
     }
@@ -215,7 +263,7 @@ impl TakeDump {
     /// Writes a script that brings the large objects that rows refer to: pg_dump leaves them out
     /// when it dumps tables or schemas.
     async fn bring_large_objects(&self, cx: &mut Context<'_>, node: &Node) -> Result<Option<String>, Box<Finding>> {
-        let client = cx.client(node).await?;
+        let client = cx.client_in(node, self.database.as_ref()).await?;
         let tables = self.all_tables(&client).await?;
         let large = Catalog::large_objects_of(&client, &tables).await.map_err(|e| Finding::failed(e.to_string()))?;
         let count = large.count();
@@ -230,21 +278,23 @@ impl TakeDump {
         let text = format!("SET standard_conforming_strings = on; SET client_encoding = 'UTF8';\n{copy};\n");
         host.write(&query, text.as_bytes()).await?;
         let psql = node.client_program("psql", Purpose::Own)?;
-        let output = host.run(psql.with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", &path, "-f", &query])).await?;
+        let psql = psql
+            .with_args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", &path, "-f", &query])
+            .with_args(self.connection());
+        let output = host.run(psql.clone()).await?;
         if !output.success() {
             let title = "the large objects that the rows refer to could not be dumped";
             return Err(Finding::failed(title).note("said", output.stderr.trim()));
         }
+        let what = "dump the large objects that the rows refer to";
+        cx.ran(Ran::like(node, what, format!("{}\n{}", write_file(&query, &text), psql.typed())));
         cx.fact("large objects", count);
         Ok(Some(path))
     }
 
     /// The tables, or those of the schemas.
     async fn all_tables(&self, client: &Client) -> Result<Vec<TableName>, Box<Finding>> {
-        let schemas = match &self.what {
-            Dumped::Tables(tables) => return Ok(tables.clone()),
-            Dumped::Schemas(schemas) => schemas,
-        };
+        let Dumped::Schemas(schemas) = &self.what else { return Ok(self.tables().to_vec()) };
         let query =
             "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND n.nspname = $1::text ORDER BY c.oid";
@@ -262,11 +312,11 @@ impl TakeDump {
         if self.dependents.is_none() && matches!(self.what, Dumped::Tables(_)) {
             return Ok(None);
         }
-        let client = cx.client(node).await?;
+        let client = cx.client_in(node, self.database.as_ref()).await?;
         cx.wait("the dependents' definitions");
         let found = match &self.what {
             Dumped::Schemas(schemas) => Dependents::read_of_schemas(&client, schemas).await,
-            Dumped::Tables(tables) => Dependents::read(&client, tables).await,
+            _ => Dependents::read(&client, self.tables()).await,
         };
         let found = found.map_err(|error| self.explain(&error.to_string()))?;
         let Some(asked) = self.dependents else {
@@ -284,7 +334,7 @@ impl TakeDump {
         if !found.unknown.is_empty() {
             let what = match self.what {
                 Dumped::Schemas(_) => "schemas",
-                Dumped::Tables(_) => "tables",
+                _ => "tables",
             };
             let finding = Finding::failed(format!("something depends on the {what} that a dump cannot bring back"))
                 .at(asked)

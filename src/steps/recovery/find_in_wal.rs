@@ -1,20 +1,21 @@
 //! `find_in_wal`
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, IdInfo, MarkKind, NodeId, Output, Recovers, RepoRef, Resolved, Role, Scope, Step,
+    Context, Effects, Finding, IdInfo, MarkKind, NodeId, Output, Ran, Recovers, RepoRef, Resolved, Role, Scope, Step,
     StepKind, StepRef, StepResult, if_given,
 };
-use crate::node::Node;
+use crate::node::{DATABASE, Node};
 use crate::pg::{Lineage, Lsn, Mark, Moment, TableName};
 use crate::repo::{Ability, Deed, Found, Repo};
 use crate::source::{RepoName, Spanned, StepName};
+use crate::steps::recovery::find_by_hand::by_hand;
 use crate::steps::recovery::known_table::{Lookup, Start};
 use crate::steps::recovery::recreated::Reader;
 
@@ -69,6 +70,9 @@ pub struct FindInWalSpec {
     /// A backup, or another mark: nothing earlier counts.
     #[serde(default)]
     since: Option<StepName>,
+    /// The database that the table is in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
     /// The table that was dropped.
     #[serde(default)]
     dropped: Option<Spanned<TableName>>,
@@ -91,6 +95,8 @@ pub struct FindInWal {
     mistake: Mistake,
     /// The table that it happened to.
     table: Spanned<TableName>,
+    /// The database that it is in.
+    database: Option<Spanned<String>>,
 }
 
 impl StepKind for FindInWalSpec {
@@ -99,6 +105,8 @@ impl StepKind for FindInWalSpec {
     const NAME: &'static str = "find_in_wal";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str =
+        "backup first_segment last_segment gap damage commits rows candidates runners_up made_anew";
     const MARK: MarkKind = MarkKind::Transaction;
     const RECOVERS: Recovers = Recovers::Always;
 
@@ -135,7 +143,7 @@ impl StepKind for FindInWalSpec {
             );
         }
         let (mistake, table) = first?;
-        Some(FindInWal { repo: repo?, since: since?, mistake, table })
+        Some(FindInWal { repo: repo?, since: since?, mistake, table, database: self.database })
     }
 }
 
@@ -179,7 +187,8 @@ impl Step for FindInWal {
         let repo = cx.world.repo(&self.repo)?.clone();
         let node = reader(cx, &repo)?;
         let since = self.since.as_ref();
-        let lookup = Lookup { node: &node, repo: &repo, repo_at: self.repo.span(), since, table };
+        let database = self.database.as_ref().map_or(DATABASE, |database| database.as_str());
+        let lookup = Lookup { node: &node, repo: &repo, repo_at: self.repo.span(), since, table, database };
         let start = lookup.start(cx).await?;
         cx.fact("backup", start.backup.clone());
         let read = start.archive.segments_of(&start.reach);
@@ -203,8 +212,10 @@ impl Step for FindInWal {
             count: mistake == Mistake::Changed,
             since: start.since,
             table: &table.value,
+            database,
             scratch: format!("{}/look-up-{}", node.host()?.paths().shared, cx.index),
         };
+        let began = Instant::now();
         let (mut found, complaints) = reader.search(&start.known).await?;
         match mistake {
             Mistake::Dropped => reader.last_drop(cx, &table_name, &mut found).await?,
@@ -225,18 +236,33 @@ impl Step for FindInWal {
             let others: Vec<String> = found.changed.iter().skip(1).map(told).collect();
             cx.fact("runners_up", others);
         }
+        self.tell_command(cx, &start, (&reader, deed), began.elapsed());
         mark(cx, &start, deed);
         Ok(())
     }
 }
 
 impl FindInWal {
+    /// Tells how a person looks for it.
+    fn tell_command(&self, cx: &Context<'_>, start: &Start, (reader, deed): (&Reader<'_>, &Deed), took: Duration) {
+        let Some((first, last)) = start.archive.segments_of(&start.reach) else { return };
+        let segments = start.archive.all_segments(&start.reach);
+        let by_rows = self.mistake == Mistake::Changed;
+        let text = by_hand(reader.repo, &reader.scratch, &segments, (&first, &last), by_rows);
+        let what = format!("find the {} of {} in the WAL", self.mistake.noun(), self.table.value);
+        let ran = Ran::like(reader.node, what, text).took(took);
+        cx.ran(ran.check(format!("the mistake is among them: transaction {} in the drill, {}", deed.xid, deed.at)));
+    }
+
     /// Fails where a segment that is to be read is another cluster's.
     async fn check_cluster(&self, node: &Node, repo: &Repo, start: &Start) -> StepResult {
         let segments = start.archive.all_segments(&start.reach);
         let headers = repo.headers(node.host()?.as_ref(), &segments).await?;
         let foreign = segments.iter().zip(headers).find_map(|(segment, header)| {
-            header.filter(|header| header.system != start.system).map(|header| (segment, header.system))
+            // What is no WAL at all is found as damage.
+            header
+                .filter(|header| header.is_wal && header.system != start.system)
+                .map(|header| (segment, header.system))
         });
         let Some((segment, system)) = foreign else { return Ok(()) };
         Err(Finding::failed(format!("segment {segment} in repo `{}` is of another cluster", repo.name))
@@ -343,6 +369,7 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
             after,
             incident: true,
             restore_point: None,
+            dropped: None,
         };
         cx.world.outputs().marks.insert(id.clone(), mark);
     }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Context, Finding, RepoId, StepResult};
+use crate::harness::{Context, Finding, Ran, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{
-    Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal,
+    Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal, by_hand,
 };
 use crate::pg::Lsn;
 use crate::repo::Repo;
@@ -127,10 +127,15 @@ impl Standby {
         Ok(())
     }
 
-    /// Reports how long it took to come to `goal` of its upstream.
+    /// Reports how long it took to come to `goal` of its upstream, and how a person starts it.
     async fn tell(&self, cx: &mut Context<'_>, goal: Lsn, took: Duration) -> StepResult {
         let log = RecoveryLog::read(&self.node.log_from(self.node.log_start()).await?);
         tell_part(cx, "catch_up", log.replayed(goal), took);
+        let paths = self.node.host()?.paths();
+        let text = by_hand::start(&paths.data, &paths.log);
+        let ran = Ran::like(&self.node, format!("start `{}` as a standby", self.node.name()), text);
+        let up = self.up.name();
+        cx.ran(ran.took(took).check(format!("`SELECT state FROM pg_stat_replication` on `{up}` says `streaming`")));
         Ok(())
     }
 

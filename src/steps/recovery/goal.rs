@@ -76,6 +76,14 @@ impl Goal {
         Some((place, format!("`{}`", mark.id)))
     }
 
+    /// Whether a server that has replayed up to there can meet the target no more: of a transaction
+    /// that the target lies before, the commit is over where its step was.
+    pub(crate) fn is_passed(&self, replayed: Lsn) -> bool {
+        let before_commit =
+            self.target.is_before_its_mark() && self.mark.as_ref().is_some_and(|mark| mark.xid.is_some());
+        self.last_place().is_some_and(|(last, _)| replayed > last || (before_commit && replayed == last))
+    }
+
     /// Where the target lies in the WAL, if a mark or the scenario knows it.
     pub(crate) fn lsn(&self) -> Option<Lsn> {
         match &self.target {

@@ -1,48 +1,74 @@
-//! The columns that tell a row from all others: one or several.
+//! The columns that tell a row from all others: one or several, of one table or of each of several.
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 
-use crate::pg::ColumnName;
+use crate::pg::{ColumnName, TableName};
+use crate::source::Spanned;
+
+/// The keys of tables.
+#[derive(Debug, Clone)]
+pub(crate) enum Keys {
+    /// One column or several, of the only table.
+    One(Vec<ColumnName>),
+    /// Those of each table.
+    Each(Vec<(Spanned<TableName>, Columns)>),
+}
 
 /// One column or several.
 #[derive(Debug, Clone)]
-pub(crate) struct Key(pub Vec<ColumnName>);
+pub(crate) struct Columns(pub Vec<ColumnName>);
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for Columns {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrMore).map(Key)
+        match deserializer.deserialize_any(OneOrMore { each: false })? {
+            Keys::One(columns) => Ok(Columns(columns)),
+            Keys::Each(_) => Err(de::Error::custom("columns are not a map")),
+        }
     }
 }
 
-impl JsonSchema for Key {
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMore { each: true })
+    }
+}
+
+impl JsonSchema for Keys {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Key".into()
+        "Keys".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+        let columns = || json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 });
+        let each = json!({ "type": "object", "additionalProperties": columns() });
+        schemars::json_schema!({ "anyOf": [columns(), each] })
     }
 }
 
-struct OneOrMore;
+struct OneOrMore {
+    /// Whether a map with those of each table will do.
+    each: bool,
+}
 
 impl<'de> Visitor<'de> for OneOrMore {
-    type Value = Vec<ColumnName>;
+    type Value = Keys;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column or a list of columns")
+        let each = if self.each { ", or a map with those of each table" } else { "" };
+        write!(f, "a column or a list of columns{each}")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        text.parse().map(|column| vec![column]).map_err(E::custom)
+        text.parse().map(|column| Keys::One(vec![column])).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -50,6 +76,17 @@ impl<'de> Visitor<'de> for OneOrMore {
         while let Some(column) = items.next_element()? {
             columns.push(column);
         }
-        Ok(columns)
+        Ok(Keys::One(columns))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        if !self.each {
+            return Err(de::Error::invalid_type(de::Unexpected::Map, &self));
+        }
+        let mut keys = Vec::new();
+        while let Some(key) = map.next_entry()? {
+            keys.push(key);
+        }
+        Ok(Keys::Each(keys))
     }
 }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::harness::{Context, Finding, StepId, StepRef};
-use crate::node::{DATABASE, Node};
+use crate::node::Node;
 use crate::pg::{Lsn, Mark, SystemId, TableName, TimelineId};
 use crate::repo::{Answer, Archive, Known, LookUp, Reach, Repo};
 use crate::source::{Span, Spanned, did_you_mean};
@@ -21,6 +21,8 @@ pub(crate) struct Lookup<'a> {
     pub since: Option<&'a StepRef>,
     /// The table.
     pub table: &'a Spanned<TableName>,
+    /// The database that it is in.
+    pub database: &'a str,
 }
 
 /// A backup that knows the table, and what is to be read after it.
@@ -109,7 +111,7 @@ impl Lookup<'_> {
             host: host.as_ref(),
             backup: &label,
             table: &table.value,
-            database: DATABASE,
+            database: self.database,
             scratch: format!("{}/look-up-{}", host.paths().shared, cx.index),
         };
         let known = match look_up.at_its_end().await? {

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::harness::{Context, Finding, NodeRef, StepResult};
-use crate::node::{Node, Origin};
+use crate::harness::{Context, Finding, NodeRef, Ran, StepResult};
+use crate::host::{Program, escape_here};
+use crate::node::{INITDB_OPTIONS, Node, Origin, SUPERUSER, by_hand};
 use crate::pg::SystemId;
 use crate::steps::recovery::backup_choice::{Backup, Found};
 use crate::steps::recovery::restore::tell_network;
@@ -40,15 +41,26 @@ pub(crate) async fn load(
     cx.wait("a new server");
     let template_password =
         node.initdb(SystemId::of(Timestamp::now().as_second().cast_unsigned(), fastrand::u32(..))).await?;
-    let (setup, _) = node.set_up(&config, None, Origin::Own).await?;
+    let (setup, auto_conf) = node.set_up(&config, None, Origin::Own).await?;
     node.launch(Some(&setup), cx.deadline).await?;
+    let paths = node.host()?.paths();
+    let (data, log) = (paths.data.as_str(), paths.log.as_str());
+    let password = ["--username", SUPERUSER, "--pwfile", "/dev/fd/3", "-D", data];
+    let initdb = Program::new("initdb", INITDB_OPTIONS.iter().copied().chain(password)).typed();
+    let initdb = format!("{initdb} 3<<EOF\n{}\nEOF", escape_here(node.password()));
+    let configured = by_hand::configure(data, &setup, &auto_conf, Origin::Own);
+    let made = format!("{initdb}\n{configured}\n{}", by_hand::start(data, log));
+    cx.ran(Ran::like(&node, format!("make the new server `{}`", node.name()), made));
     node.take_over(&template_password).await?;
     cx.world.outputs().nodes.insert(node.name().into(), node.clone());
     cx.wait(format!("the restore of `{label}` from repo `{}`", repo.name));
-    let loaded = repo.load(&node, &label, taken).await.map_err(|error| match error.said() {
+    let loading = Instant::now();
+    let (loaded, program) = repo.load(&node, &label, taken).await.map_err(|error| match error.said() {
         Some(said) => refused(&format!("backup `{backup}` cannot be restored from repo `{}`", repo.name), said),
         None => error.into(),
     })?;
+    let what = format!("load backup `{label}` of repo `{}`", repo.name);
+    cx.ran(Ran::program(&node, what, &program).took(loading.elapsed()));
     for (name, what) in loaded.facts() {
         cx.fact(name, what);
     }

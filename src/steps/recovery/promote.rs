@@ -1,6 +1,6 @@
 //! `promote`
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -8,8 +8,8 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
-    StepResult,
+    Context, Effects, Finding, Maker, MarkKind, NodeField, NodeRef, Ran, Recovers, Resolved, Role, Scope, Step,
+    StepKind, StepResult,
 };
 use crate::node::{Node, is_in_recovery, moment};
 
@@ -37,6 +37,7 @@ impl StepKind for PromoteSpec {
     const NAME: &'static str = "promote";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "timeline lsn";
     const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
 
@@ -90,6 +91,7 @@ impl Step for Promote {
 
 impl Promote {
     async fn promote(&self, cx: &mut Context<'_>, node: &Node, client: &Client) -> StepResult {
+        let began = Instant::now();
         client.batch_execute("SELECT pg_promote(wait => false)").await?;
         let done = cx.until("the promotion", async |seen| {
             "still in recovery".clone_into(seen);
@@ -98,6 +100,8 @@ impl Promote {
         if let Err(finding) = done.await {
             return Err(finding.note("log", node.log_tail().await));
         }
+        let ran = Ran::sql(node, format!("promote `{}`", node.name()), "SELECT pg_promote()").equivalent();
+        cx.ran(ran.took(began.elapsed()).check("`SELECT pg_is_in_recovery()` says `f`"));
         Ok(())
     }
 }

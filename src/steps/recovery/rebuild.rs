@@ -8,14 +8,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, Makes, NodeRef, Output, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
-    StepRef, StepResult, if_given,
+    Context, Effects, Finding, Maker, Makes, NodeRef, NodeSettings, Output, Ran, Recovers, RepoId, Resolved, Role,
+    Scope, Step, StepKind, StepRef, StepResult, if_given,
 };
-use crate::node::{Config, Node, Origin, Signal};
+use crate::node::{Config, Node, Origin, Signal, by_hand, own_tablespaces};
 use crate::repo::Ability;
-use crate::source::{Name, NodeName, Spanned, StepName};
+use crate::source::{Name, NodeName, Ordered, Setting, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::restore::{Restored, restore, tell_network};
+use crate::steps::recovery::restore_command::{RestoreCommand, RestoreCommandSpec};
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::upstream::upstream_of;
 
@@ -30,8 +31,13 @@ use crate::steps::recovery::upstream::upstream_of;
 /// `node` may exist: its server is ended if it is still running, however broken it is, and its data
 /// directory is removed. An unknown name is a new server. Without `from` the data come from
 /// `follows`, by pg_basebackup. With `from`, the id of a `backup` step, they come from that backup,
-/// and the standby has the restore_command of its repo. In both cases it has a replication slot on
-/// the server that it follows, as the standbys listed under `nodes` do.
+/// and the standby has the restore_command of its repo, or the one given here as in `recover`. In
+/// both cases it has a replication slot on the server that it follows, as the standbys listed under
+/// `nodes` do.
+///
+/// `settings` are lines for its postgresql.conf, checked as those of a node are. They come after
+/// the node's own and win, over the postgresql.auto.conf that comes with its data, too; the server
+/// keeps them.
 ///
 /// It passes if the server that it follows reports that it streams, and it has everything that was
 /// written there before. It fails if the copy fails, and if the standby cannot stream: it names the
@@ -46,6 +52,12 @@ pub struct RebuildSpec {
     /// The backup that it is made from. Default: a copy of the server that it follows.
     #[serde(default)]
     from: Option<StepName>,
+    /// A restore_command of your own, or `none`; with `from`.
+    #[serde(default)]
+    restore_command: Option<Spanned<RestoreCommandSpec>>,
+    /// Lines for its postgresql.conf.
+    #[serde(default)]
+    settings: Option<Ordered<String, Setting>>,
 }
 
 /// The step, every name in it looked up.
@@ -58,6 +70,10 @@ pub struct Rebuild {
     /// The backup that it is made from, and its repo; a base backup of the primary if there is
     /// none.
     from: Option<(StepRef, RepoId)>,
+    /// What it has as restore_command, with a backup.
+    restore_command: RestoreCommand,
+    /// Lines for its postgresql.conf.
+    settings: NodeSettings,
 }
 
 impl StepKind for RebuildSpec {
@@ -66,6 +82,8 @@ impl StepKind for RebuildSpec {
     const NAME: &'static str = "rebuild";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "copy_ms rebuild_ms stopped network configuration used postgresql_auto_conf streams_from catch_up_ms \
+        catch_up_bytes catch_up_mb_per_s missing_segment";
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: None });
 
@@ -86,11 +104,17 @@ impl StepKind for RebuildSpec {
             Some((backup, repo))
         });
         let repo = from.as_ref().and_then(|from| from.as_ref().map(|(_, repo)| repo.clone()));
+        if let (Some(written), None) = (&self.restore_command, &self.from) {
+            let help = "name a backup: the server reads the archive of its repo";
+            scope.error_help(written.entry, "`restore_command` goes with `from`", "it reads no archive", help);
+        }
+        let restore_command = RestoreCommand::of(self.restore_command.as_ref(), repo.as_ref(), scope);
         scope.recovers_from(self.node.as_str(), repo);
         if from.is_some() {
             scope.remade(self.node.as_str());
         }
-        Some(Rebuild { node: node?, follows: follows?, from: from? })
+        let settings = scope.settings(self.settings.as_ref(), scope.archives(self.node.as_str()));
+        Some(Rebuild { node: node?, follows: follows?, from: from?, restore_command, settings })
     }
 }
 
@@ -108,15 +132,25 @@ impl Step for Rebuild {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let up = cx.world.node(&self.follows)?;
         let started = Instant::now();
+        cx.world.give_settings(&self.node.id, &self.settings);
         let node = self.node(cx, &up).await?;
         node.must_not_be_paused(self.node.entry())?;
         // A host that was killed is switched on again; one that was lost is another one in its
         // place.
-        node.host()?.boot().await?;
+        node.boot().await?;
         self.check_upstream(cx, &node, &up).await?;
         cx.world.outputs().recovered.remove(&self.node.id);
+        let was_there = cx.world.outputs().nodes.contains_key(&self.node.id);
         if node.clear().await? {
             cx.fact("stopped", "it still ran");
+        }
+        if was_there {
+            let data = &node.host()?.paths().data;
+            let about = format!(
+                "stop `{0}` and remove its data directory: whatever only `{0}` has is lost for good",
+                node.name()
+            );
+            cx.ran(Ran::like(&node, about, by_hand::clear(data, &own_tablespaces(data))));
         }
         let slot = fresh_slot(cx, &up, node.name()).await?;
         match self.make(cx, &node, &up, slot).await {
@@ -184,19 +218,21 @@ impl Rebuild {
                 let repo = cx.world.repo(repo)?.clone();
                 let (label, at) = (cx.world.label(from), from.span());
                 restore(cx, node, Restored { what: from, label: &label, at }, &repo).await?;
-                config.restore_command = Some(repo.restore_command_on(node.host()?.as_ref()).await?);
-                Some(Archive { repo, copy_of: None, read: true })
+                config.restore_command = self.restore_command.setting(&repo, node.host()?.as_ref()).await?;
+                Some(Archive { repo, copy_of: None, read: self.restore_command.reads() })
             }
             None => {
                 if up.is_external() {
                     tell_network(cx);
                 }
                 cx.wait(format!("pg_basebackup of `{}`", up.name()));
-                let output = node.base_backup(up).await?;
+                let (output, program) = node.base_backup(up).await?;
                 if !output.success() {
                     let title = format!("pg_basebackup of `{}` failed (exit status {})", up.name(), output.status);
                     return Err(Finding::failed(title).note("said", output.stderr.trim()));
                 }
+                let ran = Ran::program(node, format!("copy `{}` to `{}`", up.name(), node.name()), &program);
+                cx.ran(ran.took(copying.elapsed()));
                 None
             }
         };

@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{Compared, Merge, MergeError, Merged, Misfit, Side};
+use crate::data::{Compared, Merge, MergeError, MergeTable, Merged, Side};
 use crate::harness::{
-    Brought, Context, Effects, Finding, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
-    StepResult, if_given,
+    Brought, Context, Effects, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+    if_given,
 };
-use crate::journal::Cause;
-use crate::pg::TableName;
-use crate::source::{Span, Spanned};
-use crate::steps::recovery::key::Key;
+use crate::node::Purpose;
+use crate::pg::{ColumnName, TableName};
+use crate::source::{Several, Span, Spanned};
+use crate::steps::recovery::key::Keys;
+use crate::steps::recovery::merge_tables::{MergedTable, tables};
 
-/// Takes back what a mistake did to a table, and keeps what users wrote since: a three-way merge by
+/// Takes back what a mistake did to tables, and keeps what users wrote since: a three-way merge by
 /// key, column by column.
 ///
 /// ```yaml
@@ -28,6 +29,12 @@ use crate::steps::recovery::key::Key;
 ///     into: master
 ///     on_conflict: keep
 /// - reconcile: { table: shop.orders, key: [client, seq], good: rescue, into: master }
+/// - reconcile:
+///     tables: [shop.orders, shop.lines]
+///     ignore: [updated_at, lock_version]
+///     good: rescue
+///     bad: corrupted
+///     into: master
 /// ```
 ///
 /// `good` is a server recovered to just before the mistake, `bad` one recovered to just after it,
@@ -61,11 +68,23 @@ use crate::steps::recovery::key::Key;
 /// are missing in `into` are restored (also those that users have deleted since), and every value
 /// that differs is a conflict. Use it for DELETE and TRUNCATE.
 ///
+/// `ignore` names columns that every write touches: that users have changed them is no conflict,
+/// and what they have in them stays. What only the mistake changed in them becomes good again.
+///
 /// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on
-/// columns that are `not null`. Two rows with the same key are the same row, so a mistake that
-/// changed keys has deleted rows and inserted others. Values are compared exactly, as text if `=`
-/// does not see every difference: json, numeric's `1.0` and `1.00`, citext's `Ann` and `ann`. This
-/// holds for the key, too, which becomes what it was. Generated columns are left to the server.
+/// columns that are `not null`. Without `key` it is the primary key; of several tables it is a map,
+/// `{ shop.orders: id, shop.lines: [order_id, line] }`, of those where it is another one. Two rows
+/// with the same key are the same row, so a mistake that changed keys has deleted rows and inserted
+/// others. Values are compared exactly, as text if `=` does not see every difference: json,
+/// numeric's `1.0` and `1.00`, citext's `Ann` and `ann`. This holds for the key, too, which becomes
+/// what it was. Generated columns are left to the server.
+///
+/// `tables` are merged in one transaction, each as above. Foreign keys between them are checked
+/// when all of them are merged, so that it does not matter in which order the mistake has changed
+/// them, whether they refer to each other, or whether a key has changed with ON UPDATE CASCADE.
+/// Rows that would refer to nothing then, such as one that users have added to a row of the
+/// mistake's, are conflicts that neither `keep` nor `take` can decide: nothing is changed. Rows of
+/// other tables do not go or change along; name those tables, too.
 ///
 /// Everything happens in one transaction, under a lock that lets others read the table and not
 /// write to it (SHARE ROW EXCLUSIVE). The rows that differ are found before it is taken. The first
@@ -81,9 +100,21 @@ use crate::steps::recovery::key::Key;
 #[serde(deny_unknown_fields)]
 pub struct ReconcileSpec {
     /// The table, on all of them.
-    table: Spanned<TableName>,
-    /// The column or columns that identify a row.
-    key: Spanned<Key>,
+    #[serde(default)]
+    table: Option<Spanned<TableName>>,
+    /// Several tables, which are merged in one transaction.
+    #[serde(default)]
+    tables: Option<Spanned<Vec<Spanned<TableName>>>>,
+    /// The database that they are in.
+    #[serde(default)]
+    database: Option<Spanned<String>>,
+    /// The column or columns that identify a row; of several tables a map. Default: the primary
+    /// key.
+    #[serde(default)]
+    key: Option<Spanned<Keys>>,
+    /// Columns that every write touches: what users have in them is no conflict.
+    #[serde(default)]
+    ignore: Option<Spanned<Several<Spanned<ColumnName>>>>,
     /// The server as it was just before the mistake.
     good: NodeField,
     /// The server as it was just after the mistake.
@@ -100,21 +131,23 @@ pub struct ReconcileSpec {
 /// The step, every name in it looked up.
 #[derive(Debug)]
 pub struct Reconcile {
-    /// The table, on all of them.
-    table: Spanned<TableName>,
-    /// The column or columns that identify a row.
-    key: Spanned<Key>,
+    /// The tables, on all of them.
+    pub(super) tables: Vec<MergedTable>,
+    /// The database that they are in.
+    database: Option<Spanned<String>>,
+    /// Columns that every write touches.
+    pub(super) ignore: Vec<Spanned<ColumnName>>,
     /// The server as it was just before the mistake.
-    good: NodeRef,
+    pub(super) good: NodeRef,
     /// The server as it was just after the mistake.
-    bad: Option<NodeRef>,
+    pub(super) bad: Option<NodeRef>,
     /// The live server.
-    into: NodeRef,
+    pub(super) into: NodeRef,
     /// What happens to values that both the mistake and users have changed: `fail`, `keep` or
     /// `take`.
     on_conflict: OnConflict,
     /// Where that is said.
-    on_conflict_at: Option<Span>,
+    pub(super) on_conflict_at: Option<Span>,
 }
 
 /// What happens to conflicts.
@@ -135,6 +168,8 @@ impl StepKind for ReconcileSpec {
     const NAME: &'static str = "reconcile";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "good_rows mistake restored_rows restored_cells put_back removed already_right conflicts \
+        conflict_rows kept taken first_conflicts locked_ms";
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reconcile> {
@@ -145,28 +180,37 @@ impl StepKind for ReconcileSpec {
             let bad = bad.as_ref().and_then(Option::as_ref);
             three_servers(good, bad, into, scope);
         }
-        if self.key.value.0.is_empty() {
-            scope.error(self.key.span, "`key` is empty", "which columns tell a row from all others?");
-        }
-        for (at, column) in self.key.value.0.iter().enumerate() {
-            if self.key.value.0[..at].contains(column) {
-                scope.error(self.key.span, format!("`key` names {column} twice"), "once is enough");
-            }
-        }
+        let tables = tables(self.table, self.tables, self.key, scope);
+        let ignore = self.ignore.map_or_else(Vec::new, |ignore| ignored(ignore, tables.as_deref(), scope));
         let (on_conflict, on_conflict_at) = match self.on_conflict {
             Some(on_conflict) => (on_conflict.value, Some(on_conflict.entry)),
             None => (OnConflict::Fail, None),
         };
-        Some(Reconcile {
-            table: self.table,
-            key: self.key,
-            good: good?,
-            bad: bad?,
-            into: into?,
-            on_conflict,
-            on_conflict_at,
-        })
+        let (tables, database) = (tables?, self.database);
+        Some(Reconcile { tables, database, ignore, good: good?, bad: bad?, into: into?, on_conflict, on_conflict_at })
     }
+}
+
+/// The columns that every write touches: none of a key, and each once.
+fn ignored(
+    ignore: Spanned<Several<Spanned<ColumnName>>>,
+    tables: Option<&[MergedTable]>,
+    scope: &mut Scope<'_>,
+) -> Vec<Spanned<ColumnName>> {
+    let columns = ignore.value.0;
+    if columns.is_empty() {
+        scope.error(ignore.entry, "`ignore` is empty", "which columns does every write touch?");
+    }
+    for (at, column) in columns.iter().enumerate() {
+        if columns[..at].iter().any(|other| other.value == column.value) {
+            scope.error(column.span, format!("`ignore` names {} twice", column.value), "once is enough");
+        }
+        if tables.into_iter().flatten().any(|table| table.key.contains(&column.value)) {
+            let title = format!("{} is a part of the key", column.value);
+            scope.error(column.span, title, "a row that has another key is another row");
+        }
+    }
+    columns
 }
 
 /// The three must be different servers.
@@ -192,29 +236,32 @@ fn three_servers(good: &NodeRef, bad: Option<&NodeRef>, into: &NodeRef, scope: &
 impl Step for Reconcile {
     fn title(&self) -> String {
         let bad = self.bad.as_ref().map(|bad| format!(" and {bad}")).unwrap_or_default();
-        format!("reconcile {} on {} with {}{bad}", self.table.value, self.into, self.good)
+        format!("reconcile {} on {} with {}{bad}", self.names(), self.into, self.good)
     }
 
     fn effects(&self) -> Effects {
-        Effects::writes(&self.into).brings(&self.into, Brought::Table(self.table.value.clone()))
+        let (writes, database) = (Effects::writes(&self.into), self.database.as_ref());
+        match self.tables.first() {
+            Some(first) => writes.brings(&self.into, Brought::Table(first.table.value.clone()), database),
+            None => writes,
+        }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let find = |node: &NodeRef| cx.world.node(node);
         let (good, into) = (find(&self.good)?, find(&self.into)?);
         let compared = self.bad.as_ref().map(find).transpose()?.unwrap_or_else(|| into.clone());
-        // Asked first, since this knows why a server does not answer.
-        for node in [&good, &compared, &into] {
-            cx.client(node).await?;
-        }
         // Sessions of their own: temporary tables and settings end with them.
-        let (good_session, compared_session, session) =
-            (good.connect().await?, compared.connect().await?, into.connect().await?);
+        let database = self.database.as_ref();
+        let good_session = cx.session_as(&good, Purpose::Own, database, None).await?;
+        let compared_session = cx.session_as(&compared, Purpose::Own, database, None).await?;
+        let session = cx.session_as(&into, Purpose::Own, database, None).await?;
         let side = Side { name: compared.name(), client: &compared_session };
         let on_conflict = self.on_conflict;
+        let ignore: Vec<ColumnName> = self.ignore.iter().map(|column| column.value.clone()).collect();
         let merge = Merge {
-            table: &self.table.value,
-            key: &self.key.value.0,
+            tables: self.tables.iter().map(|one| MergeTable { table: &one.table.value, key: &one.key }).collect(),
+            ignore: &ignore,
             on_conflict: match on_conflict {
                 OnConflict::Fail => crate::data::OnConflict::Fail,
                 OnConflict::Keep => crate::data::OnConflict::Keep,
@@ -235,7 +282,9 @@ impl Step for Reconcile {
                 Ok(())
             }
             Err(error) => {
-                if let MergeError::Conflicts(merged) | MergeError::Undecided(merged) = &error {
+                if let MergeError::Conflicts(merged) | MergeError::Undecided(merged) | MergeError::Dangling(merged) =
+                    &error
+                {
                     tell(cx, merged);
                 }
                 Err(self.explain(error))
@@ -261,127 +310,5 @@ fn tell(cx: &mut Context<'_>, merged: &Merged) {
     if !merged.shown.is_empty() {
         let shown: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
         cx.fact("first_conflicts", shown);
-    }
-}
-
-impl Reconcile {
-    fn explain(&self, error: MergeError) -> Box<Finding> {
-        let table = &self.table.value;
-        match error {
-            MergeError::Conflicts(merged) => {
-                let title = match self.bad {
-                    Some(_) if merged.refused == merged.conflicts => {
-                        "rows cannot become what they were: other rows are in their way now"
-                    }
-                    Some(_) => "users have changed what the mistake changed, too",
-                    None => "rows differ, and without `bad` nobody knows who changed them",
-                };
-                self.conflicts(title, &merged).help(
-                    "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in \
-                     `good`",
-                )
-            }
-            MergeError::Undecided(merged) => {
-                self.conflicts("there are conflicts that `take` cannot decide", &merged).help(
-                    "merge the tables first that the rows refer to, or that refer to them; or give the rows other \
-                     values: `on_conflict: keep` leaves them as users have them",
-                )
-            }
-            MergeError::Parents { table: other, constraint, rows } => self.parents(&other, &constraint, rows),
-            MergeError::Misfit { side, misfit } => self.misfit(&side, misfit),
-            MergeError::Same(rows) => self.nothing_to_merge(rows),
-            MergeError::Locked(holders) => Finding::failed(format!("{table} on `{}` is locked by others", self.into))
-                .at(self.table.span)
-                .label("the lock was not free in time; nothing was changed")
-                .note("held by", holders.join("\n"))
-                .help("end what holds the lock, or give the step longer with `within`"),
-            MergeError::Late(doing) => Finding::failed("the step's deadline has passed")
-                .because(Cause::StepDeadline)
-                .at(self.table.span)
-                .label(format!("in the middle of {doing}; nothing was changed"))
-                .help("give it longer with `within`, if it is right to take so long"),
-            MergeError::Data(error) => self.undone().label(error.to_string()).help(
-                "what the server refuses is a part of the table as it is now: `\\d` of psql shows its constraints and \
-                 rules",
-            ),
-        }
-    }
-
-    fn undone(&self) -> Box<Finding> {
-        let title = format!("{} on `{}` could not be merged, and nothing was changed", self.table.value, self.into);
-        Finding::failed(title).at(self.table.span)
-    }
-
-    /// Rows refer to rows of another table that are missing.
-    fn parents(&self, other: &str, constraint: &str, rows: usize) -> Box<Finding> {
-        let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        let why = match &self.bad {
-            Some(bad) => format!("they are not on `{bad}` either: the mistake removed them"),
-            None => "nobody knows who deleted them without `bad`".to_owned(),
-        };
-        self.undone()
-            .label(format!("it refers to {rows} of {other} that are missing (foreign key {constraint}); {why}"))
-            .help("put the rows back first that these refer to")
-    }
-
-    /// There is no mistake: the servers have the same rows.
-    fn nothing_to_merge(&self, rows: u64) -> Box<Finding> {
-        let table = &self.table.value;
-        match &self.bad {
-            Some(bad) => Finding::failed(format!("there is no mistake in {table} between `{}` and `{bad}`", self.good))
-                .at(bad.span().unwrap_or(self.table.span))
-                .label(format!("its {rows} rows are the same on both"))
-                .help("recover `good` to just before the mistake and `bad` to just after it"),
-            None => Finding::failed(format!("`{}` lacks nothing of {table} on `{}`", self.into, self.good))
-                .at(self.good.entry().unwrap_or(self.table.span))
-                .label(format!("its {rows} rows are all there, with the same values"))
-                .help("is `good` from before the mistake?"),
-        }
-    }
-
-    fn conflicts(&self, title: &str, merged: &Merged) -> Box<Finding> {
-        let values =
-            if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
-        let rows =
-            if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
-        let mut lines: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
-        if merged.conflicts > lines.len() as u64 {
-            lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));
-        }
-        let span = self.on_conflict_at.unwrap_or(self.table.span);
-        Finding::failed(title)
-            .at(span)
-            .label(format!("{values} in {rows}; nothing was changed"))
-            .note("conflicts", lines.join("\n"))
-    }
-
-    fn misfit(&self, side: &str, misfit: Misfit) -> Box<Finding> {
-        let table = &self.table.value;
-        let finding = Finding::failed(format!("{table} cannot be merged")).at(self.key.span);
-        let label = format!("on `{side}`: {misfit}");
-        match misfit {
-            Misfit::NoTable => finding
-                .at(self.table.span)
-                .label(format!("there is no such table on `{side}`"))
-                .help("a table that was dropped comes back by `dump` and `reimport`"),
-            Misfit::Kind(_) => finding.at(self.table.span).label(label),
-            Misfit::NoColumn { at, near } => {
-                let column = self.key.value.0.get(at).map(ToString::to_string).unwrap_or_default();
-                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                finding.label(format!("there is no column {column} on `{side}`{near}"))
-            }
-            Misfit::NotUnique(unique) if unique.is_empty() => finding
-                .label(label)
-                .help("the table has no primary key and no unique constraint: rows cannot be told from one another"),
-            Misfit::NotUnique(unique) => {
-                finding.label(label).help(format!("a primary key or unique constraint is on {unique}"))
-            }
-            Misfit::NullableKey(_) => finding.label(label).help("the key's columns have to be `not null`"),
-            Misfit::Columns(wrong) => finding
-                .at(self.table.span)
-                .label(format!("the columns on `{side}` are not those on `{}`", self.into))
-                .note("columns", wrong.join("\n"))
-                .help("undo the change of the columns first, or make the same one on the other servers"),
-        }
     }
 }

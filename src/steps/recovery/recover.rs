@@ -10,17 +10,19 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Makes, NodeRef, ReadsRepo, Recovers, Resolved, Role, Scope, Shift, Step, StepKind, StepResult,
+    Context, Effects, Later, Makes, NodeRef, NodeSettings, Places, ReadsRepo, Recovers, Resolved, Role, Scope, Shift,
+    Step, StepKind, StepResult,
 };
 use crate::node::Node;
-use crate::pg::TargetTimeline;
 use crate::repo::Repo;
-use crate::source::{Name, RepoName, Spanned, Timeline};
+use crate::source::{Late, Name, Ordered, RepoName, Setting, Spanned, Timeline};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::load::load;
+use crate::steps::recovery::lost_files::check_files;
 use crate::steps::recovery::progress::{keep_rates, tell_estimate, tell_part};
-use crate::steps::recovery::replay::{Replay, RestoreCommand};
+use crate::steps::recovery::replay::Replay;
+use crate::steps::recovery::restore_command::{RestoreCommand, RestoreCommandSpec};
 use crate::steps::recovery::start::{Chosen, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
 use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
@@ -81,6 +83,36 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 ///     then: promote
 /// ```
 ///
+/// `settings` are lines for its postgresql.conf, checked as those of a node are. They come after
+/// the node's own and win, over its postgresql.auto.conf, too; the server keeps them. What its WAL
+/// demands (`max_connections` and the like) is as its primary has it unless they say otherwise.
+///
+/// ```yaml
+/// - recover:
+///     node: larger
+///     backup: nightly
+///     until: { before: accident }
+///     then: promote
+///     settings: { shared_buffers: 64MB, autovacuum: "off" }
+/// ```
+///
+/// `restore_command` is a command of your own in the place of the repo's, for a repo that the drill
+/// fills. PostgreSQL puts in the name of the file for `%f` and where it goes for `%p`; in its
+/// environment are `DRILLYARD_REPO`, the repo's directory, and `DRILLYARD_WAL`, the directory with
+/// its WAL. What it does wrong the step is judged by: a file that it does not bring is a gap. Where
+/// the repo does not list what it brings, since an archive_command of your own has packed it or put
+/// it elsewhere, nobody can tell a gap from the archive's end: `until: latest` is errored there,
+/// but for `then: { follow: NODE }`.
+///
+/// ```yaml
+/// - recover:
+///     node: scripted
+///     backup: nightly
+///     until: latest
+///     then: promote
+///     restore_command: 'test -f "$DRILLYARD_WAL/%f" && cp "$DRILLYARD_WAL/%f" %p'
+/// ```
+///
 /// Three fields reproduce common mistakes, and have no other use:
 ///
 /// ```yaml
@@ -139,26 +171,21 @@ pub struct RecoverSpec {
     by: Option<Spanned<By>>,
     /// Which timeline it follows: `latest`, `current` (the backup's own), or a number.
     #[serde(default)]
-    timeline: Option<Spanned<Timeline>>,
+    timeline: Option<Spanned<Late<Timeline>>>,
     /// What happens there.
     then: Spanned<ThenSpec>,
-    /// `none`: the mistake of having no restore_command.
+    /// A restore_command of your own; or `none`, the mistake of having none.
     #[serde(default)]
-    restore_command: Option<Spanned<Forgotten>>,
+    restore_command: Option<Spanned<RestoreCommandSpec>>,
     /// `recovery.signal`: the mistake of the wrong file for a standby.
     #[serde(default)]
     signal: Option<Spanned<WrongSignal>>,
     /// The mistake of archiving into a repo that others recover from.
     #[serde(default)]
     archive_to: Option<RepoName>,
-}
-
-/// The only value: drillyard has a restore_command for each repo.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Forgotten {
-    /// There is none.
-    None,
+    /// Lines for its postgresql.conf.
+    #[serde(default)]
+    settings: Option<Ordered<String, Setting>>,
 }
 
 /// The only value: the right file is there by default.
@@ -181,9 +208,11 @@ pub struct Recover {
     /// What happens there.
     then: Spanned<Then>,
     /// Which timeline it follows.
-    timeline: TargetTimeline,
-    /// Whether it reads the archive.
+    timeline: Later<Timeline>,
+    /// What it has as restore_command.
     restore_command: RestoreCommand,
+    /// Lines for its postgresql.conf.
+    settings: NodeSettings,
 }
 
 impl StepKind for RecoverSpec {
@@ -192,6 +221,11 @@ impl StepKind for RecoverSpec {
     const NAME: &'static str = "recover";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "target window restore_ms restore_bytes restore_mb_per_s replay_ms replay_bytes replay_mb_per_s \
+        recovery_ms estimate lsn timeline time xid stopped last_commit redo_end first_segment last_segment \
+        control_state postgresql_auto_conf streams_from catch_up_ms catch_up_bytes catch_up_mb_per_s \
+        missing_segment used network configuration databases globals left_out subscriptions foreign_servers \
+        backup backup_taken passed_over";
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: Some("backup") });
 
@@ -201,6 +235,7 @@ impl StepKind for RecoverSpec {
             None => self.own_server(scope),
         };
         let repo = start.as_ref().and_then(|(_, start)| Some(start.archive()?.repo.clone()));
+        let restore_command = RestoreCommand::of(self.restore_command.as_ref(), repo.as_ref(), scope);
         scope.recovers_from(self.node.as_str(), repo);
         scope.promoted(self.node.as_str());
         let target = self.until.value.resolve(scope, self.until.span, self.by.as_ref());
@@ -208,17 +243,19 @@ impl StepKind for RecoverSpec {
             scope.error(at, format!("`{word}` needs a `backup`"), "this server is past its own");
         }
         let then = self.then(scope);
+        let archives = self.archive_to.is_some() || scope.archives(self.node.as_str());
+        let settings = scope.settings(self.settings.as_ref(), archives);
+        let timeline = self.timeline.clone().map_or(Late::Known(Timeline::default()), |timeline| timeline.value);
+        let timeline = scope.later(timeline, Places::Nowhere);
         let (node, start) = start?;
         Some(Recover {
             node,
             start,
             until: Spanned { value: target?, span: self.until.span, entry: self.until.entry },
             then: Spanned { value: then?, span: self.then.span, entry: self.then.entry },
-            timeline: self.timeline.map(|timeline| timeline.value.0).unwrap_or_default(),
-            restore_command: match self.restore_command {
-                Some(_) => RestoreCommand::Forgotten,
-                None => RestoreCommand::OfRepo,
-            },
+            timeline: timeline?,
+            restore_command,
+            settings,
         })
     }
 }
@@ -232,18 +269,20 @@ impl Recover {
 
     /// Has a server apply WAL, which it reads in this repo, until it is what the scenario asks for.
     async fn replay(&self, cx: &mut Context<'_>, node: &Arc<Node>, goal: &Goal, repo: Option<Repo>) -> StepResult {
+        let timeline = self.timeline.now(cx, None).await?.0;
         let replay = Replay {
             node,
             goal,
             until: self.until.entry,
             then: &self.then,
-            timeline: self.timeline,
+            timeline,
             repo,
             copy_of: self.start.archive().and_then(|archive| archive.copy_of.clone()),
-            restore_command: self.restore_command,
+            restore_command: &self.restore_command,
             origin: self.start.origin(),
         };
-        replay.run(cx).await
+        replay.run(cx).await?;
+        check_files(cx, node, goal, self.until.entry).await
     }
 }
 
@@ -287,7 +326,9 @@ impl Step for Recover {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let started = Instant::now();
-        let target = self.until.value.now()?;
+        cx.world.give_settings(&self.node.id, &self.settings);
+        let target = self.until.value.now(cx).await?;
+        let timeline = self.timeline.now(cx, None).await?.0;
         let mut made_from = self.start.backup().and_then(Backup::step).map(|step| step.id.clone());
         let goal = match &self.start {
             Start::Rows { backup, archive } => {
@@ -298,7 +339,7 @@ impl Step for Recover {
             }
             Start::Backup { backup, archive } => {
                 let chosen = Chosen::choose(cx, &self.node, backup, archive, &target).await?;
-                let goal = Goal::of(&chosen.aim(cx, target, self.timeline).await?, cx, backup.step())?;
+                let goal = Goal::of(&chosen.aim(cx, target, timeline).await?, cx, backup.step())?;
                 let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());

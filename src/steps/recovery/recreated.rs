@@ -4,7 +4,7 @@
 
 use crate::harness::{Context, Finding};
 use crate::journal::Event;
-use crate::node::{DATABASE, Node};
+use crate::node::Node;
 use crate::pg::{Lsn, TableName, TimelineId};
 use crate::repo::{Answer, Archive, Deed, Found, Known, Label, LookUp, Repo, Search};
 
@@ -23,6 +23,8 @@ pub(crate) struct Reader<'a> {
     pub since: Lsn,
     /// What a copy is asked for.
     pub table: &'a TableName,
+    /// The database that it is in.
+    pub database: &'a str,
     /// Where it lies meanwhile.
     pub scratch: String,
 }
@@ -61,7 +63,7 @@ impl Reader<'_> {
             host: self.node.host()?.as_ref(),
             backup: &self.label,
             table: self.table,
-            database: DATABASE,
+            database: self.database,
             scratch: self.scratch.clone(),
         };
         let unanswered = |said: &str| {

@@ -23,6 +23,10 @@ enum Refusal {
     NoTablespaceDirectory,
     /// Its settings are lower than its primary's.
     Settings,
+    /// A segment in the archive is not as long as a segment is.
+    WrongSize,
+    /// restore_command cannot be run, or was killed.
+    RestoreCommand,
 }
 
 /// What PostgreSQL says, and what it means.
@@ -34,6 +38,10 @@ const SIGNS: &[(&str, Refusal)] = &[
     ("must specify restore_command when standby mode is not enabled", Refusal::NoRestoreCommand),
     ("Create this directory for the tablespace before restarting the server", Refusal::NoTablespaceDirectory),
     ("insufficient parameter settings", Refusal::Settings),
+    ("has wrong size", Refusal::WrongSize),
+    ("from archive: command not found", Refusal::RestoreCommand),
+    ("from archive: command not executable", Refusal::RestoreCommand),
+    ("from archive: child process", Refusal::RestoreCommand),
 ];
 
 impl Refusal {
@@ -44,7 +52,7 @@ impl Refusal {
 
     fn cause(self) -> Cause {
         match self {
-            Refusal::TargetNotReached => Cause::TargetNotReached,
+            Refusal::TargetNotReached | Refusal::WrongSize => Cause::TargetNotReached,
             _ => Cause::Expectation,
         }
     }
@@ -73,6 +81,14 @@ impl Refusal {
             Refusal::Settings => {
                 "what the scenario's `settings` say is kept as written: a server in recovery needs at least its \
                  primary's values"
+            }
+            Refusal::WrongSize => {
+                "the segment was cut short: archived by a command that broke off, or damaged since. PostgreSQL goes no \
+                 further: take another copy of it, or stop before it"
+            }
+            Refusal::RestoreCommand => {
+                "an exit status from 1 to 125 means that the file is not there; any other ends the recovery: 126 and 127 \
+                 are the shell's, for a program that it cannot run"
             }
         }
     }

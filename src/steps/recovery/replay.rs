@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::harness::{Context, Finding, NodeRef, RepoId, StepResult};
+use crate::harness::{Context, Finding, NodeRef, Ran, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{Config, Node, Origin, RecoveryLog, Signal, Started};
-use crate::pg::{RecoveryTarget, ShutdownMode, TargetTimeline};
+use crate::pg::{RecoveryTarget, TargetTimeline};
 use crate::repo::{Repo, nowhere};
 use crate::source::{Span, Spanned};
 use crate::steps::recovery::archive_end::ArchiveEnd;
@@ -15,7 +15,8 @@ use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::position::Position;
 use crate::steps::recovery::progress::tell_part;
 use crate::steps::recovery::refusal::not_started;
-use crate::steps::recovery::restore::set_up;
+use crate::steps::recovery::restore::{set_up, stop};
+use crate::steps::recovery::restore_command::RestoreCommand;
 use crate::steps::recovery::target::Then;
 use crate::steps::recovery::wait_for_target::{End, Recovering, followed};
 
@@ -35,19 +36,10 @@ pub(crate) struct Replay<'a> {
     pub repo: Option<Repo>,
     /// What that repo is a copy of.
     pub copy_of: Option<RepoId>,
-    /// Whether it has a restore_command for it.
-    pub restore_command: RestoreCommand,
+    /// What it has as restore_command.
+    pub restore_command: &'a RestoreCommand,
     /// Whose postgresql.auto.conf lies in its PGDATA.
     pub origin: Origin,
-}
-
-/// Whether a server reads an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RestoreCommand {
-    /// It has the restore_command of its repo.
-    OfRepo,
-    /// The mistake of having none.
-    Forgotten,
 }
 
 impl Replay<'_> {
@@ -82,12 +74,17 @@ impl Replay<'_> {
         let recovery_log = self.log(cx).await?;
         let position = recovering.attained(cx, &recovery_log).await?;
         tell_part(cx, "replay", recovery_log.replayed(position.lsn), took);
-        self.check_position(&recovery_log, &position, &archive).map_err(|finding| finding.at(self.until))?;
+        let ran =
+            Ran::like(node, format!("start `{}`, and wait until {}", node.name(), end.what()), end.by_hand(node)?);
+        cx.ran(recovery_log.evidence().into_iter().fold(ran.took(took), Ran::check));
+        let checked = self.check_position(&recovery_log, &position, &archive);
+        let checked = checked.and_then(|()| self.check_listed(cx, &position, &archive));
+        checked.map_err(|finding| finding.at(self.until))?;
         node.own_log_settings().await?;
         match &self.then.value {
-            Then::Shutdown if end == End::OutOfWal => Ok(node.stop(ShutdownMode::Fast, cx.deadline).await?),
+            Then::Shutdown if end == End::OutOfWal => stop(cx, node).await,
             Then::Follow { upstream, signal } => {
-                node.stop(ShutdownMode::Fast, cx.deadline).await?;
+                stop(cx, node).await?;
                 let config = self.config(cx).await?;
                 self.follow(cx, config, upstream, *signal).await
             }
@@ -98,9 +95,7 @@ impl Replay<'_> {
     /// Its configuration, its target aside.
     async fn config(&self, cx: &Context<'_>) -> Result<Config, Box<Finding>> {
         let mut config = cx.world.spec(self.node.name()).config(&cx.world.repos);
-        if self.restore_command == RestoreCommand::OfRepo {
-            config.restore_command = Some(self.repo().restore_command_on(self.node.host()?.as_ref()).await?);
-        }
+        config.restore_command = self.restore_command.setting(&self.repo(), self.node.host()?.as_ref()).await?;
         if let Then::Promote { archive_to: Some(repo) } = &self.then.value {
             config.archiving = Some(cx.world.repo(repo)?.archiving());
         }
@@ -160,6 +155,17 @@ impl Replay<'_> {
         Ok(())
     }
 
+    /// Checks that the end of the archive can be known, where commands of the scenario's own bring
+    /// or keep its WAL.
+    fn check_listed(&self, cx: &Context<'_>, position: &Position, archive: &ArchiveEnd<'_>) -> StepResult {
+        let own = matches!(self.restore_command, RestoreCommand::Own(_))
+            || cx.world.archived_by_own_command(&[Some(archive.repo()), self.copy_of.as_deref()]);
+        match own && self.goal.setting == RecoveryTarget::Latest {
+            true => archive.check_listed(position.lsn, &position.history),
+            false => Ok(()),
+        }
+    }
+
     /// Adds to the failure of a recovery that ended before its target what it came from: another
     /// timeline than the mark's, or the segment that stopped it.
     async fn explain(&self, finding: Box<Finding>) -> Box<Finding> {
@@ -167,6 +173,9 @@ impl Replay<'_> {
             let (title, label) = (&finding.title, &finding.label);
             let said = if label.is_empty() { title.clone() } else { format!("{title}: {label}") };
             return cause.because(Cause::TargetNotReached).at(self.until).note("so", said);
+        }
+        if let Some(void) = self.void_histories().await {
+            return finding.note("archive", void);
         }
         match finding.cause {
             Cause::TargetNotReached => finding.note("archive", self.archive_end().await.unwrap_or_default()),
@@ -182,6 +191,10 @@ impl Replay<'_> {
         let history = followed(self.timeline, &control, &histories);
         let archive = ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?;
         self.goal.check_history((control.system, &history, mark.before.lsn), &archive).err()
+    }
+
+    async fn void_histories(&self) -> Option<String> {
+        ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?.void_histories()
     }
 
     /// Why the archive has no more WAL, and where the target lies: in words, as far as anybody
@@ -204,7 +217,7 @@ impl Replay<'_> {
         let up = cx.world.node(upstream)?;
         config.following = Some(up.followed_by(self.node, None).await?);
         let (repo, copy_of) = (self.repo(), self.copy_of.clone());
-        let archive = Some(Archive { repo, copy_of, read: self.restore_command == RestoreCommand::OfRepo });
+        let archive = Some(Archive { repo, copy_of, read: self.restore_command.reads() });
         let (node, origin, at) = (self.node.clone(), self.origin, Some(self.then.entry));
         Standby { node, up, config, signal, origin, archive, at }.follow(cx).await
     }

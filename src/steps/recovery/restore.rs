@@ -1,13 +1,15 @@
 //! What servers that steps make or start again are made from and set up with.
 
 use std::fmt::Display;
+use std::time::Instant;
 
-use crate::harness::{Context, Finding};
+use crate::harness::{Context, Finding, Ran};
 use crate::host::Network;
-use crate::node::{Config, Node, Origin, Setup, Signal};
+use crate::node::{Config, Node, Origin, Setup, Signal, by_hand};
+use crate::pg::ShutdownMode;
 use crate::repo::{Label, Repo};
 use crate::source::Span;
-use crate::steps::recovery::tablespaces::keep_apart;
+use crate::steps::recovery::tablespaces::{allow_in_place, keep_apart, relatives};
 
 /// A backup that is to be restored.
 pub(crate) struct Restored<'a> {
@@ -29,13 +31,16 @@ pub(crate) async fn restore(
 ) -> Result<(), Box<Finding>> {
     let (host, what) = (node.host()?, backup.what);
     cx.wait(format!("the restore of {what} from repo `{}`", repo.name));
+    let began = Instant::now();
     let restored = repo.restore(host.as_ref(), backup.label, &host.paths().data).await;
-    restored.map_err(|error| match error.said() {
+    let program = restored.map_err(|error| match error.said() {
         Some(said) => Finding::failed(format!("backup `{what}` cannot be restored from repo `{}`", repo.name))
             .at(backup.at)
             .label(said),
         None => error.into(),
     })?;
+    let restored = format!("restore backup `{what}` from repo `{}`", repo.name);
+    cx.ran(Ran::program(node, restored, &program).took(began.elapsed()));
     if !repo.is_existing() {
         return Ok(());
     }
@@ -70,10 +75,23 @@ pub(crate) async fn set_up(
     signal: Signal,
     origin: Origin,
 ) -> Result<Setup, Box<Finding>> {
-    keep_apart(cx, node).await?;
+    let relatives = relatives(cx, node).await?;
+    keep_apart(cx, node, &relatives).await?;
     let (setup, auto_conf) = node.set_up(config, Some(signal), origin).await?;
+    allow_in_place(node, &relatives).await?;
+    let configured = by_hand::configure(&node.host()?.paths().data, &setup, &auto_conf, origin);
+    cx.ran(Ran::like(node, format!("configure `{}`", node.name()), configured));
     if let Some(words) = auto_conf.in_words() {
         cx.fact("postgresql_auto_conf", words);
     }
     Ok(setup)
+}
+
+/// Stops a server that goes on later.
+pub(crate) async fn stop(cx: &mut Context<'_>, node: &Node) -> Result<(), Box<Finding>> {
+    let began = Instant::now();
+    node.stop(ShutdownMode::Fast, cx.deadline).await?;
+    let text = by_hand::stop(&node.host()?.paths().data, ShutdownMode::Fast);
+    cx.ran(Ran::like(node, format!("stop `{}`", node.name()), text).took(began.elapsed()));
+    Ok(())
 }

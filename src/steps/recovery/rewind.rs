@@ -7,13 +7,17 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Finding, NodeRef, NodeSettings, Ran, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Signal, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
-use crate::source::NodeName;
+use crate::source::{NodeName, Ordered, Setting};
 use crate::steps::recovery::follow::Standby;
 use crate::steps::recovery::refusal::not_started;
+use crate::steps::recovery::restore::stop;
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
+use crate::steps::recovery::tablespaces::{keep_apart, relatives};
 
 /// Makes an old primary the standby of the new one, with pg_rewind.
 ///
@@ -27,7 +31,8 @@ use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 /// that was, and which WAL segments had not been archived. If it is only behind, nothing is
 /// discarded. It keeps its own postgresql.conf and postgresql.auto.conf, gets a replication slot on
 /// the new primary, and follows it. If it archives, pg_rewind reads from the archive what is
-/// missing from its pg_wal.
+/// missing from its pg_wal. `settings` are lines for its postgresql.conf, which win over both
+/// files; they are checked as those of a node are, and the server keeps them.
 ///
 /// It passes if the new primary reports that it streams, and it has everything that was written
 /// there before. It fails if `to` is not a primary, if the two have no common history, if pg_rewind
@@ -40,6 +45,9 @@ pub struct RewindSpec {
     node: NodeName,
     /// The new one.
     to: NodeName,
+    /// Lines for its postgresql.conf.
+    #[serde(default)]
+    settings: Option<Ordered<String, Setting>>,
 }
 
 /// The step, every name in it looked up.
@@ -49,6 +57,8 @@ pub struct Rewind {
     node: NodeRef,
     /// The new one.
     to: NodeRef,
+    /// Lines for its postgresql.conf.
+    settings: NodeSettings,
 }
 
 impl StepKind for RewindSpec {
@@ -57,6 +67,8 @@ impl StepKind for RewindSpec {
     const NAME: &'static str = "rewind";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "rewind_ms diverged_at commits_thrown_away unarchived_segments rewound stopped timeline \
+        postgresql_auto_conf streams_from catch_up_ms catch_up_bytes catch_up_mb_per_s missing_segment";
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rewind> {
@@ -68,7 +80,8 @@ impl StepKind for RewindSpec {
             scope.own_named_node(&self.to)
         };
         scope.remade(self.node.as_str());
-        Some(Rewind { node: node?, to: to? })
+        let settings = scope.settings(self.settings.as_ref(), scope.archives(self.node.as_str()));
+        Some(Rewind { node: node?, to: to?, settings })
     }
 }
 
@@ -81,12 +94,13 @@ impl Step for Rewind {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (node, up) = (cx.world.node(&self.node)?, cx.world.node(&self.to)?);
         let started = Instant::now();
+        cx.world.give_settings(&self.node.id, &self.settings);
         node.must_not_be_paused(self.node.entry())?;
-        node.host()?.boot().await?;
+        node.boot().await?;
         let source = Source::of(cx, &up).await.map_err(|finding| finding.at(self.to.entry()))?;
         if node.postmaster_runs().await? {
             cx.wait(format!("`{}` to stop", node.name()));
-            node.stop(ShutdownMode::Fast, cx.deadline).await?;
+            stop(cx, &node).await?;
             cx.fact("stopped", "it still ran");
         }
         node.went_down("it was stopped to be rewound").await;
@@ -98,6 +112,8 @@ impl Step for Rewind {
         }
         let fork = source.fork(&resting);
         self.check_history(cx, &node, &up, &source, &resting).await?;
+        let relatives = relatives(cx, &node).await?;
+        keep_apart(cx, &node, &relatives).await.map_err(|finding| finding.at(self.node.entry()))?;
         cx.world.outputs().recovered.remove(&self.node.id);
         // First the slot: a checkpoint removes WAL that the old master may still need.
         let slot = fresh_slot(cx, &up, node.name()).await?;
@@ -126,6 +142,18 @@ impl Rewind {
         format!("rebuild it: `rebuild: {{ node: {}, follows: {} }}`", self.node, self.to)
     }
 
+    /// pg_rewind before 17 takes a tablespace within the data directory for a link. It is there
+    /// because servers share a file system: that says nothing of the drill.
+    fn cannot_copy(&self, node: &Node, finding: &Finding) -> Box<Finding> {
+        let own = node.host().ok().and_then(|host| host.own_file_system());
+        let own = own.map(|how| format!(" Or give each server a file system of its own: {how}, without `in_place`"));
+
+        Finding::errored(format!("pg_rewind does not know the tablespaces in place of `{}`", self.to))
+            .at(self.node.entry())
+            .label(&finding.label)
+            .help(format!("PostgreSQL 17 does.{}", own.unwrap_or_default()))
+    }
+
     /// Runs pg_rewind.
     async fn make(
         &self,
@@ -139,6 +167,7 @@ impl Rewind {
             // Before 16 pg_rewind goes by the control file, which knows the new timeline from the
             // next checkpoint on.
             cx.client(up).await?.batch_execute("CHECKPOINT").await?;
+            cx.ran(Ran::sql(up, "have the new timeline written to the control file", "CHECKPOINT"));
         }
         let spec = cx.world.spec(node.name());
         let repo = spec.archive_to.as_ref().and_then(|repo| cx.world.repos.get(repo));
@@ -149,11 +178,17 @@ impl Rewind {
             restore_command: repo.map(|repo| repo.restore_command()),
         };
         // pg_rewind would link a tablespace that is new to this server to the new primary's own
-        // directory.
+        // directory. Its WAL is replayed afterwards, and links it to where that was made.
         node.make_room(&up.tablespaces().await?).await?;
         cx.wait("pg_rewind");
-        let rewound = node.rewind(&rewinding).await?;
-        self.tell(cx, node, resting, &rewound)?;
+        let began = Instant::now();
+        let (rewound, program) = node.rewind(&rewinding).await?;
+        if let Err(finding) = self.tell(cx, node, resting, &rewound) {
+            let in_place = rewound.said.contains("pg_tblspc/") && up.has_some_in_place().await?;
+            return Err(if in_place { self.cannot_copy(node, &finding) } else { finding });
+        }
+        let what = format!("rewind `{}` onto `{}`", node.name(), up.name());
+        cx.ran(Ran::program(node, what, &program).took(began.elapsed()));
         let config = Config { following: Some(up.followed_by(node, slot).await?), ..spec.config(&cx.world.repos) };
         let (node, up, at) = (node.clone(), up.clone(), self.to.entry());
         Ok(Standby { node, up, config, signal: Signal::Standby, origin: Origin::Own, archive: None, at })

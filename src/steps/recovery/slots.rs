@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::harness::{Context, Finding, StepResult};
+use crate::harness::{Context, Finding, Ran, StepResult};
 use crate::node::{Node, create_slot, slot_name};
 use crate::pg::error_message;
 use crate::steps::recovery::upstream::upstream_of;
@@ -15,6 +15,7 @@ pub(crate) async fn fresh_slot(cx: &mut Context<'_>, up: &Node, standby: &str) -
     }
     drop_slot(cx, up, standby).await?;
     cx.client(up).await?.batch_execute(&create_slot(standby)).await?;
+    cx.ran(Ran::sql(up, format!("make a replication slot for `{standby}`"), &create_slot(standby)));
     Ok(Some(slot_name(standby)))
 }
 

@@ -13,7 +13,7 @@ use crate::repo::{Label, Repo, bytes_in};
 use crate::source::Span;
 use crate::steps::recovery::backup_choice::{Backup, Wanted};
 use crate::steps::recovery::goal::Goal;
-use crate::steps::recovery::restore::{Restored, restore};
+use crate::steps::recovery::restore::{Restored, restore, stop};
 use crate::steps::recovery::target::Target;
 use crate::steps::recovery::upstream::receive;
 
@@ -209,7 +209,7 @@ impl Starting<'_> {
         receive(cx, &node).await?;
         let replayed = self.replayed(cx, &node).await?;
         if let (Some(replayed), Some((last, place))) = (replayed, self.goal.last_place())
-            && replayed > last
+            && self.goal.is_passed(replayed)
         {
             let made = match backup {
                 Some(backup) => format!("make a new server from `{backup}`"),
@@ -220,7 +220,10 @@ impl Starting<'_> {
                 .label(format!("{place} is at {last}, and this server has replayed up to {replayed}"))
                 .help(format!("a recovery cannot go back: {made}")));
         }
-        node.stop(ShutdownMode::Fast, cx.deadline).await?;
+        match node.is_up() {
+            true => stop(cx, &node).await?,
+            false => node.stop(ShutdownMode::Fast, cx.deadline).await?,
+        }
         Ok(node)
     }
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::harness::{Finding, NodeRef, RepoId, Shift, StepRef, World};
+use crate::harness::{Context, Finding, Later, NodeRef, RepoId, Shift, StepRef, World};
 use crate::node::Signal;
 use crate::pg::{Lsn, Mark, RecoveryTarget, Xid};
-use crate::source::Duration;
+use crate::source::{Duration, Time};
 
 /// Where a recovery stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,53 @@ pub(crate) enum Target {
     Ago(Duration),
     /// Anywhere between the backup's end and the archive's, by the seed of the run.
     Random,
+    /// One of these, known when the step begins.
+    Asked(Asked),
+}
+
+/// A target with a value that is known only when its step begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// At this time.
+    Time(Later<Time>),
+    /// At this position.
+    Lsn(Later<Lsn>),
+    /// At this transaction.
+    Xid(Later<u32>),
+    /// So long ago.
+    Ago(Later<Duration>),
+    /// So long before a mark, as a time.
+    Earlier {
+        /// The mark.
+        mark: StepRef,
+        /// How long before it.
+        minus: Later<Duration>,
+    },
+}
+
+impl Asked {
+    /// The target as it is now.
+    async fn now(&self, cx: &Context<'_>) -> Result<Target, Box<Finding>> {
+        Ok(match self {
+            Asked::Time(time) => Target::Time(time.now(cx, None).await?.0),
+            Asked::Lsn(lsn) => Target::Lsn(lsn.now(cx, None).await?),
+            Asked::Xid(xid) => Target::Xid(Xid(xid.now(cx, None).await?)),
+            Asked::Ago(ago) => Target::Ago(ago.now(cx, None).await?),
+            Asked::Earlier { mark, minus } => Target::Earlier { mark: mark.clone(), minus: minus.now(cx, None).await? },
+        })
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Time(time) => time.fmt(f),
+            Asked::Lsn(lsn) => write!(f, "LSN {lsn}"),
+            Asked::Xid(xid) => write!(f, "transaction {xid}"),
+            Asked::Ago(ago) => write!(f, "{ago} ago"),
+            Asked::Earlier { mark, minus } => write!(f, "{minus} before {mark}"),
+        }
+    }
 }
 
 /// What PostgreSQL is given a mark as.
@@ -106,13 +153,14 @@ impl Target {
             Target::Before { mark, .. } | Target::Earlier { mark, .. } => Some(mark),
             Target::After { mark, .. } | Target::RestorePoint(mark) => Some(mark),
             Target::Latest | Target::EndOfBackup | Target::Time(_) | Target::Lsn(_) | Target::Xid(_) => None,
-            Target::Ago(_) | Target::Random => None,
+            Target::Asked(Asked::Earlier { mark, .. }) => Some(mark),
+            Target::Ago(_) | Target::Random | Target::Asked(_) => None,
         }
     }
 
     /// Whether it lies before a mark.
     pub(crate) fn is_before_its_mark(&self) -> bool {
-        matches!(self, Target::Before { .. } | Target::Earlier { .. })
+        matches!(self, Target::Before { .. } | Target::Earlier { .. } | Target::Asked(Asked::Earlier { .. }))
     }
 
     /// A target before or behind this one, as near as can be had without asking a server. None if
@@ -123,7 +171,7 @@ impl Target {
             (Shift::Later, Target::Before { mark, given_as }) => {
                 Some(Target::After { mark: mark.clone(), given_as: *given_as })
             }
-            (Shift::Later, Target::Earlier { mark, .. }) => {
+            (Shift::Later, Target::Earlier { mark, .. } | Target::Asked(Asked::Earlier { mark, .. })) => {
                 Some(Target::After { mark: mark.clone(), given_as: GivenAs::Exact })
             }
             (Shift::Earlier, Target::After { mark, given_as }) => {
@@ -135,8 +183,16 @@ impl Target {
         }
     }
 
-    /// The target as it is when its step begins: what was some time ago is a time.
-    pub(crate) fn now(&self) -> Result<Target, Box<Finding>> {
+    /// The target as it is when its step begins: with the values that are known then, and what was
+    /// some time ago as a time.
+    pub(crate) async fn now(&self, cx: &Context<'_>) -> Result<Target, Box<Finding>> {
+        match self {
+            Target::Asked(asked) => asked.now(cx).await?.as_time(),
+            target => target.as_time(),
+        }
+    }
+
+    fn as_time(&self) -> Result<Target, Box<Finding>> {
         let Target::Ago(ago) = self else { return Ok(self.clone()) };
         let at = Timestamp::now().checked_sub(ago.0);
         at.map(Target::Time).map_err(|e| Finding::errored(format!("the target time is out of range: {e}")))
@@ -189,7 +245,10 @@ impl Target {
             Target::Time(at) => RecoveryTarget::Time { at: *at, inclusive: true },
             Target::Lsn(lsn) => RecoveryTarget::Lsn { lsn: *lsn, inclusive: true },
             Target::Xid(xid) => RecoveryTarget::Xid { xid: *xid, inclusive: true },
-            Target::Ago(_) => return self.now()?.setting(world),
+            Target::Ago(_) => return self.as_time()?.setting(world),
+            Target::Asked(asked) => {
+                return Err(Finding::errored(format!("{asked} is known only once its step begins")));
+            }
             Target::Random => {
                 return Err(Finding::errored("a point is chosen at random only once the backup is known"));
             }
@@ -211,6 +270,7 @@ impl fmt::Display for Target {
             Target::Xid(xid) => write!(f, "transaction {xid}"),
             Target::Ago(ago) => write!(f, "{ago} ago"),
             Target::Random => f.write_str("a point chosen at random"),
+            Target::Asked(asked) => asked.fmt(f),
         }
     }
 }
@@ -228,7 +288,7 @@ impl fmt::Display for Then {
 
 fn transaction(mark: &Mark, step: &StepRef) -> Result<Xid, Box<Finding>> {
     mark.xid.ok_or_else(|| {
-        Finding::failed(format!("mark `{step}` wrote nothing, and so has no transaction id"))
+        Finding::failed(format!("mark `{step}` has no transaction id: it wrote nothing, or was no single transaction"))
             .at(step.span())
             .help("give PostgreSQL its position: `by: lsn`")
     })

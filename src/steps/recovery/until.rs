@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{MarkKind, Resolved, Scope, StepRef};
+use crate::harness::{Later, MarkKind, Places, Resolved, Scope, StepRef};
 use crate::pg::{Lsn, Xid};
-use crate::source::{Duration, NodeName, Span, Spanned, StepName, Time};
-use crate::steps::recovery::target::{GivenAs, Target};
+use crate::source::{Duration, Late, NodeName, Span, Spanned, StepName, Time};
+use crate::steps::recovery::target::{Asked, GivenAs, Target};
 
 /// Where a recovery stops: `latest`, `end_of_backup`, `random`, or a point.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -27,19 +27,19 @@ pub struct UntilSpec {
     mark: Option<StepName>,
     /// At this time: RFC 3339 with an offset.
     #[serde(default)]
-    time: Option<Spanned<Time>>,
+    time: Option<Spanned<Late<Time>>>,
     /// At this position.
     #[serde(default)]
-    lsn: Option<Spanned<String>>,
+    lsn: Option<Spanned<Late<String>>>,
     /// At this transaction.
     #[serde(default)]
-    xid: Option<Spanned<u32>>,
+    xid: Option<Spanned<Late<u32>>>,
     /// This long ago, when the step begins.
     #[serde(default)]
-    ago: Option<Spanned<Duration>>,
+    ago: Option<Spanned<Late<Duration>>>,
     /// With `before`: this much earlier, as a time; how people guess.
     #[serde(default)]
-    minus: Option<Spanned<Duration>>,
+    minus: Option<Spanned<Late<Duration>>>,
 }
 
 impl UntilSpec {
@@ -100,7 +100,8 @@ impl UntilSpec {
         };
         let ([_], given_as) = (given.as_slice(), given_as?) else { return None };
         if let Some(mark) = before {
-            return Some(self.before(mark?, given_as));
+            let minus = scope.maybe_later(self.minus.clone());
+            return Some(before_mark(mark?, given_as, minus?));
         }
         if let Some(mark) = after {
             return Some(Target::After { mark: mark?, given_as });
@@ -108,30 +109,30 @@ impl UntilSpec {
         if let Some(mark) = point {
             return Some(Target::RestorePoint(mark?));
         }
+        self.point(scope, lsn)
+    }
+
+    /// The target, if it is none that a mark gives; `lsn` is its position, if it is one.
+    fn point(&self, scope: &mut Scope<'_>, lsn: Option<Resolved<Later<Lsn>>>) -> Resolved<Target> {
         if let Some(lsn) = lsn {
-            return Some(Target::Lsn(lsn?));
+            return Some(asked(lsn?, Target::Lsn, Asked::Lsn));
         }
         if let Some(time) = &self.time {
-            return Some(Target::Time(time.value.0));
+            let time = scope.later(time.value.clone(), Places::Nowhere)?;
+            return Some(asked(time, |time| Target::Time(time.0), Asked::Time));
         }
         if let Some(ago) = &self.ago {
-            return Some(Target::Ago(ago.value));
+            return Some(asked(scope.later(ago.value.clone(), Places::Nowhere)?, Target::Ago, Asked::Ago));
         }
         if let Some(xid) = &self.xid {
-            return Some(Target::Xid(Xid(xid.value)));
+            let xid = scope.later(xid.value.clone(), Places::Nowhere)?;
+            return Some(asked(xid, |xid| Target::Xid(Xid(xid)), Asked::Xid));
         }
         Some(match self.word.as_ref()?.value {
             UntilWord::Latest => Target::Latest,
             UntilWord::EndOfBackup => Target::EndOfBackup,
             UntilWord::Random => Target::Random,
         })
-    }
-
-    fn before(&self, mark: StepRef, given_as: GivenAs) -> Target {
-        match &self.minus {
-            Some(minus) => Target::Earlier { mark, minus: minus.value },
-            None => Target::Before { mark, given_as },
-        }
     }
 
     /// Where each of its targets stands.
@@ -160,11 +161,22 @@ impl UntilSpec {
         let kind = info.kind?;
         let wrong = match by.value {
             By::Name if kind.mark != MarkKind::RestorePoint => "only `mark` steps make a restore point with a name",
+            By::Xid if kind.mark == MarkKind::FilesFirst => {
+                "the files of the database go before its commit, which would be too late: leave `by` out"
+            }
             By::Xid if kind.mark != MarkKind::Transaction => "this step is no transaction: use `lsn` or `time`",
             By::Xid | By::Lsn | By::Time if self.mark.is_some() => {
                 "`{ mark: ... }` is a restore point, found by its name: use `before` or `after`"
             }
-            By::Time => return Some(GivenAs::Time),
+            By::Time => {
+                if kind.mark == MarkKind::FilesFirst && self.before.is_some() {
+                    let title = format!("`by: time` comes too late for `{}`", mark.value);
+                    let label = "the files of the database go before the commit that a time is compared with";
+                    let help = "leave `by` out: the position before the step is before it";
+                    scope.warn(by.span, title, label, help);
+                }
+                return Some(GivenAs::Time);
+            }
             By::Xid => return Some(GivenAs::Xid),
             By::Lsn => return Some(GivenAs::Lsn),
             By::Name => return Some(GivenAs::Name),
@@ -175,13 +187,25 @@ impl UntilSpec {
     }
 }
 
-fn position(scope: &mut Scope<'_>, lsn: &Spanned<String>) -> Resolved<Lsn> {
-    let parsed = lsn.value.parse().ok();
+fn before_mark(mark: StepRef, given_as: GivenAs, minus: Option<Spanned<Later<Duration>>>) -> Target {
+    match minus.map(|minus| minus.value) {
+        Some(Later::Known(minus)) => Target::Earlier { mark, minus },
+        Some(minus) => Target::Asked(Asked::Earlier { mark, minus }),
+        None => Target::Before { mark, given_as },
+    }
+}
+
+fn position(scope: &mut Scope<'_>, lsn: &Spanned<Late<String>>) -> Resolved<Later<Lsn>> {
+    let text = match &lsn.value {
+        Late::Known(text) => text,
+        Late::Made(pieces) => return scope.later(Late::Made(pieces.clone()), Places::Nowhere),
+    };
+    let parsed = text.parse().ok();
     if parsed.is_none() {
         let help = "write it as PostgreSQL prints it, such as `0/3000028`";
-        scope.error_help(lsn.span, format!("`{}` is not an LSN", lsn.value), "not a position in the WAL", help);
+        scope.error_help(lsn.span, format!("`{text}` is not an LSN"), "not a position in the WAL", help);
     }
-    parsed
+    parsed.map(Later::Known)
 }
 
 /// The targets that are a single word.
@@ -234,4 +258,12 @@ pub enum ThenSpec {
     Shutdown,
     /// It becomes a standby of this node.
     Follow(NodeName),
+}
+
+/// A target that a value of the file gives, or one that is asked for when the step runs.
+fn asked<T>(value: Later<T>, known: impl FnOnce(T) -> Target, made: fn(Later<T>) -> Asked) -> Target {
+    match value {
+        Later::Known(value) => known(value),
+        value => Target::Asked(made(value)),
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Context, StepResult};
+use crate::host::Endpoint;
 use crate::node::{Node, SqlError, wait_until};
+use crate::pg::conninfo::Conninfo;
 
 /// Waits a little until a standby that streams has received what its upstream has written by now:
 /// what it has not, it cannot replay once it is stopped. An upstream that does not answer, or that
@@ -40,5 +42,27 @@ pub(crate) async fn upstream_of(cx: &Context<'_>, node: &Node) -> Option<(Arc<No
     let is_it = |other: &&Arc<Node>| {
         !other.is_external() && other.followed_by_peer(node.name()).is_ok_and(|told| told == following.conninfo)
     };
-    Some((others.iter().find(is_it)?.clone(), following.slot))
+    let found = match others.iter().find(is_it) {
+        Some(found) => found.clone(),
+        None => in_own_words(&others, node, &following.conninfo).await?,
+    };
+    Some((found, following.slot))
+}
+
+/// The server that people have written a connection string to, by an address that it has for `node`
+/// or for them.
+async fn in_own_words(others: &[Arc<Node>], node: &Node, conninfo: &str) -> Option<Arc<Node>> {
+    let told = Conninfo::parse(conninfo).ok()?;
+    for other in others.iter().filter(|other| other.name() != node.name()) {
+        let Ok(host) = other.host() else { continue };
+        let ways = [Some(host.peer_endpoint(node.name())), host.endpoint().await.ok()];
+        let leads_there = |way: &Endpoint| {
+            let (host, port) = way.host_port();
+            told.get("host") == Some(host.as_str()) && told.get("port").unwrap_or(Node::PORT) == port.to_string()
+        };
+        if ways.iter().flatten().any(leads_there) {
+            return Some(other.clone());
+        }
+    }
+    None
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Context, Finding, StepResult};
-use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, lineage};
+use crate::host::{HostError, quote_word};
+use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, by_hand, lineage};
 use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
@@ -23,6 +24,48 @@ pub(crate) enum End {
     /// It has shut itself down.
     ShutDown,
 }
+
+impl End {
+    /// What is true on a server that has come to it; none if nobody answers there any more.
+    pub(crate) fn query(self, major: u32) -> Option<&'static str> {
+        Some(match (self, major) {
+            (End::Primary, _) => "SELECT NOT pg_is_in_recovery()",
+            (End::Paused, 0..14) => "SELECT pg_is_wal_replay_paused()",
+            (End::Paused, _) => "SELECT pg_get_wal_replay_pause_state() = 'paused'",
+            // The startup process waits so after the archive had no more (manual, 27.2, "Wait
+            // Events of Type Timeout").
+            (End::OutOfWal, _) => {
+                "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'"
+            }
+            (End::ShutDown, _) => return None,
+        })
+    }
+
+    /// What a server is that has come to it: `it has been promoted`.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            End::Primary => "it has been promoted",
+            End::Paused => "it has paused at its target",
+            End::OutOfWal => "it has replayed all there is",
+            End::ShutDown => "it has shut itself down",
+        }
+    }
+
+    /// What a person does to have a server come to it that is configured and does not run.
+    pub(crate) fn by_hand(self, node: &Node) -> Result<String, HostError> {
+        let paths = node.host()?.paths();
+        let (data, log) = (paths.data.as_str(), paths.log.as_str());
+        let Some(query) = self.query(node.version().major) else { return Ok(by_hand::start_to_end(data, log)) };
+        let wait = format!("{}\n{}", by_hand::start(data, log), by_hand::wait_until_true(query));
+        Ok(match self {
+            End::OutOfWal => format!("{wait}\npsql -Xqc {}", quote_word(PAUSE)),
+            End::Primary | End::Paused | End::ShutDown => wait,
+        })
+    }
+}
+
+/// Holds a standby where it is.
+const PAUSE: &str = "SELECT pg_wal_replay_pause()";
 
 /// A server in recovery.
 pub(crate) struct Recovering<'a> {
@@ -138,35 +181,23 @@ impl Recovering<'_> {
 
     /// Waits until the server is what it is to end in.
     pub(crate) async fn wait(&self, cx: &mut Context<'_>, started: Started) -> StepResult {
-        match self.end {
-            End::Primary => self.watch(cx, "the end of recovery", "SELECT NOT pg_is_in_recovery()").await,
-            End::Paused => self.paused(cx).await,
-            End::OutOfWal => self.out_of_wal(cx).await,
+        let what = match self.end {
+            End::Primary => "the end of recovery",
+            End::Paused => "the pause at the target",
+            End::OutOfWal => "the end of the archive",
             End::ShutDown if started == Started::ShutDown => {
                 self.node.went_down("it shut down at its recovery target").await;
-                Ok(())
+                return Ok(());
             }
-            End::ShutDown => self.shut_down(cx).await,
-        }
-    }
-
-    /// Waits until recovery has paused at its target.
-    async fn paused(&self, cx: &mut Context<'_>) -> StepResult {
-        let paused = match self.node.version().major {
-            0..14 => "SELECT pg_is_wal_replay_paused()",
-            _ => "SELECT pg_get_wal_replay_pause_state() = 'paused'",
+            End::ShutDown => return self.shut_down(cx).await,
         };
-        self.watch(cx, "the pause at the target", paused).await
-    }
-
-    /// Waits until a standby without a primary has nothing more to replay, and holds it there.
-    async fn out_of_wal(&self, cx: &mut Context<'_>) -> StepResult {
-        // The startup process waits so after the archive had no more (manual, 27.2, "Wait Events of
-        // Type Timeout").
-        let idle =
-            "SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'";
-        self.watch(cx, "the end of the archive", idle).await?;
-        cx.client(self.node).await?.batch_execute("SELECT pg_wal_replay_pause()").await?;
+        if let Some(query) = self.end.query(self.node.version().major) {
+            self.watch(cx, what, query).await?;
+        }
+        if self.end == End::OutOfWal {
+            // A standby without a primary waits for more.
+            cx.client(self.node).await?.batch_execute(PAUSE).await?;
+        }
         Ok(())
     }
 

@@ -40,13 +40,19 @@ impl Drop for Stop<'_> {
 const WORKERS: &str = "SELECT (SELECT count(*) FROM pg_settings WHERE name = 'pg_prewarm.autoprewarm') + (SELECT count(*) FROM \
     pg_stat_activity WHERE backend_type LIKE 'logical replication%worker')";
 
-/// The drill of the page, with pgBackRest as the page says it is said.
-fn drill(site: &Site, repo: u32) -> String {
+/// The drill of the page, with a tool as the page says it is said: a repository of pgBackRest, or
+/// Barman.
+fn drill(site: &Site, tool: &str) -> String {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
     let drill = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a scenario");
-    let theirs = page.lines().find(|line| line.starts_with("  onsite: { kind: pgbackrest")).expect("a repo");
-    let config = site.dir("pgbackrest.conf").display().to_string();
-    let mine = theirs.replace("/etc/pgbackrest/pgbackrest.conf", &format!("{config}, repo: {repo}"));
+    let (kind, repo) = tool.split_once(' ').unwrap_or((tool, ""));
+    let theirs =
+        page.lines().find(|line| line.starts_with(&format!("  onsite: {{ kind: {kind},"))).expect("a repo of the kind");
+    let config = site.dir(&format!("{kind}.conf")).display().to_string();
+    let mine = match kind {
+        "barman" => theirs.replace("/etc/barman.conf", &config).replace("server: main", "server: pg.prod"),
+        _ => theirs.replace("/etc/pgbackrest/pgbackrest.conf", &format!("{config}, repo: {repo}")),
+    };
     let directory = drill.lines().find(|line| line.starts_with("  onsite: {")).expect("a repo");
     let params = drill.lines().find(|line| line.starts_with("params: {")).expect("params");
     // Seen from inside.
@@ -64,7 +70,8 @@ fn command() -> String {
 async fn after_its_nightly_drill_production_is_as_it_was() {
     let site = Site::start().await;
     site.primary.append("postgresql.conf", "shared_preload_libraries = 'pg_prewarm'\n");
-    let site = site.with_pgbackrest().await;
+    let site = site.with_pgbackrest().await.with_barman().await;
+    site.archive_to_both().await;
     settle(&site.primary, WORKERS, 2).await;
     site.publisher.sql("CREATE TABLE stock AS SELECT generate_series(1, 50) AS i").await;
     let (host, port) = (site.publisher.dir().display(), site.publisher.port());
@@ -78,11 +85,14 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
             PASSWORD.replace('\'', "''")
         ))
         .await;
-    // The night: a backup to each repository, and all WAL archived to both.
+    // The night: a backup to each repository and to Barman, and all WAL archived to all of them.
     site.pgbackrest("--repo=1 --type=full backup");
     site.pgbackrest("--repo=2 --type=full backup");
+    site.barman("archive-wal pg.prod");
+    site.barman("backup --immediate-checkpoint --wait pg.prod");
     site.primary.sql("INSERT INTO t SELECT i, '' FROM generate_series(1001, 2000) i; CHECKPOINT").await;
     site.pgbackrest("check");
+    site.wait_for_wal().await;
     let walsender = "SELECT coalesce(max(active_pid), 0)::bigint FROM pg_replication_slots";
     let (before, sender) = (site.fingerprint(), site.publisher.count(walsender).await);
     assert!(sender > 0);
@@ -96,12 +106,13 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
     std::thread::scope(|scope| {
         let load = scope.spawn(|| load(&site.primary, &stop));
         let stop = Stop(&stop);
-        for repo in [1, 2] {
-            runner.write("last-night.yaml", &drill(&site, repo));
+        for tool in ["pgbackrest 1", "pgbackrest 2", "barman"] {
+            runner.write("last-night.yaml", &drill(&site, tool));
             let command = command();
             let words: Vec<&str> = command.split(' ').skip(2).chain(["--backend", "local"]).collect();
             let run = runner.run(&words).passed();
-            assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with('F')), "{}", run.said);
+            let is_label = |label: &str| label.ends_with('F') != (tool == "barman");
+            assert!(run.fact("tonight", "backup").as_str().is_some_and(is_label), "{}", run.said);
         }
         drop(stop);
         assert!(load.join().expect("the load") > 20);
@@ -110,13 +121,13 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
     // Somebody was told, and whoever waits for a sign of life has one.
     let mut told: Vec<String> = requests.lock().expect("not poisoned").iter().map(|(path, _)| path.clone()).collect();
     told.sort();
-    assert_eq!(told, ["/beat", "/beat", "/slack", "/slack"]);
+    assert_eq!(told, ["/beat", "/beat", "/beat", "/slack", "/slack", "/slack"]);
     let chat = requests.lock().expect("not poisoned").iter().find(|(path, _)| path == "/slack").cloned();
     assert!(chat.is_some_and(|(_, body)| body.contains("last-night passed")));
     let stale = runner.output(["runs", "stale", "--max-age", "26h", "last-night"]);
     assert_eq!(stale.status.code(), Some(0), "{}", said(&stale));
     let trend = said(&runner.output(["runs", "trend", "last-night"]));
-    assert!(trend.contains("2 runs since") && trend.contains("restore "), "{trend}");
+    assert!(trend.contains("3 runs since") && trend.contains("restore "), "{trend}");
     let silent = runner.output(["runs", "stale", "--max-age", "1ms", "last-night"]);
     assert_eq!(silent.status.code(), Some(1), "an alarm if it falls silent: {}", said(&silent));
 

@@ -38,6 +38,16 @@ impl Site {
         self
     }
 
+    /// Archives with pgBackRest, too, which it had been set up for before.
+    pub async fn archive_to_both(&self) {
+        let conf = std::fs::read_to_string(self.dir("data/postgresql.conf")).expect("the configuration");
+        let commands = conf.lines().filter_map(|line| line.strip_prefix("archive_command = '")?.strip_suffix('\''));
+        let commands: Vec<&str> = commands.collect();
+        let [.., of_pgbackrest, of_barman] = commands.as_slice() else { panic!("two commands: {conf}") };
+        self.primary.append("postgresql.conf", &format!("archive_command = '{of_pgbackrest} && {of_barman}'\n"));
+        self.primary.sql("SELECT pg_reload_conf()").await;
+    }
+
     /// Runs barman as production does.
     pub fn barman(&self, words: &str) {
         let script = format!("barman -q -c {} {words}", self.dir("barman.conf").display());
@@ -104,6 +114,14 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
     assert!(over.contains(&format!("{label}9: its status is FAILED")), "{over}");
     assert_eq!(site.moved_since(&before), NOTHING);
+    // The drill that ships: of a server that Barman does not have, of one that it has.
+    let mine = |server| [("prod", site.url()), ("server", String::from(server)), ("config", config.clone())];
+    let ship = |server| {
+        let set = mine(server);
+        super::shipped::run(&runner, "/barman.yaml", &set.each_ref().map(|(name, value)| (*name, value.as_str())))
+    };
+    ship("pg.test").failed(1, &["the backups in repo `onsite` cannot be listed", "it has pg.prod"]);
+    ship("pg.prod").failed(4, &["cannot be verified: it is packed"]);
     // The older one, alone, to the end of what has come.
     let promote = FOLLOW
         .replace("backup: newest, until", "backup: oldest, until")
@@ -114,6 +132,10 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")));
     assert_eq!(site.moved_since(&before), NOTHING);
     assert!(!site.dir("barman").join("hook").exists());
+    site.run("mv", &[&backups[1], &site.dir("newest").display().to_string()]);
+    site.run("mv", &[&format!("{}9", backups[1]), &site.dir("failed").display().to_string()]);
+    ship("pg.prod").passed();
+    site.run("mv", &[&site.dir("newest").display().to_string(), &backups[1]]);
     // Wrong in words of their own.
     let wrong = format!("{}{checked}", head(&at.replace("pg.prod", "pg.test")));
     runner.drill(&wrong, &[]).failed(1, &["the backups in repo `lastnight` cannot be listed", "it has pg.prod"]);

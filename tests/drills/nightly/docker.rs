@@ -9,7 +9,9 @@ use nix::unistd::Pid;
 use super::isolated::{literal, ways, with_foreign_tables};
 use super::{BESIDE, FOLLOW, NOTHING, head, runner, settle, site::Site};
 use crate::cli_runner::CliRunner;
+use crate::program::said;
 use crate::run::Run;
+use crate::testing::PASSWORD;
 
 /// Runs a scenario in containers.
 fn drill(runner: &CliRunner, yaml: &str) -> Run {
@@ -19,7 +21,7 @@ fn drill(runner: &CliRunner, yaml: &str) -> Run {
 
 /// Lets the user postgres of an image, which has another number, read what is production's.
 fn open(site: &Site) {
-    let dirs = ["backups", "wal", "repo1", "barman"].map(|name| site.dir(name));
+    let dirs = ["backups", "spaces-of-backups", "wal", "repo1", "barman"].map(|name| site.dir(name));
     let there: Vec<String> = dirs.iter().filter(|dir| dir.exists()).map(|dir| dir.display().to_string()).collect();
     let all = [&["-R", "o+rX"][..], &there.iter().map(String::as_str).collect::<Vec<_>>()].concat();
     site.run("chmod", &all);
@@ -125,5 +127,52 @@ async fn docker_a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let head = head(&site);
     let directory = head.lines().find(|line| line.starts_with("  lastnight")).expect("a repo");
     drill(&runner(&site), &format!("{}{FOLLOW}", head.replace(directory, &repo))).passed();
+    assert_eq!(site.moved_since(&before), NOTHING);
+}
+
+#[tokio::test]
+async fn docker_dumps_are_restored_and_a_nightly_drill_is_proved() {
+    let site = Site::start().await;
+    let dump = format!(
+        "mkdir {0}; pg_dumpall --globals-only -f {0}/globals.sql; for one in postgres billing; do pg_dump -Fc $one -f {0}/$one.dump; done",
+        site.dir("backups/night").display()
+    );
+    let (dir, port) = (site.primary.dir().display().to_string(), site.primary.port());
+    let env = [format!("PGHOST={dir}"), format!("PGPORT={port}"), format!("PGPASSWORD={PASSWORD}")];
+    site.run("env", &env.iter().map(String::as_str).chain(["sh", "-euc", &dump]).collect::<Vec<_>>());
+    for database in ["template1", "postgres", "billing"] {
+        let client = site.primary.connect(database).await;
+        client.batch_execute("CREATE EXTENSION amcheck").await.expect("created");
+    }
+    // Its tablespace lies outside of it.
+    site.back_up("monday", &[]);
+    for _ in 0..3 {
+        site.primary.sql("INSERT INTO beats VALUES (now())").await;
+        site.archive().await;
+    }
+    open(&site);
+    let (before, runner) = (site.fingerprint(), runner(&site));
+    let night = format!(
+        "repos: {{ dumps: {{ kind: dump, existing: true, path: {}/nigh* }} }}\nsteps:\n\
+         \x20 - recover: {{ node: copy, backup: newest, until: end_of_backup, then: promote }}\n\
+         \x20 - assert_backup: {{ repo: dumps, verify: true }}\n\
+         \x20 - assert_rows: {{ node: copy, table: t, count: 1000 }}\n",
+        site.dir("backups").display()
+    );
+    drill(&runner, &night).passed();
+    let nightly = format!(
+        "drillyard: 1\n{}  - assert_backup: {{ repo: lastnight, verify: true }}\n  - assert_recoverable: {{ repo: lastnight }}\n\
+         \x20 - recover: {{ node: copy, repo: lastnight, backup: newest, until: latest, then: {{ follow: prod }} }}\n\
+         \x20 - assert_streaming: {{ standby: copy, primary: prod }}\n  - assert_intact: {{ node: copy }}\n",
+        head(&site).replace("/*", "/mon*")
+    );
+    let path = runner.write("nightly.yaml", &nightly).display().to_string();
+    let output = runner.output(["prove", "--backend", "docker", "--postgres", "15", "--only", "lastnight", &path]);
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for name in ["newest-backup-missing", "wal-missing", "backup-damaged"] {
+        let line = told.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no {name}: {told}"));
+        assert!(line.contains("noticed"), "{told}");
+    }
     assert_eq!(site.moved_since(&before), NOTHING);
 }

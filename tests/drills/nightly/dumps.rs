@@ -87,6 +87,12 @@ async fn dumps_are_restored_whatever_form_they_have() {
     ] {
         assert!(run.fact("tonight", fact).as_str().is_some_and(|said| said.contains(part)), "{fact}: {}", run.said);
     }
+    // The drill that ships.
+    let [dumps, globals] = ["*", "globals-*.sql"].map(|name| site.dir("backups").join(name).display().to_string());
+    let mine = [("dumps", dumps.as_str()), ("globals", globals.as_str())];
+    super::shipped::run(&runner, "/dumps.yaml", &mine).passed();
+    let late = [&mine[..], &[("max_age", "0s")]].concat();
+    super::shipped::run(&runner, "/dumps.yaml", &late).failed(1, &["is too old"]);
     for name in ["billing.tar", "created.sql", "everything.sql"] {
         let steps = RECOVER.replace("BACKUP", name);
         drill(&runner, &site, "*", &format!("{steps}{BILLING}")).passed();

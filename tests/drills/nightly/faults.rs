@@ -7,6 +7,25 @@ use crate::cli_runner::CliRunner;
 use crate::program::said;
 use crate::small_fs::Small;
 
+/// Servers that are cut off have the small disks that they are to have, also one that is lost and
+/// made anew.
+const FILLING: &str = r#"
+  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }
+  - fill_disk: { node: copy, leave: 30MB }
+  - sql: { node: copy, query: "CREATE UNLOGGED TABLE large AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)" }
+    expect: { fails: '(?s)could not extend file.*the drill has filled it itself' }
+  - free_disk: { node: copy }
+  - rebuild: { node: spare, follows: master }
+  - lose_host: { node: spare }
+  - rebuild: { node: spare, follows: master }
+  - fill_disk: { node: spare, leave: 30MB }
+  - name: its data lies on a disk of its own, and there is room on the other one
+    exec:
+      node: spare
+      run: [sh, -ec, 'df -Pk "$PGDATA" | grep ^drillyard-disk; test $(df -Pk "$1" | awk "NR == 2 { print \$4 }") -gt 300000', sh, THEIRS]
+  - free_disk: { node: spare }
+"#;
+
 /// Runs a drill that has to come out so: the exit code, the message on the terminal, and the one in
 /// JUnit's failure or error.
 fn comes_out(runner: &CliRunner, steps: &str, code: i32, message: &str) {
@@ -72,5 +91,11 @@ async fn a_missing_library_a_stale_copy_and_a_full_disk_are_told_and_nothing_mov
     let hourly = format!("{}  - assert_recoverable: {{ repo: lastnight }}\n", head(&site));
     comes_out(&full, &hourly, 1, "there is no room for backup");
     drop(small);
+    // A disk of somebody else's below that of the drill is as large, and is never filled.
+    let theirs = Small::mount(runner.path().join("theirs"), "512m");
+    let their = theirs.0.display().to_string();
+    let filling = head(&site).replace("nodes:\n", "nodes:\n  master: {}\n") + &FILLING.replace("THEIRS", &their);
+    super::runner(&site).var("TMPDIR", &their).drill(&filling, &[]).passed();
+    drop(theirs);
     assert_eq!(site.moved_since(&before), NOTHING);
 }

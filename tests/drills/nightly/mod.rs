@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod barman;
+mod cloud;
 mod command;
 mod docker;
 mod dumps;

@@ -1,10 +1,10 @@
 //! The drills of scenarios/nightly, as they are: with a production that is as it should be, and
-//! with one that is not.
+//! with one that is not. Those of other tools are run beside the other drills with these.
 
 use super::{CliRunner, NOTHING, Run, site::Site};
 
 /// Runs one, or all, with these params.
-fn run(runner: &CliRunner, drill: &str, set: &[(&str, &str)]) -> Run {
+pub fn run(runner: &CliRunner, drill: &str, set: &[(&str, &str)]) -> Run {
     let path = format!("{}/scenarios/nightly{drill}", env!("CARGO_MANIFEST_DIR"));
     let set: Vec<String> = set.iter().map(|(name, value)| format!("--set={name}={value}")).collect();
     let set = set.iter().map(String::as_str);
@@ -28,9 +28,16 @@ async fn they_pass_and_notice_what_is_wrong() {
     let and = |name, value| [&mine[..], &[(name, value)]].concat();
     // All of them: what needs more than that is skipped, and says so.
     let all = run(&runner, "", &mine).passed();
-    for (drill, outcome) in
-        [("last-night", "skipped"), ("pgbackrest", "skipped"), ("offsite", "passed"), ("recoverable", "passed")]
-    {
+    for (drill, outcome) in [
+        ("last-night", "skipped"),
+        ("pgbackrest", "skipped"),
+        ("barman", "skipped"),
+        ("barman-cloud", "skipped"),
+        ("wal-g", "skipped"),
+        ("dumps", "skipped"),
+        ("offsite", "passed"),
+        ("recoverable", "passed"),
+    ] {
         let drills = all.report["drills"].as_array().into_iter().flatten();
         let found = drills.filter(|one| one["name"] == drill).map(|one| &one["outcome"]).collect::<Vec<_>>();
         assert_eq!(found, [outcome], "{}", all.said);

@@ -8,7 +8,7 @@ use crate::cli_runner::CliRunner;
 use crate::testing::PASSWORD;
 
 /// Puts the stand-in into the PATH of drills, and returns that.
-fn with_wal_g(runner: CliRunner) -> (CliRunner, String) {
+pub fn with_wal_g(runner: CliRunner) -> (CliRunner, String) {
     let bin = runner.path().join("bin");
     std::fs::create_dir(&bin).expect("a directory");
     std::fs::write(bin.join("wal-g"), include_str!("../../common/wal-g")).expect("written");
@@ -91,6 +91,13 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     assert_eq!(site.moved_since(&before), NOTHING);
     let config = site.dir("walg.json");
     std::fs::write(&config, format!("{{\"WALG_FILE_PREFIX\": \"{dir}/backups/walg\"}}")).expect("written");
+    // The drill that ships.
+    let url = site.url();
+    let path = config.display().to_string();
+    let mine = [("prod", url.as_str()), ("config", path.as_str())];
+    super::shipped::run(&runner, "/wal-g.yaml", &mine).passed();
+    let late = [&mine[..], &[("max_age", "0s")]].concat();
+    super::shipped::run(&runner, "/wal-g.yaml", &late).failed(1, &["is too old"]);
     let by_config = head(&format!("config: {}", config.display()));
     let promote = small
         .replace("backup: newest, until", "backup: oldest, until")

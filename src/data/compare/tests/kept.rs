@@ -16,14 +16,14 @@ async fn rows_of_a_generator_are_named_without_a_server_that_has_them() {
         let generator = Generator::new(table.clone(), columns, rows, 3).expect("a generator");
         generator.load(&two.second, None).await.expect("loaded");
         let wanted = || Wanted::Generated(&generator, generator.checksum());
-        assert!(compare(wanted(), &two.second, &table, 10).await.expect("compared").same);
+        assert!(compare(wanted(), &two.second, &table, &View::default(), 10).await.expect("compared").same);
         let first = generator.layout().columns[0].name.clone();
         let second = generator.layout().columns[1].name.clone();
         let key = |row: u64| generator.text(row, 0).unwrap_or_default();
         two.then(&format!(
             "update t set \"{second}\" = null where false; alter table t alter \"{second}\" drop not null; update t set \"{second}\" = null where \"{first}\"::text = '{}';
              delete from t where \"{first}\"::text = '{}'", key(80), key(20))).await;
-        let compared = compare(wanted(), &two.second, &table, 10).await.expect("compared");
+        let compared = compare(wanted(), &two.second, &table, &View::default(), 10).await.expect("compared");
         let lines = told(&compared);
         if generator.layout().columns.len() == 4 {
             let was = generator.text(80, 1).unwrap_or_default();
@@ -35,7 +35,7 @@ async fn rows_of_a_generator_are_named_without_a_server_that_has_them() {
         }
         assert!(compared.read < 2_500, "{} rows were read", compared.read);
         two.then(&format!("alter table t rename \"{first}\" to other")).await;
-        let compared = compare(wanted(), &two.second, &table, 10).await.expect("compared");
+        let compared = compare(wanted(), &two.second, &table, &View::default(), 10).await.expect("compared");
         assert_eq!(told(&compared).len(), 2, "{compared}");
     }
 }

@@ -94,10 +94,11 @@ async fn servers_that_sort_and_encode_texts_in_other_ways_are_compared_all_the_s
     two.then(collated).await;
     assert!(two.compare("t").await.same);
     let table: TableName = "t".parse().expect("a name");
-    assert!(compare(Wanted::Server(&latin), &two.second, &table, 10).await.expect("compared").same);
+    assert!(compare(Wanted::Server(&latin), &two.second, &table, &View::default(), 10).await.expect("compared").same);
     two.then("update t set x = 'ö' where id = 'a1000'; delete from t where id = 'B7'").await;
     for first in [&two.first, &latin] {
-        let compared = compare(Wanted::Server(first), &two.second, &table, 10).await.expect("compared");
+        let compared =
+            compare(Wanted::Server(first), &two.second, &table, &View::default(), 10).await.expect("compared");
         assert_eq!(told(&compared), ["- 'B7' is missing", "~ 'a1000', x: 'ä1000' became 'ö'"]);
     }
 }

@@ -7,7 +7,7 @@ mod values;
 use tokio_postgres::Client;
 
 use crate::data::rows::Relation;
-use crate::data::{Columns, Comparison, Generator, Rest, RowsSnapshot, Wanted, compare, row_sum};
+use crate::data::{Columns, Comparison, Generator, Rest, RowsSnapshot, View, Wanted, compare, row_sum};
 use crate::pg::TableName;
 use crate::testing::Server;
 
@@ -42,16 +42,16 @@ impl Two {
 
     async fn compare(&self, table: &str) -> Comparison {
         let table: TableName = table.parse().expect("a name");
-        compare(Wanted::Server(&self.first), &self.second, &table, 10).await.expect("compared")
+        compare(Wanted::Server(&self.first), &self.second, &table, &View::default(), 10).await.expect("compared")
     }
 
     async fn take_snapshot(&self, table: &str) -> RowsSnapshot {
-        RowsSnapshot::take(&self.second, &table.parse().expect("a name")).await.expect("a snapshot")
+        RowsSnapshot::take(&self.second, &table.parse().expect("a name"), &View::default()).await.expect("a snapshot")
     }
 
     async fn compare_snapshot(&self, snapshot: &RowsSnapshot, table: &str) -> Comparison {
         let table: TableName = table.parse().expect("a name");
-        compare(Wanted::RowsSnapshot(snapshot), &self.second, &table, 10).await.expect("compared")
+        compare(Wanted::RowsSnapshot(snapshot), &self.second, &table, &View::default(), 10).await.expect("compared")
     }
 
     /// Makes a table `t` twice, sees that it is the same, to a snapshot as well, changes it, and
@@ -81,13 +81,13 @@ async fn rows_that_differ_are_named() {
     let two = Two::start().await;
     let table: TableName = "t".parse().expect("a name");
     assert!(matches!(row_sum(&two.first, &table).await, Err(crate::data::DataError::Missing { .. })));
-    let missing = compare(Wanted::Server(&two.first), &two.second, &table, 9).await;
+    let missing = compare(Wanted::Server(&two.first), &two.second, &table, &View::default(), 9).await;
     assert!(matches!(missing, Err(crate::data::DataError::Missing { .. })));
     let rows = "create table t(x int, b text, a int, primary key (b, a)); insert into t select i, 'Ä', i from generate_series(1, 2000) i";
     let change = "delete from t where a = 7; update t set x = null where a = 9; insert into t values (1, 'B', 1)";
     let found = two.differ(rows, change).await;
     assert_eq!(found, ["+ 'B', 1 should not be there", "- 'Ä', 7 is missing", "~ 'Ä', 9, x: 9 became null"]);
-    let one = compare(Wanted::Server(&two.first), &two.second, &table, 1).await.expect("compared");
+    let one = compare(Wanted::Server(&two.first), &two.second, &table, &View::default(), 1).await.expect("compared");
     assert_eq!(one.differences.len(), 1);
     // The transactions have ended, and the sessions' settings are their own again.
     two.both("create table u()").await;

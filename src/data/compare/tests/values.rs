@@ -150,6 +150,7 @@ async fn rows_that_a_policy_hides_are_no_verdict() {
     two.both(made).await;
     two.then("create role reader; set role reader").await;
     let table: TableName = "t".parse().expect("a name");
-    let error = compare(Wanted::Server(&two.first), &two.second, &table, 10).await.expect_err("a refusal");
+    let error =
+        compare(Wanted::Server(&two.first), &two.second, &table, &View::default(), 10).await.expect_err("a refusal");
     assert!(error.to_string().contains("row-level security"), "{error}");
 }

@@ -132,7 +132,7 @@ impl Storage for ExistingBarman {
         server_files_in(host, &format!("{}/{label}/data", places.backups), scratch).await
     }
 
-    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<()> {
+    async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         let unknown = || RepoError::Unknown(format!("the tablespaces in the backup.info of {backup} cannot be read"));
         let tablespaces = self.one(host, backup).await?.tablespaces().ok_or_else(unknown)?;
         let spaces = own_tablespaces(data);
@@ -141,10 +141,12 @@ impl Storage for ExistingBarman {
             tablespaces.iter().flat_map(|(name, oid)| ["--tablespace".to_owned(), format!("{name}:{spaces}/{oid}")]);
         let which = [self.server.clone(), backup.to_string(), data.to_owned()];
         let args = ["recover".to_owned(), "--get-wal".to_owned()].into_iter().chain(maps).chain(which);
-        run_tool(host, "barman recover", self.barman(host, args).await?, "apt-get install barman").await?;
+        let program = self.barman(host, args).await?;
+        run_tool(host, "barman recover", program.clone(), "apt-get install barman").await?;
         let tidy = Program::script(include_str!("../../scripts/barman_existing_tidy.sh"), [data]);
         run(host, "mv", tidy).await?;
-        keep_inside(host, "the restore", data).await
+        keep_inside(host, "the restore", data).await?;
+        Ok(program)
     }
 
     /// Not by `barman get-wal`: that unpacks where the WAL lies.

@@ -1,0 +1,127 @@
+//! `drillyard firedrill --resume RUN`: a firedrill is followed from another terminal, or taken up
+//! again when its own one was killed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::args::color_of_stdout;
+use super::dirs;
+use super::out::print_all;
+use super::runs::{heard, record_of};
+use super::stop::{Result, Stop};
+use crate::firedrill::{Phase, TeamView, VerdictView, follow, is_held};
+use crate::journal::{Command, ExitCode, Outcome};
+use crate::report::{duration, one_line, score_lines};
+use crate::run::{Kept, RunState, run_directories, state};
+
+/// The file in a run's directory with what people were told first.
+pub(super) const FIRST_WORDS: &str = "first-words";
+
+/// How long the end of a run may take: reports, notifications, clean-up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Follows it to its end, and ends as it does.
+pub fn resume(run: &str) -> Result<ExitCode> {
+    let all = dirs::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
+    let there: Vec<_> = all.into_iter().filter(|(id, ..)| id.starts_with(run)).collect();
+    let held: Vec<_> = there.iter().filter(|(_, path, state)| *state != RunState::Dead && is_held(path)).collect();
+    if let [_, _, ..] = held.as_slice() {
+        return Err(Stop::usage(format!("there are several firedrills `{run}`")).help("write more of its id"));
+    }
+    let mut following = Following::default();
+    let followed = held.first().map(|(id, path, _)| follow(path, |view| following.see(id, path, view)));
+    match (followed, following.over, held.first()) {
+        (Some(Ok(())), Some(verdict), Some((id, path, _))) => Ok(tell(&verdict, id, path)),
+        // Nobody answers, or whoever did is gone.
+        _ => Err(lost(run, there.first().map(|(id, path, _)| (id.as_str(), path.as_path())))),
+    }
+}
+
+/// What was told so far.
+#[derive(Default)]
+struct Following {
+    said: usize,
+    introduced: bool,
+    over: Option<VerdictView>,
+}
+
+impl Following {
+    fn see(&mut self, run: &str, directory: &Path, view: &TeamView) {
+        if !std::mem::replace(&mut self.introduced, true) {
+            let brief = || format!("run {run}\n\n{}\n\n", view.brief.trim());
+            print_all(&std::fs::read_to_string(directory.join(FIRST_WORDS)).unwrap_or_else(|_| brief()));
+            if let Some(clock) = view.clock_ms {
+                let bought = view.hints.iter().filter(|hint| hint.text.is_some()).count();
+                print_all(&format!(
+                    "the clock: {} of {}; hints bought: {bought}\n",
+                    duration(clock),
+                    duration(view.limit_ms)
+                ));
+            }
+        }
+        for one in view.said.iter().skip(self.said) {
+            print_all(&format!("{}  {}\n", one.at, one_line(&one.text)));
+        }
+        self.said = view.said.len();
+        if let (Phase::Over, Some(verdict)) = (view.phase, &view.verdict) {
+            self.over = Some(verdict.clone());
+        }
+    }
+}
+
+/// Tells how it came out, once all reports are written; the exit code that it ends with.
+fn tell(verdict: &VerdictView, run: &str, directory: &Path) -> ExitCode {
+    let end = Instant::now() + PATIENCE;
+    while state(directory) == RunState::Alive && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    print_all(&score_lines(&verdict.score, verdict.points, color_of_stdout(None)));
+    let debrief = verdict.debrief.as_ref().map(|debrief| format!("debrief: {debrief}\n")).unwrap_or_default();
+    print_all(&format!("it is over: {}\n{debrief}", verdict.outcome));
+    let record = record_of(run).map(|dir| heard(&dir)).unwrap_or_default();
+    record.finished.and_then(|(_, code, _)| ExitCode::of(code)).unwrap_or(match verdict.outcome.as_str() {
+        outcome if outcome == Outcome::Passed.as_str() => ExitCode::Passed,
+        outcome if outcome == Outcome::Failed.as_str() => ExitCode::Failed,
+        _ => ExitCode::Lab,
+    })
+}
+
+/// Why one cannot be taken up that nobody holds, and what is left of it.
+fn lost(run: &str, there: Option<(&str, &Path)>) -> Stop {
+    let kept = there.map(|(id, path)| (id, Kept::read(path).nodes)).filter(|(_, nodes)| !nodes.is_empty());
+    let directory = record_of(there.map_or(run, |(id, _)| id));
+    if let (Err(_), None) = (&directory, &kept) {
+        let stop = Stop::usage(format!("no firedrill `{run}` is held on this machine by this user"));
+        return stop.help("`drillyard runs` lists those that were");
+    }
+    let record = directory.as_ref().map(|dir| heard(dir)).unwrap_or_default();
+    if !record.run.is_empty() && record.command != Command::Firedrill {
+        return Stop::usage(format!("run {} is no firedrill", record.run));
+    }
+    if let Some((outcome, ..)) = record.finished {
+        let stop = Stop::usage(format!("firedrill {} is over: it {outcome}", record.run));
+        return stop.help(format!("drillyard runs show {}", record.run));
+    }
+    let id = there.map_or(record.run.as_str(), |(id, _)| id);
+    let told = match directory {
+        Ok(dir) if !record.run.is_empty() => {
+            format!("what was recorded until then: drillyard runs show {id} ({})", dir.display())
+        }
+        _ => "nothing was recorded until then: a drill that was drawn is told of at its end".to_owned(),
+    };
+    match kept {
+        Some((_, nodes)) => {
+            let shells: Vec<String> = nodes.iter().map(|node| format!("drillyard shell {id}/{}", node.node)).collect();
+            Stop::lab(format!(
+                "firedrill {id} cannot be taken up again: the process that kept it was killed, and what users were told \
+                 was only known to it"
+            ))
+            .help(format!(
+                "its servers run still: {}; drillyard clean {id} removes them; {told}",
+                shells.join(", ")
+            ))
+        }
+        None => Stop::lab(format!("firedrill {id} cannot be taken up again: its servers are gone"))
+            .help(format!("{told}; with --keep on-failure or --keep always it outlives its terminal")),
+    }
+}

@@ -1,0 +1,165 @@
+//! What people have done: the servers that they started, and what they ran.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::accidents::is_listed;
+use super::floor::Floor;
+use super::handout::Scratch;
+use super::statements::{LogReader, Statement};
+use crate::harness::NodeId;
+use crate::host::Seen;
+use crate::journal::{Firedrill as What, Speaker};
+use crate::node::{Node, Postmaster, ServerState};
+use crate::plan::PlannedStep;
+use crate::run::Field;
+
+/// How often what takes its time is looked at.
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// How long a look at a server may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who watches.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    logs: BTreeMap<String, LogReader>,
+    last: Option<Instant>,
+    /// Where the disks are mounted that are full.
+    full: BTreeSet<String>,
+}
+
+impl Watch {
+    /// What was in the logs before is nobody's business.
+    pub(super) async fn begin(&mut self, field: &Field<'_>) {
+        for node in nodes(field) {
+            let offset = node.log_size().await.unwrap_or(0);
+            self.logs.insert(node.name().to_owned(), LogReader::from(offset));
+        }
+    }
+
+    /// Switches the machines on again that the drill's own recovery needs; what is on their disks
+    /// is there still, and no server runs. Their names.
+    pub(super) async fn switch_on(field: &Field<'_>, theirs: &[usize]) -> Vec<String> {
+        let steps = theirs.iter().filter_map(|index| field.plan().steps.get(*index));
+        let needed: BTreeSet<&NodeId> = steps.flat_map(PlannedStep::nodes).collect();
+        let nodes = field.world.outputs().nodes.clone();
+        let mut switched = vec![];
+        for node in needed.into_iter().filter_map(|id| nodes.get(id)) {
+            let Ok(host) = node.host() else { continue };
+            if matches!(host.look().await, Ok(Seen::Off(_))) && node.boot().await.is_ok() {
+                switched.push(node.name().to_owned());
+            }
+        }
+        switched
+    }
+
+    /// Whether it is time for what is looked at seldom.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.last.is_none_or(|last| last.elapsed() >= SELDOM);
+        if due {
+            self.last = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Servers that came up where people may make some are nodes from then on; one that is gone is
+    /// none any more.
+    pub(super) async fn adopt(&self, field: &Field<'_>, floor: &Floor, scratch: &[Scratch]) {
+        for place in scratch {
+            let (version, password) = (field.world.lab.version(), &field.world.password);
+            let look = Node::found(place.host.clone(), version, password);
+            // One that has no socket, or is half made, is none yet.
+            let Ok(look) = tokio::time::timeout(PATIENCE, look).await else { continue };
+            let id = NodeId::from(place.name.as_str());
+            let known = field.world.outputs().nodes.get(&id).cloned();
+            match (look.ok().flatten(), known) {
+                (Some(found), Some(node)) if node.is_where(&found) => {}
+                (Some(found), _) => {
+                    let server = format!("port {}", found.port());
+                    field.world.outputs().nodes.insert(id.clone(), Arc::new(found));
+                    field.note_shells();
+                    let clock_ms = floor.state().clock_ms();
+                    floor.tell(What::Adopted { clock_ms, node: id.to_string(), server });
+                    floor.decide(&format!("a server of their own came up as `{id}`"), Duration::ZERO);
+                }
+                (None, Some(_)) => {
+                    field.world.outputs().nodes.remove(&id);
+                    field.note_shells();
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// A disk that is full is told of: that of a machine is nothing that the drill is about, and
+    /// whoever has filled it may not know.
+    pub(super) async fn disks(&mut self, field: &Field<'_>, floor: &Floor) {
+        let full = field.full_disks().await;
+        for (mount, left) in &full {
+            if !self.full.contains(mount) {
+                let text = format!(
+                    "the disk is full: {left}. Until there is space servers may fail because of it, and checks, too"
+                );
+                floor.say(Speaker::Drill, &text);
+            }
+        }
+        for mount in self.full.iter().filter(|mount| !full.contains_key(*mount)) {
+            floor.say(Speaker::Drill, &format!("there is space again on the disk at {mount}"));
+        }
+        self.full = full.into_keys().collect();
+    }
+
+    /// People start and stop the drill's own servers as they like: what the drill knows of them is
+    /// what is.
+    pub(super) async fn servers(&self, field: &Field<'_>) {
+        for node in nodes(field).into_iter().filter(|node| is_listed(field.world, node)) {
+            if node.server_state() == ServerState::Frozen {
+                continue;
+            }
+            let Ok(Ok(postmaster)) = tokio::time::timeout(PATIENCE, node.postmaster()).await else { continue };
+            match (postmaster, node.is_up()) {
+                (Postmaster::Runs, false) => node.set_server_state(ServerState::Up),
+                (Postmaster::Gone, true) => node.went_down("people stopped it").await,
+                _ => {}
+            }
+        }
+    }
+
+    /// What they ran since the last time.
+    pub(super) async fn statements(&mut self, field: &Field<'_>, floor: &Floor, incident: Option<&PlannedStep>) {
+        for node in nodes(field).into_iter().filter(|node| is_listed(field.world, node)) {
+            let reader = self.logs.entry(node.name().to_owned()).or_default();
+            let Ok(Ok(log)) = tokio::time::timeout(PATIENCE, node.log_from(reader.offset)).await else { continue };
+            for statement in reader.read(&log) {
+                note(floor, &node, &statement, incident);
+            }
+        }
+    }
+}
+
+/// Tells what they ran, and what can be seen by it.
+fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&PlannedStep>) {
+    let text = match &statement.error {
+        Some(error) => format!("{}\n-- ERROR: {error}", statement.text),
+        None => statement.text.clone(),
+    };
+    let ago = statement.ago();
+    floor.ran(node.name(), &statement.by, &text, ago);
+    let tables = incident.map(|step| step.effects.spoils.as_slice()).unwrap_or_default();
+    // Where it is no table that is gone, whoever looks at a server looks at what has happened.
+    // Of people who do not know that it has happened, a look alone says nothing.
+    let looks = tables.is_empty() && !floor.state().sealed;
+    if looks || statement.error.is_some() || statement.is_about(tables) {
+        floor.notice(&format!("a statement on `{}`", node.name()), ago);
+    }
+    if statement.writes() {
+        floor.decide(&format!("a statement on `{}` that changes something", node.name()), ago);
+    }
+}
+
+fn nodes(field: &Field<'_>) -> Vec<Arc<Node>> {
+    let nodes: Vec<_> = field.world.outputs().nodes.values().cloned().collect();
+    nodes.into_iter().filter(|node| node.host().is_ok_and(|host| host.is_on())).collect()
+}

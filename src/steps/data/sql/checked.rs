@@ -1,0 +1,78 @@
+//! What can be said of SQL without a server.
+
+use super::SqlSpec;
+use crate::harness::Scope;
+use crate::pg::sql::{first_words, runs_alone, split_statements};
+use crate::steps::data::format;
+
+impl SqlSpec {
+    /// Checks the SQL, and what is to be put into it.
+    pub(super) fn check_text(&self, scope: &mut Scope<'_>) {
+        match (&self.query, &self.file, &self.capture) {
+            (None, None, Some(capture)) if !capture.value.is_of_columns() && self.args.is_empty() => {}
+            (None, None, Some(capture)) if !capture.value.is_of_columns() => {
+                scope.error(scope.action, "`args` go with a `query`", "there is none");
+            }
+            (None, None, _) => {
+                scope.error_help(scope.action, "`query` or `file` is missing", "run what?", "write `query: ...`");
+            }
+            (Some(_), Some(file), _) => {
+                scope.error(file.entry, "`query` and `file` exclude each other", "one of the two");
+            }
+            (Some(query), None, _) if !self.args.is_empty() && split_statements(query.as_str()).len() > 1 => {
+                scope.error(query.span, "`args` are for one statement", "this is more than one");
+            }
+            _ => {}
+        }
+        let autocommit = self.autocommit.as_ref().is_some_and(|autocommit| autocommit.value);
+        if let (true, Some(capture)) = (autocommit, self.capture.as_ref().filter(|one| one.value.is_of_columns())) {
+            let help = "name queries, which are asked afterwards: `capture: { rows: SELECT count(*) FROM orders }`";
+            scope.error_help(
+                capture.entry,
+                "`capture` of columns does not go with `autocommit`",
+                "of which row?",
+                help,
+            );
+        }
+        if let Some(format) = &self.format {
+            match &self.query {
+                Some(query) => format::check(scope, query, format.value.len(), format.entry),
+                None => {
+                    scope.error(format.entry, "`format` goes with a `query`", "there is none");
+                }
+            }
+        }
+        if let Some(query) = &self.query
+            && !autocommit
+            && !scope.must_fail
+            && let Some(name) = split_statements(query.as_str()).into_iter().find_map(runs_alone)
+        {
+            let label = format!("{name} cannot run in one");
+            let help = "`autocommit: true` runs each statement on its own";
+            scope.error_help(query.span, "`sql` runs in one transaction of its own", label, help);
+        } else if let Some(query) = &self.query
+            && !autocommit
+            && let Some(word) = transaction_control(query.as_str())
+        {
+            let label = format!("`{word}` would end or begin another one");
+            scope.error_help(
+                query.span,
+                "`sql` runs in one transaction of its own",
+                label,
+                "leave it out; use a step for each transaction, or `autocommit: true`",
+            );
+        }
+    }
+}
+
+/// The first statement that begins or ends a transaction, by its first word.
+fn transaction_control(text: &str) -> Option<String> {
+    let words = ["begin", "start", "commit", "end", "rollback", "abort"];
+    let first = |statement: &&str| first_words(statement, 2);
+    split_statements(text).iter().map(first).find_map(|found| {
+        let word = found.first()?;
+        // ROLLBACK TO goes back to a savepoint, within the transaction.
+        let control = words.contains(&word.as_str()) && found.get(1).is_none_or(|second| second != "to");
+        control.then(|| word.to_uppercase())
+    })
+}

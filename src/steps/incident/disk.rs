@@ -1,0 +1,64 @@
+//! The disks that `fill_disk` and `free_disk` are about.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::harness::{Context, Finding, NodeField, NodeRef, RepoRef, Resolved, Scope};
+use crate::host::{DiskOf, Host};
+use crate::source::RepoName;
+
+/// A disk that a drill fills.
+#[derive(Debug, Clone)]
+pub(crate) enum Disk {
+    /// The one with the data directory of a node.
+    Data(NodeRef),
+    /// The one with a repo.
+    Repo(RepoRef),
+}
+
+impl Disk {
+    /// The one that `node` or `repo` names.
+    pub(crate) fn resolve(node: &NodeField, repo: Option<&RepoName>, scope: &mut Scope<'_>) -> Resolved<Self> {
+        let Some(repo) = repo else { return Some(Disk::Data(scope.own_node(node)?)) };
+        if let Some(node) = node.span() {
+            scope.error(node, "`node` and `repo` exclude each other", "one disk at a time");
+        }
+        let repo = scope.repo(repo)?;
+        if let Some(existing) = scope.repo_info(&repo).and_then(|info| info.existing) {
+            let title = format!("repo `{repo}` is somebody else's: its disk is not filled");
+            let at = repo.span().unwrap_or(scope.action);
+            scope.error_related(at, title, "name a repo of the drill's own", (existing, "existing".to_owned()));
+        }
+        Some(Disk::Repo(repo))
+    }
+
+    /// As the lab knows it.
+    pub(crate) fn of(&self) -> DiskOf {
+        match self {
+            Disk::Data(node) => DiskOf::Data(node.to_string()),
+            Disk::Repo(repo) => DiskOf::Repo(repo.to_string()),
+        }
+    }
+
+    /// Where it is, and a host that sees it.
+    pub(crate) async fn place(&self, cx: &Context<'_>) -> Result<(Arc<dyn Host>, String), Box<Finding>> {
+        match self {
+            Disk::Data(node) => {
+                let host = cx.world.lab.host(node).await?;
+                let data = &host.paths().data;
+                let disk = data.rsplit_once('/').map_or("/", |(above, _)| above).to_owned();
+                Ok((host, disk))
+            }
+            Disk::Repo(repo) => Ok((cx.world.any_host()?.host()?.clone(), cx.world.lab.repo(repo))),
+        }
+    }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disk::Data(node) => write!(f, "the disk of {node}"),
+            Disk::Repo(repo) => write!(f, "the disk of repo {repo}"),
+        }
+    }
+}

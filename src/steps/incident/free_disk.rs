@@ -1,0 +1,73 @@
+//! `free_disk`
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::harness::{Context, Finding, NodeField, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::host::Program;
+use crate::source::RepoName;
+use crate::steps::incident::disk::Disk;
+
+/// Gives back the space that `fill_disk` has taken.
+///
+/// ```yaml
+/// - free_disk: { node: master }
+/// - free_disk: { repo: onsite }
+/// ```
+///
+/// A server that has ended with PANIC does not come back by itself: `start` it.
+///
+/// It passes if there is space again. It fails if the disk was not filled.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreeDiskSpec {
+    /// The server whose data directory lies on it.
+    #[serde(default)]
+    node: NodeField,
+    /// The repo that lies on it.
+    #[serde(default)]
+    repo: Option<RepoName>,
+}
+
+/// The step, every name in it looked up.
+#[derive(Debug)]
+pub struct FreeDisk {
+    /// Which disk.
+    disk: Disk,
+}
+
+impl StepKind for FreeDiskSpec {
+    type Step = FreeDisk;
+
+    const NAME: &'static str = "free_disk";
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const ROLE: Role = Role::Act;
+
+    fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FreeDisk> {
+        Some(FreeDisk { disk: Disk::resolve(&self.node, self.repo.as_ref(), scope)? })
+    }
+}
+
+#[async_trait(?Send)]
+impl Step for FreeDisk {
+    fn title(&self) -> String {
+        format!("free {}", self.disk)
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let (host, path) = self.disk.place(cx).await?;
+        let script = r#"rm "$1/.drillyard-full" 2>/dev/null"#;
+        match host.run(Program::script(script, [path])).await?.success() {
+            true => {
+                cx.world.outputs().filled.remove(&self.disk.of());
+                Ok(())
+            }
+            false => Err(Finding::failed("there is nothing to free")
+                .label(format!("no step has filled {} since it was freed", self.disk))
+                .help("`fill_disk` comes before")),
+        }
+    }
+}

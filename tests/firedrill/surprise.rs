@@ -1,0 +1,147 @@
+//! A drill that nobody knows, until its end.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli_runner::CliRunner;
+use crate::held::Held;
+use crate::left::{PATIENCE, poll};
+use crate::program::said;
+
+/// What stands in everything that would give a drill away.
+const SECRET: &str = "quagga";
+
+/// A drill whose name, file, tags, texts and ids all have the secret in them.
+fn drill(number: usize) -> String {
+    format!(
+        "
+drillyard: 1
+name: {SECRET}-{number}
+about: The {SECRET} eats rows.
+tags: [{SECRET}]
+repos: {{ onsite: {{}} }}
+nodes: {{ master: {{ archive_to: onsite }} }}
+steps:
+  - id: {SECRET}_rows
+    name: the {SECRET} is fed
+    create_data: {{ node: master, table: items, rows: {number}0 }}
+  - id: nightly
+    backup: {{ node: master, repo: onsite }}
+  - id: {SECRET}_accident
+    name: the {SECRET} eats
+    overwrite: {{ node: master, query: DELETE FROM items }}
+  - name: the {SECRET} gives back
+    recover: {{ node: rescue, backup: nightly, until: {{ before: {SECRET}_accident }}, then: promote }}
+  - name: the {SECRET} has given back
+    assert_rows: {{ node: rescue, table: items, same_as: {SECRET}_rows }}
+"
+    )
+}
+
+/// Where the secret is in a file below a folder, or in a name.
+fn leaks(folder: &Path) -> Vec<String> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().contains(SECRET)) {
+            found.push(format!("the name of {}", path.display()));
+        }
+        // A socket, or a file that has gone, has no text.
+        match path.is_dir() && !path.is_symlink() {
+            true => found.extend(leaks(&path)),
+            false if contains(&std::fs::read(&path).unwrap_or_default()) => found.push(path.display().to_string()),
+            false => {}
+        }
+    }
+    found
+}
+
+fn contains(bytes: &[u8]) -> bool {
+    bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}
+
+/// Processes whose command line or environment has the secret in it.
+fn processes() -> Vec<String> {
+    let all = crate::left::all_processes().into_iter();
+    let told = all.filter(|pid| contains(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()));
+    told.map(|pid| format!("process {pid}")).collect()
+}
+
+/// What the team's page says, with what is sent to it at first.
+fn page(url: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("an address");
+    let entered = get(host, path, "");
+    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a cookie");
+    get(host, "team/", cookie) + &get(host, "team/events", cookie)
+}
+
+fn get(host: &str, path: &str, cookie: &str) -> String {
+    let mut stream = TcpStream::connect(host).expect("the board listens");
+    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+    let head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("asked");
+    let mut bytes = vec![];
+    // What is sent as it happens does not end.
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn nothing_gives_the_drill_away_before_the_end_and_everything_is_told_then() {
+    let runner = CliRunner::new();
+    let folder = runner.path().join("drills");
+    std::fs::create_dir(&folder).expect("a folder");
+    for number in 1..=4 {
+        std::fs::write(folder.join(format!("{SECRET}-{number}.yaml")), drill(number)).expect("written");
+    }
+    let folder = folder.display().to_string();
+    let held = runner.hold(&["--surprise", "--delay", "1s..2s", "--for", "5m", &folder]);
+    let board = page(&held.line("board: "));
+    assert!(board.contains("data:") && !board.contains(SECRET), "{board}");
+    let look = || {
+        let show = said(&runner.output(["runs", "show", &held.id]));
+        let all = said(&runner.output(["runs"]));
+        let hinted = [show, all, held.said()].into_iter().filter(|text| text.contains(SECRET));
+        let mut found: Vec<String> = hinted.collect();
+        found.extend(
+            [runner.work(), runner.path().join("state"), held.handout.clone()].iter().flat_map(|dir| leaks(dir)),
+        );
+        let written = ["said", "events", "report.json", "debrief.md"].map(|name| runner.path().join(name));
+        let tells = |path: &&PathBuf| contains(&std::fs::read(path).unwrap_or_default());
+        found.extend(written.iter().filter(tells).map(|path| path.display().to_string()));
+        found.extend(processes());
+        found
+    };
+    assert_eq!(look(), Vec::<String>::new(), "before the incident");
+    assert_eq!(held.say(&["judge"]).status.code(), Some(1), "nobody is told whether something has happened");
+    // What happens is not told; users would see it. Nobody gives up who sees nothing wrong.
+    let gives_up = |held: &Held<'_>| {
+        let _ = held.say(&["note", "--seen", "rows are gone"]);
+        held.say(&["done", "--give-up"])
+    };
+    let given_up = poll(PATIENCE, || match gives_up(&held) {
+        output if output.status.success() => Ok(()),
+        output => {
+            assert_eq!(look(), Vec::<String>::new(), "while it is held");
+            std::thread::sleep(Duration::from_millis(300));
+            Err(said(&output))
+        }
+    });
+    assert_eq!(given_up, Ok(()));
+    let ended = held.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    let drawn = ended.report["drills"][0]["name"].as_str().expect("a name").to_owned();
+    assert!(drawn.starts_with(SECRET), "{drawn}");
+    let seed = ended.report["drills"][0]["seed"].to_string();
+    let _ = ended.says(&[&drawn, &format!("seed: {seed}")]).debriefs(&[&drawn, "eats", &seed]);
+    assert!(said(&runner.output(["runs"])).contains(&drawn), "{}", said(&runner.output(["runs"])));
+
+    // Whoever knows the seed draws the same drill.
+    let held = runner.hold(&["--surprise", "--seed", &seed, &folder]);
+    let given_up = poll(PATIENCE, || if gives_up(&held).status.success() { Ok(()) } else { Err(()) });
+    assert_eq!(given_up, Ok(()));
+    assert_eq!(held.end().report["drills"][0]["name"], drawn.as_str());
+}
