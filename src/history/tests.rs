@@ -86,7 +86,10 @@ fn what_is_written_is_read_again() {
         ];
         for (run, row) in [&first, &second, &third].into_iter().zip(&rows) {
             history.put_run(run).expect("written");
-            history.put_drill(&DrillRow { end: None, why: None, parts: vec![], ..row.clone() }).expect("written");
+            // That it has started is told late: its end says when that was.
+            let started = row.started.checked_add(SignedDuration::from_millis(400)).expect("a time");
+            let begun = DrillRow { started, end: None, why: None, parts: vec![], ..row.clone() };
+            history.put_drill(&begun).expect("written");
             history.put_drill(row).expect("written again");
         }
         let end = RunRow { finished: Some(day(2)), end: Some((Outcome::Failed, 1)), ..second.clone() };

@@ -20,9 +20,9 @@ INSERT INTO drills (run, number, name, file, settings, major, postgres, backend,
                     rto_ms, rto_max_ms, recovery_ms, lost, lost_work_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (run, number) DO UPDATE
-SET duration_ms = excluded.duration_ms, outcome = excluded.outcome, why = excluded.why, rto_ms = excluded.rto_ms,
-    rto_max_ms = excluded.rto_max_ms, recovery_ms = excluded.recovery_ms, lost = excluded.lost,
-    lost_work_ms = excluded.lost_work_ms";
+SET started = excluded.started, duration_ms = excluded.duration_ms, outcome = excluded.outcome,
+    why = excluded.why, rto_ms = excluded.rto_ms, rto_max_ms = excluded.rto_max_ms,
+    recovery_ms = excluded.recovery_ms, lost = excluded.lost, lost_work_ms = excluded.lost_work_ms";
 
 const PUT_PART: &str = "\
 INSERT INTO parts (run, drill, part, duration_ms, bytes) VALUES ($1, $2, $3, $4, $5)
