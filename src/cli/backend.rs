@@ -1,8 +1,10 @@
 //! The backends that there are, and their options.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::out::as_word;
 use crate::host::BackendKind;
 use crate::host::docker::Docker;
 use crate::host::local::Local;
@@ -47,6 +49,22 @@ pub fn named(name: &str) -> Option<&'static dyn BackendKind> {
     BACKENDS.iter().copied().find(|kind| kind.name() == name)
 }
 
+impl BackendArgs {
+    /// The words that ask for the same servers again: what was given, by an option or by its
+    /// variable, and no default.
+    pub fn again(&self) -> Vec<String> {
+        let command = BackendOptions::augment_args(Command::new(""));
+        let own = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let own = own.flat_map(|arg| self.options.given(arg.get_id().as_str(), arg.get_long().unwrap_or_default()));
+        let own: Vec<String> = own.collect();
+        let backend = match self.backend {
+            BackendChoice::Auto => None,
+            BackendChoice::Only(kind) => Some(format!("--backend {}", kind.name())),
+        };
+        backend.into_iter().chain(own).collect()
+    }
+}
+
 /// The options that each backend adds to a subcommand's.
 #[derive(Debug, Clone)]
 pub struct BackendOptions(ArgMatches);
@@ -55,6 +73,17 @@ impl BackendOptions {
     /// As backends read them.
     pub fn matches(&self) -> &ArgMatches {
         &self.0
+    }
+
+    /// The words that give an option of the subcommand again: the one that is `--long`, if it has it
+    /// and was given it.
+    pub fn given(&self, id: &str, long: &str) -> Vec<String> {
+        let source = self.0.try_contains_id(id).ok().and_then(|_| self.0.value_source(id));
+        if !matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
+            return vec![];
+        }
+        let values = self.0.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy());
+        values.map(|value| format!("--{long} {}", as_word(&value))).collect()
     }
 }
 

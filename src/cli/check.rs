@@ -39,8 +39,13 @@ pub fn check(args: CheckArgs) -> Result<ExitCode> {
         }
     }
     let plans: Vec<&Plan> = loaded.iter().filter_map(|one| one.plan.as_deref().ok()).collect();
+    // The drills that a matrix makes of one file say the same.
+    let mut told = BTreeSet::new();
     for warning in plans.iter().flat_map(|plan| &plan.warnings) {
-        complain(&crate::report::render_warning(warning, color));
+        let warning = crate::report::render_warning(warning, color);
+        if told.insert(warning.clone()) {
+            complain(&warning);
+        }
     }
     for plan in plans.iter().filter(|plan| !plan.judges() && plan.unset.is_empty()) {
         complain(&format!("warning: {} checks nothing: it will fail", plan.source.file()));

@@ -199,6 +199,11 @@ fn settings(args: &DrillArgs, plan: &Plan) -> Vec<String> {
     set.into_iter().map(|(name, value)| format!("{name}={value}")).chain(kind).collect()
 }
 
+/// The options of `run`, `prove` and `firedrill` that change what is done to a drill and that no
+/// other part of [`again`] gives, with the names of their fields before.
+const OF_DRILLS: &[(&str, &str)] =
+    &[("timeout", "timeout"), ("only", "only"), ("delay", "delay"), ("limit", "for"), ("reachable", "reachable")];
+
 /// The command that runs, or proves, one drill again; without a version, on those that it is meant
 /// for.
 fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, seed: u64) -> String {
@@ -208,6 +213,7 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
         Command::Firedrill => "drillyard firedrill",
     };
     let mut words = vec![program.to_owned(), format!("--seed {seed}")];
+    words.extend(args.backend.again());
     if let Some(major) = major
         && (!args.postgres.is_empty() || plan.postgres.len() > 1)
     {
@@ -216,6 +222,7 @@ fn again(args: &DrillArgs, command: Command, plan: &Plan, major: Option<u32>, se
     if let Some(kind) = args.repos.filter(|_| !plan.repos.is_empty()) {
         words.push(format!("--repos {}", kind.name));
     }
+    words.extend(OF_DRILLS.iter().flat_map(|(id, long)| args.backend.options.given(id, long)));
     let set = given(args, plan).cloned();
     let set = set.chain(plan.cell.0.iter().map(|(name, value)| (name.clone(), value.text().into_owned())));
     words.extend(set.map(|(name, value)| format!("--set {}", as_word(&format!("{name}={value}")))));

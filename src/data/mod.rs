@@ -12,8 +12,8 @@ mod roles;
 mod rows;
 
 pub use catalog::{
-    Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence, Told,
-    last_numbers, subjects, told,
+    Behind, Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence,
+    Told, last_numbers, subjects, told, told_as,
 };
 pub use compare::{Again, LiveTable, Suspects, Wanted, compare};
 pub use error::{DataError, Result};
@@ -24,6 +24,6 @@ pub use merge::{Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfi
 pub use roles::{Roles, RolesComparison};
 pub(crate) use rows::STABLE;
 pub use rows::{
-    Chosen, Comparison, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, View, Written, rewrote_the_same,
-    row_sum,
+    Chosen, Comparison, HeldMoment, PartDifference, Rest, RowChange, RowDifference, RowsSnapshot, View, Written,
+    rewrote_the_same, row_sum,
 };

@@ -1,5 +1,6 @@
 //! The hosts of one drill.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,6 +80,15 @@ pub enum DiskOf {
     Data(String),
     /// This repo.
     Repo(String),
+}
+
+impl fmt::Display for DiskOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DiskOf::Data(node) => write!(f, "the disk of `{node}`"),
+            DiskOf::Repo(repo) => write!(f, "the disk of repo `{repo}`"),
+        }
+    }
 }
 
 impl LabSpec {

@@ -7,7 +7,8 @@ use super::lines::Line;
 use super::planned::Strike;
 use crate::harness::{Reference, Role, Scope, StepId};
 use crate::scenario::During;
-use crate::source::Spanned;
+use crate::source::{Spanned, choices};
+use crate::steps::KINDS;
 
 /// Tells of a step that is to be tried again and is no assertion. Whether it is to be.
 pub(super) fn retry(line: &Line, scope: &mut Scope<'_>) -> bool {
@@ -34,8 +35,12 @@ pub(super) fn strike(line: &Line, scope: &mut Scope<'_>) -> Option<Strike> {
     let Spanned { value: During { step, after }, entry, .. } = line.during.as_ref()?;
     if line.kind.role != Role::Incident {
         let kind = line.kind.name;
-        let help = "incidents are `crash`, `kill_host`, `pause`, `cut`, `drop_table` and their like";
-        scope.error_help(*entry, format!("`during` is for incidents, and `{kind}` is none"), "not here", help);
+        scope.error_help(
+            *entry,
+            format!("`during` is for incidents, and `{kind}` is none"),
+            "not here",
+            incidents(kind),
+        );
         return None;
     }
     scope.refers.push(Reference::Step(StepId::from(step.as_str())));
@@ -46,6 +51,19 @@ pub(super) fn strike(line: &Line, scope: &mut Scope<'_>) -> Option<Strike> {
     };
     let after = after.map_or(Duration::ZERO, |after| after.0);
     info.decoded.then_some(Strike { step: info.index, after, span: step.span })
+}
+
+/// Which steps can happen during another one; `kind` is one that cannot.
+fn incidents(kind: &str) -> String {
+    let incidents = KINDS.iter().filter(|kind| kind.role == Role::Incident).map(|kind| kind.name);
+    let incidents = format!("incidents are {}", choices(incidents, "and"));
+    match kind {
+        "sql" => format!(
+            "an UPDATE, DELETE or MERGE that is wrong is `overwrite`; what users write meanwhile is `traffic`; {incidents}"
+        ),
+        "exec" => format!("what a command breaks by hand has a step of its own; {incidents}"),
+        _ => incidents,
+    }
 }
 
 /// Tells of incidents that cannot happen while the step is at work that they name. `steps` are all

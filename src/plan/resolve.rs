@@ -42,6 +42,12 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let isolation = network::isolation(scenario.network, &parts, complete, &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
+    for param in &scenario.unused {
+        let help =
+            format!("write `${{params.{0}}}` where its value belongs, or take `{0}` out of `params`", param.value);
+        let label = "whatever value it has, the drill is the same";
+        scope.warn(param.span, format!("nothing uses the param `{}`", param.value), label, help);
+    }
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
     let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
     let redactor = Redactor::of(secrets.iter().cloned());

@@ -201,7 +201,7 @@ impl Attempt<'_> {
     /// What the step comes to, with what is behind it.
     async fn concluded(&self, leave: Leave, drill_over: bool, scene: &Scene<'_>) -> End {
         let failed = leave.result.as_ref().is_err_and(|finding| finding.cause != Cause::UsersFailed);
-        let result = users::blame(self.work, self.world, self.step, leave.result);
+        let result = users::blame(self.work, self.world, self.step, leave.result).await;
         let mut foreign = leave.foreign || (!failed && result.is_err());
         let end = match result {
             Ok(()) => End { judged: self.step.kind.role == Role::Check, ..End::new(Outcome::Passed) },

@@ -15,8 +15,6 @@ use crate::journal::{Cause, Outcome, Problem};
 const HELP: &str = "the disk is full, which says nothing about the recovery: free some space, or set TMPDIR to a directory on another disk";
 /// What can be done if it is a small one of the drill's own.
 const MORE: &str = "give the disk more `size`, at its `fill_disk`";
-/// What is said of a small one that is full as the drill wants it.
-const FILLED: &str = "the drill has filled it itself: `free_disk` gives the space back";
 /// With less than that, nothing can be written.
 const NOTHING: u64 = 128 << 10;
 /// A server cannot write if there is no space for a WAL segment; one that tried has given back
@@ -99,7 +97,7 @@ pub async fn blame(scene: &Scene<'_>, finding: Box<Finding>, broken: bool) -> Bo
         }
         Some(disk) => finding.note("disk", disk.to_string()),
         // Not every error of a server says why it could not write.
-        None if own_is_tight && crippled => finding.note("disk", FILLED),
+        None if own_is_tight && crippled => finding.note("disk", own(scene)),
         None => finding,
     }
 }
@@ -126,8 +124,27 @@ fn by_drill(scene: &Scene<'_>, mut finding: Box<Finding>) -> Box<Finding> {
         finding = finding.because(Cause::Expectation);
     }
     match scene.world.outputs().filled.is_empty() {
-        false => finding.note("disk", FILLED),
-        true => finding.note("disk", "it is the small one that `fill_disk` is about").help(MORE),
+        false => finding.note("disk", own(scene)),
+        true => finding.note("disk", own(scene)).help(MORE),
+    }
+}
+
+/// What is said of the small disks of a drill, if one of them is full: those that it has filled, or
+/// that it is about to fill.
+fn own(scene: &Scene<'_>) -> String {
+    let filled = scene.world.outputs().filled.clone();
+    let named = |disks: &mut dyn Iterator<Item = &DiskOf>| {
+        let named: Vec<String> = disks.map(ToString::to_string).collect();
+        named.join(" and ")
+    };
+    match filled.is_empty() {
+        false => {
+            format!("the drill has filled {} itself: `free_disk` gives the space back", named(&mut filled.iter()))
+        }
+        true => {
+            let disks = named(&mut scene.world.disks.iter().map(|disk| &disk.of));
+            format!("{disks} is small, since `fill_disk` is about it")
+        }
     }
 }
 

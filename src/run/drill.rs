@@ -160,7 +160,8 @@ impl AtWork<'_> {
             self.run_finally(&world, &mut tally).await;
         }
         if let Some(failed) = failed {
-            let finding = failed.finding(plan.steps.first().map_or(Default::default(), |step| step.action));
+            let action = plan.steps.first().map_or(Default::default(), |step| step.action);
+            let finding = failed.finding(&world, action).await;
             tally.outcomes.push(finding.outcome);
             problem = Some(finding.problem(&plan.source, Default::default()));
         }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::scene::PATIENCE;
 use super::work::Work;
+use crate::data::Behind;
 use crate::harness::{Finding, StepId, StepResult, World};
 use crate::journal::{Cause, Event};
+use crate::pg::SqlState;
 use crate::plan::PlannedStep;
 use crate::source::Span;
 use crate::steps::look_again;
@@ -17,6 +20,8 @@ pub struct FailedUsers {
     id: StepId,
     /// Where it stands.
     at: Option<Span>,
+    /// The database that they write to, where it is not the node's own one.
+    database: Option<String>,
     failure: Failure,
     said: String,
 }
@@ -31,31 +36,63 @@ pub fn failed(work: &Work<'_>, world: &World) -> Option<FailedUsers> {
             None => failure.message.clone(),
         };
         let traffic = work.plan.steps.iter().find(|step| step.id.as_ref() == Some(&id));
-        Some(FailedUsers { id, at: traffic.map(|step| step.action), failure, said })
+        let database = users.database.as_ref().map(|database| database.value.clone());
+        Some(FailedUsers { id, at: traffic.map(|step| step.action), database, failure, said })
     })
 }
 
 impl FailedUsers {
     /// What is told of them; at `action` where their own step is not known.
-    pub fn finding(self, action: Span) -> Box<Finding> {
+    pub async fn finding(self, world: &World, action: Span) -> Box<Finding> {
+        let behind = self.behind(world).await;
         let (failure, at) = (self.failure, self.at.unwrap_or(action));
         if failure.kind.is_empty() {
             // The users themselves are no more: what was to be seen by them cannot be judged.
             return Finding::errored("the load generator panicked").because(Cause::Panic).at(at).label(self.said);
         }
-        Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
+        let finding = Finding::failed(format!("transaction `{}` of the users failed", failure.kind))
             .because(Cause::UsersFailed)
             .at(at)
-            .label(format!("{}, for client {} seq {} on `{}`", self.said, failure.client, failure.seq, failure.node))
-            .help(failure.help.unwrap_or_else(|| {
+            .label(format!("{}, for client {} seq {} on `{}`", self.said, failure.client, failure.seq, failure.node));
+        if let Some(first) = behind.first() {
+            let lines: Vec<String> = behind.iter().map(ToString::to_string).collect();
+            let cures: Vec<String> = behind.iter().map(Behind::cure).collect();
+            let them = if behind.len() == 1 { first.sequence.as_str() } else { "the sequences" };
+            return finding
+                .note("sequence", lines.join("\n"))
+                .help(format!("set {them} before users go on: {}", cures.join("; ")));
+        }
+        finding.help(
+            failure.help.unwrap_or_else(|| {
                 "if users may meet this error here, name it in the transaction's `tolerate`".to_owned()
-            }))
+            }),
+        )
+    }
+
+    /// The sequences that hand out numbers which are taken, if that is what a user has met with. A
+    /// server that does not tell has none.
+    async fn behind(&self, world: &World) -> Vec<Behind> {
+        const UNIQUE_VIOLATION: &str = "23505";
+        let is_one = |state: &SqlState| state.code() == UNIQUE_VIOLATION;
+        let Some(table) = self.failure.table.as_ref().filter(|_| self.failure.sqlstate.as_ref().is_some_and(is_one))
+        else {
+            return vec![];
+        };
+        let find = async {
+            let node = world.outputs().nodes.get(self.failure.node.as_str())?.clone();
+            let client = match self.database.as_deref() {
+                Some(database) => node.connect_to(database).await.ok()?,
+                None => node.connect().await.ok()?,
+            };
+            Behind::find(&client, std::slice::from_ref(table)).await.ok()
+        };
+        tokio::time::timeout(PATIENCE, find).await.ok().flatten().unwrap_or_default()
     }
 }
 
 /// A user who met an error that nobody tolerates fails the step that runs at the time; `finally` is
 /// run for what it does itself.
-pub fn blame(work: &Work<'_>, world: &World, step: &PlannedStep, result: StepResult) -> StepResult {
+pub async fn blame(work: &Work<'_>, world: &World, step: &PlannedStep, result: StepResult) -> StepResult {
     if step.finally {
         return result;
     }
@@ -64,7 +101,7 @@ pub fn blame(work: &Work<'_>, world: &World, step: &PlannedStep, result: StepRes
         (Err(finding), Some(failed)) if finding.cause != Cause::UsersFailed => {
             Err(finding.note("users", format!("`{}` had failed before: {}", failed.id, failed.said)))
         }
-        (_, Some(failed)) => Err(failed.finding(step.action)),
+        (_, Some(failed)) => Err(failed.finding(world, step.action).await),
     }
 }
 
@@ -104,10 +141,10 @@ pub async fn hear_out(world: &World) {
 
 /// A budget of loss is about all that users did, also after the last assertion has looked.
 pub async fn judge_again(work: &Work<'_>, world: &World) {
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_secs(60);
     let Some(users) = work.plan.rpo.as_ref().and_then(|rpo| world.users(&rpo.traffic).ok()) else { return };
     // What could not be looked at is not checked, and the budget says so.
-    let _ = tokio::time::timeout(PATIENCE, look_again(world, &users)).await;
+    let _ = tokio::time::timeout(LONG, look_again(world, &users)).await;
 }
 
 pub async fn stop(work: &Work<'_>, world: &World) {

@@ -91,6 +91,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, root: &Node) -> Option<Scenario> {
         file_roots: roots(decoder, file),
         secrets: vec![],
         params: vec![],
+        unused: vec![],
         cell: Cell::default(),
         unset: vec![],
         more_ids: !decoder.fragments().is_none_or(Fragments::complete),

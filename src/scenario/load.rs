@@ -55,8 +55,9 @@ pub fn load_cell(
                 true => scenario.name.clone(),
                 false => format!("{} [{cell}]", scenario.name),
             };
-            let cell = cell.clone();
-            Ok(Scenario { name, cell, secrets: values.used_secrets(), params, unset, problems, ..scenario })
+            let (cell, secrets) = (cell.clone(), values.used_secrets());
+            let unused = params::unused(&unfolded.source, (&root, &values), &unfolded.fragments);
+            Ok(Scenario { name, cell, secrets, params, unused, unset, problems, ..scenario })
         }
         None => Err(in_order(problems)),
     }

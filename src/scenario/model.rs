@@ -58,6 +58,8 @@ pub struct Scenario {
     pub secrets: Vec<String>,
     /// The names of its params.
     pub params: Vec<String>,
+    /// Those of it and of its fragments that nothing uses.
+    pub unused: Vec<Spanned<String>>,
     /// Which of the drills of its file it is.
     pub cell: Cell,
     /// Those that have no value: what they stand in is not decoded.

@@ -16,6 +16,8 @@ pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Everything that references can stand for, and which secrets were used.
 pub struct Values {
     params: Vec<(String, Scalar)>,
+    /// The params that something has asked for so far.
+    asked: Mutex<BTreeSet<String>>,
     /// The ids of the file whose params these are.
     ids: Ids,
     outside: Arc<Outside>,
@@ -61,7 +63,7 @@ impl Values {
     /// No params; `env` and `secrets` find what they are asked for.
     pub fn new(env: Lookup, secrets: Lookup) -> Self {
         let outside = Arc::new(Outside { env, secrets, used: Mutex::default() });
-        Values { params: vec![], ids: Ids::default(), outside }
+        Values { params: vec![], asked: Mutex::default(), ids: Ids::default(), outside }
     }
 
     /// Nothing that a reference could stand for.
@@ -77,7 +79,7 @@ impl Values {
 
     /// Those of a fragment that a step of this file uses.
     pub(super) fn of_fragment(&self, params: Vec<(String, Scalar)>, id: Option<&Name>) -> Self {
-        Values { params, ids: self.ids.of_fragment(id), outside: self.outside.clone() }
+        Values { params, asked: Mutex::default(), ids: self.ids.of_fragment(id), outside: self.outside.clone() }
     }
 
     /// The ids of the file.
@@ -114,6 +116,11 @@ impl Values {
     /// The params and their values, in their order.
     pub fn params(&self) -> &[(String, Scalar)] {
         &self.params
+    }
+
+    /// Whether anything has asked for a param so far.
+    pub(super) fn is_asked_for(&self, param: &str) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).contains(param)
     }
 
     /// The values of all the secrets that a decoded scalar has used so far: what has to be kept out
@@ -202,6 +209,9 @@ impl Values {
     /// What one reference, without its braces, stands for, and whether that is a secret.
     fn one(&self, reference: &str) -> Result<(Scalar, bool), (String, String, String)> {
         let (kind, name) = reference.split_once('.').unwrap_or(("", reference));
+        if kind == "params" {
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
         match kind {
             "params" => match self.params.iter().find(|(known, _)| known == name) {
                 Some((_, Scalar::Null)) => {

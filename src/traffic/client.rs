@@ -323,6 +323,7 @@ impl ClientTask {
             seq,
             node: self.users.node(self.node).to_owned(),
             sqlstate: error.and_then(|error| error.state),
+            table: error.and_then(|error| error.table.clone()),
             message,
             help: help.map(str::to_owned),
             at: Timestamp::now(),

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::host::{Endpoint, Login};
-use crate::pg::SqlState;
+use crate::pg::{SqlState, TableName};
 
 /// What a server said was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +26,19 @@ pub(super) struct ServerError {
     pub(super) message: String,
     /// The routine of the server's source that it comes from.
     pub(super) routine: String,
+    /// The table that it is about, with its schema, if it is about one.
+    pub(super) table: Option<TableName>,
 }
 
 impl ServerError {
     /// An error that no server has reported.
     pub(super) fn own(message: String) -> Self {
-        ServerError { fatal: false, panic: false, state: None, message, routine: String::new() }
+        ServerError { fatal: false, panic: false, state: None, message, routine: String::new(), table: None }
     }
 
     fn read(body: &[u8]) -> Self {
         let mut error = ServerError::own(String::new());
-        let mut detail = String::new();
+        let (mut detail, mut schema, mut table) = (String::new(), None, None);
         for field in body.split(|b| *b == 0) {
             let Some((kind, value)) = field.split_first() else { continue };
             let value = String::from_utf8_lossy(value);
@@ -46,9 +48,12 @@ impl ServerError {
                 b'M' => error.message = value.into_owned(),
                 b'D' => detail = value.into_owned(),
                 b'R' => error.routine = value.into_owned(),
+                b's' => schema = Some(value.into_owned()),
+                b't' => table = Some(value.into_owned()),
                 _ => {}
             }
         }
+        error.table = table.map(|name| TableName { schema, name });
         if !detail.is_empty() {
             error.message = format!("{}: {detail}", error.message);
         }

@@ -14,7 +14,7 @@ use super::protocol::{Connection, SessionError};
 use super::statements::Plan;
 use super::workload::{LoginSource, TrafficError, Workload};
 use crate::ledger::{CommitStatus, Histories};
-use crate::pg::SqlState;
+use crate::pg::{SqlState, TableName};
 
 /// What became of the transactions by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +54,8 @@ pub struct Failure {
     pub node: String,
     /// What the server called it.
     pub sqlstate: Option<SqlState>,
+    /// The table that the server's error is about, with its schema, if it is about one.
+    pub table: Option<TableName>,
     /// What the server said, or what is wrong.
     pub message: String,
     /// What to do, if it is no error of the server.
@@ -66,7 +68,17 @@ impl Failure {
     /// One that is about all users.
     pub(super) fn of_all(message: String) -> Self {
         let (kind, node) = (String::new(), String::new());
-        Failure { kind, client: 0, seq: 0, node, sqlstate: None, message, help: None, at: Timestamp::now() }
+        Failure {
+            kind,
+            client: 0,
+            seq: 0,
+            node,
+            sqlstate: None,
+            table: None,
+            message,
+            help: None,
+            at: Timestamp::now(),
+        }
     }
 }
 

@@ -89,7 +89,7 @@ fn a_skipped_drill_says_how_it_is_run_where_it_is_meant_to() {
     let output = output.expect("drillyard runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let report = runner.report();
-    let again = format!("drillyard run --seed 1 --set size=20 '{}/newer.yaml'", folder.display());
+    let again = format!("drillyard run --seed 1 --backend local --set size=20 '{}/newer.yaml'", folder.display());
     let newer = report["drills"].as_array().expect("drills").iter().find(|drill| drill["name"] == "newer");
     assert_eq!(newer.expect("a drill")["again"], again.as_str(), "{report}");
 }

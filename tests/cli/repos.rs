@@ -41,7 +41,7 @@ fn what_a_kind_cannot_do_is_skipped_and_told() {
     for part in [
         "SKIP",
         "damaged: a repo of kind `pgbackrest` cannot restore a damaged backup: pgbackrest compares every file",
-        "again: drillyard run --seed 1 --repos pgbackrest ",
+        "again: drillyard run --seed 1 --backend local --repos pgbackrest ",
         "0 passed, 1 failed, 0 errored, 1 skipped",
     ] {
         assert!(said.contains(part), "not said: {part}\n{said}");

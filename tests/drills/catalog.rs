@@ -139,3 +139,18 @@ steps:
     let run = CliRunner::new().drill(&yaml, &[]).failed(1, &["60 differences", "... and 10 more lines"]);
     assert_eq!(run.said.matches("- column c").count(), 50, "{}", run.said);
 }
+
+/// What is told once for several relations is counted as what it is, and as what is told.
+#[test]
+fn differences_of_partitions_are_counted_as_they_are_told() {
+    let yaml = r#"
+nodes: { master: {} }
+steps:
+  - sql: { query: "CREATE TABLE p (id int, x text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2)" }
+  - { id: before, snapshot: { tables: [p] } }
+  - sql: { query: "ALTER TABLE p ALTER x SET DEFAULT 'x'; CREATE INDEX own ON p1 (id)" }
+  - assert_catalog: { same_as: before }
+"#;
+    let told = "4 differences, told as 2: what is so in several relations is told once";
+    CliRunner::new().drill(yaml, &[]).failed(1, &[told, "+ index public.own of public.p1"]);
+}

@@ -99,6 +99,12 @@ pub fn told(differences: &[Difference]) -> Vec<String> {
     grouped(differences).iter().flat_map(|(difference, tables)| difference.lines(tables)).collect()
 }
 
+/// As how many differences they are told: those that are told once for several relations count as
+/// one.
+pub fn told_as(differences: &[Difference]) -> usize {
+    grouped(differences).len()
+}
+
 /// What is different, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {

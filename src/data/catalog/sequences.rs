@@ -71,7 +71,7 @@ impl Sequence {
     }
 
     /// The columns that go further than the sequence has come, and how far.
-    fn overtaken(&self) -> impl Iterator<Item = (&str, i128)> {
+    pub(super) fn overtaken(&self) -> impl Iterator<Item = (&str, i128)> {
         let ends = self.ends.iter().filter_map(|end| Some((end.column.as_str(), end.most?)));
         ends.filter(|(_, most)| !self.before(*most, self.position.next))
     }

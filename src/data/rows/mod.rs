@@ -4,6 +4,7 @@
 mod bisect;
 mod comparison;
 mod difference;
+mod held_moment;
 mod layout;
 mod record;
 mod rewritten;
@@ -16,6 +17,7 @@ pub(super) use bisect::{Limit, PARTS, Side, bisect};
 pub use comparison::{Comparison, PartDifference, Rest};
 pub(super) use difference::Line;
 pub use difference::{RowChange, RowDifference};
+pub use held_moment::HeldMoment;
 #[cfg(test)]
 pub(super) use layout::Relation;
 pub(super) use layout::{ColumnLayout, Layout, Order, Range};

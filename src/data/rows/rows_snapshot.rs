@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use super::bisect::{Limit, Side};
 use super::comparison::{Comparison, PartDifference, Rest};
 use super::difference::{Line, RowChange, RowDifference, differences};
+use super::held_moment::HeldMoment;
 use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
 use super::view::View;
@@ -39,9 +40,15 @@ pub struct RowsSnapshot {
 }
 
 impl RowsSnapshot {
-    /// Reads what is seen of a table, in one scan. The session must not be in a transaction.
-    pub async fn take(client: &Client, name: &TableName, view: &View) -> Result<RowsSnapshot> {
-        let taken = match Table::open(client, name, view).await {
+    /// Reads what is seen of a table, in one scan; as it was at a moment that is held, if one is.
+    /// The session must not be in a transaction.
+    pub async fn take(
+        client: &Client,
+        name: &TableName,
+        view: &View,
+        moment: Option<&HeldMoment>,
+    ) -> Result<RowsSnapshot> {
+        let taken = match Table::open_at(client, name, view, moment).await {
             Ok(mut table) => read(&mut table, name, view).await,
             Err(error) => Err(error),
         };

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Row};
 
 use super::bisect::{Limit, PARTS, Side};
 use super::difference::{LONG_VALUE, Line};
+use super::held_moment::HeldMoment;
 use super::layout::{Layout, Order, Range, Relation, hash};
 use super::view::{View, filtered, with_excepted};
 use crate::data::error::{DataError, Result};
@@ -66,8 +67,19 @@ impl<'a> Table<'a> {
     /// Begins a transaction and looks up what is seen of the table. The session must not be in one;
     /// [`Table::close`] ends it, after an error too.
     pub async fn open(client: &'a Client, name: &'a TableName, view: &View) -> Result<Table<'a>> {
+        Table::open_at(client, name, view, None).await
+    }
+
+    /// The same, as all of it was at a moment that another session holds, if one is named.
+    pub async fn open_at(
+        client: &'a Client,
+        name: &'a TableName,
+        view: &View,
+        moment: Option<&HeldMoment>,
+    ) -> Result<Table<'a>> {
         let doing = format!("reading {name}");
-        let begin = format!("begin isolation level repeatable read read only; {STABLE}");
+        let moment = moment.map(HeldMoment::taken_over).unwrap_or_default();
+        let begin = format!("begin isolation level repeatable read read only; {moment}{STABLE}");
         client.batch_execute(&begin).await.map_err(DataError::while_doing(&doing))?;
         // Looked up by the session's own search_path.
         let mut relation = Relation::read(client, name).await?;

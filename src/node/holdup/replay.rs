@@ -6,7 +6,7 @@ use super::kind::{Holdup, HoldupKind};
 use super::session::{Session, seconds};
 use crate::node::server::Node;
 use crate::node::sql_error::SqlError;
-use crate::node::walreceiver::WalRefusal;
+use crate::node::walreceiver::{RefusalReason, WalRefusal};
 use crate::pg::Pattern;
 
 /// A walreceiver that has heard nothing for so long has lost its primary: one that is idle hears
@@ -100,12 +100,36 @@ async fn receiver(node: &Node, receives: bool, silence: Option<f64>) -> Option<H
         _ => return None,
     };
     let log = node.log_since_start().await;
-    let said = WalRefusal::last(&log).filter(|_| !receives).map(|refusal| refusal.message);
+    let refusal = WalRefusal::last(&log).filter(|_| !receives);
+    let help = refusal.as_ref().map_or(REACHED, |refusal| cure(&refusal.reason));
     Some(Holdup {
         kind: HoldupKind::Receiver,
         what,
-        more: said.into_iter().collect(),
-        help: Some("does its primary run, and can it be reached from there?".to_owned()),
+        more: refusal.into_iter().map(|refusal| refusal.message).collect(),
+        help: Some(help.to_owned()),
         endless: false,
     })
+}
+
+/// What to ask about a primary that says nothing.
+const REACHED: &str = "does its primary run, and can it be reached from there?";
+
+/// What helps a standby whose primary has refused it.
+fn cure(reason: &RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::Diverged => {
+            "it has WAL that its primary never had: `rewind` takes it back to where they diverged, `rebuild` replaces it"
+        }
+        RefusalReason::Ahead => {
+            "it has WAL that its primary does not have, or not yet: `rebuild` it if that was set back"
+        }
+        RefusalReason::Timeline(..) => "is it the right server to follow? `rebuild` makes its standby anew",
+        RefusalReason::OtherSystem => "it was not made from its primary: `rebuild` it",
+        RefusalReason::Removed(_) => "its primary has removed WAL that it needs: give it an archive, or `rebuild` it",
+        RefusalReason::Slot => "`rebuild` replaces the slot, together with the data",
+        RefusalReason::NotAllowed => {
+            "its role needs LOGIN and REPLICATION there, and a line for the database `replication` in pg_hba.conf"
+        }
+        RefusalReason::Other => REACHED,
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{Catalog, Difference, Told, subjects, told};
+use crate::data::{Catalog, Difference, Told, subjects, told, told_as};
 use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
@@ -219,9 +219,12 @@ impl Step for AssertCatalog {
         if differences.is_empty() {
             return Ok(());
         }
-        let count = match differences.len() {
-            1 => "1 difference".to_owned(),
-            n => format!("{n} differences"),
+        let count = match (differences.len(), told_as(&differences)) {
+            (1, _) => "1 difference".to_owned(),
+            (all, as_many) if as_many == all => format!("{all} differences"),
+            (all, as_many) => {
+                format!("{all} differences, told as {as_many}: what is so in several relations is told once")
+            }
         };
         Err(Finding::failed("the catalog is not as it was")
             .at(self.same_as.entry())

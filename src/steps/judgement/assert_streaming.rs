@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Awaited, Checks, Context, Effects, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult};
-use crate::node::{Node, apply_delay, is_in_recovery};
-use crate::pg::error_message;
+use crate::harness::{
+    Awaited, Checks, Context, Effects, Finding, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
+use crate::node::{Node, apply_delay, is_in_recovery, lineage};
+use crate::pg::{Lsn, TimelineId, error_message};
 use crate::source::NodeName;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -22,6 +24,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// The row is written to a table in a schema `drillyard`, which is removed again. On an external
 /// primary, and on one that is a standby itself, nothing is written: the current end of its WAL
 /// must arrive.
+///
+/// A standby that has WAL which its primary never wrote, after the primary was set back to an
+/// earlier time, say, fails at once: no waiting mends that.
 ///
 /// It passes if the primary reports `streaming` for this standby and the row can be read there
 /// before the deadline. A standby that is delayed on purpose (`recovery_min_apply_delay`) must have
@@ -77,7 +82,7 @@ impl Step for AssertStreaming {
         let on_primary = cx.client(&primary).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
-        if let Err(finding) = self.streams(cx, &primary, &on_primary).await {
+        if let Err(finding) = self.streams(cx, &primary, (&on_standby, &on_primary)).await {
             return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
         }
         let writable = !primary.is_external() && !is_in_recovery(&on_primary).await?;
@@ -102,7 +107,12 @@ impl Step for AssertStreaming {
 
 impl AssertStreaming {
     /// Waits until the primary reports that the standby streams from it.
-    async fn streams(&self, cx: &mut Context<'_>, primary: &Node, on_primary: &Client) -> StepResult {
+    async fn streams(
+        &self,
+        cx: &mut Context<'_>,
+        primary: &Node,
+        (on_standby, on_primary): (&Client, &Client),
+    ) -> StepResult {
         let name = primary.knows_as(self.standby.as_str());
         let what = format!("`{}` to stream from `{}`", self.standby, self.primary);
         let attended = cx.world.attended;
@@ -119,9 +129,29 @@ impl AssertStreaming {
                 Some(state) => format!("state {}", state.as_deref().unwrap_or("hidden")),
                 None => format!("the primary knows {} other standbys, not this one", states.len()),
             };
-            Ok(None)
+            match parted(on_standby, on_primary).await {
+                Some(parted) => Err(self.never(&parted)),
+                None => Ok(None),
+            }
         })
         .await
+    }
+
+    /// That waiting is of no use.
+    fn never(&self, Parted { timeline, has, left, own, end }: &Parted) -> Box<Finding> {
+        let (standby, primary) = (&self.standby, &self.primary);
+        let label = match left {
+            Some(left) => format!("it has WAL up to {has} on timeline {timeline}, which `{primary}` left at {left}"),
+            None => format!("it has WAL up to {has} on timeline {timeline}, where `{primary}` ends at {end}"),
+        };
+        let (own, end) = (format!("`{primary}` is on timeline {own} at {end}"), "no WAL that comes mends this");
+        Finding::failed(format!("`{standby}` is ahead of `{primary}`: it cannot stream from it"))
+            .label(label)
+            .note("primary", own)
+            .help(format!(
+                "{end}: `rewind` takes `{standby}` back to where they parted, `rebuild` replaces it; was `{primary}` meant to be \
+                 set back?"
+            ))
     }
 
     /// Waits until a standby that is late on purpose has received what its primary's WAL ends with
@@ -183,6 +213,39 @@ impl AssertStreaming {
         cx.in_transaction(on_primary, "DROP SCHEMA drillyard CASCADE").await?;
         arrived.map_err(|finding| finding.at(self.standby.entry()))
     }
+}
+
+/// A standby that has WAL which its primary never wrote.
+struct Parted {
+    /// The timeline of that WAL, and up to where it goes.
+    timeline: TimelineId,
+    has: Lsn,
+    /// Where the primary has left that timeline, if it is on another one.
+    left: Option<Lsn>,
+    /// The primary's own timeline, and up to where its WAL goes.
+    own: TimelineId,
+    end: Lsn,
+}
+
+/// Whether a standby has WAL that its primary never wrote. A server that does not tell, and a
+/// primary that is a standby itself, are not judged.
+async fn parted(on_standby: &Client, on_primary: &Client) -> Option<Parted> {
+    // The standby first: what it has by now, its primary has written by then.
+    const HAS: &str = "SELECT pg_last_wal_replay_lsn()::text WHERE pg_is_in_recovery()";
+    const END: &str = "SELECT pg_current_wal_flush_lsn()::text WHERE NOT pg_is_in_recovery()";
+    let has = position(on_standby, HAS).await?;
+    let standby = lineage(on_standby).await.ok()?;
+    let primary = lineage(on_primary).await.ok().filter(|primary| primary.system == standby.system)?;
+    let end = position(on_primary, END).await?;
+    let (timeline, own) = (standby.history.timeline, primary.history.timeline);
+    let stretches = primary.history.stretches();
+    let (_, left) = stretches.iter().find(|(on, _)| *on == timeline)?;
+    (has > left.unwrap_or(end)).then_some(Parted { timeline, has, left: *left, own, end })
+}
+
+async fn position(client: &Client, query: &str) -> Option<Lsn> {
+    let row = client.query_opt(query, &[]).await.ok()??;
+    row.try_get::<_, Option<&str>>(0).ok()??.parse().ok()
 }
 
 /// The first column of the first row of an answer.

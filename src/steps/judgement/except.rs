@@ -11,7 +11,7 @@ use crate::harness::{Finding, Scope};
 use crate::pg::{ColumnName, shown_value};
 use crate::source::{Scalar, Several, Span, Spanned, Sql};
 use crate::steps::data::values::is_same;
-use crate::steps::judgement::query_rows::{Answer, answer, first_of, uncheckable};
+use crate::steps::judgement::query_rows::{Answer, answer, uncheckable};
 
 /// Differences that are meant.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -222,7 +222,7 @@ impl Narrowed {
         let (own, outside): (Vec<&RowDifference>, Vec<_>) = compared.differences.iter().partition(is_meant);
         let differing: u64 = own.iter().map(|row| row.rows).sum();
         if !outside.is_empty() {
-            return Err(self.outside(except, &outside, compared, differing));
+            return Err(self.outside(except, &outside, compared, (differing, meant.count)));
         }
         if compared.rest != Rest::Exactly(differing) {
             let title = "more rows differ than could be told apart";
@@ -243,19 +243,41 @@ impl Narrowed {
         }
     }
 
-    /// Rows differ that are not meant.
-    fn outside(&self, except: &Except, outside: &[&RowDifference], compared: &Comparison, meant: u64) -> Box<Finding> {
+    /// Rows differ that are not meant; `meant` rows that are differ, too, of those that were read.
+    fn outside(
+        &self,
+        except: &Except,
+        outside: &[&RowDifference],
+        compared: &Comparison,
+        (meant, keys): (u64, usize),
+    ) -> Box<Finding> {
         const SHOWN: usize = 10;
-        let (count, least) = match compared.rest {
-            Rest::Exactly(all) => (all.saturating_sub(meant), ""),
-            Rest::AtLeast(all) => (all.saturating_sub(meant).max(outside.len() as u64), "at least "),
+        let read: u64 = compared.differences.iter().map(|row| row.rows).sum();
+        let own = outside.iter().map(|row| row.rows).sum::<u64>();
+        // Whoever has not read all the rows that differ does not know which of the others are named.
+        let (count, all_read) = match compared.rest {
+            Rest::Exactly(all) | Rest::AtLeast(all) if all > read => {
+                (all.saturating_sub(meant.max(keys as u64)).max(own), false)
+            }
+            Rest::Exactly(_) => (own, true),
+            Rest::AtLeast(_) => (own, false),
         };
+        let least = if all_read { "" } else { "at least " };
         let verb = if count == 1 { "differs" } else { "differ" };
-        let label = format!("{least}{} {verb} that it does not name; {} that it names", rows(count), rows(meant));
+        let named = match (all_read, meant) {
+            (true, _) => format!("{} that it names", rows(meant)),
+            (false, 0) => format!("none that it names is among the first {read}"),
+            (false, _) => format!("at least {} that it names", rows(meant)),
+        };
+        let mut lines: Vec<String> = outside.iter().take(SHOWN).map(ToString::to_string).collect();
+        let shown = outside.iter().take(SHOWN).map(|row| row.rows).sum::<u64>();
+        if count > shown {
+            lines.push(format!("... and {least}{} more", count - shown));
+        }
         Finding::failed("more differs than is meant")
             .at(except.at)
-            .label(label)
-            .note("diff", first_of(outside.iter().map(ToString::to_string), SHOWN))
+            .label(format!("{least}{} {verb} that it does not name; {named}", rows(count)))
+            .note("diff", lines.join("\n"))
     }
 }
 

@@ -11,6 +11,8 @@ use crate::steps::judgement::query_rows::counted;
 
 /// How many differing rows are shown.
 const SHOWN: usize = 10;
+/// How many rows that differ are read beside those that are meant to.
+const OTHERS: usize = 100;
 
 /// What a table should be the same as.
 #[derive(Debug)]
@@ -147,7 +149,9 @@ impl SameRows<'_> {
                 }
             }
         };
-        let compared = compare(wanted, client, &self.table.value, &self.narrowed.view, SHOWN + more).await;
+        // Of those that are meant most should be among the rows that are read, if others differ, too.
+        let others = if self.narrowed.view.by_key { OTHERS } else { SHOWN };
+        let compared = compare(wanted, client, &self.table.value, &self.narrowed.view, others + more).await;
         compared.map_err(|error| self.unread(&error))
     }
 

@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use crate::data::{Catalog, RowsSnapshot, View};
+use crate::data::{Catalog, DataError, HeldMoment, RowsSnapshot, View};
 use crate::harness::{
     Context, Effects, Finding, KeptRows, NodeField, NodeRef, Output, Recalls, Resolved, Role, Scope, Snapshot, Step,
     StepId, StepKind, StepResult,
 };
+use crate::node::Purpose;
 use crate::pg::TableName;
 use crate::source::Spanned;
 use crate::steps::judgement::assert_roles::roles;
@@ -23,6 +24,9 @@ use crate::steps::judgement::assert_roles::roles;
 /// - id: before
 ///   snapshot: { node: master, tables: [shop.orders] }
 /// ```
+///
+/// The rows of all tables, and all that later steps ask for of them, are those of one moment: what
+/// users write meanwhile is in none of them. The definitions are read just before.
 ///
 /// Rows are remembered as checksums of the parts of a table and of its columns, which do not depend
 /// on the order of the rows; the server computes them in one scan. The rows of tables of up to
@@ -120,8 +124,40 @@ impl TakeSnapshot {
         client: &Client,
         tables: &[TableName],
     ) -> Result<Vec<KeptRows>, Box<Finding>> {
-        const KIND: &str = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";
+        let wanted = self.wanted(cx, client, tables).await?;
+        let unread = |error: &DataError| Finding::failed(error.to_string());
+        let moment = match wanted.len() {
+            0 | 1 => None,
+            _ => {
+                let node = cx.world.node(&self.node)?;
+                let session = cx.session_as(&node, Purpose::Own, self.database.as_ref(), None).await?;
+                Some(HeldMoment::hold(session).await.map_err(|error| unread(&error))?)
+            }
+        };
         let mut kept: Vec<KeptRows> = Vec::new();
+        for (table, view) in wanted {
+            let rows = RowsSnapshot::take(client, &table, &view, moment.as_ref()).await;
+            if view == View::default() {
+                let rows = rows.as_ref().map_err(unread)?;
+                cx.fact(&format!("rows of {table}"), rows.sum().rows);
+            }
+            kept.push(KeptRows { table, view, rows: rows.map(Arc::new).map_err(Arc::new) });
+        }
+        if let Some(moment) = moment {
+            moment.let_go().await;
+        }
+        Ok(kept)
+    }
+
+    /// The tables with rows, each in all the ways in which a later step asks for it.
+    async fn wanted(
+        &self,
+        cx: &Context<'_>,
+        client: &Client,
+        tables: &[TableName],
+    ) -> Result<Vec<(TableName, View)>, Box<Finding>> {
+        const KIND: &str = "SELECT relkind = 'S' FROM pg_class WHERE oid = to_regclass($1::text)";
+        let mut wanted: Vec<(TableName, View)> = Vec::new();
         for table in tables {
             // A sequence has a position, which the catalog tells, and no rows.
             if client.query_opt(KIND, &[&table.quoted()]).await?.is_some_and(|row| row.get(0)) {
@@ -132,18 +168,12 @@ impl TakeSnapshot {
             };
             let asked = cx.world.recalls.iter().filter(is_meant).map(|recalls| recalls.view.clone());
             for view in std::iter::once(View::default()).chain(asked) {
-                if kept.iter().any(|known| known.table == *table && known.view == view) {
-                    continue;
+                if !wanted.iter().any(|(known, way)| known == table && *way == view) {
+                    wanted.push((table.clone(), view));
                 }
-                let rows = RowsSnapshot::take(client, table, &view).await;
-                if view == View::default() {
-                    let rows = rows.as_ref().map_err(|error| Finding::failed(error.to_string()))?;
-                    cx.fact(&format!("rows of {table}"), rows.sum().rows);
-                }
-                kept.push(KeptRows { table: table.clone(), view, rows: rows.map(Arc::new).map_err(Arc::new) });
             }
         }
-        Ok(kept)
+        Ok(wanted)
     }
 }
 

@@ -13,7 +13,7 @@ const FILLING: &str = r#"
   - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }
   - fill_disk: { node: copy, leave: 30MB }
   - sql: { node: copy, query: "CREATE UNLOGGED TABLE large AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)" }
-    expect: { fails: '(?s)could not extend file.*the drill has filled it itself' }
+    expect: { fails: '(?s)could not extend file.*the drill has filled the disk of `copy` itself' }
   - free_disk: { node: copy }
   - rebuild: { node: spare, follows: master }
   - lose_host: { node: spare }

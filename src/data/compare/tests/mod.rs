@@ -46,7 +46,9 @@ impl Two {
     }
 
     async fn take_snapshot(&self, table: &str) -> RowsSnapshot {
-        RowsSnapshot::take(&self.second, &table.parse().expect("a name"), &View::default()).await.expect("a snapshot")
+        RowsSnapshot::take(&self.second, &table.parse().expect("a name"), &View::default(), None)
+            .await
+            .expect("a snapshot")
     }
 
     async fn compare_snapshot(&self, snapshot: &RowsSnapshot, table: &str) -> Comparison {
