@@ -75,8 +75,8 @@ impl BackendOptions {
         &self.0
     }
 
-    /// The words that give an option of the subcommand again: the one that is `--long`, if it has it
-    /// and was given it.
+    /// The words that give an option of the subcommand again: the one that is `--long`, if it has
+    /// it and was given it.
     pub fn given(&self, id: &str, long: &str) -> Vec<String> {
         let source = self.0.try_contains_id(id).ok().and_then(|_| self.0.value_source(id));
         if !matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {

@@ -10,7 +10,7 @@ use crate::harness::{NodeId, NodeSpec, Scope};
 use crate::journal::{Problem, Redactor};
 use crate::pg::conninfo::Conninfo;
 use crate::scenario::{Ignore, Scenario, in_order};
-use crate::source::choices;
+use crate::source::{Spanned, choices};
 use crate::steps::KINDS;
 
 /// Looks up every name, and checks all that can be checked without a server. Of a scenario with
@@ -42,12 +42,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let isolation = network::isolation(scenario.network, &parts, complete, &mut scope);
     let mut breaks = breaks(&steps, &nodes, &repos);
     ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
-    for param in &scenario.unused {
-        let help =
-            format!("write `${{params.{0}}}` where its value belongs, or take `{0}` out of `params`", param.value);
-        let label = "whatever value it has, the drill is the same";
-        scope.warn(param.span, format!("nothing uses the param `{}`", param.value), label, help);
-    }
+    warn_of_unused(&scenario.unused, &mut scope);
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
     let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
     let redactor = Redactor::of(secrets.iter().cloned());
@@ -83,6 +78,16 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
         unset: scenario.unset,
     }))
+}
+
+/// Warns of params that nothing uses.
+fn warn_of_unused(params: &[Spanned<String>], scope: &mut Scope<'_>) {
+    for param in params {
+        let help =
+            format!("write `${{params.{0}}}` where its value belongs, or take `{0}` out of `params`", param.value);
+        let label = "whatever value it has, the drill is the same";
+        scope.warn(param.span, format!("nothing uses the param `{}`", param.value), label, help);
+    }
 }
 
 /// Marks the steps that a runbook of the drill is made of.

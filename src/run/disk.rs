@@ -123,10 +123,9 @@ fn by_drill(scene: &Scene<'_>, mut finding: Box<Finding>) -> Box<Finding> {
     if finding.cause == Cause::DiskFull {
         finding = finding.because(Cause::Expectation);
     }
-    match scene.world.outputs().filled.is_empty() {
-        false => finding.note("disk", own(scene)),
-        true => finding.note("disk", own(scene)).help(MORE),
-    }
+    let is_filled = !scene.world.outputs().filled.is_empty();
+    let finding = finding.note("disk", own(scene));
+    if is_filled { finding } else { finding.help(MORE) }
 }
 
 /// What is said of the small disks of a drill, if one of them is full: those that it has filled, or

@@ -72,15 +72,15 @@ fn again(text: &str) -> Vec<String> {
 /// same limits, whether they were given by options or by variables.
 #[test]
 fn the_line_to_run_it_again_runs_the_same() {
-    let runner = CliRunner::new().var("DRILLYARD_BACKEND", "local");
+    let mut runner = CliRunner::new();
+    runner.vars.push(("DRILLYARD_BACKEND".to_owned(), "local".to_owned()));
     let drill = "drillyard: 1\nname: day\nparams: { wanted: 1 }\nnodes: { master: {} }\nsteps:\n  - assert_rows: { node: master, query: SELECT 2, equals: \"${params.wanted}\" }\n";
     runner.write("a day.yaml", drill);
     let args = ["run", "--timeout", "2m", "--seed", "7", "--set", "wanted=3", "a day.yaml"];
     let (code, text) = run(&runner, &args);
     assert_eq!(code, 1, "{text}");
     let words = again(&text);
-    let wanted =
-        ["run", "--seed", "7", "--backend", "local", "--timeout", "2m", "--set", "wanted=3", "a day.yaml"];
+    let wanted = ["run", "--seed", "7", "--backend", "local", "--timeout", "2m", "--set", "wanted=3", "a day.yaml"];
     assert_eq!(words, wanted, "{text}");
     // Pasted into another terminal it comes to the same.
     let elsewhere = CliRunner::new();

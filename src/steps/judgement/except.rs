@@ -254,7 +254,7 @@ impl Narrowed {
         const SHOWN: usize = 10;
         let read: u64 = compared.differences.iter().map(|row| row.rows).sum();
         let own = outside.iter().map(|row| row.rows).sum::<u64>();
-        // Whoever has not read all the rows that differ does not know which of the others are named.
+        // Whoever has not read all rows that differ does not know which of the others are named.
         let (count, all_read) = match compared.rest {
             Rest::Exactly(all) | Rest::AtLeast(all) if all > read => {
                 (all.saturating_sub(meant.max(keys as u64)).max(own), false)

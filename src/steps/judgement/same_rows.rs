@@ -149,7 +149,7 @@ impl SameRows<'_> {
                 }
             }
         };
-        // Of those that are meant most should be among the rows that are read, if others differ, too.
+        // Of those that are meant most should be among the rows that are read, too.
         let others = if self.narrowed.view.by_key { OTHERS } else { SHOWN };
         let compared = compare(wanted, client, &self.table.value, &self.narrowed.view, others + more).await;
         compared.map_err(|error| self.unread(&error))
