@@ -82,6 +82,8 @@ pub struct RepoInfo {
     pub site: Option<Spanned<Name>>,
     /// Where it says that somebody else fills it: it is only read from.
     pub existing: Option<Span>,
+    /// What it does not hold, and a cold recovery from it needs.
+    pub beside: &'static [&'static str],
     /// Whether its fields could be decoded.
     pub decoded: bool,
 }

@@ -10,8 +10,6 @@ pub enum Isolation {
     /// They are not: nothing on them is anybody else's.
     #[default]
     Needless,
-    /// They are if that can be had; where it cannot, the run says so.
-    IfPossible,
     /// They are, or the drill does not run.
     Demanded,
     /// They are not, since the scenario says so.

@@ -184,7 +184,8 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
 /// of all servers here (no archiving, no standbys, no libraries):
 /// - A copy has its original's subscriptions, enabled; once promoted it would take its changes from
 ///   the publisher, by the original's slot (manual, 31.2 "Subscription").
-/// - Event triggers at login would run when drillyard connects (from 17).
+/// - Event triggers would run, those at login when drillyard connects (from 17; before that a copy
+///   that takes writes has them disabled, [`super::Node::disable_event_triggers`]).
 pub(super) fn harmless(version: Version) -> String {
     let mut lines = "max_logical_replication_workers = 0\n".to_owned();
     if version.major >= 17 {

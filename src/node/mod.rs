@@ -9,6 +9,7 @@ mod configuration_aside;
 mod control;
 mod control_file;
 mod ending;
+mod event_triggers;
 mod external;
 mod find;
 mod found;

@@ -144,7 +144,7 @@ impl Node {
 
     /// The options with which PostgreSQL's own programs open sessions here (PGOPTIONS).
     pub fn session_options(&self, purpose: Purpose) -> String {
-        let options = options(purpose, self.version, self.superuser);
+        let options = options(purpose, self.version, self.superuser, self.of_others);
         match self.superuser && self.unlogged.load(Ordering::Relaxed) {
             true => format!("{options} {UNLOGGED}"),
             false => options,

@@ -62,6 +62,14 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("temp_file_limit", "-1"),
 ];
 
+/// No library is loaded into a session: production's may write, or may not be installed here. A
+/// role, a database and postgresql.conf can name some, which a session's options win over.
+const NO_LIBRARIES: (&str, &str) = ("local_preload_libraries", "");
+/// The same for the setting that only a superuser may set.
+const NO_LIBRARIES_OF_SUPERUSERS: (&str, &str) = ("session_preload_libraries", "");
+/// Somebody else's event triggers do not run, whatever a role sets. Before 17 they are disabled.
+const NO_EVENT_TRIGGERS: (&str, &str) = ("event_triggers", "off");
+
 /// On a server that drillyard did not make nothing is written, and nothing goes on for long when
 /// nobody waits for it. A step sets the timeout of its statements to the time that it has left.
 const EXTERNAL: &[(&str, &str)] = &[
@@ -80,12 +88,19 @@ pub(super) const UNLOGGED: &str = "-c log_statement=none -c log_min_duration_sta
     -c log_min_messages=fatal -c log_min_error_statement=panic";
 
 /// The options of a session on a server of the drill, as the startup packet and PGOPTIONS take
-/// them.
-pub(super) fn options(purpose: Purpose, version: Version, superuser: bool) -> String {
+/// them. With data `of_others` nothing that their owner set up for sessions runs, a user's either.
+pub(super) fn options(purpose: Purpose, version: Version, superuser: bool, of_others: bool) -> String {
     let mut all: Vec<(&str, &str)> = vec![];
     if purpose != Purpose::User {
         all.extend(UNHINDERED);
         all.extend(newer_timeouts(version));
+    }
+    if of_others || purpose != Purpose::User {
+        all.push(NO_LIBRARIES);
+        all.extend(superuser.then_some(NO_LIBRARIES_OF_SUPERUSERS));
+    }
+    if of_others && superuser && version.major >= 17 {
+        all.push(NO_EVENT_TRIGGERS);
     }
     if purpose == Purpose::Own {
         all.extend(PLAIN);
@@ -135,7 +150,7 @@ mod tests {
 
     #[test]
     fn options_are_those_that_the_version_knows() {
-        let of = |major| options(Purpose::Own, Version { major, minor: 0 }, true);
+        let of = |major| options(Purpose::Own, Version { major, minor: 0 }, true, false);
         assert!(!of(13).contains("idle_session_timeout") && of(14).contains("-c idle_session_timeout=0"));
         assert!(!of(16).contains("transaction_timeout") && of(17).contains("-c transaction_timeout=0"));
         assert!(of(13).contains(r"-c default_transaction_isolation=read\ committed -c"));
@@ -144,10 +159,18 @@ mod tests {
     #[test]
     fn users_have_the_servers_settings() {
         let version = Version { major: 17, minor: 0 };
-        assert_eq!(options(Purpose::User, version, false), "");
-        assert_eq!(options(Purpose::User, version, true), "-c lc_messages=C");
-        assert!(!options(Purpose::Load, version, true).contains("-c role"));
-        assert!(!options(Purpose::Own, version, false).contains("session_replication_role"));
+        assert_eq!(options(Purpose::User, version, false, false), "");
+        assert_eq!(options(Purpose::User, version, true, false), "-c lc_messages=C");
+        assert!(!options(Purpose::Load, version, true, false).contains("-c role"));
+        assert!(!options(Purpose::Own, version, false, false).contains("session_replication_role"));
+    }
+
+    #[test]
+    fn what_others_set_up_for_sessions_does_not_run() {
+        let of = |major, superuser| options(Purpose::User, Version { major, minor: 0 }, superuser, true);
+        assert_eq!(of(15, false), "-c local_preload_libraries=");
+        assert!(of(15, true).contains("-c session_preload_libraries= ") && !of(15, true).contains("event_triggers"));
+        assert!(of(17, true).contains("-c event_triggers=off"));
     }
 
     #[test]

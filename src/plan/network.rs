@@ -40,7 +40,7 @@ pub(super) fn isolation(
 ) -> Isolation {
     let have_copies = parts.have_copies();
     match said.as_ref().map(|said| said.value) {
-        None if have_copies => Isolation::IfPossible,
+        None if have_copies => Isolation::Demanded,
         None => Isolation::Needless,
         Some(NetworkSpec::Isolated) => Isolation::Demanded,
         Some(NetworkSpec::Open) if have_copies => Isolation::Refused,

@@ -24,11 +24,15 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
                     None => repo_settings::of(fields, kind, scope),
                 };
                 let existing = existing.map(|(_, existing)| existing);
+                let beside = existing.as_ref().map_or(&[][..], |existing| kind.needed_beside(existing));
                 let spec = RepoSpec { kind, copy_of: copy_of.clone(), existing, settings };
                 repos.insert(RepoId::from(&name.value), spec);
-                RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, decoded: true }
+                RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, beside, decoded: true }
             }
-            None => RepoInfo { span, kind: default_kind(), copy_of: None, site: None, existing: None, decoded: false },
+            None => {
+                let kind = default_kind();
+                RepoInfo { span, kind, copy_of: None, site: None, existing: None, beside: &[], decoded: false }
+            }
         };
         scope.repos.insert(RepoId::from(&name.value), info);
     }

@@ -16,7 +16,7 @@ use super::begin::{Begin, Needs};
 use super::damage::{Damaged, Where, damage_file, damage_stored};
 use super::error::{Ability, RepoError, Result, run, run_it};
 use super::existing::{AtExisting, ExistingBarman, of_barman};
-use super::kind::{RepoKind, Tool};
+use super::kind::{Beside, RepoKind, Tool};
 use super::look::kind_in;
 use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
@@ -45,6 +45,7 @@ impl RepoKind for Barman {
         (Ability::WalFiles, "barman catalogues its WAL"),
         (Ability::RestoreAlone, "a backup of barman has no WAL in it"),
     ];
+    const BESIDE: Beside = Beside { own: &[], existing: &["config"] };
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &["server"],
         takes: &["config"],

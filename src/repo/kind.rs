@@ -42,7 +42,7 @@ pub trait RepoKind: Storage + Sized + 'static {
 pub struct Beside {
     /// What may be needed of a drill's own.
     pub own: &'static [&'static str],
-    /// What is needed of somebody else's.
+    /// What may be needed of somebody else's.
     pub existing: &'static [&'static str],
 }
 
@@ -121,6 +121,13 @@ impl Kind {
             Some((_, why)) => Err(NotPossible { kind: self.name, ability, why }),
             None => Ok(()),
         }
+    }
+
+    /// What somebody else's repo does not hold, and a recovery needs that has nothing else. One
+    /// that the drill's own `env` tells all has no configuration that could be lost.
+    pub fn needed_beside(&self, existing: &Existing) -> &'static [&'static str] {
+        let by_env = existing.config.is_none() && self.existing_either.contains(&"config");
+        if by_env { &[] } else { self.beside.existing }
     }
 
     /// A repo of this kind.

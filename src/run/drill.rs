@@ -72,8 +72,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         Err(_) => (drill.major.to_string(), None),
     };
     report_start(env, drill, index, version);
-    let not_cut_off = lab.as_ref().ok().and_then(|lab| lab::not_cut_off(&drill.plan, lab.as_ref()));
-    for message in untested.into_iter().chain(not_cut_off).chain(drill.plan.warnings.iter().map(Problem::in_one_line)) {
+    for message in untested.into_iter().chain(drill.plan.warnings.iter().map(Problem::in_one_line)) {
         env.journal.write(Event::Warned { drill: Some(index), message });
     }
     let at_work = AtWork { work, drill };

@@ -9,7 +9,7 @@ use super::start::{Starter, external};
 use super::work::Work;
 use super::{branch, disk, repos, shells};
 use crate::harness::{Finding, Outputs, RepoId, World};
-use crate::host::{DiskOf, HostError, Isolation, Lab, LabSpec, Network};
+use crate::host::{DiskOf, HostError, Lab, LabSpec};
 use crate::journal::{Cause, Event, Problem};
 use crate::node::StartError;
 use crate::plan::{Plan, RepoSpec};
@@ -71,18 +71,6 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
     }
     // One that was known was warned of in the run's first line.
     (lab.version().to_string(), lab.version().untested().filter(|_| was_unknown))
-}
-
-/// A warning if the drill's servers have somebody else's data and are not cut off from the network,
-/// although the scenario does not say that they need not be.
-pub fn not_cut_off(plan: &Plan, lab: &dyn Lab) -> Option<String> {
-    let Network::Open(why) = lab.network() else { return None };
-    (plan.isolation == Isolation::IfPossible).then(|| {
-        format!(
-            "what runs in the copies of this drill can reach the network: {why}; `network: isolated` in the scenario makes \
-             that an error, `network: open` accepts it"
-        )
-    })
 }
 
 /// What the servers themselves say that drillyard did not make; those that do not answer are told

@@ -1,5 +1,5 @@
 //! The drills that ship, every one: on local processes, where the tests have 15, and on Docker with
-//! 17; those that are most about servers and the network between them on Docker with 15, too.
+//! 17.
 
 use std::path::Path;
 use std::process::Command;
@@ -36,14 +36,14 @@ const UNFIT: &[(&str, &[&str])] = &[
     ("barman", &["corrupt-page-unread", "by-runbook"]),
 ];
 
-/// The drills of one folder, two at once, on as many versions: each passes.
-fn pass(folder: &str, versions: usize, args: &[&str]) -> Run {
+/// The drills of one folder, two at once: each passes.
+fn pass(folder: &str, args: &[&str]) -> Run {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(folder);
     let files = std::fs::read_dir(&folder).expect("the drills").count();
     let folder = folder.display().to_string();
     let run = CliRunner::new().run(&[args, &["-j", "2", &folder]].concat()).passed();
     let drills = run.report["drills"].as_array().expect("drills");
-    assert_eq!(drills.len(), versions * files, "{}", run.said);
+    assert_eq!(drills.len(), files, "{}", run.said);
     for drill in drills {
         let name = drill["name"].as_str().unwrap_or_default();
         if UNFIT.iter().any(|(kind, unfit)| args.contains(kind) && unfit.contains(&name)) {
@@ -60,11 +60,11 @@ fn pass(folder: &str, versions: usize, args: &[&str]) -> Run {
     run
 }
 
-fn pass_on_docker(folder: &str, versions: &[&str]) {
+fn pass_on_docker(folder: &str) {
     // ci/test leaves out what begins with docker_ where there is no daemon, and says so: here it is
     // a failure.
     assert!(docker(&["version"]).is_some(), "no Docker daemon answers");
-    let run = pass(folder, versions.len(), &["--backend", "docker", "--postgres", &versions.join(",")]);
+    let run = pass(folder, &["--backend", "docker", "--postgres", "17"]);
     let id = run.report["run"].as_str().expect("a run's id").to_owned();
     for kind in [&["ps", "-aq"][..], &["volume", "ls", "-q"], &["network", "ls", "-q"]] {
         let filter = format!("label=drillyard.run={id}");
@@ -75,28 +75,28 @@ fn pass_on_docker(folder: &str, versions: &[&str]) {
 
 /// One test a folder and a backend, so that it is told which.
 macro_rules! folders {
-    ($($folder:literal: $local:ident $docker:ident $versions:expr),* $(,)?) => {
+    ($($folder:literal: $local:ident $docker:ident),* $(,)?) => {
         const FOLDERS: &[&str] = &[$($folder),*];
 
         $(#[test]
         fn $local() {
-            pass($folder, 1, &["--backend", "local"]);
+            pass($folder, &["--backend", "local"]);
         }
 
         #[test]
         fn $docker() {
-            pass_on_docker($folder, &$versions);
+            pass_on_docker($folder);
         })*
     };
 }
 
 folders! {
-    "human-error": human_errors_on_local_processes docker_human_errors_in_containers ["17"],
-    "failover": failovers_on_local_processes docker_failovers_in_containers ["15", "17"],
-    "disaster": disasters_on_local_processes docker_disasters_in_containers ["17"],
-    "replication": replication_on_local_processes docker_replication_in_containers ["15", "17"],
-    "firedrill": firedrills_on_local_processes docker_firedrills_in_containers ["17"],
-    "backup": backups_on_local_processes docker_backups_in_containers ["17"],
+    "human-error": human_errors_on_local_processes docker_human_errors_in_containers,
+    "failover": failovers_on_local_processes docker_failovers_in_containers,
+    "disaster": disasters_on_local_processes docker_disasters_in_containers,
+    "replication": replication_on_local_processes docker_replication_in_containers,
+    "firedrill": firedrills_on_local_processes docker_firedrills_in_containers,
+    "backup": backups_on_local_processes docker_backups_in_containers,
 }
 
 /// One test a folder that is run with another kind of repos, too.
@@ -104,7 +104,7 @@ macro_rules! other_repos {
     ($($folder:literal $kind:literal: $local:ident),* $(,)?) => {
         $(#[test]
         fn $local() {
-            pass($folder, 1, &["--backend", "local", "--postgres", "15", "--repos", $kind]);
+            pass($folder, &["--backend", "local", "--postgres", "15", "--repos", $kind]);
         })*
     };
 }

@@ -178,17 +178,18 @@ fn cut_off(spec: &LabSpec, daemon: &str) -> Result<(Option<Enclosure>, String)> 
     };
     match spec.isolation {
         Isolation::Needless => Ok((None, "nothing in this drill is anybody else's".to_owned())),
-        Isolation::IfPossible | Isolation::Demanded if impossible.is_empty() => {
+        Isolation::Demanded if impossible.is_empty() => {
             no_socket_in(&spec.mounts)?;
             Ok((Some(Enclosure::make(spec)?), String::new()))
         }
         Isolation::Refused if spec.mounts.is_empty() => Ok((None, "the scenario says `network: open`".to_owned())),
         Isolation::Refused => Err(HostError::new("containers with somebody else's data have no network")
             .help("leave `network: open` out, or take `--backend local`")),
-        Isolation::IfPossible if spec.mounts.is_empty() => Ok((None, impossible)),
-        Isolation::IfPossible | Isolation::Demanded => {
+        Isolation::Demanded => {
             let title = format!("the containers of this drill cannot do without a network: {impossible}");
-            Err(HostError::new(title).help("`--backend local`"))
+            let open =
+                if spec.mounts.is_empty() { ", or `network: open` in the scenario, at your own risk" } else { "" };
+            Err(HostError::new(title).help(format!("`--backend local`{open}")))
         }
     }
 }

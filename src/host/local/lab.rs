@@ -83,7 +83,7 @@ async fn cut_off(lab: &Path, isolation: Isolation, programs: &mut Programs) -> R
     match isolation {
         Isolation::Needless => return Ok(Network::Open("nothing in this drill is anybody else's".to_owned())),
         Isolation::Refused => return Ok(Network::Open("the scenario says `network: open`".to_owned())),
-        Isolation::IfPossible | Isolation::Demanded => {}
+        Isolation::Demanded => {}
     }
     match Enclosure::make(lab, programs.owner, &programs.search_path).await {
         Ok(enclosure) => {
@@ -94,15 +94,15 @@ async fn cut_off(lab: &Path, isolation: Isolation, programs: &mut Programs) -> R
             programs.enclosure = Some(enclosure);
             Ok(Network::Isolated)
         }
-        Err(error) if isolation == Isolation::Demanded => Err(HostError::new(format!(
+        Err(error) => Err(HostError::new(format!(
             "the servers of this drill cannot be cut off from the network: {}",
             error.message
         ))
         .help(
             "run drillyard as root, or let users make namespaces (sysctl kernel.unprivileged_userns_clone, \
-             kernel.apparmor_restrict_unprivileged_userns); a container needs `--cap-add SYS_ADMIN` for it",
+             kernel.apparmor_restrict_unprivileged_userns); a container needs `--cap-add SYS_ADMIN` for it; \
+             `network: open` in the scenario does without, at your own risk",
         )),
-        Err(error) => Ok(Network::Open(error.message)),
     }
 }
 

@@ -46,6 +46,13 @@ pub struct Existing {
 }
 
 impl Existing {
+    /// The same for a server that is recovered cold: with the configuration that is among its
+    /// secrets, if one is, and not with production's.
+    pub fn cold(&self, secrets: &[(String, String)]) -> Self {
+        let config = secrets.iter().find(|(name, _)| name == "config").map(|(_, file)| file.clone());
+        Existing { config, ..self.clone() }
+    }
+
     /// The place of its repo: what the drill itself needs of it is at `path`.
     pub fn place(&self, path: impl Into<String>) -> Place {
         Place { name: self.name.clone(), path: path.into(), settings: Settings::default() }

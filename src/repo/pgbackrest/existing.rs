@@ -80,10 +80,8 @@ impl Storage for ExistingPgbackrest {
         true
     }
 
-    /// With another configuration than that of the backup server.
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
-        let config = secrets.iter().find(|(name, _)| name == "config").map(|(_, file)| file.clone());
-        Some(Arc::new(ExistingPgbackrest::at(&Existing { config, ..self.existing.clone() })))
+        Some(Arc::new(ExistingPgbackrest::at(&self.existing.cold(secrets))))
     }
 
     fn backup_program(&self) -> &'static str {

@@ -16,7 +16,7 @@ use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_it, run_tool};
 use super::existing::{AtExisting, Existing, tool_is_here};
-use super::kind::{RepoKind, Tool};
+use super::kind::{Beside, RepoKind, Tool};
 use super::look::{empty_places, keep_inside};
 use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
@@ -29,9 +29,8 @@ use crate::pg::{History, TimelineId};
 pub struct WalG {
     place: Place,
     environment: Environment,
-    /// Its configuration file, if there is one.
-    config: Option<String>,
-    existing: bool,
+    /// Where it lies, if somebody else fills it.
+    existing: Option<Existing>,
 }
 
 /// The program's name, in messages too.
@@ -56,6 +55,7 @@ impl RepoKind for WalG {
         (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
         (Ability::Verify, "wal-g verifies no backup where it lies: its wal-verify looks at WAL, and asks the server"),
     ];
+    const BESIDE: Beside = Beside { own: &[], existing: &["config"] };
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &[],
         takes: &["env", "config"],
@@ -77,7 +77,7 @@ impl RepoKind for WalG {
         let set = set.map(|(name, value)| (name.to_owned(), value));
         let variables = place.settings.commands.env.iter().cloned().chain(set);
         let environment = Environment::new(&place.path, variables);
-        WalG { place, environment, config: None, existing: false }
+        WalG { place, environment, existing: None }
     }
 }
 
@@ -91,17 +91,22 @@ impl WalG {
     fn existing(existing: &Existing) -> Self {
         let place = existing.place(&existing.own);
         let environment = Environment::new(&place.path, existing.commands.env.iter().cloned());
-        WalG { place, environment, config: existing.config.clone(), existing: true }
+        WalG { place, environment, existing: Some(existing.clone()) }
+    }
+
+    /// Its configuration file, if there is one.
+    fn config(&self) -> Option<&String> {
+        self.existing.as_ref()?.config.as_ref()
     }
 
     async fn write_env(&self, host: &dyn Host) -> Result<()> {
         let repo = repo(&self.place);
-        self.environment.write(host, (!self.existing).then_some(&repo)).await
+        self.environment.write(host, (!self.is_existing()).then_some(&repo)).await
     }
 
     /// wal-g with these arguments.
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
-        let config = self.config.iter().flat_map(|config| ["--config".to_owned(), config.clone()]);
+        let config = self.config().into_iter().flat_map(|config| ["--config".to_owned(), config.clone()]);
         let words = std::iter::once(PROGRAM.to_owned()).chain(args.map(str::to_owned)).chain(config);
         self.environment.program(words)
     }
@@ -109,7 +114,7 @@ impl WalG {
     /// The same, by a server. With more than one download at a time wal-g leaves a process behind
     /// that fetches what may be asked for next.
     fn line(&self, words: &str) -> String {
-        let config = self.config.as_ref().map(|config| format!(" --config {config}")).unwrap_or_default();
+        let config = self.config().map(|config| format!(" --config {config}")).unwrap_or_default();
         self.environment.line(&format!("WALG_DOWNLOAD_CONCURRENCY=1 {PROGRAM} {words}{config}"))
     }
 
@@ -150,7 +155,11 @@ impl Storage for WalG {
     }
 
     fn is_existing(&self) -> bool {
-        self.existing
+        self.existing.is_some()
+    }
+
+    fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(WalG::existing(&self.existing.as_ref()?.cold(secrets))))
     }
 
     async fn set_up(&self, host: &dyn Host) -> Result<()> {

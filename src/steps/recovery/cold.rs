@@ -15,11 +15,9 @@ pub(crate) fn check(node: &NodeRef, repo: &RepoId, at: Span, then: &Spanned<Then
         scope.error_related(upstream.span, title, "`then` is `promote`, `pause` or `shutdown`", declared.clone());
     }
     let Some(info) = scope.repo_info(repo).cloned() else { return };
-    let (needed, allowed) = match info.existing {
-        Some(_) => (info.kind.beside.existing, info.kind.beside.existing),
-        None => (&[][..], info.kind.beside.own),
-    };
-    for name in needed.iter().filter(|name| cold.secrets.iter().all(|(secret, _)| secret.value != **name)) {
+    let beside = info.kind.beside;
+    let allowed = if info.existing.is_some() { beside.existing } else { beside.own };
+    for name in info.beside.iter().filter(|name| cold.secrets.iter().all(|(secret, _)| secret.value != **name)) {
         let title = format!("`{node}` is cold, and repo `{repo}` has no `{name}` in it");
         let label = format!("`secrets: {{ {name}: FILE }}` of `{node}` names one that is kept elsewhere");
         scope.error_related(at, title, label, declared.clone());

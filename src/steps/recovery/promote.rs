@@ -82,6 +82,7 @@ impl Step for Promote {
             return Err(Finding::failed(format!("`{}` is a primary already", self.node)).label("nothing to promote"));
         }
         cx.inject(&node, async |cx| self.promote(cx, &node, &client).await).await?;
+        node.disable_event_triggers().await?;
         let now = moment(&client).await?;
         cx.fact("timeline", now.timeline.0);
         cx.fact("lsn", now.lsn.to_string());

@@ -360,6 +360,9 @@ impl Step for Recover {
             }
         };
         cx.fact("recovery_ms", started.elapsed().as_millis() as u64);
+        if matches!(self.then.value, Then::Promote { .. }) {
+            cx.world.node(&self.node)?.disable_event_triggers().await?;
+        }
         tell_estimate(cx);
         cx.world.outputs().recovered.insert(self.node.id.clone(), goal.loss_window(made_from));
         Ok(())

@@ -135,6 +135,20 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     site.run("mv", &[&backups[1], &site.dir("newest").display().to_string()]);
     site.run("mv", &[&format!("{}9", backups[1]), &site.dir("failed").display().to_string()]);
     ship("pg.prod").passed();
+    let theirs = mine("pg.prod");
+    let theirs: Vec<(&str, &str)> = theirs[1..].iter().map(|(name, value)| (*name, value.as_str())).collect();
+    super::shipped::run(&runner, "/barman-wrong-server.yaml", &theirs).passed();
+    // Recovered cold it needs nothing but the directories, and what is kept elsewhere.
+    let kept = site.dir("kept.conf").display().to_string();
+    let wrong = site.dir("wrong.conf").display().to_string();
+    site.run("cp", &[&config, &kept]);
+    std::fs::write(&wrong, format!("[barman]\nbarman_home = {}/nowhere\n[pg.prod]\n", site.dir("").display()))
+        .expect("written");
+    let cold = head(&at.replace(&config, &wrong))
+        .replace("nodes:\n", &format!("nodes:\n  copy: {{ cold: true, secrets: {{ config: {kept} }} }}\n"));
+    let steps = "  - id: cold\n    recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }\n  - assert_primary: { node: copy }\n";
+    let run = runner.drill(&format!("{cold}{steps}"), &[]).passed();
+    assert_eq!(run.fact("cold", "used"), "repo lastnight, and config");
     site.run("mv", &[&site.dir("newest").display().to_string(), &backups[1]]);
     // Wrong in words of their own.
     let wrong = format!("{}{checked}", head(&at.replace("pg.prod", "pg.test")));

@@ -48,20 +48,17 @@ async fn barman_cloud_is_read_by_its_commands_and_nothing_in_the_bucket_moves() 
     let before = (site.fingerprint(), s3.objects());
     let (runner, url) = (CliRunner::new(), site.url());
     let options = format!("--endpoint-url {}", s3.url());
+    let (server, keys) = (("server", "main"), ("credentials", credentials.as_str()));
     let all = |bucket: &str, options: &str, tablespaces: &str| {
-        let set = [
-            ("prod", url.as_str()),
-            ("url", bucket),
-            ("server", "main"),
-            ("credentials", credentials.as_str()),
-            ("options", options),
-            ("tablespaces", tablespaces),
-        ];
+        let set =
+            [("prod", url.as_str()), ("url", bucket), server, keys, ("options", options), ("tablespaces", tablespaces)];
         run(&runner, "/barman-cloud.yaml", &set)
     };
     let passed = all("s3://backups/db", &options, "fast").passed();
     assert!(passed.fact("tonight", "backup").as_str().is_some_and(|label| label.contains('T')), "{}", passed.said);
     all("s3://backups/elsewhere", &options, "fast").failed(1, &["repo `onsite` has no such backup"]);
+    let mine = [("url", "s3://backups/db"), server, keys, ("options", options.as_str())];
+    run(&runner, "/barman-cloud-wrong-server.yaml", &mine).passed();
     // Nobody answers.
     all("s3://backups/db", "--endpoint-url https://localhost:1", "fast")
         .failed(1, &["cannot be listed", "Could not connect"]);

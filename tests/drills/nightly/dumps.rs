@@ -93,6 +93,7 @@ async fn dumps_are_restored_whatever_form_they_have() {
     super::shipped::run(&runner, "/dumps.yaml", &mine).passed();
     let late = [&mine[..], &[("max_age", "0s")]].concat();
     super::shipped::run(&runner, "/dumps.yaml", &late).failed(1, &["is too old"]);
+    super::shipped::run(&runner, "/dumps-too-old.yaml", &mine[..1]).passed();
     for name in ["billing.tar", "created.sql", "everything.sql"] {
         let steps = RECOVER.replace("BACKUP", name);
         drill(&runner, &site, "*", &format!("{steps}{BILLING}")).passed();

@@ -115,6 +115,14 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
 #[tokio::test]
 async fn a_promoted_copy_takes_nothing_that_is_productions() {
     let site = Site::start().await;
+    for sql in [
+        "CREATE FUNCTION notice() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO quick VALUES (9999); END'",
+        "CREATE EVENT TRIGGER notice ON ddl_command_end EXECUTE FUNCTION notice()",
+        "ALTER EVENT TRIGGER notice ENABLE ALWAYS",
+        "ALTER DATABASE postgres SET session_preload_libraries = 'auto_explain'",
+    ] {
+        site.primary.sql(sql).await;
+    }
     site.back_up("monday", &[]);
     site.archive().await;
     // The backup was copied with its links: they lead to what is production's.
@@ -134,11 +142,15 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
     let (before, was) = (site.fingerprint(), position().await);
     let steps = r#"
   - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }
-  - sql: { node: copy, query: "INSERT INTO quick VALUES (0)" }
+  - sql: { node: copy, query: "INSERT INTO quick VALUES (0); CREATE TABLE later ()" }
+  - assert_intact: { node: copy }
   - wait_for: { node: copy, query: "SELECT count(*) >= 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum launcher'", equals: true }
   - all:
     - assert_primary: { node: copy }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM prices", equals: [[1]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM quick WHERE i = 9999", equals: [[0]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", equals: [[1]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'auto_explain.%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT current_setting('archive_mode'), current_setting('work_mem'), current_setting('primary_conninfo')", equals: [["off", "4MB", ""]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_database WHERE datname = 'billing'", equals: [[1]] }

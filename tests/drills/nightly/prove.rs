@@ -33,14 +33,19 @@ async fn a_damaged_backup_a_missing_one_and_missing_wal_are_noticed_and_nothing_
     }
     let before = site.fingerprint();
     let runner = runner(&site);
-    let path = runner.write("nightly.yaml", &format!("drillyard: 1\n{}{STEPS}", head(&site))).display().to_string();
-    let output = runner.output(["prove", "--backend", "local", &path]);
+    // The drill that ships.
+    let path = format!("{}/scenarios/nightly/last-night.yaml", env!("CARGO_MANIFEST_DIR"));
+    let (backups, wal) = (site.dir("backups").join("*").display().to_string(), site.dir("wal").display().to_string());
+    let set = [("prod", &site.url()), ("backups", &backups), ("wal", &wal)]
+        .map(|(name, value)| format!("--set={name}={value}"));
+    let [prod, backups, wal] = &set;
+    let output = runner.output(["prove", "--backend", "local", prod, backups, wal, &path]);
     let told = said(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     for (name, by) in [
-        ("newest-backup-missing lastnight", "is there, and as it should be"),
-        ("wal-missing lastnight", "can be recovered to the end of its WAL"),
-        ("backup-damaged lastnight", "`copy` is not intact"),
+        ("newest-backup-missing onsite", "is there, and as it should be"),
+        ("wal-missing onsite", "can be recovered to the end of its WAL"),
+        ("backup-damaged onsite", "`copy` is not intact"),
         ("role-lost prod", "`copy` does not stream from `prod`"),
         ("standby-stopped copy", ""),
         ("left-out recover:copy", ""),

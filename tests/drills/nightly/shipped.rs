@@ -35,8 +35,19 @@ async fn they_pass_and_notice_what_is_wrong() {
         ("barman-cloud", "skipped"),
         ("wal-g", "skipped"),
         ("dumps", "skipped"),
+        ("pgbackrest-cold", "skipped"),
         ("offsite", "passed"),
         ("recoverable", "passed"),
+        ("any-point", "passed"),
+        // Each has its counter-drill, which passes where what is asked for cannot be.
+        ("last-night-noticed", "passed"),
+        ("offsite-behind", "passed"),
+        ("recoverable-behind", "passed"),
+        ("pgbackrest-wrong-stanza", "skipped"),
+        ("barman-wrong-server", "skipped"),
+        ("barman-cloud-wrong-server", "skipped"),
+        ("wal-g-too-old", "skipped"),
+        ("dumps-too-old", "skipped"),
     ] {
         let drills = all.report["drills"].as_array().into_iter().flatten();
         let found = drills.filter(|one| one["name"] == drill).map(|one| &one["outcome"]).collect::<Vec<_>>();
@@ -55,6 +66,8 @@ async fn they_pass_and_notice_what_is_wrong() {
     std::fs::remove_file(&segments[segments.len() - 2]).expect("removed");
     run(&runner, "/recoverable.yaml", &mine).failed(1, &["is missing"]);
     run(&runner, "/offsite.yaml", &mine).failed(1, &["recovery ended at a gap in the archive"]);
+    // Production still has it, and a copy would follow: the archive is looked at alone.
+    run(&runner, "/last-night.yaml", &and("prod", &url)).failed(1, &["segment", "is missing"]);
     std::fs::write(site.dir("backups/monday/global/pg_control"), "").expect("written");
     run(&runner, "/last-night.yaml", &and("prod", &url)).failed(1, &["is not intact", "pg_control"]);
     let site = site.with_pgbackrest().await;
@@ -66,4 +79,11 @@ async fn they_pass_and_notice_what_is_wrong() {
     run(&runner, "/pgbackrest.yaml", &stanza("main")).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
     run(&runner, "/pgbackrest.yaml", &stanza("wrong")).failed(1, &["repo `onsite` has no such backup"]);
+    run(&runner, "/pgbackrest-wrong-stanza.yaml", &stanza("main")[1..]).passed();
+    // The second repository is encrypted: the passphrase is in what is kept elsewhere.
+    let kept = site.dir("kept.conf").display().to_string();
+    site.run("mv", &[&config, &kept]);
+    let mine = [("config", config.as_str()), ("stanza", "main"), ("repo", "2"), ("kept", kept.as_str())];
+    let cold = run(&runner, "/pgbackrest-cold.yaml", &mine).passed();
+    assert_eq!(cold.fact("rescued", "used"), "repo offsite, and config");
 }

@@ -98,6 +98,7 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     super::shipped::run(&runner, "/wal-g.yaml", &mine).passed();
     let late = [&mine[..], &[("max_age", "0s")]].concat();
     super::shipped::run(&runner, "/wal-g.yaml", &late).failed(1, &["is too old"]);
+    super::shipped::run(&runner, "/wal-g-too-old.yaml", &mine[1..]).passed();
     let by_config = head(&format!("config: {}", config.display()));
     let promote = small
         .replace("backup: newest, until", "backup: oldest, until")

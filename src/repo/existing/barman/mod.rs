@@ -9,6 +9,8 @@ mod mounts;
 
 pub use mounts::mounts;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
@@ -29,6 +31,7 @@ use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 #[derive(Debug)]
 pub struct ExistingBarman {
     place: Place,
+    existing: Existing,
     server: String,
     config: String,
     /// Where its backups are, once its configuration was read.
@@ -43,6 +46,7 @@ impl ExistingBarman {
     pub fn at(existing: &Existing) -> Self {
         ExistingBarman {
             place: existing.place(&existing.own),
+            existing: existing.clone(),
             server: existing.server.clone().unwrap_or_default(),
             config: existing.config.clone().unwrap_or_default(),
             places: OnceCell::new(),
@@ -103,6 +107,10 @@ impl Storage for ExistingBarman {
 
     fn is_existing(&self) -> bool {
         true
+    }
+
+    fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(ExistingBarman::at(&self.existing.cold(secrets))))
     }
 
     fn backup_program(&self) -> &'static str {
