@@ -64,8 +64,7 @@ pub struct NodeInfo {
     pub promoted: bool,
     /// Where in a `team` step it is made, if it is.
     pub in_team: Option<InTeam>,
-    /// Whether all this is known: of a node whose fields could not be decoded only the name is, and
-    /// nothing is held against those who use it.
+    /// Whether all this is known; else only the name is, and nothing is held against its users.
     pub decoded: bool,
 }
 
