@@ -43,12 +43,13 @@ async fn a_damaged_backup_a_missing_one_and_missing_wal_are_noticed_and_nothing_
     let told = said(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     for (name, by) in [
-        ("newest-backup-missing onsite", "is there, and as it should be"),
-        ("wal-missing onsite", "can be recovered to the end of its WAL"),
+        ("newest-backup-missing onsite", "there is one from last night"),
+        ("wal-missing onsite", "and all WAL from it on"),
         ("backup-damaged onsite", "`copy` is not intact"),
         ("role-lost prod", "`copy` does not stream from `prod`"),
-        ("standby-stopped copy", ""),
-        ("left-out recover:copy", ""),
+        ("standby-stopped copy", "is not running"),
+        ("left-out tonight", "does not exist"),
+        ("left-out promote:copy", "`copy` is not a primary"),
     ] {
         let line = told.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no {name}: {told}"));
         assert!(line.contains("noticed") && line.contains(by), "{line}\n{told}");

@@ -81,6 +81,7 @@ async fn they_pass_and_notice_what_is_wrong() {
     run(&runner, "/pgbackrest.yaml", &stanza("wrong")).failed(1, &["repo `onsite` has no such backup"]);
     run(&runner, "/pgbackrest-wrong-stanza.yaml", &stanza("main")[1..]).passed();
     // The second repository is encrypted: the passphrase is in what is kept elsewhere.
+    site.pgbackrest("--repo=2 --type=full backup");
     let kept = site.dir("kept.conf").display().to_string();
     site.run("mv", &[&config, &kept]);
     let mine = [("config", config.as_str()), ("stanza", "main"), ("repo", "2"), ("kept", kept.as_str())];
