@@ -76,7 +76,7 @@ pub struct Plan {
     /// Those that need `--set` and have no value: a plan with any is only a part of the drill, and
     /// cannot be run.
     pub unset: Vec<Unset>,
-    /// What is no error, and may not be what its author means.
+    /// What is no error, and may not be what its author means; nothing of a part of a drill.
     pub warnings: Vec<Problem>,
 }
 

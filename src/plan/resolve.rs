@@ -74,7 +74,6 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         secrets,
         params: scenario.params,
         cell: scenario.cell,
-        // Of what is known in part alone they may not be true.
         warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
         unset: scenario.unset,
     }))
