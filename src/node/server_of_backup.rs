@@ -52,6 +52,8 @@ pub struct ServerOfBackup {
     pub major: Option<u32>,
     /// That of the programs here.
     pub here: Option<u32>,
+    /// Its system identifier.
+    pub system: Option<String>,
     /// What pg_controldata says of a control file that is damaged.
     pub damaged: Option<String>,
     /// For what else the programs here are not made.
@@ -107,6 +109,7 @@ impl ServerOfBackup {
         let said = |line: &&str| line.starts_with("WARNING") || line.contains("error:");
         let damaged = control.lines().find(said).map(|line| line.trim_start_matches("WARNING: ").to_owned());
         self.demands = demands(control);
+        self.system = value(control, "Database system identifier").filter(|_| damaged.is_none());
         self.damaged = damaged.or_else(|| self.demands.is_empty().then(|| "nothing can be read in it".to_owned()));
         for what in MADE_FOR {
             match (value(control, what), value(programs, what)) {

@@ -2,7 +2,7 @@
 
 use super::repo_commands;
 use crate::harness::Scope;
-use crate::repo::{Kind, Settings};
+use crate::repo::{Adjustable, Kind, Settings};
 use crate::scenario::RepoFields;
 use crate::source::{Spanned, choices, did_you_mean};
 
@@ -24,7 +24,7 @@ pub(super) fn of(fields: &RepoFields, kind: &Kind, scope: &mut Scope<'_>) -> Set
     let listed = fields.options.iter().flat_map(|options| options.value.iter());
     let options: Vec<_> = listed.map(|(name, value)| (name.clone(), value.0.clone())).collect();
     for (name, value) in &options {
-        check(name, value, kind, scope);
+        check(name, value, (kind.name, &kind.adjustable), scope);
     }
     for (name, _) in &options {
         for (one, other) in kind.adjustable.together {
@@ -42,21 +42,36 @@ pub(super) fn of(fields: &RepoFields, kind: &Kind, scope: &mut Scope<'_>) -> Set
     }
 }
 
+/// The options of the tool by which a repo of somebody else's is read.
+pub(super) fn of_existing(fields: &RepoFields, kind: &Kind, scope: &mut Scope<'_>) -> Vec<(String, String)> {
+    if kind.existing_adjustable.options.is_empty() {
+        return vec![];
+    }
+    let listed = fields.options.iter().flat_map(|options| options.value.iter());
+    let mut options = Vec::new();
+    for (name, value) in listed {
+        check(name, &value.0, (kind.name, &kind.existing_adjustable), scope);
+        options.push((name.value.clone(), value.0.clone()));
+    }
+    options
+}
+
 /// Checks the name of an option and its value.
-fn check(name: &Spanned<String>, value: &str, kind: &Kind, scope: &mut Scope<'_>) {
-    let adjustable = &kind.adjustable;
+fn check(name: &Spanned<String>, value: &str, (kind, adjustable): (&str, &Adjustable), scope: &mut Scope<'_>) {
     let Some(expected) = adjustable.value(&name.value) else {
         if adjustable.is_own(&name.value) {
             let title = format!("`{}` is drillyard's own to set", name.value);
             scope.error(name.span, title, "leave it out");
             return;
         }
-        let names = || adjustable.options.iter().map(|(name, _)| *name);
+        // One of the repositories stands for all.
+        let names: Vec<String> = adjustable.options.iter().map(|(name, _)| name.replace('#', "1")).collect();
+        let names = || names.iter().map(String::as_str);
         let label = match did_you_mean(&name.value, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "a drill does not set this".to_owned(),
         };
-        let title = format!("unknown option `{}` of {}", name.value, kind.name);
+        let title = format!("unknown option `{}` of {kind}", name.value);
         scope.error_help(name.span, title, label, format!("options are {}", choices(names(), "and")));
         return;
     };

@@ -129,6 +129,7 @@ fn existing(
         repo: fields.repo.as_ref().map(|repo| repo.value),
         server: text(&fields.server),
         own: String::new(),
+        options: repo_settings::of_existing(fields, kind, scope),
         commands: repo_commands::of(fields, scope),
     };
     Some((existing.entry, described))

@@ -16,6 +16,7 @@ use super::error::{RepoError, Result, run, run_it};
 use super::existing::{AtExisting, ExistingDirectory, named};
 use super::kind::RepoKind;
 use super::look::{bytes_in, kind_in, needs_in};
+use super::restored::{Restored, restored_from};
 use super::server_files::{ServerFiles, server_files_in};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
 use crate::host::{Host, Program};
@@ -53,6 +54,16 @@ impl Directory {
 
     fn tablespaces(&self, label: &Label) -> String {
         format!("{}/tablespaces/{label}", self.0.path)
+    }
+
+    /// The backups that one is made of, the full one first and itself last; or which is missing.
+    async fn chain(&self, host: &dyn Host, backup: &Label) -> Result<std::result::Result<Vec<Label>, String>> {
+        let args = [self.0.path.clone(), backup.to_string()];
+        let chain = host.run(Program::script(include_str!("scripts/backup_chain.sh"), args)).await?;
+        Ok(match chain.success() {
+            true => Ok(chain.text().lines().map(Label::new).collect()),
+            false => Err(chain.stderr.trim().to_owned()),
+        })
     }
 
     /// Compares one backup with its own manifest.
@@ -112,6 +123,12 @@ impl Storage for Directory {
 
     async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
         needs_in(host, &self.backup(label)).await
+    }
+
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        let chain = self.chain(host, label).await?.map_err(RepoError::Nothing)?;
+        let chain: Vec<String> = chain.iter().map(|one| self.backup(one)).collect();
+        restored_from(host, &chain).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -190,12 +207,11 @@ impl Storage for Directory {
     }
 
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
-        let args = [self.0.path.clone(), backup.to_string()];
-        let chain = host.run(Program::script(include_str!("scripts/backup_chain.sh"), args)).await?;
-        if !chain.success() {
-            return Ok(Verified::Damaged(vec![chain.stderr.trim().to_owned()]));
-        }
-        for label in chain.text().lines().map(Label::new) {
+        let chain = match self.chain(host, backup).await? {
+            Err(lacking) => return Ok(Verified::Damaged(vec![lacking])),
+            Ok(chain) => chain,
+        };
+        for label in chain {
             let verified = self.verify_one(host, &label).await?;
             match verified {
                 Verified::Damaged(what) if label != *backup => {

@@ -16,6 +16,11 @@ impl Environment {
         Environment { dir: dir.to_owned(), variables: variables.into_iter().collect() }
     }
 
+    /// What they are.
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
     /// The program `words[0]` with its arguments, in this environment. A shell tells one that is
     /// not there from a host that fails.
     pub(super) fn program(&self, words: impl IntoIterator<Item = String>) -> Program {

@@ -24,6 +24,8 @@ pub trait RepoKind: Storage + Sized + 'static {
     const EXISTING: Option<AtExisting> = None;
     /// The keys of which such a one needs at least one.
     const EXISTING_EITHER: &'static [&'static str] = &[];
+    /// The options of its tool that say how one is read that somebody else fills.
+    const EXISTING_ADJUSTABLE: Adjustable = Adjustable::NOTHING;
     /// What one cannot do besides that somebody else fills.
     const EXISTING_CANNOT: &'static [(Ability, &'static str)] = &[];
 
@@ -80,6 +82,8 @@ pub struct Kind {
     existing: Option<AtExisting>,
     /// The keys of which one needs at least one that somebody else fills.
     pub existing_either: &'static [&'static str],
+    /// What a scenario may set of how one is read that somebody else fills.
+    pub existing_adjustable: Adjustable,
     existing_cannot: &'static [(Ability, &'static str)],
 }
 
@@ -96,6 +100,7 @@ impl Kind {
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,
             existing_either: T::EXISTING_EITHER,
+            existing_adjustable: T::EXISTING_ADJUSTABLE,
             existing_cannot: T::EXISTING_CANNOT,
         }
     }

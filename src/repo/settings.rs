@@ -55,9 +55,18 @@ impl Adjustable {
     pub const NOTHING: Adjustable =
         Adjustable { stanza: false, options: &[], own: &[], together: &[], needs: &[], takes: &[] };
 
-    /// The values of an option; `None` if there is no such option.
+    /// The values of an option; `None` if there is no such option. A `#` in a name stands for the
+    /// number of a repository.
     pub fn value(&self, option: &str) -> Option<Value> {
-        self.options.iter().find(|(name, _)| *name == option).map(|(_, value)| *value)
+        let is = |name: &str| match name.split_once('#') {
+            None => name == option,
+            Some((before, after)) => {
+                option.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|number| {
+                    number.parse::<u8>().is_ok_and(|number| number > 0) && !number.starts_with(['0', '+'])
+                })
+            }
+        };
+        self.options.iter().find(|(name, _)| is(name)).map(|(_, value)| *value)
     }
 
     /// Whether an option is drillyard's own to set.
@@ -114,6 +123,20 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_stands_where_the_name_has_a_sign_for_it() {
+        let options = &[("repo#-path", Value::Text), ("process-max", Value::Switch)];
+        let adjustable = Adjustable { options, ..Adjustable::NOTHING };
+        for known in ["repo1-path", "repo12-path", "process-max"] {
+            assert!(adjustable.value(known).is_some(), "{known}");
+        }
+        for unknown in
+            ["repo-path", "repo0-path", "repo01-path", "repo+1-path", "repo#-path", "repo1-paths", "repo999-path"]
+        {
+            assert!(adjustable.value(unknown).is_none(), "{unknown}");
+        }
+    }
 
     #[test]
     fn values_are_told_from_nonsense() {

@@ -13,6 +13,7 @@ use super::begin::Needs;
 use super::damage::damage_stored;
 use super::error::{RepoError, Result};
 use super::loaded::Loaded;
+use super::restored::Restored;
 use super::server_files::ServerFiles;
 use super::storage::{Label, Listed, Place, Storage, Verified};
 use crate::host::{Host, Program, Reach};
@@ -123,6 +124,10 @@ impl Storage for Spoiled {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         self.storage.size(host, label).await
+    }
+
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        self.storage.restored(host, label).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {

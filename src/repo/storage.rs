@@ -14,6 +14,7 @@ use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
 use super::loaded::Loaded;
 use super::look::bring_backup_wal;
+use super::restored::Restored;
 use super::server_files::ServerFiles;
 use super::settings::Settings;
 use crate::host::{Host, HostError, Program, Reach};
@@ -196,6 +197,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// How many bytes a backup takes up in the repo.
     async fn size(&self, _: &dyn Host, _: &Label) -> Result<u64> {
         Err(RepoError::Nothing("nobody knows how large a backup in a repo of this kind is".to_owned()))
+    }
+
+    /// What a restore of a backup makes, as far as that shows where it lies.
+    async fn restored(&self, _: &dyn Host, _: &Label) -> Result<Restored> {
+        Ok(Restored::unknown("a repo of this kind does not say what a restore makes"))
     }
 
     /// What a backup holds; none where nobody says.

@@ -11,6 +11,8 @@ pub struct Run {
     /// What the terminal said, standard output and error.
     pub said: String,
     pub report: Value,
+    /// The report in JUnit's form.
+    pub junit: String,
 }
 
 impl CliRunner {
@@ -21,13 +23,18 @@ impl CliRunner {
 
     /// Runs what `args` say.
     pub fn run(&self, args: &[&str]) -> Run {
-        let json = self.path().join("report.json");
-        let _ = std::fs::remove_file(&json);
-        let path = json.display().to_string();
-        let fixed = ["run", "--color", "never", "-v", "--report-json", &path];
+        let (json, junit) = (self.path().join("report.json"), self.path().join("report.xml"));
+        let _ = (std::fs::remove_file(&json), std::fs::remove_file(&junit));
+        let (path, xml) = (json.display().to_string(), junit.display().to_string());
+        let fixed = ["run", "--color", "never", "-v", "--report-json", &path, "--report-junit", &xml];
         let output = self.output(fixed.iter().chain(args));
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
-        Run { code: output.status.code().unwrap_or(-1), said: said(&output), report: report.unwrap_or_default() }
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            said: said(&output),
+            report: report.unwrap_or_default(),
+            junit: std::fs::read_to_string(&junit).unwrap_or_default(),
+        }
     }
 
     /// Runs one scenario on local processes; what the file begins with is added.
@@ -51,6 +58,24 @@ impl Run {
         assert_eq!(self.code, code, "{}", self.said);
         assert_eq!(self.report["exit_code"], code, "{}", self.said);
         self.says(parts)
+    }
+
+    /// It did not, in its own words and in every way of saying so: the exit code, the JSON, the
+    /// terminal, and JUnit's failure or error; no deadline has run out.
+    pub fn fails_alike(self, code: i32, parts: &[&str]) -> Self {
+        let run = self.failed(code, parts);
+        let outcome = if code == 1 { "failed" } else { "errored" };
+        assert_eq!(run.report["outcome"], outcome, "{}", run.said);
+        let element = if code == 1 { "<failure" } else { "<error" };
+        let signs = [("&quot;", "\""), ("&apos;", "'"), ("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&")];
+        let plain = |text: &str| signs.iter().fold(text.to_owned(), |text, (sign, plain)| text.replace(sign, plain));
+        let found: Vec<String> = run.junit.split(element).skip(1).map(plain).collect();
+        for part in parts {
+            let says = found.iter().any(|text| text.contains(part));
+            assert!(says, "no {element} of JUnit says {part}: {}", run.junit);
+        }
+        assert!(!run.said.contains("timed out after"), "{}", run.said);
+        run
     }
 
     pub fn says(self, parts: &[&str]) -> Self {

@@ -3,19 +3,24 @@
 
 use async_trait::async_trait;
 
-use super::{Existing, backup};
+use super::Existing;
+use super::backup::{self, OneOfMany};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
-use crate::repo::error::{Result, run, run_it};
+use crate::repo::error::{RepoError, Result, run, run_it};
 use crate::repo::look::{bytes_in, kind_in, needs_in};
+use crate::repo::restored::{Restored, restored_from};
 use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
+
+/// How `scripts/verify_backup.sh` ends if a backup is tar files.
+const TAR_FILES: i64 = 3;
 
 /// A directory that somebody else fills.
 #[derive(Debug)]
@@ -31,6 +36,57 @@ impl ExistingDirectory {
         let path = existing.wal.as_deref().unwrap_or(NOWHERE);
         ExistingDirectory { place: existing.place(path), existing: existing.clone() }
     }
+
+    /// All that matches, the oldest backup first.
+    async fn all(&self, host: &dyn Host) -> Result<Vec<OneOfMany>> {
+        let script = include_str!("../scripts/list_existing.sh");
+        let program = Program::script(
+            script,
+            [&self.existing.backups, &self.existing.wal].map(|path| path.clone().unwrap_or_default()),
+        )
+        .env("TZ", "UTC0")
+        .env("LC_ALL", "C");
+        Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
+    }
+
+    /// The paths of the backups that one is made of, the full one first and itself last.
+    async fn chain(&self, host: &dyn Host, label: &Label) -> Result<Vec<String>> {
+        let all = self.all(host).await?;
+        let Some(one) = all.iter().find(|one| one.listed.label == *label) else { return Ok(vec![label.to_string()]) };
+        let chain = backup::chain(&all, one).map_err(RepoError::Nothing)?;
+        Ok(chain.into_iter().map(Label::to_string).collect())
+    }
+
+    /// Compares one backup with its own manifest.
+    async fn verify_one(&self, host: &dyn Host, path: &str) -> Result<Verified> {
+        let script = include_str!("../scripts/verify_backup.sh");
+        let wal = self.existing.wal.clone().unwrap_or_default();
+        let output = host.run(Program::script(script, [path, &wal])).await?;
+        match output.status {
+            0 => Ok(Verified::Intact),
+            TAR_FILES => self.verify_unpacked(host, path).await,
+            _ => Ok(damaged(&output.stderr)),
+        }
+    }
+
+    /// Compares a backup with its manifest that is tar files: where a new server would be made.
+    async fn verify_unpacked(&self, host: &dyn Host, path: &str) -> Result<Verified> {
+        let dir = format!("{}-verified", host.paths().data);
+        let spaces = own_tablespaces(&dir);
+        let restore = Program::script(include_str!("../scripts/restore_existing.sh"), [path, &dir, &spaces]);
+        let mut output = host.run(restore).await?;
+        if output.success() {
+            let script = r#"cp "$1/backup_manifest" "$2" && exec pg_verifybackup --quiet --ignore=tablespace_map "$2""#;
+            output = host.run(Program::script(script, [path, &dir])).await?;
+        }
+        run(host, "rm", Program::new("rm", ["-rf", &dir, &spaces])).await?;
+        Ok(if output.success() { Verified::Intact } else { damaged(&output.stderr) })
+    }
+}
+
+/// What is wrong with a backup, as a program says it.
+fn damaged(said: &str) -> Verified {
+    Verified::Damaged(said.lines().map(str::to_owned).collect())
 }
 
 #[async_trait]
@@ -48,18 +104,15 @@ impl Storage for ExistingDirectory {
     }
 
     async fn backups(&self, host: &dyn Host) -> Result<Vec<Listed>> {
-        let script = include_str!("../scripts/list_existing.sh");
-        let program = Program::script(
-            script,
-            [&self.existing.backups, &self.existing.wal].map(|path| path.clone().unwrap_or_default()),
-        )
-        .env("TZ", "UTC0")
-        .env("LC_ALL", "C");
-        Ok(backup::read(&run(host, "the list of backups", program).await?.text()))
+        Ok(self.all(host).await?.into_iter().map(|one| one.listed).collect())
     }
 
     async fn needs(&self, host: &dyn Host, label: &Label) -> Result<Needs> {
         needs_in(host, label.as_str()).await
+    }
+
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        restored_from(host, &self.chain(host, label).await?).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -67,7 +120,11 @@ impl Storage for ExistingDirectory {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        bytes_in(host, label.as_str()).await
+        let mut bytes = 0;
+        for path in self.chain(host, label).await? {
+            bytes += bytes_in(host, &path).await?;
+        }
+        Ok(bytes)
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
@@ -75,7 +132,9 @@ impl Storage for ExistingDirectory {
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
-        let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)];
+        let mut before = self.chain(host, backup).await?;
+        before.pop();
+        let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(before);
         let script = include_str!("../scripts/restore_existing.sh");
         run_it(host, "the restore", Program::script(script, args)).await
     }
@@ -106,13 +165,22 @@ impl Storage for ExistingDirectory {
     }
 
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
-        let script = include_str!("../scripts/verify_backup.sh");
-        let wal = self.existing.wal.clone().unwrap_or_default();
-        let output = host.run(Program::script(script, [backup.to_string(), wal])).await?;
-        match output.success() {
-            true => Ok(Verified::Intact),
-            false => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
+        let chain = match self.chain(host, backup).await {
+            Err(RepoError::Nothing(lacking)) => return Ok(Verified::Damaged(vec![lacking])),
+            chain => chain?,
+        };
+        for path in chain {
+            let verified = self.verify_one(host, &path).await?;
+            match verified {
+                Verified::Damaged(what) if path != backup.as_str() => {
+                    let of = |line: String| format!("in {path}, which it goes on from: {line}");
+                    return Ok(Verified::Damaged(what.into_iter().map(of).collect()));
+                }
+                Verified::Damaged(_) => return Ok(verified),
+                Verified::Intact => {}
+            }
         }
+        Ok(Verified::Intact)
     }
 }
 

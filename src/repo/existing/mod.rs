@@ -37,6 +37,8 @@ pub struct Existing {
     pub config: Option<String>,
     /// `repo`: which of the tool's repositories, by its number; none for whichever the tool takes.
     pub repo: Option<u32>,
+    /// `options`: of the tool, by their names, in order.
+    pub options: Vec<(String, String)>,
     /// `server`: which of the tool's servers.
     pub server: Option<String>,
     /// A directory of the drill's own, for what is needed to read it.

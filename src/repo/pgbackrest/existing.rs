@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::info::{self, Info};
+use super::reading::variable;
 use super::repo_ls::Listing;
 use super::{server_files, verify};
 use crate::host::{Host, Program, Reach};
@@ -15,8 +16,10 @@ use crate::pg::{History, TimelineId};
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
+use crate::repo::environment::Environment;
 use crate::repo::error::{RepoError, Result, run, run_it};
 use crate::repo::existing::Existing;
+use crate::repo::restored::Restored;
 use crate::repo::server_files::ServerFiles;
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified, after_second};
 
@@ -28,6 +31,8 @@ pub struct ExistingPgbackrest {
     stanza: String,
     /// The options that name configuration and repository.
     options: Vec<String>,
+    /// Those that the scenario sets; none if it sets none.
+    environment: Option<Environment>,
 }
 
 /// What keeps a command from writing logs.
@@ -42,14 +47,27 @@ impl ExistingPgbackrest {
         let mut options: Vec<String> = config.into_iter().chain(repo).collect();
         options.extend([format!("--stanza={stanza}"), QUIET.to_owned()]);
         let place = existing.place(NOWHERE);
-        ExistingPgbackrest { place, existing: existing.clone(), stanza, options }
+        let set = existing.options.iter().map(|(name, value)| (variable(name), value.clone()));
+        let environment = (!existing.options.is_empty()).then(|| Environment::new(&existing.own, set));
+        ExistingPgbackrest { place, existing: existing.clone(), stanza, options, environment }
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
-        Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned))).with_network()
+        let program = Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned)));
+        self.in_environment(program.with_network())
+    }
+
+    /// The same program, with what the scenario sets.
+    fn in_environment(&self, mut program: Program) -> Program {
+        program.env.extend(self.environment.iter().flat_map(Environment::variables).cloned());
+        program
     }
 
     async fn info<const N: usize>(&self, host: &dyn Host, args: [&str; N]) -> Result<Info> {
+        // A server's restore_command reads it from there.
+        if let Some(environment) = &self.environment {
+            environment.write(host, None).await?;
+        }
         let program = self.program(["--output=json", "info"]).with_args(args);
         Info::read(&run(host, "pgbackrest info", program).await?.text())
     }
@@ -81,7 +99,8 @@ impl Storage for ExistingPgbackrest {
     }
 
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
-        Some(Arc::new(ExistingPgbackrest::at(&self.existing.cold(secrets))))
+        let cold = Existing { options: vec![], ..self.existing.cold(secrets) };
+        Some(Arc::new(ExistingPgbackrest::at(&cold)))
     }
 
     fn backup_program(&self) -> &'static str {
@@ -100,6 +119,12 @@ impl Storage for ExistingPgbackrest {
         Ok(self.info_of(host, label).await?.backup(label).map(info::Backup::needs).unwrap_or_default())
     }
 
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        let info = self.info_of(host, label).await?;
+        let restored = info.backup(label).map(info::Backup::restored);
+        restored.ok_or_else(|| RepoError::Nothing(format!("pgbackrest has no backup {label} any more")))
+    }
+
     async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
         Ok(info::kind_of(label))
     }
@@ -110,7 +135,8 @@ impl Storage for ExistingPgbackrest {
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
-        server_files::fetch(host, self.options.clone(), &self.stanza, label, scratch).await
+        let of_drill = |program: Program| self.in_environment(program);
+        server_files::fetch(host, self.options.clone(), of_drill, &self.stanza, label, scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
@@ -122,13 +148,15 @@ impl Storage for ExistingPgbackrest {
         let options = self.options.iter().cloned().chain([set]).chain(maps);
         let args = [data.to_owned(), spaces.clone(), numbers.join(" ")].into_iter().chain(options);
         let script = include_str!("../scripts/pgbackrest_restore_existing.sh");
-        run_it(host, "pgbackrest restore", Program::script(script, args).with_network()).await
+        let program = self.in_environment(Program::script(script, args).with_network());
+        run_it(host, "pgbackrest restore", program).await
     }
 
     /// Not asynchronous, whatever the configuration says: that would write into its spool-path.
     fn restore_command(&self) -> String {
         let options = self.options.join(" ");
-        format!(r#"pgbackrest {options} --no-archive-async --pg1-path="$PWD" archive-get %f "%p""#)
+        let line = format!(r#"pgbackrest {options} --no-archive-async --pg1-path="$PWD" archive-get %f "%p""#);
+        self.environment.as_ref().map_or(line.clone(), |environment| environment.line(&line))
     }
 
     /// It may lie in object storage, or on another machine.

@@ -7,6 +7,7 @@ use crate::pg::Lsn;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
+use crate::repo::restored::Restored;
 use crate::repo::storage::{Label, Listed};
 
 /// What a backup holds: the label ends with F, D or I (pgBackRest, user guide, "Backup").
@@ -83,6 +84,8 @@ struct Times {
 
 #[derive(Debug, Deserialize)]
 struct Sizes {
+    /// How large it is restored.
+    size: Option<u64>,
     repository: InRepository,
 }
 
@@ -174,6 +177,11 @@ impl Backup {
         Some(stored.size.unwrap_or(stored.delta))
     }
 
+    /// What a restore makes.
+    pub(super) fn restored(&self) -> Restored {
+        Restored::known(self.info.as_ref().and_then(|info| info.size), self.tablespaces().collect())
+    }
+
     /// The numbers of its tablespaces.
     pub(super) fn tablespaces(&self) -> impl Iterator<Item = String> {
         self.tablespace.iter().flatten().map(|space| space.oid.to_string())
@@ -200,6 +208,7 @@ mod tests {
             (first.listed().taken.as_second(), first.listed().wrong, first.bytes()),
             (1_780_000_000, None, Some(5))
         );
+        assert_eq!((first.restored().least, first.restored().tablespaces), (Some(9), Some(vec!["16389".to_owned()])));
         assert_eq!(first.listed().reaches_from().as_second(), 1_780_000_009);
         assert!(info.backups().last().is_some_and(|flawed| flawed.listed().wrong.is_some()));
         assert_eq!(info.backups().last().and_then(|backup| backup.error), Some(true));

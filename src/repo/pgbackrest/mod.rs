@@ -10,6 +10,7 @@ mod existing;
 mod info;
 mod manifest;
 mod mounts;
+mod reading;
 mod repo_ls;
 mod server_files;
 mod verify;
@@ -29,6 +30,7 @@ use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run, run_it};
 use super::existing::AtExisting;
 use super::kind::{Beside, RepoKind, Tool};
+use super::restored::Restored;
 use super::server_files::ServerFiles;
 use super::settings::{Adjustable, Settings};
 use super::storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
@@ -62,10 +64,11 @@ impl RepoKind for Pgbackrest {
     const BESIDE: Beside = Beside { own: &["repo1-cipher-pass"], existing: &["config"] };
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &["stanza"],
-        takes: &["config", "repo"],
+        takes: &["config", "repo", "options"],
         at: |existing| Arc::new(ExistingPgbackrest::at(existing)),
         mounts: mounts::mounts,
     });
+    const EXISTING_ADJUSTABLE: Adjustable = reading::ADJUSTABLE;
     const PROGRAM: Option<Tool> =
         Some(Tool { program: PROGRAM, version: "version", install: "apt-get install pgbackrest" });
 
@@ -226,6 +229,12 @@ impl Storage for Pgbackrest {
         Ok(self.info_of(host, label).await?.backup(label).map(info::Backup::needs).unwrap_or_default())
     }
 
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        let info = self.info_of(host, label).await?;
+        let restored = info.backup(label).map(info::Backup::restored);
+        restored.ok_or_else(|| RepoError::Nothing(format!("pgbackrest has no backup {label} any more")))
+    }
+
     async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
         Ok(info::kind_of(label))
     }
@@ -236,7 +245,7 @@ impl Storage for Pgbackrest {
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
-        server_files::fetch(host, self.options().to_vec(), self.stanza(), label, scratch).await
+        server_files::fetch(host, self.options().to_vec(), |program| program, self.stanza(), label, scratch).await
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {

@@ -13,9 +13,15 @@ const DEFAULT_PATH: &str = "/var/lib/pgbackrest";
 
 /// The configuration, and the directories of the repositories that are read.
 pub(super) fn mounts(existing: &Existing) -> Mounts {
-    let Some(config) = configuration(existing, DEFAULT)? else { return Ok(vec![]) };
-    let repos = paths(&text_of(&config)?, existing.repo)?;
-    Ok(std::iter::once(config).chain(repos).collect())
+    let config = configuration(existing, DEFAULT)?;
+    if config.is_none() && existing.options.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut text = config.as_deref().map(text_of).transpose()?.unwrap_or_default();
+    // The environment has the last word (manual, `Command Reference`).
+    existing.options.iter().for_each(|(name, value)| text.push_str(&format!("\n{name}={value}")));
+    let repos = paths(&text, existing.repo)?;
+    Ok(config.into_iter().chain(repos).collect())
 }
 
 /// The directories of the repositories of a configuration, or of one of them.

@@ -10,10 +10,12 @@ use crate::repo::storage::Label;
 /// What is fetched. PG_VERSION is known from the manifest.
 const WANTED: [&str; 3] = ["global/pg_control", "postgresql.conf", "postgresql.auto.conf"];
 
-/// Fetches them to `scratch`. `options` name configuration, repository and stanza.
+/// Fetches them to `scratch`. `options` name configuration, repository and stanza; `of_drill` gives
+/// a program the environment that it has to have.
 pub(super) async fn fetch(
     host: &dyn Host,
     options: Vec<String>,
+    of_drill: impl Fn(Program) -> Program,
     stanza: &str,
     label: &Label,
     scratch: &str,
@@ -21,7 +23,7 @@ pub(super) async fn fetch(
     let dir = format!("backup/{stanza}");
     let manifest = Program::new("pgbackrest", options.clone());
     let manifest = manifest.with_args(["repo-get".to_owned(), format!("{dir}/{label}/backup.manifest")]).with_network();
-    let manifest = Manifest::read(&run(host, "pgbackrest repo-get", manifest).await?.text());
+    let manifest = Manifest::read(&run(host, "pgbackrest repo-get", of_drill(manifest)).await?.text());
     let Some(version) = manifest.version.clone() else {
         return Ok(ServerFiles::None("its manifest does not say which version it is of".to_owned()));
     };
@@ -37,5 +39,5 @@ pub(super) async fn fetch(
     args.push("--".to_owned());
     let script = Program::script(include_str!("../scripts/pgbackrest_server_files.sh"), args);
     let script = script.with_args(options).with_network();
-    Ok(ServerFiles::read(&run(host, "pgbackrest repo-get", script).await?.text()))
+    Ok(ServerFiles::read(&run(host, "pgbackrest repo-get", of_drill(script)).await?.text()))
 }

@@ -2,7 +2,8 @@
 # Prints what matches the pattern $1, each in a line of fields with tabs between them: its path; why
 # it is no base backup, if it is none; `manifest` or `none`; where its time comes from (`manifest`,
 # `control`, `file`); the time; how many seconds it took, if its backup history file is among the
-# WAL in $2.
+# WAL in $2; where its WAL begins, `TIMELINE LSN`; where that begins of which it has the changes, if
+# it is incremental; and the system identifier of its server, if its manifest has it.
 IFS='
 '
 dir=${1%/*}
@@ -10,8 +11,29 @@ case $dir in *[*?[]*) dir=${1%%[*?[]*} dir=${dir%/*} ;; esac
 [ -n "$dir" ] || dir=/
 [ -d "$dir" ] || { echo "there is no directory $dir" >&2; exit 1; }
 if ! [ -r "$dir" ] || ! [ -x "$dir" ]; then echo "$(id -un) may not read $dir" >&2; exit 1; fi
-tell() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$@" "$took"; }
-wal=$2 took=
+tell() { printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$@" "$took" "$start" "$from" "$server"; }
+wal=$2 took='' start='' from='' server=''
+# Finds out what the backup in $1 goes on from. Before PostgreSQL 17, whose manifests are of version
+# 2, there are full ones alone. backup_label is the first file in a tar file of pg_basebackup's.
+goes_on() {
+  start='' from='' server=''
+  if [ -f "$1/backup_manifest" ]; then
+    head -c 200 "$1/backup_manifest" | grep -q '"PostgreSQL-Backup-Manifest-Version": 1,' && return 0
+    server=$(head -c 200 "$1/backup_manifest" | sed -n 's/^"System-Identifier": \([0-9]*\),.*/\1/p')
+  fi
+  if [ -f "$1/backup_label" ]; then
+    label=$(cat "$1/backup_label")
+  else
+    case $tar in
+    *.gz) unpack=gzip ;; *.zst) unpack=zstd ;; *.lz4) unpack=lz4 ;; *.xz) unpack=xz ;; *.bz2) unpack=bzip2 ;; *) unpack= ;;
+    esac
+    label=$({ if [ -n "$unpack" ]; then $unpack -dc "$tar"; else cat "$tar"; fi; } 2>/dev/null | head -c 65536 |
+      tar -xOf - --occurrence=1 backup_label 2>/dev/null) || :
+  fi
+  said() { printf '%s\n' "$label" | sed -n "s/^$1: \\([0-9A-F/]*\\).*/\\1/p"; }
+  start="$(said 'START TIMELINE') $(said 'START WAL LOCATION')"
+  from="$(said 'INCREMENTAL FROM TLI') $(said 'INCREMENTAL FROM LSN')"
+}
 # How long the backup in $1 took. Its history file has its begin and its end in the time zone of the
 # server's log, and only their difference is sure.
 took() {
@@ -56,6 +78,7 @@ for path in $1; do
   fi
   [ -n "$time" ] || time=$(stat -c %Y "$path")
   took "$path"
+  goes_on "$path"
   tell "$path" '' $manifest $clock "$time"
-  took=
+  took='' start='' from='' server=''
 done

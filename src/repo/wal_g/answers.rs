@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::pg::{Lsn, Segment, TimelineId};
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
+use crate::repo::restored::Restored;
 use crate::repo::storage::{Label, Listed};
 
 /// How long a segment of WAL is: WAL-G takes every one to be so.
@@ -23,6 +24,7 @@ pub(super) struct Backup {
     start_lsn: Option<u64>,
     finish_lsn: Option<u64>,
     compressed_size: Option<u64>,
+    uncompressed_size: Option<u64>,
 }
 
 /// A timeline in `wal-g wal-show --detailed-json`.
@@ -61,6 +63,15 @@ impl Backup {
         let wrong = self.start_time.is_none().then(|| "wal-g does not say when it was begun".to_owned());
         let taken = self.start_time.unwrap_or(Timestamp::MIN);
         Listed { label: self.label(), taken, ended: self.finish_time, wrong }
+    }
+
+    /// What a restore makes. Its list says nothing of tablespaces.
+    pub(super) fn restored(&self) -> Restored {
+        let unknown = vec!["tablespaces: wal-g does not list them".to_owned()];
+        match self.uncompressed_size {
+            Some(bytes) => Restored { least: Some(bytes), unknown, ..Restored::default() },
+            None => Restored::unknown("wal-g does not say what a restore makes"),
+        }
     }
 
     /// The WAL that it needs.

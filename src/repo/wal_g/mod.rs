@@ -18,6 +18,7 @@ use super::error::{Ability, RepoError, Result, run, run_it, run_tool};
 use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{Beside, RepoKind, Tool};
 use super::look::{empty_places, keep_inside};
+use super::restored::Restored;
 use super::settings::Adjustable;
 use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
 use crate::host::{Host, Program, Reach};
@@ -197,6 +198,10 @@ impl Storage for WalG {
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let bytes = self.one(host, label).await?.bytes();
         bytes.ok_or_else(|| RepoError::Unknown(format!("wal-g does not say how large {label} is")))
+    }
+
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        Ok(self.one(host, label).await?.restored())
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {

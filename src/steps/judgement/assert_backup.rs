@@ -26,9 +26,10 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// from when it was begun. `kind` is `full`, `incremental` (of PostgreSQL 17, also by Barman, and
 /// of pgBackRest) or `differential` (of pgBackRest); if nobody says what it is, that is an error.
 /// `min_size` is compared with the bytes that it takes up in the repo. With `verify` the repo's own
-/// tool compares it with what was taken: for a directory pg_verifybackup, for dumps pg_restore,
-/// which reads archives to their ends. It reports what was chosen, what was passed over and why,
-/// and the age.
+/// tool compares it with what was taken: for a directory pg_verifybackup, which reads no tar files,
+/// so that those of somebody else's are unpacked for it where a new server would be made; for dumps
+/// pg_restore, which reads archives to their ends. It reports what was chosen, what was passed over
+/// and why, and the age.
 ///
 /// It passes if there is such a backup, and it is what the fields say. It says nothing of the WAL
 /// after the backup: `recover` does.

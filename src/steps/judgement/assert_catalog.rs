@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::harness::{StepRef, demanded};
 use crate::journal::Event;
-use crate::source::{Spanned, StepName, did_you_mean};
+use crate::source::{RoleName, Spanned, StepName, did_you_mean};
 
 /// Checks whether tables are defined as they were in a snapshot.
 ///
@@ -47,6 +47,8 @@ use crate::source::{Spanned, StepName, did_you_mean};
 /// `+ column order of shop.orders: id, amount`; whole lines may be copied, too. Those that occur
 /// are reported as `meant`. One that does not occur is a failure: it would hide what comes later.
 ///
+/// With `role` it is read as that role (`SET ROLE`).
+///
 /// It passes if nothing else is missing, changed or added. Differences are listed as a diff of at
 /// most 50 lines.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,6 +62,9 @@ pub struct AssertCatalogSpec {
     /// The database that the tables are in, if that is not the node's own one.
     #[serde(default)]
     database: Option<Spanned<String>>,
+    /// The role as which it is read.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
     /// Differences that are meant, as the diff names them: `column order of shop.orders`.
     #[serde(default)]
     except: Option<Spanned<Vec<Spanned<String>>>>,
@@ -74,6 +79,8 @@ pub struct AssertCatalog {
     same_as: StepRef,
     /// The database that the tables are in, if that is not the node's own one.
     database: Option<Spanned<String>>,
+    /// The role as which it is read.
+    role: Option<Spanned<RoleName>>,
     /// Differences that are meant.
     except: Vec<Spanned<String>>,
 }
@@ -106,6 +113,7 @@ impl StepKind for AssertCatalogSpec {
             node: node?,
             same_as: same_as?,
             database: self.database,
+            role: self.role,
             except: except.unwrap_or_default(),
         })
     }
@@ -198,7 +206,7 @@ impl Step for AssertCatalog {
         let snapshot =
             snapshot.ok_or_else(|| Finding::errored(format!("snapshot `{}` was not taken", self.same_as)))?;
         let database = self.database.as_ref().or(snapshot.database.as_ref());
-        let client = cx.client_in(&node, database).await?;
+        let client = cx.client_as(&node, database, self.role.as_ref()).await?;
         let now = snapshot.catalog.read_again(&client, &snapshot.tables).await;
         let now = now.map_err(|e| Finding::failed(e.to_string()))?;
         // Asked for last: a server that still hands out numbers is ahead of what was noted.

@@ -49,8 +49,14 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// is noticed so. A production that commits nothing for so long fails, too, or it cannot be told if
 /// no commit is in the newest 8 segments: a job that writes a row now and then helps.
 ///
-/// The `bytes` are those in the repo, packed as they are there; a restore of packed files needs
-/// more. Of packed WAL it is seen that it is there, and not whether it is whole.
+/// The `bytes` are those in the repo, packed as they are there; `restored_bytes` are those that a
+/// restore takes up, with which the room is compared: by the files themselves, by the sizes in a
+/// backup_manifest, or by what the tool says. Of packed WAL it is seen that it is there, and not
+/// whether it is whole.
+///
+/// The `tablespaces` of the backup are looked for: the directories that the links of a data
+/// directory lead to, tar files by its tablespace_map, those that Barman or pgBackRest lists. One
+/// that is not there fails. Where the repo does not say which there are, they are not checked.
 ///
 /// Of a repo of kind `dump` it looks at the dumps in the place of WAL: that pg_restore here, which
 /// may be older than the pg_dump there, reads the table of contents of each archive, and that texts
@@ -64,6 +70,8 @@ use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at
 /// on this machine. A configuration outside of the data directory, as Debian has it, is in no
 /// backup. The values of `max_connections` and its kind that recovery needs are reported as
 /// `settings`. Extensions are in the catalogs; of dumps they are known, and must be installed here.
+/// Of other backups they are those that the server has now, if the drill has it as an external node
+/// (by its system identifier).
 ///
 /// `estimate` is how long a restore and the replay of the WAL would take, as far as can be told by
 /// a recovery from the same repo earlier in the drill, or else by a part of the backup, at most 64
@@ -114,8 +122,8 @@ impl StepKind for AssertRecoverableSpec {
     const NAME: &'static str = "assert_recoverable";
     const DEADLINE: Duration = Duration::from_secs(120);
     const ROLE: Role = Role::Check;
-    const FACTS: &'static str = "backup backup_taken passed_over from to first_segment last_segment segments last_commit bytes room \
-        settings libraries extensions estimate estimated_ms not_checked";
+    const FACTS: &'static str = "backup backup_taken passed_over from to first_segment last_segment segments last_commit bytes \
+        restored_bytes room tablespaces settings libraries extensions estimate estimated_ms not_checked";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertRecoverable> {
         let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;
@@ -156,8 +164,11 @@ impl Step for AssertRecoverable {
                 0
             }
         };
-        let backup = self.check_room(cx, &found).await?;
-        self.check_server(cx, &found, &Work { backup, wal }).await
+        let backup = found.repo.size(found.host.as_ref(), &found.label).await?;
+        cx.fact("bytes", backup);
+        let mut unknown = Vec::new();
+        fits_here::check_files(cx, &found, self.at, &mut unknown).await?;
+        self.check_server(cx, &found, &Work { backup, wal }, unknown).await
     }
 }
 
@@ -220,11 +231,16 @@ impl AssertRecoverable {
 
     /// Checks that a server can be had here from what is in the backup, and estimates how long it
     /// would take. Reports what of all that is not known.
-    async fn check_server(&self, cx: &mut Context<'_>, found: &Found, work: &Work) -> StepResult {
+    async fn check_server(
+        &self,
+        cx: &mut Context<'_>,
+        found: &Found,
+        work: &Work,
+        mut unknown: Vec<String>,
+    ) -> StepResult {
         let host = found.host.as_ref();
         let scratch = format!("{}/server-of-{}", host.paths().shared, found.repo.name);
         let files = found.repo.server_files(host, &found.label, &scratch).await?;
-        let mut unknown = Vec::new();
         let fits = fits_here::check(cx, found, &files, self.at, &mut unknown).await;
         if files.dir() == Some(&scratch) {
             host.run(Program::new("rm", ["-rf", &scratch])).await?;
@@ -254,30 +270,6 @@ impl AssertRecoverable {
         match &self.until {
             Point::End => format!("repo `{}` cannot be recovered to its newest WAL", repo.name),
             point => format!("repo `{}` cannot be recovered to {point}", repo.name),
-        }
-    }
-
-    /// Checks that there is room for the backup where a new server would be made: its size.
-    async fn check_room(&self, cx: &mut Context<'_>, found: &Found) -> Result<u64, Box<Finding>> {
-        let Found { repo, host, label, .. } = found;
-        let bytes = repo.size(host.as_ref(), label).await?;
-        cx.fact("bytes", bytes);
-        let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
-        // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.
-        let script = r#"dir=$1; while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done; df -Pk "$dir" | tail -n 1"#;
-        let output = host.run(Program::script(script, [&parent])).await?;
-        let text = output.text();
-        let Some(room) = text.split_ascii_whitespace().nth(3).and_then(|free| free.parse::<u64>().ok()) else {
-            return Err(Finding::errored(format!("nobody says how much room there is: df printed `{}`", text.trim())));
-        };
-        let room = room.saturating_mul(1024);
-        cx.fact("room", room);
-        match room >= bytes {
-            true => Ok(bytes),
-            false => Err(Finding::failed(format!("there is no room for backup `{label}`"))
-                .at(self.at)
-                .label(format!("it takes up {bytes} bytes, and {parent} has {room} left"))
-                .help("set TMPDIR to where there is room")),
         }
     }
 }

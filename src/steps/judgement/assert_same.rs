@@ -15,7 +15,7 @@ use crate::harness::{
 };
 use crate::node::{Node, SqlError, is_in_recovery};
 use crate::pg::{TableName, error_message};
-use crate::source::{NodeName, SEVERAL, Spanned};
+use crate::source::{NodeName, RoleName, SEVERAL, Spanned};
 use crate::steps::judgement::copied::{Database, Verdict};
 use crate::steps::judgement::query_rows::first_of;
 
@@ -29,7 +29,9 @@ use crate::steps::judgement::query_rows::first_of;
 ///
 /// `node` is a standby of `as`, which may be an external server: that is only read. `tables` are
 /// those to compare, in `database` or the node's own one; `all`, which is the default, is every
-/// table and materialized view of every database that the role may read there.
+/// table and materialized view of every database that the role may read there. With `role` both
+/// are read as that role is allowed to (`SET ROLE`), and as the one that drillyard logs in as if it
+/// is left out.
 ///
 /// Each table of the live server is read as of one moment, and that of the copy when it has
 /// replayed all that was committed by then. Tables are compared as by `assert_rows`: the servers
@@ -62,6 +64,9 @@ pub struct AssertSameSpec {
     /// The only database to look in.
     #[serde(default)]
     database: Option<Spanned<String>>,
+    /// The role as which both are read.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
     /// Allows zero rows.
     #[serde(default)]
     allow_empty: bool,
@@ -133,6 +138,8 @@ pub struct AssertSame {
     tables: Option<Vec<Spanned<TableName>>>,
     /// The only database to look in.
     database: Option<Spanned<String>>,
+    /// The role as which both are read.
+    role: Option<Spanned<RoleName>>,
     /// Zero rows are right, too.
     allow_empty: bool,
 }
@@ -152,7 +159,8 @@ impl StepKind for AssertSameSpec {
         {
             scope.error(self.live.entry, "a server is always the same as itself", "this is the node that is checked");
         }
-        let tables = match self.tables {
+        let AssertSameSpec { tables, database, role, allow_empty, .. } = self;
+        let tables = match tables {
             Some(Spanned { value: Tables::Listed(tables), span, .. }) => {
                 if tables.is_empty() {
                     scope.error(span, "`tables` is empty", "which tables?");
@@ -161,8 +169,7 @@ impl StepKind for AssertSameSpec {
             }
             _ => None,
         };
-        let (database, allow_empty) = (self.database, self.allow_empty);
-        Some(AssertSame { node: node?, live: live?, tables, database, allow_empty })
+        Some(AssertSame { node: node?, live: live?, tables, database, role, allow_empty })
     }
 }
 
@@ -269,8 +276,8 @@ impl AssertSame {
             verdict.not_compared.push(format!("database {name}: {}", error_message(&error)));
             return Ok(());
         }
-        let on_live = cx.client_in(live, named.as_ref()).await?;
-        let on_copy = cx.client_in(node, named.as_ref()).await?;
+        let on_live = cx.client_as(live, named.as_ref(), self.role.as_ref()).await?;
+        let on_copy = cx.client_as(node, named.as_ref(), self.role.as_ref()).await?;
         let place = name.map(|name| format!(" in database `{name}`")).unwrap_or_default();
         let tables = match &self.tables {
             Some(tables) => tables.iter().map(|table| table.value.clone()).collect(),

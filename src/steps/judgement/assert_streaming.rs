@@ -11,7 +11,7 @@ use crate::harness::{
 };
 use crate::node::{Node, apply_delay, is_in_recovery, lineage};
 use crate::pg::{Lsn, TimelineId, error_message};
-use crate::source::NodeName;
+use crate::source::{NodeName, RoleName, Spanned};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -28,6 +28,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// A standby that has WAL which its primary never wrote, after the primary was set back to an
 /// earlier time, say, fails at once: no waiting mends that.
 ///
+/// With `role` the primary is asked as that role (`SET ROLE`): who logs in there may have
+/// pg_monitor, which sees `pg_stat_replication`, only so.
+///
 /// It passes if the primary reports `streaming` for this standby and the row can be read there
 /// before the deadline. A standby that is delayed on purpose (`recovery_min_apply_delay`) must have
 /// received it; its facts say so.
@@ -38,6 +41,9 @@ pub struct AssertStreamingSpec {
     standby: NodeName,
     /// The server that it streams from.
     primary: NodeName,
+    /// The role as which the primary is asked.
+    #[serde(default)]
+    role: Option<Spanned<RoleName>>,
 }
 
 /// The step, every name in it looked up.
@@ -47,6 +53,8 @@ pub struct AssertStreaming {
     standby: NodeRef,
     /// The server that it streams from.
     primary: NodeRef,
+    /// The role as which the primary is asked.
+    role: Option<Spanned<RoleName>>,
 }
 
 impl StepKind for AssertStreamingSpec {
@@ -62,7 +70,7 @@ impl StepKind for AssertStreamingSpec {
         if self.standby.value == self.primary.value {
             scope.error(self.primary.span, "a server does not stream from itself", "name its primary");
         }
-        Some(AssertStreaming { standby: standby?, primary: primary? })
+        Some(AssertStreaming { standby: standby?, primary: primary?, role: self.role })
     }
 }
 
@@ -79,7 +87,7 @@ impl Step for AssertStreaming {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let (standby, primary) = (cx.world.node(&self.standby)?, cx.world.node(&self.primary)?);
-        let on_primary = cx.client(&primary).await?;
+        let on_primary = cx.client_as(&primary, None, self.role.as_ref()).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
         if let Err(finding) = self.streams(cx, &primary, (&on_standby, &on_primary)).await {

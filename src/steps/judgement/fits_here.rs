@@ -1,10 +1,61 @@
 //! Whether the server that a backup is of can be had on this machine.
 
 use crate::harness::{Context, Finding, StepResult};
+use crate::host::Program;
 use crate::node::{ServerOfBackup, missing_extensions};
 use crate::repo::ServerFiles;
 use crate::source::Span;
+use crate::steps::judgement::productions_extensions;
 use crate::steps::recovery::backup_choice::Found;
+
+/// Checks that the backup has its tablespaces, and that there is room for it where a new server
+/// would be made. What could not be checked is added to `unknown`.
+pub(crate) async fn check_files(
+    cx: &mut Context<'_>,
+    found: &Found,
+    at: Span,
+    unknown: &mut Vec<String>,
+) -> StepResult {
+    let Found { repo, host, label, .. } = found;
+    let restored = repo.restored(host.as_ref(), label).await?;
+    unknown.extend(restored.unknown.iter().cloned());
+    if let Some(tablespaces) = restored.tablespaces.filter(|tablespaces| !tablespaces.is_empty()) {
+        cx.fact("tablespaces", tablespaces.join(", "));
+    }
+    if let Some(first) = restored.lacking.first() {
+        return Err(Finding::failed(format!("backup `{label}` is not whole"))
+            .at(at)
+            .label(format!("it lacks {first}"))
+            .help("what is in a tablespace lies outside of the data directory: back it up, too"));
+    }
+    let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
+    // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.
+    let script =
+        r#"dir=$1; while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done; df -Pk "$dir" | tail -n 1"#;
+    let output = host.run(Program::script(script, [&parent])).await?;
+    let text = output.text();
+    let Some(room) = text.split_ascii_whitespace().nth(3).and_then(|free| free.parse::<u64>().ok()) else {
+        return Err(Finding::errored(format!("nobody says how much room there is: df printed `{}`", text.trim())));
+    };
+    let room = room.saturating_mul(1024);
+    cx.fact("room", room);
+    let Some(least) = restored.least else { return Ok(()) };
+    if room < least {
+        return Err(Finding::failed(format!("there is no room for backup `{label}`"))
+            .at(at)
+            .label(format!("it takes up {least} bytes, and {parent} has {room} left"))
+            .help("set TMPDIR to where there is room"));
+    }
+    match restored.most {
+        Some(most) if most > room => {
+            let between = format!("it is put together of several, and takes up between {least} and {most} bytes");
+            unknown.push(format!("room: {between}, and {parent} has {room} left"));
+        }
+        Some(_) => {}
+        None => cx.fact("restored_bytes", least),
+    }
+    Ok(())
+}
 
 /// Checks version, libraries and extensions, and reports the settings that recovery needs. What
 /// could not be checked is added to `unknown`.
@@ -16,29 +67,66 @@ pub(crate) async fn check(
     unknown: &mut Vec<String>,
 ) -> StepResult {
     let host = found.host.as_ref();
+    let mut system = None;
     match files {
         ServerFiles::Whole(dir) | ServerFiles::Some(dir) => {
             cx.wait(format!("what server backup `{}` is of", found.label));
             let server = ServerOfBackup::look(host, dir, &format!("{}/programs", host.paths().shared)).await?;
             unknown.extend(server.unknown.iter().cloned());
             check_server(cx, found, &server, at)?;
+            system = server.system;
         }
         ServerFiles::None(why) => {
             unknown.push(format!("version, libraries, and the settings that recovery needs: {why}"));
         }
     }
-    let Some(extensions) = found.repo.extensions(host, &found.label).await? else {
-        unknown.push("extensions: which there are is in the catalogs, which only a server reads".to_owned());
-        return Ok(());
+    check_extensions(cx, found, system.as_deref(), at, unknown).await
+}
+
+/// Checks that the extensions are installed here: those that the repo knows, or those of the
+/// external server that the backup is of.
+async fn check_extensions(
+    cx: &mut Context<'_>,
+    found: &Found,
+    system: Option<&str>,
+    at: Span,
+    unknown: &mut Vec<String>,
+) -> StepResult {
+    let host = found.host.as_ref();
+    let (whose, extensions) = match found.repo.extensions(host, &found.label).await? {
+        Some(extensions) => (None, extensions),
+        None => {
+            let live = match system {
+                Some(system) => productions_extensions::of_server(cx, system).await?,
+                None => None,
+            };
+            let Some(live) = live else {
+                let why =
+                    "which there are is in the catalogs, which only a server reads, and no external node is its server";
+                unknown.push(format!("extensions: {why}"));
+                return Ok(());
+            };
+            unknown.extend(live.unknown.into_iter().map(|why| format!("extensions of {why}")));
+            (Some(live.node), live.names)
+        }
     };
     if extensions.is_empty() {
         return Ok(());
     }
     cx.fact("extensions", extensions.join(", "));
     let missing = missing_extensions(host, &extensions).await?;
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(Finding::failed(format!("backup `{}` cannot be restored here", found.label))
+    let label = &found.label;
+    match (missing.is_empty(), whose) {
+        (true, _) => Ok(()),
+        (false, Some(node)) => {
+            Err(Finding::failed(format!("extensions of `{node}` are not installed on this machine"))
+                .at(at)
+                .label(format!("backup `{label}` is of that server, which has {}", missing.join(", ")))
+                .help(
+                    "what calls their functions fails on a copy: install what has them for this version of PostgreSQL",
+                ))
+        }
+        (false, None) => Err(Finding::failed(format!("backup `{label}` cannot be restored here"))
             .at(at)
             .label(format!("not installed on this machine: {}", missing.join(", ")))
             .help("CREATE EXTENSION fails without them: install what has them for this version of PostgreSQL")),

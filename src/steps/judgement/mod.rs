@@ -25,6 +25,7 @@ pub(super) mod fits_here;
 pub(super) mod loss_notes;
 pub(super) mod measured;
 pub(super) mod point;
+pub(super) mod productions_extensions;
 pub(super) mod query_rows;
 pub(super) mod same_rows;
 pub(super) mod snapshot;

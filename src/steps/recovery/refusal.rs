@@ -27,6 +27,8 @@ enum Refusal {
     WrongSize,
     /// restore_command cannot be run, or was killed.
     RestoreCommand,
+    /// WAL of an extension that only its own library can replay.
+    ResourceManager,
 }
 
 /// What PostgreSQL says, and what it means.
@@ -39,6 +41,7 @@ const SIGNS: &[(&str, Refusal)] = &[
     ("Create this directory for the tablespace before restarting the server", Refusal::NoTablespaceDirectory),
     ("insufficient parameter settings", Refusal::Settings),
     ("has wrong size", Refusal::WrongSize),
+    ("resource manager with ID", Refusal::ResourceManager),
     ("from archive: command not found", Refusal::RestoreCommand),
     ("from archive: command not executable", Refusal::RestoreCommand),
     ("from archive: child process", Refusal::RestoreCommand),
@@ -90,6 +93,10 @@ impl Refusal {
                 "an exit status from 1 to 125 means that the file is not there; any other ends the recovery: 126 and 127 \
                  are the shell's, for a program that it cannot run"
             }
+            Refusal::ResourceManager => {
+                "an extension writes WAL of its own (PostgreSQL 15 and newer), which only its library can replay: name it \
+                 in `shared_preload_libraries` under the node's `settings`"
+            }
         }
     }
 
@@ -129,6 +136,8 @@ mod tests {
         let known = |reason: &str| Refusal::of(reason);
         let target = "FATAL:  recovery ended before configured recovery target was reached";
         assert_eq!(known(target), Some(Refusal::TargetNotReached));
+        let custom = "FATAL:  resource manager with ID 128 not registered";
+        assert_eq!(known(custom), Some(Refusal::ResourceManager));
         assert_eq!(known("FATAL:  could not open file \"pg_wal\""), None);
         let finding = Refusal::explain(target, Finding::failed("the server ended"));
         assert_eq!(finding.cause, Cause::TargetNotReached);

@@ -1,7 +1,7 @@
 //! Production's Barman: a drill reads it, and nothing of it moves.
 
 use super::site::Site;
-use super::{FOLLOW, NOTHING, head, runner};
+use super::{ANY, FOLLOW, NOTHING, head, killed, runner};
 use crate::testing::{PASSWORD, Shutdown};
 
 impl Site {
@@ -109,6 +109,9 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let run = runner.drill(&format!("{}{checked}{FOLLOW}", head(&at)), &[]).passed();
     assert!(run.fact("hour", "segments").as_u64().is_some_and(|count| count >= 2), "{}", run.said);
     assert!(run.fact("hour", "settings").as_str().is_some_and(|said| said.contains("max_connections")), "{}", run.said);
+    let number = |fact| run.fact("hour", fact).as_u64().unwrap_or_default();
+    assert!(number("restored_bytes") > number("bytes") && number("bytes") > 0, "{}", run.said);
+    assert!(run.fact("hour", "tablespaces").as_str().is_some(), "{}", run.said);
     let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
     assert!(backups[1].ends_with(&label), "{label}");
     let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
@@ -132,6 +135,9 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")));
     assert_eq!(site.moved_since(&before), NOTHING);
     assert!(!site.dir("barman").join("hook").exists());
+    runner.drill(&format!("{}{ANY}", head(&at)), &[]).passed();
+    killed(&runner, &format!("{}{ANY}", head(&at)), "PG_VERSION").await;
+    assert_eq!(site.moved_since(&before), NOTHING);
     site.run("mv", &[&backups[1], &site.dir("newest").display().to_string()]);
     site.run("mv", &[&format!("{}9", backups[1]), &site.dir("failed").display().to_string()]);
     ship("pg.prod").passed();

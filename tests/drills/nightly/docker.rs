@@ -176,3 +176,71 @@ async fn docker_dumps_are_restored_and_a_nightly_drill_is_proved() {
     }
     assert_eq!(site.moved_since(&before), NOTHING);
 }
+
+/// Takes a full backup and two that go on from it, of which the last is packed, as PostgreSQL 17
+/// does it.
+const CHAIN: &str = r#"
+initdb -D /tmp/data -A trust >/tmp/said
+printf 'summarize_wal = on\narchive_mode = on\narchive_command = %s\n' "'cp %p $1/wal/%f'" >>/tmp/data/postgresql.conf
+mkdir "$1/backups" "$1/wal" "$1/spaces" /tmp/space
+pg_ctl -D /tmp/data -l /tmp/log -o '-k /tmp' start >/tmp/said
+sql() { psql -h /tmp -Xq postgres -c "$1"; }
+sql "CREATE TABLESPACE space LOCATION '/tmp/space'"
+sql 'CREATE TABLE t (n int); CREATE TABLE u (n int) TABLESPACE space; INSERT INTO t VALUES (1)'
+take() { pg_basebackup -h /tmp -D "$1/backups/$2" -c fast $3; }
+take "$1" sunday "-T /tmp/space=$1/spaces/sunday"
+sql 'INSERT INTO t VALUES (2); INSERT INTO u VALUES (2)'
+take "$1" monday "-T /tmp/space=$1/spaces/monday -i $1/backups/sunday/backup_manifest"
+sql 'INSERT INTO t VALUES (3); INSERT INTO u VALUES (3)'
+take "$1" tuesday "-Ft -z -i $1/backups/monday/backup_manifest"
+sql 'INSERT INTO t VALUES (4)'
+pg_ctl -D /tmp/data stop >/tmp/said
+chmod -R o+rX "$1"/*
+"#;
+
+#[tokio::test]
+async fn docker_incrementals_of_17_are_put_together_and_one_without_its_full_one_is_passed_over() {
+    let runner = CliRunner::new();
+    let dir = runner.path().join("site");
+    std::fs::create_dir(&dir).expect("made");
+    let place = dir.display().to_string();
+    let docker = |args: &[&str]| {
+        let output = Command::new("docker").args(args).output().expect("docker");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    Command::new("chmod").args(["777", &place]).status().expect("chmod");
+    let volume = format!("{place}:{place}");
+    let image = "drillyard/postgres:17";
+    docker(&["run", "--rm", "-u", "postgres", "-v", &volume, image, "sh", "-euc", CHAIN, "sh", &place]);
+    let yaml = |steps: &str| {
+        format!(
+            "repos: {{ onsite: {{ existing: true, backups: \"{place}/backups/*\", wal: {place}/wal }} }}\nsteps:\n{steps}"
+        )
+    };
+    let drill = |steps: &str| {
+        let path = runner.write("drill.yaml", &format!("drillyard: 1\nname: drill\n{}", yaml(steps)));
+        runner.run(&["--backend", "docker", "--postgres", "17", &path.display().to_string()])
+    };
+    let run = drill(
+        r#"
+  - id: restored
+    recover: { node: copy, backup: newest, until: latest, then: promote }
+  - assert_rows: { node: copy, query: "SELECT sum(n) FROM t", equals: [[10]] }
+  - assert_rows: { node: copy, query: "SELECT sum(n) FROM u", equals: [[5]] }
+  - assert_intact: { node: copy }
+  - assert_backup: { kind: incremental }
+  - assert_backup: { backup: monday, kind: incremental, verify: true }
+  - assert_backup: { verify: true }
+  - { id: hour, assert_recoverable: {} }
+  - id: plain
+    recover: { node: other, backup: monday, until: end_of_backup, then: promote }
+  - assert_rows: { node: other, query: "SELECT sum(n) FROM u", equals: [[2]] }
+"#,
+    )
+    .passed();
+    assert!(run.fact("restored", "backup").as_str().is_some_and(|label| label.ends_with("/tuesday")), "{}", run.said);
+    std::fs::rename(dir.join("backups/sunday"), dir.join("sunday")).expect("renamed");
+    let recover = "  - recover: { node: copy, backup: newest, until: latest, then: promote }\n";
+    let without = "is incremental to a backup that begins at 0/2000028 on timeline 1, and there is none";
+    drill(recover).failed(1, &["repo `onsite` has no such backup", without]);
+}

@@ -169,11 +169,12 @@ fn without(runner: &CliRunner, program: &str) -> String {
     dir.display().to_string()
 }
 
-/// What a drill has dumped itself, with all that depends on the cluster.
+/// What a drill has dumped itself, with all that depends on the cluster. Its repos are what
+/// `--repos` says.
 #[test]
 fn a_drill_takes_dumps_of_its_own() {
     let steps = r#"
-repos: { onsite: { kind: dump }, offsite: { copy_of: onsite } }
+repos: { onsite: {}, offsite: { copy_of: onsite } }
 nodes: { master: {} }
 steps:
   - exec: { node: master, run: [createdb, my shop] }
@@ -204,6 +205,6 @@ steps:
   - recover: { node: third, repo: offsite, backup: nightly, until: end_of_backup, then: promote }
   - assert_rows: { node: third, table: t, same_as: before }
 "#;
-    let run = CliRunner::new().drill(steps, &[]).passed();
+    let run = CliRunner::new().drill(steps, &["--repos", "dump"]).passed();
     assert_eq!(run.fact("again", "databases"), "my shop, postgres, template1", "{}", run.said);
 }

@@ -3,8 +3,6 @@
 
 use super::site::Site;
 use super::{FOLLOW, NOTHING, head, runner};
-use crate::cli_runner::CliRunner;
-use crate::program::said;
 use crate::small_fs::Small;
 
 /// Servers that are cut off have the small disks that they are to have, also one that is lost and
@@ -25,22 +23,6 @@ const FILLING: &str = r#"
       run: [sh, -ec, 'df -Pk "$PGDATA" | grep ^drillyard-disk; test $(df -Pk "$1" | awk "NR == 2 { print \$4 }") -gt 300000', sh, THEIRS]
   - free_disk: { node: spare }
 "#;
-
-/// Runs a drill that has to come out so: the exit code, the message on the terminal, and the one in
-/// JUnit's failure or error.
-fn comes_out(runner: &CliRunner, steps: &str, code: i32, message: &str) {
-    let path = runner.write("drill.yaml", &format!("drillyard: 1\n{steps}")).display().to_string();
-    let junit = runner.path().join("junit.xml").display().to_string();
-    let output = runner.output(["run", "--backend", "local", "--color", "never", "--report-junit", &junit, &path]);
-    let told = said(&output);
-    assert_eq!(output.status.code(), Some(code), "{told}");
-    assert!(told.contains(message), "not said: {message}\n{told}");
-    let junit = std::fs::read_to_string(junit).expect("a report");
-    let element = if code == 1 { "<failure" } else { "<error" };
-    let plain = |text: &str| text.replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<");
-    let says = junit.split(element).skip(1).any(|text| plain(text).contains(message));
-    assert!(says, "no {element} of JUnit says {message}: {junit}");
-}
 
 #[tokio::test]
 async fn a_missing_library_a_stale_copy_and_a_full_disk_are_told_and_nothing_moves() {
@@ -76,20 +58,20 @@ async fn a_missing_library_a_stale_copy_and_a_full_disk_are_told_and_nothing_mov
             );
         head(&site).replace(&format!("wal: {}", dir("wal")), &format!("wal: {}", dir(wal))) + &steps
     };
-    comes_out(&runner, &alone("offsite"), 1, "what is on `copy` is not fresh");
+    runner.drill(&alone("offsite"), &[]).fails_alike(1, &["what is on `copy` is not fresh"]);
     runner.drill(&alone("wal"), &[]).passed();
 
     let called = format!(
         "{}{FOLLOW}    - assert_rows: {{ node: copy, query: \"SELECT sounds('a')\", equals: [[A000]] }}\n",
         head(&site)
     );
-    comes_out(&runner, &called, 1, &format!("could not access file \"{library}\""));
+    runner.drill(&called, &[]).fails_alike(1, &[&format!("could not access file \"{library}\"")]);
 
     let small = Small::mount(runner.path().join("small"), "24m");
     let full = super::runner(&site).var("TMPDIR", &small.0.display().to_string());
-    comes_out(&full, &format!("{}{FOLLOW}", head(&site)), 4, "No space left on device");
+    full.drill(&format!("{}{FOLLOW}", head(&site)), &[]).fails_alike(4, &["No space left on device"]);
     let hourly = format!("{}  - assert_recoverable: {{ repo: lastnight }}\n", head(&site));
-    comes_out(&full, &hourly, 1, "there is no room for backup");
+    full.drill(&hourly, &[]).fails_alike(1, &["there is no room for backup"]);
     drop(small);
     // A disk of somebody else's below that of the drill is as large, and is never filled.
     let theirs = Small::mount(runner.path().join("theirs"), "512m");

@@ -17,6 +17,7 @@ mod tls;
 mod wal_g;
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,7 +25,7 @@ use nix::unistd::Pid;
 use crate::cli_runner::CliRunner;
 use crate::program::said;
 use crate::run::Run;
-use crate::testing::Shutdown;
+use crate::testing::{Server, Shutdown};
 use site::{Site, settle};
 
 /// A repo that production fills, and production.
@@ -51,11 +52,69 @@ const FOLLOW: &str = r#"
 /// What can be said of a copy that follows, and of none that was promoted.
 const BESIDE: &str = r#"
   - { id: same, assert_same: { node: copy, as: prod } }
+  - assert_streaming: { standby: copy, primary: prod, role: pg_monitor }
+  - assert_same: { node: copy, as: prod, role: pg_read_all_data, tables: [t] }
   - { id: roles, assert_roles: { node: copy, same_as: prod } }
   - assert_rows: { node: copy, table: t, about: { node: prod, within: 1% } }
 "#;
 
+/// A backup and a point in its window, whichever.
+const ANY: &str = r#"
+  - id: any
+    recover: { node: copy, repo: lastnight, backup: random, until: random, then: promote }
+  - assert_primary: { node: copy }
+"#;
+
 const NOTHING: [&str; 0] = [];
+
+/// Where the slot of production's subscription is, and who holds it.
+async fn slot(publisher: &Server) -> String {
+    let slot = "SELECT confirmed_flush_lsn::text || coalesce(active_pid::text, '') FROM pg_replication_slots";
+    publisher.connect("postgres").await.query_one(slot, &[]).await.expect("a slot").get(0)
+}
+
+/// Whether a file of this name lies in a directory or below.
+fn holds(dir: &Path, name: &str) -> bool {
+    let mut entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        entry.file_name() == name || (is_dir && holds(&entry.path(), name))
+    })
+}
+
+/// Runs a drill, kills it as soon as a file of this name is in its copy's directories, and waits
+/// until nothing of it is left.
+async fn killed(runner: &CliRunner, yaml: &str, sign: &str) {
+    let path = runner.write("killed.yaml", &format!("drillyard: 1\nname: killed\n{yaml}")).display().to_string();
+    let mut child = runner.drillyard(["run", "--backend", "local", &path]).spawn().expect("runs");
+    let restored = || {
+        let mut runs = std::fs::read_dir(runner.work()).into_iter().flatten().flatten();
+        runs.any(|run| holds(&run.path().join("0/node-copy"), sign))
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !restored() {
+        assert!(std::time::Instant::now() < deadline && child.try_wait().expect("a child").is_none(), "no {sign}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).expect("a signal");
+    assert_eq!(child.wait().expect("ended").signal(), Some(9));
+    nothing_left(runner).await;
+}
+
+/// Waits until nothing is left of a run that was killed.
+async fn nothing_left(runner: &CliRunner) {
+    let left = || std::fs::read_dir(runner.work()).expect("a directory").count();
+    for _ in 0..100 {
+        if left() == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(left(), 0);
+    let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
+    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+    assert_eq!(places.filter(|place| place.starts_with(runner.work())).count(), 0);
+}
 
 fn runner(site: &Site) -> CliRunner {
     CliRunner::new().var("PROD_URL", &site.url())
@@ -83,8 +142,14 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
     site.archive().await;
     site.run("sh", &["-c", &format!("gzip {}/*[0-9A-F]", site.dir("wal").display())]);
     let before = site.fingerprint();
-    let run = runner.drill(&format!("{}{FOLLOW}{hourly}", head(&site)), &[]).passed();
+    let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }");
+    let run = runner.drill(&format!("{}{verified}{hourly}", head(&site)), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with("/backups/tuesday")));
+    // What is packed in the repo takes up more once it is restored; extensions are production's.
+    let number = |fact| run.fact("hour", fact).as_u64().unwrap_or_default();
+    assert!(number("restored_bytes") > 2 * number("bytes") && number("bytes") > 0, "{}", run.said);
+    assert!(run.fact("hour", "tablespaces").as_str().is_some_and(|numbers| !numbers.contains(',')), "{}", run.said);
+    assert_eq!(run.fact("hour", "extensions"), "plpgsql", "{}", run.said);
     assert!(run.fact("hour", "settings").as_str().is_some_and(|said| said.contains("max_connections")), "{}", run.said);
     assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("/backups/monday (")));
     assert!(run.fact("tonight", "configuration").as_str().is_some_and(|said| said.contains("work_mem")));
@@ -115,6 +180,11 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
 #[tokio::test]
 async fn a_promoted_copy_takes_nothing_that_is_productions() {
     let site = Site::start().await;
+    // A library with a background worker of its own, as pg_cron has one.
+    site.primary.append("postgresql.conf", "shared_preload_libraries = 'pg_prewarm'\n");
+    site.primary.stop(Shutdown::Fast);
+    site.primary.start_again().await;
+    settle(&site.primary, "SELECT count(*) FROM pg_settings WHERE name = 'pg_prewarm.autoprewarm'", 1).await;
     for sql in [
         "CREATE FUNCTION notice() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO quick VALUES (9999); END'",
         "CREATE EVENT TRIGGER notice ON ddl_command_end EXECUTE FUNCTION notice()",
@@ -135,11 +205,7 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
     // Production is down: its subscription's slot is there for the taking.
     site.primary.stop(Shutdown::Fast);
     site.publisher.sql("INSERT INTO prices VALUES (2)").await;
-    let slot = "SELECT confirmed_flush_lsn::text || coalesce(active_pid::text, '') FROM pg_replication_slots";
-    let position = async || -> String {
-        site.publisher.connect("postgres").await.query_one(slot, &[]).await.expect("a slot").get(0)
-    };
-    let (before, was) = (site.fingerprint(), position().await);
+    let (before, was) = (site.fingerprint(), slot(&site.publisher).await);
     let steps = r#"
   - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }
   - sql: { node: copy, query: "INSERT INTO quick VALUES (0); CREATE TABLE later ()" }
@@ -152,6 +218,7 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", equals: [[1]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'auto_explain.%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'", equals: [[0]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'pg_prewarm%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT current_setting('archive_mode'), current_setting('work_mem'), current_setting('primary_conninfo')", equals: [["off", "4MB", ""]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_database WHERE datname = 'billing'", equals: [[1]] }
 "#;
@@ -163,7 +230,7 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
         .join("\n");
     runner(&site).drill(&format!("{repo}\n{steps}"), &[]).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
-    assert_eq!(position().await, was);
+    assert_eq!(slot(&site.publisher).await, was);
 }
 
 #[tokio::test]
@@ -197,14 +264,15 @@ async fn what_is_wrong_with_the_backup_is_told() {
         let steps = FOLLOW.replace("backup: newest", &format!("backup: {name}"));
         runner.drill(&format!("{}{steps}", head(&site)), &[])
     };
-    named("wednesday").failed(1, &["cannot be restored", "the backup lacks tablespace", "spaces-of-backups/tuesday"]);
+    named("wednesday")
+        .fails_alike(1, &["cannot be restored", "the backup lacks tablespace", "spaces-of-backups/tuesday"]);
     // A packed one has a wrong checksum at its end.
     site.back_up("thursday", &["-Ft", "-z"]);
     let packed = site.dir("backups").join("thursday").join("base.tar.gz").display().to_string();
     let damage =
         format!("printf XXXX | dd of={packed} bs=1 seek=$(($(stat -c %s {packed}) - 8)) conv=notrunc 2>/dev/null");
     site.run("sh", &["-c", &damage]);
-    named("thursday").failed(1, &["cannot be restored", "crc error"]);
+    named("thursday").fails_alike(1, &["cannot be restored", "crc error"]);
     site.run("rm", &["-r", &tarred, &site.dir("backups").join("thursday").display().to_string()]);
     site.run("chmod", &["0", &monday]);
     site.run("chmod", &["0", &tuesday]);
@@ -222,7 +290,7 @@ async fn what_keeps_it_from_following_is_told() {
     let drill = |steps: &str| runner.drill(&format!("{}{steps}", head(&site)), &[]);
     site.primary.sql("ALTER ROLE drill NOREPLICATION").await;
     let within = FOLLOW.replace("  - id: tonight", "  - id: tonight\n    within: 30s");
-    drill(&within).failed(1, &["`copy` does not stream from `prod`", "needs LOGIN and REPLICATION there"]);
+    drill(&within).fails_alike(1, &["`copy` does not stream from `prod`", "needs LOGIN and REPLICATION there"]);
     site.primary.sql("ALTER ROLE drill REPLICATION").await;
     // A gap between the backup and what the primary still has.
     let promote = within
@@ -237,7 +305,28 @@ async fn what_keeps_it_from_following_is_told() {
     wal.retain(|path| path.extension().is_none());
     wal.sort();
     std::fs::remove_file(&wal[wal.len() - 2]).expect("removed");
-    drill(&promote).failed(1, &["recovery ended at a gap in the archive"]);
+    drill(&promote).fails_alike(1, &["recovery ended at a gap in the archive"]);
+    // The archive has stopped since noon, and production has removed what was not archived.
+    site.back_up("noon", &[]);
+    site.primary.sql("UPDATE beats SET at = now()").await;
+    site.archive().await;
+    site.primary.append("postgresql.conf", "archive_command = 'true'\nwal_keep_size = 0\n");
+    site.primary.sql("SELECT pg_reload_conf()").await;
+    settle(&site.primary, "SELECT count(*) FROM pg_settings WHERE name = 'archive_command' AND setting = 'true'", 1)
+        .await;
+    site.primary.sql("UPDATE beats SET at = now()").await;
+    let now = "SELECT pg_walfile_name(pg_current_wal_insert_lsn())";
+    let noon: String = site.primary.connect("postgres").await.query_one(now, &[]).await.expect("a row").get(0);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let newer = format!("SELECT count(*) FROM pg_ls_waldir() WHERE name LIKE '0000%' AND name <= '{noon}'");
+    while site.primary.count(&newer).await > 0 {
+        assert!(std::time::Instant::now() < deadline, "production keeps its WAL");
+        site.primary.sql("CHECKPOINT; UPDATE beats SET at = now(); SELECT pg_switch_wal()").await;
+    }
+    let newest = within.replace("backup: newest, until", "backup: noon, until");
+    drill(&newest).fails_alike(1, &["`copy` does not stream from `prod`", "has already been removed"]);
+    let hourly = "  - assert_recoverable: { repo: lastnight, backup: noon, max_age: 0s }\n";
+    drill(hourly).fails_alike(1, &["the WAL in repo `lastnight` is too old", "its last commit: "]);
 }
 
 #[tokio::test]
@@ -263,17 +352,10 @@ async fn a_run_that_is_killed_leaves_nothing_of_it_and_moves_nothing() {
         0,
     )
     .await;
-    let left = || std::fs::read_dir(runner.work()).expect("a directory").count();
-    for _ in 0..100 {
-        if left() == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert_eq!(left(), 0);
-    let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
-    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
-    assert_eq!(places.filter(|place| place.starts_with(runner.work())).count(), 0);
+    nothing_left(&runner).await;
+    // While it restores, and while it replays.
+    killed(&runner, &format!("{}{FOLLOW}", head(&site)), "PG_VERSION").await;
+    killed(&runner, &format!("{}{FOLLOW}", head(&site)), "postmaster.pid").await;
     assert_eq!(site.moved_since(&before), NOTHING);
     assert_eq!(site.primary.count("SELECT count(*) FROM pg_replication_slots").await, 0);
 }
@@ -327,6 +409,16 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
         hourly().failed(1, messages);
         site.run("mv", &[&format!("{path}.kept"), &path]);
     };
+    // Its tablespace is not mounted, or was never backed up.
+    let (spaces, aside) = (site.dir("spaces-of-backups/monday"), site.dir("spaces-of-backups/aside"));
+    let (spaces, aside) = (spaces.display().to_string(), aside.display().to_string());
+    site.run("mv", &[&spaces, &aside]);
+    let lacks = ["is not whole", "it lacks its tablespace ", "which is not there"];
+    hourly().fails_alike(1, &lacks);
+    site.run("mkdir", &[&spaces]);
+    hourly().fails_alike(1, &["is not whole", "where nothing of it is"]);
+    site.run("rmdir", &[&spaces]);
+    site.run("mv", &[&aside, &spaces]);
     let library = "echo \"shared_preload_libraries = 'nowhere'\" >>";
     let on_this_machine = "a library that backup `";
     spoiled("postgresql.auto.conf", library, &[on_this_machine, "its `shared_preload_libraries` names nowhere"]);
@@ -376,7 +468,7 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
             && std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0)
     });
     std::fs::write(table.expect("a table"), "damaged").expect("written");
-    drill("  - assert_backup: { verify: true }\n").failed(1, &["/backups/monday` is not intact", "has size"]);
+    drill("  - assert_backup: { verify: true }\n").fails_alike(1, &["/backups/monday` is not intact", "has size"]);
     let fresh = |query: &str| {
         let steps = format!("  - assert_fresh: {{ node: prod, query: \"{query}\", max_age: 1d }}\n");
         runner.drill(&format!("{}{steps}", head(&site)), &[])
@@ -399,6 +491,7 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     site.pgbackrest("--repo=2 --type=full backup");
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
     site.pgbackrest("--repo=2 --type=incr backup");
+    site.pgbackrest("--repo=1 --type=diff backup");
     site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
     site.primary.sql("CHECKPOINT").await;
     site.pgbackrest("check");
@@ -418,12 +511,14 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     let hourly = "  - { id: hour, assert_recoverable: { repo: lastnight } }\n";
     let verified = FOLLOW.replace("min_size: 1MB }", "min_size: 1MB, verify: true }") + hourly;
     for repo in [1, 2] {
-        let kind = if repo == 1 { "full" } else { "incremental" };
+        let kind = if repo == 1 { "differential" } else { "incremental" };
         let verified = verified.replace("verify: true }", &format!("verify: true, kind: {kind} }}"));
         let run = runner.drill(&format!("{}{verified}", head("main", repo)), &[]).passed();
         let label = run.fact("tonight", "backup").as_str().expect("a label").to_owned();
-        assert_eq!(label.ends_with('I'), repo == 2, "{label}");
-        assert_eq!(run.fact("tonight", "passed_over").is_null(), repo == 1, "{}", run.said);
+        assert!(label.ends_with(if repo == 1 { 'D' } else { 'I' }), "{label}");
+        assert!(!run.fact("tonight", "passed_over").is_null(), "{}", run.said);
+        let number = |fact| run.fact("hour", fact).as_u64().unwrap_or_default();
+        assert!(number("restored_bytes") > number("bytes") && number("bytes") > 0, "{}", run.said);
         // The second one puts small files together.
         let said = |fact| run.fact("hour", fact).as_str().unwrap_or_default().to_owned();
         let (settings, unknown) = (said("settings"), said("not_checked"));
@@ -436,9 +531,26 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     let promote = FOLLOW
         .replace("then: { follow: prod }", "then: promote")
         .replace("- assert_streaming: { standby: copy, primary: prod }", "- assert_primary: { node: copy }");
-    runner.drill(&format!("{}{promote}", head("main", 2)), &[]).passed();
+    // The configuration does not know the second one; and nobody holds the subscription's slot.
+    let text = std::fs::read_to_string(&config).expect("the configuration");
+    let lines = text.lines().filter(|line| !line.starts_with("repo2-cipher"));
+    let read = lines.map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(site.dir("read.conf"), read).expect("written");
+    let options = "read.conf, options: { repo2-cipher-type: aes-256-cbc, repo2-cipher-pass: secret, process-max: 2 }";
+    site.primary.sql("ALTER SUBSCRIPTION prices DISABLE").await;
+    settle(&site.publisher, "SELECT count(*) FROM pg_replication_slots WHERE active", 0).await;
+    let was = slot(&site.publisher).await;
+    let without = head("main", 2).replace("pgbackrest.conf", "read.conf");
+    runner.drill(&format!("{without}{promote}"), &[]).failed(1, &["cannot be listed", "passphrase"]);
+    runner.drill(&format!("{}{promote}", head("main", 2).replace("pgbackrest.conf", options)), &[]).passed();
+    runner.drill(&format!("{}{ANY}", head("main", 1)), &[]).passed();
+    assert_eq!(slot(&site.publisher).await, was);
+    site.primary.sql("ALTER SUBSCRIPTION prices ENABLE").await;
+    killed(&runner, &format!("{}{promote}", head("main", 1)), "PG_VERSION").await;
     assert_eq!(site.moved_since(&before), NOTHING);
-    runner.drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[]).failed(1, &["repo `lastnight` has no such backup"]);
+    runner
+        .drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[])
+        .fails_alike(1, &["repo `lastnight` has no such backup"]);
     assert_eq!(site.written_by_pgbackrest_of_a_drill(), NOTHING);
     let nowhere = head("main", 1).replace("pgbackrest.conf", "nothing.conf");
     runner.drill(&format!("{nowhere}{FOLLOW}"), &[]).failed(1, &["the backups in repo `lastnight` cannot be listed"]);

@@ -39,9 +39,13 @@ steps:
   - recover: { node: rescue, repo: offsite, backup: nightly, until: { before: found }, then: promote }
   - assert_rows: { node: rescue, table: items, same_as: data }
   - assert_recoverable: { repo: offsite, backup: nightly }
+  - assert_backup: { repo: offsite, backup: nightly, max_age: 1h, min_size: 10kB }
   - lose_wal: { repo: onsite, which: { mark: accident } }
   - recover: { node: late, repo: onsite, backup: nightly, until: { before: accident }, then: promote }
     expect: { fails: the archive ends before the target|no WAL }
+  - corrupt: { repo: offsite, backup: nightly }
+  - recover: { node: broken, repo: offsite, backup: nightly, until: end_of_backup, then: promote }
+    expect: { fails: 'backup `nightly` cannot be restored' }
 "#;
 
 #[test]
@@ -49,6 +53,9 @@ fn a_drill_fills_a_storage_of_wal_g() {
     let (runner, _) = with_wal_g(CliRunner::new());
     let own = OWN.replace("{ mark: accident }", "accident");
     runner.drill(&own, &[]).passed();
+    // One that ships, with WAL-G in the place of its directory.
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/human-error/dropped-table.yaml");
+    runner.run(&["--backend", "local", "--repos", "wal-g", shipped]).passed();
     let without = CliRunner::new().var("PATH", "/usr/bin:/bin");
     without.drill(&own, &[]).failed(4, &["needs wal-g, which is not installed", "github.com/wal-g/wal-g"]);
 }

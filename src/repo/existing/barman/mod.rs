@@ -24,6 +24,7 @@ use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_tool};
 use crate::repo::look::{bytes_in, empty_places, keep_inside, kind_in};
+use crate::repo::restored::{Restored, restored_from};
 use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 
@@ -128,6 +129,25 @@ impl Storage for ExistingBarman {
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let places = self.places(host).await?;
         bytes_in(host, &format!("{}/{label}", places.backups)).await
+    }
+
+    async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
+        let info = self.one(host, label).await?;
+        let dir = format!("{}/{label}", self.places(host).await?.backups);
+        let mut restored = restored_from(host, &[format!("{dir}/data")]).await?;
+        // Those that Barman copied lie beside `data`, and no link leads to them.
+        let Some(tablespaces) = info.tablespaces() else {
+            let why = "tablespaces: those in its backup.info cannot be read".to_owned();
+            restored.unknown.retain(|why| !why.starts_with("tablespaces: "));
+            restored.unknown.push(why);
+            return Ok(Restored { tablespaces: None, ..restored });
+        };
+        let script = include_str!("../../scripts/barman_existing_spaces.sh");
+        let args = std::iter::once(dir).chain(tablespaces.iter().map(|(_, oid)| oid.to_string()));
+        let found = Restored::read(&run(host, "reading the backup", Program::script(script, args)).await?.text());
+        restored.unknown.retain(|why| !why.starts_with("tablespaces: "));
+        let least = found.least.filter(|_| restored.least.is_some()).max(restored.least);
+        Ok(Restored { least, tablespaces: found.tablespaces, lacking: found.lacking, ..restored })
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {

@@ -1,0 +1,83 @@
+#!/bin/sh -eu
+# Prints what a restore of the last of these directories makes, each with a backup as pg_basebackup
+# writes it, plain or tar, which goes on from those before it: lines `least BYTES` and `most BYTES`
+# that it takes up, `tablespace NUMBER`, `lacks WHAT` is not in it, `unknown WHAT: WHY`.
+kilobytes() { du -sk "$1" | cut -f 1; }
+# The bytes of the plain backup in $1, with its tablespaces.
+plain_bytes() {
+  all=$(kilobytes "$1")
+  for link in "$1"/pg_tblspc/*; do
+    if [ -L "$link" ] && [ -d "$link/." ]; then all=$((all + $(kilobytes "$link/."))); fi
+  done
+  echo $((all * 1024))
+}
+plain_tablespaces() {
+  for space in "$1"/pg_tblspc/*; do
+    oid=${space##*/} found=
+    [ -e "$space" ] || [ -L "$space" ] || continue
+    # CREATE TABLESPACE makes a directory of its version there, and pg_basebackup copies it.
+    for part in "$space"/PG_*; do [ ! -d "$part" ] || found=1; done
+    if [ -n "$found" ]; then echo "tablespace $oid"
+    elif [ -d "$space/." ]; then echo "lacks its tablespace $oid: it links to $(readlink "$space"), where nothing of it is"
+    else echo "lacks its tablespace $oid: it links to $(readlink "$space"), which is not there"; fi
+  done
+  [ -f "$1/tablespace_map" ] || return 0
+  while read -r oid to; do
+    [ -e "$1/pg_tblspc/$oid" ] || [ -L "$1/pg_tblspc/$oid" ] ||
+      echo "lacks its tablespace $oid, which was in $to: there is no pg_tblspc/$oid"
+  done <"$1/tablespace_map"
+}
+# What the tar file $1 begins with: pg_basebackup puts backup_label and tablespace_map in front.
+begins() {
+  case $1 in
+  *.gz) unpack=gzip ;; *.zst) unpack=zstd ;; *.lz4) unpack=lz4 ;; *.xz) unpack=xz ;; *.bz2) unpack=bzip2 ;; *) unpack= ;;
+  esac
+  { if [ -n "$unpack" ]; then $unpack -dc "$1"; else cat "$1"; fi; } 2>/dev/null | head -c 1048576
+}
+tar_tablespaces() {
+  for tar in "$1"/base.tar*; do break; done
+  first=$(begins "$tar" | tar -tf - 2>/dev/null | head -n 1)
+  map=
+  if [ "$first" = backup_label ]; then
+    map=$(begins "$tar" | tar -xOf - --occurrence=1 tablespace_map 2>/dev/null) || :
+  elif [ ! -f "$1/backup_manifest" ]; then
+    echo "unknown tablespaces: $tar does not begin with a backup_label, as pg_basebackup writes it"
+  fi
+  # Each with a line of its own: number, a blank, and the path if it is known.
+  listed=
+  if [ -f "$1/backup_manifest" ]; then
+    listed=$(sed -n 's/^.*"Path": "pg_tblspc\/\([0-9]*\)\/.*/\1 /p' "$1/backup_manifest" | sort -u)
+  fi
+  printf '%s\n%s\n' "$map" "$listed" | awk 'NF && !seen[$1]++' | while read -r oid to; do
+    found=
+    for tar in "$1/$oid".tar*; do [ ! -f "$tar" ] || found=1; done
+    if [ -n "$found" ]; then echo "tablespace $oid"
+    else echo "lacks its tablespace $oid${to:+, which was in $to}: there is no $oid.tar"; fi
+  done
+}
+# The bytes of the tar backup in $1 once it is unpacked; nothing where nobody says.
+tar_bytes() {
+  if [ -f "$1/backup_manifest" ]; then
+    awk -F '"Size": ' 'NF > 1 { split($2, number, /[, }]/); all += number[1] } END { printf "%.0f\n", all }' "$1/backup_manifest"
+    return
+  fi
+  all=0
+  for file in "$1"/*; do
+    case $file in *.tar) all=$((all + $(kilobytes "$file"))) ;; *.tar.*) return ;; esac
+  done
+  echo $((all * 1024))
+}
+sum=0
+for dir; do
+  if [ -f "$dir/PG_VERSION" ]; then
+    plain_tablespaces "$dir"
+    bytes=$(plain_bytes "$dir")
+  else
+    tar_tablespaces "$dir"
+    bytes=$(tar_bytes "$dir")
+  fi
+  sum=$((sum + ${bytes:-0}))
+done
+if [ -n "$bytes" ]; then echo "least $bytes"
+else echo "unknown room: it is packed, and has no manifest that says how large its files are"; fi
+[ $# -eq 1 ] || echo "most $sum"
