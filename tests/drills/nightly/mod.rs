@@ -318,7 +318,7 @@ async fn what_keeps_it_from_following_is_told() {
     let now = "SELECT pg_walfile_name(pg_current_wal_insert_lsn())";
     let noon: String = site.primary.connect("postgres").await.query_one(now, &[]).await.expect("a row").get(0);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let newer = format!("SELECT count(*) FROM pg_ls_waldir() WHERE name LIKE '0000%' AND name <= '{noon}'");
+    let newer = format!("SELECT count(*) FROM pg_ls_waldir() WHERE length(name) = 24 AND name <= '{noon}'");
     while site.primary.count(&newer).await > 0 {
         assert!(std::time::Instant::now() < deadline, "production keeps its WAL");
         site.primary.sql("CHECKPOINT; UPDATE beats SET at = now(); SELECT pg_switch_wal()").await;
