@@ -61,7 +61,7 @@ impl Run {
     }
 
     /// It did not, in its own words and in every way of saying so: the exit code, the JSON, the
-    /// terminal, and JUnit's failure or error; no deadline has run out.
+    /// terminal, and JUnit's failure or error.
     pub fn fails_alike(self, code: i32, parts: &[&str]) -> Self {
         let run = self.failed(code, parts);
         let outcome = if code == 1 { "failed" } else { "errored" };
@@ -74,7 +74,6 @@ impl Run {
             let says = found.iter().any(|text| text.contains(part));
             assert!(says, "no {element} of JUnit says {part}: {}", run.junit);
         }
-        assert!(!run.said.contains("timed out after"), "{}", run.said);
         run
     }
 
