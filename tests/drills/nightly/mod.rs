@@ -325,7 +325,7 @@ async fn what_keeps_it_from_following_is_told() {
     }
     let newest = within.replace("backup: newest, until", "backup: noon, until").replace("within: 30s", "within: 12s");
     let neither = format!("repo `lastnight` does not hold {noon} either");
-    drill(&newest).fails_alike(1, &["`copy` does not stream from `prod`", &neither]);
+    drill(&newest).fails_alike(1, &["waiting for `copy` to stream from `prod`", &neither]);
     let hourly = "  - assert_recoverable: { repo: lastnight, backup: noon, max_age: 0s }\n";
     drill(hourly).fails_alike(1, &["the WAL in repo `lastnight` is too old", "its last commit: "]);
 }
