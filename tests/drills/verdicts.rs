@@ -123,6 +123,7 @@ verdicts! {
     silent_log,
     standby_ahead_of_its_primary,
     standby_archives,
+    standby_back_after_a_failover,
     standby_is_backed_up,
     statements_on_their_own,
     table_made_anew,

@@ -20,8 +20,10 @@ pub struct HeldMoment {
 impl HeldMoment {
     /// Holds this moment in a session that is in no transaction and has nothing else to do.
     pub async fn hold(session: Client) -> Result<HeldMoment> {
-        let begin = "begin isolation level repeatable read read only";
-        session.batch_execute(begin).await.map_err(DataError::while_doing(HOLDING))?;
+        // It is idle while tables are read; on a server of somebody else's that would end it.
+        for sql in ["set idle_in_transaction_session_timeout = 0", "begin isolation level repeatable read read only"] {
+            session.batch_execute(sql).await.map_err(DataError::while_doing(HOLDING))?;
+        }
         let row = session.query_one("select pg_catalog.pg_export_snapshot()", &[]).await;
         let snapshot = row.and_then(|row| row.try_get(0)).map_err(DataError::while_doing(HOLDING))?;
         Ok(HeldMoment { session, snapshot })

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::harness::{
     Awaited, Checks, Context, Effects, Finding, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::node::{Node, apply_delay, is_in_recovery, lineage};
+use crate::node::{Node, RefusalReason, WalRefusal, apply_delay, is_in_recovery, lineage};
 use crate::pg::{Lsn, TimelineId, error_message};
 use crate::source::{NodeName, RoleName, Spanned};
 use tokio_postgres::error::SqlState;
@@ -90,7 +90,7 @@ impl Step for AssertStreaming {
         let on_primary = cx.client_as(&primary, None, self.role.as_ref()).await?;
         let on_standby = cx.client(&standby).await?;
         cx.awaits(Awaited::Replay, standby.name());
-        if let Err(finding) = self.streams(cx, &primary, (&on_standby, &on_primary)).await {
+        if let Err(finding) = self.streams(cx, (&standby, &primary), (&on_standby, &on_primary)).await {
             return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
         }
         let writable = !primary.is_external() && !is_in_recovery(&on_primary).await?;
@@ -118,7 +118,7 @@ impl AssertStreaming {
     async fn streams(
         &self,
         cx: &mut Context<'_>,
-        primary: &Node,
+        (standby, primary): (&Node, &Node),
         (on_standby, on_primary): (&Client, &Client),
     ) -> StepResult {
         let name = primary.knows_as(self.standby.as_str());
@@ -138,8 +138,8 @@ impl AssertStreaming {
                 None => format!("the primary knows {} other standbys, not this one", states.len()),
             };
             match parted(on_standby, on_primary).await {
-                Some(parted) => Err(self.never(&parted)),
-                None => Ok(None),
+                Some(parted) if knows_its_way(standby, on_standby).await => Err(self.never(&parted)),
+                _ => Ok(None),
             }
         })
         .await
@@ -233,6 +233,18 @@ struct Parted {
     /// The primary's own timeline, and up to where its WAL goes.
     own: TimelineId,
     end: Lsn,
+}
+
+/// Whether the timeline is true that a standby says it is on. While its walreceiver does not run it
+/// is that of its last restartpoint, which it may have left since; unless it was refused for it.
+async fn knows_its_way(standby: &Node, on_standby: &Client) -> bool {
+    const RECEIVES: &str = "SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'";
+    if on_standby.query_opt(RECEIVES, &[]).await.is_ok_and(|row| row.is_some()) {
+        return true;
+    }
+    let log = standby.log_from(standby.log_start()).await.unwrap_or_default();
+    let parted = |refusal: WalRefusal| matches!(refusal.reason, RefusalReason::Diverged | RefusalReason::Ahead);
+    WalRefusal::last(&log).is_some_and(parted)
 }
 
 /// Whether a standby has WAL that its primary never wrote. A server that does not tell, and a
