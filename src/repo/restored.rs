@@ -128,6 +128,9 @@ mod tests {
         let lacking =
             ["its tablespace 8, which was in /srv/eight: there is no 8.tar", "its tablespace 9: there is no 9.tar"];
         assert_eq!(restored.lacking, lacking);
+        // Those of a chain are unpacked beside what is put together of them.
+        let chain = look(&[&dir.path().join("t"), &dir.path().join("t")]);
+        assert_eq!((chain.least, chain.most), (Some(3 * 6028), Some(4 * 6028)));
         // Somebody else's tar file says nothing in front.
         let restored = look(&[&dir.path().join("own")]);
         assert_eq!((restored.least, &restored.tablespaces), (None, &None));

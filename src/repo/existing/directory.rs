@@ -76,8 +76,9 @@ impl ExistingDirectory {
         let restore = Program::script(include_str!("../scripts/restore_existing.sh"), [path, &dir, &spaces]);
         let mut output = host.run(restore).await?;
         if output.success() {
-            let script = r#"cp "$1/backup_manifest" "$2" && exec pg_verifybackup --quiet --ignore=tablespace_map "$2""#;
-            output = host.run(Program::script(script, [path, &dir])).await?;
+            let script = include_str!("../scripts/verify_unpacked.sh");
+            let wal = self.existing.wal.as_deref().unwrap_or_default();
+            output = host.run(Program::script(script, [path, &dir, wal])).await?;
         }
         run(host, "rm", Program::new("rm", ["-rf", &dir, &spaces])).await?;
         Ok(if output.success() { Verified::Intact } else { damaged(&output.stderr) })
@@ -120,11 +121,7 @@ impl Storage for ExistingDirectory {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        let mut bytes = 0;
-        for path in self.chain(host, label).await? {
-            bytes += bytes_in(host, &path).await?;
-        }
-        Ok(bytes)
+        bytes_in(host, label.as_str()).await
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {

@@ -91,14 +91,16 @@ lay_out() {
   done
 }
 # Whether pg_combinebackup reads the backup in $1 where it lies: plain, without links but those of
-# its tablespaces, and those absolute.
+# its tablespaces, those absolute, and something of each there.
 as_it_is() {
   [ -f "$1/PG_VERSION" ] || return 1
   [ -z "$(find "$1" -type l ! -path "$1/pg_tblspc/*" | head -n 1)" ] || return 1
   for from in "$1"/pg_tblspc/*; do
     [ -L "$from" ] || continue
-    case $(readlink "$from") in *=*) return 1 ;; /*) [ -d "$from/." ] || return 1 ;; *) return 1 ;; esac
+    case $(readlink "$from") in *=*) return 1 ;; /*) [ -n "$(ls "$from/." 2>/dev/null)" ] || return 1 ;; *) return 1 ;; esac
   done
+  [ -f "$1/tablespace_map" ] || return 0
+  while read -r oid _; do [ -e "$1/pg_tblspc/$oid" ] || return 1; done <"$1/tablespace_map"
 }
 if [ $# -eq 0 ]; then
   lay_out "$backup" "$data" "$spaces"

@@ -67,7 +67,8 @@ tar_bytes() {
   done
   echo $((all * 1024))
 }
-sum=0
+# What is unpacked of a chain lies beside what is put together of it.
+sum=0 beside=0
 for dir; do
   if [ -f "$dir/PG_VERSION" ]; then
     plain_tablespaces "$dir"
@@ -75,9 +76,11 @@ for dir; do
   else
     tar_tablespaces "$dir"
     bytes=$(tar_bytes "$dir")
+    beside=$((beside + ${bytes:-0}))
   fi
   sum=$((sum + ${bytes:-0}))
 done
-if [ -n "$bytes" ]; then echo "least $bytes"
+[ $# -gt 1 ] || beside=0
+if [ -n "$bytes" ]; then echo "least $((bytes + beside))"
 else echo "unknown room: it is packed, and has no manifest that says how large its files are"; fi
-[ $# -eq 1 ] || echo "most $sum"
+[ $# -eq 1 ] || echo "most $((sum + beside))"

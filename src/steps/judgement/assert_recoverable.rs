@@ -167,7 +167,7 @@ impl Step for AssertRecoverable {
         let backup = found.repo.size(found.host.as_ref(), &found.label).await?;
         cx.fact("bytes", backup);
         let mut unknown = Vec::new();
-        fits_here::check_files(cx, &found, self.at, &mut unknown).await?;
+        fits_here::check_files(cx, &found, self.wal.then_some(backup), self.at, &mut unknown).await?;
         self.check_server(cx, &found, &Work { backup, wal }, unknown).await
     }
 }

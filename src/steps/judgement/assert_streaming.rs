@@ -93,6 +93,8 @@ impl Step for AssertStreaming {
         if let Err(finding) = self.streams(cx, (&standby, &primary), (&on_standby, &on_primary)).await {
             return Err(finding.at(self.standby.entry()).note("log", standby.log_tail().await));
         }
+        // What is written is drillyard's own: that role need not be allowed to.
+        let on_primary = cx.client(&primary).await?;
         let writable = !primary.is_external() && !is_in_recovery(&on_primary).await?;
         match apply_delay(&on_standby).await? {
             Some(delay) => {

@@ -9,10 +9,13 @@ use crate::steps::judgement::productions_extensions;
 use crate::steps::recovery::backup_choice::Found;
 
 /// Checks that the backup has its tablespaces, and that there is room for it where a new server
-/// would be made. What could not be checked is added to `unknown`.
+/// would be made: where nobody says how large it is restored, at least for what it takes up in the
+/// repo, `packed` (none of rows, which may take up less on a server). What could not be checked is
+/// added to `unknown`.
 pub(crate) async fn check_files(
     cx: &mut Context<'_>,
     found: &Found,
+    packed: Option<u64>,
     at: Span,
     unknown: &mut Vec<String>,
 ) -> StepResult {
@@ -39,7 +42,7 @@ pub(crate) async fn check_files(
     };
     let room = room.saturating_mul(1024);
     cx.fact("room", room);
-    let Some(least) = restored.least else { return Ok(()) };
+    let Some(least) = restored.least.or(packed) else { return Ok(()) };
     if room < least {
         return Err(Finding::failed(format!("there is no room for backup `{label}`"))
             .at(at)
@@ -51,8 +54,8 @@ pub(crate) async fn check_files(
             let between = format!("it is put together of several, and takes up between {least} and {most} bytes");
             unknown.push(format!("room: {between}, and {parent} has {room} left"));
         }
-        Some(_) => {}
-        None => cx.fact("restored_bytes", least),
+        None if restored.least.is_some() => cx.fact("restored_bytes", least),
+        _ => {}
     }
     Ok(())
 }
@@ -98,13 +101,15 @@ async fn check_extensions(
         None => {
             let live = match system {
                 Some(system) => productions_extensions::of_server(cx, system).await?,
-                None => None,
+                None => Err("nobody says which server it is of".to_owned()),
             };
-            let Some(live) = live else {
-                let why =
-                    "which there are is in the catalogs, which only a server reads, and no external node is its server";
-                unknown.push(format!("extensions: {why}"));
-                return Ok(());
+            let live = match live {
+                Ok(live) => live,
+                Err(why) => {
+                    let catalogs = "which there are is in the catalogs, which only a server reads";
+                    unknown.push(format!("extensions: {catalogs}, and {why}"));
+                    return Ok(());
+                }
             };
             unknown.extend(live.unknown.into_iter().map(|why| format!("extensions of {why}")));
             (Some(live.node), live.names)

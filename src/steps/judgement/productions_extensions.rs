@@ -17,21 +17,28 @@ pub(crate) struct Extensions {
     pub unknown: Vec<String>,
 }
 
-/// Asks the external server of the drill that has this system identifier; none if there is none.
+/// Asks the external server of the drill that has this system identifier. Within, why nobody could
+/// be asked: none has it, or one that may have it does not answer.
 ///
 /// # Errors
-/// If it does not answer.
-pub(crate) async fn of_server(cx: &Context<'_>, system: &str) -> Result<Option<Extensions>, Box<Finding>> {
+/// If that server does not answer in full.
+pub(crate) async fn of_server(cx: &Context<'_>, system: &str) -> Result<Result<Extensions, String>, Box<Finding>> {
+    let mut why = "no external node is its server".to_owned();
     let specs = cx.world.specs.iter();
     for name in specs.filter(|(_, spec)| spec.external.is_some()).map(|(name, _)| name) {
         let Ok(node) = cx.world.node(name.as_str()) else { continue };
-        let client = cx.client(&node).await?;
-        let theirs = client.query_one("SELECT system_identifier::text FROM pg_control_system()", &[]).await?;
-        if theirs.get::<_, String>(0) == system {
-            return Ok(Some(all(cx, &node).await?));
+        match system_identifier(cx, &node).await {
+            Ok(theirs) if theirs == system => return all(cx, &node).await.map(Ok),
+            Ok(_) => {}
+            Err(error) => why = format!("`{name}` does not say whether it is its server: {}", error.title),
         }
     }
-    Ok(None)
+    Ok(Err(why))
+}
+
+async fn system_identifier(cx: &Context<'_>, node: &Node) -> Result<String, Box<Finding>> {
+    let query = "SELECT system_identifier::text FROM pg_control_system()";
+    Ok(cx.client(node).await?.query_one(query, &[]).await?.get(0))
 }
 
 /// Those in all of its databases.
