@@ -10,7 +10,7 @@ use super::stop::{Result, Stop};
 use crate::journal::Problem;
 use crate::plan::Plan;
 use crate::repo::Kind;
-use crate::scenario::{Cell, Values, cells, in_order};
+use crate::scenario::{Cell, Parsed, Values, cells, in_order, parse};
 use crate::source::Source;
 
 /// A file, read and resolved, or what is wrong with it.
@@ -151,7 +151,7 @@ pub struct Reading<'a> {
 /// Reads and resolves files, on all processors. Fragments that are found in a folder are passed
 /// over: they are no drills.
 pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+    let threads = processors().min(files.len().max(1));
     let next = std::sync::atomic::AtomicUsize::new(0);
     let loaded: std::sync::Mutex<Vec<(usize, Loaded)>> = std::sync::Mutex::default();
     std::thread::scope(|scope| {
@@ -172,6 +172,10 @@ pub fn load(files: &[Found], reading: Reading<'_>) -> Vec<Loaded> {
     loaded.into_iter().map(|(_, one)| one).collect()
 }
 
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// How much text is read of a file with a matrix once something in it is wrong.
 const ENOUGH: usize = 1 << 20;
 
@@ -184,16 +188,17 @@ fn load_one(found: &Found, reading: Reading<'_>) -> Vec<Loaded> {
         Ok(source) => source,
         Err(problem) => return vec![of_file(Err(vec![problem]))],
     };
+    let parsed = parse(&source);
+    let file = File { found, source: &source, parsed: &parsed };
     let cells = match cells(&source, reading.set) {
         Ok(cells) => cells,
         Err(mut problems) => {
-            problems.extend(resolve(source, reading, &Cell::default()).err().into_iter().flatten());
+            problems.extend(file.resolve(reading, &Cell::default()).err().into_iter().flatten());
             return vec![of_file(Err(in_order(problems)))];
         }
     };
     let (mut loaded, mut problems, mut seen): (Vec<Loaded>, Vec<Problem>, HashSet<String>) = Default::default();
-    for cell in &cells {
-        let one = load_cell(found, &source, reading, cell);
+    for one in cells.chunks(processors()).flat_map(|cells| file.load_cells(reading, cells)) {
         let wrong = one.plan.as_ref().err().into_iter().flatten();
         problems.extend(wrong.filter(|problem| seen.insert(format!("{problem:?}"))).cloned());
         loaded.push(one);
@@ -209,22 +214,53 @@ fn load_one(found: &Found, reading: Reading<'_>) -> Vec<Loaded> {
     if problems.is_empty() { loaded } else { vec![of_file(Err(problems))] }
 }
 
-/// One drill of a file.
-fn load_cell(found: &Found, source: &Source, reading: Reading<'_>, cell: &Cell) -> Loaded {
-    let path = found.path.as_path();
-    let resolve = |reading| resolve(source.clone(), reading, cell);
-    let mut plan = resolve(Reading { repos: None, ..reading });
-    let mut unfit = None;
-    if let (Ok(own), Some(kind)) = (&plan, reading.repos)
-        && !own.repos.is_empty()
-    {
-        // It is right as it stands: what is wrong now is so because of the other repos.
-        match resolve(reading) {
-            Ok(other) => plan = Ok(other),
-            Err(problems) => unfit = Some(why_unfit(kind, &problems)),
+/// A file that is read and parsed.
+struct File<'a> {
+    found: &'a Found,
+    source: &'a Source,
+    parsed: &'a Parsed,
+}
+
+impl File<'_> {
+    /// Some of its drills, side by side.
+    fn load_cells(&self, reading: Reading<'_>, cells: &[Cell]) -> Vec<Loaded> {
+        if let [cell] = cells {
+            return vec![self.load_cell(reading, cell)];
         }
+        std::thread::scope(|scope| {
+            let loading = cells.iter().map(|cell| scope.spawn(|| self.load_cell(reading, cell))).collect::<Vec<_>>();
+            let ended =
+                loading.into_iter().map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            ended.collect()
+        })
     }
-    Loaded { path: path.to_owned(), named: found.named, plan: plan.map(Arc::new), unfit }
+
+    /// One of its drills.
+    fn load_cell(&self, reading: Reading<'_>, cell: &Cell) -> Loaded {
+        let path = self.found.path.as_path();
+        let mut plan = self.resolve(Reading { repos: None, ..reading }, cell);
+        let mut unfit = None;
+        if let (Ok(own), Some(kind)) = (&plan, reading.repos)
+            && !own.repos.is_empty()
+        {
+            // It is right as it stands: what is wrong now is so because of the other repos.
+            match self.resolve(reading, cell) {
+                Ok(other) => plan = Ok(other),
+                Err(problems) => unfit = Some(why_unfit(kind, &problems)),
+            }
+        }
+        Loaded { path: path.to_owned(), named: self.found.named, plan: plan.map(Arc::new), unfit }
+    }
+
+    fn resolve(&self, reading: Reading<'_>, cell: &Cell) -> std::result::Result<Plan, Vec<Problem>> {
+        let values = Values::new(Box::new(|name| std::env::var(name).ok()), Box::new(secret));
+        let file = (self.source.clone(), self.parsed);
+        let mut scenario = crate::scenario::load_cell(file, values, reading.set, cell)?;
+        if let Some(kind) = reading.repos {
+            scenario.replace_directories(kind);
+        }
+        crate::plan::resolve(scenario)
+    }
 }
 
 /// What keeps a drill from being run with this kind of repos.
@@ -234,15 +270,6 @@ fn why_unfit(kind: &Kind, problems: &[Problem]) -> String {
         Some(place) if !place.label.is_empty() => format!("{}: {}", first.title, place.label),
         _ => first.title.clone(),
     }
-}
-
-fn resolve(source: Source, reading: Reading<'_>, cell: &Cell) -> std::result::Result<Plan, Vec<Problem>> {
-    let values = Values::new(Box::new(|name| std::env::var(name).ok()), Box::new(secret));
-    let mut scenario = crate::scenario::load_cell(source, values, reading.set, cell)?;
-    if let Some(kind) = reading.repos {
-        scenario.replace_directories(kind);
-    }
-    crate::plan::resolve(scenario)
 }
 
 /// `${secrets.x}`: the variable `DRILLYARD_SECRET_X`, or the file `x` in the directory

@@ -20,7 +20,9 @@ pub use error::{DataError, Result};
 pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
-pub use merge::{Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfit, OnConflict, Side};
+pub use merge::{
+    Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfit, OnConflict, Side, Touched, Writer, WrittenRows,
+};
 pub use roles::{Roles, RolesComparison};
 pub(crate) use rows::STABLE;
 pub use rows::{

@@ -36,9 +36,13 @@ impl Scope<'_> {
 
     /// The same for a field that may be left out.
     pub fn maybe_later<T>(&mut self, value: Option<Spanned<Late<T>>>) -> Resolved<Option<Spanned<Later<T>>>> {
-        let Some(Spanned { value, span, entry }) = value else { return Some(None) };
-        let value = self.later(value, Places::Nowhere)?;
-        Some(Some(Spanned { value, span, entry }))
+        value.map_or(Some(None), |value| self.spanned_later(value).map(Some))
+    }
+
+    /// One that is there.
+    pub fn spanned_later<T>(&mut self, value: Spanned<Late<T>>) -> Resolved<Spanned<Later<T>>> {
+        let Spanned { value, span, entry } = value;
+        Some(Spanned { value: self.later(value, Places::Nowhere)?, span, entry })
     }
 
     /// What a value is made of.

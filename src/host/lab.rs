@@ -63,8 +63,8 @@ pub struct LabSpec {
     pub disks: Vec<SmallDisk>,
 }
 
-/// A disk of a size of its own, in memory. That of a node has its data directory on it and nothing
-/// that drillyard writes itself; it is the directory above.
+/// A disk of a size of its own, in memory. That of a node has its data directory or its pg_wal on
+/// it, and nothing that drillyard writes itself; it is the directory above.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SmallDisk {
     /// What lies on it.
@@ -78,6 +78,8 @@ pub struct SmallDisk {
 pub enum DiskOf {
     /// The data directory of this node.
     Data(String),
+    /// The pg_wal of this node, and nothing else.
+    Wal(String),
     /// This repo.
     Repo(String),
 }
@@ -86,13 +88,14 @@ impl fmt::Display for DiskOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DiskOf::Data(node) => write!(f, "the disk of `{node}`"),
+            DiskOf::Wal(node) => write!(f, "the disk of the WAL of `{node}`"),
             DiskOf::Repo(repo) => write!(f, "the disk of repo `{repo}`"),
         }
     }
 }
 
 impl LabSpec {
-    /// The size of the disk that a data directory or a repo lies on, if it is a small one.
+    /// The size of the disk that this lies on, if it is a small one.
     pub fn small_disk(&self, of: &DiskOf) -> Option<u64> {
         self.disks.iter().find(|disk| disk.of == *of).map(|disk| disk.size)
     }

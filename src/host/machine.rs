@@ -12,6 +12,9 @@ use crate::pg::SystemId;
 pub struct Paths {
     /// PGDATA. Not there until something makes it; its parent is, and belongs to the server's user.
     pub data: String,
+    /// The small disk that pg_wal lies on alone, if there is one: whoever starts a server puts it
+    /// there.
+    pub wal: Option<String>,
     /// The server's log file.
     pub log: String,
     /// `unix_socket_directories`.

@@ -7,7 +7,7 @@ use super::team_lines::TeamLine;
 use crate::harness::{IdInfo, InTeam, Kind, Maker, NodeId, NodeInfo, Part, Recovers, Role, Scope, Spec, StepId};
 use crate::journal::StepHead;
 use crate::scenario::{Body, During, StepItem, StepLine, TeamLines, Undecoded};
-use crate::source::{Name, RefersTo, Regex, Source, Span, Spanned, VersionReq};
+use crate::source::{self, Late, Name, RefersTo, Regex, Source, Span, Spanned, VersionReq};
 use crate::steps::AllSpec;
 
 /// A step in its place, its names not looked up yet.
@@ -20,6 +20,8 @@ pub(super) struct Line {
     pub(super) action: Span,
     pub(super) id_span: Option<Span>,
     pub(super) deadline: Duration,
+    /// Its deadline, where it is known only when it begins.
+    pub(super) within: Option<Spanned<Late<source::Duration>>>,
     pub(super) fails: Option<Spanned<Regex>>,
     pub(super) when: Option<VersionReq>,
     pub(super) retry: Option<Spanned<bool>>,
@@ -74,7 +76,8 @@ impl Lines {
             Body::All(lines) => (Box::new(AllSpec {}), lines, None),
             Body::Team(team) => (Box::new(team.spec.clone()), vec![], Some(*team)),
         };
-        let within = item.common.within.as_ref().map(|within| within.value.0);
+        let within = item.common.within.as_ref().and_then(|within| Some(within.value.known()?.0));
+        let later = item.common.within.filter(|within| within.value.known().is_none());
         let deadline = within.unwrap_or(item.kind.deadline);
         self.steps.push(Line {
             head: StepHead {
@@ -97,6 +100,7 @@ impl Lines {
             action: item.action,
             id_span: item.common.id.as_ref().map(|id| id.span),
             deadline,
+            within: later,
             fails: item.common.expect.map(|expect| expect.value.fails),
             when: item.common.when.map(|when| when.postgres),
             retry: item.common.retry,

@@ -8,12 +8,12 @@ use super::LossOf;
 use super::breaks::NamedBreak;
 use super::notify::Told;
 use super::people::PeoplesPart;
-use crate::harness::{Effects, InTeam, Kind, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
+use crate::harness::{Effects, InTeam, Kind, Later, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
 use crate::host::{Isolation, SmallDisk};
 use crate::journal::{Problem, StepHead};
 use crate::repo::{self, Existing};
 use crate::scenario::{Cell, Unset};
-use crate::source::{Ratio, Regex, Source, Span, Spanned, VersionReq};
+use crate::source::{self, Ratio, Regex, Source, Span, Spanned, VersionReq};
 
 /// A repo as the scenario describes it.
 #[derive(Debug, Clone)]
@@ -110,6 +110,8 @@ pub struct PlannedStep {
     pub action: Span,
     /// How long it may take.
     pub deadline: Duration,
+    /// The same, where it is known only when the step begins.
+    pub within: Option<Spanned<Later<source::Duration>>>,
     /// What its failure must match, where it must fail.
     pub fails: Option<Spanned<Regex>>,
     /// The versions that it is for.
@@ -127,6 +129,11 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
+    /// How long it may take at most, whatever is known when it begins.
+    pub fn longest(&self) -> Duration {
+        if self.within.is_some() { Duration::MAX } else { self.deadline }
+    }
+
     /// The nodes that it refers to, and those that it makes.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         let named = self.refers.iter().filter_map(|reference| match reference {

@@ -6,11 +6,11 @@ use super::find_breaks::breaks;
 use super::find_people::{of_team, steps_of_runbook};
 use super::lines::{Line, Lines, check_references, note_undecoded};
 use super::{NamedBreak, Plan, PlannedStep, budgets, declared, during, network, notify};
-use crate::harness::{NodeId, NodeSpec, Scope};
-use crate::journal::{Problem, Redactor};
+use crate::harness::{Later, NodeId, NodeSpec, Scope};
+use crate::journal::{Problem, Redactor, StepHead};
 use crate::pg::conninfo::Conninfo;
 use crate::scenario::{Ignore, Scenario, in_order};
-use crate::source::{Spanned, choices};
+use crate::source::{self, Late, Spanned, choices};
 use crate::steps::KINDS;
 
 /// Looks up every name, and checks all that can be checked without a server. Of a scenario with
@@ -110,6 +110,19 @@ fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> 
     secrets
 }
 
+/// A deadline that is known only when the step begins. Nobody could be told how long people have.
+fn within(
+    within: Option<Spanned<Late<source::Duration>>>,
+    head: &StepHead,
+    scope: &mut Scope<'_>,
+) -> Option<Option<Spanned<Later<source::Duration>>>> {
+    if let Some(within) = within.as_ref().filter(|_| head.kind == "team" || head.team.is_some()) {
+        let title = "the time of a `team` step, and of what is in it, has to stand in the file";
+        scope.error(within.span, title, "people are told it before it begins");
+    }
+    scope.maybe_later(within)
+}
+
 /// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows
 /// then.
 fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
@@ -121,6 +134,7 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     scope.action = line.action;
     scope.must_fail = line.fails.is_some();
     scope.when.clone_from(&line.when);
+    let within = within(line.within, &head, scope);
     let makes = line.makes.iter().map(|node| NodeId::from(&node.value)).collect();
     let step = line.spec.resolve(scope);
     let refers = std::mem::take(&mut scope.refers);
@@ -145,6 +159,7 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
         makes,
         action: line.action,
         deadline: line.deadline,
+        within: within?,
         fails: line.fails,
         when: line.when,
         retry,
@@ -170,7 +185,7 @@ fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope
             Some(one) => one.ignored = Some(because.value.trim().to_owned()),
             None if !complete => {}
             None => {
-                let label = match crate::source::did_you_mean(&name.value, names.iter().map(String::as_str)) {
+                let label = match source::did_you_mean(&name.value, names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "this drill cannot be broken so".to_owned(),
                 };

@@ -173,7 +173,7 @@ fn sort(
 /// than it may.
 fn patience(plan: &Plan, events: &[Event]) -> Vec<Duration> {
     const MORE: Duration = Duration::from_secs(10);
-    let mut most: Vec<Duration> = plan.steps.iter().map(|step| step.deadline).collect();
+    let mut most: Vec<Duration> = plan.steps.iter().map(PlannedStep::longest).collect();
     for event in events {
         if let Event::StepFinished { index, duration_ms, .. } = event
             && let Some(most) = most.get_mut(*index)
@@ -191,7 +191,7 @@ fn broken(drill: &Drill, one: &NamedBreak, at_most: &[Duration]) -> Option<Drill
     // Up to the break everything is as it was.
     let from = one.what.step().map_or(0, |step| drill.plan.turn(step));
     let time = |(step, most): (&PlannedStep, &Duration)| match drill.plan.turn(step.head.index) < from {
-        true => step.deadline,
+        true => step.longest(),
         false => *most,
     };
     let at_most = drill.plan.steps.iter().zip(at_most).map(time).collect();

@@ -36,6 +36,7 @@ mod storage;
 mod toy;
 mod wal_g;
 mod wal_search;
+mod wal_writes;
 
 pub use archive::Archive;
 pub use backup_kind::BackupKind;
@@ -58,3 +59,4 @@ pub use settings::{Adjustable, Commands, Settings, Value};
 pub use spoiled::Spoil;
 pub use storage::{BackupOrder, Checkpoint, Label, Listed, Place, Storage, Taken, Verified};
 pub use wal_search::{Deed, Found, Search};
+pub use wal_writes::{Commit, RowDeed, RowPlace, Writes, WritesSearch};

@@ -61,7 +61,7 @@ impl Search<'_> {
         let scratch = if wal == self.scratch { wal.as_str() } else { "" };
         let arguments = [
             wal.as_str(),
-            include_str!("scripts/wal_search.awk"),
+            concat!(include_str!("scripts/wal_records.awk"), include_str!("scripts/wal_search.awk")),
             &known.class,
             &tables.join(" "),
             &known.until.to_string(),
@@ -163,7 +163,7 @@ impl Found {
 }
 
 /// A time as pg_waldump prints it under `TZ=UTC`: `2026-11-22 18:04:41.651831 UTC`.
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     format!("{}Z", text.strip_suffix(" UTC")?.replace(' ', "T")).parse().ok()
 }
 

@@ -78,11 +78,13 @@ struct Signals {
     tells: Arc<AtomicBool>,
     hopeless: Arc<AtomicBool>,
     waiting: Arc<Mutex<String>>,
+    /// How long it may take by itself.
+    allowed: Duration,
 }
 
 impl Signals {
-    fn of(cx: &Context<'_>) -> Self {
-        Signals { tells: cx.tells.clone(), hopeless: cx.hopeless.clone(), waiting: cx.waiting.clone() }
+    fn of(cx: &Context<'_>, allowed: Duration) -> Self {
+        Signals { tells: cx.tells.clone(), hopeless: cx.hopeless.clone(), waiting: cx.waiting.clone(), allowed }
     }
 
     /// ` waiting for X`; nothing if the step has not said that it waits.
@@ -103,15 +105,22 @@ impl Attempt<'_> {
             note_felled(self.world).await;
         }
         let began = Instant::now();
-        let own = self.own.unwrap_or(began + self.allowed());
+        let allowed = self.allowed().await;
+        let own_time = *allowed.as_ref().unwrap_or(&self.step.deadline);
+        let own = self.own.unwrap_or(began + own_time);
         let mut cx = self.context(own.min(self.deadline));
-        let signals = Signals::of(&cx);
+        let signals = Signals::of(&cx, own_time);
         let scene = Scene { world: self.world, step: self.step, dir: &self.work.env.dir, awaits: cx.awaits.clone() };
         let users: Vec<_> = self.world.outputs().users.values().cloned().collect();
         let holds_back = self.step.kind.users == UserPace::HeldBack;
         let _held_back: Vec<_> = users.iter().filter(|_| holds_back).map(|users| users.pool.hold_back()).collect();
         let deadline = cx.deadline;
-        let mut run = Box::pin(AssertUnwindSafe(self.work.change.step(self.step).run(&mut cx)).catch_unwind());
+        let step = self.work.change.step(self.step);
+        let ran = async {
+            allowed?;
+            step.run(&mut cx).await
+        };
+        let mut run = Box::pin(AssertUnwindSafe(ran).catch_unwind());
         let ended = self.ended(&mut run, deadline, &scene, &signals).await;
         // Not only when it is known what is behind its failure: nobody is at work meanwhile.
         self.at_work.inspect(|at_work| at_work.ends(ended.failed()));
@@ -169,7 +178,7 @@ impl Attempt<'_> {
             Ended::Interrupted => Leave::of(Err(Finding::errored("interrupted").because(Cause::Interrupted))),
             Ended::Itself(result) => Leave::of(result),
             Ended::Late => {
-                let finding = self.too_late(!drill_over, &signals.waiting());
+                let finding = self.too_late(!drill_over, signals);
                 Leave { result: Err(scene.diagnose(finding).await), foreign: drill_over, diagnosed: true }
             }
             Ended::Hopeless(_, Some(Ok(()))) => Leave::of(Ok(())),
@@ -232,7 +241,7 @@ impl Attempt<'_> {
         let nodes: Vec<_> = self.world.outputs().nodes.values().filter(|node| node.is_up()).cloned().collect();
         let node = nodes.iter().find(|node| Some(node.name()) == named).or(nodes.first());
         if let Some(node) = node {
-            let mut cx = self.context(Instant::now() + self.allowed());
+            let mut cx = self.context(Instant::now() + self.work.change.deadline(self.step));
             // Without a mark those who need it say so.
             let _ = cx.inject(node, async |_| Ok(())).await;
         }
@@ -262,8 +271,15 @@ impl Attempt<'_> {
     }
 
     /// How long the step may take by itself.
-    fn allowed(&self) -> Duration {
-        self.work.change.deadline(self.step)
+    pub(super) async fn allowed(&self) -> Result<Duration, Box<Finding>> {
+        let change = &self.work.change;
+        match &self.step.within {
+            None => Ok(change.deadline(self.step)),
+            Some(within) => {
+                let own = within.value.now(&self.context(self.deadline), None).await?;
+                Ok(change.cut_short(self.step, own.0))
+            }
+        }
     }
 
     /// Adds the setting that a server complains of which does not start.
@@ -279,9 +295,10 @@ impl Attempt<'_> {
         }
     }
 
-    fn too_late(&self, own: bool, waiting: &str) -> Box<Finding> {
+    fn too_late(&self, own: bool, signals: &Signals) -> Box<Finding> {
+        let waiting = signals.waiting();
         if own {
-            let after = format!("timed out after {:.1?}{waiting}", self.allowed());
+            let after = format!("timed out after {:.1?}{waiting}", signals.allowed);
             Finding::failed("the step's deadline has passed").because(Cause::StepDeadline).label(after)
         } else {
             Finding::failed("the drill's timeout has passed")

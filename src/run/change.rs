@@ -48,7 +48,12 @@ impl Change {
 
     /// How long the step may take in this run.
     pub fn deadline(&self, planned: &PlannedStep) -> Duration {
-        self.at_most.get(planned.head.index).map_or(planned.deadline, |most| planned.deadline.min(*most))
+        self.cut_short(planned, planned.deadline)
+    }
+
+    /// The same, if by itself it may take this long.
+    pub fn cut_short(&self, planned: &PlannedStep, own: Duration) -> Duration {
+        self.at_most.get(planned.head.index).map_or(own, |most| own.min(*most))
     }
 
     /// What is wrong with a repo in this run.

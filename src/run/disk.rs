@@ -107,7 +107,7 @@ fn may_be_own(scene: &Scene<'_>, text: &str) -> bool {
     let names_none = scene.step.nodes().next().is_none();
     for disk in &scene.world.disks {
         let may_be = match &disk.of {
-            DiskOf::Data(node) => names_none || scene.refers_to(node),
+            DiskOf::Data(node) | DiskOf::Wal(node) => names_none || scene.refers_to(node),
             DiskOf::Repo(repo) => text.contains(&scene.world.lab.repo(repo)),
         };
         if may_be || scene.world.outputs().filled.contains(&disk.of) {
@@ -167,8 +167,9 @@ async fn look(world: &World, dir: &Path) -> BTreeSet<Disk> {
             return None;
         }
         let paths = host.paths();
-        let own = [&paths.data, &paths.log, &paths.shared].map(String::clone);
-        let output = host.run(Program::script(SCRIPT, own.into_iter().chain(repos.iter().cloned()))).await.ok()?;
+        let own = [Some(&paths.data), paths.wal.as_ref(), Some(&paths.log), Some(&paths.shared)];
+        let own = own.into_iter().flatten().cloned();
+        let output = host.run(Program::script(SCRIPT, own.chain(repos.iter().cloned()))).await.ok()?;
         Some(output.text().lines().filter_map(parse).collect::<Vec<_>>())
     });
     let mut disks: BTreeSet<Disk> =

@@ -185,9 +185,9 @@ async fn tools(work: &Work<'_>, world: &World) {
 /// What is told of a server that does not come up: its own reason, at the setting that it complains
 /// of.
 fn not_started(plan: &Plan, error: StartError) -> Problem {
-    let is_own = error
-        .node()
-        .is_some_and(|node| plan.disks().iter().any(|disk| matches!(&disk.of, DiskOf::Data(own) if *own == *node)));
+    let is_own = error.node().is_some_and(|node| {
+        plan.disks().iter().any(|disk| matches!(&disk.of, DiskOf::Data(own) | DiskOf::Wal(own) if *own == *node))
+    });
     let spec = error.node().and_then(|node| plan.nodes.get(node));
     let place = spec.map(|spec| match spec.blamed(&error.to_string()) {
         Some((name, place)) => plan.source.place(place, format!("the server complains of `{name}`")),

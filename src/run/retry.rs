@@ -17,7 +17,9 @@ impl StepRun<'_> {
     /// no time makes right ends it at once: wrong SQL, and what could not be judged.
     pub(super) async fn until_it_holds(&self) -> End {
         let began = Instant::now();
-        let own = began + self.work.change.deadline(self.step);
+        // Without a deadline the one attempt says why.
+        let Ok(allowed) = self.attempt().allowed().await else { return self.expected(self.attempt().make().await) };
+        let own = began + allowed;
         let last_moment = own.min(self.deadline);
         let (mut tries, mut pause, mut before) = (0_u32, FIRST, None::<End>);
         loop {

@@ -2,10 +2,8 @@
 
 use super::keys::{COMMON_KEYS, WITH};
 use super::node::{Entry, Node};
-use super::not_built::today;
 use super::problems::Problems;
 use super::remedy;
-use super::unknown_key::tell_later_key;
 use crate::source::{choices, did_you_mean};
 use crate::steps::{self, KINDS};
 
@@ -58,9 +56,6 @@ pub(super) fn find_beside<'n>(problems: &Problems<'_>, item: &'n Node, more: &[&
 
 fn tell_unknown_step(problems: &Problems<'_>, key: &Node, beside_action: bool) {
     let name = key.text().unwrap_or_default();
-    if let Some(today) = today(name) {
-        return tell_later_key(problems, key, today);
-    }
     let kinds = KINDS.iter().map(|kind| kind.name);
     let common = COMMON_KEYS.iter().copied().filter(|_| beside_action);
     let near = did_you_mean(name, common.chain(kinds));

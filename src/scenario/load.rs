@@ -8,7 +8,7 @@ use super::matrix::Cell;
 use super::model::{Scenario, Unset};
 use super::node::Node;
 use super::params;
-use super::parse::parse;
+use super::parse::{Parsed, parse};
 use super::problems::in_order;
 use super::unfold::file_name;
 use super::unfold::{is_marked, unfold};
@@ -21,32 +21,32 @@ use crate::source::{Scalar, Source, Span};
 /// # Errors
 /// Where nothing of it can be used: all that is wrong with it, in the order of the file.
 pub fn load(source: Source, values: Values, set: &[(String, String)]) -> Result<Scenario, Vec<Problem>> {
-    load_cell(source, values, set, &Cell::default())
+    let parsed = parse(&source);
+    load_cell((source, &parsed), values, set, &Cell::default())
 }
 
-/// The same for one of the drills that a file with a matrix is.
+/// The same for one of the drills that a file with a matrix is, which is parsed once.
 ///
 /// # Errors
 /// As those of [`load`].
 pub fn load_cell(
-    source: Source,
+    (source, parsed): (Source, &Parsed),
     values: Values,
     set: &[(String, String)],
     cell: &Cell,
 ) -> Result<Scenario, Vec<Problem>> {
-    let parsed = parse(&source);
-    let mut problems = parsed.problems;
-    let Some(root) = parsed.root else { return Err(problems) };
-    if is_marked(&root) {
-        problems.push(not_a_drill(&source, &root));
+    let mut problems = parsed.problems.clone();
+    let Some(root) = &parsed.root else { return Err(problems) };
+    if is_marked(root) {
+        problems.push(not_a_drill(&source, root));
         return Err(in_order(problems));
     }
-    let (values, unset, params_problems) = with_params(&source, &root, values, set, cell);
+    let (values, unset, params_problems) = with_params(&source, root, values, set, cell);
     problems.extend(params_problems);
-    let unfolded = unfold(source, &root, &values);
+    let unfolded = unfold(source, root, &values);
     problems.extend(unfolded.problems);
     let decoder = Decoder::new(&unfolded.source, &values).with_fragments(&unfolded.fragments);
-    let decoded = file::decode(&decoder, &root);
+    let decoded = file::decode(&decoder, root);
     problems.extend(decoder.into_problems());
     match decoded {
         Some(scenario) => {
@@ -56,7 +56,7 @@ pub fn load_cell(
                 false => format!("{} [{cell}]", scenario.name),
             };
             let (cell, secrets) = (cell.clone(), values.used_secrets());
-            let unused = params::unused(&unfolded.source, (&root, &values), &unfolded.fragments);
+            let unused = params::unused(&unfolded.source, (root, &values), &unfolded.fragments);
             Ok(Scenario { name, cell, secrets, params, unused, unset, problems, ..scenario })
         }
         None => Err(in_order(problems)),

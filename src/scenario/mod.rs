@@ -14,7 +14,6 @@ mod load;
 mod matrix;
 mod model;
 mod node;
-mod not_built;
 mod notify;
 mod params;
 mod parse;

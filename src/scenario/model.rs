@@ -12,7 +12,7 @@ use super::repo_kind::RepoKind;
 use crate::harness::{Kind, Spec};
 use crate::journal::Problem;
 use crate::source::{
-    ConnectionString, Duration, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
+    ConnectionString, Duration, Late, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
     VersionReq,
 };
 use crate::steps::TeamSpec;
@@ -171,7 +171,7 @@ pub struct Common {
     pub name: Option<String>,
     /// Its deadline.
     #[serde(default)]
-    pub within: Option<Spanned<Duration>>,
+    pub within: Option<Spanned<Late<Duration>>>,
     /// It must fail, and so.
     #[serde(default)]
     pub expect: Option<Spanned<Expect>>,

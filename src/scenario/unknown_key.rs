@@ -2,7 +2,6 @@
 
 use super::keys::COMMON_KEYS;
 use super::node::{Entry, Node};
-use super::not_built::today;
 use super::problems::{FEW, Problems};
 use crate::source::{choices, did_you_mean};
 use crate::steps;
@@ -19,9 +18,6 @@ pub(super) fn tell_unknown_line(problems: &Problems<'_>, line: &Entry, owner: Op
 /// Tells that a key is not one of `known`.
 pub(super) fn tell_unknown_key(problems: &Problems<'_>, key: &Node, known: &[&str]) {
     let name = key.text().unwrap_or_default();
-    if let Some(today) = today(name) {
-        return tell_later_key(problems, key, today);
-    }
     // `{ rows:5 }` is a key without a value.
     let plain = name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
     let label = match did_you_mean(name, known.iter().copied()) {
@@ -38,13 +34,6 @@ pub(super) fn tell_unknown_key(problems: &Problems<'_>, key: &Node, known: &[&st
         2..=FEW => problem.help(format!("the keys here are {}", choices(known.iter().copied(), "and"))),
         _ => problem,
     });
-}
-
-/// Tells that a key is one of the language, and not built yet.
-pub(super) fn tell_later_key(problems: &Problems<'_>, key: &Node, today: String) {
-    let name = key.text().unwrap_or_default();
-    let title = format!("`{name}` is a key of the language that is not built yet");
-    problems.tell(problems.problem(key.span, title, "this would do nothing").help(today));
 }
 
 /// Tells that a key which every step has stands inside the action `step`.

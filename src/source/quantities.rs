@@ -202,6 +202,6 @@ impl<'de> Deserialize<'de> for Time {
 
 schema!(Time, {
     "type": "string",
-    "format": "date-time",
+    "anyOf": [{ "format": "date-time" }, { "pattern": "\\$\\{" }],
     "description": "RFC 3339 with an offset: 2026-11-22T14:00:00Z"
 });

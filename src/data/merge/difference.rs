@@ -15,13 +15,15 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{SinkExt, Stream, TryStreamExt};
 use tokio_postgres::{Client, CopyInSink};
 
+use super::row::Row;
 use super::shape::Shape;
 use super::side::Side;
 use super::tables::{BAD, GOOD};
+use super::touched::{Seen, Sorter, Touched};
 use crate::data::error::{DataError, Result};
 
 /// What was read and found.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Difference {
     /// Rows of the first table.
     pub(super) first: u64,
@@ -29,17 +31,21 @@ pub(super) struct Difference {
     pub(super) second: u64,
     /// Rows that were loaded, of both.
     pub(super) loaded: u64,
+    /// What was seen of rows of which it is known who wrote them.
+    pub(super) seen: Seen,
 }
 
 /// Loads the rows in which `first` and `second` differ in the session `into`, which has these
-/// tables: those of the first into [`GOOD`], those of the second, if `both`, into [`BAD`].
+/// tables: those of the first into [`GOOD`], those of the second, if `both`, into [`BAD`]. If it is
+/// known who wrote them (`touched`), those are loaded that a mistake has written.
 pub(super) async fn load(
     first: (&Side<'_>, &Shape),
     second: (&Side<'_>, &Shape),
-    into: &Client,
-    names: &[String],
+    (into, names): (&Client, &[String]),
     both: bool,
+    touched: Option<&Touched>,
 ) -> Result<Difference> {
+    let keys = first.1.key.len();
     let mut out = Out::open(into, GOOD).await?;
     let mut aside = if both { Some(Aside::new()?) } else { None };
     let mut found = Difference::default();
@@ -47,35 +53,30 @@ pub(super) async fn load(
     leaves.sort_unstable();
     leaves.dedup();
     for leaf in leaves {
-        let mut a = Rows::open(first, leaf, names).await?;
-        let mut b = Rows::open(second, leaf, names).await?;
-        let (mut one, mut other) = (a.next().await?, b.next().await?);
-        loop {
-            match (&one, &other) {
-                (None, None) => break,
-                (Some(row), theirs) if theirs.as_ref().is_none_or(|theirs| row.place < theirs.place) => {
-                    out.add(&row.text).await?;
-                    one = a.next().await?;
+        let mut sorter = touched.map(|touched| Sorter::of(touched, leaf));
+        let mut pairs = Pairs {
+            a: Rows::open(first, leaf, names).await?,
+            b: Rows::open(second, leaf, names).await?,
+            waiting: (None, None),
+        };
+        while let Some((one, other)) = pairs.next().await? {
+            let (add, keep) = match &mut sorter {
+                Some(sorter) => sorter.look(one.as_ref(), other.as_ref(), keys),
+                None => {
+                    let differ = one.as_ref().map(|row| &row.text) != other.as_ref().map(|row| &row.text);
+                    (differ, differ)
                 }
-                (Some(row), Some(theirs)) if row.place == theirs.place => {
-                    if row.text != theirs.text {
-                        out.add(&row.text).await?;
-                        if let Some(aside) = &mut aside {
-                            aside.add(&theirs.text)?;
-                        }
-                    }
-                    (one, other) = (a.next().await?, b.next().await?);
-                }
-                (_, theirs) => {
-                    if let (Some(theirs), Some(aside)) = (theirs, &mut aside) {
-                        aside.add(&theirs.text)?;
-                    }
-                    other = b.next().await?;
-                }
+            };
+            if let (Some(row), true) = (one, add) {
+                out.add(&row.text).await?;
+            }
+            if let (Some(row), true, Some(aside)) = (other, keep, &mut aside) {
+                aside.add(&row.text)?;
             }
         }
-        found.first += a.count;
-        found.second += b.count;
+        found.first += pairs.a.count;
+        found.second += pairs.b.count;
+        found.seen.add(sorter.map(Sorter::ended).unwrap_or_default());
     }
     found.loaded = out.loaded;
     out.finish().await?;
@@ -85,10 +86,30 @@ pub(super) async fn load(
     Ok(found)
 }
 
-/// A row as COPY writes it, with the place that it lies at.
-struct Row {
-    place: u64,
-    text: Bytes,
+/// The rows of a table on both servers, place by place.
+struct Pairs {
+    a: Rows,
+    b: Rows,
+    /// Rows that were read, and whose place has not come yet.
+    waiting: (Option<Row>, Option<Row>),
+}
+
+impl Pairs {
+    /// What lies at the next place on the first server, and on the second one.
+    async fn next(&mut self) -> Result<Option<(Option<Row>, Option<Row>)>> {
+        if self.waiting.0.is_none() {
+            self.waiting.0 = self.a.next().await?;
+        }
+        if self.waiting.1.is_none() {
+            self.waiting.1 = self.b.next().await?;
+        }
+        Ok(match &self.waiting {
+            (None, None) => None,
+            (Some(one), Some(other)) if one.place < other.place => Some((self.waiting.0.take(), None)),
+            (Some(one), Some(other)) if one.place > other.place => Some((None, self.waiting.1.take())),
+            _ => Some((self.waiting.0.take(), self.waiting.1.take())),
+        })
+    }
 }
 
 /// What COPY ... TO STDOUT sends.
@@ -117,6 +138,8 @@ impl Rows {
         let Some(stream) = &mut self.stream else { return Ok(None) };
         // The server sends a message for each row.
         let Some(mut text) = stream.try_next().await.map_err(DataError::while_doing(&self.doing))? else {
+            // Whoever asks a stream that has ended gets an error.
+            self.stream = None;
             return Ok(None);
         };
         self.count += 1;

@@ -1,5 +1,7 @@
 //! Why nothing was merged.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::error::SqlState;
 
 use super::merged::Merged;
@@ -29,6 +31,23 @@ pub enum MergeError {
     /// There is no difference to take back; so many rows were read of `good`.
     #[error("there is no difference between {0} rows")]
     Same(u64),
+    /// Both the mistake and others have written rows between `good` and `bad`, so that what is
+    /// whose cannot be told: the stories of these rows, with their keys on either server.
+    #[error("both the mistake and others have written {} rows", .rows.len())]
+    Mingled {
+        /// The place of the table among those of the merge.
+        table: usize,
+        /// The keys, by the stories' numbers.
+        rows: BTreeMap<usize, Vec<String>>,
+    },
+    /// Rows differ, and nobody is known who wrote them.
+    #[error("nobody is known who wrote {rows} rows")]
+    Unexplained {
+        /// The place of the table among those of the merge.
+        table: usize,
+        /// How many, at least.
+        rows: u64,
+    },
     /// There are conflicts.
     #[error("there are {} conflicts", .0.conflicts)]
     Conflicts(Box<Merged>),

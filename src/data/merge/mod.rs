@@ -19,11 +19,13 @@ mod misfit;
 mod obstacles;
 mod plan;
 mod resolve;
+mod row;
 mod run;
 mod shape;
 mod side;
 mod sql;
 mod tables;
+mod touched;
 mod transaction;
 mod words;
 
@@ -35,3 +37,4 @@ pub use merged::{Conflict, Merged};
 pub use misfit::Misfit;
 pub use run::{Merge, MergeTable};
 pub use side::{Compared, OnConflict, Side};
+pub use touched::{Touched, Writer, WrittenRows};

@@ -14,6 +14,7 @@ use super::shape::Shape;
 use super::side::{Compared, OnConflict, Side};
 use super::sql::Statements;
 use super::tables::{self, BAD, CHANGED, GOOD};
+use super::touched::Touched;
 use super::transaction::Transaction;
 use super::{difference, guards, links};
 use crate::data::error::DataError;
@@ -33,6 +34,8 @@ pub struct Merge<'a> {
     pub compared: Compared<'a>,
     /// As it is now.
     pub into: Side<'a>,
+    /// The rows that the mistake has written, if others wrote between `good` and `bad`, too.
+    pub touched: Option<&'a Touched>,
     /// When it has to be done.
     pub deadline: Instant,
 }
@@ -145,8 +148,10 @@ impl Merge<'_> {
         let mut statements = Statements { shape: &shape, touched: vec![], with_bad: false, take, references: vec![] };
         live.batch("making a table for the rows that differ", &statements.create_sides()).await?;
         let names = shape.names();
-        let loaded = difference::load((&self.good, &good), (compared, &other), into, &names, with_bad).await;
+        let loaded =
+            difference::load((&self.good, &good), (compared, &other), (into, &names), with_bad, self.touched).await;
         let loaded = loaded.map_err(not_loaded)?;
+        loaded.seen.all_told(place)?;
         let mut merged = Merged { good_rows: loaded.first, other_rows: loaded.second, ..Merged::default() };
         survey(live, &mut statements, with_bad, &mut merged).await?;
         let touched = statements.touched;

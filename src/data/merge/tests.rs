@@ -109,6 +109,7 @@ impl Three {
                 false => Compared::Into(Side { name: NAMES[2], client: &self.second }),
             },
             into: side(2),
+            touched: None,
             deadline: Instant::now() + within,
         };
         let merged = merge.run(|_| {}).await;

@@ -19,6 +19,8 @@ use crate::pg::Version;
 
 /// The directories of a container.
 pub(super) const DATA: &str = "/drillyard/data";
+/// The directory of a small disk for pg_wal.
+pub(super) const WAL: &str = "/drillyard/wal";
 pub(super) const REPOS: &str = "/drillyard/repos";
 pub(super) const SHARED: &str = "/drillyard/shared";
 pub(super) const LOG: &str = "/drillyard/log";

@@ -9,8 +9,10 @@ use crate::host::{DiskOf, HostError, LabSpec, Result};
 pub(super) struct Disks {
     /// Their sizes, by their names.
     pub sizes: BTreeMap<String, u64>,
-    /// Whether its data directory lies on one.
-    pub data: bool,
+    /// Whether its data directory or its pg_wal lies on one.
+    pub server: bool,
+    /// Whether its pg_wal alone does.
+    pub wal: bool,
     /// Whether one of them has no other container that holds it.
     alone: bool,
 }
@@ -20,11 +22,14 @@ impl Disks {
     pub(super) fn of(spec: &LabSpec, node: &str, named: impl Fn(&str) -> String) -> Self {
         let volume = |of: &DiskOf| match of {
             DiskOf::Data(node) => named(&format!("data-{node}")),
+            DiskOf::Wal(node) => named(&format!("wal-{node}")),
             DiskOf::Repo(repo) => named(&format!("repo-{repo}")),
         };
         let sizes = spec.disks.iter().map(|disk| (volume(&disk.of), disk.size)).collect();
-        let data = spec.small_disk(&DiskOf::Data(node.to_owned())).is_some();
-        Disks { sizes, data, alone: data || (spec.nodes.len() == 1 && !spec.disks.is_empty()) }
+        let is_small = |of: DiskOf| spec.small_disk(&of).is_some();
+        let wal = is_small(DiskOf::Wal(node.to_owned()));
+        let server = wal || is_small(DiskOf::Data(node.to_owned()));
+        Disks { sizes, server, wal, alone: server || (spec.nodes.len() == 1 && !spec.disks.is_empty()) }
     }
 
     /// Fails where the container's end would be that of a disk that has to outlive it.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
 
-use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS};
+use super::container::{self, ContainerSpec, DATA, Facts, LOG, PORT, Reach, SHARED, SOCKETS, WAL};
 use super::daemon::ASK;
 use super::enclosure::{Enclosure, WAYS};
 use super::exec::Setting;
@@ -60,6 +60,7 @@ impl DockerHost {
             format!("HOME={}", facts.home),
             "LANG=C.UTF-8".to_owned(),
         ];
+        let wal = spec.disks.wal.then(|| WAL.to_owned());
         DockerHost {
             shared,
             spec,
@@ -68,6 +69,7 @@ impl DockerHost {
             lost: AtomicBool::new(false),
             paths: Paths {
                 data: format!("{DATA}/pgdata"),
+                wal,
                 log: format!("{LOG}/postgresql.log"),
                 sockets,
                 shared: SHARED.to_owned(),
@@ -186,7 +188,7 @@ impl Host for DockerHost {
             pair("port", &PORT.to_string()),
             pair("unix_socket_directories", &self.paths.sockets),
         ];
-        if self.spec.disks.data {
+        if self.spec.disks.server {
             settings.push(pair(WAL_TAKES_SPACE.0, WAL_TAKES_SPACE.1));
         }
         settings

@@ -11,7 +11,7 @@ use testcontainers::bollard::models::NetworkCreateRequest;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::task::TaskTracker;
 
-use super::container::{self, Bind, ContainerSpec, DATA, REPOS, Reach, SHARED};
+use super::container::{self, Bind, ContainerSpec, DATA, REPOS, Reach, SHARED, WAL};
 use super::daemon::{ASK, Daemon, MAKE};
 use super::disks::Disks;
 use super::enclosure::{Enclosure, NO_NETWORK, WAYS};
@@ -90,12 +90,12 @@ impl Common {
     fn container(&self, node: &str, reach: Reach) -> Result<ContainerSpec> {
         let mut labels = labels::of(&self.spec, &self.shared.settings.owner);
         labels.insert(labels::NODE.to_owned(), node.to_owned());
-        let mut volumes =
-            vec![(self.named(&format!("data-{node}")), DATA.to_owned()), (self.named("shared"), SHARED.to_owned())];
-        volumes.extend(
-            self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}"))),
-        );
         let disks = Disks::of(&self.spec, node, |what| self.named(what));
+        let own = [("data", DATA, true), ("wal", WAL, disks.wal)].into_iter().filter(|(.., there)| *there);
+        let own = own.map(|(what, place, _)| (self.named(&format!("{what}-{node}")), place.to_owned()));
+        let shared = (self.named("shared"), SHARED.to_owned());
+        let repos = self.spec.repos.iter().map(|repo| (self.named(&format!("repo-{repo}")), format!("{REPOS}/{repo}")));
+        let volumes = own.chain([shared]).chain(repos).collect();
         let mut binds = vec![];
         for path in &self.spec.mounts {
             let there = path.try_exists();

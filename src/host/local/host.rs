@@ -84,9 +84,17 @@ impl Programs {
     }
 }
 
-/// Where a small disk of a host is, and the data directory on it.
+/// Where a small disk of a host is, and the data directory on it; and where the one for pg_wal is.
 const DISK: &str = "disk";
 const DISK_DATA: &str = "disk/data";
+const DISK_WAL: &str = "wal";
+
+/// The small disks of a host: where they are in its directory, and their sizes.
+pub(super) fn small_disks(spec: &LabSpec, node: &str) -> Vec<(&'static str, u64)> {
+    let size = |of: fn(String) -> DiskOf| spec.small_disk(&of(node.to_owned()));
+    let disks = [(DISK, size(DiskOf::Data)), (DISK_WAL, size(DiskOf::Wal))];
+    disks.into_iter().filter_map(|(place, size)| Some((place, size?))).collect()
+}
 
 /// A directory that one server lives in.
 pub(super) struct LocalHost {
@@ -99,8 +107,8 @@ pub(super) struct LocalHost {
     links: Vec<(String, PathBuf)>,
     /// The lab's directory.
     lab: PathBuf,
-    /// The size of the disk that its data directory lies on, if it is a small one.
-    disk: Option<u64>,
+    /// Its small disks: where they are, and their sizes.
+    disks: Vec<(&'static str, u64)>,
     /// What fetches WAL for its server.
     fetching: Mutex<JoinSet<()>>,
 }
@@ -113,11 +121,13 @@ impl LocalHost {
             Some((from.clone(), link_dir(lab, number, from)))
         });
         let below = |part: &str| dir.join(part).display().to_string();
-        let disk = spec.small_disk(&DiskOf::Data(name.to_owned()));
+        let disks = small_disks(spec, name);
+        let has = |place| disks.iter().any(|(own, _)| *own == place);
         LocalHost {
             name: name.to_owned(),
             paths: Paths {
-                data: if disk.is_some() { below(DISK_DATA) } else { below("data") },
+                data: if has(DISK) { below(DISK_DATA) } else { below("data") },
+                wal: has(DISK_WAL).then(|| below(DISK_WAL)),
                 log: below("log"),
                 sockets: below(RUN),
                 shared: shared_dir(lab).display().to_string(),
@@ -125,7 +135,7 @@ impl LocalHost {
             lifecycle: Lifecycle::default(),
             links: links.collect(),
             lab: lab.to_owned(),
-            disk,
+            disks,
             fetching: Mutex::default(),
             dir,
             programs,
@@ -157,15 +167,16 @@ impl LocalHost {
     }
 }
 
-/// Makes the directories of a host, empty, with a disk of this size for its data directory if that
-/// is to be a small one.
-pub(super) fn make_directories(dir: &Path, disk: Option<u64>, owner: Owner) -> Result<()> {
+/// Makes the directories of a host, empty, and its small disks.
+pub(super) fn make_directories(dir: &Path, disks: &[(&str, u64)], owner: Owner) -> Result<()> {
     owner.make_directory(dir)?;
     owner.make_directory(&dir.join(RUN))?;
-    let Some(size) = disk else { return Ok(()) };
-    let disk = dir.join(DISK);
-    owner.make_directory(&disk)?;
-    disk::mount(&disk, size, owner)
+    for (place, size) in disks {
+        let disk = dir.join(place);
+        owner.make_directory(&disk)?;
+        disk::mount(&disk, *size, owner)?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -204,7 +215,7 @@ impl Host for LocalHost {
             // Otherwise a killed server leaves its segments in /dev/shm.
             setting("dynamic_shared_memory_type", "mmap"),
         ];
-        if self.disk.is_some() {
+        if !self.disks.is_empty() {
             settings.push(setting(WAL_TAKES_SPACE.0, WAL_TAKES_SPACE.1));
             // As elsewhere, a full disk takes no memory away (from 14 it can be had beforehand).
             if self.programs.version.major >= 14 {
@@ -354,7 +365,7 @@ impl Host for LocalHost {
     }
 
     async fn boot(&self) -> Result<()> {
-        make_directories(&self.dir, self.disk, self.programs.owner)?;
+        make_directories(&self.dir, &self.disks, self.programs.owner)?;
         self.lifecycle.set_on();
         Ok(())
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::disk;
 use super::enclosure::Enclosure;
 use super::fetching::ASK;
-use super::host::{LocalHost, Programs, make_directories};
+use super::host::{LocalHost, Programs, make_directories, small_disks};
 use super::layout::{RUN, fetch_script, link_dir, node_dir, repos_dir, shared_dir, socket, ways_dir};
 use super::link::Link;
 use crate::host::{DiskOf, Host, HostError, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread};
@@ -44,7 +44,7 @@ impl LocalLab {
         }
         // What is mounted later may not be seen by servers that are cut off.
         for node in &spec.nodes {
-            make_directories(&node_dir(&dir, node), spec.small_disk(&DiskOf::Data(node.clone())), owner)?;
+            make_directories(&node_dir(&dir, node), &small_disks(spec, node), owner)?;
         }
         let network = cut_off(&dir, spec.isolation, &mut programs).await?;
         let version = programs.version;

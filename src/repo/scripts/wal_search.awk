@@ -13,7 +13,6 @@
 
 BEGIN {
     OFS = "\t"
-    digits = "0123456789ABCDEF"
     known = number(known)
     since = number(since)
     n = split(tables, list, " ")
@@ -26,30 +25,6 @@ BEGIN {
     }
     most = 5
     oldest = 1
-}
-
-# An LSN as a number.
-function number(lsn,    half, i, value, k) {
-    split(lsn, half, "/")
-    value = 0
-    for (k = 1; k <= 2; k++) {
-        value = (k == 2) ? value * 4294967296 : value
-        part_value = 0
-        for (i = 1; i <= length(half[k]); i++) part_value = part_value * 16 + index(digits, toupper(substr(half[k], i, 1))) - 1
-        value += part_value
-    }
-    return value
-}
-
-# What stands in `text` behind `before`, up to a space, a comma or a semicolon.
-function behind(text, before,    at) {
-    at = index(text, before)
-    if (at == 0) return ""
-    text = substr(text, at + length(before))
-    match(text, /^ *[^ ,;]*/)
-    text = substr(text, 1, RLENGTH)
-    gsub(/ /, "", text)
-    return text
 }
 
 # A file as records name it: tablespace/database/file.
@@ -174,13 +149,6 @@ function ended(line, x, what,    i, k, n, sub_x, list, mine, commits, text, rels
         }
     }
     if (dropped_other) event("other", line, x, when, first)
-}
-
-function total_length(line) {
-    match(line, /\(rec\/tot\): *[0-9]+\/ *[0-9]+/)
-    line = substr(line, RSTART, RLENGTH)
-    sub(/.*\/ */, "", line)
-    return line
 }
 
 function event(what, line, x, when, r) {

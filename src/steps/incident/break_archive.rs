@@ -8,12 +8,12 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Context, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, Later, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::node::is_in_recovery;
 use crate::pg::quote_literal;
 use crate::repo::{Ability, Broken};
-use crate::source::{Duration as Span, Spanned};
+use crate::source::{Duration as Span, Late, Spanned};
 use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, finish_segment};
 
 /// Breaks a server's archive_command.
@@ -47,7 +47,7 @@ pub struct BreakArchiveSpec {
     how: Spanned<How>,
     /// With `lags`: how late.
     #[serde(default)]
-    by: Option<Spanned<Span>>,
+    by: Option<Spanned<Late<Span>>>,
 }
 
 /// The step, every name in it looked up.
@@ -58,7 +58,7 @@ pub struct BreakArchive {
     /// What is wrong with it.
     how: Spanned<How>,
     /// With `lags`: how late.
-    by: Option<Spanned<Span>>,
+    by: Option<Spanned<Later<Span>>>,
     /// The repo that the node archives to.
     repo: RepoId,
 }
@@ -73,6 +73,17 @@ enum How {
     Lies,
     /// It exits with 0, and the segment comes later.
     Lags,
+}
+
+impl How {
+    /// As scenarios write it.
+    fn word(self) -> &'static str {
+        match self {
+            How::Fails => "fails",
+            How::Lies => "lies",
+            How::Lags => "lags",
+        }
+    }
 }
 
 impl StepKind for BreakArchiveSpec {
@@ -90,13 +101,14 @@ impl StepKind for BreakArchiveSpec {
         if let Some(by) = &self.by {
             if self.how.value != How::Lags {
                 scope.error(by.entry, "`by` goes with `how: lags`", "how late which segments?");
-            } else if by.value.0.is_zero() {
+            } else if by.value.known().is_some_and(|by| by.0.is_zero()) {
                 scope.error(by.span, "a segment that comes at once is not late", "longer than nothing");
             }
         }
+        let by = scope.maybe_later(self.by);
         let (node, repo) = archive?;
         scope.repo_can(&repo, Ability::BreakArchive, None);
-        Some(BreakArchive { node, how: self.how, by: self.by, repo })
+        Some(BreakArchive { node, how: self.how, by: by?, repo })
     }
 }
 
@@ -106,12 +118,12 @@ const LATE: Duration = Duration::from_secs(3);
 #[async_trait(?Send)]
 impl Step for BreakArchive {
     fn title(&self) -> String {
-        format!("archive_command of {} {}", self.node, self.broken().word())
+        format!("archive_command of {} {}", self.node, self.how.value.word())
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
-        let broken = self.broken();
+        let broken = self.broken(cx).await?;
         let client = cx.client(&node).await?;
         if Broken::of(&archive_command(&client).await?) == Some(broken.word()) {
             return Err(Finding::failed("the incident did nothing").at(self.how.entry).label(format!(
@@ -155,12 +167,21 @@ impl Step for BreakArchive {
 }
 
 impl BreakArchive {
-    fn broken(&self) -> Broken {
-        match self.how.value {
+    async fn broken(&self, cx: &Context<'_>) -> Result<Broken, Box<Finding>> {
+        let by = match (&self.by, self.how.value) {
+            (Some(by), How::Lags) => by.value.now(cx, None).await?.0,
+            _ => LATE,
+        };
+        if let (Some(own), true) = (&self.by, by.is_zero()) {
+            return Err(Finding::errored("a segment that comes at once is not late")
+                .at(own.span)
+                .label("it is 0 s in this run, and longer than nothing is wanted"));
+        }
+        Ok(match self.how.value {
             How::Fails => Broken::Fails,
             How::Lies => Broken::Lies,
-            How::Lags => Broken::Lags(self.by.as_ref().map_or(LATE, |by| by.value.0)),
-        }
+            How::Lags => Broken::Lags(by),
+        })
     }
 }
 

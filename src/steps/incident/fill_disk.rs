@@ -9,22 +9,26 @@ use serde::Deserialize;
 use crate::harness::{Context, Effects, Finding, NodeField, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::{Output, Program, SMALL_DISK, SmallDisk};
 use crate::source::{RepoName, Size, Spanned};
-use crate::steps::incident::disk::Disk;
+use crate::steps::incident::disk::{Disk, What};
 
-/// Fills a disk: the one with a server's data directory, or the one with a repo.
+/// Fills a disk: the one with a server's data directory, the one with its pg_wal, or the one with a
+/// repo.
 ///
 /// ```yaml
 /// - fill_disk: { node: master }
+/// - fill_disk: { node: master, what: wal, size: 128MB, leave: 50MB }
 /// - fill_disk: { repo: onsite, leave: 1MB }
 /// - fill_disk: { node: standby, size: 1GB }
 /// ```
 ///
-/// A drill with such a step has a disk of its own for that data directory or that repo from its
-/// beginning on, in memory, of the size `size` (512MB unless the step says otherwise): no other
-/// disk is ever filled. pg_wal and tablespaces lie on the same disk as the data directory, the
-/// server's log does not. On the backend `local` only root can mount such a disk; where it cannot
-/// be had, the drill does not begin. On `docker` it ends with its containers: `kill_host` of that
-/// node is an error there.
+/// A drill with such a step has a disk of its own for that data directory, that pg_wal or that repo
+/// from its beginning on, in memory, of the size `size` (512MB unless the step says otherwise): no
+/// other disk is ever filled. pg_wal and tablespaces lie on the same disk as the data directory,
+/// the server's log does not. With `what: wal` pg_wal alone lies on a disk of its own: it is a
+/// symbolic link there, as with `initdb --waldir`. With `leave` the server fills the rest itself,
+/// when its archive_command fails or a replication slot keeps WAL. On the backend `local` only root
+/// can mount such a disk; where it cannot be had, the drill does not begin. On `docker` it ends
+/// with its containers: `kill_host` of that node is an error there.
 ///
 /// Until `free_disk`, whatever writes there fails: that is what the drill is about, and not a
 /// failure of the lab. Nor is it if the disk is too small before: give it more `size`. Users meet
@@ -43,7 +47,7 @@ pub struct FillDiskSpec {
     /// The repo that lies on it.
     #[serde(default)]
     repo: Option<RepoName>,
-    /// What of the server lies on it: `data`.
+    /// What of the server lies on it: `data` (the default) or `wal`.
     #[serde(default)]
     what: Option<Spanned<What>>,
     /// How large the disk is.
@@ -52,16 +56,6 @@ pub struct FillDiskSpec {
     /// How much is left.
     #[serde(default)]
     leave: Option<Spanned<Size>>,
-}
-
-/// What of a server lies on a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum What {
-    /// Its data directory, pg_wal with it.
-    Data,
-    /// Its pg_wal alone.
-    Wal,
 }
 
 /// The step, every name in it looked up.
@@ -79,6 +73,8 @@ pub struct FillDisk {
 const SIZE: u64 = 512 << 20;
 /// A server with nothing in it needs nearly as much.
 const LEAST: u64 = 128 << 20;
+/// A pg_wal of a few segments.
+const LEAST_WAL: u64 = 64 << 20;
 /// It is this machine's memory.
 const MOST: u64 = 8 << 30;
 /// What has to stay available of that.
@@ -95,20 +91,15 @@ impl StepKind for FillDiskSpec {
     const FACTS: &'static str = "left_bytes";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FillDisk> {
-        let disk = Disk::resolve(&self.node, self.repo.as_ref(), scope);
-        match &self.what {
-            Some(what) if self.repo.is_some() => {
-                scope.error(what.entry, "`what` goes with `node`", "a repo lies on its disk as a whole");
-            }
-            Some(what) if what.value == What::Wal => {
-                let help = "fill the disk of the data directory: pg_wal lies there, too";
-                scope.error_help(what.span, "a disk for pg_wal alone is not built yet", "`data`", help);
-            }
-            _ => {}
-        }
+        let disk = Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope);
         let size = self.size.as_ref().map_or(SIZE, |size| size.value.0);
-        if let Some(written) = self.size.as_ref().filter(|_| !(LEAST..=MOST).contains(&size)) {
-            scope.error(written.span, "a disk cannot have this size", "from 128MB to 8GB: it is in memory");
+        let is_wal = matches!(disk, Some(Disk::Wal(_)));
+        let (least, label) = match is_wal {
+            true => (LEAST_WAL, "from 64MB to 8GB: it is in memory"),
+            false => (LEAST, "from 128MB to 8GB: it is in memory"),
+        };
+        if let Some(written) = self.size.as_ref().filter(|_| !(least..=MOST).contains(&size)) {
+            scope.error(written.span, "a disk cannot have this size", label);
         }
         let leave = self.leave.as_ref().map_or(0, |leave| leave.value.0);
         if let Some(written) = self.leave.as_ref().filter(|_| leave >= size) {

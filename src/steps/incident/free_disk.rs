@@ -8,13 +8,14 @@ use serde::Deserialize;
 
 use crate::harness::{Context, Finding, NodeField, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
-use crate::source::RepoName;
-use crate::steps::incident::disk::Disk;
+use crate::source::{RepoName, Spanned};
+use crate::steps::incident::disk::{Disk, What};
 
 /// Gives back the space that `fill_disk` has taken.
 ///
 /// ```yaml
 /// - free_disk: { node: master }
+/// - free_disk: { node: master, what: wal }
 /// - free_disk: { repo: onsite }
 /// ```
 ///
@@ -30,6 +31,9 @@ pub struct FreeDiskSpec {
     /// The repo that lies on it.
     #[serde(default)]
     repo: Option<RepoName>,
+    /// What of the server lies on it: `data` or `wal`.
+    #[serde(default)]
+    what: Option<Spanned<What>>,
 }
 
 /// The step, every name in it looked up.
@@ -47,7 +51,7 @@ impl StepKind for FreeDiskSpec {
     const ROLE: Role = Role::Act;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FreeDisk> {
-        Some(FreeDisk { disk: Disk::resolve(&self.node, self.repo.as_ref(), scope)? })
+        Some(FreeDisk { disk: Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope)? })
     }
 }
 

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, Later, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::repo::{Ability, BackupKind, Verified};
-use crate::source::{Duration as Age, RepoName, Size, Span, Spanned};
+use crate::source::{Duration as Age, Late, RepoName, Size, Span, Spanned};
 use crate::steps::judgement::age;
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
@@ -45,7 +47,7 @@ pub struct AssertBackupSpec {
     backup: Option<Spanned<BackupSpec>>,
     /// How old it may be.
     #[serde(default)]
-    max_age: Option<Spanned<Age>>,
+    max_age: Option<Spanned<Late<Age>>>,
     /// How large it has to be at least.
     #[serde(default)]
     min_size: Option<Spanned<Size>>,
@@ -65,7 +67,7 @@ pub struct AssertBackup {
     /// The repo.
     repo: RepoId,
     /// How old it may be.
-    max_age: Option<Spanned<Age>>,
+    max_age: Option<Spanned<Later<Age>>>,
     /// How large it has to be at least.
     min_size: Option<Spanned<Size>>,
     /// What it has to hold.
@@ -85,11 +87,12 @@ impl StepKind for AssertBackupSpec {
     const FACTS: &'static str = "backup backup_taken passed_over age kind bytes verified_by";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertBackup> {
+        let max_age = scope.maybe_later(self.max_age);
         let (backup, repo, at) = looked_at(self.backup.as_ref(), self.repo.as_ref(), scope)?;
         if self.verify {
             scope.repo_can(&repo, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
         }
-        let (max_age, min_size, kind, verify) = (self.max_age, self.min_size, self.kind, self.verify);
+        let (max_age, min_size, kind, verify) = (max_age?, self.min_size, self.kind, self.verify);
         Some(AssertBackup { backup, repo, max_age, min_size, kind, verify, at })
     }
 }
@@ -108,7 +111,8 @@ impl Step for AssertBackup {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let found = self.backup.find(cx, &self.repo).await?;
         if let Some(max) = &self.max_age {
-            match age::at_most(found.taken, Timestamp::now(), max.value.0) {
+            let most = max.value.now(cx, None).await?;
+            match age::at_most(found.taken, Timestamp::now(), most.0) {
                 Ok(age) => cx.fact("age", age::in_words(age)),
                 Err(why) => {
                     return Err(Finding::failed(format!("backup `{}` is too old", found.label))

@@ -10,9 +10,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::harness::{
-    Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, Later, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::source::{Duration as Age, RoleName, Spanned, Sql};
+use crate::source::{Duration as Age, Late, RoleName, Spanned, Sql};
 use crate::steps::judgement::age;
 use crate::steps::judgement::query_rows::uncheckable;
 
@@ -38,7 +38,7 @@ pub struct AssertFreshSpec {
     /// A query for one timestamptz.
     query: Spanned<Sql>,
     /// How old it may be.
-    max_age: Spanned<Age>,
+    max_age: Spanned<Late<Age>>,
     /// The database to look in.
     #[serde(default)]
     database: Option<Spanned<String>>,
@@ -55,7 +55,7 @@ pub struct AssertFresh {
     /// A query for one timestamptz.
     query: Spanned<Sql>,
     /// How old it may be.
-    max_age: Spanned<Age>,
+    max_age: Spanned<Later<Age>>,
     /// The database to look in.
     database: Option<Spanned<String>>,
     /// The role as which it is read.
@@ -71,9 +71,9 @@ impl StepKind for AssertFreshSpec {
     const FACTS: &'static str = "value age";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertFresh> {
-        let node = scope.node(&self.node)?;
-        let AssertFreshSpec { query, max_age, database, role, .. } = self;
-        Some(AssertFresh { node, query, max_age, database, role })
+        let (node, max_age) = (scope.node(&self.node), scope.spanned_later(self.max_age));
+        let AssertFreshSpec { query, database, role, .. } = self;
+        Some(AssertFresh { node: node?, query, max_age: max_age?, database, role })
     }
 }
 
@@ -88,13 +88,14 @@ impl Step for AssertFresh {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let max_age = self.max_age.value.now(cx, None).await?;
         let node = cx.world.node(&self.node)?;
         let client = cx.client_as(&node, self.database.as_ref(), self.role.as_ref()).await?;
         let rows = client.query(self.query.as_str(), &[]).await;
         let rows = rows.map_err(|error| uncheckable(error, self.query.span, ""))?;
         let value = self.value(&rows)?;
         cx.fact("value", value.to_string());
-        match age::at_most(value, Timestamp::now(), self.max_age.value.0) {
+        match age::at_most(value, Timestamp::now(), max_age.0) {
             Ok(age) => {
                 cx.fact("age", age::in_words(age));
                 Ok(())

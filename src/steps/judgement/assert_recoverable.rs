@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, Later, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::host::Program;
 use crate::pg::Segment;
 use crate::repo::{Ability, Archive, Reach, Repo};
-use crate::source::{Duration as Age, RepoName, Span, Spanned};
+use crate::source::{Duration as Age, Late, RepoName, Span, Spanned};
 use crate::steps::judgement::expected_time::{self, Work};
-use crate::steps::judgement::point::{self, Point, PointSpec};
+use crate::steps::judgement::point::{self, Point, PointSpec, Target};
 use crate::steps::judgement::{age, fits_here};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
@@ -96,7 +98,7 @@ pub struct AssertRecoverableSpec {
     until: Option<Spanned<PointSpec>>,
     /// The most that the last commit in the archive may be old.
     #[serde(default)]
-    max_age: Option<Spanned<Age>>,
+    max_age: Option<Spanned<Late<Age>>>,
 }
 
 /// The step, every name in it looked up.
@@ -109,9 +111,9 @@ pub struct AssertRecoverable {
     /// Whether a recovery from there applies WAL.
     wal: bool,
     /// The point that has to be reached.
-    until: Point,
+    until: Target,
     /// The most that the last commit may be old.
-    max_age: Option<Spanned<Age>>,
+    max_age: Option<Spanned<Later<Age>>>,
     /// Where it stands.
     at: Span,
 }
@@ -130,8 +132,8 @@ impl StepKind for AssertRecoverableSpec {
         scope.repo_can(&repo, Ability::List, self.repo.as_ref().map(|repo| repo.span));
         let wal = scope.repo_info(&repo).is_none_or(|info| info.kind.can(Ability::Replay).is_ok());
         let until = match &self.until {
-            Some(until) => until.value.resolve(until, scope)?,
-            None => Point::End,
+            Some(until) => until.value.resolve(until, scope),
+            None => Some(Target::End),
         };
         let until_at = self.until.as_ref().map(|until| (until.entry, "until"));
         let max_age_at = self.max_age.as_ref().map(|max| (max.entry, "max_age"));
@@ -139,7 +141,8 @@ impl StepKind for AssertRecoverableSpec {
             let help = "leave it out: what is in the backup is all that there is";
             scope.error_help(entry, format!("`{key}` needs WAL"), "a recovery from this repo applies none", help);
         }
-        Some(AssertRecoverable { backup, repo, wal, until, max_age: self.max_age, at })
+        let max_age = scope.maybe_later(self.max_age);
+        Some(AssertRecoverable { backup, repo, wal, until: until?, max_age: max_age?, at })
     }
 }
 
@@ -156,9 +159,10 @@ impl Step for AssertRecoverable {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let until = self.until.now(cx).await?;
         let found = self.backup.find(cx, &self.repo).await?;
         let wal = match self.wal {
-            true => self.check_wal(cx, &found).await?,
+            true => self.check_wal(cx, &found, &until).await?,
             false => {
                 cx.fact("from", found.taken.to_string());
                 0
@@ -175,13 +179,13 @@ impl Step for AssertRecoverable {
 impl AssertRecoverable {
     /// Checks that the WAL goes on without a gap from the backup to the newest in the archive: how
     /// many bytes of it are to be replayed.
-    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found) -> Result<u64, Box<Finding>> {
+    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found, until: &Point) -> Result<u64, Box<Finding>> {
         let Found { repo, host, label, reaches_from, .. } = found;
         let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
         let archive = repo.archive(host).await?;
         let needs = repo.needs(host, label).await?;
-        let fails = |label: String| Finding::failed(self.title_of_failure(repo)).at(self.at).label(label);
+        let fails = |label: String| Finding::failed(title_of_failure(until, repo)).at(self.at).label(label);
         let Some((timeline, from)) = needs.begin.and_then(|begin| begin.place(&archive)) else {
             return Err(match archive.is_empty() {
                 true => fails("there is no WAL in it".to_owned()),
@@ -205,8 +209,8 @@ impl AssertRecoverable {
             let short = format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", point::end(&reach));
             return Err(fails(short).help("a recovery cannot become consistent before that"));
         }
-        let needed = self.until.check(cx, found, &archive, &reach, ends).await?;
-        if let (true, Some((next, end))) = (self.until == Point::End, &reach.beyond) {
+        let needed = until.check(cx, found, &archive, &reach, ends).await?;
+        if let (true, Some((next, end))) = (*until == Point::End, &reach.beyond) {
             let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
             return Err(fails(gap).help("what was committed from there on can only be had from another archive"));
         }
@@ -216,7 +220,7 @@ impl AssertRecoverable {
             return Err(fails(format!("segment {short} is not whole")));
         }
         match archive.newest() {
-            Some(segment) if self.until == Point::End && !archive.all_segments(&reach).contains(&segment) => {
+            Some(segment) if *until == Point::End && !archive.all_segments(&reach).contains(&segment) => {
                 Err(fails(format!(
                     "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
                     segment.timeline()
@@ -257,7 +261,8 @@ impl AssertRecoverable {
     async fn check_age(&self, cx: &mut Context<'_>, found: &Found, archive: &Archive, reach: &Reach) -> StepResult {
         let Some(max) = &self.max_age else { return Ok(()) };
         let last = point::last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(max.entry))?;
-        match age::at_most(last, Timestamp::now(), max.value.0) {
+        let most = max.value.now(cx, None).await?;
+        match age::at_most(last, Timestamp::now(), most.0) {
             Ok(_) => Ok(()),
             Err(why) => Err(Finding::failed(format!("the WAL in repo `{}` is too old", found.repo.name))
                 .at(max.entry)
@@ -265,11 +270,11 @@ impl AssertRecoverable {
                 .help("is archiving at work on the server? `pg_stat_archiver` says when it failed last")),
         }
     }
+}
 
-    fn title_of_failure(&self, repo: &Repo) -> String {
-        match &self.until {
-            Point::End => format!("repo `{}` cannot be recovered to its newest WAL", repo.name),
-            point => format!("repo `{}` cannot be recovered to {point}", repo.name),
-        }
+fn title_of_failure(until: &Point, repo: &Repo) -> String {
+    match until {
+        Point::End => format!("repo `{}` cannot be recovered to its newest WAL", repo.name),
+        point => format!("repo `{}` cannot be recovered to {point}", repo.name),
     }
 }

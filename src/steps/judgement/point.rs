@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Resolved, Scope};
+use crate::harness::{Context, Finding, Later, Places, Resolved, Scope};
 use crate::pg::{Lsn, Segment};
 use crate::repo::{Archive, Reach};
-use crate::source::{Span, Spanned, Time};
+use crate::source::{Late, Span, Spanned, Time};
 use crate::steps::recovery::backup_choice::Found;
+use crate::steps::recovery::until::position;
 
 /// A point that has to be reached: `latest`, `{ lsn: L }` or `{ time: T }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -21,10 +22,10 @@ pub struct PointSpec {
     word: Option<Spanned<PointWord>>,
     /// At this time: RFC 3339 with an offset.
     #[serde(default)]
-    time: Option<Spanned<Time>>,
+    time: Option<Spanned<Late<Time>>>,
     /// At this position.
     #[serde(default)]
-    lsn: Option<Spanned<String>>,
+    lsn: Option<Spanned<Late<String>>>,
 }
 
 /// The points that are a single word.
@@ -46,23 +47,47 @@ pub(crate) enum Point {
     Time(Timestamp, Span),
 }
 
+/// The same, as a step has it that has not begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The end of the WAL in the archive.
+    End,
+    /// This position.
+    Lsn(Later<Lsn>, Span),
+    /// This time.
+    Time(Later<Time>, Span),
+}
+
+impl Target {
+    /// The point, when the step begins.
+    pub(crate) async fn now(&self, cx: &Context<'_>) -> Result<Point, Box<Finding>> {
+        Ok(match self {
+            Target::End => Point::End,
+            Target::Lsn(lsn, at) => Point::Lsn(lsn.now(cx, None).await?, *at),
+            Target::Time(time, at) => Point::Time(time.now(cx, None).await?.0, *at),
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::End => Point::End.fmt(f),
+            Target::Lsn(lsn, _) => lsn.fmt(f),
+            Target::Time(time, _) => time.fmt(f),
+        }
+    }
+}
+
 impl PointSpec {
     /// The point; `whole` is where all of it stands.
-    pub(crate) fn resolve(&self, whole: &Spanned<PointSpec>, scope: &mut Scope<'_>) -> Resolved<Point> {
+    pub(crate) fn resolve(&self, whole: &Spanned<PointSpec>, scope: &mut Scope<'_>) -> Resolved<Target> {
         if self.word.is_some() {
-            return Some(Point::End);
+            return Some(Target::End);
         }
         match (&self.time, &self.lsn) {
-            (Some(time), None) => Some(Point::Time(time.value.0, time.span)),
-            (None, Some(lsn)) => match lsn.value.parse() {
-                Ok(position) => Some(Point::Lsn(position, lsn.span)),
-                Err(_) => {
-                    let help = "write it as PostgreSQL prints it, such as `0/3000028`";
-                    let title = format!("`{}` is not an LSN", lsn.value);
-                    scope.error_help(lsn.span, title, "not a position in the WAL", help);
-                    None
-                }
-            },
+            (Some(time), None) => Some(Target::Time(scope.later(time.value.clone(), Places::Nowhere)?, time.span)),
+            (None, Some(lsn)) => Some(Target::Lsn(position(scope, lsn)?, lsn.span)),
             (Some(_), Some(lsn)) => {
                 scope.error(lsn.entry, "`time` and `lsn` exclude each other", "one of the two");
                 None

@@ -16,6 +16,7 @@ use crate::pg::{ColumnName, TableName};
 use crate::source::{Several, Span, Spanned};
 use crate::steps::recovery::key::Keys;
 use crate::steps::recovery::merge_tables::{MergedTable, tables};
+use crate::steps::recovery::mistake::{Mistake, MistakeSpec, Sides};
 
 /// Takes back what a mistake did to tables, and keeps what users wrote since: a three-way merge by
 /// key, column by column.
@@ -71,6 +72,31 @@ use crate::steps::recovery::merge_tables::{MergedTable, tables};
 /// `ignore` names columns that every write touches: that users have changed them is no conflict,
 /// and what they have in them stays. What only the mistake changed in them becomes good again.
 ///
+/// `mistake` is for a mistake of many transactions among users' own: a release that spoils rows for
+/// hours. `good` is from before the first of them then, and `bad` from after the last one, both
+/// with `then: pause`; what users did in between does not count as part of the mistake.
+///
+/// ```yaml
+/// - reconcile:
+///     table: shop.orders
+///     mistake: { query: "SELECT xid FROM audit.writes WHERE application = 'release-42'" }
+///     good: rescue
+///     bad: corrupted
+///     into: master
+/// ```
+///
+/// Its transactions are named by their numbers: in a list (`xids: ["${batch.xid}", 7042]`), by a
+/// query on `into` (`query`), where they were noted in a table; or by two marks (`between`), if
+/// from the first to the second nobody else wrote to these tables. Which role or application wrote
+/// is not in the WAL: `role` and `application` are refused. The archived WAL between `good` and
+/// `bad` says which rows each transaction wrote. A row that the mistake alone wrote counts as
+/// above, and one that others alone wrote does not. A row that both wrote between `good` and `bad`
+/// cannot be told apart by these two servers: the step fails, changes nothing, and says between
+/// which transactions `bad` has to stop, so that the mistake is taken back in pieces, with `good`
+/// and `bad` going on from one to the next. So it is with a table that was truncated or written
+/// anew (VACUUM FULL, CLUSTER) in between, and where WAL is missing. If a row differs that, by the
+/// WAL, nobody has written, the step is errored.
+///
 /// `key` is a column or a list of columns, as in SQL: a primary key, or a unique constraint on
 /// columns that are `not null`. Without `key` it is the primary key; of several tables it is a map,
 /// `{ shop.orders: id, shop.lines: [order_id, line] }`, of those where it is another one. Two rows
@@ -122,6 +148,9 @@ pub struct ReconcileSpec {
     bad: Option<NodeField>,
     /// The live server.
     into: NodeField,
+    /// Which transactions were the mistake, if others wrote between `good` and `bad`.
+    #[serde(default)]
+    mistake: Option<Spanned<MistakeSpec>>,
     /// What happens to values that both the mistake and users have changed: `fail`, `keep` or
     /// `take`.
     #[serde(default)]
@@ -143,6 +172,8 @@ pub struct Reconcile {
     pub(super) bad: Option<NodeRef>,
     /// The live server.
     pub(super) into: NodeRef,
+    /// Which transactions were the mistake, if others wrote between `good` and `bad`.
+    pub(super) mistake: Option<Mistake>,
     /// What happens to values that both the mistake and users have changed: `fail`, `keep` or
     /// `take`.
     on_conflict: OnConflict,
@@ -169,7 +200,7 @@ impl StepKind for ReconcileSpec {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "good_rows mistake restored_rows restored_cells put_back removed already_right conflicts \
-        conflict_rows kept taken first_conflicts locked_ms";
+        conflict_rows kept taken first_conflicts locked_ms mistake_transactions other_transactions";
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reconcile> {
@@ -180,14 +211,23 @@ impl StepKind for ReconcileSpec {
             let bad = bad.as_ref().and_then(Option::as_ref);
             three_servers(good, bad, into, scope);
         }
+        let mistake = if_given(self.mistake, |mistake| {
+            if self.bad.is_none() {
+                let help = "recover one to after the last of its transactions, with `then: pause`";
+                scope.error_help(mistake.entry, "`mistake` needs `bad`", "where did it end?", help);
+            }
+            let repo = good.as_ref().and_then(|good| scope.node_info(&good.id)?.recovers_from.clone());
+            mistake.value.resolve(mistake.entry, repo, scope)
+        });
         let tables = tables(self.table, self.tables, self.key, scope);
         let ignore = self.ignore.map_or_else(Vec::new, |ignore| ignored(ignore, tables.as_deref(), scope));
         let (on_conflict, on_conflict_at) = match self.on_conflict {
             Some(on_conflict) => (on_conflict.value, Some(on_conflict.entry)),
             None => (OnConflict::Fail, None),
         };
-        let (tables, database) = (tables?, self.database);
-        Some(Reconcile { tables, database, ignore, good: good?, bad: bad?, into: into?, on_conflict, on_conflict_at })
+        let (tables, database, into) = (tables?, self.database, into?);
+        let (good, bad, mistake) = (good?, bad?, mistake?);
+        Some(Reconcile { tables, database, ignore, good, bad, into, mistake, on_conflict, on_conflict_at })
     }
 }
 
@@ -256,6 +296,18 @@ impl Step for Reconcile {
         let good_session = cx.session_as(&good, Purpose::Own, database, None).await?;
         let compared_session = cx.session_as(&compared, Purpose::Own, database, None).await?;
         let session = cx.session_as(&into, Purpose::Own, database, None).await?;
+        let told = match &self.mistake {
+            None => None,
+            Some(mistake) => {
+                let sides = Sides {
+                    good: (&good, &good_session),
+                    bad: (&compared, &compared_session),
+                    into: (&into, &session),
+                };
+                let tables: Vec<&TableName> = self.tables.iter().map(|one| &one.table.value).collect();
+                Some(mistake.tell(cx, &sides, &tables).await?)
+            }
+        };
         let side = Side { name: compared.name(), client: &compared_session };
         let on_conflict = self.on_conflict;
         let ignore: Vec<ColumnName> = self.ignore.iter().map(|column| column.value.clone()).collect();
@@ -270,6 +322,7 @@ impl Step for Reconcile {
             good: Side { name: good.name(), client: &good_session },
             compared: if self.bad.is_some() { Compared::Bad(side) } else { Compared::Into(side) },
             into: Side { name: into.name(), client: &session },
+            touched: told.as_ref().map(|told| &told.writers.touched),
             deadline: cx.deadline,
         };
         match merge.run(|waiting_for| cx.wait(waiting_for)).await {
@@ -287,7 +340,7 @@ impl Step for Reconcile {
                 {
                     tell(cx, merged);
                 }
-                Err(self.explain(error))
+                Err(self.explain(error, told.as_ref()))
             }
         }
     }

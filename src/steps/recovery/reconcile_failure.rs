@@ -1,10 +1,21 @@
 //! Why nothing was reconciled, for people.
 
+use std::collections::BTreeMap;
+
 use crate::data::{MergeError, Merged, Misfit};
 use crate::harness::Finding;
 use crate::journal::Cause;
 use crate::source::Span;
+use crate::steps::recovery::mistake::Told;
 use crate::steps::recovery::reconcile::Reconcile;
+
+/// How many rows are shown.
+const SHOWN: usize = 20;
+
+/// A number of rows, in words.
+fn in_rows(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
 
 impl Reconcile {
     /// The names of the tables.
@@ -18,7 +29,7 @@ impl Reconcile {
     }
 
     /// Why nothing was merged.
-    pub(super) fn explain(&self, error: MergeError) -> Box<Finding> {
+    pub(super) fn explain(&self, error: MergeError, told: Option<&Told>) -> Box<Finding> {
         let table = self.names();
         match error {
             MergeError::Conflicts(merged) => {
@@ -33,6 +44,13 @@ impl Reconcile {
                     "`on_conflict: keep` leaves the values as users have them, `take` makes them what they were in \
                      `good`",
                 )
+            }
+            MergeError::Mingled { table, rows } => self.mingled(table, &rows, told),
+            MergeError::Unexplained { table, rows } => {
+                let name = self.tables.get(table).map(|named| named.table.value.to_string()).unwrap_or_default();
+                Finding::errored(format!("who wrote the rows of {name} cannot be told"))
+                    .at(self.tables.get(table).map(|named| named.table.span))
+                    .label(format!("{} differ that nobody has written, by the WAL; nothing was changed", in_rows(rows)))
             }
             MergeError::Undecided(merged) => {
                 self.conflicts("there are conflicts that `take` cannot decide", &merged).help(
@@ -75,9 +93,31 @@ impl Reconcile {
         Finding::failed(title).at(self.at())
     }
 
+    /// Both the mistake and others have written rows between `good` and `bad`.
+    fn mingled(&self, table: usize, rows: &BTreeMap<usize, Vec<String>>, told: Option<&Told>) -> Box<Finding> {
+        let name = self.tables.get(table).map(|named| named.table.value.to_string()).unwrap_or_default();
+        let line = |(story, keys): (&usize, &Vec<String>)| {
+            let story = told.map(|told| told.story(*story)).unwrap_or_default();
+            format!("{}: {story}", keys.first().map_or("a row", String::as_str))
+        };
+        let mut lines: Vec<String> = rows.iter().take(SHOWN).map(line).collect();
+        if rows.len() > SHOWN {
+            lines.push(format!("... and {} more", rows.len() - SHOWN));
+        }
+        let help = told.map(|told| told.apart(rows.keys().copied())).unwrap_or_default();
+        Finding::failed("both the mistake and others have written rows between `good` and `bad`")
+            .at(self.mistake.as_ref().map(|mistake| mistake.at))
+            .label(format!(
+                "of {} of {name} nobody can say what is whose; nothing was changed",
+                in_rows(rows.len() as u64)
+            ))
+            .note("rows", lines.join("\n"))
+            .help(help)
+    }
+
     /// Rows refer to rows of another table that are missing.
     fn parents(&self, other: &str, constraint: &str, rows: usize) -> Box<Finding> {
-        let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+        let rows = in_rows(rows as u64);
         let why = match &self.bad {
             Some(bad) => format!("they are not on `{bad}` either: the mistake removed them"),
             None => "nobody knows who deleted them without `bad`".to_owned(),
@@ -105,8 +145,7 @@ impl Reconcile {
     fn conflicts(&self, title: &str, merged: &Merged) -> Box<Finding> {
         let values =
             if merged.conflicts == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", merged.conflicts) };
-        let rows =
-            if merged.conflict_rows == 1 { "1 row".to_owned() } else { format!("{} rows", merged.conflict_rows) };
+        let rows = in_rows(merged.conflict_rows);
         let mut lines: Vec<String> = merged.shown.iter().map(ToString::to_string).collect();
         if merged.conflicts > lines.len() as u64 {
             lines.push(format!("... and {} more", merged.conflicts - lines.len() as u64));

@@ -195,7 +195,8 @@ fn before_mark(mark: StepRef, given_as: GivenAs, minus: Option<Spanned<Later<Dur
     }
 }
 
-fn position(scope: &mut Scope<'_>, lsn: &Spanned<Late<String>>) -> Resolved<Later<Lsn>> {
+/// A position in the WAL, or what it is made of later.
+pub(crate) fn position(scope: &mut Scope<'_>, lsn: &Spanned<Late<String>>) -> Resolved<Later<Lsn>> {
     let text = match &lsn.value {
         Late::Known(text) => text,
         Late::Made(pieces) => return scope.later(Late::Made(pieces.clone()), Places::Nowhere),
