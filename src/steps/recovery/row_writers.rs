@@ -111,7 +111,10 @@ impl File {
                 continue;
             }
             let writer = writers.writer(&row.turns);
-            if let (None, None, Writer::Both(story)) = (row.born, end, writer) {
+            // A row that others have deleted themselves is nobody's loss.
+            if let (None, None, Writer::Both(story)) = (row.born, end, writer)
+                && row.turns.last().is_some_and(|turn| turn.mistake)
+            {
                 writers.gone.push(story);
             }
             if let Some(place) = row.born {
@@ -220,11 +223,17 @@ mod tests {
 
     #[test]
     fn a_row_of_users_that_the_mistake_took_is_not_forgotten() {
-        use RowDeed::{Delete, Insert};
+        use RowDeed::{Delete, Insert, Update};
         let lost = writers(&[(false, &[Insert(at(0, 1))]), (true, &[Delete(at(0, 1))])]);
         assert_eq!((lost.stories.len(), &lost.gone[..]), (1, &[0][..]));
         let own = writers(&[(true, &[Insert(at(0, 1))]), (false, &[Delete(at(0, 1))])]);
         assert!(own.stories.is_empty() && own.touched["shop.orders"].good.is_empty());
+        let deleted_by_users = writers(&[
+            (false, &[Insert(at(0, 1))]),
+            (true, &[Update(at(0, 1), at(0, 2))]),
+            (false, &[Delete(at(0, 2))]),
+        ]);
+        assert!(deleted_by_users.gone.is_empty());
     }
 
     #[test]

@@ -78,13 +78,25 @@ impl Window {
 
     /// What is to be read of an archive.
     pub(crate) fn reach(&self, archive: &Archive, repo: &str) -> Result<Reach, Box<Finding>> {
-        let mut reach = archive.reach(self.redo.0, self.redo.1, self.timeline);
-        reach.stretches.retain(|stretch| stretch.from < self.to);
-        for stretch in &mut reach.stretches {
-            stretch.to = stretch.to.min(self.to);
-        }
-        if reach.stretches.last().is_some_and(|last| last.to == self.to) {
+        let (from, timeline) = self.redo;
+        let up_to = |newest: TimelineId| {
+            let mut reach = archive.reach(from, timeline, newest);
+            reach.stretches.retain(|stretch| stretch.from < self.to);
+            for stretch in &mut reach.stretches {
+                stretch.to = stretch.to.min(self.to);
+            }
+            reach
+        };
+        let is_whole = |reach: &Reach| reach.stretches.last().is_some_and(|last| last.to == self.to);
+        let reach = up_to(self.timeline);
+        if is_whole(&reach) {
             return Ok(reach);
+        }
+        // A server that stands still names the timeline of its last restartpoint, and may have gone
+        // over to the newest one since.
+        let newest = up_to(archive.newest_from(timeline, from));
+        if is_whole(&newest) {
+            return Ok(newest);
         }
         Err(Finding::failed(format!("repo `{repo}` lacks WAL between `good` and `bad`"))
             .because(Cause::Missing)

@@ -565,7 +565,7 @@ async fn the_page_is_followed_word_for_word() {
     site.archive().await;
     // What WAL it needs is in the archive alone.
     let verified = format!("{}  - assert_backup: {{ repo: lastnight, verify: true }}\n", head(&site));
-    self::runner(&site).drill(&verified, &[]).passed();
+    runner(&site).drill(&verified, &[]).passed();
     site.run("cp", &["-a", &site.dir("wal").display().to_string(), &site.dir("offsite").display().to_string()]);
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
     let drill = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a scenario");
