@@ -1,6 +1,7 @@
 //! Event triggers of a copy of somebody else's server.
 
 use super::server::Node;
+use super::session::TAKES_SESSIONS;
 use super::sql_error::SqlError;
 use crate::pg::quote_identifier;
 
@@ -17,8 +18,8 @@ impl Node {
         if !self.of_others || self.version().major >= 17 {
             return Ok(());
         }
-        let databases = "SELECT datname::text FROM pg_database WHERE datallowconn AND datconnlimit <> -2";
-        for database in self.client().await?.query(databases, &[]).await? {
+        let databases = format!("SELECT datname::text FROM pg_database WHERE {TAKES_SESSIONS}");
+        for database in self.client().await?.query(&databases, &[]).await? {
             let client = self.connect_to(database.get(0)).await?;
             let enabled = "SELECT evtname::text FROM pg_event_trigger WHERE evtenabled <> 'D'";
             for trigger in client.query(enabled, &[]).await? {

@@ -15,6 +15,10 @@ use super::session_settings::{Purpose, UNLOGGED, as_role, external_options, opti
 use super::sql_error::SqlError;
 use crate::host::{Endpoint, HostError, Login, POLL, Program};
 
+/// Of a row of pg_database: whether sessions in it can begin. -2 is what an interrupted DROP
+/// DATABASE leaves.
+pub const TAKES_SESSIONS: &str = "datallowconn AND datconnlimit <> -2";
+
 impl Node {
     /// The session that drillyard's own questions go through within a step; opened when it is
     /// needed, and again when it was lost.

@@ -12,7 +12,7 @@ use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
 use crate::harness::{
     Context, Finding, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
 };
-use crate::node::{Node, SqlError, is_in_recovery};
+use crate::node::{Node, SqlError, TAKES_SESSIONS, is_in_recovery};
 use crate::pg::error_message;
 use crate::repo::{Ability, Verified};
 use crate::source::{RepoName, StepName};
@@ -196,8 +196,7 @@ async fn remedy(cx: &Context<'_>, node: &Node, damage: &[Damage]) -> String {
 
 /// The databases that take sessions.
 async fn databases(cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Finding>> {
-    // -2 is what an interrupted DROP DATABASE leaves.
-    let query = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid";
+    let query = format!("SELECT datname FROM pg_database WHERE {TAKES_SESSIONS} ORDER BY oid");
     let corrupted = |error: &tokio_postgres::Error| {
         Finding::failed(format!("`{}` is not intact", node.name())).label(error_message(error))
     };
@@ -207,7 +206,7 @@ async fn databases(cx: &Context<'_>, node: &Node) -> Result<Vec<String>, Box<Fin
     {
         return Err(corrupted(&error));
     }
-    match cx.client(node).await?.query(query, &[]).await {
+    match cx.client(node).await?.query(&query, &[]).await {
         Ok(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
         // So damaged that the databases are not known.
         Err(error) if is_damage(&error) => Err(corrupted(&error)),

@@ -10,7 +10,7 @@ use crate::data::{DataError, Roles, RolesComparison};
 use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
 };
-use crate::node::{Node, SqlError};
+use crate::node::{Node, SqlError, TAKES_SESSIONS};
 use crate::source::{RoleName, Span, Spanned, StepOrNodeName};
 use crate::steps::judgement::caught_up::{receives, replayed};
 use crate::steps::judgement::query_rows::first_of;
@@ -189,9 +189,11 @@ pub(crate) async fn roles(cx: &Context<'_>, node: &Node) -> Result<Roles, Box<Fi
     let unreadable = |error: DataError| Finding::failed(format!("`{}` does not tell its roles: {error}", node.name()));
     let client = cx.client(node).await?;
     let mut roles = Roles::read(&client, node.version().major).await.map_err(unreadable)?;
-    let query = "SELECT datname::text FROM pg_database WHERE datallowconn AND datconnlimit <> -2
-                 AND has_database_privilege(datname, 'CONNECT') ORDER BY datname";
-    for row in client.query(query, &[]).await? {
+    let query = format!(
+        "SELECT datname::text FROM pg_database WHERE {TAKES_SESSIONS}
+         AND has_database_privilege(datname, 'CONNECT') ORDER BY datname"
+    );
+    for row in client.query(&query, &[]).await? {
         let database: String = row.get(0);
         match node.connect_to(&database).await {
             Ok(inside) => roles.read_defaults(&inside, &database).await.map_err(unreadable)?,

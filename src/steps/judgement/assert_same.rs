@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use crate::harness::{
     Context, Effects, Finding, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::node::{Node, SqlError, is_in_recovery};
+use crate::node::{Node, SqlError, TAKES_SESSIONS, is_in_recovery};
 use crate::pg::{TableName, error_message};
 use crate::source::{NodeName, RoleName, SEVERAL, Spanned};
 use crate::steps::judgement::copied::{Database, Verdict};
@@ -240,10 +240,12 @@ impl AssertSame {
         if self.tables.is_some() || self.database.is_some() {
             return Ok(vec![self.database.as_ref().map(|database| database.value.clone())]);
         }
-        let query = "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database
-                     WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 ORDER BY datname";
+        let query = format!(
+            "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database
+             WHERE {TAKES_SESSIONS} AND NOT datistemplate ORDER BY datname"
+        );
         let mut databases = vec![];
-        for row in cx.client(live).await?.query(query, &[]).await? {
+        for row in cx.client(live).await?.query(&query, &[]).await? {
             let name: String = row.get(0);
             match row.get(1) {
                 true => databases.push(Some(name)),

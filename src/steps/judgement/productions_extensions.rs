@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::harness::{Context, Finding};
-use crate::node::Node;
+use crate::node::{Node, TAKES_SESSIONS};
 use crate::pg::error_message;
 
 /// What an external server has.
@@ -43,10 +43,12 @@ async fn system_identifier(cx: &Context<'_>, node: &Node) -> Result<String, Box<
 
 /// Those in all of its databases.
 async fn all(cx: &Context<'_>, node: &Node) -> Result<Extensions, Box<Finding>> {
-    let query = "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database
-                 WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname";
+    let query = format!(
+        "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database
+         WHERE {TAKES_SESSIONS} ORDER BY datname"
+    );
     let (mut names, mut unknown) = (BTreeSet::new(), Vec::new());
-    for row in cx.client(node).await?.query(query, &[]).await? {
+    for row in cx.client(node).await?.query(&query, &[]).await? {
         let database: String = row.get(0);
         if !row.get::<_, bool>(1) {
             unknown.push(format!("database {database}: no privilege to connect to it"));

@@ -33,8 +33,6 @@ use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
 pub struct ExistingBarman {
     place: Place,
     existing: Existing,
-    server: String,
-    config: String,
     /// Where its backups are, once its configuration was read.
     places: OnceCell<Places>,
 }
@@ -45,13 +43,11 @@ const USUAL_SEGMENT: u64 = 16 << 20;
 impl ExistingBarman {
     /// The server that is meant.
     pub fn at(existing: &Existing) -> Self {
-        ExistingBarman {
-            place: existing.place(&existing.own),
-            existing: existing.clone(),
-            server: existing.server.clone().unwrap_or_default(),
-            config: existing.config.clone().unwrap_or_default(),
-            places: OnceCell::new(),
-        }
+        ExistingBarman { place: existing.place(&existing.own), existing: existing.clone(), places: OnceCell::new() }
+    }
+
+    fn server(&self) -> &str {
+        self.existing.server.as_deref().unwrap_or_default()
     }
 
     /// The script of restore_command.
@@ -67,9 +63,11 @@ impl ExistingBarman {
     async fn find_places(&self, host: &dyn Host) -> Result<Places> {
         let what = "the configuration of barman";
         let script = include_str!("../../scripts/barman_existing_config.sh");
-        let text = run(host, what, Program::script(script, [&self.config])).await?.text();
+        let text = run(host, what, Program::script(script, [self.existing.config.as_deref().unwrap_or_default()]))
+            .await?
+            .text();
         let failed = |said: String| RepoError::Failed { what, status: 0, said };
-        let places = Places::read(&text, &self.server).map_err(failed)?;
+        let places = Places::read(&text, self.server()).map_err(failed)?;
         let script = include_str!("../../scripts/barman_existing_places.sh");
         let args = [&self.place.path, &places.wals, &places.incoming, &places.streaming];
         run(host, "the WAL of barman", Program::script(script, args)).await?;
@@ -95,7 +93,7 @@ impl ExistingBarman {
     async fn barman(&self, host: &dyn Host, args: impl IntoIterator<Item = String>) -> Result<Program> {
         let places = self.places(host).await?;
         let home = format!("{}-barman", host.paths().data);
-        let fixed = [home, self.server.clone(), places.backups.clone(), places.meta.clone()];
+        let fixed = [home, self.server().to_owned(), places.backups.clone(), places.meta.clone()];
         Ok(Program::script(include_str!("../../scripts/barman_existing_run.sh"), fixed.into_iter().chain(args)))
     }
 }
@@ -167,7 +165,7 @@ impl Storage for ExistingBarman {
         empty_places(host, data, tablespaces.iter().map(|(_, oid)| oid.to_string())).await?;
         let maps =
             tablespaces.iter().flat_map(|(name, oid)| ["--tablespace".to_owned(), format!("{name}:{spaces}/{oid}")]);
-        let which = [self.server.clone(), backup.to_string(), data.to_owned()];
+        let which = [self.server().to_owned(), backup.to_string(), data.to_owned()];
         let args = ["recover".to_owned(), "--get-wal".to_owned()].into_iter().chain(maps).chain(which);
         let program = self.barman(host, args).await?;
         run_tool(host, "barman recover", program.clone(), "apt-get install barman").await?;
@@ -201,7 +199,7 @@ impl Storage for ExistingBarman {
         if let Some(why) = text.lines().next() {
             return Err(RepoError::Unknown(format!("backup {backup} cannot be verified: it {why}")));
         }
-        let args = ["verify-backup", &self.server, backup.as_str()].map(str::to_owned);
+        let args = ["verify-backup", self.server(), backup.as_str()].map(str::to_owned);
         let output = host.run(self.barman(host, args).await?).await?;
         if output.success() {
             return Ok(Verified::Intact);
