@@ -14,7 +14,8 @@
 runs() {
   kill -0 "$1" 2>/dev/null || return 1
   # One that was killed stays as a zombie for as long as its parent looks away.
-  case $(cat "/proc/$1/stat" 2>/dev/null) in *") Z "*) return 1 ;; esac
+  { IFS= read -r state <"/proc/$1/stat"; } 2>/dev/null || state=
+  case $state in *") Z "*) return 1 ;; esac
 }
 if [ "$4" = configure ]; then
   { rm -f "$1/standby.signal" "$1/recovery.signal" && printf '%s' "$5" >>"$1/postgresql.conf" &&
