@@ -1,6 +1,6 @@
 //! Finding the ways in which a drill can be broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::breaks::{Break, Damage, NamedBreak};
 use super::{PlannedStep, RepoSpec};
@@ -126,8 +126,10 @@ fn is_external(nodes: &BTreeMap<NodeId, NodeSpec>, node: &str) -> bool {
 /// Gives each its name: that of the step is its id, else `KIND:NODE`, with a number where several
 /// are called so.
 fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
-    let mut named: Vec<NamedBreak> = vec![];
-    for what in found {
+    let mut taken = BTreeSet::new();
+    // Of names that several would have, the last number that was given.
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut named = |what: Break| {
         let of = match (&what, what.step().and_then(|index| steps.get(index))) {
             (_, Some(step)) => step.head.id.clone().unwrap_or_else(|| by_kind_and_node(step)),
             (Break::TransactionLost { traffic, node }, _) => format!("{traffic}:{node}"),
@@ -137,16 +139,15 @@ fn named(steps: &[PlannedStep], found: Vec<Break>) -> Vec<NamedBreak> {
             _ => String::new(),
         };
         let plain = format!("{} {of}", what.word());
-        let taken = |name: &str| named.iter().any(|other| other.name == name);
         let mut name = plain.clone();
-        let mut number = 2;
-        while taken(&name) {
+        while !taken.insert(name.clone()) {
+            let number = numbers.entry(plain.clone()).or_insert(1);
+            *number += 1;
             name = format!("{plain}#{number}");
-            number += 1;
         }
-        named.push(NamedBreak { name, what, ignored: None });
-    }
-    named
+        NamedBreak { name, what, ignored: None }
+    };
+    found.into_iter().map(&mut named).collect()
 }
 
 fn by_kind_and_node(step: &PlannedStep) -> String {

@@ -219,10 +219,11 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// A step, and its lines if it is an `all`.
+/// A step, and its lines if it is an `all`, which stand right behind it.
 fn lines<'s>(step: &'s PlannedStep, steps: &'s [PlannedStep]) -> impl Iterator<Item = &'s PlannedStep> {
     let index = step.head.index;
-    std::iter::once(step).chain(steps.iter().filter(move |line| line.head.group == Some(index)))
+    let behind = steps.get(index + 1..).unwrap_or_default().iter();
+    std::iter::once(step).chain(behind.take_while(move |line| line.head.group == Some(index)))
 }
 
 /// The checks that are made, without the lines of an `all`, and those that are left out, its lines
