@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::copied::{Copied, called};
 use super::{Finding, World};
 use crate::host::Program;
-use crate::journal::Event;
 use crate::node::Node;
 
 /// The variable by which commands find the copy of the scenario's folder.
@@ -75,7 +74,7 @@ impl World {
         let list: Vec<String> = list.collect();
         if !list.is_empty() {
             let message = format!("`${{files}}` is without {}", list.join(", "));
-            self.journal.write(Event::Warned { drill: Some(self.drill), message });
+            self.warn(message);
         }
     }
 }

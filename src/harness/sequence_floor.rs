@@ -8,7 +8,6 @@ use tokio_postgres::Client;
 
 use super::{Context, SequenceFloor, World};
 use crate::data::{Catalog, last_numbers};
-use crate::journal::Event;
 use crate::node::{Node, is_in_recovery};
 use crate::pg::Lsn;
 
@@ -45,7 +44,7 @@ impl Context<'_> {
                 Err(_) => format!("what was handed out was not safe within {} ms", patience.as_millis()),
             };
             let message = format!("the positions of sequences on `{}` were not noted {when}: {why}", node.name());
-            self.world.journal.write(Event::Warned { drill: Some(self.world.drill), message });
+            self.world.warn(message);
         }
     }
 

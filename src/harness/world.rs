@@ -11,7 +11,7 @@ use super::outputs::Outputs;
 use super::users::Users;
 use super::{Finding, NodeId, RepoId, StepId};
 use crate::host::{DiskOf, Host, Lab, SmallDisk};
-use crate::journal::Journal;
+use crate::journal::{Event, Journal};
 use crate::node::Node;
 use crate::pg::Mark;
 use crate::repo::{Label, Repo};
@@ -52,6 +52,11 @@ pub struct World {
 }
 
 impl World {
+    /// Tells of something that is no failure, and may not be what the drill's author means.
+    pub fn warn(&self, message: String) {
+        self.journal.write(Event::Warned { drill: Some(self.drill), message });
+    }
+
     /// The same world for somebody who tries something in it: what happens is told to another
     /// journal.
     pub fn telling(&self, journal: Journal) -> World {

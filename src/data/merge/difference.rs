@@ -20,6 +20,7 @@ use super::shape::Shape;
 use super::side::Side;
 use super::tables::{BAD, GOOD};
 use super::touched::{Seen, Sorter, Touched};
+use super::writers::Places;
 use crate::data::error::{DataError, Result};
 
 /// What was read and found.
@@ -33,6 +34,8 @@ pub(super) struct Difference {
     pub(super) loaded: u64,
     /// What was seen of rows of which it is known who wrote them.
     pub(super) seen: Seen,
+    /// Where rows of the second one lie that differ, where nobody says who wrote them.
+    pub(super) places: Places,
 }
 
 /// Loads the rows in which `first` and `second` differ in the session `into`, which has these
@@ -64,6 +67,9 @@ pub(super) async fn load(
                 Some(sorter) => sorter.look(one.as_ref(), other.as_ref(), keys),
                 None => {
                     let differ = one.as_ref().map(|row| &row.text) != other.as_ref().map(|row| &row.text);
+                    if let (true, Some(row)) = (differ, &other) {
+                        found.places.add(leaf, row.place);
+                    }
                     (differ, differ)
                 }
             };

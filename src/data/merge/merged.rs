@@ -1,7 +1,10 @@
 //! What a merge came to.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
+
+use crate::pg::Xid;
 
 /// What a merge did, or would have done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Merged {
     pub conflict_rows: u64,
     /// The first of them.
     pub shown: Vec<Conflict>,
+    /// The transactions that wrote the rows of `bad` that differ.
+    pub writers: HashSet<Xid>,
     /// How long users could not write to the table.
     pub locked: Duration,
 }
@@ -60,6 +65,7 @@ impl Merged {
         self.conflicts += other.conflicts;
         self.refused += other.refused;
         self.conflict_rows += other.conflict_rows;
+        self.writers.extend(other.writers);
         self.shown.extend(other.shown.into_iter().map(named));
     }
 }

@@ -28,6 +28,7 @@ mod tables;
 mod touched;
 mod transaction;
 mod words;
+mod writers;
 
 #[cfg(test)]
 mod tests;

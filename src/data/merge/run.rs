@@ -1,5 +1,6 @@
 //! A merge from its beginning to its end.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use tokio_postgres::Client;
@@ -18,7 +19,7 @@ use super::touched::Touched;
 use super::transaction::Transaction;
 use super::{difference, guards, links};
 use crate::data::error::DataError;
-use crate::pg::{ColumnName, TableName};
+use crate::pg::{ColumnName, TableName, Xid};
 
 /// A merge of one table, or of several in one transaction.
 pub struct Merge<'a> {
@@ -36,6 +37,8 @@ pub struct Merge<'a> {
     pub into: Side<'a>,
     /// The rows that the mistake has written, if others wrote between `good` and `bad`, too.
     pub touched: Option<&'a Touched>,
+    /// The transactions that are known to be the mistake's.
+    pub known: &'a [Xid],
     /// When it has to be done.
     pub deadline: Instant,
 }
@@ -152,7 +155,11 @@ impl Merge<'_> {
             difference::load((&self.good, &good), (compared, &other), (into, &names), with_bad, self.touched).await;
         let loaded = loaded.map_err(not_loaded)?;
         loaded.seen.all_told(place)?;
-        let mut merged = Merged { good_rows: loaded.first, other_rows: loaded.second, ..Merged::default() };
+        let writers = match &self.compared {
+            Compared::Bad(bad) => loaded.places.writers(&self.good, bad, self.known).await.map_err(not_loaded)?,
+            Compared::Into(_) => HashSet::new(),
+        };
+        let mut merged = Merged { good_rows: loaded.first, other_rows: loaded.second, writers, ..Merged::default() };
         survey(live, &mut statements, with_bad, &mut merged).await?;
         let touched = statements.touched;
         Ok(Loaded { shape, touched, references: vec![], constraints: vec![], merged })

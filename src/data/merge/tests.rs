@@ -110,6 +110,7 @@ impl Three {
             },
             into: side(2),
             touched: None,
+            known: &[],
             deadline: Instant::now() + within,
         };
         let merged = merge.run(|_| {}).await;

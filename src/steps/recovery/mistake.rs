@@ -129,7 +129,7 @@ impl Mistake {
         let node = sides.bad.0;
         let host = node.host()?;
         let archive = repo.archive(host.as_ref()).await?;
-        let reach = window.reach(&archive, &repo.name)?;
+        let reach = window.reach(&archive, &repo.name, sides.good, sides.bad).await?;
         let search = WritesSearch {
             repo: &*repo,
             host: host.as_ref(),

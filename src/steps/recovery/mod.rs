@@ -15,6 +15,7 @@ pub(super) mod known_table;
 pub(super) mod load;
 pub(super) mod lost_files;
 mod merge_tables;
+mod merge_warnings;
 pub(super) mod mistake;
 pub(super) mod position;
 mod progress;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio_postgres::Client;
 
 use crate::data::{Compared, Merge, MergeError, MergeTable, Merged, Side};
 use crate::harness::{
@@ -12,10 +13,11 @@ use crate::harness::{
     if_given,
 };
 use crate::node::Purpose;
-use crate::pg::{ColumnName, TableName};
+use crate::pg::{ColumnName, TableName, Xid};
 use crate::source::{Several, Span, Spanned};
 use crate::steps::recovery::key::Keys;
 use crate::steps::recovery::merge_tables::{MergedTable, tables};
+use crate::steps::recovery::merge_warnings;
 use crate::steps::recovery::mistake::{Mistake, MistakeSpec, Sides};
 
 /// Takes back what a mistake did to tables, and keeps what users wrote since: a three-way merge by
@@ -117,7 +119,13 @@ use crate::steps::recovery::mistake::{Mistake, MistakeSpec, Sides};
 /// error undoes everything. The table's triggers do not fire, so that rows become what they were;
 /// foreign keys are checked, including ON UPDATE CASCADE. Rows that the mistake removed and that
 /// others refer to come back first. The step fails if a row refers to one that is missing on `bad`,
-/// too. Sequences stay as they are.
+/// too. Sequences stay as they are; one that would hand out the numbers of rows which came back is
+/// told in a warning.
+///
+/// Another warning, and the fact `other_transactions`, tell of rows that differ between `good` and
+/// `bad` and that others than the drill's incidents have written (more than one transaction, if no
+/// incident was one): a `good` from a second too early takes what users wrote in that second for
+/// the mistake. Rows that they deleted leave no trace of that.
 ///
 /// It passes if everything is merged, even if nothing was left to do. It fails because of
 /// conflicts, as above; if the server refuses; and if `good` and `bad` do not differ (without
@@ -308,6 +316,7 @@ impl Step for Reconcile {
                 Some(mistake.tell(cx, &sides, &tables).await?)
             }
         };
+        let known = merge_warnings::incidents(cx);
         let side = Side { name: compared.name(), client: &compared_session };
         let on_conflict = self.on_conflict;
         let ignore: Vec<ColumnName> = self.ignore.iter().map(|column| column.value.clone()).collect();
@@ -323,15 +332,13 @@ impl Step for Reconcile {
             compared: if self.bad.is_some() { Compared::Bad(side) } else { Compared::Into(side) },
             into: Side { name: into.name(), client: &session },
             touched: told.as_ref().map(|told| &told.writers.touched),
+            known: &known,
             deadline: cx.deadline,
         };
         match merge.run(|waiting_for| cx.wait(waiting_for)).await {
             Ok(merged) => {
-                tell(cx, &merged);
-                match on_conflict {
-                    OnConflict::Take => cx.fact("taken", merged.conflicts),
-                    _ => cx.fact("kept", merged.conflicts),
-                }
+                self.tell_merged(cx, &merged, &known);
+                self.look_at_sequences(cx, &merged, (into.name(), &session)).await;
                 Ok(())
             }
             Err(error) => {
@@ -342,6 +349,28 @@ impl Step for Reconcile {
                 }
                 Err(self.explain(error, told.as_ref()))
             }
+        }
+    }
+}
+
+impl Reconcile {
+    fn tell_merged(&self, cx: &mut Context<'_>, merged: &Merged, incidents: &[Xid]) {
+        tell(cx, merged);
+        match self.on_conflict {
+            OnConflict::Take => cx.fact("taken", merged.conflicts),
+            _ => cx.fact("kept", merged.conflicts),
+        }
+        if self.bad.is_some() && self.mistake.is_none() {
+            let others = merge_warnings::others(merged, incidents);
+            cx.fact("other_transactions", others.len());
+            merge_warnings::of_others(cx, &self.names(), &others);
+        }
+    }
+
+    async fn look_at_sequences(&self, cx: &Context<'_>, merged: &Merged, (into, client): (&str, &Client)) {
+        if merged.put_back > 0 {
+            let tables: Vec<TableName> = self.tables.iter().map(|one| one.table.value.clone()).collect();
+            merge_warnings::of_sequences(cx, into, client, &tables).await;
         }
     }
 }

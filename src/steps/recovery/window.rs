@@ -17,8 +17,6 @@ pub(crate) struct Window {
     pub to: Lsn,
     /// From where on the first one has the WAL that it may need, and its timeline there.
     redo: (Lsn, TimelineId),
-    /// The timeline of the second one.
-    timeline: TimelineId,
 }
 
 /// Where a server stands.
@@ -50,7 +48,7 @@ impl Window {
             return Err(Finding::failed(format!("`{bad}` stands before `{good}`"))
                 .label(format!("`{good}` was recovered up to {from}, `{bad}` up to {to}")));
         }
-        Ok(Window { from, to, redo, timeline: other.history.timeline })
+        Ok(Window { from, to, redo })
     }
 
     /// The tables that hold the rows of these, and their files. Fails where a table has another
@@ -77,30 +75,49 @@ impl Window {
     }
 
     /// What is to be read of an archive.
-    pub(crate) fn reach(&self, archive: &Archive, repo: &str) -> Result<Reach, Box<Finding>> {
-        let (from, timeline) = self.redo;
-        let up_to = |newest: TimelineId| {
-            let mut reach = archive.reach(from, timeline, newest);
-            reach.stretches.retain(|stretch| stretch.from < self.to);
-            for stretch in &mut reach.stretches {
-                stretch.to = stretch.to.min(self.to);
-            }
-            reach
-        };
-        let is_whole = |reach: &Reach| reach.stretches.last().is_some_and(|last| last.to == self.to);
-        let reach = up_to(self.timeline);
-        if is_whole(&reach) {
-            return Ok(reach);
+    pub(crate) async fn reach(
+        &self,
+        archive: &Archive,
+        repo: &str,
+        good: (&Node, &Client),
+        bad: (&Node, &Client),
+    ) -> Result<Reach, Box<Finding>> {
+        let (from, mut timeline) = self.redo;
+        // An old primary that lived on after a failover has archived beside the new one.
+        if archive.newest_from(timeline, from) != timeline {
+            timeline = self.timeline(archive, good, bad).await?;
         }
-        // A server that stands still names the timeline of its last restartpoint, and may have gone
-        // over to the newest one since.
-        let newest = up_to(archive.newest_from(timeline, from));
-        if is_whole(&newest) {
-            return Ok(newest);
+        let mut reach = archive.reach(from, self.redo.1, timeline);
+        reach.stretches.retain(|stretch| stretch.from < self.to);
+        for stretch in &mut reach.stretches {
+            stretch.to = stretch.to.min(self.to);
+        }
+        if reach.stretches.last().is_some_and(|last| last.to == self.to) {
+            return Ok(reach);
         }
         Err(Finding::failed(format!("repo `{repo}` lacks WAL between `good` and `bad`"))
             .because(Cause::Missing)
             .label(format!("{} is missing; it is read from {} to {}", reach.missing, self.redo.0, self.to)))
+    }
+
+    /// The timeline of `bad`, on whose way `good` has to be.
+    async fn timeline(
+        &self,
+        archive: &Archive,
+        good: (&Node, &Client),
+        bad: (&Node, &Client),
+    ) -> Result<TimelineId, Box<Finding>> {
+        let (of_good, of_bad) = (replayed(good).await?, replayed(bad).await?);
+        if archive.history(of_good).shares(&archive.history(of_bad), self.from) {
+            return Ok(of_bad);
+        }
+        let (good, bad) = (good.0.name(), bad.0.name());
+        Err(Finding::failed(format!("`{good}` is no part of the past of `{bad}`"))
+            .label(format!(
+                "it stands at {} on timeline {of_good}, and timeline {of_bad} has never been there",
+                self.from
+            ))
+            .help("recover both on one timeline: `timeline` of `recover` says which"))
     }
 
     /// Fails unless all that was written by transactions that count has been read.
@@ -148,6 +165,22 @@ async fn stands((node, client): (&Node, &Client)) -> Result<(Lsn, (Lsn, Timeline
     let answer = |error: LsnError| SqlError::Answer(error.to_string());
     let timeline = TimelineId(row.get::<_, i32>(3).cast_unsigned());
     Ok((lsn(1).map_err(answer)?, (lsn(2).map_err(answer)?, timeline)))
+}
+
+/// The timeline that a server replays which stands still. Its control file names that of the last
+/// restartpoint; a checkpoint notes how far it has come.
+async fn replayed((node, client): (&Node, &Client)) -> Result<TimelineId, Box<Finding>> {
+    const NOTED: &str =
+        "select min_recovery_end_lsn >= pg_last_wal_replay_lsn(), min_recovery_end_timeline from pg_control_recovery()";
+    // The first one may be a restartpoint, and note nothing beyond it.
+    for _ in 0..2 {
+        client.batch_execute("checkpoint").await.map_err(SqlError::from)?;
+        let row = client.query_one(NOTED, &[]).await.map_err(SqlError::from)?;
+        if row.get(0) {
+            return Ok(TimelineId(row.get::<_, i32>(1).cast_unsigned()));
+        }
+    }
+    Err(Finding::errored(format!("`{}` does not tell on which timeline it stands", node.name())))
 }
 
 async fn files(client: &Client, table: &TableName) -> Result<Vec<(String, String)>, SqlError> {
