@@ -29,6 +29,13 @@ impl SqlError {
         self.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
     }
 
+    /// Whether it takes none since it is going down, or restarts itself after the crash of one of
+    /// its processes.
+    pub fn is_leaving(&self) -> bool {
+        let said = self.said().filter(|_| self.is_passing()).map(DbError::message).unwrap_or_default();
+        said.contains("shutting down") || said.contains("in recovery mode")
+    }
+
     /// Whether the server does not let this role in.
     pub fn is_about_login(&self) -> bool {
         let refused = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
@@ -42,11 +49,14 @@ impl SqlError {
 
     /// What a server said no with.
     fn code(&self) -> Option<&SqlState> {
+        self.said().map(DbError::code)
+    }
+
+    fn said(&self) -> Option<&DbError> {
         match self {
             SqlError::Postgres(error) => error.as_db_error(),
             SqlError::Unreached(unreached) => unreached.said.as_ref()?.as_db_error(),
             SqlError::Host(_) | SqlError::Answer(_) => None,
         }
-        .map(DbError::code)
     }
 }

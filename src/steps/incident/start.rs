@@ -21,9 +21,10 @@ use crate::node::{Node, by_hand};
 /// before it answers. With an `id` the step is a mark.
 ///
 /// It passes if the server answers. It fails if it is running already, if there is no data
-/// directory to start (after `lose_host`), and if the server gives up; its log says why. A server
-/// that has crashed may start itself again before anybody else does (after `free_disk`, say): the
-/// fact `by_itself` tells so.
+/// directory to start (after `lose_host`), and if the server gives up; its log says why. One that
+/// is shutting down is waited for, and started when it has ended. A server that has crashed may
+/// start itself again before anybody else does (after `free_disk`, say): the fact `by_itself` tells
+/// so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartSpec {
@@ -66,12 +67,14 @@ impl Step for Start {
         node.must_not_be_paused(self.node.span())?;
         node.boot().await?;
         if node.postmaster_runs().await? {
-            if node.crashed_process(node.log_start()).await.is_none() {
+            // A shutdown may wait for the end of these, too.
+            node.hang_up().await;
+            if !is_leaving(&node).await && node.crashed_process(node.log_start()).await.is_none() {
                 return Err(node.finding(self.node.span(), "runs already", "there is nothing to start"));
             }
-            // It starts itself again, or gives up.
+            // It shuts down, starts itself again, or gives up.
             let what = format!("`{}` to answer, or to end", node.name());
-            let answers = cx.until(&what, async |_| Ok(came_back(&node).await)).await?;
+            let answers = cx.until(&what, async |seen| Ok(came_back(&node, seen).await)).await?;
             if answers {
                 cx.fact("by_itself", true);
                 return cx.inject(&node, async |_| Ok(())).await;
@@ -86,10 +89,21 @@ impl Step for Start {
     }
 }
 
-/// Whether a server that has crashed is up again (`true`) or has ended; nothing while it is at it.
-async fn came_back(node: &Node) -> Option<bool> {
+/// Whether a server is going down, or restarts itself after the crash of one of its processes.
+async fn is_leaving(node: &Node) -> bool {
+    node.connect().await.is_err_and(|error| error.is_leaving())
+}
+
+/// Whether a server that was leaving is up again (`true`) or has ended; nothing while it is at it.
+async fn came_back(node: &Node, seen: &mut String) -> Option<bool> {
     if !node.postmaster_runs().await.ok()? {
         return Some(false);
     }
-    node.connect().await.ok().map(|_| true)
+    match node.connect().await {
+        Ok(_) => Some(true),
+        Err(error) => {
+            *seen = error.to_string();
+            None
+        }
+    }
 }
