@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use tokio_postgres::types::Oid;
 use tokio_postgres::{Client, Error, Statement};
 
+use super::collations::Moved;
 use crate::pg::{error_message, quote_identifier};
 
 /// Something that is not as it should be.
@@ -25,6 +26,8 @@ pub struct Checked {
     pub tables: usize,
     /// B-tree indexes.
     pub indexes: usize,
+    /// Collations with another version than they had.
+    pub moved: Vec<Moved>,
     /// What is not intact.
     pub damage: Vec<Damage>,
 }
@@ -135,7 +138,7 @@ impl Amcheck {
                 found => found,
             }
         });
-        let mut checked = Checked::default();
+        let mut checked = Checked { moved: Moved::find(client).await?, ..Checked::default() };
         for (relation, found) in relations.iter().zip(join_all(checks).await) {
             checked.damage.extend(found?);
             match relation.is_index {

@@ -2,6 +2,7 @@
 //! it, the roles of a cluster, tables that are checked, the merge of three states of a table.
 
 mod catalog;
+mod collations;
 mod compare;
 mod error;
 mod generate;
@@ -15,6 +16,7 @@ pub use catalog::{
     Behind, Catalog, Dependents, Difference, DifferenceKind, End, Fact, LargeObjects, Position, Relation, Sequence,
     Told, last_numbers, subjects, told, told_as,
 };
+pub use collations::Moved;
 pub use compare::{Again, LiveTable, Suspects, Wanted, compare};
 pub use error::{DataError, Result};
 pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};

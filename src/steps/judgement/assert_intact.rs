@@ -8,7 +8,7 @@ use futures_util::future::{join_all, try_join};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{Amcheck, Checked, Damage, is_damage, is_damage_of_database};
+use crate::data::{Amcheck, Checked, Damage, Moved, is_damage, is_damage_of_database};
 use crate::harness::{
     Context, Finding, NodeField, NodeRef, Output, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
 };
@@ -34,7 +34,9 @@ use crate::steps::recovery::upstream::upstream_of;
 /// index, and whether each row is in it (`heapallindexed`). amcheck is installed if it is missing;
 /// for a standby, on its primary. The contents of other kinds of indexes and WAL are not checked.
 /// Before PostgreSQL 14 amcheck cannot check tables, and they are read instead. On an external
-/// server only amcheck is used, and it must be installed there.
+/// server only amcheck is used, and it must be installed there. A collation that has another
+/// version than the data were made with (after a restore on another release of the operating
+/// system) is told in a warning, and in the fact `collations`.
 ///
 /// For a backup, pg_verifybackup compares every file with the manifest, and reads the WAL that the
 /// backup needs, from the backup or, if it contains none, from the repo. In a repo of another kind
@@ -74,7 +76,7 @@ impl StepKind for AssertIntactSpec {
     const NAME: &'static str = "assert_intact";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Check;
-    const FACTS: &'static str = "databases checked tables indexes checksums repo";
+    const FACTS: &'static str = "databases checked tables indexes checksums collations repo";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertIntact> {
         let Some(backup) = &self.backup else {
@@ -159,6 +161,7 @@ async fn check_node(cx: &mut Context<'_>, name: &NodeRef) -> StepResult {
     cx.fact("tables", checked.iter().map(|one| one.tables).sum::<usize>());
     cx.fact("indexes", checked.iter().map(|one| one.indexes).sum::<usize>());
     cx.fact("checksums", if node.is_external() { "not read: an external server" } else { "read" });
+    tell_moved(cx, &node, databases.iter().zip(&checked));
     damage.extend(checked.into_iter().flat_map(|one| one.damage));
     let Some(first) = damage.first() else { return Ok(()) };
     let told = |damage: &Damage| format!("{}: {}", damage.relation, damage.what);
@@ -166,6 +169,26 @@ async fn check_node(cx: &mut Context<'_>, name: &NodeRef) -> StepResult {
     let finding = finding.note("found", shown(damage.iter().map(told)));
     let finding = finding.help(remedy(cx, &node, &damage).await);
     Err(finding.at(name.entry()))
+}
+
+/// Warns of collations that have another version here: no damage by itself.
+fn tell_moved<'a>(cx: &mut Context<'_>, node: &Node, each: impl Iterator<Item = (&'a String, &'a Checked)>) {
+    let all: Vec<(&String, &Moved)> =
+        each.flat_map(|(name, one)| one.moved.iter().map(move |moved| (name, moved))).collect();
+    for (database, moved) in &all {
+        cx.world.warn(format!(
+            "on `{}`, in database {database}, {moved}: text may sort in another way. Every B-tree index was checked in the order that it has \
+             here; other indexes, constraints and partitions were not. REINDEX what sorts text, then `{}`",
+            node.name(),
+            moved.noted
+        ));
+    }
+    if !all.is_empty() {
+        cx.fact(
+            "collations",
+            all.iter().map(|(database, moved)| format!("{database}: {moved}")).collect::<Vec<String>>(),
+        );
+    }
 }
 
 /// What to do: an index is rebuilt from its table, if that is intact.
