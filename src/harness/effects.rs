@@ -27,6 +27,8 @@ pub struct Effects {
     pub follows: Option<NodeId>,
     /// The disk that it fills, which has to be one of its own.
     pub fills: Option<SmallDisk>,
+    /// The node whose clock it sets, which has to be one of its own.
+    pub clock: Option<NodeId>,
     /// What it compares with what a snapshot remembers, which has to remember that.
     pub recalls: Option<Recalls>,
     /// Whether it needs servers that summarize their WAL.

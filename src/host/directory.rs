@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::clock::forget_clocks;
 use super::process::end_processes_under;
 use super::{HostError, Result};
 
@@ -54,6 +55,7 @@ pub fn unmount_below(dir: &Path) {
 pub fn remove_directory(dir: &Path) -> Result<()> {
     end_processes_under(dir)?;
     unmount_below(dir);
+    forget_clocks(dir);
     // A process may make a file between our listing and its end: look again.
     for _ in 0..20 {
         match std::fs::remove_dir_all(dir) {

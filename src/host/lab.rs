@@ -61,6 +61,8 @@ pub struct LabSpec {
     pub mounts: Vec<PathBuf>,
     /// The disks that are to be small, so that they can be filled.
     pub disks: Vec<SmallDisk>,
+    /// The nodes whose servers have a clock of their own.
+    pub clocks: Vec<String>,
 }
 
 /// A disk of a size of its own, in memory. That of a node has its data directory or its pg_wal on
@@ -98,6 +100,12 @@ impl LabSpec {
     /// The size of the disk that this lies on, if it is a small one.
     pub fn small_disk(&self, of: &DiskOf) -> Option<u64> {
         self.disks.iter().find(|disk| disk.of == *of).map(|disk| disk.size)
+    }
+
+    /// The file that sets the clock of a node's server, if it has one of its own; `shared` is the
+    /// directory that all hosts share.
+    pub fn clock(&self, node: &str, shared: &str) -> Option<String> {
+        self.clocks.iter().any(|own| own == node).then(|| format!("{shared}/clock-{node}"))
     }
 
     /// Whether the network between two nodes will be cut.

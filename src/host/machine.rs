@@ -15,6 +15,9 @@ pub struct Paths {
     /// The small disk that pg_wal lies on alone, if there is one: whoever starts a server puts it
     /// there.
     pub wal: Option<String>,
+    /// The file that sets the clock of the server, if it has one of its own: so many seconds from
+    /// this machine's, as libfaketime reads it.
+    pub clock: Option<String>,
     /// The server's log file.
     pub log: String,
     /// `unix_socket_directories`.

@@ -2,6 +2,7 @@
 //! know neither.
 
 mod backend;
+mod clock;
 mod directory;
 pub mod docker;
 mod endpoint;

@@ -132,7 +132,7 @@ impl Node {
             }
             None => [""; 6].map(str::to_owned),
         });
-        args.extend(paths.wal.clone());
+        args.extend([&paths.wal, &paths.clock].map(|place| place.clone().unwrap_or_default()));
         let output = host.run(Program::script(LAUNCH, args)).await?;
         let log_start = output.text().trim().parse().unwrap_or(0);
         self.log_start.store(log_start, Ordering::SeqCst);

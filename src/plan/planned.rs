@@ -85,8 +85,8 @@ pub struct Plan {
 pub struct Strike {
     /// The index of that step.
     pub step: usize,
-    /// How long after its start.
-    pub after: Duration,
+    /// How long after its start; at once if it does not say.
+    pub after: Option<Later<source::Duration>>,
     /// Where the scenario says so.
     pub span: Span,
 }
@@ -246,6 +246,15 @@ impl Plan {
         links.sort();
         links.dedup();
         links
+    }
+
+    /// The nodes whose clocks steps set, each once.
+    pub fn clocks(&self) -> Vec<String> {
+        let mut clocks: Vec<String> =
+            self.steps.iter().filter_map(|step| step.effects.clock.as_ref()).map(ToString::to_string).collect();
+        clocks.sort();
+        clocks.dedup();
+        clocks
     }
 
     /// The disks that steps fill, each once, as large as the largest of these steps wants it.

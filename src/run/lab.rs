@@ -44,6 +44,7 @@ pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn
         // Why not was told when the backend was chosen; one that sees this machine needs none.
         mounts: plan.repos.values().flat_map(|repo| repo.mounts().unwrap_or_default()).collect(),
         disks: plan.disks(),
+        clocks: plan.clocks(),
         cuts: plan.cuts().iter().map(|link| (link.ends().0.to_string(), link.ends().1.to_string())).collect(),
     };
     tokio::select! {

@@ -65,6 +65,7 @@ step_kinds! {
     incident::start::StartSpec,
     incident::restart::RestartSpec,
     incident::set::SetSpec,
+    incident::set_clock::SetClockSpec,
     incident::pause::PauseSpec,
     incident::unpause::UnpauseSpec,
     incident::cut::CutSpec,

@@ -83,6 +83,8 @@ pub(super) struct ContainerSpec {
     pub volumes: Vec<(String, String)>,
     /// Those of the volumes that are in memory.
     pub disks: Disks,
+    /// The file that sets its server's clock, if it has one of its own.
+    pub clock: Option<String>,
     /// What is mounted of this machine.
     pub binds: Vec<Bind>,
 }

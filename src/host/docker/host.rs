@@ -61,6 +61,7 @@ impl DockerHost {
             "LANG=C.UTF-8".to_owned(),
         ];
         let wal = spec.disks.wal.then(|| WAL.to_owned());
+        let clock = spec.clock.clone();
         DockerHost {
             shared,
             spec,
@@ -70,6 +71,7 @@ impl DockerHost {
             paths: Paths {
                 data: format!("{DATA}/pgdata"),
                 wal,
+                clock,
                 log: format!("{LOG}/postgresql.log"),
                 sockets,
                 shared: SHARED.to_owned(),

@@ -123,6 +123,7 @@ impl Common {
             reach,
             volumes,
             disks,
+            clock: self.spec.clock(node, SHARED),
             binds,
         })
     }

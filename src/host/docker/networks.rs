@@ -91,6 +91,7 @@ mod tests {
             isolation: Isolation::default(),
             mounts: vec![],
             disks: vec![],
+            clocks: vec![],
         }
     }
 

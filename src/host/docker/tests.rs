@@ -45,6 +45,7 @@ impl World {
             isolation: Isolation::default(),
             mounts: vec![],
             disks: vec![],
+            clocks: vec![],
         };
         World { backend, spec, _dir: dir }
     }

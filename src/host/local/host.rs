@@ -122,15 +122,17 @@ impl LocalHost {
         });
         let below = |part: &str| dir.join(part).display().to_string();
         let disks = small_disks(spec, name);
+        let shared = shared_dir(lab).display().to_string();
         let has = |place| disks.iter().any(|(own, _)| *own == place);
         LocalHost {
             name: name.to_owned(),
             paths: Paths {
                 data: if has(DISK) { below(DISK_DATA) } else { below("data") },
                 wal: has(DISK_WAL).then(|| below(DISK_WAL)),
+                clock: spec.clock(name, &shared),
                 log: below("log"),
                 sockets: below(RUN),
-                shared: shared_dir(lab).display().to_string(),
+                shared,
             },
             lifecycle: Lifecycle::default(),
             links: links.collect(),

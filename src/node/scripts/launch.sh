@@ -7,7 +7,8 @@
 # If $4 is `configure`, it configures the server first: $5 is appended to postgresql.conf, $6 is
 # pg_hba.conf, $7 the name of a signal file, $8 a directory to make, $9 a postgresql.auto.conf that
 # replaces the server's own. All of that is one trip to the host, since in a container each costs 50
-# ms. If ${10} is given, it is the disk that pg_wal has to lie on.
+# ms. If ${10} is given, it is the disk that pg_wal has to lie on; if ${11} is, the file that sets
+# the clock of the server and of all that it starts.
 #
 # Exit status: 0 it accepts connections; 3 it has ended; 4 it was looked at often enough; 5 it could
 # not be configured.
@@ -27,6 +28,25 @@ fi
 # Whatever made the data directory has made a pg_wal in it.
 if [ -n "${10:-}" ] && [ -d "$1/pg_wal" ] && [ ! -L "$1/pg_wal" ]; then
   { rm -rf "${10}/pg_wal" && cp -a "$1/pg_wal" "${10}/pg_wal" && rm -rf "$1/pg_wal" && ln -s "${10}/pg_wal" "$1/pg_wal"; } || exit 5
+fi
+if [ -n "${11:-}" ]; then
+  library=
+  for place in /usr/lib/*/faketime /usr/lib/faketime /usr/local/lib/faketime; do
+    if [ -e "$place/libfaketime.so.1" ]; then library=$place/libfaketime.so.1; fi
+  done
+  if [ -z "$library" ]; then
+    echo "it has no clock of its own, since libfaketime is not there: install Debian's libfaketime where it runs" >&2
+    exit 5
+  fi
+  clock=${11}
+  if [ ! -e "$clock" ]; then echo +0 >"$clock" || exit 5; fi
+  # Durations are measured by another clock, which never jumps. The file is read at every look. The
+  # library keeps things in /dev/shm under the name that it gives them here: whoever removes the
+  # server has to know it.
+  pg_ctl() {
+    LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 \
+      sh -c 'echo "$FAKETIME_SHARED" >>"$FAKETIME_TIMESTAMP_FILE.memory"; exec pg_ctl "$@"' sh "$@"
+  }
 fi
 if [ -f "$2" ]; then wc -c <"$2"; else echo 0; fi
 # Reads the file: the process, the status, and all of it.

@@ -25,6 +25,7 @@ pub(super) mod preconditions;
 pub(super) mod repo_damage;
 pub(super) mod restart;
 pub(super) mod set;
+pub(super) mod set_clock;
 pub(super) mod start;
 pub(super) mod stop;
 pub(super) mod truncate_table;
