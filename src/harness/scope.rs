@@ -123,6 +123,8 @@ pub struct Scope<'a> {
     pub versions: Vec<Spanned<u32>>,
     /// The versions that the step being resolved is for.
     pub when: Option<VersionReq>,
+    /// The index of the step that is at work while the step being resolved happens, if one is.
+    pub at_work: Option<usize>,
     /// Whether there may be more nodes than these: an unknown one is then no error.
     pub more_nodes: bool,
     /// The same for repos.
@@ -167,6 +169,7 @@ impl<'a> Scope<'a> {
             more_ids: false,
             versions: vec![],
             when: None,
+            at_work: None,
             more_nodes: false,
             more_repos: false,
             index: 0,
@@ -375,16 +378,6 @@ impl<'a> Scope<'a> {
                 self.error_help(self.action, "`node` is missing", "on which node?", help);
                 None
             }
-        }
-    }
-
-    /// A file that must be there.
-    pub fn file(&mut self, file: &Spanned<String>) {
-        self.refers.push(Reference::File(file.value.clone()));
-        if !self.file_roots.iter().any(|root| root.join(&file.value).is_file()) {
-            let looked: Vec<String> = self.file_roots.iter().map(|root| root.display().to_string()).collect();
-            let help = format!("looked in {}", looked.join(", "));
-            self.error_help(file.span, format!("there is no file {}", file.value), "not found", help);
         }
     }
 

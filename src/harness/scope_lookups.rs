@@ -1,4 +1,4 @@
-//! Looking up the repos, the steps and the sites that a step refers to.
+//! Looking up the repos, the steps, the files and the sites that a step refers to.
 
 use std::path::Path;
 
@@ -254,12 +254,27 @@ impl Scope<'_> {
         if !self.is_in_reach("step", name, info.in_team, info.span) {
             return None;
         }
+        if self.at_work == Some(info.index) {
+            let title = format!("step `{}` is still at work when this happens", name.value);
+            self.error_related(name.span, title, "it has left nothing yet", (info.span, "at work then".to_owned()));
+            return None;
+        }
         if info.index >= self.index {
             let title = format!("step `{}` has not run yet at this step", name.value);
             self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
             return None;
         }
         Some(step)
+    }
+
+    /// A file that must be there.
+    pub fn file(&mut self, file: &Spanned<String>) {
+        self.refers.push(Reference::File(file.value.clone()));
+        if !self.file_roots.iter().any(|root| root.join(&file.value).is_file()) {
+            let looked: Vec<String> = self.file_roots.iter().map(|root| root.display().to_string()).collect();
+            let help = format!("looked in {}", looked.join(", "));
+            self.error_help(file.span, format!("there is no file {}", file.value), "not found", help);
+        }
     }
 
     /// The nodes and the repos at a site.

@@ -61,6 +61,10 @@ pub struct StepOutline {
     pub head: StepHead,
     /// How long it may take, in milliseconds.
     pub within_ms: u64,
+    /// The same as it is written, where it is known only when the step begins; `within_ms` is then
+    /// what steps of its kind have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
     /// What its failure must match, if it must fail.
     pub fails: Option<String>,
     /// The versions that it is for.

@@ -106,9 +106,9 @@ impl PlanOutline {
             visit(name);
             copy_of.iter_mut().for_each(&mut *visit);
         }
-        for StepOutline { head, within_ms: _, fails, when: _, finally: _, refers, part: _ } in steps {
+        for StepOutline { head, within_ms: _, within, fails, when: _, finally: _, refers, part: _ } in steps {
             head.each_text(visit);
-            fails.iter_mut().chain(refers).for_each(&mut *visit);
+            fails.iter_mut().chain(within).chain(refers).for_each(&mut *visit);
         }
         people.iter_mut().for_each(|people| people.each_text(visit));
         if let Some(RtoOutline { from, to, max_ms: _, of_last: _ }) = rto {

@@ -1,7 +1,5 @@
 //! Assertions that are tried again, and incidents that happen while another step is at work.
 
-use std::time::Duration;
-
 use super::PlannedStep;
 use super::lines::Line;
 use super::planned::Strike;
@@ -32,11 +30,11 @@ pub(super) fn retry(line: &Line, scope: &mut Scope<'_>) -> bool {
 /// While which step an incident happens, by that step's place; told if it is no incident, or if
 /// there is no such step.
 pub(super) fn strike(line: &Line, scope: &mut Scope<'_>) -> Option<Strike> {
-    let Spanned { value: During { step, after }, entry, .. } = line.during.as_ref()?;
+    let Spanned { value: During { step, after }, entry, .. } = line.during.clone()?;
     if line.kind.role != Role::Incident {
         let kind = line.kind.name;
         scope.error_help(
-            *entry,
+            entry,
             format!("`during` is for incidents, and `{kind}` is none"),
             "not here",
             incidents(kind),
@@ -46,10 +44,11 @@ pub(super) fn strike(line: &Line, scope: &mut Scope<'_>) -> Option<Strike> {
     scope.refers.push(Reference::Step(StepId::from(step.as_str())));
     let Some(info) = scope.ids.get(step.as_str()).cloned() else {
         let names: Vec<String> = scope.ids.keys().map(ToString::to_string).collect();
-        scope.unknown_step(step, &names, "give the step an `id`, just before or after this one");
+        scope.unknown_step(&step, &names, "give the step an `id`, just before or after this one");
         return None;
     };
-    let after = after.map_or(Duration::ZERO, |after| after.0);
+    scope.at_work = Some(info.index);
+    let after = scope.maybe_later(after)?.map(|after| after.value);
     info.decoded.then_some(Strike { step: info.index, after, span: step.span })
 }
 

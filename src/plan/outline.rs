@@ -74,6 +74,7 @@ fn step(step: &PlannedStep) -> StepOutline {
     StepOutline {
         head: step.head.clone(),
         within_ms: ms(step.deadline),
+        within: step.within.as_ref().map(|within| within.value.to_string()),
         fails: step.fails.as_ref().map(|fails| fails.value.to_string()),
         when: step.when.as_ref().map(ToString::to_string),
         finally: step.finally,

@@ -110,14 +110,15 @@ fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> 
     secrets
 }
 
-/// A deadline that is known only when the step begins. Nobody could be told how long people have.
+/// A deadline that is known only when the step begins. Nobody could be told how long people have,
+/// nor how long they are watched for something.
 fn within(
     within: Option<Spanned<Late<source::Duration>>>,
     head: &StepHead,
     scope: &mut Scope<'_>,
 ) -> Option<Option<Spanned<Later<source::Duration>>>> {
-    if let Some(within) = within.as_ref().filter(|_| head.kind == "team" || head.team.is_some()) {
-        let title = "the time of a `team` step, and of what is in it, has to stand in the file";
+    if let Some(within) = within.as_ref().filter(|_| head.kind == "team") {
+        let title = "the time that people have has to stand in the file";
         scope.error(within.span, title, "people are told it before it begins");
     }
     scope.maybe_later(within)
@@ -126,14 +127,15 @@ fn within(
 /// A step, every name in it looked up; `None` if something is wrong with it, which the scope knows
 /// then.
 fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
-    let (retry, during) = (during::retry(&line, scope), during::strike(&line, scope));
-    let mut head = line.head;
-    scope.index = head.index;
+    scope.index = line.head.index;
     scope.in_team = line.in_team;
     scope.id.clone_from(&line.id);
     scope.action = line.action;
     scope.must_fail = line.fails.is_some();
     scope.when.clone_from(&line.when);
+    scope.at_work = None;
+    let (retry, during) = (during::retry(&line, scope), during::strike(&line, scope));
+    let mut head = line.head;
     let within = within(line.within, &head, scope);
     let makes = line.makes.iter().map(|node| NodeId::from(&node.value)).collect();
     let step = line.spec.resolve(scope);

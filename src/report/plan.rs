@@ -92,7 +92,8 @@ fn step(text: &mut String, step: &StepOutline) {
     let depth = usize::from(head.group.is_some()) + usize::from(head.team.is_some());
     let indent = "  ".repeat(1 + depth);
     let id = head.id.as_ref().map(|id| format!("[{}] ", one_line(id))).unwrap_or_default();
-    let (name, deadline) = (one_line(&head.name), duration(step.within_ms));
+    let name = one_line(&head.name);
+    let deadline = step.within.as_ref().map_or_else(|| duration(step.within_ms), |within| one_line(within));
     let part = step.part.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
     let _ = write!(
         text,

@@ -15,7 +15,7 @@ use super::scene::{PATIENCE, Scene};
 use super::users;
 use super::watch::watch;
 use super::work::Work;
-use crate::harness::{Aside, Context, Finding, NodeId, Role, StepResult, Struck, UserPace, World};
+use crate::harness::{Aside, Context, Finding, FromFact, Later, NodeId, Role, StepResult, Struck, UserPace, World};
 use crate::journal::{Cause, Facts, Outcome, Problem};
 use crate::node::{Holdup, HoldupKind, Node};
 use crate::plan::PlannedStep;
@@ -270,13 +270,18 @@ impl Attempt<'_> {
         self.world.outputs().nodes.values().cloned().collect()
     }
 
+    /// A value that is known only when the step begins.
+    pub(super) async fn now<T: FromFact>(&self, later: &Later<T>) -> Result<T, Box<Finding>> {
+        later.now(&self.context(self.deadline), None).await
+    }
+
     /// How long the step may take by itself.
     pub(super) async fn allowed(&self) -> Result<Duration, Box<Finding>> {
         let change = &self.work.change;
         match &self.step.within {
             None => Ok(change.deadline(self.step)),
             Some(within) => {
-                let own = within.value.now(&self.context(self.deadline), None).await?;
+                let own = self.now(&within.value).await?;
                 Ok(change.cut_short(self.step, own.0))
             }
         }

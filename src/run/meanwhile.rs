@@ -9,7 +9,7 @@ use super::at_work::{AtWork, Ended, POLL};
 use super::end::End;
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
-use crate::harness::NodeId;
+use crate::harness::{Finding, NodeId};
 use crate::journal::{Cause, Outcome, Problem};
 use crate::plan::PlannedStep;
 
@@ -42,7 +42,9 @@ impl<'a> StepRun<'a> {
     async fn strike(&self, incident: &'a PlannedStep, at_work: &AtWork) -> (Ran, Tally) {
         let mut tally = Tally::default();
         let Some(began) = at_work.began().await else { return (Ran::GoOn, tally) };
-        let after = incident.during.as_ref().map_or(Duration::ZERO, |during| during.after);
+        let beside = StepRun { step: incident, ..*self };
+        // Of one whose moment is not known is told at once why.
+        let after = beside.after().await.unwrap_or_default();
         // What is left out on purpose is never at work: the incident happens all the same.
         let left_out = self.work.change.leaves_out(self.step);
         if !left_out {
@@ -65,6 +67,21 @@ impl<'a> StepRun<'a> {
         (ran, tally)
     }
 
+    /// How long after the start of its step the incident happens.
+    async fn after(&self) -> Result<Duration, Box<Finding>> {
+        let after = self.step.during.as_ref().and_then(|during| during.after.as_ref());
+        match after {
+            Some(after) => Ok(self.attempt().now(after).await?.0),
+            None => Ok(Duration::ZERO),
+        }
+    }
+
+    /// What an incident comes to whose moment is not known.
+    pub(super) async fn without_moment(&self) -> Option<End> {
+        let finding = self.after().await.err()?;
+        Some(End::of_problem(finding.outcome, finding.problem(&self.world.source, self.step.action)))
+    }
+
     /// Whether the servers of an incident are there that the step makes.
     fn is_there(&self, incident: &PlannedStep) -> bool {
         let outputs = self.world.outputs();
@@ -84,8 +101,8 @@ impl<'a> StepRun<'a> {
     }
 
     /// What an incident comes to whose step has ended before it could happen.
-    pub(super) fn too_late(&self) -> Option<End> {
-        let missed = self.missed(self.beside?.ended()?, Instant::now());
+    pub(super) async fn too_late(&self) -> Option<End> {
+        let missed = self.missed(self.beside?.ended()?, Instant::now()).await;
         Some(End { problem: missed.problem.map(|problem| problem.help(SHORTER)), ..missed })
     }
 
@@ -93,7 +110,7 @@ impl<'a> StepRun<'a> {
     pub(super) async fn in_time(&self, end: End) -> End {
         let Some(at_work) = self.beside.filter(|_| end.outcome == Outcome::Passed) else { return end };
         let Some(over) = at_work.missed_by(&end.struck).await else { return end };
-        let missed = self.missed(over, end.struck.latest());
+        let missed = self.missed(over, end.struck.latest()).await;
         let waited = end.struck.begun.and_then(|begun| over.ended.checked_duration_since(begun));
         let problem = missed.problem.map(|problem| match waited {
             Some(before) => problem
@@ -104,12 +121,12 @@ impl<'a> StepRun<'a> {
         End { facts: end.facts, problem, ..missed }
     }
 
-    fn missed(&self, Ended { began, ended, .. }: Ended, moment: Instant) -> End {
+    async fn missed(&self, Ended { began, ended, .. }: Ended, moment: Instant) -> End {
         let during = self.step.during.as_ref();
         let other = during.and_then(|during| self.work.plan.steps.get(during.step));
         let id = other.and_then(|other| other.head.id.as_deref()).unwrap_or_default();
         let took = ended.saturating_duration_since(began).as_millis();
-        let after = during.map_or(Duration::ZERO, |during| during.after);
+        let after = self.after().await.unwrap_or_default();
         let label = match began + after > ended {
             true => format!("it ended {took} ms after its start, and this was to happen after {after:?}"),
             false => format!("it had ended {} ms before", moment.saturating_duration_since(ended).as_millis()),

@@ -117,7 +117,10 @@ impl<'a> StepRun<'a> {
             self.attempt().mark_nothing().await;
             return End { message: Some("left out on purpose".to_owned()), ..End::new(Outcome::Skipped) };
         }
-        if let Some(end) = self.too_late() {
+        if let Some(end) = self.without_moment().await {
+            return end;
+        }
+        if let Some(end) = self.too_late().await {
             return end;
         }
         match self.step.kind.role == Role::Group {

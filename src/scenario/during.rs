@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::source::{Duration, StepName};
+use crate::source::{Duration, Late, Spanned, StepName};
 
 /// While which step an incident happens.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
@@ -12,5 +12,5 @@ pub struct During {
     pub step: StepName,
     /// How long after that step's start; at once if it does not say.
     #[serde(default)]
-    pub after: Option<Duration>,
+    pub after: Option<Spanned<Late<Duration>>>,
 }

@@ -138,6 +138,7 @@ fn plan(text: &str) -> PlanOutline {
         steps: vec![StepOutline {
             head,
             within_ms: 1,
+            within: Some(own()),
             fails: Some(own()),
             when: None,
             finally: false,
