@@ -4,6 +4,7 @@
 mod evidence;
 mod examples;
 mod language;
+mod language_server;
 mod links;
 #[path = "../common/program.rs"]
 mod program;
@@ -30,7 +31,7 @@ const LANGUAGE: &str = "create_data sql traffic stop_traffic wait_for \
     recover promote rewind rebuild dump reimport reconcile runbook find_in_wal team exec \
     assert_rows snapshot assert_catalog assert_traffic assert_streaming assert_intact assert_log assert_in_recovery \
     assert_primary all \
-    drop_database drop_schema drop_column drop_role set create_tablespace free_disk use \
+    drop_database drop_schema drop_column drop_role set set_clock create_tablespace free_disk use \
     assert_backup assert_recoverable assert_fresh assert_same assert_roles";
 
 /// A fenced block of a document.
