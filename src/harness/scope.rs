@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::journal::Problem;
-use crate::repo::Kind as RepoKind;
+use crate::repo::{ByKey, Kind as RepoKind};
 use crate::source::{Name, NodeName, Source, Span, Spanned, VersionReq, did_you_mean};
 
 use super::{Cold, InTeam, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
@@ -83,6 +83,8 @@ pub struct RepoInfo {
     pub existing: Option<Span>,
     /// What it does not hold, and a cold recovery from it needs.
     pub beside: &'static [&'static str],
+    /// What it cannot do since it does not say how.
+    pub lacks: Vec<ByKey>,
     /// Whether its fields could be decoded.
     pub decoded: bool,
 }
@@ -338,12 +340,8 @@ impl<'a> Scope<'a> {
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
-                self.unknown(
-                    "node",
-                    name,
-                    &names,
-                    "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step",
-                );
+                let help = "nodes are listed under `nodes:`, or made by a `recover` or `rebuild` step";
+                self.unknown("node", name, &names, help);
                 None
             }
         }

@@ -50,6 +50,11 @@ impl Scope<'_> {
             Some(_) => info.kind.can_if_existing(ability),
             None => info.kind.can(ability),
         };
+        if let Some(by) = info.lacks.iter().find(|by| by.ability == ability).copied() {
+            let (title, made) = (format!("repo `{repo}` cannot {ability}"), info.span);
+            let label = format!("it has no `{}`: {}", by.key, by.help);
+            return self.error_related(at.unwrap_or(self.action), title, label, (made, "made here".to_owned()));
+        }
         let (made, Err(not)) = (info.span, can) else { return };
         let title = format!("a repo of kind `{}` cannot {ability}", not.kind);
         self.error_related(at.unwrap_or(self.action), title, not.why, (made, format!("`{repo}` is one")));

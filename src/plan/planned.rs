@@ -24,6 +24,8 @@ pub struct RepoSpec {
     pub copy_of: Option<RepoId>,
     /// Where it lies, if somebody else fills it.
     pub existing: Option<Existing>,
+    /// The same as it is read: by servers that are recovered cold with what they have beside it.
+    pub read_as: Vec<Existing>,
     /// What its tool is set to.
     pub settings: repo::Settings,
 }
@@ -195,10 +197,9 @@ impl RepoSpec {
     /// # Errors
     /// Why a container cannot read it.
     pub fn mounts(&self) -> Result<Vec<PathBuf>, String> {
-        match (&self.existing, self.kind.at_existing()) {
-            (Some(existing), Some(at)) => (at.mounts)(existing),
-            _ => Ok(vec![]),
-        }
+        let Some(at) = self.kind.at_existing() else { return Ok(vec![]) };
+        let all: Vec<Vec<PathBuf>> = self.read_as.iter().map(at.mounts).collect::<Result<_, String>>()?;
+        Ok(all.concat())
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) fn check_needs(given: &[(&'static str, Option<Span>)], kind: &Kind, a
 
 /// The commands; what is wrong with them is told.
 pub(super) fn of(fields: &RepoFields, scope: &mut Scope<'_>) -> Commands {
-    for (key, argv) in [("list", &fields.list), ("fetch", &fields.fetch), ("backup", &fields.backup)] {
+    for (key, argv) in
+        [("list", &fields.list), ("fetch", &fields.fetch), ("backup", &fields.backup), ("verify", &fields.verify)]
+    {
         let Some(argv) = argv else { continue };
         if argv.value.first().is_none_or(|program| program.0.trim().is_empty()) {
             let help = "a list: the program and its arguments; `[sh, -c, '...']` for a line of shell";
@@ -88,6 +90,7 @@ pub(super) fn of(fields: &RepoFields, scope: &mut Scope<'_>) -> Commands {
         restore_command: text(&fields.restore_command).unwrap_or_default(),
         backup: argv(&fields.backup),
         archive_command: text(&fields.archive_command),
+        verify: argv(&fields.verify),
         env: env.into_iter().map(|(name, value)| (name.value.clone(), value)).collect(),
     }
 }

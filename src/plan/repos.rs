@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::declared::id;
-use super::{RepoSpec, repo_commands, repo_settings};
-use crate::harness::{RepoId, RepoInfo, Scope};
-use crate::repo::{Ability, Existing, KINDS, Kind, Settings, default_kind, unusable};
+use super::{PlannedStep, RepoSpec, repo_commands, repo_settings};
+use crate::harness::{Reference, RepoId, RepoInfo, Scope};
+use crate::repo::{Ability, ByKey, Existing, KINDS, Kind, Settings, default_kind, unusable};
 use crate::scenario::{RepoFields, Scenario};
 use crate::source::{Name, Span, Spanned, choices};
 
@@ -25,13 +25,16 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
                 };
                 let existing = existing.map(|(_, existing)| existing);
                 let beside = existing.as_ref().map_or(&[][..], |existing| kind.needed_beside(existing));
-                let spec = RepoSpec { kind, copy_of: copy_of.clone(), existing, settings };
+                let read_as = existing.iter().cloned().collect();
+                let spec = RepoSpec { kind, copy_of: copy_of.clone(), existing, read_as, settings };
                 repos.insert(RepoId::from(&name.value), spec);
-                RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, beside, decoded: true }
+                let lacks = lacks(scenario, fields, kind);
+                RepoInfo { span, kind, copy_of, site: fields.site.clone(), existing: at, beside, lacks, decoded: true }
             }
             None => {
                 let kind = default_kind();
-                RepoInfo { span, kind, copy_of: None, site: None, existing: None, beside: &[], decoded: false }
+                let (beside, lacks) = (&[][..], vec![]);
+                RepoInfo { span, kind, copy_of: None, site: None, existing: None, beside, lacks, decoded: false }
             }
         };
         scope.repos.insert(RepoId::from(&name.value), info);
@@ -59,6 +62,30 @@ pub(super) fn repos(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Repo
     repos
 }
 
+/// Notes which servers read somebody else's repos cold: production's configuration is not used
+/// then.
+pub(super) fn note_cold(repos: &mut BTreeMap<RepoId, RepoSpec>, steps: &[PlannedStep], scope: &Scope<'_>) {
+    for (id, spec) in repos {
+        let Some(existing) = &spec.existing else { continue };
+        let reads = |step: &&PlannedStep| {
+            let named = step.refers.contains(&Reference::Repo(id.clone()));
+            named || step.effects.reads_repo.as_ref().is_some_and(|reads| reads.repo == *id)
+        };
+        let as_read = |step: &PlannedStep| match step.makes.iter().find_map(|node| scope.cold.get(node)) {
+            Some(cold) => {
+                let secrets = cold.secrets.iter().map(|(name, value)| (name.value.clone(), value.clone()));
+                existing.cold(&secrets.collect::<Vec<_>>())
+            }
+            None => existing.clone(),
+        };
+        let mut read_as: Vec<Existing> = steps.iter().filter(reads).map(as_read).collect();
+        read_as.dedup();
+        if !read_as.is_empty() {
+            spec.read_as = read_as;
+        }
+    }
+}
+
 /// What a repo is: what it says, or what its original is.
 fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) -> &'static Kind {
     let said = |fields: &RepoFields| fields.kind.as_ref().map_or(Some(default_kind()), |kind| Some(kind.value.0));
@@ -74,6 +101,17 @@ fn repo_kind(scenario: &Scenario, fields: &RepoFields, scope: &mut Scope<'_>) ->
         scope.error_help(kind.entry, "a copy is of the same kind as its original", label, "leave `kind` out");
     }
     known
+}
+
+/// What a repo cannot do since it does not say how; a copy says what its original does.
+fn lacks(scenario: &Scenario, fields: &RepoFields, kind: &'static Kind) -> Vec<ByKey> {
+    let original = fields.copy_of.as_ref().and_then(|original| {
+        let (_, fields) = scenario.repos.listed.iter().find(|(name, _)| name.value == original.value)?;
+        fields.as_ref()
+    });
+    let given = keys(original.unwrap_or(fields));
+    let lacks = |by: &&ByKey| !given.iter().any(|(key, entry)| *key == by.key && entry.is_some());
+    kind.by_key.iter().filter(lacks).copied().collect()
 }
 
 /// The repo of somebody else that is meant, and where it says so.
@@ -184,7 +222,7 @@ fn is_word(name: &str) -> bool {
 }
 
 /// The keys that say where an existing repo lies, each with its place if it is given.
-fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 15] {
+fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 16] {
     [
         ("backups", fields.backups.as_ref().map(|field| field.entry)),
         ("wal", fields.wal.as_ref().map(|field| field.entry)),
@@ -200,6 +238,7 @@ fn keys(fields: &RepoFields) -> [(&'static str, Option<Span>); 15] {
         ("restore_command", fields.restore_command.as_ref().map(|field| field.entry)),
         ("backup", fields.backup.as_ref().map(|field| field.entry)),
         ("archive_command", fields.archive_command.as_ref().map(|field| field.entry)),
+        ("verify", fields.verify.as_ref().map(|field| field.entry)),
         ("env", fields.env.as_ref().map(|field| field.entry)),
     ]
 }

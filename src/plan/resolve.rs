@@ -22,7 +22,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let source = scenario.source.clone();
     let mut scope = Scope::new(&source, KINDS, scenario.file_roots.clone());
     let postgres = declared::versions(&scenario, &mut scope);
-    let repos = super::repos::repos(&scenario, &mut scope);
+    let mut repos = super::repos::repos(&scenario, &mut scope);
     let nodes = declared::nodes(&scenario, &mut scope);
     let lines = Lines::of(scenario.steps, scenario.finally, &source);
     let (made, count) = (lines.note_names(&mut scope), lines.steps.len());
@@ -40,8 +40,8 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let (rto, rpo) = budgets::resolve(scenario.budgets, &mut scope);
     let parts = network::Parts { nodes: &nodes, repos: &repos, made: &made, steps: &steps };
     let isolation = network::isolation(scenario.network, &parts, complete, &mut scope);
-    let mut breaks = breaks(&steps, &nodes, &repos);
-    ignored(scenario.prove.ignore, &mut breaks, complete, &mut scope);
+    super::repos::note_cold(&mut repos, &steps, &scope);
+    let breaks = ignored(scenario.prove.ignore, breaks(&steps, &nodes, &repos), complete, &mut scope);
     warn_of_unused(&scenario.unused, &mut scope);
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
     let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
@@ -172,9 +172,9 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     })
 }
 
-/// Notes which breaks make no difference, and why. Of a file that could not be read to its end
-/// nobody knows all of them.
-fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope: &mut Scope<'_>) {
+/// The breaks, with which of them make no difference, and why. Of a file that could not be read to
+/// its end nobody knows all of them.
+fn ignored(ignore: Vec<Ignore>, mut breaks: Vec<NamedBreak>, complete: bool, scope: &mut Scope<'_>) -> Vec<NamedBreak> {
     let names: Vec<String> = breaks.iter().map(|one| one.name.clone()).collect();
     for Ignore { name, because } in ignore {
         if because.value.trim().is_empty() {
@@ -199,4 +199,5 @@ fn ignored(ignore: Vec<Ignore>, breaks: &mut [NamedBreak], complete: bool, scope
             }
         }
     }
+    breaks
 }

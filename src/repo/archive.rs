@@ -104,6 +104,12 @@ impl Archive {
         self.sizes.get(name).map_or_else(history, |size| *size > 0)
     }
 
+    /// Whether there is a later segment on the timeline of this one.
+    pub fn goes_on_after(&self, segment: &str) -> bool {
+        let timeline = segment.get(..8);
+        self.sizes.keys().any(|one| one.as_str() > segment && one.get(..8) == timeline)
+    }
+
     /// The first of all segments.
     pub fn first(&self) -> Option<&str> {
         self.sizes.first_key_value().map(|(name, _)| name.as_str())

@@ -73,11 +73,7 @@ impl Directory {
         if output.success() {
             return Ok(Verified::Intact);
         }
-        let plain = |line: &str| {
-            let line = line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ");
-            (!line.trim().is_empty()).then(|| line.to_owned())
-        };
-        Ok(Verified::Damaged(output.stderr.lines().filter_map(plain).collect()))
+        Ok(Verified::damaged(&output.stderr))
     }
 }
 

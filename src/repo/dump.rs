@@ -176,6 +176,24 @@ impl Storage for Dump {
         Ok((Loaded::read(&output.text()), program))
     }
 
+    /// The largest file of it, in its middle. A text is named by its file: that stays.
+    async fn damaged_copy(&self, host: &dyn Host, backup: &Label, to: &str) -> Result<Label> {
+        let script = include_str!("scripts/dump_copy.sh");
+        let output = run(host, "the copy", Program::script(script, [self.path(backup).as_str(), to])).await?;
+        let text = output.text();
+        let mut lines = text.lines();
+        let copy = lines.next().map(Label::new);
+        let largest = lines
+            .next()
+            .and_then(|line| line.split_once(' '))
+            .and_then(|(size, file)| Some((size.parse::<u64>().ok()?, file)));
+        let Some((copy, (size, file))) = copy.zip(largest) else {
+            return Err(RepoError::Nothing(format!("there is no file in {backup}")));
+        };
+        damage_file(host, file, file, Where::At(size / 2)).await?;
+        Ok(copy)
+    }
+
     /// There is none: its files are no server's.
     async fn backup_files(&self, _: &dyn Host, _: &Label, _: &str) -> Result<Option<String>> {
         Err(RepoError::NotPossible(Ability::Replay))
@@ -201,7 +219,7 @@ impl Storage for Dump {
         match output.status {
             0 => Ok(Verified::Intact),
             NOT_HERE => Err(RepoError::Unknown(output.stderr.trim().to_owned())),
-            _ => Ok(Verified::Damaged(output.stderr.lines().map(str::to_owned).collect())),
+            _ => Ok(Verified::damaged(&output.stderr)),
         }
     }
 

@@ -17,6 +17,8 @@ pub trait RepoKind: Storage + Sized + 'static {
     const ABOUT: &'static str;
     /// What it cannot do, each with the reason.
     const CANNOT: &'static [(Ability, &'static str)] = &[];
+    /// What one can do only if a key of it says how.
+    const BY_KEY: &'static [ByKey] = &[];
 
     /// The program that it needs on every host, if it is none of PostgreSQL's own or the system's.
     const PROGRAM: Option<Tool> = None;
@@ -29,6 +31,9 @@ pub trait RepoKind: Storage + Sized + 'static {
     /// What one cannot do besides that somebody else fills.
     const EXISTING_CANNOT: &'static [(Ability, &'static str)] = &[];
 
+    /// Who knows what has changed since a backup, for one that is incremental to it.
+    const CHANGES: Changes = Changes::Server;
+
     /// What has to be had beside a repo to recover from it where everything else is gone.
     const BESIDE: Beside = Beside::NOTHING;
 
@@ -37,6 +42,26 @@ pub trait RepoKind: Storage + Sized + 'static {
 
     /// A repo at this place. Nothing is made there yet.
     fn at(place: Place) -> Self;
+}
+
+/// Who knows what has changed since a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// The server, which summarizes its WAL: from PostgreSQL 17 on.
+    Server,
+    /// The tool, by the files.
+    Tool,
+}
+
+/// What a repo can do only if a key of it says how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByKey {
+    /// What it can do then.
+    pub ability: Ability,
+    /// The key.
+    pub key: &'static str,
+    /// What the key says.
+    pub help: &'static str,
 }
 
 /// What a repo does not hold itself, and a recovery needs that has nothing else.
@@ -77,6 +102,10 @@ pub struct Kind {
     pub adjustable: Adjustable,
     /// What has to be had beside a repo.
     pub beside: Beside,
+    /// What one can do only if a key of it says how.
+    pub by_key: &'static [ByKey],
+    /// Who knows what has changed since a backup.
+    pub changes: Changes,
     cannot: &'static [(Ability, &'static str)],
     at: fn(Place) -> Arc<dyn Storage>,
     existing: Option<AtExisting>,
@@ -96,6 +125,8 @@ impl Kind {
             program: T::PROGRAM,
             adjustable: T::ADJUSTABLE,
             beside: T::BESIDE,
+            by_key: T::BY_KEY,
+            changes: T::CHANGES,
             cannot: T::CANNOT,
             at: |place| Arc::new(T::at(place)),
             existing: T::EXISTING,

@@ -59,10 +59,13 @@ impl Restored {
     }
 }
 
+/// What looks at backups as pg_basebackup writes them.
+const RESTORED: &str = concat!(include_str!("scripts/tablespaces.sh"), include_str!("scripts/restored.sh"));
+
 /// That of the last of these directories, each with a backup as pg_basebackup writes it, which goes
 /// on from those before it.
 pub(super) async fn restored_from(host: &dyn Host, chain: &[String]) -> Result<Restored> {
-    let program = Program::script(include_str!("scripts/restored.sh"), chain).env("LC_ALL", "C");
+    let program = Program::script(RESTORED, chain).env("LC_ALL", "C");
     Ok(Restored::read(&run(host, "reading the backup", program).await?.text()))
 }
 
@@ -74,8 +77,7 @@ mod tests {
     use super::*;
 
     fn look(dirs: &[&Path]) -> Restored {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/repo/scripts/restored.sh");
-        let output = Command::new("sh").args(["-eu", script]).args(dirs).output().expect("sh runs");
+        let output = Command::new("sh").args(["-euc", RESTORED, "sh"]).args(dirs).output().expect("sh runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Restored::read(&String::from_utf8_lossy(&output.stdout))
     }

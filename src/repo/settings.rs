@@ -28,6 +28,8 @@ pub struct Commands {
     pub backup: Option<Vec<String>>,
     /// `archive_command`.
     pub archive_command: Option<String>,
+    /// Says whether a backup is whole.
+    pub verify: Option<Vec<String>>,
     /// Added to the environment of all of them.
     pub env: Vec<(String, String)>,
 }

@@ -11,7 +11,7 @@ use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::damage_stored;
-use super::error::{RepoError, Result};
+use super::error::{RepoError, Result, run};
 use super::loaded::Loaded;
 use super::restored::Restored;
 use super::server_files::ServerFiles;
@@ -22,7 +22,7 @@ use crate::node::Node;
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoil {
-    /// What is restored from it is damaged: a page of the largest table.
+    /// What is restored from it is damaged: a page of the largest table; of dumps the largest file.
     BackupDamaged,
     /// Its newest backup is not there.
     NewestMissing,
@@ -154,7 +154,15 @@ impl Storage for Spoiled {
     }
 
     async fn load(&self, node: &Node, backup: &Label, taken: Timestamp) -> Result<(Loaded, Program)> {
-        self.storage.load(node, backup, taken).await
+        if self.spoil != Spoil::BackupDamaged {
+            return self.storage.load(node, backup, taken).await;
+        }
+        let host = node.host()?.as_ref();
+        let to = format!("{}-damaged-copy", host.paths().data);
+        let copy = self.storage.damaged_copy(host, backup, &to).await?;
+        let loaded = self.storage.load(node, &copy, taken).await;
+        run(host, "rm", Program::new("rm", ["-rf", &to])).await?;
+        loaded
     }
 
     fn restore_command(&self) -> String {

@@ -135,6 +135,15 @@ pub enum Verified {
     Damaged(Vec<String>),
 }
 
+impl Verified {
+    /// Damaged, as pg_verifybackup or whoever unpacks it says.
+    pub(super) fn damaged(said: &str) -> Self {
+        let plain = |line: &str| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ").to_owned();
+        let lines = said.lines().filter(|line| !line.trim().is_empty());
+        Verified::Damaged(lines.map(plain).collect())
+    }
+}
+
 /// A repo of some kind: all that differs from kind to kind. Its programs run on the hosts of the
 /// drill; whichever host a method is given will do.
 ///
@@ -232,6 +241,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// goes wrong fails it. Returns the program that has done it, too.
     async fn load(&self, _: &Node, _: &Label, _: Timestamp) -> Result<(Loaded, Program)> {
         Err(RepoError::NotPossible(Ability::Restore))
+    }
+
+    /// A copy of a backup at `to`, damaged, by the name that [`Storage::load`] takes it by: the
+    /// backup itself is left as it is.
+    async fn damaged_copy(&self, _: &dyn Host, _: &Label, _: &str) -> Result<Label> {
+        Err(RepoError::NotPossible(Ability::DamageBackup))
     }
 
     /// `archive_command`. The same segment may come twice, as it does after a crash; another one of

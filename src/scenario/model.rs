@@ -270,6 +270,10 @@ pub struct RepoFields {
     /// Of a drill's own `command`: PostgreSQL's archive_command, with `%f` and `%p`.
     #[serde(default)]
     pub archive_command: Option<Spanned<Shell>>,
+    /// Of a `command`: ends with 0 if the backup `$DRILLYARD_BACKUP` is whole, and says on standard
+    /// error what is wrong with it if not.
+    #[serde(default)]
+    pub verify: Option<Spanned<Vec<Shell>>>,
     /// What its commands find in their environment.
     #[serde(default)]
     pub env: Option<Spanned<Ordered<String, Scalar>>>,

@@ -77,6 +77,15 @@ impl Run {
         run
     }
 
+    /// What did not come out as it should was told in so many seconds, by the report's own clock.
+    pub fn in_time(self, most: u64) -> Self {
+        let steps = self.report["drills"][0]["steps"].as_array().expect("steps");
+        let red = |step: &&Value| step["outcome"] == "failed" || step["outcome"] == "errored";
+        let took: u64 = steps.iter().filter(red).filter_map(|step| step["duration_ms"].as_u64()).sum();
+        assert!(took <= most * 1000, "after {took} ms, and not {most} s: {}", self.said);
+        self
+    }
+
     pub fn says(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(self.said.contains(part), "not said: {part}\n{}", self.said);

@@ -60,6 +60,7 @@ macro_rules! verdicts {
 
 verdicts! {
     a_step_begins_clean,
+    any_tool_repos,
     barman_repos,
     catalog_except,
     broken_wal,
@@ -114,6 +115,7 @@ verdicts! {
     roles_are_compared,
     partition_key_off,
     paused_lock,
+    pgbackrest_incrementals,
     pgbackrest_repos,
     prepared_lock,
     process_id_of_somebody_else,

@@ -4,6 +4,7 @@
 //! their environment, `backups`, the backups that were taken, and `archived`, the names of all that
 //! was archived: nobody else can say that.
 
+mod kept;
 mod list;
 
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use jiff::Timestamp;
 
 use self::list::Line;
 use super::archive::Archive;
+use super::damage::Damaged;
 use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, Existing, tool_is_here};
-use super::kind::RepoKind;
+use super::kind::{ByKey, RepoKind};
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
-use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
+use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken, Verified};
 use crate::host::{Host, Output, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -35,18 +37,17 @@ impl RepoKind for Command {
     const NAME: &'static str = "command";
     const ABOUT: &'static str = "Any other tool, by commands that the scenario gives.";
     const CANNOT: &'static [(Ability, &'static str)] = &[
-        (Ability::Verify, "no command of it does that"),
-        (Ability::Copy, "nobody but its tool knows how it is copied"),
-        (Ability::DamageBackup, "nobody but its tool knows what lies in it"),
-        (Ability::DamageWal, "nobody but its tool knows what lies in it"),
         (Ability::BackUpIncrement, "its command takes one kind of backup"),
-        (Ability::LoseBackup, "nobody but its tool knows what lies in it"),
-        (Ability::WalFiles, "nobody but its tool knows what lies in it"),
-        (Ability::LoseWal, "nobody but its tool knows what lies in it"),
+        (Ability::WalFiles, "nobody but its tool knows what a file of WAL is in it"),
     ];
+    const BY_KEY: &'static [ByKey] = &[ByKey {
+        ability: Ability::Verify,
+        key: "verify",
+        help: "`verify: [PROGRAM, ARGUMENT]` ends with 0 if the backup $DRILLYARD_BACKUP is whole",
+    }];
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &["list", "fetch", "restore_command"],
-        takes: &["env"],
+        takes: &["verify", "env"],
         at: |existing| Arc::new(Command::existing(existing)),
         mounts: tool_is_here,
     });
@@ -54,7 +55,7 @@ impl RepoKind for Command {
         &[(Ability::List, "its commands fetch one file of WAL after another, and none says which there are")];
     const ADJUSTABLE: Adjustable = Adjustable {
         needs: &["fetch", "restore_command", "backup", "archive_command"],
-        takes: &["list", "env"],
+        takes: &["list", "verify", "env"],
         ..Adjustable::NOTHING
     };
 
@@ -111,7 +112,22 @@ impl Command {
         let said = |said| RepoError::Failed { what, status: output.status, said };
         list::read(&output.text()).map(Some).map_err(said)
     }
+
+    /// A checksum of what restore_command brings under the name of a segment; none if it brings
+    /// nothing.
+    async fn fetched(&self, host: &dyn Host, segment: &str) -> Result<Option<String>> {
+        self.write_env(host).await?;
+        let to = format!("{}/looked-at", self.place.path);
+        let fetch = self.restore_command().replace("%p", &to).replace("%f", segment);
+        let script =
+            r#"rm -f "$1"; if sh -c "$2" >/dev/null 2>&1 </dev/null && [ -f "$1" ]; then cksum <"$1"; fi; rm -f "$1""#;
+        let text = run(host, "fetching WAL", Program::script(script, [to, fetch]).with_network()).await?.text();
+        Ok((!text.is_empty()).then_some(text))
+    }
 }
+
+/// The statuses from which on a shell says that a program could not be run.
+const NOT_RUN: i64 = 126;
 
 /// What a command wrote that failed.
 fn said(output: &Output) -> String {
@@ -165,8 +181,13 @@ impl Storage for Command {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let lines = self.lines(host).await?.unwrap_or_default();
-        let bytes = lines.into_iter().find(|line| line.listed.label == *label).and_then(|line| line.bytes);
-        bytes.ok_or_else(|| RepoError::Unknown(format!("the command `list` does not say how large {label} is")))
+        match lines.into_iter().find(|line| line.listed.label == *label).and_then(|line| line.bytes) {
+            Some(bytes) => Ok(bytes),
+            None if self.existing => {
+                Err(RepoError::Unknown(format!("the command `list` does not say how large {label} is")))
+            }
+            None => kept::bytes_of(host, kept::of_backup(host, &self.repo(), label).await?).await,
+        }
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
@@ -213,4 +234,66 @@ impl Storage for Command {
         let script = Program::script(include_str!("../scripts/command_list_wal.sh"), args);
         Ok(Archive::read(&run(host, "listing the archive", script).await?.text()))
     }
+    fn verify_program(&self) -> &'static str {
+        "the command `verify`"
+    }
+
+    /// Whatever it ends with but 0 says that the backup is damaged, unless it could not be run.
+    async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
+        let Some(verify) = &self.commands.verify else { return Err(RepoError::NotPossible(Ability::Verify)) };
+        self.write_env(host).await?;
+        let env = [("DRILLYARD_BACKUP", backup.as_str())];
+        match self.run(host, (self.verify_program(), verify), &env).await {
+            Ok(_) => Ok(Verified::Intact),
+            Err(RepoError::Failed { status, said, .. }) if status < NOT_RUN => Ok(Verified::damaged(&said)),
+            Err(RepoError::Failed { said, .. }) => {
+                Err(RepoError::Unknown(format!("the command `verify` cannot be run: {said}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {
+        self.write_env(host).await?;
+        let args = [original.path.clone(), self.place.path.clone()];
+        run(host, "the copy", Program::script(include_str!("../scripts/command_copy.sh"), args)).await.map(drop)
+    }
+
+    async fn lose_backup(&self, host: &dyn Host, backup: &Label) -> Result<()> {
+        let paths = kept::of_backup(host, &self.repo(), backup).await?;
+        run(host, "the loss", Program::script(r#"rm -rf "$@""#, paths)).await?;
+        let args = [self.place.path.clone(), format!("[0-9]* {backup}")];
+        run(host, "the loss", Program::script(r#"sed -i "/^$2\$/d" "$1/backups""#, args)).await?;
+        match self.backups(host).await?.iter().any(|one| one.label == *backup) {
+            true => {
+                Err(RepoError::Nothing(format!("the command `list` still has {backup}: it is kept elsewhere, too")))
+            }
+            false => Ok(()),
+        }
+    }
+
+    async fn lose_wal(&self, host: &dyn Host, segment: &str) -> Result<()> {
+        kept::lose_wal(host, &self.place.path, segment).await?;
+        match self.fetched(host, segment).await? {
+            None => Ok(()),
+            Some(_) => Err(brings(segment, "still")),
+        }
+    }
+
+    async fn damage_wal(&self, host: &dyn Host, segment: &str) -> Result<Damaged> {
+        let before = self.fetched(host, segment).await?;
+        let damaged = kept::damage_wal(host, &self.repo(), segment).await?;
+        match before == self.fetched(host, segment).await? {
+            true => Err(brings(segment, "as before")),
+            false => Ok(damaged),
+        }
+    }
+
+    async fn damage_backup(&self, host: &dyn Host, backup: &Label, file: Option<&str>) -> Result<Damaged> {
+        kept::damage_backup(host, &self.repo(), backup, file).await
+    }
+}
+
+fn brings(segment: &str, how: &str) -> RepoError {
+    RepoError::Nothing(format!("its restore_command brings {segment} {how}: it is kept elsewhere, too"))
 }

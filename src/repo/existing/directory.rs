@@ -19,6 +19,10 @@ use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
 
+/// What restores a backup, or several that go on from each other.
+const RESTORE: &str =
+    concat!(include_str!("../scripts/tablespaces.sh"), include_str!("../scripts/restore_existing.sh"));
+
 /// How `scripts/verify_backup.sh` ends if a backup is tar files.
 const TAR_FILES: i64 = 3;
 
@@ -70,7 +74,7 @@ impl ExistingDirectory {
         match output.status {
             0 => Ok(Verified::Intact),
             TAR_FILES => self.verify_unpacked(host, path).await,
-            _ => Ok(damaged(&output.stderr)),
+            _ => Ok(Verified::damaged(&output.stderr)),
         }
     }
 
@@ -78,7 +82,7 @@ impl ExistingDirectory {
     async fn verify_unpacked(&self, host: &dyn Host, path: &str) -> Result<Verified> {
         let dir = format!("{}-verified", host.paths().data);
         let spaces = own_tablespaces(&dir);
-        let restore = Program::script(include_str!("../scripts/restore_existing.sh"), [path, &dir, &spaces]);
+        let restore = Program::script(RESTORE, [path, &dir, &spaces]);
         let mut output = host.run(restore).await?;
         if output.success() {
             // The manifest is a file of its own beside the tar files.
@@ -88,13 +92,8 @@ impl ExistingDirectory {
             output = host.run(self.verifying(&dir, &["--ignore=tablespace_map"])).await?;
         }
         run(host, "rm", Program::new("rm", ["-rf", &dir, &spaces])).await?;
-        Ok(if output.success() { Verified::Intact } else { damaged(&output.stderr) })
+        Ok(if output.success() { Verified::Intact } else { Verified::damaged(&output.stderr) })
     }
-}
-
-/// What is wrong with a backup, as a program says it.
-fn damaged(said: &str) -> Verified {
-    Verified::Damaged(said.lines().map(str::to_owned).collect())
 }
 
 #[async_trait]
@@ -139,8 +138,7 @@ impl Storage for ExistingDirectory {
         let mut before = self.chain(host, backup).await?;
         before.pop();
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(before);
-        let script = include_str!("../scripts/restore_existing.sh");
-        run_it(host, "the restore", Program::script(script, args)).await
+        run_it(host, "the restore", Program::script(RESTORE, args)).await
     }
 
     fn backup_path(&self, label: &Label) -> Option<String> {

@@ -53,6 +53,8 @@ const OTHER: u32 = 99;
 #[derive(Debug, Deserialize)]
 pub(super) struct Backup {
     label: String,
+    /// The backup that it goes on from.
+    prior: Option<String>,
     /// Whether pages were backed up whose checksums are wrong.
     pub(super) error: Option<bool>,
     /// Its tablespaces, which are listed for one backup alone.
@@ -138,12 +140,35 @@ impl Info {
     pub(super) fn backups(&self) -> impl Iterator<Item = &Backup> {
         self.0.iter().flat_map(|stanza| &stanza.backup)
     }
+
+    /// The type of a backup that goes on from `base`: pgbackrest takes the newest backup for that,
+    /// or the newest full one (manual, `Command Reference`, "type").
+    ///
+    /// # Errors
+    /// If it takes neither: which they are.
+    pub(super) fn increment_to(&self, base: &Label) -> std::result::Result<&'static str, String> {
+        let newest = self.backups().last().map(Backup::label);
+        let full = self.backups().map(Backup::label).filter(|label| kind_of(label) == Some(BackupKind::Full)).last();
+        match (newest, full) {
+            (Some(newest), _) if newest == *base => Ok("incr"),
+            (_, Some(full)) if full == *base => Ok("diff"),
+            (Some(newest), Some(full)) => Err(format!(
+                "pgbackrest takes no backup that goes on from {base}: only from the newest one, {newest}, or from the newest full one, {full}"
+            )),
+            _ => Err(format!("pgbackrest has no backup {base} any more")),
+        }
+    }
 }
 
 impl Backup {
     /// What it is called.
     pub(super) fn label(&self) -> Label {
         Label::new(&self.label)
+    }
+
+    /// The one that it goes on from.
+    pub(super) fn goes_on_from(&self) -> Option<Label> {
+        self.prior.as_ref().map(Label::new)
     }
 
     /// As the repo lists it.
@@ -214,6 +239,15 @@ mod tests {
         assert_eq!(info.backups().last().and_then(|backup| backup.error), Some(true));
         assert_eq!(Info::read("[]\n").expect("nothing").backups().count(), 0);
         assert!(Info::read("ERROR").is_err());
+        let text = r#"[{"backup":[{"label":"1F"},{"label":"2F"},{"label":"2F_3D","prior":"2F"},{"label":"2F_4I","prior":"2F_3D"}]}]"#;
+        let info = Info::read(text).expect("read");
+        let kinds = ["2F_4I", "2F"].map(|base| info.increment_to(&Label::new(base)));
+        assert_eq!(kinds, [Ok("incr"), Ok("diff")]);
+        for base in ["2F_3D", "1F"] {
+            let said = info.increment_to(&Label::new(base)).expect_err("neither");
+            assert!(said.contains("the newest one, 2F_4I, or from the newest full one, 2F"), "{said}");
+        }
+        assert_eq!(info.backups().last().and_then(Backup::goes_on_from), Some(Label::new("2F_3D")));
         let other = r#"[{"backup":[],"cipher":"none","repo":[{"cipher":"none","key":1,"status":{"code":99,
             "message":"[FormatError] unable to load info file 'x'\nSalted__BYTE"}}],"status":{"code":99}}]"#;
         let said = Info::read(&other.replace("BYTE", "\u{1}")).expect_err("it cannot be read");

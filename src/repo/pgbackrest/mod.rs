@@ -29,7 +29,7 @@ use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run, run_it};
 use super::existing::AtExisting;
-use super::kind::{Beside, RepoKind, Tool};
+use super::kind::{Beside, Changes, RepoKind, Tool};
 use super::restored::Restored;
 use super::server_files::ServerFiles;
 use super::settings::{Adjustable, Settings};
@@ -55,12 +55,12 @@ impl RepoKind for Pgbackrest {
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::BackUpStandby, "for that pgbackrest needs its primary's files, too, by ssh from another machine"),
         (Ability::BackUpAlone, "pgbackrest waits until the WAL of a backup is archived"),
-        (Ability::BackUpIncrement, "pgbackrest chooses itself what a backup goes on from"),
         (Ability::LoseBackup, "pgbackrest knows its backups by a list of its own"),
         (Ability::WalFiles, "it keeps WAL in a format of its own"),
         (Ability::RestoreDamaged, "pgbackrest compares every file with its checksum, and restores none that differs"),
     ];
     const ADJUSTABLE: Adjustable = ADJUSTABLE;
+    const CHANGES: Changes = Changes::Tool;
     const BESIDE: Beside = Beside { own: &["repo1-cipher-pass"], existing: &["config"] };
     const EXISTING: Option<AtExisting> = Some(AtExisting {
         needs: &["stanza"],
@@ -202,19 +202,28 @@ impl Storage for Pgbackrest {
         // A repo that was lost begins anew.
         self.set_up(host).await?;
         self.welcome(host).await?;
+        let kind = match order.incremental_to {
+            Some(base) => self.info(host, []).await?.increment_to(base).map_err(RepoError::Unknown)?,
+            None => "full",
+        };
         let start = match order.checkpoint {
             Checkpoint::Fast => "--start-fast",
             Checkpoint::Spread => "--no-start-fast",
         };
         let script = include_str!("../scripts/pgbackrest_backup.sh");
         let (data, sockets) = (&host.paths().data, &host.paths().sockets);
-        let args = ["-euc", script, "drillyard", &self.config(), self.stanza(), data, sockets, start];
+        let args = ["-euc", script, "drillyard", &self.config(), self.stanza(), data, sockets, kind, start];
         let program = node.client_program("sh", Purpose::Own)?.with_args(args).with_args(order.options.iter().cloned());
         let output = run(host, PROGRAM, program.clone()).await?;
         let info = Info::read(&output.text())?;
         match info.backups().last() {
             Some(backup) if backup.error == Some(true) => {
                 Err(self.flawed(host, &backup.label(), output.stderr.trim()).await)
+            }
+            Some(backup) if backup.goes_on_from().as_ref() != order.incremental_to => {
+                let from = backup.goes_on_from().map_or_else(|| "none".to_owned(), |from| from.to_string());
+                let said = format!("the backup that it has taken, {}, goes on from {from}", backup.label());
+                Err(RepoError::Failed { what: PROGRAM, status: output.status, said })
             }
             Some(backup) => Ok(Taken { label: backup.label(), program }),
             None => Err(RepoError::Failed { what: PROGRAM, status: output.status, said: output.text() }),

@@ -19,7 +19,8 @@ for dir in archive/*/*/*/; do
     [ ! -f "$file" ] || copy "$file" "$2/$file"
   done
 done
-for file in archive/*/*/*.history backup/*/*F; do
+# A full backup comes before those that go on from it.
+for file in archive/*/*/*.history backup/*/[0-9]*; do
   # A backup that is not finished has no manifest yet.
   [ -f "$file" ] || [ -f "$file/backup.manifest" ] || continue
   mkdir -p "$2/${file%/*}"

@@ -2,7 +2,8 @@
 # Restores the base backup in $1, plain or tar, to the data directory $2; what lies there is
 # removed. Its tablespaces go below $3. It is another server's: no link of it leads out of the new
 # directory any more, so that nothing outside is written. An incremental one is put together with
-# those that it goes on from: the other arguments, the full one first.
+# those that it goes on from: the other arguments, the full one first. Prepended are the functions
+# of tablespaces.sh.
 backup=$1 data=$2 spaces=$3
 shift 3
 for one in "$@" "$backup"; do
@@ -35,35 +36,23 @@ unpack() {
 lay_out() {
   mkdir -m 700 "$2"
   if [ -f "$1/PG_VERSION" ]; then
+    plain_tablespaces "$1" | have_all || exit 1
     # The WAL of a backup is filled up with zeros; not every cp can leave them out.
     cp -a --sparse=always "$1/." "$2" 2>/dev/null || { rm -rf "$2"; mkdir -m 700 "$2"; cp -a "$1/." "$2"; }
     for from in "$1"/pg_tblspc/*; do
       [ -L "$from" ] || continue
       oid=${from##*/}
-      [ -d "$from/." ] || { echo "the backup lacks tablespace $oid: it links to $(readlink "$from")" >&2; exit 1; }
-      [ -n "$(ls "$from")" ] || {
-        echo "the backup lacks tablespace $oid: nothing of it is in $(readlink "$from"), to which it links" >&2; exit 1
-      }
       place "$@"
       cp -a "$from/." "$3/$oid"
       link "$@"
     done
-    if [ -f "$1/tablespace_map" ]; then
-      while read -r oid to; do
-        [ -e "$1/pg_tblspc/$oid" ] || { echo "the backup lacks tablespace $oid, which was in $to" >&2; exit 1; }
-      done <"$1/tablespace_map"
-    fi
   else
     for tar in "$1"/base.tar*; do unpack "$tar" "$2"; done
     if [ -f "$2/tablespace_map" ]; then
+      packed_tablespaces "$1" <"$2/tablespace_map" | have_all || exit 1
       while read -r oid _; do
         place "$@"
-        found=
-        for tar in "$1/$oid".tar*; do
-          [ -f "$tar" ] || continue
-          unpack "$tar" "$3/$oid"; found=1
-        done
-        [ -n "$found" ] || { echo "the backup lacks $oid.tar, its tablespace $oid" >&2; exit 1; }
+        for tar in "$1/$oid".tar*; do unpack "$tar" "$3/$oid"; done
         link "$@"
       done <"$2/tablespace_map"
     fi
@@ -84,23 +73,22 @@ lay_out() {
   for link in "$2"/pg_tblspc/*; do
     [ -L "$link" ] || continue
     to=$(readlink "$link")
-    case $to in "$3"/*) ;; *) echo "the backup lacks tablespace ${link##*/}: it links to $to" >&2; exit 1 ;; esac
+    case $to in "$3"/*) ;; *) echo "the backup lacks its tablespace ${link##*/}: it links to $to" >&2; exit 1 ;; esac
   done
   find "$2" -type l ! -path "$2/pg_tblspc/*" | while IFS= read -r link; do
     if [ -d "$link/." ]; then rm "$link"; mkdir -m 700 "$link"; else rm "$link"; fi
   done
 }
 # Whether pg_combinebackup reads the backup in $1 where it lies: plain, without links but those of
-# its tablespaces, those absolute, and something of each there.
+# its tablespaces, which are all there, and those absolute.
 as_it_is() {
   [ -f "$1/PG_VERSION" ] || return 1
   [ -z "$(find "$1" -type l ! -path "$1/pg_tblspc/*" | head -n 1)" ] || return 1
+  ! plain_tablespaces "$1" | grep -q '^lacks ' || return 1
   for from in "$1"/pg_tblspc/*; do
     [ -L "$from" ] || continue
-    case $(readlink "$from") in *=*) return 1 ;; /*) [ -n "$(ls "$from/." 2>/dev/null)" ] || return 1 ;; *) return 1 ;; esac
+    case $(readlink "$from") in *=*) return 1 ;; /*) ;; *) return 1 ;; esac
   done
-  [ -f "$1/tablespace_map" ] || return 0
-  while read -r oid _; do [ -e "$1/pg_tblspc/$oid" ] || return 1; done <"$1/tablespace_map"
 }
 if [ $# -eq 0 ]; then
   lay_out "$backup" "$data" "$spaces"

@@ -1,7 +1,8 @@
 #!/bin/sh -eu
 # Prints what a restore of the last of these directories makes, each with a backup as pg_basebackup
 # writes it, plain or tar, which goes on from those before it: lines `least BYTES` and `most BYTES`
-# that it takes up, `tablespace NUMBER`, `lacks WHAT` is not in it, `unknown WHAT: WHY`.
+# that it takes up, `tablespace NUMBER`, `lacks WHAT` is not in it, `unknown WHAT: WHY`. Prepended
+# are the functions of tablespaces.sh.
 kilobytes() { du -sk "$1" | cut -f 1; }
 # The bytes of the plain backup in $1, with its tablespaces.
 plain_bytes() {
@@ -10,22 +11,6 @@ plain_bytes() {
     if [ -L "$link" ] && [ -d "$link/." ]; then all=$((all + $(kilobytes "$link/."))); fi
   done
   echo $((all * 1024))
-}
-plain_tablespaces() {
-  for space in "$1"/pg_tblspc/*; do
-    oid=${space##*/} found=
-    [ -e "$space" ] || [ -L "$space" ] || continue
-    # CREATE TABLESPACE makes a directory of its version there, and pg_basebackup copies it.
-    for part in "$space"/PG_*; do [ ! -d "$part" ] || found=1; done
-    if [ -n "$found" ]; then echo "tablespace $oid"
-    elif [ -d "$space/." ]; then echo "lacks its tablespace $oid: it links to $(readlink "$space"), where nothing of it is"
-    else echo "lacks its tablespace $oid: it links to $(readlink "$space"), which is not there"; fi
-  done
-  [ -f "$1/tablespace_map" ] || return 0
-  while read -r oid to; do
-    [ -e "$1/pg_tblspc/$oid" ] || [ -L "$1/pg_tblspc/$oid" ] ||
-      echo "lacks its tablespace $oid, which was in $to: there is no pg_tblspc/$oid"
-  done <"$1/tablespace_map"
 }
 # What the tar file $1 begins with: pg_basebackup puts backup_label and tablespace_map in front.
 begins() {
@@ -48,12 +33,7 @@ tar_tablespaces() {
   if [ -f "$1/backup_manifest" ]; then
     listed=$(sed -n 's/^.*"Path": "pg_tblspc\/\([0-9]*\)\/.*/\1 /p' "$1/backup_manifest" | sort -u)
   fi
-  printf '%s\n%s\n' "$map" "$listed" | awk 'NF && !seen[$1]++' | while read -r oid to; do
-    found=
-    for tar in "$1/$oid".tar*; do [ ! -f "$tar" ] || found=1; done
-    if [ -n "$found" ]; then echo "tablespace $oid"
-    else echo "lacks its tablespace $oid${to:+, which was in $to}: there is no $oid.tar"; fi
-  done
+  printf '%s\n%s\n' "$map" "$listed" | awk 'NF && !seen[$1]++' | packed_tablespaces "$1"
 }
 # The bytes of the tar backup in $1 once it is unpacked; nothing where nobody says.
 tar_bytes() {

@@ -65,12 +65,11 @@ impl Backup {
         Listed { label: self.label(), taken, ended: self.finish_time, wrong }
     }
 
-    /// What a restore makes. Its list says nothing of tablespaces.
-    pub(super) fn restored(&self) -> Restored {
-        let unknown = vec!["tablespaces: wal-g does not list them".to_owned()];
-        match self.uncompressed_size {
-            Some(bytes) => Restored { least: Some(bytes), unknown, ..Restored::default() },
-            None => Restored::unknown("wal-g does not say what a restore makes"),
+    /// What a restore makes; its list says nothing of tablespaces.
+    pub(super) fn restored(&self, tablespaces: Option<Vec<String>>) -> Restored {
+        match tablespaces {
+            Some(numbers) => Restored::known(self.uncompressed_size, numbers),
+            None => Restored::unknown("its sentinel is not what was expected"),
         }
     }
 
@@ -120,6 +119,12 @@ pub(super) fn stored(text: &str) -> Result<Stored> {
         all.extend(names.filter(|name| !missing.contains(name)).map(|name| (name, SEGMENT)));
     }
     Ok(Stored { segments: all, timelines: timelines.iter().map(|timeline| TimelineId(timeline.id)).collect() })
+}
+
+/// The numbers of the tablespaces of a backup with this sentinel; none if it is not what was
+/// expected.
+pub(super) fn tablespaces(sentinel: &str) -> Option<Vec<String>> {
+    restore_spec(sentinel, "", "").map(|(_, numbers)| numbers)
 }
 
 /// What `backup-fetch --restore-spec` is given, so that the tablespaces of a backup with this
@@ -188,6 +193,7 @@ mod tests {
         let (spec, names) = restore_spec(sentinel, "/d", "/d-spaces").expect("a specification");
         let expected = r#"{"16384":{"loc":"/d-spaces/16384","link":"pg_tblspc/16384"},"base_prefix":"/d","tablespaces":["16384"]}"#;
         assert_eq!((spec.as_deref(), names), (Some(expected), vec!["16384".to_owned()]));
+        assert_eq!(tablespaces(sentinel), Some(vec!["16384".to_owned()]));
         assert_eq!(restore_spec(r#"{"LSN":1}"#, "/d", "/s"), Some((None, vec![])));
         assert_eq!(restore_spec(r#"{"Spec":{"tablespaces":["../x"]}}"#, "/d", "/s"), None);
         assert_eq!(restore_spec("nonsense", "/d", "/s"), None);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::archive::Archive;
+use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::{Damaged, Where, damage_file};
 use super::environment::Environment;
@@ -50,7 +51,7 @@ impl RepoKind for WalG {
     const CANNOT: &'static [(Ability, &'static str)] = &[
         (Ability::BackUpAlone, "a backup of wal-g has no WAL in it"),
         (Ability::RestoreAlone, "a backup of wal-g has no WAL in it"),
-        (Ability::BackUpIncrement, "wal-g chooses itself what a backup goes on from"),
+        (Ability::BackUpIncrement, "drillyard takes full ones with wal-g"),
         (Ability::LoseBackup, "wal-g knows its backups by files of its own"),
         (Ability::WalFiles, "it keeps WAL in a format of its own"),
         (Ability::RestoreDamaged, "wal-g unpacks nothing that is damaged"),
@@ -131,6 +132,12 @@ impl WalG {
             .ok_or_else(|| RepoError::Unknown(format!("wal-g has no backup {label} any more")))
     }
 
+    /// What wal-g has noted of a backup at its end.
+    async fn sentinel(&self, host: &dyn Host, backup: &Label) -> Result<String> {
+        let cat = self.program(["st", "cat", &format!("{BACKUPS}/{backup}_backup_stop_sentinel.json")]);
+        Ok(run(host, "wal-g st cat", cat).await?.text())
+    }
+
     /// The history of a timeline; none if it is not there.
     async fn history(&self, host: &dyn Host, timeline: TimelineId) -> Result<Option<History>> {
         let script = include_str!("../scripts/walg_history.sh");
@@ -201,13 +208,20 @@ impl Storage for WalG {
     }
 
     async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
-        Ok(self.one(host, label).await?.restored())
+        let backup = self.one(host, label).await?;
+        let sentinel = self.sentinel(host, label).await?;
+        Ok(backup.restored(answers::tablespaces(&sentinel)))
+    }
+
+    /// One that goes on from another says so in its name.
+    async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
+        let goes_on = label.as_str().contains("_D_");
+        Ok(Some(if goes_on { BackupKind::Incremental } else { BackupKind::Full }))
     }
 
     async fn restore(&self, host: &dyn Host, backup: &Label, data: &str) -> Result<Program> {
         self.write_env(host).await?;
-        let sentinel = self.program(["st", "cat", &format!("{BACKUPS}/{backup}_backup_stop_sentinel.json")]);
-        let sentinel = run(host, "wal-g st cat", sentinel).await?.text();
+        let sentinel = self.sentinel(host, backup).await?;
         let spaces = own_tablespaces(data);
         let Some((spec, numbers)) = answers::restore_spec(&sentinel, data, &spaces) else {
             let why = format!("the tablespaces in the sentinel of {backup} cannot be read");

@@ -15,9 +15,10 @@ use crate::pg::Segment;
 use crate::repo::{Ability, Archive, Reach, Repo};
 use crate::source::{Duration as Age, Late, RepoName, Span, Spanned};
 use crate::steps::judgement::expected_time::{self, Work};
-use crate::steps::judgement::point::{self, Point, PointSpec, Target};
+use crate::steps::judgement::point::{PointSpec, Target};
 use crate::steps::judgement::{age, fits_here};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
+use crate::steps::recovery::reachable::{self, Point};
 
 /// Checks whether a backup can be recovered to the end of the archive, without restoring it: in
 /// seconds, so that it can run every hour.
@@ -199,14 +200,15 @@ impl AssertRecoverable {
                 .note("archive", archive.summary()));
         };
         cx.fact("from", reaches_from.to_string());
-        cx.fact("to", point::end(&reach).to_string());
+        cx.fact("to", reachable::end(&reach).to_string());
         cx.fact("first_segment", first);
         cx.fact("last_segment", last.clone());
         cx.fact("segments", archive.all_segments(&reach).len());
         let ends = needs.end.unwrap_or(from);
         // pg_basebackup brings along the WAL that its backup needs; no tool does.
-        if repo.program.is_some() && point::end(&reach) < ends {
-            let short = format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", point::end(&reach));
+        if repo.program.is_some() && reachable::end(&reach) < ends {
+            let short =
+                format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", reachable::end(&reach));
             return Err(fails(short).help("a recovery cannot become consistent before that"));
         }
         let needed = until.check(cx, found, &archive, &reach, ends).await?;
@@ -260,7 +262,7 @@ impl AssertRecoverable {
     /// Checks that the archive has not stopped.
     async fn check_age(&self, cx: &mut Context<'_>, found: &Found, archive: &Archive, reach: &Reach) -> StepResult {
         let Some(max) = &self.max_age else { return Ok(()) };
-        let last = point::last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(max.entry))?;
+        let last = reachable::last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(max.entry))?;
         let most = max.value.now(cx, None).await?;
         match age::at_most(last, Timestamp::now(), most.0) {
             Ok(_) => Ok(()),

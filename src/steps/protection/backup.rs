@@ -11,7 +11,7 @@ use crate::harness::{
     StepId, StepKind, StepRef, StepResult, if_given,
 };
 use crate::pg::Version;
-use crate::repo::{Ability, BackupOrder, Checkpoint, Taken};
+use crate::repo::{Ability, BackupOrder, Changes, Checkpoint, Taken};
 use crate::source::{Name, RepoName, Spanned, StepName};
 use crate::steps::protection::backup_source::Source;
 
@@ -31,12 +31,14 @@ use crate::steps::protection::backup_source::Source;
 /// the backup ends reaches the archive through its primary: the step has it finished and waits for
 /// it.
 ///
-/// `incremental_to` is the id of an earlier `backup` step: only the blocks that have changed since
-/// are stored (`pg_basebackup --incremental`, PostgreSQL 17 and newer, repos of kind `directory`).
-/// The servers of a drill that has such a step run with `summarize_wal = on`, unless their
+/// `incremental_to` is the id of an earlier `backup` step: only what has changed since is stored.
+/// In a repo of kind `directory` these are blocks (`pg_basebackup --incremental`, PostgreSQL 17 and
+/// newer). The servers of a drill that has such a step run with `summarize_wal = on`, unless their
 /// `settings` say otherwise. `recover` puts it together with the backups that it goes on from
 /// (`pg_combinebackup`), and fails where one of these is missing; `assert_intact` looks at all of
-/// them.
+/// them. In one of kind `pgbackrest` these are files, with any version: incremental (`--type=incr`)
+/// if it goes on from the newest backup, differential (`--type=diff`) if from the newest full one,
+/// and errored if from any other.
 ///
 /// ```yaml
 /// - id: hourly
@@ -72,8 +74,8 @@ pub struct TakeBackup {
     node: NodeRef,
     /// The repo that it goes to.
     repo: RepoId,
-    /// The backup that it goes on from.
-    incremental_to: Option<StepRef>,
+    /// The backup that it goes on from, and who knows what has changed since.
+    incremental_to: Option<(StepRef, Changes)>,
 }
 
 impl StepKind for TakeBackupSpec {
@@ -133,12 +135,14 @@ impl TakeBackupSpec {
 const INCREMENTAL_FROM: u32 = 17;
 
 /// The backup that another one goes on from: an earlier one in the same repo.
-fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> Resolved<StepRef> {
+fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> Resolved<(StepRef, Changes)> {
+    let changes = repo.and_then(|repo| scope.repo_info(repo)).map_or(Changes::Server, |info| info.kind.changes);
     let old = |version: &&Spanned<u32>| version.value < INCREMENTAL_FROM;
     let meant = |version: &&Spanned<u32>| {
         scope.when.as_ref().is_none_or(|when| when.matches(Version { major: version.value, minor: 0 }))
     };
-    if let Some(version) = scope.versions.iter().filter(meant).find(old) {
+    let too_old = scope.versions.iter().filter(meant).find(old);
+    if let Some(version) = too_old.filter(|_| changes == Changes::Server) {
         let (number, place) = (version.value, version.span);
         let title = format!("PostgreSQL {number} has no incremental backups");
         let label = "they came with 17: restrict the drill by `postgres`, or the step by `when`";
@@ -152,7 +156,7 @@ fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> R
         let title = format!("backup `{found}` is in repo `{theirs}`, and this one goes to `{repo}`");
         scope.error(base.span, title, "an incremental backup lies beside those that it goes on from");
     }
-    Some(found)
+    Some((found, changes))
 }
 
 /// A repo that backups can be taken to: none that is only a copy.
@@ -171,26 +175,27 @@ fn original(scope: &mut Scope<'_>, name: &Spanned<Name>) -> Option<RepoId> {
 impl Step for TakeBackup {
     fn title(&self) -> String {
         match &self.incremental_to {
-            Some(base) => format!("back up what has changed on {} since {base} to {}", self.node, self.repo),
+            Some((base, _)) => format!("back up what has changed on {} since {base} to {}", self.node, self.repo),
             None => format!("back up {} to {}", self.node, self.repo),
         }
     }
 
     fn effects(&self) -> Effects {
-        Effects { summarizes: self.incremental_to.is_some(), ..Effects::anything() }
+        let by_server = |(_, changes): &(StepRef, Changes)| *changes == Changes::Server;
+        Effects { summarizes: self.incremental_to.as_ref().is_some_and(by_server), ..Effects::anything() }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let repo = cx.world.repo(&self.repo)?.clone();
         let base = match &self.incremental_to {
-            Some(base) if node.version().major < INCREMENTAL_FROM => {
+            Some((base, Changes::Server)) if node.version().major < INCREMENTAL_FROM => {
                 return Err(Finding::errored(format!("PostgreSQL {} has no incremental backups", node.version()))
                     .at(base.entry())
                     .label("they came with 17")
                     .help("say `postgres: [17]`, or restrict the step by `when: { postgres: \">=17\" }`"));
             }
-            Some(base) => Some(cx.world.label(base)),
+            Some((base, _)) => Some(cx.world.label(base)),
             None => None,
         };
         let source = Source::of(cx, &node).await?;

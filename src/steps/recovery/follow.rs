@@ -175,10 +175,21 @@ impl Standby {
     async fn is_final(&self, reason: &RefusalReason) -> Result<bool, Box<Finding>> {
         Ok(match (reason, &self.archive) {
             (RefusalReason::Removed(segment), Some(archive)) if archive.read => {
-                archive.copy_of.is_some() && !self.holds(&archive.repo, segment).await?
+                !self.holds(&archive.repo, segment).await? && self.comes_no_more(archive, segment).await?
             }
             (reason, _) => !reason.may_pass(),
         })
+    }
+
+    /// Whether a segment that its server has removed, so had archived, comes into the archive no
+    /// more: into a copy only a `sync` brings it, a tool of production's pushes into the repository
+    /// itself, and files are copied elsewhere one after the other.
+    async fn comes_no_more(&self, archive: &Archive, segment: &str) -> Result<bool, Box<Finding>> {
+        let repo = &archive.repo;
+        if archive.copy_of.is_some() || !repo.is_existing() {
+            return Ok(archive.copy_of.is_some());
+        }
+        Ok(repo.program.is_some() || repo.archive(self.node.host()?.as_ref()).await?.goes_on_after(segment))
     }
 
     async fn holds(&self, repo: &Repo, segment: &str) -> Result<bool, Box<Finding>> {

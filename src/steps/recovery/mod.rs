@@ -20,6 +20,7 @@ pub(super) mod mistake;
 pub(super) mod position;
 mod progress;
 pub(super) mod promote;
+pub(super) mod reachable;
 pub(super) mod rebuild;
 pub(super) mod reconcile;
 mod reconcile_failure;

@@ -62,12 +62,14 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// lsn: L }`, `{ xid: X }`, or `random`: a position between the backup's end and the archive's, by
 /// the seed of the run. For a target with a time, `newest` and `random` choose among the backups
 /// that were finished before it, or, where the repo does not say when, begun; one that was running
-/// is passed over, and that is reported. `by` says which kind of target a mark becomes: `xid`
-/// (exact, and the default for marks that are transactions), `lsn` (the default for others), `time`
-/// or `name`. `then` is `promote`, `pause`, `shutdown` or `{ follow: NODE }`. With `until: latest`
-/// and `pause` or `shutdown`, `standby.signal` keeps the server from promoting itself; it is at its
-/// target at the end of the archive. With `follow` the server has a restore_command and no
-/// replication slot: what its primary has removed it reads from the archive.
+/// is passed over, and that is reported. A time or a position that an `existing` repo does not lead
+/// to fails before anything is restored, with the window that can be recovered. `by` says which
+/// kind of target a mark becomes: `xid` (exact, and the default for marks that are transactions),
+/// `lsn` (the default for others), `time` or `name`. `then` is `promote`, `pause`, `shutdown` or `{
+/// follow: NODE }`. With `until: latest` and `pause` or `shutdown`, `standby.signal` keeps the
+/// server from promoting itself; it is at its target at the end of the archive. With `follow` the
+/// server has a restore_command and no replication slot: what its primary has removed it reads from
+/// the archive.
 ///
 /// `timeline` is the timeline to follow: `latest` (the default, as in PostgreSQL: the one with the
 /// highest number in the archive), `current` (the backup's own) or a number. A server that was
@@ -318,7 +320,7 @@ impl Step for Recover {
             }
             Start::Rows { backup, archive } => {
                 let (repo, newest) = (archive.repo.clone(), backup.is_newest());
-                effects.reads_repo(ReadsRepo { repo, newest, restores: false, wal: false })
+                effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal: false })
             }
             Start::OwnServer { .. } => effects,
         }
@@ -339,7 +341,7 @@ impl Step for Recover {
             }
             Start::Backup { backup, archive } => {
                 let chosen = Chosen::choose(cx, &self.node, backup, archive, &target).await?;
-                let goal = Goal::of(&chosen.aim(cx, target, timeline).await?, cx, backup.step())?;
+                let goal = Goal::of(&chosen.aim(cx, target, timeline, self.until.span).await?, cx, backup.step())?;
                 let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());

@@ -115,6 +115,8 @@ pub(crate) struct Chosen {
     at: Option<Span>,
     /// When it was begun by the server's clock, as far as anybody knows.
     pub began: Option<Timestamp>,
+    /// The earliest time that can be recovered from it, if it is one that the repo lists.
+    pub reaches_from: Option<Timestamp>,
     /// When it was begun by drillyard's clock, if a step took it.
     seen: Option<Timestamp>,
 }
@@ -136,13 +138,14 @@ impl Chosen {
                 let before = cx.world.outputs().marks.get(&step.id).map(|mark| mark.before);
                 let (label, what, at) = (cx.world.label(step), step.to_string(), step.span());
                 let (began, seen) = (before.map(|before| before.at), before.map(|before| before.seen));
-                Ok(Chosen { repo, host, label, what, at, began, seen })
+                Ok(Chosen { repo, host, label, what, at, began, reaches_from: None, seen })
             }
             Backup::InRepo(choice, at) => {
                 let wanted = Wanted { choice, until: target.time(cx.world)?, at: *at };
                 let listed = wanted.choose(cx, host.as_ref(), &repo).await?;
                 let (what, began) = (listed.label.to_string(), Some(listed.taken));
-                Ok(Chosen { repo, host, label: listed.label, what, at: Some(*at), began, seen: None })
+                let reaches_from = Some(listed.reaches_from());
+                Ok(Chosen { repo, host, label: listed.label, what, at: Some(*at), began, reaches_from, seen: None })
             }
         }
     }

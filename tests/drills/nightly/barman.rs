@@ -165,3 +165,52 @@ async fn a_server_of_barman_is_read_and_nothing_of_it_moves() {
     let tarred = verified.replace("oldest", "newest");
     runner.drill(&format!("{}{tarred}", head(&at)), &[]).failed(4, &["cannot be verified: it is packed"]);
 }
+
+/// What stands for the way to production's machine, which is this one.
+const SSH: &str = r#"#!/bin/sh
+# ssh [OPTION]... HOST [OPTION]... COMMAND
+options() { while :; do case $1 in -o | -p | -l | -i) shift 2 ;; -*) shift ;; *) break ;; esac; done; then=$#; }
+options "$@"; shift $(($# - then)); shift
+options "$@"; shift $(($# - then))
+[ -n "$1" ] || shift
+exec sh -c "$*"
+"#;
+
+#[tokio::test]
+async fn backups_that_rsync_has_made_are_read() {
+    let site = Site::start().await.with_barman().await;
+    let ssh = site.dir("ssh");
+    std::fs::write(&ssh, SSH).expect("written");
+    std::fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("permissions");
+    let conf = site.dir("barman.d").join("prod.conf");
+    let text = std::fs::read_to_string(&conf).expect("the configuration");
+    let by_rsync =
+        format!("backup_method = rsync\nreuse_backup = link\nssh_command = {} postgres@production\n", ssh.display());
+    std::fs::write(&conf, text.replace("backup_method = postgres\n", &by_rsync)).expect("written");
+    site.barman("archive-wal pg.prod");
+    site.barman("backup --immediate-checkpoint --wait pg.prod");
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1001, 2000) i").await;
+    // The second one has links to what has not changed since the first.
+    site.barman("backup --immediate-checkpoint --wait pg.prod");
+    site.primary.sql("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(2001, 3000) i").await;
+    site.wait_for_wal().await;
+    let backups = site.barmans_backups();
+    let before = site.fingerprint();
+    let runner = runner(&site);
+    let repo = format!(
+        "repos:\n  lastnight: {{ kind: barman, existing: true, server: pg.prod, config: {} }}\n\
+         nodes:\n  prod: {{ external: {{ url: \"${{env.PROD_URL}}\" }} }}\nsteps:\n",
+        site.dir("barman.conf").display()
+    );
+    let checked = "  - id: hour\n    assert_recoverable: { repo: lastnight }\n";
+    let run = runner.drill(&format!("{repo}{checked}{FOLLOW}"), &[]).passed();
+    assert!(backups[1].ends_with(run.fact("tonight", "backup").as_str().expect("a label")), "{}", run.said);
+    assert!(run.fact("hour", "tablespaces").as_str().is_some(), "{}", run.said);
+    assert_eq!(site.moved_since(&before), NOTHING);
+    let oldest = FOLLOW.replace("backup: newest, until", "backup: oldest, until");
+    let run = runner.drill(&format!("{repo}{oldest}"), &[]).passed();
+    assert!(backups[0].ends_with(run.fact("tonight", "backup").as_str().expect("a label")), "{}", run.said);
+    let verified = "  - assert_backup: { repo: lastnight, verify: true }\n";
+    runner.drill(&format!("{repo}{verified}"), &[]).failed(4, &["cannot be verified: it "]);
+    assert_eq!(site.moved_since(&before), NOTHING);
+}

@@ -1,7 +1,7 @@
 //! Any other tool, by commands: a drill's own repo, and production's, which is only read.
 
 use super::site::Site;
-use super::{FOLLOW, NOTHING, runner};
+use super::{FOLLOW, NOTHING, killed, runner};
 use crate::cli_runner::CliRunner;
 
 /// A tool that keeps a plain copy, and packs WAL with a salt, which has to be the same again.
@@ -78,6 +78,10 @@ async fn the_commands_of_production_are_run_and_what_they_leave_is_looked_throug
     let run = runner.drill(&format!("{}{FOLLOW}", head(&mapped)), &[]).passed();
     assert_eq!(run.fact("tonight", "backup"), "tuesday");
     assert_eq!(site.moved_since(&before), NOTHING);
+    // Killed while its command is at work, which lives on for nobody.
+    let slow = head(&format!("{mapped}; sleep 300"));
+    killed(&runner, &format!("{slow}{FOLLOW}"), "PG_VERSION").await;
+    assert_eq!(site.moved_since(&before), NOTHING);
     // Its tablespaces stay where they were.
     runner
         .drill(&format!("{}{FOLLOW}", head(copy)), &[])
@@ -86,6 +90,18 @@ async fn the_commands_of_production_are_run_and_what_they_leave_is_looked_throug
     runner.drill(&format!("{broken}{FOLLOW}"), &[]).failed(1, &["cannot be restored", "the tape is torn"]);
     let chatty = head(copy).replace("cd \"$BACKUPS\" &&", "echo BACKUPS:; cd \"$BACKUPS\" &&");
     runner.drill(&format!("{chatty}{FOLLOW}"), &[]).failed(1, &["cannot be listed", "line 1, `BACKUPS:`"]);
+    // How a backup is verified only the scenario can say.
+    let verified = format!("{}  - assert_backup: {{ repo: lastnight, verify: true }}\n", head(copy));
+    runner.drill(&verified, &[]).failed(3, &["repo `lastnight` cannot verify a backup", "it has no `verify`: "]);
+    for (verify, code, words) in [
+        ("test -d \"$BACKUPS/$DRILLYARD_BACKUP\"", 0, ""),
+        ("echo its label is torn >&2; exit 3", 1, "its label is torn"),
+        ("no-such-program", 4, "the command `verify` cannot be run"),
+    ] {
+        let keys = format!("    verify: [sh, -c, '{verify}']\n    env:");
+        let run = runner.drill(&verified.replacen("    env:", &keys, 1), &[]);
+        run.failed(code, &[words]);
+    }
     let recoverable = format!("{}  - assert_recoverable: {{ repo: lastnight }}\n", head(copy));
     runner.drill(&recoverable, &[]).failed(3, &["cannot list its WAL", "none says which there are"]);
     assert_eq!(site.moved_since(&before), NOTHING);

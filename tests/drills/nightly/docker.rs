@@ -105,7 +105,31 @@ async fn docker_a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     let one = format!("kind: pgbackrest, existing: true, stanza: main, config: {config}, repo: 1");
     drill(&runner, &format!("{}{steps}", head(&one))).passed();
     assert_eq!(site.moved_since(&before), NOTHING);
+    // Cold: production's configuration is lost, and what was kept elsewhere is all that is given.
+    let (gone, kept) = (site.dir("gone.conf").display().to_string(), site.dir("kept.conf").display().to_string());
+    site.run("cp", &[&config, &kept]);
+    site.run("chmod", &["o+rw", &kept]);
+    let cold = head(&one.replace(&config, &gone))
+        .replace("nodes:\n", &format!("nodes:\n  copy: {{ cold: true, secrets: {{ config: {kept} }} }}\n"));
+    let steps = "  - id: cold\n    recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: promote }\n  - assert_rows: { node: copy, table: t, count: 2000 }\n";
+    let run = drill(&runner, &format!("{cold}{steps}")).passed();
+    assert_eq!(run.fact("cold", "used"), "repo lastnight, and config", "{}", run.said);
+    assert_eq!(site.moved_since(&before), NOTHING);
+    let write = format!(
+        "  - exec: {{ node: copy, run: [sh, -c, \"echo >>{kept}\"] }}\n    expect: {{ fails: Read-only file system }}\n"
+    );
+    drill(&runner, &format!("{cold}{steps}{write}")).passed();
     // What a container cannot have is told before anything is started.
+    let s3 = std::fs::read_to_string(&config)
+        .expect("the configuration")
+        .replace("repo1-path=", "repo1-type=s3\nrepo1-path=");
+    std::fs::write(site.dir("s3.conf"), s3).expect("written");
+    let bucket = one.replace(&config, &site.dir("s3.conf").display().to_string());
+    let words = ["its repository 1 is not in a directory (`repo1-type=s3`)", "`--backend local`"];
+    drill(&runner, &format!("{}{FOLLOW}", head(&bucket))).failed(4, &words);
+    let command = "kind: command, existing: true, list: [x], fetch: [x], restore_command: x %f %p";
+    let words = ["does not see: repo `lastnight` is of kind `command`, and its tool", "`--backend local`"];
+    drill(&runner, &format!("{}{FOLLOW}", head(command))).failed(4, &words);
     let wal_g = "kind: wal-g, existing: true, config: /etc/wal-g.json";
     let words = ["does not see: repo `lastnight` is of kind `wal-g`, and its tool", "`--backend local`"];
     drill(&runner, &format!("{}{FOLLOW}", head(wal_g))).failed(4, &words);

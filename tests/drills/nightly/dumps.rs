@@ -3,8 +3,9 @@
 use crate::cli_runner::CliRunner;
 use crate::run::Run;
 
-use super::NOTHING;
 use super::site::Site;
+use super::{NOTHING, killed};
+use crate::program::said;
 
 /// A night's dumps in a directory, and single ones beside it.
 const NIGHT: &str = r#"
@@ -94,6 +95,26 @@ async fn dumps_are_restored_whatever_form_they_have() {
     let late = [&mine[..], &[("max_age", "0s")]].concat();
     super::shipped::run(&runner, "/dumps.yaml", &late).failed(1, &["is too old"]);
     super::shipped::run(&runner, "/dumps-too-old.yaml", &mine[..1]).passed();
+    // A copy of each is damaged, and the drill that ships notices it.
+    let path = format!("{}/scenarios/nightly/dumps.yaml", env!("CARGO_MANIFEST_DIR"));
+    for name in ["night", "everything.sql"] {
+        let set = format!("--set=dumps={}", site.dir("backups").join(name).display());
+        let globals = format!("--set=globals={globals}");
+        let output = runner.output(["prove", "--backend", "local", "--only", "backup-damaged", &set, &globals, &path]);
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{name}: {told}");
+        let line = told.lines().find(|line| line.contains("backup-damaged onsite")).unwrap_or_else(|| panic!("{told}"));
+        assert!(line.contains("noticed") && line.contains("cannot be restored"), "{name}: {told}");
+    }
+    assert_eq!(site.moved_since(&before), NOTHING);
+    let repo = format!(
+        "repos: {{ dumps: {{ kind: dump, existing: true, path: {}, globals: {globals} }} }}\nsteps:\n",
+        site.dir("backups").join("nigh*").display()
+    );
+    // Killed while it is loaded.
+    let night = RECOVER.replace("BACKUP", "newest");
+    killed(&runner, &format!("{repo}{night}  - assert_primary: {{ node: copy }}\n"), "said").await;
+    assert_eq!(site.moved_since(&before), NOTHING);
     for name in ["billing.tar", "created.sql", "everything.sql"] {
         let steps = RECOVER.replace("BACKUP", name);
         drill(&runner, &site, "*", &format!("{steps}{BILLING}")).passed();

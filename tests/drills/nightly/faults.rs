@@ -58,20 +58,20 @@ async fn a_missing_library_a_stale_copy_and_a_full_disk_are_told_and_nothing_mov
             );
         head(&site).replace(&format!("wal: {}", dir("wal")), &format!("wal: {}", dir(wal))) + &steps
     };
-    runner.drill(&alone("offsite"), &[]).fails_alike(1, &["what is on `copy` is not fresh"]);
+    runner.drill(&alone("offsite"), &[]).fails_alike(1, &["what is on `copy` is not fresh"]).in_time(60);
     runner.drill(&alone("wal"), &[]).passed();
 
     let called = format!(
         "{}{FOLLOW}    - assert_rows: {{ node: copy, query: \"SELECT sounds('a')\", equals: [[A000]] }}\n",
         head(&site)
     );
-    runner.drill(&called, &[]).fails_alike(1, &[&format!("could not access file \"{library}\"")]);
+    runner.drill(&called, &[]).fails_alike(1, &[&format!("could not access file \"{library}\"")]).in_time(60);
 
     let small = Small::mount(runner.path().join("small"), "24m");
     let full = super::runner(&site).var("TMPDIR", &small.0.display().to_string());
-    full.drill(&format!("{}{FOLLOW}", head(&site)), &[]).fails_alike(4, &["No space left on device"]);
+    full.drill(&format!("{}{FOLLOW}", head(&site)), &[]).fails_alike(4, &["No space left on device"]).in_time(60);
     let hourly = format!("{}  - assert_recoverable: {{ repo: lastnight }}\n", head(&site));
-    full.drill(&hourly, &[]).fails_alike(1, &["there is no room for backup"]);
+    full.drill(&hourly, &[]).fails_alike(1, &["there is no room for backup"]).in_time(60);
     drop(small);
     // A disk of somebody else's below that of the drill is as large, and is never filled.
     let theirs = Small::mount(runner.path().join("theirs"), "512m");

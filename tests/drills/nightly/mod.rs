@@ -5,8 +5,10 @@ mod acceptance;
 mod barman;
 mod cloud;
 mod command;
+mod cron;
 mod docker;
 mod dumps;
+mod ends;
 mod faults;
 mod isolated;
 mod prove;
@@ -104,16 +106,23 @@ async fn killed(runner: &CliRunner, yaml: &str, sign: &str) {
 /// Waits until nothing is left of a run that was killed.
 async fn nothing_left(runner: &CliRunner) {
     let left = || std::fs::read_dir(runner.work()).expect("a directory").count();
-    for _ in 0..100 {
-        if left() == 0 {
-            break;
-        }
+    let processes = || {
+        let all = std::fs::read_dir("/proc").expect("a directory").flatten().map(|process| process.path());
+        let work = runner.work().display().to_string();
+        let of_run = |process: &std::path::PathBuf| {
+            let works = std::fs::read_link(process.join("cwd")).is_ok_and(|place| place.starts_with(&work));
+            let says = |file| {
+                std::fs::read(process.join(file)).is_ok_and(|text| String::from_utf8_lossy(&text).contains(&work))
+            };
+            works || says("cmdline") || says("environ")
+        };
+        all.filter(of_run).count()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while (left(), processes()) != (0, 0) && std::time::Instant::now() < deadline {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(left(), 0);
-    let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
-    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
-    assert_eq!(places.filter(|place| place.starts_with(runner.work())).count(), 0);
+    assert_eq!((left(), processes()), (0, 0));
 }
 
 fn runner(site: &Site) -> CliRunner {
@@ -180,11 +189,7 @@ async fn it_follows_production_whatever_form_it_has_and_nothing_of_it_moves() {
 #[tokio::test]
 async fn a_promoted_copy_takes_nothing_that_is_productions() {
     let site = Site::start().await;
-    // A library with a background worker of its own, as pg_cron has one.
-    site.primary.append("postgresql.conf", "shared_preload_libraries = 'pg_prewarm'\n");
-    site.primary.stop(Shutdown::Fast);
-    site.primary.start_again().await;
-    settle(&site.primary, "SELECT count(*) FROM pg_settings WHERE name = 'pg_prewarm.autoprewarm'", 1).await;
+    site.with_jobs().await;
     for sql in [
         "CREATE FUNCTION notice() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO quick VALUES (9999); END'",
         "CREATE EVENT TRIGGER notice ON ddl_command_end EXECUTE FUNCTION notice()",
@@ -218,7 +223,7 @@ async fn a_promoted_copy_takes_nothing_that_is_productions() {
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", equals: [[1]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'auto_explain.%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'", equals: [[0]] }
-    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'pg_prewarm%'", equals: [[0]] }
+    - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_settings WHERE name LIKE 'pg_prewarm%' OR name LIKE 'cron.%'", equals: [[0]] }
     - assert_rows: { node: copy, query: "SELECT current_setting('archive_mode'), current_setting('work_mem'), current_setting('primary_conninfo')", equals: [["off", "4MB", ""]] }
     - assert_rows: { node: copy, query: "SELECT count(*) FROM pg_database WHERE datname = 'billing'", equals: [[1]] }
 "#;
@@ -265,14 +270,14 @@ async fn what_is_wrong_with_the_backup_is_told() {
         runner.drill(&format!("{}{steps}", head(&site)), &[])
     };
     named("wednesday")
-        .fails_alike(1, &["cannot be restored", "the backup lacks tablespace", "spaces-of-backups/tuesday"]);
+        .fails_alike(1, &["cannot be restored", "the backup lacks its tablespace", "spaces-of-backups/tuesday"]);
     // A packed one has a wrong checksum at its end.
     site.back_up("thursday", &["-Ft", "-z"]);
     let packed = site.dir("backups").join("thursday").join("base.tar.gz").display().to_string();
     let damage =
         format!("printf XXXX | dd of={packed} bs=1 seek=$(($(stat -c %s {packed}) - 8)) conv=notrunc 2>/dev/null");
     site.run("sh", &["-c", &damage]);
-    named("thursday").fails_alike(1, &["cannot be restored", "crc error"]);
+    named("thursday").fails_alike(1, &["cannot be restored", "crc error"]).in_time(60);
     site.run("rm", &["-r", &tarred, &site.dir("backups").join("thursday").display().to_string()]);
     site.run("chmod", &["0", &monday]);
     site.run("chmod", &["0", &tuesday]);
@@ -290,7 +295,8 @@ async fn what_keeps_it_from_following_is_told() {
     let drill = |steps: &str| runner.drill(&format!("{}{steps}", head(&site)), &[]);
     site.primary.sql("ALTER ROLE drill NOREPLICATION").await;
     let within = FOLLOW.replace("  - id: tonight", "  - id: tonight\n    within: 30s");
-    drill(&within).fails_alike(1, &["`copy` does not stream from `prod`", "needs LOGIN and REPLICATION there"]);
+    let refused = ["`copy` does not stream from `prod`", "needs LOGIN and REPLICATION there"];
+    drill(&within).fails_alike(1, &refused).in_time(30);
     site.primary.sql("ALTER ROLE drill REPLICATION").await;
     // A gap between the backup and what the primary still has.
     let promote = within
@@ -305,7 +311,7 @@ async fn what_keeps_it_from_following_is_told() {
     wal.retain(|path| path.extension().is_none());
     wal.sort();
     std::fs::remove_file(&wal[wal.len() - 2]).expect("removed");
-    drill(&promote).fails_alike(1, &["recovery ended at a gap in the archive"]);
+    drill(&promote).fails_alike(1, &["recovery ended at a gap in the archive"]).in_time(30);
     // The archive has stopped since noon, and production has removed what was not archived.
     site.back_up("noon", &[]);
     site.primary.sql("UPDATE beats SET at = now()").await;
@@ -324,9 +330,10 @@ async fn what_keeps_it_from_following_is_told() {
         site.primary.sql("CHECKPOINT; UPDATE beats SET at = now(); SELECT pg_switch_wal()").await;
     }
     let newest = within.replace("backup: newest, until", "backup: noon, until").replace("within: 30s", "within: 12s");
-    drill(&newest).fails_alike(1, &["waiting for `copy` to stream from `prod`", "repo `lastnight` does not hold 0000"]);
+    let stopped = ["waiting for `copy` to stream from `prod`", "repo `lastnight` does not hold 0000"];
+    drill(&newest).fails_alike(1, &stopped).in_time(15);
     let hourly = "  - assert_recoverable: { repo: lastnight, backup: noon, max_age: 0s }\n";
-    drill(hourly).fails_alike(1, &["the WAL in repo `lastnight` is too old", "its last commit: "]);
+    drill(hourly).fails_alike(1, &["the WAL in repo `lastnight` is too old", "its last commit: "]).in_time(60);
 }
 
 #[tokio::test]
@@ -414,7 +421,7 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     let (spaces, aside) = (spaces.display().to_string(), aside.display().to_string());
     site.run("mv", &[&spaces, &aside]);
     let lacks = ["is not whole", "it lacks its tablespace ", "which is not there"];
-    hourly().fails_alike(1, &lacks);
+    hourly().fails_alike(1, &lacks).in_time(60);
     site.run("mkdir", &[&spaces]);
     hourly().fails_alike(1, &["is not whole", "where nothing of it is"]);
     site.run("rmdir", &[&spaces]);
@@ -550,7 +557,8 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
     assert_eq!(site.moved_since(&before), NOTHING);
     runner
         .drill(&format!("{}{FOLLOW}", head("wrong", 1)), &[])
-        .fails_alike(1, &["repo `lastnight` has no such backup"]);
+        .fails_alike(1, &["repo `lastnight` has no such backup"])
+        .in_time(60);
     assert_eq!(site.written_by_pgbackrest_of_a_drill(), NOTHING);
     let nowhere = head("main", 1).replace("pgbackrest.conf", "nothing.conf");
     runner.drill(&format!("{nowhere}{FOLLOW}"), &[]).failed(1, &["the backups in repo `lastnight` cannot be listed"]);

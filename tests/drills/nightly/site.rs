@@ -64,6 +64,42 @@ impl Site {
         site
     }
 
+    /// Gives the primary a library with a background worker of its own: pg_cron with a job that
+    /// writes to `jobs/ran` which server it runs on, once wherever one starts; else pg_prewarm,
+    /// which stands in for it. It is restarted for that.
+    pub async fn with_jobs(&self) -> Jobs {
+        let libraries = self.primary.program("pg_config", &["--pkglibdir"]);
+        let libraries = String::from_utf8_lossy(&libraries.stdout).trim().to_owned();
+        let jobs = match Path::new(&libraries).join("pg_cron.so").exists() {
+            true => Jobs::OfPgCron,
+            false => Jobs::StoodInFor,
+        };
+        let lines = match jobs {
+            Jobs::OfPgCron => {
+                "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'postgres'\ncron.use_background_workers = on\n"
+            }
+            Jobs::StoodInFor => "shared_preload_libraries = 'pg_prewarm'\n",
+        };
+        self.primary.append("postgresql.conf", lines);
+        self.primary.stop(Shutdown::Fast);
+        self.primary.start_again().await;
+        if jobs == Jobs::StoodInFor {
+            settle(&self.primary, "SELECT count(*) FROM pg_settings WHERE name = 'pg_prewarm.autoprewarm'", 1).await;
+            return jobs;
+        }
+        let jobs_dir = self.dir("jobs").display().to_string();
+        self.run("mkdir", &[&jobs_dir]);
+        let job = format!("COPY (SELECT current_setting('data_directory')) TO PROGRAM 'cat >>{jobs_dir}/ran'");
+        let schedule =
+            format!("CREATE EXTENSION pg_cron; SELECT cron.schedule('@reboot', {})", super::isolated::literal(&job));
+        self.primary.sql(&schedule).await;
+        self.primary.stop(Shutdown::Fast);
+        self.primary.start_again().await;
+        let ran = format!("SELECT count(*) FROM pg_stat_file('{jobs_dir}/ran', true) WHERE size > 0");
+        settle(&self.primary, &ran, 1).await;
+        jobs
+    }
+
     /// A directory of the primary's machine.
     pub fn dir(&self, name: &str) -> PathBuf {
         self.primary.dir().join(name)
@@ -171,8 +207,17 @@ impl Site {
     }
 }
 
+/// What runs jobs on production.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jobs {
+    /// pg_cron, which is installed.
+    OfPgCron,
+    /// A library with a background worker of its own, which stands in for it.
+    StoodInFor,
+}
+
 /// Where all of it lies that a drill only reads.
-const REPO: [&str; 8] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "barman"];
+const REPO: [&str; 9] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "barman", "jobs"];
 
 /// Waits until a query returns this number.
 pub async fn settle(server: &Server, query: &str, number: u64) {

@@ -1,9 +1,10 @@
 //! WAL-G, by a stand-in that speaks its command lines: the real one is not to be had everywhere.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::site::Site;
-use super::{FOLLOW, NOTHING, runner};
+use super::{FOLLOW, NOTHING, killed, runner};
 use crate::cli_runner::CliRunner;
 use crate::testing::PASSWORD;
 
@@ -60,6 +61,44 @@ fn a_drill_fills_a_storage_of_wal_g() {
     without.drill(&own, &[]).failed(4, &["needs wal-g, which is not installed", "github.com/wal-g/wal-g"]);
 }
 
+/// An image of PostgreSQL 15 that has the stand-in, removed at the end.
+struct Image;
+
+const IMAGE: &str = "drillyard-tests/wal-g";
+
+impl Image {
+    fn build(dir: &std::path::Path) -> Image {
+        std::fs::write(dir.join("wal-g"), include_str!("../../common/wal-g")).expect("written");
+        std::fs::set_permissions(dir.join("wal-g"), PermissionsExt::from_mode(0o755)).expect("permissions");
+        let lines = "FROM drillyard/postgres:15\nCOPY wal-g /usr/local/bin/wal-g\n";
+        std::fs::write(dir.join("Dockerfile"), lines).expect("written");
+        let built = Command::new("docker").args(["build", "-q", "-t", &format!("{IMAGE}:15")]).arg(dir).output();
+        let built = built.expect("docker");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        Image
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["image", "rm", &format!("{IMAGE}:15")]).output();
+    }
+}
+
+#[test]
+fn docker_a_drill_fills_a_storage_of_wal_g_in_containers() {
+    let runner = CliRunner::new();
+    let build = runner.path().join("image");
+    std::fs::create_dir(&build).expect("a directory");
+    let _image = Image::build(&build);
+    let path = runner.write("own.yaml", &format!("drillyard: 1\n{}", OWN.replace("{ mark: accident }", "accident")));
+    let path = path.display().to_string();
+    let args = ["--backend", "docker", "--postgres", "15", &path];
+    runner.run(&[&["--image", &format!("{IMAGE}:{{version}}")][..], &args].concat()).passed();
+    // An image that does not have it.
+    runner.run(&args).failed(4, &["needs wal-g, which is not installed"]);
+}
+
 #[tokio::test]
 async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     let site = Site::start().await;
@@ -91,9 +130,11 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
     };
     let by_env = head(&format!("env: {{ WALG_FILE_PREFIX: {dir}/backups/walg }}"));
     let checked = "  - id: hour\n    assert_recoverable: { repo: lastnight }\n";
-    let small = FOLLOW.replace("min_size: 1MB", "min_size: 100kB");
+    let small = FOLLOW.replace("min_size: 1MB", "min_size: 100kB, kind: full");
     let run = runner.drill(&format!("{by_env}{checked}{small}"), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.starts_with("base_0000")), "{}", run.said);
+    let spaces = run.fact("hour", "tablespaces").as_str().unwrap_or_default();
+    assert!(spaces.parse::<u32>().is_ok_and(|number| number >= 16384), "{}", run.said);
     assert!(run.fact("tonight", "passed_over").as_str().is_some_and(|said| said.contains("base_0000")), "{}", run.said);
     assert_eq!(site.moved_since(&before), NOTHING);
     let config = site.dir("walg.json");
@@ -112,6 +153,7 @@ async fn a_storage_of_wal_g_is_read_and_nothing_of_it_moves() {
         .replace("then: { follow: prod }", "then: promote")
         .replace("assert_streaming: { standby: copy, primary: prod }", "assert_primary: { node: copy }");
     runner.drill(&format!("{by_config}{promote}"), &[]).passed();
+    killed(&runner, &format!("{by_config}{promote}"), "PG_VERSION").await;
     assert_eq!(site.moved_since(&before), NOTHING);
     std::fs::write(&config, "{}").expect("written");
     runner.drill(&format!("{by_config}{checked}"), &[]).failed(1, &["cannot be listed", "find any configured storage"]);

@@ -1,0 +1,35 @@
+#!/bin/sh -eu
+# Functions that know whether the tablespaces of a backup as pg_basebackup writes it are there.
+
+# Prints of each tablespace of the plain backup in $1 `tablespace NUMBER`, or `lacks WHAT: WHY`.
+plain_tablespaces() {
+  for space in "$1"/pg_tblspc/*; do
+    oid=${space##*/} found=
+    [ -e "$space" ] || [ -L "$space" ] || continue
+    # CREATE TABLESPACE makes a directory of its version there, and pg_basebackup copies it.
+    for part in "$space"/PG_*; do [ ! -d "$part" ] || found=1; done
+    if [ -n "$found" ]; then echo "tablespace $oid"
+    elif [ -d "$space/." ]; then echo "lacks its tablespace $oid: it links to $(readlink "$space"), where nothing of it is"
+    else echo "lacks its tablespace $oid: it links to $(readlink "$space"), which is not there"; fi
+  done
+  [ -f "$1/tablespace_map" ] || return 0
+  while read -r oid to; do
+    [ -e "$1/pg_tblspc/$oid" ] || [ -L "$1/pg_tblspc/$oid" ] ||
+      echo "lacks its tablespace $oid, which was in $to: there is no pg_tblspc/$oid"
+  done <"$1/tablespace_map"
+}
+# The same of the backup of tar files in $1: lines with number and, if it is known, path of each
+# come from standard input.
+packed_tablespaces() {
+  while read -r oid to; do
+    found=
+    for tar in "$1/$oid".tar*; do [ ! -f "$tar" ] || found=1; done
+    if [ -n "$found" ]; then echo "tablespace $oid"
+    else echo "lacks its tablespace $oid${to:+, which was in $to}: there is no $oid.tar"; fi
+  done
+}
+# Ends with an error if one of them is not there.
+have_all() {
+  lacking=$(sed -n 's/^lacks //p' | head -n 1)
+  [ -z "$lacking" ] || { echo "the backup lacks $lacking" >&2; exit 1; }
+}
