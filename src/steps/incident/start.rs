@@ -89,9 +89,10 @@ impl Step for Start {
     }
 }
 
-/// Whether a server is going down, or restarts itself after the crash of one of its processes.
+/// Whether a server is going down, or restarts itself after the crash of one of its processes. It
+/// may have gone between two looks, and then nobody is there to say so.
 async fn is_leaving(node: &Node) -> bool {
-    node.connect().await.is_err_and(|error| error.is_leaving())
+    node.connect().await.is_err_and(|error| error.is_leaving() || !error.is_refusal())
 }
 
 /// Whether a server that was leaving is up again (`true`) or has ended; nothing while it is at it.
