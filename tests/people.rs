@@ -115,3 +115,58 @@ steps:
         people(&plan("drill.yaml", &format!("{BEFORE}{}{check}", recovery.replace(", during: { step: back }", ""))));
     assert_eq!(whole.expect("people play it").incident, Some(3));
 }
+
+/// The breaks of a plan that leave out SQL.
+fn sql_left_out(plan: &Plan) -> Vec<String> {
+    let names = plan.breaks.iter().map(|one| one.name.clone());
+    names.filter(|name| name.starts_with("left-out sql")).collect()
+}
+
+/// SQL is a part of the recovery if it changes what that has brought: neither what users do
+/// meanwhile, nor a row that is written to see whether the server takes it.
+#[test]
+fn sql_that_repairs_is_told_from_what_users_do() {
+    let text = "drillyard: 1
+repos: { onsite: {} }
+nodes: { master: { archive_to: onsite } }
+steps:
+  - { id: rows, create_data: { node: master, table: items, rows: 10 } }
+  - { id: nightly, backup: { node: master } }
+  - { id: first, drop_table: { node: master, table: items } }
+  - wait_archived: { node: master, through: first }
+  - recover: { node: early, backup: nightly, until: { before: first }, then: promote }
+  - sql: { node: early, query: DELETE FROM items WHERE id = 1 }
+  - { id: accident, overwrite: { node: early, query: DELETE FROM items } }
+  - sql: { node: master, query: UPDATE items SET id = 1 }
+  - recover: { node: rescue, backup: nightly, until: { before: first }, then: promote }
+  - sql: { node: master, query: UPDATE items SET id = 2 }
+  - { id: repaired, sql: { node: rescue, query: ALTER TABLE items RENAME TO items_as_they_were } }
+  - sql: { node: rescue, query: 'INSERT INTO other VALUES (1)' }
+  - sql: { node: rescue, query: SELECT count(*) FROM items_as_they_were }
+  - { id: old, dump: { node: rescue, tables: [items_as_they_were] } }
+  - { reimport: { dump: old, node: master } }
+  - sql: { node: master, query: INSERT INTO items SELECT * FROM items_as_they_were }
+  - { sql: { node: master, query: DROP TABLE nothing }, expect: { fails: nothing } }
+  - assert_rows: { node: master, table: items, count: 10 }
+";
+    let plan = plan("drill.yaml", text);
+    assert_eq!(sql_left_out(&plan), ["left-out sql:master"]);
+    assert!(plan.breaks.iter().any(|one| one.name == "left-out repaired"));
+    let people = people(&plan).expect("people play it");
+    let theirs: Vec<String> = people.theirs.iter().map(|index| plan.steps[*index].head.name.clone()).collect();
+    assert_eq!(theirs.last().map(String::as_str), Some("INSERT INTO items SELECT * FROM items_as_they_were on master"));
+}
+
+#[test]
+fn sql_that_repairs_in_the_drills_that_ship() {
+    let mut found = vec![];
+    for path in scenarios::below("scenarios") {
+        let text = std::fs::read_to_string(&path).expect("a drill");
+        if is_fragment(&Source::new("", text.as_str())) {
+            continue;
+        }
+        let plan = plan(&path.display().to_string(), &text);
+        found.extend(sql_left_out(&plan).into_iter().map(|name| format!("{}: {name}", plan.name)));
+    }
+    assert_eq!(found, ["dropped-column: left-out sql:rescue", "dropped-column: left-out sql:master"]);
+}

@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use super::shared::Shared;
 use super::tokens::Role;
 
+/// What every page has, with places for what differs.
+const PAGE: &str = include_str!("web/page.html");
 const TEAM: &str = include_str!("web/team.html");
 const FACILITATOR: &str = include_str!("web/facilitator.html");
 const DENIED: &str = include_str!("web/denied.html");
@@ -33,11 +35,19 @@ const ASSETS: &[(&str, &str, &str)] = &[
 
 /// A role's page. The facilitator's knows the team's link, to hand it out.
 pub(super) async fn page(State(shared): State<Shared>, Extension(role): Extension<Role>) -> Response {
-    let page = match role {
-        Role::Team => TEAM.to_owned(),
-        Role::Facilitator => FACILITATOR.replace("{{team}}", shared.tokens.of(Role::Team)),
+    ([(header::CONTENT_TYPE, HTML)], made(role, shared.tokens.of(Role::Team))).into_response()
+}
+
+/// The page of a role; `team` is the team's token.
+fn made(role: Role, team: &str) -> String {
+    let (name, title, whose, team, main) = match role {
+        Role::Team => ("team", "Firedrill", "", "", TEAM),
+        Role::Facilitator => {
+            ("facilitator", "Firedrill, facilitator", "for the facilitator alone · ", team, FACILITATOR)
+        }
     };
-    ([(header::CONTENT_TYPE, HTML)], page).into_response()
+    let places = [("title", title), ("role", name), ("whose", whose), ("team", team), ("main", main)];
+    places.iter().fold(PAGE.to_owned(), |page, (place, text)| page.replace(&format!("{{{{{place}}}}}"), text))
 }
 
 /// Something that a page loads.
@@ -65,7 +75,10 @@ mod tests {
 
     #[test]
     fn pages_load_only_what_is_in_the_program() {
-        for text in ASSETS.iter().map(|(.., text)| *text).chain([TEAM, FACILITATOR, DENIED]) {
+        let pages = [Role::Team, Role::Facilitator].map(|role| made(role, "a-token"));
+        assert!(!pages[0].contains("a-token") && pages[1].contains("data-team=\"a-token\""));
+        for text in ASSETS.iter().map(|(.., text)| *text).chain(pages.iter().map(String::as_str)).chain([DENIED]) {
+            assert!(!text.contains("{{"), "a place that is not filled: {text}");
             for sign in ["src=\"", "href=\"", "from \""] {
                 for rest in text.split(sign).skip(1) {
                     let target = rest.split('"').next().unwrap_or_default();

@@ -1,9 +1,10 @@
 //! What people say while a firedrill is held: `drillyard done`, `hint`, `note`, `judge`, `scratch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{DoneArgs, HeldArgs, HintArgs, NoteArgs, ScratchArgs};
 use super::dirs;
+use super::orphaned::Orphan;
 use super::out::{complain, print_all};
 use super::stop::{Result, Stop};
 use crate::firedrill::{Ask, Reply, ask, is_held};
@@ -22,10 +23,11 @@ pub fn hint(args: &HintArgs) -> Result<ExitCode> {
 
 /// `drillyard note`
 pub fn note(args: NoteArgs) -> Result<ExitCode> {
-    if args.seen {
-        say(&args.held, Ask::Seen)?;
+    let noted = say(&args.held, Ask::Note(args.text))?;
+    if !args.seen || noted != ExitCode::Passed {
+        return Ok(noted);
     }
-    say(&args.held, Ask::Note(args.text))
+    say(&args.held, Ask::Seen)
 }
 
 /// `drillyard judge`
@@ -41,8 +43,8 @@ pub fn scratch(args: ScratchArgs) -> Result<ExitCode> {
 /// Asks for something. What cannot be done now is a failure, and why is told on stderr.
 fn say(held: &HeldArgs, what: Ask) -> Result<ExitCode> {
     let (id, directory) = find(held.run.as_deref())?;
-    let Reply { ok, text } =
-        ask(&directory, what).map_err(|error| Stop::lab(format!("run {id} does not answer: {error}")))?;
+    let asked = ask(&directory, what);
+    let Reply { ok, text } = asked.map_err(|_| not_answered(&id, &directory))?;
     match ok {
         true => print_all(&format!("{text}\n")),
         false => complain(&text),
@@ -75,5 +77,13 @@ fn find(run: Option<&str>) -> Result<(String, PathBuf)> {
         }
         (None, ..) => Err(Stop::usage("no firedrill is held on this machine by this user")
             .help("drillyard firedrill FILE begins one")),
+    }
+}
+
+/// Why one does not answer.
+fn not_answered(id: &str, directory: &Path) -> Stop {
+    match Orphan::find(id, Some((id, directory))) {
+        Ok(orphan) => orphan.not_answered(),
+        Err(stop) => stop,
     }
 }

@@ -21,6 +21,7 @@ mod job;
 mod keeper;
 mod list;
 mod new;
+mod orphaned;
 mod out;
 mod outputs;
 mod partition;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::args::color_of_stdout;
 use super::dirs;
+use super::orphaned::Orphan;
 use super::out::print_all;
 use super::runs::{heard, record_of};
 use super::stop::{Result, Stop};
 use crate::firedrill::{Phase, TeamView, VerdictView, follow, is_held};
-use crate::journal::{Command, ExitCode, Outcome};
+use crate::journal::{ExitCode, Outcome};
 use crate::report::{duration, one_line, score_lines};
-use crate::run::{Kept, RunState, run_directories, state};
+use crate::run::{RunState, run_directories, state};
 
 /// The file in a run's directory with what people were told first.
 pub(super) const FIRST_WORDS: &str = "first-words";
@@ -33,7 +34,10 @@ pub fn resume(run: &str) -> Result<ExitCode> {
     match (followed, following.over, held.first()) {
         (Some(Ok(())), Some(verdict), Some((id, path, _))) => Ok(tell(&verdict, id, path)),
         // Nobody answers, or whoever did is gone.
-        _ => Err(lost(run, there.first().map(|(id, path, _)| (id.as_str(), path.as_path())))),
+        _ => {
+            let there = there.first().map(|(id, path, _)| (id.as_str(), path.as_path()));
+            Err(Orphan::find(run, there)?.not_resumed())
+        }
     }
 }
 
@@ -84,44 +88,4 @@ fn tell(verdict: &VerdictView, run: &str, directory: &Path) -> ExitCode {
         outcome if outcome == Outcome::Failed.as_str() => ExitCode::Failed,
         _ => ExitCode::Lab,
     })
-}
-
-/// Why one cannot be taken up that nobody holds, and what is left of it.
-fn lost(run: &str, there: Option<(&str, &Path)>) -> Stop {
-    let kept = there.map(|(id, path)| (id, Kept::read(path).nodes)).filter(|(_, nodes)| !nodes.is_empty());
-    let directory = record_of(there.map_or(run, |(id, _)| id));
-    if let (Err(_), None) = (&directory, &kept) {
-        let stop = Stop::usage(format!("no firedrill `{run}` is held on this machine by this user"));
-        return stop.help("`drillyard runs` lists those that were");
-    }
-    let record = directory.as_ref().map(|dir| heard(dir)).unwrap_or_default();
-    if !record.run.is_empty() && record.command != Command::Firedrill {
-        return Stop::usage(format!("run {} is no firedrill", record.run));
-    }
-    if let Some((outcome, ..)) = record.finished {
-        let stop = Stop::usage(format!("firedrill {} is over: it {outcome}", record.run));
-        return stop.help(format!("drillyard runs show {}", record.run));
-    }
-    let id = there.map_or(record.run.as_str(), |(id, _)| id);
-    let told = match directory {
-        Ok(dir) if !record.run.is_empty() => {
-            format!("what was recorded until then: drillyard runs show {id} ({})", dir.display())
-        }
-        _ => "nothing was recorded until then: a drill that was drawn is told of at its end".to_owned(),
-    };
-    match kept {
-        Some((_, nodes)) => {
-            let shells: Vec<String> = nodes.iter().map(|node| format!("drillyard shell {id}/{}", node.node)).collect();
-            Stop::lab(format!(
-                "firedrill {id} cannot be taken up again: the process that kept it was killed, and what users were told \
-                 was only known to it"
-            ))
-            .help(format!(
-                "its servers run still: {}; drillyard clean {id} removes them; {told}",
-                shells.join(", ")
-            ))
-        }
-        None => Stop::lab(format!("firedrill {id} cannot be taken up again: its servers are gone"))
-            .help(format!("{told}; with --keep on-failure or --keep always it outlives its terminal")),
-    }
 }

@@ -23,7 +23,8 @@ pub use generate::{ColumnFault, Columns, ColumnsError, FILLED, Generator};
 pub use hash::RowSum;
 pub use intact::{Amcheck, Checked, Damage, REINDEX, is_damage, is_damage_of_database};
 pub use merge::{
-    Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfit, OnConflict, Side, Touched, Writer, WrittenRows,
+    ByHand, Compared, Conflict, Merge, MergeError, MergeTable, Merged, Misfit, OnConflict, Side, Touched, Writer,
+    WrittenRows,
 };
 pub use roles::{Roles, RolesComparison};
 pub(crate) use rows::STABLE;

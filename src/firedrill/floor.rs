@@ -181,7 +181,7 @@ impl Floor {
             Ask::Seen => {
                 self.say(Speaker::Team, "we see that something is wrong");
                 self.notice("said so", Duration::ZERO);
-                Reply::yes("noted")
+                Reply::yes("noted that you see it")
             }
             Ask::Hint(number) => self.hint(number),
             Ask::Pause => {

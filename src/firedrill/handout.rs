@@ -94,7 +94,11 @@ impl Handout {
         given.env =
             set(&first.session_env().map_err(|error| error.problem())?, &at, port).into_iter().chain(session).collect();
         let places = values.into_iter().map(|(name, text)| PlaceView { name: spoken(&name), text });
-        given.places.splice(0..0, places);
+        let shell = scratch.first().map(|one| PlaceView {
+            name: "a shell there".to_owned(),
+            text: format!("drillyard shell {}/{} -- sh", field.env().run, one.name),
+        });
+        given.places.splice(0..0, places.chain(shell));
         given.other_repos(field, first, scratch).await?;
         for one in scratch {
             given.shell(one, first, &values_for(&given.env));
@@ -259,11 +263,13 @@ impl Handout {
         let _ = write!(
             text,
             "\n## Recovering\n\nA script that begins with `. {}/env` has all of the above as variables. A server of your own is made \
-             in `$DRILLYARD_SCRATCH`, as the user whose it is, and started with `-o \"-p $DRILLYARD_SCRATCH_PORT\"`; it is found by \
-             itself when it comes up. With containers: `drillyard shell {run}/scratch -- sh`, where the same variables are set. \
+             in `$DRILLYARD_SCRATCH`, and started with `-o \"-p $DRILLYARD_SCRATCH_PORT\"`, by the user that owns that directory (as root: \
+             `. {}/env`, then `setpriv --reuid=postgres --regid=postgres --clear-groups sh`, which keeps the variables); it is found by \
+             itself when it comes up. With containers it is made inside, in the shell there, where the same variables are set. \
              `drillyard scratch NAME` gives you another place.\n\n\
              Say `drillyard done` when you are done, `drillyard hint` if you want a hint, `drillyard note TEXT` to write \
              something down, `drillyard note --seen TEXT` when you see that something is wrong.\n",
+            dir.display(),
             dir.display()
         );
         text

@@ -35,6 +35,8 @@ pub struct Effects {
     pub summarizes: bool,
     /// Whether it ends users, whom a firedrill's checks need at their end.
     pub stops_users: bool,
+    /// Whether it changes what is there, and does not only read or add rows of its own.
+    pub changes: bool,
 }
 
 /// What a step changes.

@@ -76,6 +76,8 @@ pub enum Recovers {
     Always,
     /// It may be, behind an incident: the scenario says if leaving it out makes no difference.
     BehindIncident,
+    /// It is, if it changes what another step of the recovery has brought.
+    IfRepairs,
 }
 
 /// Which field names the node, or the nodes, that a step makes.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::breaks::{Break, Damage, NamedBreak};
+use super::recovering::{recovers, strikes};
 use super::{PlannedStep, RepoSpec};
 use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, RepoId, Role, Shift};
 use crate::repo::{Ability, Spoil};
@@ -18,24 +19,19 @@ pub fn breaks(
     let mut found: Vec<Break> = vec![];
     let in_course = |step: &&PlannedStep| !step.finally && step.is_in_runs();
     let own = |step: &&PlannedStep| in_course(step) && step.fails.is_none();
-    let strikes = |step: &&PlannedStep| step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never;
-    let inject = steps.iter().filter(own).find(strikes).map(|step| step.head.index);
+    let inject = steps.iter().filter(own).find(|step| strikes(step)).map(|step| step.head.index);
     let judged =
         steps.iter().filter(|step| in_course(step) && step.kind.role == Role::Check).map(|step| step.head.index).max();
     for step in steps.iter().filter(in_course) {
         let index = step.head.index;
         // One that is a part of the recovery (a start, say) is left out for good.
-        if strikes(&step) && step.fails.is_none() {
+        if strikes(step) && step.fails.is_none() {
             found.push(Break::NoIncident(index));
         }
         // What no step kind knows may be done by hand.
         let between = inject.is_some_and(|inject| inject < index) && judged.is_some_and(|judged| index < judged);
-        let recovers = match step.kind.recovers {
-            Recovers::Never => false,
-            Recovers::Always => true,
-            Recovers::BehindIncident => between,
-        };
-        if recovers && step.fails.is_none() {
+        let may_recover = step.kind.recovers == Recovers::BehindIncident && between;
+        if (may_recover || recovers(step, steps)) && step.fails.is_none() {
             found.push(Break::LeftOut(index));
             for shift in [Shift::Earlier, Shift::Later] {
                 found.extend(step.step.moved(shift).map(|_| Break::Moved(index, shift)));

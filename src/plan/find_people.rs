@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::people::PeoplesPart;
 use super::planned::Strike;
+use super::recovering::{recovers, strikes};
 use super::team_lines::TeamLine;
 use super::{Plan, PlannedStep};
 use crate::harness::{MarkKind, NodeId, Part, Recovers, Reference, Role, StepId};
@@ -89,11 +90,6 @@ pub(super) fn of_team(team: &TeamLine, steps: &[PlannedStep]) -> PeoplesPart {
     }
 }
 
-/// Whether a step is an incident, and no part of a recovery.
-fn strikes(step: &PlannedStep) -> bool {
-    step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never
-}
-
 /// The incident that a recovery behind these steps is about: the last one that the drill's author
 /// has given an id, or else the last one.
 fn incident(before: &[&PlannedStep]) -> Option<usize> {
@@ -164,7 +160,8 @@ impl<'a> Derived<'a> {
     /// Who does the steps from where the recovery begins. The drill does what ends the users, and
     /// what comes behind the recovery and refers to nothing in it.
     fn sorted(&self) -> Sorted<'a> {
-        let recovered = self.recovery.iter().rposition(|step| step.kind.recovers == Recovers::Always);
+        let may_recover = |step: &PlannedStep| step.kind.recovers == Recovers::BehindIncident;
+        let recovered = self.recovery.iter().rposition(|step| may_recover(step) || recovers(step, &self.plan.steps));
         let adopt = self.adopt(&self.recovery);
         let mut sorted = Sorted::default();
         for (at, step) in self.recovery.iter().copied().enumerate() {
@@ -269,7 +266,7 @@ fn begins(plan: &Plan, course: &[&PlannedStep]) -> Option<usize> {
         None => course.iter().rposition(|step| writes_data(step)).unwrap_or(0),
     };
     let struck = course.iter().any(|step| strikes(step));
-    let recovers = |at: usize| match course[at].kind.recovers {
+    let begins_there = |at: usize| match course[at].kind.recovers {
         Recovers::Always => true,
         // What is followed by another incident before anything recovers belongs to the accident.
         Recovers::BehindIncident => {
@@ -279,15 +276,17 @@ fn begins(plan: &Plan, course: &[&PlannedStep]) -> Option<usize> {
                     .find(|step| strikes(step) || step.kind.recovers == Recovers::Always)
                     .is_none_or(|next| !strikes(next))
         }
-        Recovers::Never => false,
+        // It comes behind another step that does.
+        Recovers::Never | Recovers::IfRepairs => false,
     };
     let always = || course.iter().position(|step| step.kind.recovers == Recovers::Always);
-    (from..course.len()).find(|at| recovers(*at)).or_else(|| always().filter(|_| !struck))
+    (from..course.len()).find(|at| begins_there(*at)).or_else(|| always().filter(|_| !struck))
 }
 
 /// Whether a step writes data, and is neither an incident nor a recovery.
 fn writes_data(step: &PlannedStep) -> bool {
-    step.kind.role == Role::Act && step.kind.mark == MarkKind::Transaction && step.kind.recovers == Recovers::Never
+    let adds = matches!(step.kind.recovers, Recovers::Never | Recovers::IfRepairs);
+    step.kind.role == Role::Act && step.kind.mark == MarkKind::Transaction && adds
 }
 
 /// The step among `theirs` that a step refers to, if it does.

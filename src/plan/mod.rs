@@ -13,6 +13,7 @@ mod notify;
 mod outline;
 mod people;
 mod planned;
+mod recovering;
 mod repo_commands;
 mod repo_settings;
 mod repos;

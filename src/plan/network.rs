@@ -22,7 +22,8 @@ impl Parts<'_> {
     fn have_copies(&self) -> bool {
         let is_external = |name: &NodeId| self.nodes.get(name).is_some_and(|node| node.external.is_some());
         let from_external = |step: &PlannedStep| {
-            step.kind.recovers != Recovers::Never && step.nodes().any(is_external) && !step.nodes().all(is_external)
+            let recovers = matches!(step.kind.recovers, Recovers::Always | Recovers::BehindIncident);
+            recovers && step.nodes().any(is_external) && !step.nodes().all(is_external)
         };
         (!self.made.is_empty() && self.repos.values().any(|repo| repo.existing.is_some()))
             || self.nodes.values().any(|node| node.follows.as_ref().is_some_and(is_external))

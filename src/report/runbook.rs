@@ -218,6 +218,10 @@ fn commands(text: &mut String, step: &StepRecord, mark: &str) {
              (`drillyard explain {}`): this runbook is not complete without it.",
             one_line(&step.head.kind)
         );
+        let by_hand = step.end.as_ref().and_then(|end| end.facts.get("by_hand")?.as_str());
+        if let Some(by_hand) = by_hand {
+            let _ = writeln!(text, "\n{}.", with_code(by_hand));
+        }
     }
     for command in &step.commands {
         let took = command.duration_ms.map(|ms| format!("took {} in the drill", duration(ms)));

@@ -177,13 +177,12 @@ async fn look(world: &World, dir: &Path) -> BTreeSet<Disk> {
     // The one on which drillyard itself writes.
     if let Ok(found) = statvfs(dir) {
         let block = found.fragment_size();
-        let mount = dir.display().to_string();
-        disks.insert(Disk {
-            mount,
-            size: found.blocks() * block,
-            free: found.blocks_available() * block,
-            is_own: false,
-        });
+        let (size, free) = (found.blocks() * block, found.blocks_available() * block);
+        // Servers on this machine have it, too.
+        let is_known = disks.iter().any(|disk| disk.size == size && dir.starts_with(&disk.mount));
+        if !is_known {
+            disks.insert(Disk { mount: dir.display().to_string(), size, free, is_own: false });
+        }
     }
     disks
 }

@@ -236,6 +236,14 @@ fn what_cannot_be_proved_is_said_before_anything_starts() {
     assert!(proof.said.contains("did you mean `row-changed reimport:master`?"), "{}", proof.said);
 }
 
+#[test]
+fn sql_that_repairs_is_left_out_and_the_drill_that_ships_notices() {
+    let runner = CliRunner::new();
+    let drill = format!("{}/scenarios/human-error/dropped-column.yaml", env!("CARGO_MANIFEST_DIR"));
+    let proof = Proof::of(&runner, &[&drill, "--only", "left-out sql"]).ended(0, &["score: 2 of 2 (100%)"]);
+    assert_eq!(proof.verdict("left-out sql:master"), "noticed", "{}", proof.said);
+}
+
 /// An incident that is left out leaves its mark: the drill goes on, and has to see that nothing
 /// happened.
 #[test]

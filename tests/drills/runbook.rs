@@ -85,6 +85,44 @@ fn a_runbook_that_was_written_brings_a_database_back() {
     runner.run(&["--backend", "local", &path]).passed().says(&["0 lost"]);
 }
 
+/// Writes the runbook of a drill that merges rows, and follows it after the same mistake.
+fn merged_by_runbook(name: &str, to: &str, (id, makes): (&str, &str)) -> String {
+    let runner = CliRunner::new();
+    for dir in ["fixtures", "lib"] {
+        std::fs::create_dir(runner.path().join(dir)).expect("a directory");
+    }
+    for file in std::fs::read_dir(project("scenarios/lib")).expect("fragments").flatten() {
+        std::fs::copy(file.path(), runner.path().join("lib").join(file.file_name())).expect("copied");
+    }
+    std::fs::copy(project("fixtures/shop.sql"), runner.path().join("fixtures/shop.sql")).expect("copied");
+    let drill = format!("scenarios/human-error/{name}.yaml");
+    let text = written(&runner, &drill, "local");
+    assert!(!text.contains("There are no commands for this step"), "{text}");
+    let step = format!("  - id: {id}\n    runbook: {{ file: restore.md, node: master, makes: {makes} }}\n");
+    let path = by_runbook(&runner, &drill, ("  - wait_archived:", to), &step);
+    runner.run(&["--backend", "local", &path]).passed();
+    text
+}
+
+#[test]
+fn a_runbook_that_was_written_takes_back_what_a_mistake_did_and_keeps_what_users_wrote() {
+    let text = merged_by_runbook(
+        "overwritten",
+        "  - wait_for: { traffic: users, acked: 600 }",
+        ("merged", "[rescue, spoilt]"),
+    );
+    // It is about every column: the next mistake may be another one.
+    assert!(text.contains("\"status\" = case when"), "{text}");
+}
+
+#[test]
+fn a_runbook_that_was_written_restores_rows_without_a_server_from_just_after() {
+    let to = "  - { name: users have noticed";
+    let text = merged_by_runbook("truncated-table", to, ("back", "rescue"));
+    assert!(text.contains("\\copy drillyard_good from") && !text.contains("\\copy drillyard_bad"), "{text}");
+    assert!(text.contains("raise exception 'users have changed what the mistake has changed'"), "{text}");
+}
+
 /// What a step is told beside its commands is told to whoever reads them: the database, the role,
 /// variables.
 #[test]
@@ -216,11 +254,13 @@ fn only_a_run_that_passed_makes_a_runbook() {
 #[test]
 fn a_step_without_commands_is_not_left_out_silently() {
     let runner = CliRunner::new();
-    let text = written(&runner, "scenarios/human-error/overwritten.yaml", "local");
+    let text = written(&runner, "scenarios/human-error/release-for-hours.yaml", "local");
     // One `reconcile` is expected to fail, and what users and the accident do is no recovery.
     assert_eq!(text.matches("**There are no commands for this step.**").count(), 1, "{text}");
     assert!(!text.contains("SET amount = 0") && !text.contains("SET status = 'paid'"), "{text}");
     assert!(text.contains("**There are no commands for this step.** drillyard has done it by `reconcile`"), "{text}");
+    // SQL over rows would take back what users wrote in between.
+    assert!(text.contains("Ask the archived WAL which rows each transaction wrote (`pg_waldump --rmgr=Heap"), "{text}");
 }
 
 #[test]

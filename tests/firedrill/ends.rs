@@ -6,27 +6,8 @@ use crate::cli_runner::CliRunner;
 use crate::held::Held;
 use crate::program::said;
 
-/// A drill that is ready within a second or two: rows are deleted, and a backup is there.
-pub const SMALL: &str = "
-drillyard: 1
-name: small
-repos: { onsite: {} }
-nodes: { master: { archive_to: onsite } }
-steps:
-  - id: rows
-    create_data: { node: master, table: items, rows: 100 }
-  - id: nightly
-    backup: { node: master, repo: onsite }
-  - id: accident
-    overwrite: { node: master, query: DELETE FROM items }
-  - wait_archived: { node: master, through: accident }
-  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
-  - assert_rows: { node: rescue, table: items, same_as: rows }
-  - assert_rows: { node: master, table: items, count: 0, allow_empty: true }
-";
-
 fn small<'a>(runner: &'a CliRunner, limit: &str) -> Held<'a> {
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let mut held = runner.hold(&["--for", limit, &file]);
     held.wait_said("it has happened: the clock runs");
     held

@@ -3,7 +3,6 @@
 use std::process::{Command, Output};
 
 use crate::cli_runner::CliRunner;
-use crate::ends::SMALL;
 use crate::held::Held;
 use crate::program::said;
 
@@ -27,7 +26,7 @@ fn psql(held: &Held<'_>, name: &str, more: &str) -> Output {
 #[test]
 fn servers_are_reached_by_tls_and_their_password_alone() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let mut held = runner.hold(&["--reachable", "127.0.0.1", "--board", "off", &file]);
     held.wait_said("it has happened: the clock runs");
     // It is answered when the drill has done its part.
@@ -49,7 +48,7 @@ fn servers_are_reached_by_tls_and_their_password_alone() {
 #[test]
 fn the_facilitators_pause_is_no_time_of_the_teams() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let mut held = runner.hold(&["--for", "5m", &file]);
     held.wait_said("it has happened: the clock runs");
     let page = held.line("facilitator: ");
@@ -78,7 +77,7 @@ fn the_facilitators_pause_is_no_time_of_the_teams() {
 #[test]
 fn a_handout_replaces_nobodys_files() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     std::fs::create_dir(runner.path().join("handout")).expect("a directory");
     let theirs = runner.write("handout/.pgpass", "mine");
     let output = runner.output(["firedrill", "--backend", "local", "--handout", "handout", &file]);

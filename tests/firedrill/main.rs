@@ -15,6 +15,7 @@ mod resumed;
 #[path = "../common/scenarios.rs"]
 mod scenarios;
 mod shipped;
+mod small;
 #[path = "../common/small_fs.rs"]
 mod small_fs;
 mod surprise;

@@ -5,27 +5,26 @@ use std::process::Output;
 use nix::sys::signal::{Signal, kill};
 
 use crate::cli_runner::CliRunner;
-use crate::ends::SMALL;
 use crate::held::Held;
 use crate::left::{PATIENCE, poll};
 use crate::program::said;
 
 /// One that outlives its terminal.
-fn kept<'a>(runner: &'a CliRunner, keep: &str) -> Held<'a> {
-    let file = runner.write("small.yaml", SMALL).display().to_string();
-    let mut held = runner.hold(&["--for", "5m", "--keep", keep, &file]);
+pub fn kept<'a>(runner: &'a CliRunner, backend: &str, keep: &str) -> Held<'a> {
+    let file = runner.small();
+    let mut held = runner.hold_on(backend, &["--postgres", "15", "--for", "5m", "--keep", keep, &file]);
     held.wait_said("it has happened: the clock runs");
     held
 }
 
 /// Kills the program at the terminal, and waits for its end.
-fn kill_terminal(held: &mut Held<'_>) {
+pub fn kill_terminal(held: &mut Held<'_>) {
     held.signal(Signal::SIGKILL);
     assert_eq!(held.exit_code(), None);
 }
 
 #[track_caller]
-fn with(output: &Output, code: i32, words: &[&str]) {
+pub fn with(output: &Output, code: i32, words: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{}", said(output));
     for part in words {
         assert!(said(output).contains(part), "no {part:?} in {}", said(output));
@@ -33,15 +32,24 @@ fn with(output: &Output, code: i32, words: &[&str]) {
 }
 
 /// Waits until a process has ended.
-fn wait_gone(pid: nix::unistd::Pid) {
+pub fn wait_gone(pid: nix::unistd::Pid) {
     let gone = poll(PATIENCE, || kill(pid, None).err().ok_or("it is there still"));
     assert!(gone.is_ok(), "{gone:?}");
+}
+
+/// What is said of one whose keeper was killed, once that is known.
+pub fn wait_resumed(held: &Held<'_>) -> Output {
+    let resumed = poll(PATIENCE, || {
+        let output = held.resume();
+        if said(&output).contains("to be made by hand now") { Ok(output) } else { Err(said(&output)) }
+    });
+    resumed.expect("it is told")
 }
 
 #[test]
 fn one_whose_terminal_is_killed_is_taken_up_again_and_its_servers_are_judged_after_the_end() {
     let runner = CliRunner::new();
-    let mut held = kept(&runner, "always");
+    let mut held = kept(&runner, "local", "always");
     assert!(held.said().contains(&format!("drillyard firedrill --resume {}", held.id)), "{}", held.said());
     held.ask(&["note", "before"]);
     let keeper = held.keeper();
@@ -85,7 +93,7 @@ fn one_whose_terminal_is_killed_is_taken_up_again_and_its_servers_are_judged_aft
 #[test]
 fn clean_ends_one_whose_terminal_is_killed_and_that_nobody_follows() {
     let runner = CliRunner::new();
-    let mut held = kept(&runner, "on-failure");
+    let mut held = kept(&runner, "local", "on-failure");
     with(&runner.output(["clean", &held.id]), 0, &["nothing was kept or left behind"]);
     let keeper = held.keeper();
     kill_terminal(&mut held);
@@ -109,18 +117,17 @@ fn clean_ends_one_whose_terminal_is_killed_and_that_nobody_follows() {
 #[test]
 fn servers_outlive_the_keeper_too_and_it_is_said_why_they_cannot_be_judged() {
     let runner = CliRunner::new();
-    let mut held = kept(&runner, "always");
+    let mut held = kept(&runner, "local", "always");
     kill(held.keeper(), Signal::SIGKILL).expect("a signal");
     assert_eq!(held.exit_code(), Some(4), "{}", held.said());
     assert!(held.said().contains("was killed by SIGKILL"), "{}", held.said());
-    let resumed = poll(PATIENCE, || {
-        let output = held.resume();
-        if said(&output).contains("its servers run still") { Ok(output) } else { Err(said(&output)) }
-    });
+    let resumed = wait_resumed(&held);
     let master = format!("{}/master", held.id);
     let told = ["cannot be taken up again", "drillyard runs show", &format!("drillyard shell {master}")];
-    with(&resumed.expect("it is told"), 4, &told);
-    with(&held.say(&["judge"]), 4, &["does not answer"]);
+    with(&resumed, 4, &told);
+    let shell = format!("drillyard shell {master}");
+    let told = ["does not answer", "was only known to it", "items on rescue same as rows (line ", &shell];
+    with(&held.say(&["judge"]), 4, &told);
     with(&runner.output(["shell", &master, "--", "psql", "-Atc", "SELECT 'still here'"]), 0, &["still here"]);
     with(&runner.output(["clean", &held.id]), 0, &[&format!("removed run {}", held.id)]);
     runner.assert_nothing_left(&held.id, "after clean");
@@ -129,7 +136,7 @@ fn servers_outlive_the_keeper_too_and_it_is_said_why_they_cannot_be_judged() {
 #[test]
 fn of_one_that_was_not_kept_the_record_is_left() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let mut held = runner.hold(&["--for", "5m", &file]);
     held.wait_said("it has happened: the clock runs");
     let keeper = held.keeper();
@@ -144,7 +151,7 @@ fn of_one_that_was_not_kept_the_record_is_left() {
 #[test]
 fn an_ordinary_run_whose_servers_are_kept_is_judged_again() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let output = runner.output(["run", "--backend", "local", "--keep", "always", &file]);
     with(&output, 0, &["drillyard shell "]);
     let text = said(&output);
@@ -160,7 +167,7 @@ fn an_ordinary_run_whose_servers_are_kept_is_judged_again() {
 #[test]
 fn a_recording_is_read_without_the_machine_that_made_it() {
     let runner = CliRunner::new();
-    let file = runner.write("small.yaml", SMALL).display().to_string();
+    let file = runner.small();
     let recording = runner.path().join("recording");
     let at = recording.display().to_string();
     let mut held = runner.hold(&["--for", "5m", "--record", &at, &file]);

@@ -5,21 +5,10 @@ use std::time::Duration;
 use crate::cli_runner::CliRunner;
 use crate::left::{PATIENCE, poll};
 use crate::program::said;
+use crate::small::deleted_rows;
 
 /// A team step with everything.
 const EVERYTHING: &str = "
-drillyard: 1
-name: everything
-repos: { onsite: {} }
-nodes: { master: { archive_to: onsite } }
-steps:
-  - id: rows
-    create_data: { node: master, table: items, rows: 100 }
-  - id: nightly
-    backup: { node: master, repo: onsite }
-  - id: accident
-    overwrite: { node: master, query: DELETE FROM items }
-  - wait_archived: { node: master, through: accident }
   - id: back
     name: The shelves are empty
     within: 5m
@@ -46,7 +35,7 @@ steps:
 #[test]
 fn hints_injects_traps_and_adopted_servers() {
     let runner = CliRunner::new();
-    let file = runner.write("everything.yaml", EVERYTHING).display().to_string();
+    let file = runner.write("everything.yaml", &deleted_rows("everything", EVERYTHING)).display().to_string();
     let mut held = runner.hold(&[&file]);
     assert!(held.said().contains("The shelves are empty. Fill them."), "{}", held.said());
     held.wait_said("it has happened: the clock runs");

@@ -91,6 +91,16 @@ impl Triggers {
         Ok(Triggers { off, on })
     }
 
+    /// What puts them out of action.
+    pub(super) fn off(&self) -> &str {
+        &self.off
+    }
+
+    /// What lets them act again.
+    pub(super) fn on(&self) -> &str {
+        &self.on
+    }
+
     /// Puts them out of action, for the transaction that does this.
     pub(super) async fn disable(&self, client: &Client) -> std::result::Result<(), tokio_postgres::Error> {
         client.batch_execute(&self.off).await

@@ -43,6 +43,9 @@ pub struct Merged {
     pub writers: HashSet<Xid>,
     /// How long users could not write to the table.
     pub locked: Duration,
+    /// How it is done by hand; none if several tables were merged, or the server would have refused
+    /// to do it straight away.
+    pub by_hand: Option<ByHand>,
 }
 
 impl Merged {
@@ -66,8 +69,25 @@ impl Merged {
         self.refused += other.refused;
         self.conflict_rows += other.conflict_rows;
         self.writers.extend(other.writers);
+        self.by_hand = other.by_hand;
         self.shown.extend(other.shown.into_iter().map(named));
     }
+}
+
+/// How the merge of a table is done by hand. It is about every column and everything that a mistake
+/// can do to a row: whoever follows it has met another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByHand {
+    /// The query whose rows are brought from `good` and from `bad`.
+    pub rows: String,
+    /// Makes the tables for them.
+    pub tables: String,
+    /// The table for the rows of `good`.
+    pub good: &'static str,
+    /// That for the rows of `bad`.
+    pub bad: &'static str,
+    /// The merge, once the rows are there.
+    pub merge: String,
 }
 
 /// One value that both the mistake and users have changed.

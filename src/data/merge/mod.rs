@@ -7,6 +7,7 @@
 //! no rows are kept in drillyard's memory.
 
 mod apply;
+mod by_hand;
 mod case;
 mod constraints;
 mod difference;
@@ -34,7 +35,7 @@ mod writers;
 mod tests;
 
 pub use error::MergeError;
-pub use merged::{Conflict, Merged};
+pub use merged::{ByHand, Conflict, Merged};
 pub use misfit::Misfit;
 pub use run::{Merge, MergeTable};
 pub use side::{Compared, OnConflict, Side};

@@ -8,7 +8,7 @@ use super::constraints::{Action, Constraint, Demand};
 use super::error::{MergeError, is_violation, refused};
 use super::guards::Triggers;
 use super::live::Live;
-use super::merged::Merged;
+use super::merged::{ByHand, Merged};
 use super::plan::Plan;
 use super::side::OnConflict;
 use super::sql::Statements;
@@ -74,6 +74,7 @@ impl Transaction<'_> {
         };
         if let Some(done) = straight {
             *merged = done;
+            merged.by_hand = Some(ByHand::of(statements, &triggers, self.on_conflict));
         } else if !self.by_plan(made, &counted, merged).await? {
             return Ok(());
         }

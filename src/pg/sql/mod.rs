@@ -4,6 +4,7 @@
 //! `standard_conforming_strings` is taken to be on, as it has been by default since 9.1.
 
 mod alone;
+mod changes;
 mod depth;
 mod lexemes;
 mod parameters;
@@ -13,6 +14,7 @@ mod tokens;
 mod writes;
 
 pub use alone::runs_alone;
+pub use changes::changes_what_is_there;
 pub(super) use depth::Depth;
 pub use lexemes::Lexeme;
 pub use parameters::{UserParameter, UserSql, UserSqlError, UserStatement, user_sql};

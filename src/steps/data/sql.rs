@@ -1,5 +1,6 @@
 //! `sql`
 
+mod by_hand;
 mod checked;
 
 use std::time::{Duration, Instant};
@@ -10,11 +11,12 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, Later, MarkKind, NodeField, NodeRef, Places, Ran, Resolved, Role, Scope, Step,
-    StepKind, StepResult, UserPace, all_now,
+    Awaited, Context, Effects, Finding, Later, MarkKind, NodeField, NodeRef, Places, Ran, Recovers, Resolved, Role,
+    Scope, Step, StepKind, StepResult, UserPace, all_now,
 };
 use crate::node::{Node, Purpose, discard};
-use crate::pg::{Xid, error_message, quote_identifier, quote_literal};
+use crate::pg::sql::{changes_what_is_there, split_statements};
+use crate::pg::{Xid, error_message};
 use crate::source::{Late, RoleName, Scalar, Span, Spanned, Sql as SqlText};
 use crate::steps::data::autocommit::{There, note_dropped, run_alone};
 use crate::steps::data::capture::{Capture, Rows};
@@ -153,6 +155,7 @@ impl StepKind for SqlSpec {
     const MARK: MarkKind = MarkKind::Transaction;
     const FACTS: &'static str = "rows";
     const USERS: UserPace = UserPace::Full;
+    const RECOVERS: Recovers = Recovers::IfRepairs;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Sql> {
         let node = scope.own_node(&self.node);
@@ -195,7 +198,13 @@ impl Step for Sql {
     }
 
     fn effects(&self) -> Effects {
-        Effects::writes(&self.node)
+        let changes = match &self.text {
+            What::Query(query) => split_statements(query.as_str()).into_iter().any(changes_what_is_there),
+            // psql's own commands do whatever they like.
+            What::File(_) => true,
+            What::Nothing => false,
+        };
+        Effects { changes, ..Effects::writes(&self.node) }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
@@ -346,37 +355,6 @@ impl Sql {
         }
         discard(&session).await;
         asked
-    }
-}
-
-impl Sql {
-    /// What psql is told first: the database, what begins the transaction that it runs in, if it
-    /// runs in one, and the role.
-    fn session_by_hand(&self, begin: &str) -> String {
-        let mut script = String::new();
-        if let Some(database) = &self.database {
-            script.push_str(&format!("\\connect {}\n", quote_identifier(&database.value)));
-        }
-        script.push_str(begin);
-        if let Some(role) = &self.role {
-            let until = if begin.is_empty() { "" } else { "LOCAL " };
-            script.push_str(&format!("SET {until}ROLE {};\n", quote_identifier(role.value.as_str())));
-        }
-        script
-    }
-
-    /// The same in psql, where it runs in one transaction.
-    fn by_hand(&self, text: &str, args: &[Scalar]) -> String {
-        let text = text.trim().trim_end_matches(';');
-        let mut script = self.session_by_hand(if self.autocommit { "" } else { "BEGIN;\n" });
-        let literal = |arg: &Scalar| arg.nullable_text().map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text));
-        let args: Vec<String> = args.iter().map(literal).collect();
-        script.push_str(&match args.is_empty() {
-            true => format!("{text};\n"),
-            false => format!("PREPARE of_the_runbook AS {text};\nEXECUTE of_the_runbook({});\n", args.join(", ")),
-        });
-        script.push_str(if self.autocommit { "" } else { "COMMIT" });
-        script
     }
 }
 

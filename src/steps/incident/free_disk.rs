@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeField, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{Context, Finding, NodeField, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::host::Program;
 use crate::source::{RepoName, Spanned};
 use crate::steps::incident::disk::{Disk, What};
@@ -49,6 +49,7 @@ impl StepKind for FreeDiskSpec {
     const NAME: &'static str = "free_disk";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Act;
+    const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FreeDisk> {
         Some(FreeDisk { disk: Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope)? })

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, MarkKind, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeField, NodeRef, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::repo::{Broken, bring_late_wal};
 use crate::steps::incident::break_archive::{archive_command, reload};
@@ -51,6 +51,7 @@ impl StepKind for MendArchiveSpec {
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "segment came_late not_kept failed_count";
     const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<MendArchive> {
         let (node, repo) = archive_of(scope, &self.node, "there is no archive_command to mend")?;

@@ -23,6 +23,7 @@ pub(super) mod promote;
 pub(super) mod reachable;
 pub(super) mod rebuild;
 pub(super) mod reconcile;
+mod reconcile_by_hand;
 mod reconcile_failure;
 pub(super) mod recover;
 pub(super) mod recreated;

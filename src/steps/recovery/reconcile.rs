@@ -171,7 +171,7 @@ pub struct Reconcile {
     /// The tables, on all of them.
     pub(super) tables: Vec<MergedTable>,
     /// The database that they are in.
-    database: Option<Spanned<String>>,
+    pub(super) database: Option<Spanned<String>>,
     /// Columns that every write touches.
     pub(super) ignore: Vec<Spanned<ColumnName>>,
     /// The server as it was just before the mistake.
@@ -208,7 +208,7 @@ impl StepKind for ReconcileSpec {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "good_rows mistake restored_rows restored_cells put_back removed already_right conflicts \
-        conflict_rows kept taken first_conflicts locked_ms mistake_transactions other_transactions";
+        conflict_rows kept taken first_conflicts locked_ms mistake_transactions other_transactions by_hand";
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reconcile> {
@@ -339,6 +339,8 @@ impl Step for Reconcile {
             Ok(merged) => {
                 self.tell_merged(cx, &merged, &known);
                 self.look_at_sequences(cx, &merged, (into.name(), &session)).await;
+                let bad = self.bad.as_ref().map(|_| &*compared);
+                self.by_hand(cx, (&good, bad, &into), &merged)?;
                 Ok(())
             }
             Err(error) => {

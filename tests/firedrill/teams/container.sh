@@ -6,5 +6,8 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 
 timeout 60 "$DRILLYARD" shell "$DRILLYARD_RUN/master" -- psql -c 'SELECT count(*) FROM items'
-timeout 100 "$DRILLYARD" shell "$DRILLYARD_RUN/rescue" -- sh -eu -s <"$here/in-container.sh"
+# As the handout says it.
+# shellcheck disable=SC2016 # code in Markdown
+place=$(sed -n 's/^- a shell there: `drillyard shell \(.*\) -- sh`$/\1/p' "$1"/handout.*)
+timeout 100 "$DRILLYARD" shell "$place" -- sh -eu -s <"$here/in-container.sh"
 finish

@@ -1,0 +1,38 @@
+//! Which steps are a part of a drill's recovery, where their kind alone does not say so.
+
+use super::PlannedStep;
+use crate::harness::{NodeId, Recovers, Role, Writes};
+
+/// Whether a step is an incident, and no part of a recovery.
+pub(super) fn strikes(step: &PlannedStep) -> bool {
+    step.kind.role == Role::Incident && step.kind.recovers == Recovers::Never
+}
+
+/// Whether a step is certainly a part of the recovery among these.
+pub(super) fn recovers(step: &PlannedStep, steps: &[PlannedStep]) -> bool {
+    step.kind.recovers == Recovers::Always || repairs(step, steps)
+}
+
+/// Whether a step of a kind that may repair does: behind the last incident it changes a server that
+/// a step of the recovery has made, or has brought rows into. Before that it is what users do
+/// meanwhile.
+fn repairs(step: &PlannedStep, steps: &[PlannedStep]) -> bool {
+    let Writes::Nodes(written) = &step.effects.writes else { return false };
+    if step.kind.recovers != Recovers::IfRepairs || !step.effects.changes || step.fails.is_some() {
+        return false;
+    }
+    let in_course = |other: &&PlannedStep| !other.finally && other.is_in_runs();
+    let incident = steps.iter().filter(in_course).filter(|other| strikes(other)).map(|other| other.head.index).max();
+    let Some(incident) = incident else { return false };
+    let since = incident..step.head.index;
+    steps
+        .iter()
+        .filter(in_course)
+        .filter(|other| since.contains(&other.head.index) && other.fails.is_none())
+        .any(|other| other.kind.recovers == Recovers::Always && written.iter().any(|node| brings_to(other, node)))
+}
+
+/// Whether a step makes this node, or brings rows into it.
+fn brings_to(step: &PlannedStep, node: &NodeId) -> bool {
+    step.makes.contains(node) || step.effects.brings.as_ref().is_some_and(|brings| brings.into == *node)
+}
