@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::args::{BoardChoice, DrillArgs, FiredrillArgs, KeepChoice, color_of_stdout};
 use super::job::{Job, Stage};
 use super::keeper::Keeper;
-use super::out::print_all;
+use super::out::{ask, print_all};
 use super::resume;
 use super::runs::EVENTS_FILE;
 use super::sealed::{Sealed, Until};
@@ -212,7 +212,7 @@ fn offer(theirs: &[String]) -> bool {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return false;
     }
-    print_all(&format!("\nYour servers ({}) are still up. Keep everything to look around? [y/N] ", theirs.join(", ")));
+    ask(&format!("\nYour servers ({}) are still up. Keep everything to look around? [y/N] ", theirs.join(", ")));
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut line = String::new();

@@ -17,6 +17,19 @@ pub(super) fn brief(plan: &Plan, limit: Duration, sealed: bool) -> String {
             .to_owned(),
     };
     text.push_str("\n\n- Nothing that a user was told is stored may be lost.\n");
+    if !sealed {
+        text.push_str(&limits(plan));
+    }
+    text.push_str(&format!(
+        "- You have {}. Whatever you would do in earnest is allowed; say `drillyard done` when you are done.\n",
+        shown(limit)
+    ));
+    text
+}
+
+/// What the drill's own budgets ask for, a line each.
+pub(super) fn limits(plan: &Plan) -> String {
+    let mut text = String::new();
     if let Some(rto) = &plan.rto {
         text.push_str(&format!("- The service has to be back within {}.\n", shown(rto.max)));
     }
@@ -26,9 +39,5 @@ pub(super) fn brief(plan: &Plan, limit: Duration, sealed: bool) -> String {
             max => format!("- At most {max} acknowledged transactions may be missing.\n"),
         });
     }
-    text.push_str(&format!(
-        "- You have {}. Whatever you would do in earnest is allowed; say `drillyard done` when you are done.\n",
-        shown(limit)
-    ));
     text
 }

@@ -102,8 +102,11 @@ impl Firedrill {
         }
     }
 
-    /// What comes by itself.
+    /// What comes by itself: nothing while people do not know that something has happened.
     async fn injects(&self, field: &Field<'_>) {
+        if self.floor.state().is_unaware() {
+            return;
+        }
         for (inject, number) in self.part.injects.iter().zip(1..) {
             let (come, clock) = {
                 let state = self.floor.state();
@@ -150,7 +153,11 @@ impl Firedrill {
             Order::Done => self.done(field, at_work).await,
             Order::Judge => (self.judged(field, at_work).await.1, None),
             Order::GiveUp => (Reply::yes("it is judged as it stands"), Some(Ending::GaveUp)),
-            Order::End => (Reply::yes("it is judged as it stands"), Some(Ending::Stopped)),
+            Order::End => {
+                // A check that takes its time was never looked at to its end.
+                let ending = if self.look_to_the_end(field).await { Ending::AllHold } else { Ending::Stopped };
+                (Reply::yes("it is judged as it stands"), Some(ending))
+            }
             Order::Inject(number) => (self.put_in(field, number).await, None),
             Order::Scratch(name) => (self.scratch(at_work, &name), None),
             Order::StoodStill(time) => {
@@ -171,10 +178,10 @@ impl Firedrill {
     pub(super) fn scratch(&self, at_work: &mut AtWork, name: &str) -> Reply {
         let spare = at_work.scratch.iter().skip(self.part.adopt.len());
         let named = at_work.named.iter().position(|known| known == name);
-        // The first of them is in the handout.
-        let at = named.unwrap_or(at_work.named.len()) + 1;
+        // The first of all places is in the handout.
+        let at = named.unwrap_or(at_work.named.len()) + usize::from(self.part.adopt.is_empty());
         let Some(place) = spare.clone().nth(at) else {
-            return Reply::no(&format!("there are {} places, and all are given away", spare.count()));
+            return Reply::no(&format!("there are {} places besides, and all are given away", at_work.named.len()));
         };
         if named.is_none() {
             at_work.named.push(name.to_owned());

@@ -184,6 +184,9 @@ impl Floor {
                 Reply::yes("noted that you see it")
             }
             Ask::Hint(number) => self.hint(number),
+            Ask::Pause if self.state().is_unaware() => {
+                Reply::no("they do not know that something has happened: a pause would tell them")
+            }
             Ask::Pause => {
                 let paused = self.state().pause();
                 if paused { self.paused() } else { Reply::no("the clock does not run") }
@@ -196,7 +199,12 @@ impl Floor {
             }
             Ask::Ran { node, text } => {
                 self.ran(&node, "drillyard shell", &cut(&text), Duration::ZERO);
-                self.notice(&format!("a command on `{node}`"), Duration::ZERO);
+                // Of people who do not know that something has happened, a look alone says nothing;
+                // nor does what they do on a host of their own.
+                let tells = !self.state().sealed && self.state().is_given(&node);
+                if tells {
+                    self.notice(&format!("a command on `{node}`"), Duration::ZERO);
+                }
                 Reply::yes("noted")
             }
             Ask::Done | Ask::Judge | Ask::GiveUp | Ask::End | Ask::Inject(_) | Ask::Scratch(_) => Reply::no("not now"),

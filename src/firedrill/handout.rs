@@ -57,8 +57,14 @@ impl std::fmt::Debug for Scratch {
 }
 
 impl Handout {
-    /// Of a drill whose servers run.
-    pub(super) async fn of(field: &Field<'_>, dir: &Path, scratch: &[Scratch]) -> Result<Self, Problem> {
+    /// Of a drill whose servers run. The first `adopted` places are for servers that the checks look
+    /// at.
+    pub(super) async fn of(
+        field: &Field<'_>,
+        dir: &Path,
+        scratch: &[Scratch],
+        adopted: usize,
+    ) -> Result<Self, Problem> {
         let nodes: Vec<_> = field.world.outputs().nodes.values().cloned().collect();
         let mut given = Handout::default();
         let own: Vec<&Arc<Node>> = nodes.iter().filter(|node| !node.is_external()).collect();
@@ -100,6 +106,9 @@ impl Handout {
         });
         given.places.splice(0..0, places.chain(shell));
         given.other_repos(field, first, scratch).await?;
+        for one in scratch.iter().take(adopted) {
+            given.adopted(one);
+        }
         for one in scratch {
             given.shell(one, first, &values_for(&given.env));
         }
@@ -157,8 +166,7 @@ impl Handout {
         let [user, database, password] =
             ["PGUSER", "PGDATABASE", "PGPASSWORD"].map(|name| value(name).unwrap_or_default());
         let (service, dir) = (dir.join("pg_service.conf"), dir.join(".pgpass"));
-        let psql =
-            format!("PGSERVICEFILE={} PGPASSFILE={} psql service={}", service.display(), dir.display(), node.name());
+        let psql = format!("PGSERVICEFILE={} PGPASSFILE={} psql service={}", word(&service), word(&dir), node.name());
         let shell = format!("drillyard shell {}/{} -- sh", field.env().run, node.name());
         let data = node.host().map_err(|error| error.problem())?.paths().data.clone();
         self.places.push(PlaceView { name: format!("data directory of {}", node.name()), text: data.clone() });
@@ -166,6 +174,15 @@ impl Handout {
         self.servers.push(ServerView { node: node.name().to_owned(), psql, shell });
         self.services.push([node.name().to_owned(), at, port.to_string(), user, database, password]);
         Ok(())
+    }
+
+    /// The place for a server that the checks look at, by its name.
+    fn adopted(&mut self, place: &Scratch) {
+        let (data, name) = (place.host.paths().data.clone(), as_variable(&place.name));
+        let text = format!("{data}, port {}", place.port);
+        self.places.push(PlaceView { name: format!("place for the server `{}`", place.name), text });
+        self.env.push((format!("DRILLYARD_SCRATCH_{name}"), data));
+        self.env.push((format!("DRILLYARD_SCRATCH_{name}_PORT"), place.port.to_string()));
     }
 
     /// Where the repos are that the first server does not archive into: `DRILLYARD_BACKUP_OFFSITE`.
@@ -256,21 +273,21 @@ impl Handout {
             }
             text.push('\n');
         }
+        let env = word(&dir.join("env"));
         text.push_str("\n## Where things are\n\n");
         for place in &self.places {
             let _ = writeln!(text, "- {}: `{}`", place.name, place.text);
         }
         let _ = write!(
             text,
-            "\n## Recovering\n\nA script that begins with `. {}/env` has all of the above as variables. A server of your own is made \
+            "\n## Recovering\n\nA script that begins with `. {}` has all of the above as variables. A server of your own is made \
              in `$DRILLYARD_SCRATCH`, and started with `-o \"-p $DRILLYARD_SCRATCH_PORT\"`, by the user that owns that directory (as root: \
-             `. {}/env`, then `setpriv --reuid=postgres --regid=postgres --clear-groups sh`, which keeps the variables); it is found by \
+             `. {}`, then `setpriv --reuid=postgres --regid=postgres --clear-groups sh`, which keeps the variables); it is found by \
              itself when it comes up. With containers it is made inside, in the shell there, where the same variables are set. \
              `drillyard scratch NAME` gives you another place.\n\n\
              Say `drillyard done` when you are done, `drillyard hint` if you want a hint, `drillyard note TEXT` to write \
              something down, `drillyard note --seen TEXT` when you see that something is wrong.\n",
-            dir.display(),
-            dir.display()
+            env, env
         );
         text
     }
@@ -284,6 +301,13 @@ fn set(session: &[(String, String)], host: &str, port: u16) -> Vec<(String, Stri
         _ => value.to_owned(),
     };
     session.iter().map(|(name, old)| (name.clone(), value(name, old))).collect()
+}
+
+/// A path as a word of a command.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if text.chars().all(plain) { text } else { single_quoted(&text) }
 }
 
 /// What is the same wherever it is read.

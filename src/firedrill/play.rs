@@ -39,6 +39,13 @@ pub struct Options {
     pub handout: Option<PathBuf>,
 }
 
+impl Options {
+    /// How long people have in this drill. One that was drawn would be known by its own limit.
+    fn limit_of(&self, part: &PeoplesPart) -> Duration {
+        part.within.filter(|_| !self.sealed).unwrap_or(self.limit)
+    }
+}
+
 /// What people are told first.
 #[derive(Debug, Clone)]
 pub struct Announcement {
@@ -100,7 +107,7 @@ pub(super) struct AtWork {
 impl Firedrill {
     /// A drill that will be played, and the way to it.
     pub fn new(plan: &Plan, part: PeoplesPart, options: Options, journal: &Journal, voice: Voice) -> (Arc<Self>, Desk) {
-        let limit = part.within.unwrap_or(options.limit);
+        let limit = options.limit_of(&part);
         let mut state = State::new(plan, &part, options.sealed, limit);
         // A brief tells of symptoms: before anything has happened it would tell what is to come.
         let own = part.brief.clone().filter(|_| !options.sealed);
@@ -135,7 +142,7 @@ impl Firedrill {
             let host = field.world.lab.host(&name).await.map_err(|error| error.problem())?;
             at_work.scratch.push(Scratch { name, port: host.scratch_port(number), host });
         }
-        let mut given = Handout::of(field, &dir, &at_work.scratch).await?;
+        let mut given = Handout::of(field, &dir, &at_work.scratch, self.part.adopt.len()).await?;
         if let Some(address) = self.options.reachable {
             at_work.doors = Some(given.open_doors(field, address, &at_work.scratch).await?);
         }
@@ -186,7 +193,7 @@ impl People for Firedrill {
 
     fn at_most(&self) -> Duration {
         // Pauses are added as they come.
-        self.options.delay + self.part.within.unwrap_or(self.options.limit)
+        self.options.delay + self.options.limit_of(&self.part)
     }
 
     async fn begin(&self, field: &Field<'_>) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::brief::limits;
 use super::users_now::UsersNow;
 use super::view::{
     CheckState, CheckView, FacilitatorView, HintView, IncidentView, InjectView, MarkView, Phase, RanView, SaidView,
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub checks: Vec<usize>,
     /// What the drill itself says of its symptoms.
     own_brief: Option<String>,
+    /// What has to be met, a line each: of a drill that was drawn it would tell which one it is.
+    limits: String,
     /// When their part ended, and how.
     pub ended: Option<(Duration, Ending)>,
     /// The seconds since the incident in which users were refused, or did not get on at all.
@@ -97,6 +100,7 @@ impl State {
             limit,
             checks: checks.iter().map(|step| step.head.index).collect(),
             own_brief: part.brief.clone(),
+            limits: limits(plan),
             hints: part.hints.clone(),
             injects: part.injects.clone(),
             traps: part.traps.clone(),
@@ -146,6 +150,16 @@ impl State {
         let clock = self.clock_then(ago).filter(|_| self.decided.is_none())?;
         self.decided = Some(clock);
         Some(clock)
+    }
+
+    /// Whether something has happened of which people are not to know before they see it.
+    pub(super) fn is_unaware(&self) -> bool {
+        self.sealed && self.began.is_some() && self.noticed.is_none() && self.ended.is_none()
+    }
+
+    /// Whether this is one of the servers that people were given.
+    pub(super) fn is_given(&self, node: &str) -> bool {
+        self.view.team.servers.iter().any(|server| server.node == node)
     }
 
     /// Stops the clock. False if it does not run.
@@ -202,7 +216,9 @@ impl State {
 
     /// What a drill that was drawn says of its symptoms, once they were seen.
     pub(super) fn brief_of_seal(&self) -> Option<String> {
-        self.own_brief.clone().filter(|_| self.sealed)
+        let texts = [self.own_brief.as_deref().unwrap_or_default().trim(), self.limits.trim()];
+        let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        (self.sealed && !texts.is_empty()).then(|| texts.join("\n\n"))
     }
 
     /// What somebody said.
@@ -323,7 +339,9 @@ impl State {
         view.team.limit_ms = self.limit.as_millis() as u64;
         view.team.users = self.users.values().map(UsersNow::view).collect();
         let told = clock.filter(|_| known);
-        view.team.hints = self.hints.iter().zip(1..).map(|(hint, number)| self.hint(hint, number, told)).collect();
+        // How many hints there are, and what they cost, tells drills apart.
+        let hints = self.hints.iter().filter(|_| known);
+        view.team.hints = hints.zip(1..).map(|(hint, number)| self.hint(hint, number, told)).collect();
         view.injects = self.injects.iter().zip(1..).map(|(inject, number)| self.inject_view(inject, number)).collect();
         let missing = |trap: &&Trap| !view.traps.iter().any(|known| known.name == trap.name);
         let quiet = self.traps.iter().filter(missing);

@@ -149,12 +149,14 @@ fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&Pla
     floor.ran(node.name(), &statement.by, &text, ago);
     let tables = incident.map(|step| step.effects.spoils.as_slice()).unwrap_or_default();
     // Where it is no table that is gone, whoever looks at a server looks at what has happened.
-    // Of people who do not know that it has happened, a look alone says nothing.
-    let looks = tables.is_empty() && !floor.state().sealed;
-    if looks || statement.error.is_some() || statement.is_about(tables) {
+    // Of people who do not know that it has happened, a look alone says nothing, nor does a slip.
+    let sealed = floor.state().sealed;
+    let looks = tables.is_empty() && !sealed;
+    let met = statement.error.is_some() && (tables.is_empty() || !sealed);
+    if looks || met || statement.is_about(tables) {
         floor.notice(&format!("a statement on `{}`", node.name()), ago);
     }
-    if statement.writes() {
+    if statement.writes() && statement.error.is_none() {
         floor.decide(&format!("a statement on `{}` that changes something", node.name()), ago);
     }
 }

@@ -83,9 +83,10 @@ const EXTERNAL: &[(&str, &str)] = &[
     ("exit_on_error", "off"),
 ];
 
-/// With this a server's log has nothing of a session's statements, nor of their errors.
+/// With this a server's log has nothing of a session's statements, nor of their errors, and
+/// `pg_stat_activity` not what it runs.
 pub(super) const UNLOGGED: &str = "-c log_statement=none -c log_min_duration_statement=-1 \
-    -c log_min_messages=fatal -c log_min_error_statement=panic";
+    -c log_min_messages=fatal -c log_min_error_statement=panic -c track_activities=off";
 
 /// The options of a session on a server of the drill, as the startup packet and PGOPTIONS take
 /// them. With data `of_others` nothing that their owner set up for sessions runs, a user's either.

@@ -18,11 +18,29 @@ use crate::journal::Problem;
 /// could meet in their own way; or an incident happens during a step of theirs.
 pub fn people(plan: &Plan) -> Result<PeoplesPart, Problem> {
     let people = part(plan)?;
+    if let Some((index, _)) = people.left_out.iter().find(|(index, _)| is_expected_to_fail(plan, *index)) {
+        return Err(shows_a_failure(plan, *index));
+    }
     let mut during = plan.steps.iter().filter_map(|step| Some((step, step.during.as_ref()?)));
     match during.find(|(_, during)| people.theirs.contains(&during.step)) {
         Some((step, during)) => Err(during_theirs(plan, step, during)),
         None => Ok(people),
     }
+}
+
+fn is_expected_to_fail(plan: &Plan, index: usize) -> bool {
+    plan.steps.get(index).is_some_and(|step| step.fails.is_some())
+}
+
+/// Why people cannot play a drill that ends with a check that must fail: it shows what becomes of a
+/// wrong recovery. Without that check the same wrong recovery would pass.
+fn shows_a_failure(plan: &Plan, index: usize) -> Problem {
+    let action = plan.steps.get(index).map(|step| step.action).unwrap_or_default();
+    Problem::new(
+        "people cannot play this drill: it shows what becomes of a wrong recovery, and expects a check to fail",
+    )
+    .at(plan.source.place(action, "people who recover as this drill does would be told that they are done"))
+    .help("play a drill that ends with checks that hold")
 }
 
 /// What they do, whatever happens meanwhile.

@@ -1,6 +1,6 @@
 //! The users of a drill: who of them has failed, and what becomes of them at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::scene::PATIENCE;
@@ -112,12 +112,17 @@ pub fn report_rates(work: &Work<'_>, world: &World) -> tokio::task::AbortHandle 
     let state = world.shared_users();
     let task = tokio::spawn(async move {
         let mut before: BTreeMap<StepId, u64> = BTreeMap::new();
+        let mut stopped: BTreeSet<StepId> = BTreeSet::new();
         let mut last = Instant::now();
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let seconds = last.elapsed().as_secs_f64();
             last = Instant::now();
             for (id, users) in state() {
+                // What they did before they were stopped is told once more, and no nothing after it.
+                if !users.pool.at_work() && !stopped.insert(id.clone()) {
+                    continue;
+                }
                 let count = users.count(&id);
                 let done = count.acknowledged.saturating_sub(before.insert(id, count.acknowledged).unwrap_or(0));
                 let per_second = (done as f64 / seconds).round() as u64;

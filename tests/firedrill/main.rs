@@ -9,6 +9,7 @@ mod held;
 #[path = "../common/left.rs"]
 mod left;
 mod machines;
+mod pages;
 #[path = "../common/program.rs"]
 mod program;
 mod resumed;
@@ -21,3 +22,4 @@ mod small_fs;
 mod surprise;
 mod team_step;
 mod teams;
+mod unseen;

@@ -1,13 +1,12 @@
 //! A drill that nobody knows, until its end.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli_runner::CliRunner;
 use crate::held::Held;
 use crate::left::{PATIENCE, poll};
+use crate::pages::page;
 use crate::program::said;
 
 /// What stands in everything that would give a drill away.
@@ -64,29 +63,12 @@ fn contains(bytes: &[u8]) -> bool {
 
 /// Processes whose command line or environment has the secret in it.
 fn processes() -> Vec<String> {
-    let all = crate::left::all_processes().into_iter();
-    let told = all.filter(|pid| contains(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()));
-    told.map(|pid| format!("process {pid}")).collect()
-}
-
-/// What the team's page says, with what is sent to it at first.
-fn page(url: &str) -> String {
-    let (host, path) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("an address");
-    let entered = get(host, path, "");
-    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
-    let cookie = cookie.split(';').next().expect("a cookie");
-    get(host, "team/", cookie) + &get(host, "team/events", cookie)
-}
-
-fn get(host: &str, path: &str, cookie: &str) -> String {
-    let mut stream = TcpStream::connect(host).expect("the board listens");
-    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
-    let head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).expect("asked");
-    let mut bytes = vec![];
-    // What is sent as it happens does not end.
-    let _ = stream.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
+    let told = |pid: &i32| {
+        ["cmdline", "environ"]
+            .iter()
+            .any(|file| contains(&std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default()))
+    };
+    crate::left::all_processes().into_iter().filter(told).map(|pid| format!("process {pid}")).collect()
 }
 
 #[test]
