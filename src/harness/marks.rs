@@ -7,10 +7,19 @@ use jiff::Timestamp;
 use tokio_postgres::Client;
 
 use super::lock_watch::LockWatch;
-use super::{Context, Finding, Role};
+use super::{Context, Finding, Role, StepId};
 use crate::node::{Node, is_in_recovery, lineage, moment};
 use crate::pg::{Lineage, Mark, Moment, Xid};
 use crate::source::Spanned;
+
+/// How long a server may take to say something of itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the log of a node is, as its own server sees it; none if it sees no such file.
+async fn size_by(client: &Client, node: &Node) -> Result<Option<u64>, Box<Finding>> {
+    let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[&node.log_file()?]).await?;
+    Ok(row.and_then(|row| row.get::<_, Option<i64>>(0)).map(i64::cast_unsigned))
+}
 
 impl Context<'_> {
     /// Runs the deed of a step that may be a mark: notes time, LSN and timeline before and after
@@ -90,12 +99,8 @@ impl Context<'_> {
             return Ok(None);
         }
         // First what takes its time: the moment before the deed must be as near to it as can be.
-        if let (Some(id), false) = (self.id, node.is_external()) {
-            // Asked of the server itself, which takes a fraction of a program in its container.
-            let log = node.log_file()?;
-            let row = client.query_opt("SELECT size FROM pg_stat_file($1, true)", &[&log]).await?;
-            let offset = row.and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0).cast_unsigned();
-            self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), offset);
+        if let Some(id) = self.id {
+            self.note_logs(id, Some((node, client))).await?;
         }
         let whose = lineage(client).await?;
         Ok(Some((moment(client).await?, whose)))
@@ -114,11 +119,7 @@ impl Context<'_> {
         }
         let before = self.moment_of(node).await;
         if let Some(id) = self.id {
-            let nodes: Vec<_> = self.world.outputs().nodes.values().cloned().collect();
-            for node in nodes.iter().filter(|node| node.host().is_ok_and(|host| host.is_on())) {
-                let offset = node.log_size().await?;
-                self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), offset);
-            }
+            self.note_logs(id, None).await?;
         }
         let began = Timestamp::now();
         let done = self.strike(deed).await;
@@ -135,9 +136,37 @@ impl Context<'_> {
         done
     }
 
+    /// How long the log of each node is when a mark begins: `since` may ask for what another one
+    /// said. The mark's own is asked by `client`, if there is one.
+    async fn note_logs(&self, id: &StepId, own: Option<(&Node, &Client)>) -> Result<(), Box<Finding>> {
+        let nodes: Vec<_> = self.world.outputs().nodes.values().cloned().collect();
+        let there = nodes.iter().filter(|node| node.host().is_ok_and(|host| host.is_on()));
+        let sizes = there.map(async |node| {
+            let asked = match own {
+                Some((own, client)) if own.name() == node.name() => size_by(client, node).await?,
+                _ => self.log_size_of(node).await,
+            };
+            let size = match asked {
+                Some(size) => size,
+                None => node.log_size().await?,
+            };
+            self.world.outputs().log_offsets.insert((id.clone(), node.name().into()), size);
+            Ok::<_, Box<Finding>>(())
+        });
+        futures_util::future::try_join_all(sizes).await.map(drop)
+    }
+
+    /// The same, asked of a server that answers: that takes a fraction of a program in its container.
+    async fn log_size_of(&self, node: &Node) -> Option<u64> {
+        if !node.should_answer() {
+            return None;
+        }
+        let ask = async { size_by(&*self.own_client(node).await.ok()?, node).await.ok()? };
+        tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
+    }
+
     /// What a server says of itself now, where it can be asked.
     async fn moment_of(&self, node: &Node) -> Option<(Moment, Lineage)> {
-        const PATIENCE: Duration = Duration::from_secs(2);
         if !node.should_answer() {
             return None;
         }

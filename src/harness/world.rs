@@ -181,8 +181,8 @@ impl World {
         })
     }
 
-    /// How long a node's log was when a mark was made; the whole log counts for marks of other
-    /// nodes.
+    /// How long a node's log was when a mark was made; the whole log counts of a node that came
+    /// later.
     pub fn log_offset(&self, mark: &str, node: &str) -> u64 {
         self.outputs().log_offsets.get(&(StepId::from(mark), NodeId::from(node))).copied().unwrap_or(0)
     }

@@ -117,8 +117,12 @@ impl Node {
         let config = Config { demands, ..config.clone() };
         let mut setup = config.setup(host.as_ref(), signal);
         if origin == Origin::Copied {
-            // Whatever the other server's postgresql.conf says of files elsewhere.
-            setup.lines.push_str(&format!("hba_file = '{data}/pg_hba.conf'\nexternal_pid_file = ''\n"));
+            // Whatever the other server's postgresql.conf says of files elsewhere. An empty name of
+            // the last one is a file that cannot be written, and an error in the log.
+            let run = &host.paths().sockets;
+            setup
+                .lines
+                .push_str(&format!("hba_file = '{data}/pg_hba.conf'\nexternal_pid_file = '{run}/postmaster.pid'\n"));
         }
         if self.of_others {
             setup.lines.push_str(&harmless(self.version()));

@@ -49,6 +49,14 @@ pub async fn apply_delay(client: &Client) -> Result<Option<Duration>, SqlError> 
 }
 
 impl Node {
+    /// Whether it waits for the time to apply a commit that it has at hand: until then it does not
+    /// ask its primary for more.
+    pub async fn sleeps_in_delay(&self) -> bool {
+        let Ok(client) = self.client().await else { return false };
+        let query = "SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryApplyDelay'";
+        client.query_opt(query, &[]).await.is_ok_and(|row| row.is_some())
+    }
+
     /// Lets this server, which runs, apply its WAL so much later from now on.
     pub async fn fall_behind(&self, delay: &str) -> Result<(), HostError> {
         let host = self.host()?;

@@ -244,7 +244,7 @@ impl Step for Sql {
                 cx.ran(Ran::sql(&node, format!("run {}", file.value), &text).equivalent().took(began.elapsed()));
                 self.capture_alone(cx, &node).await
             }
-            What::Nothing => self.capture_alone(cx, &node).await,
+            What::Nothing => cx.marked(&node, async |_, cx| self.capture_alone(cx, &node).await.map(|()| None)).await,
         }
     }
 }

@@ -55,6 +55,9 @@ enum End {
     Refused,
 }
 
+/// What its upstream says of one that does not connect.
+const NO_SUCH: &str = "knows no such standby";
+
 /// How long the start may take before the server's log is looked at: one that waits for WAL stays
 /// in it for ever.
 const START: Duration = Duration::from_millis(500);
@@ -76,7 +79,7 @@ impl Standby {
         let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
         let mut next_look = Instant::now();
         let mut progress = Progress::new(cx, &what, goal);
-        let mut end = None;
+        let (mut end, mut late) = (None, false);
         let streams = cx.until(&what, async |seen| {
             match self.up.senders_to(self.node.name()).await {
                 Ok(senders) => {
@@ -85,10 +88,8 @@ impl Standby {
                         return Ok(Some(()));
                     }
                     let state = own.map(|one| one.state.clone().unwrap_or_else(|| "hidden".to_owned()));
-                    *seen = state.map_or_else(
-                        || format!("`{}` knows no such standby", self.up.name()),
-                        |state| format!("state {state}"),
-                    );
+                    *seen = state
+                        .map_or_else(|| format!("`{}` {NO_SUCH}", self.up.name()), |state| format!("state {state}"));
                 }
                 Err(SqlError::Host(error)) => return Err(error.into()),
                 Err(error) => *seen = error.to_string(),
@@ -99,11 +100,20 @@ impl Standby {
                     return Err(finding);
                 }
                 progress.look(&self.node).await;
+                if seen.contains(NO_SUCH) && self.node.sleeps_in_delay().await {
+                    late = true;
+                    return Ok(Some(()));
+                }
                 next_look = Instant::now() + LOOK;
             }
             Ok(None)
         });
         match streams.await {
+            Ok(()) if late => cx.world.warn(format!(
+                "`{}` applies late on purpose what it has at hand, and streams from `{}` only when it is through with that",
+                self.node.name(),
+                self.up.name()
+            )),
             Ok(()) => self.tell(cx, goal, begun.elapsed()).await?,
             Err(finding) if finding.cause == Cause::UsersFailed => return Err(finding),
             Err(finding) => {

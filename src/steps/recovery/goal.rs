@@ -64,7 +64,7 @@ impl Goal {
     /// The last place in the WAL at which the target can be met, and what is there; none if nobody
     /// knows.
     pub(crate) fn last_place(&self) -> Option<(Lsn, String)> {
-        if let Target::Lsn(lsn) = self.target {
+        if let Target::Lsn(lsn) | Target::Position(lsn) = self.target {
             return Some((lsn, "the target".to_owned()));
         }
         let mark = self.mark.as_ref()?;
@@ -87,7 +87,7 @@ impl Goal {
     /// Where the target lies in the WAL, if a mark or the scenario knows it.
     pub(crate) fn lsn(&self) -> Option<Lsn> {
         match &self.target {
-            Target::Lsn(lsn) => Some(*lsn),
+            Target::Lsn(lsn) | Target::Position(lsn) => Some(*lsn),
             Target::Earlier { .. } => None,
             _ => self.mark.as_ref().map(|mark| mark.after.lsn),
         }

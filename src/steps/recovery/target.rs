@@ -42,8 +42,11 @@ pub(crate) enum Target {
     RestorePoint(StepRef),
     /// At this time.
     Time(Timestamp),
-    /// At this position.
+    /// At this position, as the scenario writes it: with the record that begins there.
     Lsn(Lsn),
+    /// At a position that an earlier step has left, which is where a record has ended: without the one
+    /// that begins there.
+    Position(Lsn),
     /// At this transaction.
     Xid(Xid),
     /// So long ago, when the step begins.
@@ -79,7 +82,7 @@ impl Asked {
     async fn now(&self, cx: &Context<'_>) -> Result<Target, Box<Finding>> {
         Ok(match self {
             Asked::Time(time) => Target::Time(time.now(cx, None).await?.0),
-            Asked::Lsn(lsn) => Target::Lsn(lsn.now(cx, None).await?),
+            Asked::Lsn(lsn) => Target::Position(lsn.now(cx, None).await?),
             Asked::Xid(xid) => Target::Xid(Xid(xid.now(cx, None).await?)),
             Asked::Ago(ago) => Target::Ago(ago.now(cx, None).await?),
             Asked::Earlier { mark, minus } => Target::Earlier { mark: mark.clone(), minus: minus.now(cx, None).await? },
@@ -152,7 +155,8 @@ impl Target {
         match self {
             Target::Before { mark, .. } | Target::Earlier { mark, .. } => Some(mark),
             Target::After { mark, .. } | Target::RestorePoint(mark) => Some(mark),
-            Target::Latest | Target::EndOfBackup | Target::Time(_) | Target::Lsn(_) | Target::Xid(_) => None,
+            Target::Latest | Target::EndOfBackup | Target::Time(_) | Target::Xid(_) => None,
+            Target::Lsn(_) | Target::Position(_) => None,
             Target::Asked(Asked::Earlier { mark, .. }) => Some(mark),
             Target::Ago(_) | Target::Random | Target::Asked(_) => None,
         }
@@ -244,6 +248,8 @@ impl Target {
             Target::RestorePoint(mark) => RecoveryTarget::Name(mark.to_string()),
             Target::Time(at) => RecoveryTarget::Time { at: *at, inclusive: true },
             Target::Lsn(lsn) => RecoveryTarget::Lsn { lsn: *lsn, inclusive: true },
+            // The first record that begins there came later.
+            Target::Position(lsn) => RecoveryTarget::Lsn { lsn: *lsn, inclusive: false },
             Target::Xid(xid) => RecoveryTarget::Xid { xid: *xid, inclusive: true },
             Target::Ago(_) => return self.as_time()?.setting(world),
             Target::Asked(asked) => {
@@ -266,7 +272,7 @@ impl fmt::Display for Target {
             Target::After { mark, .. } => write!(f, "just after {mark}"),
             Target::RestorePoint(mark) => write!(f, "restore point {mark}"),
             Target::Time(at) => at.fmt(f),
-            Target::Lsn(lsn) => write!(f, "LSN {lsn}"),
+            Target::Lsn(lsn) | Target::Position(lsn) => write!(f, "LSN {lsn}"),
             Target::Xid(xid) => write!(f, "transaction {xid}"),
             Target::Ago(ago) => write!(f, "{ago} ago"),
             Target::Random => f.write_str("a point chosen at random"),
