@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a page says, with what is sent to it at first.
 pub fn page(url: &str) -> String {
@@ -31,13 +31,19 @@ fn enter(url: &str) -> (String, String, String) {
 
 fn request(host: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(host).expect("the board listens");
-    // A check that was asked for takes its time.
-    let patience = if body.is_empty() { 2 } else { 60 };
-    stream.set_read_timeout(Some(Duration::from_secs(patience))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
     let rest = format!("Host: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     stream.write_all(format!("{head}{rest}").as_bytes()).expect("asked");
-    let mut bytes = vec![];
-    // What is sent as it happens does not end.
-    let _ = stream.read_to_end(&mut bytes);
+    // What is sent as it happens does not end; a check that was asked for takes its time.
+    let end = Instant::now() + Duration::from_secs(if body.is_empty() { 2 } else { 60 });
+    let (mut bytes, mut part) = (vec![], [0; 4096]);
+    while Instant::now() < end {
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(read) => bytes.extend_from_slice(&part[..read]),
+            // Nothing has come for a moment.
+            Err(_) => {}
+        }
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
