@@ -150,10 +150,8 @@ fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&Pla
     let tables = incident.map(|step| step.effects.spoils.as_slice()).unwrap_or_default();
     // Where it is no table that is gone, whoever looks at a server looks at what has happened.
     // Of people who do not know that it has happened, a look alone says nothing, nor does a slip.
-    let sealed = floor.state().sealed;
-    let looks = tables.is_empty() && !sealed;
-    let met = statement.error.is_some() && (tables.is_empty() || !sealed);
-    if looks || met || statement.is_about(tables) {
+    let looks = (tables.is_empty() || statement.error.is_some()) && !floor.state().sealed;
+    if looks || statement.is_about(tables) {
         floor.notice(&format!("a statement on `{}`", node.name()), ago);
     }
     if statement.writes() && statement.error.is_none() {
