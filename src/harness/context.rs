@@ -219,7 +219,11 @@ impl<'a> Context<'a> {
     /// The step's own session on a node that is up and answers.
     pub async fn client(&self, node: &Node) -> Result<Arc<Client>, Box<Finding>> {
         must_answer(node).await?;
-        let client = match self.own_client(node).await {
+        let asked = match self.own_client(node).await {
+            Err(error) if error.is_passing() && node.restarts_itself(self.left()).await => self.own_client(node).await,
+            asked => asked,
+        };
+        let client = match asked {
             Ok(client) => client,
             Err(error) => return Err(unanswered(node, error).await),
         };

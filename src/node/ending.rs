@@ -1,5 +1,7 @@
 //! By what a server has ended: by itself, or by somebody.
 
+use std::time::{Duration, Instant};
+
 use super::log::LOG_PATIENCE;
 use super::server::Node;
 use crate::host::{HostError, Program};
@@ -7,6 +9,10 @@ use crate::pg::Pattern;
 
 /// Succeeds if neither of the two files that every cluster has is in the directory `$1`.
 const LOST_DATA: &str = r#"[ ! -e "$1/PG_VERSION" ] && [ ! -e "$1/global/pg_control" ]"#;
+
+/// How long a server that restarts itself is waited for, and how often it is asked.
+const RESTART: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
 
 /// By what a server has ended, as far as its log knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,23 @@ impl Node {
         let restarted = log.contains("reinitializing");
         let found = CRASHED.first(&log)?.to_owned();
         restarted.then_some(found)
+    }
+
+    /// Whether it restarts itself after the crash of one of its processes, and takes sessions again
+    /// within this time, which is waited for.
+    pub async fn restarts_itself(&self, within: Duration) -> bool {
+        if self.crashed_process(self.log_start()).await.is_none() {
+            return false;
+        }
+        let end = Instant::now() + within.min(RESTART);
+        while Instant::now() < end {
+            match self.connect().await {
+                Ok(_) => return true,
+                Err(error) if error.is_passing() => tokio::time::sleep(POLL).await,
+                Err(_) => return false,
+            }
+        }
+        false
     }
 }
 
