@@ -57,8 +57,7 @@ impl std::fmt::Debug for Scratch {
 }
 
 impl Handout {
-    /// Of a drill whose servers run. The first `adopted` places are for servers that the checks look
-    /// at.
+    /// Of a drill whose servers run. The first `adopted` places are for servers that are judged.
     pub(super) async fn of(
         field: &Field<'_>,
         dir: &Path,

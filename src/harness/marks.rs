@@ -156,7 +156,7 @@ impl Context<'_> {
         futures_util::future::try_join_all(sizes).await.map(drop)
     }
 
-    /// The same, asked of a server that answers: that takes a fraction of a program in its container.
+    /// The same, asked of a server that answers: that takes a fraction of a program in a container.
     async fn log_size_of(&self, node: &Node) -> Option<u64> {
         if !node.should_answer() {
             return None;

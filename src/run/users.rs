@@ -119,7 +119,7 @@ pub fn report_rates(work: &Work<'_>, world: &World) -> tokio::task::AbortHandle 
             let seconds = last.elapsed().as_secs_f64();
             last = Instant::now();
             for (id, users) in state() {
-                // What they did before they were stopped is told once more, and no nothing after it.
+                // What they did until they were stopped is told, and nothing after it.
                 if !users.pool.at_work() && !stopped.insert(id.clone()) {
                     continue;
                 }

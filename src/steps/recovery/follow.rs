@@ -121,7 +121,13 @@ impl Standby {
                 return Err(self.explained(cx, finding.at(at), end).await);
             }
         }
-        // It may have to replay some of what it has before it takes sessions.
+        self.answers(cx).await?;
+        cx.fact("streams_from", self.up.name());
+        Ok(())
+    }
+
+    /// Waits until it takes sessions: it may have to replay some of what it has before.
+    async fn answers(&self, cx: &mut Context<'_>) -> StepResult {
         let what = format!("`{}` to answer", self.node.name());
         let answers = cx.until(&what, async |seen| match self.node.client().await {
             Ok(_) => Ok(Some(())),
@@ -132,9 +138,7 @@ impl Standby {
                 Ok(None)
             }
         });
-        answers.await.map_err(|finding| finding.at(self.at))?;
-        cx.fact("streams_from", self.up.name());
-        Ok(())
+        answers.await.map_err(|finding| finding.at(self.at))
     }
 
     /// Reports how long it took to come to `goal` of its upstream, and how a person starts it.

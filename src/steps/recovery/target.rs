@@ -44,8 +44,8 @@ pub(crate) enum Target {
     Time(Timestamp),
     /// At this position, as the scenario writes it: with the record that begins there.
     Lsn(Lsn),
-    /// At a position that an earlier step has left, which is where a record has ended: without the one
-    /// that begins there.
+    /// At a position that an earlier step has left, which is where a record has ended: without the
+    /// one that begins there.
     Position(Lsn),
     /// At this transaction.
     Xid(Xid),
