@@ -4,10 +4,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::out::as_word;
-use crate::host::BackendKind;
 use crate::host::docker::Docker;
 use crate::host::local::Local;
+use crate::host::{BackendKind, as_word};
 
 /// Every kind of backend, the preferred one first. The only list of them.
 pub const BACKENDS: &[&dyn BackendKind] = &[

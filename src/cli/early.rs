@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 use super::args::{DrillArgs, color_of_stderr};
 use super::check;
 use super::files::Loaded;
-use super::out::as_word;
 use super::outputs::{self, ToTerminal, Unwritten};
 use super::stop::{Result, Stop};
 use super::tell::Telling;
+use crate::host::as_word;
 use crate::journal::{Command, Event, ExitCode, Journal, Outcome, Problem, Redactor};
 
 /// A run that does not come to its first drill.

@@ -1,9 +1,10 @@
 //! `drillyard list`
 
 use super::args::ListArgs;
-use super::out::{as_word, print_all};
+use super::out::print_all;
 use super::stop::Result;
 use super::{files, shipped};
+use crate::host::as_word;
 use crate::journal::{ExitCode, Redactor};
 use crate::scenario::{Values, load};
 use crate::source::Source;

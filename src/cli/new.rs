@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::args::NewArgs;
 use super::files;
-use super::out::{as_word, say};
+use super::out::say;
 use super::shipped::{self, Shipped};
 use super::stop::{Result, Stop};
+use crate::host::as_word;
 use crate::journal::ExitCode;
 
 /// A small scenario that passes as it is.

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::stop::{Result, Stop};
-use crate::host::single_quoted;
 
 /// Prints without complaining about a reader that has gone.
 pub fn print_all(text: &str) {
@@ -23,14 +22,6 @@ pub fn complain(text: &str) {
 /// Writes to stderr, and stays on the line.
 pub fn ask(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
-/// A text as one word of a command that a shell is given.
-pub fn as_word(text: &str) -> String {
-    match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,".contains(c)) {
-        true => text.to_owned(),
-        false => single_quoted(text),
-    }
 }
 
 /// The runtime for subcommands that talk to servers.

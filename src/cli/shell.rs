@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::args::ShellArgs;
 use super::dirs;
-use super::out::as_word;
 use super::stop::{Result, Stop};
 use crate::firedrill::{Ask, ask, is_held};
+use crate::host::as_word;
 use crate::journal::ExitCode;
 use crate::run::{Kept, RunState, run_directories};
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use super::door::Doors;
 use super::view::{PlaceView, ServerView};
 use crate::harness::{NodeId, as_variable, handout, other_repos};
-use crate::host::{Host, Program, single_quoted};
+use crate::host::{Host, Program, as_word, single_quoted};
 use crate::journal::Problem;
 use crate::node::{DATABASE, Node, SUPERUSER};
 use crate::run::{Field, KeptNode};
@@ -304,9 +304,7 @@ fn set(session: &[(String, String)], host: &str, port: u16) -> Vec<(String, Stri
 
 /// A path as a word of a command.
 fn word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if text.chars().all(plain) { text } else { single_quoted(&text) }
+    as_word(&path.display().to_string())
 }
 
 /// What is the same wherever it is read.

@@ -179,8 +179,7 @@ impl State {
         if self.ended.is_some() {
             return Some(stood);
         }
-        let unaware = self.sealed && self.noticed.is_none();
-        self.view.team.phase = if unaware { Phase::Calm } else { Phase::Recovering };
+        self.view.team.phase = if self.is_unaware() { Phase::Calm } else { Phase::Recovering };
         Some(stood)
     }
 

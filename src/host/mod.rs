@@ -32,4 +32,4 @@ pub use machine::{Host, Paths, Seen, ShellCommand};
 pub use network::{Isolation, Network, Outlet, Reach};
 pub use program::{Output, Program};
 pub use sweeper::{Recipe, Remains, Sweeper};
-pub use typed::{escape_here, quote_word, single_quoted};
+pub use typed::{as_word, escape_here, quote_word, single_quoted};

@@ -23,6 +23,14 @@ pub fn single_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// A text as one word of a command that a shell is given: as it is if it may be.
+pub fn as_word(text: &str) -> String {
+    match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,".contains(c)) {
+        true => text.to_owned(),
+        false => single_quoted(text),
+    }
+}
+
 /// Text for a here-document, in which `sh` expands nothing of it.
 pub fn escape_here(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -32,7 +32,7 @@ impl Chosen {
         match target {
             Target::Random => return self.at_random(cx, timeline).await,
             Target::Time(time) => self.check_window(cx, Point::Time(time, at), timeline).await?,
-            Target::Lsn(lsn) => self.check_window(cx, Point::Lsn(lsn, at), timeline).await?,
+            Target::Lsn(lsn) | Target::Position(lsn) => self.check_window(cx, Point::Lsn(lsn, at), timeline).await?,
             _ => {}
         }
         Ok(target)
