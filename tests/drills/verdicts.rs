@@ -1,5 +1,5 @@
 //! Verdicts that were once false, each a scenario in `tests/verdicts` with the right value in its
-//! first lines, on local processes and in containers of PostgreSQL 17:
+//! first lines, on local processes, and in containers of PostgreSQL 17 where those could differ:
 //!
 //! ```yaml
 //! # A sentence on what happens, and why the verdict is the right one.
@@ -31,11 +31,12 @@ fn holds(module: &str, place: &[&str]) {
     }
 }
 
-/// A test on local processes and one on Docker for each scenario; on Docker alone for those that
-/// need a newer PostgreSQL.
+/// A test on local processes and one on Docker for each scenario. On local processes alone: those
+/// whose verdict comes of statements and of the scenario's text, which no backend has a part in. On
+/// Docker alone: those that need a newer PostgreSQL.
 macro_rules! verdicts {
-    ($($name:ident),* $(,)?; newer: $($newer:ident),* $(,)?) => {
-        const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($newer),)*];
+    (both: $($name:ident),*; alike: $($alike:ident),*; newer: $($newer:ident),* $(,)?) => {
+        const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($alike),)* $(stringify!($newer),)*];
 
         $(mod $name {
             #[test]
@@ -49,6 +50,13 @@ macro_rules! verdicts {
             }
         })*
 
+        $(mod $alike {
+            #[test]
+            fn on_local_processes() {
+                super::holds(stringify!($alike), &["--backend", "local"]);
+            }
+        })*
+
         $(mod $newer {
             #[test]
             fn docker_in_containers() {
@@ -59,7 +67,7 @@ macro_rules! verdicts {
 }
 
 verdicts! {
-    a_step_begins_clean,
+    both:
     any_tool_repos,
     barman_repos,
     catalog_except,
@@ -73,62 +81,38 @@ verdicts! {
     delayed_standby_starts,
     dropped_database_shut_down,
     during_a_step,
-    durations_known_later,
     during_what_waits,
     earlier_target,
     few_connections,
     every_step_in_another_database,
-    exchanged_unique_values,
     files_as_psql_reads_them,
     files_that_are_not_whole,
     foreign_segment,
     full_disks,
     full_wal_disk,
-    fragments,
     function_found_by_search_path,
-    half_a_ledger,
-    half_a_ledger_declared,
     held_up,
     history_files,
-    incidents_that_change_nothing,
     index_alone_is_damaged,
-    keys_come_back_as_they_were,
     killed_by_exec,
     large_objects_come_back,
-    ledger_column_missing,
-    ledger_expression,
-    ledger_trigger,
-    matrix,
-    merge_after_a_dropped_column,
-    merge_from_too_early,
-    mistake_of_many_transactions,
     mistake_over_a_failover,
-    moments_known_later,
     positions_that_steps_leave,
     since_a_mark_of_another_node,
     numbers_and_roles,
-    odd_workloads,
-    one_of_a_matrix_fails,
     one_server_in_another,
-    orders_with_lines,
     other_timeline,
     own_commands,
     own_commands_that_pack,
-    own_rollback,
     roles_are_compared,
     partition_key_off,
-    paused_lock,
     pgbackrest_incrementals,
     pgbackrest_repos,
-    prepared_lock,
     process_id_of_somebody_else,
     restore_point_of_that_name,
     row_type_in_a_policy,
-    rows_that_are_referred_to,
     schema_column_and_role_dropped,
     schema_with_dependents,
-    several_tables_are_merged,
-    sequence_behind_its_column,
     server_bookkeeping,
     settings_take_effect,
     setting_refused,
@@ -139,22 +123,49 @@ verdicts! {
     standby_back_after_a_failover,
     standby_is_backed_up,
     start_while_it_shuts_down,
-    statements_on_their_own,
     table_made_anew,
     tablespaces_and_standbys,
     tablespaces_of_servers_at_rest,
     tablespaces_of_their_own,
+    timeouts_of_production,
+    wait_for_mistake,
+    wal_written_twice;
+    alike:
+    a_step_begins_clean,
+    durations_known_later,
+    exchanged_unique_values,
+    fragments,
+    half_a_ledger,
+    half_a_ledger_declared,
+    incidents_that_change_nothing,
+    keys_come_back_as_they_were,
+    ledger_column_missing,
+    ledger_expression,
+    ledger_trigger,
+    matrix,
+    merge_after_a_dropped_column,
+    merge_from_too_early,
+    mistake_of_many_transactions,
+    moments_known_later,
+    odd_workloads,
+    one_of_a_matrix_fails,
+    orders_with_lines,
+    own_rollback,
+    paused_lock,
+    prepared_lock,
+    rows_that_are_referred_to,
+    sequence_behind_its_column,
+    several_tables_are_merged,
+    statements_on_their_own,
     the_old_table_beside_the_live_one,
     the_same_except,
-    timeouts_of_production,
     unique_values_that_are_taken,
     values_in_quotes,
     values_known_later,
-    wait_for_mistake,
-    wal_written_twice,
     where_long_values_differ,
     wide_tables;
-    newer: incremental,
+    newer:
+    incremental,
 }
 
 #[test]
