@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::cli_runner::CliRunner;
 use crate::program::said;
+use crate::shipped::jobs;
 
 /// What came of proving.
 struct Proof {
@@ -20,11 +21,12 @@ impl Proof {
     fn of(runner: &CliRunner, args: &[&str]) -> Self {
         let json = runner.path().join("proof.json");
         let path = json.display().to_string();
-        let all: Vec<&str> = ["prove", "--backend", "local", "--color", "never", "-v", "--report-json", &path]
-            .iter()
-            .chain(args)
-            .copied()
-            .collect();
+        let all: Vec<&str> =
+            ["prove", "--backend", "local", "-j", jobs(), "--color", "never", "-v", "--report-json", &path]
+                .iter()
+                .chain(args)
+                .copied()
+                .collect();
         let output = runner.output(all);
         let report = std::fs::read_to_string(&json).ok().and_then(|text| serde_json::from_str(&text).ok());
         Proof { code: output.status.code().unwrap_or(-1), said: said(&output), report: report.unwrap_or_default() }

@@ -36,8 +36,9 @@ const UNFIT: &[(&str, &[&str])] = &[
     ("barman", &["corrupt-page-unread", "by-runbook"]),
 ];
 
-/// How many drills of a folder run at once: nextest runs two folders at once, cargo one.
-fn jobs() -> &'static str {
+/// How many drills of a folder, or of a proof, run at once: nextest runs two tests at once, cargo
+/// one of these.
+pub fn jobs() -> &'static str {
     if std::env::var_os("NEXTEST").is_some() { "1" } else { "2" }
 }
 

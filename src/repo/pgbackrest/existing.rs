@@ -12,7 +12,7 @@ use super::repo_ls::Listing;
 use super::{server_files, verify};
 use crate::host::{Host, Program, Reach};
 use crate::node::own_tablespaces;
-use crate::pg::{History, TimelineId};
+use crate::pg::{History, Segment, TimelineId};
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
@@ -55,6 +55,14 @@ impl ExistingPgbackrest {
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
         let program = Program::new("pgbackrest", self.options.iter().cloned().chain(args.map(str::to_owned)));
         self.in_environment(program.with_network())
+    }
+
+    /// The directory of the stanza's archive, as repo-ls and repo-get name it, and what is in it.
+    async fn listing(&self, host: &dyn Host) -> Result<(String, Listing)> {
+        let archive = format!("archive/{}", self.stanza);
+        let program = self.program(["--output=json", "--recurse", "repo-ls", &archive]);
+        let listing = Listing::read(&run(host, "pgbackrest repo-ls", program).await?.text())?;
+        Ok((archive, listing))
     }
 
     /// The same program, with what the scenario sets.
@@ -165,9 +173,7 @@ impl Storage for ExistingPgbackrest {
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {
-        let archive = format!("archive/{}", self.stanza);
-        let program = self.program(["--output=json", "--recurse", "repo-ls", &archive]);
-        let listing = Listing::read(&run(host, "pgbackrest repo-ls", program).await?.text())?;
+        let (archive, listing) = self.listing(host).await?;
         let mut histories = Vec::new();
         for path in &listing.histories {
             let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".history");
@@ -177,7 +183,23 @@ impl Storage for ExistingPgbackrest {
             histories.push(History::read(TimelineId(timeline), &text));
         }
         let size = self.segment_size(host).await;
-        Ok(Archive::new(listing.segments.into_iter().map(|segment| (segment, size)).collect(), histories))
+        Ok(Archive::new(listing.segments.into_iter().map(|(segment, _)| (segment, size)).collect(), histories))
+    }
+
+    /// Each as a file of the repository: `archive-get` wants the data directory of a server.
+    async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {
+        let (archive, listing) = self.listing(host).await?;
+        let names: Vec<String> = segments.iter().map(ToString::to_string).collect();
+        let stored = names.iter().filter_map(|name| listing.path(name).map(|path| (name, path)));
+        let stored = stored.flat_map(|(name, path)| [name.clone(), format!("{archive}/{path}")]);
+        let args = std::iter::once(scratch.to_owned()).chain(stored).chain(["--".to_owned()]);
+        let script = Program::script(include_str!("../scripts/pgbackrest_stored_wal.sh"), args);
+        let script = script.with_args(self.options.iter().cloned()).with_network();
+        let output = run(host, "pgbackrest repo-get", self.in_environment(script)).await?;
+        match output.text().trim() {
+            "" => Ok(scratch.to_owned()),
+            unpack => Err(RepoError::Unknown(format!("{unpack} is not installed here, by which its WAL is packed"))),
+        }
     }
 
     fn verify_program(&self) -> &'static str {

@@ -17,8 +17,8 @@ struct Entry {
 /// The WAL of one stanza.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// The segments, the one that was written last first.
-    pub segments: Vec<String>,
+    /// The segments, the one that was written last first, each with its path in the archive.
+    pub segments: Vec<(String, String)>,
     /// The history files of timelines, by their paths in the archive.
     pub histories: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl Listing {
         })?;
         let number = |path: &str| path.split('/').next()?.rsplit('-').next()?.parse::<u32>().ok();
         let newest = all.keys().filter_map(|path| number(path)).max();
-        let mut segments: Vec<(i64, String)> = Vec::new();
+        let mut segments: Vec<(i64, String, String)> = Vec::new();
         let mut histories = Vec::new();
         for (path, entry) in all.iter().filter(|(path, _)| number(path) == newest) {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -43,11 +43,17 @@ impl Listing {
             if name.ends_with(".history") {
                 histories.push(path.clone());
             } else if name.contains('-') && is_segment(segment) && !name.ends_with(".tmp") {
-                segments.push((entry.time, segment.to_owned()));
+                segments.push((entry.time, segment.to_owned(), path.clone()));
             }
         }
         segments.sort_by(|a, b| b.cmp(a));
-        Ok(Listing { segments: segments.into_iter().map(|(_, segment)| segment).collect(), histories })
+        let segments = segments.into_iter().map(|(_, segment, path)| (segment, path)).collect();
+        Ok(Listing { segments, histories })
+    }
+
+    /// Where a segment lies in the archive.
+    pub(super) fn path(&self, segment: &str) -> Option<&str> {
+        self.segments.iter().find(|(name, _)| name == segment).map(|(_, path)| path.as_str())
     }
 }
 
@@ -65,7 +71,10 @@ mod tests {
             "15-2/0000000100000000/000000010000000000000001.00000028.backup":{"size":1,"time":1,"type":"file"},
             "15-2/0000000200000000/000000020000000000000002-cd":{"size":1,"time":2,"type":"file"}}"#;
         let listing = Listing::read(text).expect("read");
-        assert_eq!(listing.segments, ["000000020000000000000002", "000000010000000000000001"]);
+        let segments: Vec<&str> = listing.segments.iter().map(|(segment, _)| segment.as_str()).collect();
+        assert_eq!(segments, ["000000020000000000000002", "000000010000000000000001"]);
+        let path = "15-2/0000000100000000/000000010000000000000001-ab.lz4";
+        assert_eq!(listing.path("000000010000000000000001"), Some(path));
         assert_eq!(listing.histories, ["15-2/00000002.history"]);
         assert_eq!(Listing::read("{}").expect("nothing"), Listing::default());
         assert!(Listing::read("ERROR").is_err());

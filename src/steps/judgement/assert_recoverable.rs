@@ -11,12 +11,12 @@ use crate::harness::{
     Context, Effects, Finding, Later, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::host::Program;
-use crate::pg::Segment;
+use crate::pg::{Segment, SystemId};
 use crate::repo::{Ability, Archive, Reach, Repo};
 use crate::source::{Duration as Age, Late, RepoName, Span, Spanned};
 use crate::steps::judgement::expected_time::{self, Work};
 use crate::steps::judgement::point::{PointSpec, Target};
-use crate::steps::judgement::{age, fits_here};
+use crate::steps::judgement::{age, fetched_wal, fits_here};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 use crate::steps::recovery::reachable::{self, Point};
 
@@ -40,7 +40,9 @@ use crate::steps::recovery::reachable::{self, Point};
 ///
 /// It passes if all the WAL from the backup to the newest in the archive is there, whole and on one
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
-/// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking.
+/// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking. The
+/// first and the last segment that are needed are fetched as a server has them fetched, and read:
+/// so a key that does not open them is noticed, and WAL of another server.
 ///
 /// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or `{
 /// time: T }`. A time lies in the window if the backup was finished before it, and if a transaction
@@ -81,8 +83,8 @@ use crate::steps::recovery::reachable::{self, Point};
 /// MB, that is copied to where a new server would be made and removed. What could not be checked is
 /// reported as `not_checked`, with the reason, and does not fail.
 ///
-/// It does not read what is in the files: whether a backup restores, and what is in it then, only
-/// `recover` shows.
+/// It does not read what is in all the other files: whether a backup restores, and what is in it
+/// then, only `recover` shows.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertRecoverableSpec {
@@ -117,6 +119,15 @@ pub struct AssertRecoverable {
     max_age: Option<Spanned<Later<Age>>>,
     /// Where it stands.
     at: Span,
+}
+
+/// The WAL that a recovery applies.
+#[derive(Debug, Default)]
+struct Wal {
+    /// How much it is.
+    bytes: u64,
+    /// Whose it is, where that was read.
+    system: Option<SystemId>,
 }
 
 impl StepKind for AssertRecoverableSpec {
@@ -162,30 +173,34 @@ impl Step for AssertRecoverable {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let until = self.until.now(cx).await?;
         let found = self.backup.find(cx, &self.repo).await?;
+        let mut unknown = Vec::new();
         let wal = match self.wal {
-            true => self.check_wal(cx, &found, &until).await?,
+            true => self.check_wal(cx, &found, &until, &mut unknown).await?,
             false => {
                 cx.fact("from", found.taken.to_string());
-                0
+                Wal::default()
             }
         };
         let backup = found.repo.size(found.host.as_ref(), &found.label).await?;
         cx.fact("bytes", backup);
-        let mut unknown = Vec::new();
         fits_here::check_files(cx, &found, self.wal.then_some(backup), self.at, &mut unknown).await?;
-        self.check_server(cx, &found, &Work { backup, wal }, unknown).await
+        self.check_server(cx, &found, backup, &wal, unknown).await
     }
 }
 
 impl AssertRecoverable {
-    /// Checks that the WAL goes on without a gap from the backup to the newest in the archive: how
-    /// many bytes of it are to be replayed.
-    async fn check_wal(&self, cx: &mut Context<'_>, found: &Found, until: &Point) -> Result<u64, Box<Finding>> {
+    /// Checks that the WAL goes on without a gap from the backup to the newest in the archive.
+    async fn check_wal(
+        &self,
+        cx: &mut Context<'_>,
+        found: &Found,
+        until: &Point,
+        unknown: &mut Vec<String>,
+    ) -> Result<Wal, Box<Finding>> {
         let Found { repo, host, label, reaches_from, .. } = found;
-        let host = host.as_ref();
         cx.wait(format!("the list of WAL in repo `{}`", repo.name));
-        let archive = repo.archive(host).await?;
-        let needs = repo.needs(host, label).await?;
+        let archive = repo.archive(host.as_ref()).await?;
+        let needs = repo.needs(host.as_ref(), label).await?;
         let fails = |label: String| Finding::failed(title_of_failure(until, repo)).at(self.at).label(label);
         let Some((timeline, from)) = needs.begin.and_then(|begin| begin.place(&archive)) else {
             return Err(match archive.is_empty() {
@@ -229,8 +244,9 @@ impl AssertRecoverable {
                 )))
             }
             _ => {
+                let system = fetched_wal::fetched(cx, found, &segments, unknown, fails).await?;
                 self.check_age(cx, found, &archive, &reach).await?;
-                Ok(segments.len() as u64 * archive.segment_size().unwrap_or_default())
+                Ok(Wal { bytes: segments.len() as u64 * archive.segment_size().unwrap_or_default(), system })
             }
         }
     }
@@ -241,18 +257,20 @@ impl AssertRecoverable {
         &self,
         cx: &mut Context<'_>,
         found: &Found,
-        work: &Work,
+        backup: u64,
+        wal: &Wal,
         mut unknown: Vec<String>,
     ) -> StepResult {
         let host = found.host.as_ref();
         let scratch = format!("{}/server-of-{}", host.paths().shared, found.repo.name);
         let files = found.repo.server_files(host, &found.label, &scratch).await?;
-        let fits = fits_here::check(cx, found, &files, self.at, &mut unknown).await;
+        let fits = fits_here::check(cx, found, &files, wal.system, self.at, &mut unknown).await;
         if files.dir() == Some(&scratch) {
             host.run(Program::new("rm", ["-rf", &scratch])).await?;
         }
         fits?;
-        unknown.extend(expected_time::tell(cx, &self.repo, found, &files, work).await?);
+        let work = Work { backup, wal: wal.bytes };
+        unknown.extend(expected_time::tell(cx, &self.repo, found, &files, &work).await?);
         if !unknown.is_empty() {
             cx.fact("not_checked", unknown.join("; "));
         }

@@ -3,6 +3,7 @@
 use crate::harness::{Context, Finding, StepResult};
 use crate::host::Program;
 use crate::node::{ServerOfBackup, missing_extensions};
+use crate::pg::SystemId;
 use crate::repo::ServerFiles;
 use crate::source::Span;
 use crate::steps::judgement::productions_extensions;
@@ -60,12 +61,14 @@ pub(crate) async fn check_files(
     Ok(())
 }
 
-/// Checks version, libraries and extensions, and reports the settings that recovery needs. What
-/// could not be checked is added to `unknown`.
+/// Checks version, libraries and extensions, and that the WAL, which is `wal_of` that cluster, is
+/// of the same server; reports the settings that recovery needs. What could not be checked is added
+/// to `unknown`.
 pub(crate) async fn check(
     cx: &mut Context<'_>,
     found: &Found,
     files: &ServerFiles,
+    wal_of: Option<SystemId>,
     at: Span,
     unknown: &mut Vec<String>,
 ) -> StepResult {
@@ -77,6 +80,15 @@ pub(crate) async fn check(
             let server = ServerOfBackup::look(host, dir, &format!("{}/programs", host.paths().shared)).await?;
             unknown.extend(server.unknown.iter().cloned());
             check_server(cx, found, &server, at)?;
+            if let Some((own, wal)) = server.system.as_ref().zip(wal_of).filter(|(own, wal)| **own != wal.to_string()) {
+                let title = format!("the WAL in repo `{}` is not that of backup `{}`", found.repo.name, found.label);
+                return Err(Finding::failed(title)
+                    .at(at)
+                    .label(format!("it is of the server with the system identifier {wal}, the backup of {own}"))
+                    .help(
+                        "a recovery applies none of it: did another server archive there, or was this one made anew?",
+                    ));
+            }
             system = server.system;
         }
         ServerFiles::None(why) => {

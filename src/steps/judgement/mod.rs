@@ -21,6 +21,7 @@ pub(super) mod checksums;
 pub(super) mod copied;
 pub(super) mod except;
 pub(super) mod expected_time;
+pub(super) mod fetched_wal;
 pub(super) mod fits_here;
 pub(super) mod loss_notes;
 pub(super) mod measured;

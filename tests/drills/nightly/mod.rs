@@ -460,6 +460,13 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     site.run("cp", &[&wal(&last), &wal("aside")]);
     site.run("truncate", &["-s", "4096", &wal(&last)]);
     hourly().failed(1, &[&format!("segment {last} is not whole")]);
+    // As large as it was, and what no key opens; that of another server, whose number begins at
+    // byte 24.
+    site.run("sh", &["-c", &format!("head -c 16777216 /dev/urandom >{}", wal(&last))]);
+    hourly().failed(1, &[&format!("what is fetched as segment {last} is no WAL"), "a server has it fetched by `"]);
+    let other = "printf otherone | dd bs=1 seek=24 conv=notrunc status=none";
+    site.run("sh", &["-c", &format!("cp {} {1} && {other} of={1}", wal("aside"), wal(&last))]);
+    hourly().failed(1, &[&format!("segment {first} is WAL of the server with"), "two servers archive here"]);
     site.run("mv", &[&wal("aside"), &wal(&last)]);
     let next = format!("{}F", &last[..23]);
     site.run("cp", &[&wal(&last), &wal(&next)]);

@@ -124,8 +124,10 @@ async fn a_repository_in_object_storage_is_read_and_nothing_of_it_moves() {
         &format!("existing: true, backups: \"{backups}/*\", wal: {wal}"),
         &format!("kind: pgbackrest, existing: true, stanza: main, config: {config}"),
     );
-    let steps =
-        format!("{}\n  - assert_recoverable: {{ repo: lastnight }}\n", FOLLOW.replace("1MB }", "1MB, verify: true }"));
+    let steps = format!(
+        "{}\n  - assert_recoverable: {{ repo: lastnight, max_age: 1h }}\n",
+        FOLLOW.replace("1MB }", "1MB, verify: true }")
+    );
     let run = runner(&site).drill(&format!("{repo}{steps}"), &[]).passed();
     assert!(run.fact("tonight", "backup").as_str().is_some_and(|label| label.ends_with('F')), "{}", run.said);
     assert_eq!(s3.objects(), before);
