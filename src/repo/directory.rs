@@ -180,6 +180,10 @@ impl Storage for Directory {
         Ok(host.run(Program::script(r#"test -s "$1""#, [path])).await?.success())
     }
 
+    fn wal_directory(&self) -> Option<String> {
+        Some(self.wal())
+    }
+
     async fn wal_files(&self, _: &dyn Host, _: &[Segment], _: &str) -> Result<String> {
         Ok(self.wal())
     }

@@ -45,13 +45,35 @@ impl dyn Storage {
         let scratch = format!("{}/headers-of-{}", host.paths().shared, self.place().name);
         let dir = self.wal_files(host, segments, &scratch).await?;
         let made = if dir == scratch { scratch } else { String::new() };
-        let names = segments.iter().map(ToString::to_string);
-        let args = [dir, HEADER.to_string(), made].into_iter().chain(names);
-        let output = host.run(Program::script(include_str!("scripts/read_headers.sh"), args)).await?;
-        let text = output.text();
-        let mut lines = text.lines();
-        Ok(segments.iter().map(|_| lines.next().and_then(SegmentHeader::read)).collect())
+        headers_in(host, dir, made, segments).await
     }
+
+    /// The same of segments that need not be fetched for it: `None` also for one that is packed.
+    /// None at all where each has to be fetched.
+    pub async fn headers_in_place(
+        &self,
+        host: &dyn Host,
+        segments: &[Segment],
+    ) -> Result<Vec<(Segment, Option<SegmentHeader>)>> {
+        let Some(dir) = self.wal_directory().filter(|_| !segments.is_empty()) else { return Ok(vec![]) };
+        let headers = headers_in(host, dir, String::new(), segments).await?;
+        Ok(segments.iter().copied().zip(headers).collect())
+    }
+}
+
+/// Reads them in a directory; `made` is one to be removed afterwards, or empty.
+async fn headers_in(
+    host: &dyn Host,
+    dir: String,
+    made: String,
+    segments: &[Segment],
+) -> Result<Vec<Option<SegmentHeader>>> {
+    let names = segments.iter().map(ToString::to_string);
+    let args = [dir, HEADER.to_string(), made].into_iter().chain(names);
+    let output = host.run(Program::script(include_str!("scripts/read_headers.sh"), args)).await?;
+    let text = output.text();
+    let mut lines = text.lines();
+    Ok(segments.iter().map(|_| lines.next().and_then(SegmentHeader::read)).collect())
 }
 
 #[cfg(test)]

@@ -310,6 +310,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(self.archive(host).await?.has_file(file))
     }
 
+    /// The directory in which segments lie, each as a file of its name unless it is packed: reading
+    /// how all of them begin takes no time. None where each has to be fetched.
+    fn wal_directory(&self) -> Option<String> {
+        None
+    }
+
     /// A directory in which these segments lie as files, for whoever only reads them; those that
     /// are not there are missing. `scratch` is where it may be made: then the caller removes it.
     async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {

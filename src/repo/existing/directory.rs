@@ -162,6 +162,10 @@ impl Storage for ExistingDirectory {
         Ok(Archive::read(&run(host, "the list of WAL", Program::script(script, [wal])).await?.text()))
     }
 
+    fn wal_directory(&self) -> Option<String> {
+        self.existing.wal.clone()
+    }
+
     fn verify_program(&self) -> &'static str {
         "pg_verifybackup"
     }

@@ -209,6 +209,6 @@ impl Storage for ExistingPgbackrest {
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
         let args = ["--log-level-console=info", "--no-log-timestamp", "--output=text", "--verbose", "verify"];
         let output = run(host, self.verify_program(), self.program(args)).await?;
-        Ok(verify::judge(&output.text(), backup))
+        Ok(verify::judge(&output.text(), backup, self.needs(host, backup).await?.begin.as_ref()))
     }
 }

@@ -302,7 +302,7 @@ impl Storage for Pgbackrest {
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
         let program = self.program(["--log-level-console=info", "--output=text", "--verbose", "verify"]);
         let output = run(host, self.verify_program(), program).await?;
-        Ok(verify::judge(&output.text(), backup))
+        Ok(verify::judge(&output.text(), backup, self.needs(host, backup).await?.begin.as_ref()))
     }
 
     async fn copy_from(&self, host: &dyn Host, original: &Place) -> Result<()> {

@@ -6,6 +6,9 @@ cd "$1"; size=$2 scratch=$3; shift 3
 if head -qc "$size" "$@" 2>/dev/null | od -An -v -tx1 -w"$size" | grep -c . | grep -qx $#; then
   head -qc "$size" "$@" | od -An -v -tx1 -w"$size"
 else
-  for file in "$@"; do od -An -v -N"$size" -tx1 -w"$size" "$file" 2>/dev/null || echo; done
+  for file in "$@"; do
+    [ -f "$file" ] || { echo; continue; }
+    od -An -v -N"$size" -tx1 -w"$size" "$file" 2>/dev/null || echo
+  done
 fi
 [ -z "$scratch" ] || rm -rf "$scratch"

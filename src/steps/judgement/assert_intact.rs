@@ -32,7 +32,9 @@ use crate::steps::recovery::upstream::upstream_of;
 /// segment). In addition, the extension amcheck checks all tables, toast tables and B-tree indexes
 /// of every database that accepts connections: each row with its toasted values, the order of each
 /// index, and whether each row is in it (`heapallindexed`). amcheck is installed if it is missing;
-/// for a standby, on its primary. The contents of other kinds of indexes and WAL are not checked.
+/// for a standby, on its primary. Not checked are the contents of other kinds of indexes, WAL, and
+/// what has no checksums: `pg_xact`, which says which transactions were committed, and its like.
+/// Rows that vanish with those are noticed by whoever counts them (`assert_rows`, `assert_same`).
 /// Before PostgreSQL 14 amcheck cannot check tables, and they are read instead. On an external
 /// server only amcheck is used, and it must be installed there. A collation that has another
 /// version than the data were made with (after a restore on another release of the operating

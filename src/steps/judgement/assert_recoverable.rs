@@ -42,7 +42,8 @@ use crate::steps::recovery::reachable::{self, Point};
 /// line of timelines, and if there is room for the backup. It fails with the segment that is
 /// missing or too short, the timeline that the newest WAL is on, or the bytes that are lacking. The
 /// first and the last segment that are needed are fetched as a server has them fetched, and read:
-/// so a key that does not open them is noticed, and WAL of another server.
+/// so a key that does not open them is noticed, and WAL of another server. Where WAL lies in plain
+/// files, that is looked at for each.
 ///
 /// With `until` it is not the end of the archive that has to be reached, but `{ lsn: L }` or `{
 /// time: T }`. A time lies in the window if the backup was finished before it, and if a transaction

@@ -6,7 +6,8 @@ use crate::repo::{RepoError, SegmentHeader};
 use crate::steps::recovery::backup_choice::Found;
 
 /// Fetches the first and the last of these segments as a recovery does, and reads how they begin:
-/// a key that opens the list of the repo need not be the one that opens its WAL.
+/// a key that opens the list of the repo need not be the one that opens its WAL. Where WAL lies in
+/// plain files it reads how all of them begin.
 ///
 /// # Returns
 /// The cluster whose WAL it is; none if there are no segments.
@@ -34,8 +35,10 @@ pub(crate) async fn fetched(
         }
         headers => headers?,
     };
+    let in_place = found.repo.headers_in_place(found.host.as_ref(), segments).await?;
+    let in_place = in_place.into_iter().filter(|(_, header)| header.is_some());
     let mut known: Option<(Segment, SystemId)> = None;
-    for (segment, header) in ends.into_iter().zip(headers) {
+    for (segment, header) in ends.into_iter().zip(headers).chain(in_place) {
         let system = whose(segment, header).map_err(|why| {
             fails(why).help(format!("a server has it fetched by `{}`: try that by hand", found.repo.restore_command()))
         })?;

@@ -464,6 +464,13 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     // byte 24.
     site.run("sh", &["-c", &format!("head -c 16777216 /dev/urandom >{}", wal(&last))]);
     hourly().failed(1, &[&format!("what is fetched as segment {last} is no WAL"), "a server has it fetched by `"]);
+    site.run("cp", &[&wal("aside"), &wal(&last)]);
+    let number = u64::from_str_radix(&first[8..], 16).expect("a number");
+    let between = format!("{}{:016X}", &first[..8], number + 1);
+    assert!(between < last, "{first} {last}");
+    site.run("sh", &["-c", &format!("cp {0} {0}.kept && head -c 16777216 /dev/urandom >{0}", wal(&between))]);
+    hourly().failed(1, &[&format!("what is fetched as segment {between} is no WAL")]);
+    site.run("mv", &[&format!("{}.kept", wal(&between)), &wal(&between)]);
     let other = "printf otherone | dd bs=1 seek=24 conv=notrunc status=none";
     site.run("sh", &["-c", &format!("cp {} {1} && {other} of={1}", wal("aside"), wal(&last))]);
     hourly().failed(1, &[&format!("segment {first} is WAL of the server with"), "two servers archive here"]);
@@ -576,6 +583,11 @@ async fn a_repository_of_pgbackrest_is_read_and_nothing_of_it_moves() {
 #[tokio::test]
 async fn the_page_is_followed_word_for_word() {
     let site = Site::start().await;
+    site.primary.sql("CREATE DATABASE shop").await;
+    let shop = site.primary.connect("shop").await;
+    let tables =
+        "CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT i, now() AS ordered_at FROM generate_series(1, 100) i";
+    shop.batch_execute(tables).await.expect("a table");
     site.back_up("monday", &["-Ft", "-z", "-X", "none"]);
     site.archive().await;
     // What WAL it needs is in the archive alone.
@@ -584,7 +596,9 @@ async fn the_page_is_followed_word_for_word() {
     site.run("cp", &["-a", &site.dir("wal").display().to_string(), &site.dir("offsite").display().to_string()]);
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nightly.md")).expect("the page");
     let drill = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a scenario");
-    let runner = runner(&site);
+    // The page's database is not the one that programs take by themselves.
+    assert!(page.contains("export PROD_URL='host=db.example.com user=drill password=... dbname=shop'"));
+    let runner = runner(&site).var("PROD_URL", &site.url().replace("dbname=postgres", "dbname=shop"));
     let path = runner.write("last-night.yaml", drill).display().to_string();
     let backups = format!("backups={}/*", site.dir("backups").display());
     for wal in ["wal", "offsite"] {
@@ -592,7 +606,7 @@ async fn the_page_is_followed_word_for_word() {
         let run = runner.run(&["--backend", "local", "--set", &backups, "--set", &wal, &path]).passed();
         assert_eq!(run.report["drills"][0]["budgets"][0]["name"], "rto", "{}", run.said);
     }
-    site.primary.sql("UPDATE shop.orders SET ordered_at = now() - interval '2 days'").await;
+    shop.batch_execute("UPDATE shop.orders SET ordered_at = now() - interval '2 days'").await.expect("updated");
     let run = runner.run(&[
         "--backend",
         "local",
