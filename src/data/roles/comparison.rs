@@ -18,10 +18,22 @@ pub struct RolesComparison {
 }
 
 /// What stands on its own: it may be there or not. All else is said of something that is.
-const OWN: [&str; 6] = ["role", "membership", "setting", "database", "grant", "default privileges"];
+const OWN: [&str; 8] = [
+    "role",
+    "membership",
+    "setting",
+    "database",
+    "grant",
+    "grant on tablespace",
+    "grant on parameter",
+    "default privileges",
+];
 
-/// What is only known since PostgreSQL 16.
-const SINCE_16: [&str; 2] = ["INHERIT OPTION", "SET OPTION"];
+/// What is only known from a version on, and what that is.
+const SINCE: [(u32, &[&str], &str); 2] = [
+    (15, &["grant on parameter"], "grants on parameters"),
+    (16, &["INHERIT OPTION", "SET OPTION"], "INHERIT OPTION and SET OPTION of memberships"),
+];
 
 impl RolesComparison {
     /// Compares what there should be with what there is; `ignore` are roles that are left out.
@@ -45,7 +57,10 @@ impl RolesComparison {
         let counts = |subject: &Subject, said: &Said| {
             let is_of = |roles: &BTreeSet<&str>| said.roles.iter().any(|role| roles.contains(role.as_str()));
             let one_sided = subject.aspect != "role" && is_of(&alone);
-            let unknown = versions < 16 && SINCE_16.contains(&subject.aspect.as_str());
+            let later = |(since, aspects, _): &(u32, &[&str], &str)| {
+                versions < *since && aspects.contains(&subject.aspect.as_str())
+            };
+            let unknown = SINCE.iter().any(later);
             let shut = said.database.as_ref().is_some_and(|database| !entered(database));
             !(is_of(&left_out) || one_sided || unknown || shut)
         };
@@ -74,14 +89,17 @@ impl RolesComparison {
     /// What a dump of roles would change of those that are there already: a line each. What is not
     /// there is no difference.
     pub fn in_the_way(dumped: &Roles, there: &Roles) -> Vec<String> {
-        const KEPT: [&str; 4] = ["role", "database", "grant", "default privileges"];
+        const KEPT: [&str; 6] =
+            ["role", "database", "grant", "grant on tablespace", "grant on parameter", "default privileges"];
         let is_dumped = |subject: &&Subject| {
             let everywhere = subject.aspect != "setting" || !subject.name.contains(" in database ");
             !KEPT.contains(&subject.aspect.as_str()) && subject.aspect != "OWNER" && everywhere
         };
         let both = dumped.facts.iter().filter(|(subject, said)| is_dumped(subject) && !said.roles.is_empty());
         let both = both.filter_map(|(subject, said)| Some((subject, said, there.facts.get(subject)?)));
-        let differ = both.filter(|(_, said, seen)| said.value != seen.value);
+        // Of a role without a comment a dump says nothing of comments.
+        let says = |(subject, said, _): &(&Subject, &Said, &Said)| subject.aspect != "COMMENT" || said.value != "none";
+        let differ = both.filter(says).filter(|(_, said, seen)| said.value != seen.value);
         let line = |(subject, said, seen): (&Subject, &Said, &Said)| match may_be_secret(subject) {
             true => format!("{} {}: another value (neither is shown)", subject.aspect, subject.name),
             false => {
@@ -102,9 +120,9 @@ impl RolesComparison {
         if !shut.is_empty() {
             self.not_compared.push(format!("default privileges in {}: no session there on both", shut.join(", ")));
         }
-        if expected.major.min(actual.major) < 16 && expected.major.max(actual.major) >= 16 {
-            self.not_compared.push("INHERIT OPTION and SET OPTION of memberships: only one knows them".to_owned());
-        }
+        let (older, newer) = (expected.major.min(actual.major), expected.major.max(actual.major));
+        let alone = SINCE.iter().filter(|(since, ..)| older < *since && newer >= *since);
+        self.not_compared.extend(alone.map(|(.., what)| format!("{what}: only one knows them")));
     }
 }
 

@@ -41,8 +41,9 @@ pub(super) struct Said {
     pub database: Option<String>,
 }
 
-/// Roles, their attributes, memberships and settings, and grants on databases. What begins with
-/// `pg_` is the server's own.
+/// Roles, their attributes, memberships, settings and comments, and databases and tablespaces with
+/// the grants on them. What begins with `pg_` is the server's own. What the owner of a tablespace
+/// may there goes without saying.
 const READ: &str = "
     select 'role' as aspect, quote_ident(rolname) as name, '' as value, array[rolname::text] as roles
     from pg_catalog.pg_roles where rolname !~ '^pg_'
@@ -52,7 +53,8 @@ const READ: &str = "
         ('LOGIN', r.rolcanlogin::text), ('SUPERUSER', r.rolsuper::text), ('INHERIT', r.rolinherit::text),
         ('CREATEROLE', r.rolcreaterole::text), ('CREATEDB', r.rolcreatedb::text), ('REPLICATION', r.rolreplication::text),
         ('BYPASSRLS', r.rolbypassrls::text), ('CONNECTION LIMIT', r.rolconnlimit::text),
-        ('VALID UNTIL', coalesce(r.rolvaliduntil::text, 'nothing'))
+        ('VALID UNTIL', coalesce(r.rolvaliduntil::text, 'nothing')),
+        ('COMMENT', coalesce(quote_literal(shobj_description(r.oid, 'pg_authid')), 'none'))
     ) a (aspect, value) where r.rolname !~ '^pg_'
     union all
     select 'membership', quote_ident(m.rolname) || ' in ' || quote_ident(g.rolname),
@@ -71,6 +73,20 @@ const READ: &str = "
         left join pg_catalog.pg_roles r on r.oid = x.setrole left join pg_catalog.pg_database d on d.oid = x.setdatabase
     union all
     select 'database', datname::text, '', '{}' from pg_catalog.pg_database
+    union all
+    select a.aspect, 'database ' || quote_ident(d.datname), a.value, '{}'
+    from pg_catalog.pg_database d cross join lateral (values
+        ('CONNECTION LIMIT', d.datconnlimit::text), ('ALLOW_CONNECTIONS', d.datallowconn::text), ('IS_TEMPLATE', d.datistemplate::text)
+    ) a (aspect, value)
+    union all
+    select 'OWNER', 'tablespace ' || quote_ident(t.spcname), quote_ident(pg_get_userbyid(t.spcowner)),
+        array[pg_get_userbyid(t.spcowner)::text] from pg_catalog.pg_tablespace t
+    union all
+    select 'grant on tablespace', quote_ident(t.spcname) || ' to ' || coalesce(quote_ident(r.rolname), 'PUBLIC'),
+        string_agg(distinct e.privilege_type || case when e.is_grantable then ' with grant option' else '' end, ', '),
+        case when r.oid is null then '{}' else array[r.rolname::text] end
+    from pg_catalog.pg_tablespace t cross join lateral aclexplode(t.spcacl) e left join pg_catalog.pg_roles r on r.oid = e.grantee
+    where e.grantee <> t.spcowner group by t.spcname, r.oid, r.rolname
     union all
     select 'OWNER', 'database ' || quote_ident(d.datname), quote_ident(pg_get_userbyid(d.datdba)),
         array[pg_get_userbyid(d.datdba)::text] from pg_catalog.pg_database d
@@ -91,6 +107,14 @@ const OPTIONS: &str = "
         join pg_catalog.pg_roles m on m.oid = a.member join pg_catalog.pg_roles g on g.oid = a.roleid
         cross join lateral (values ('INHERIT OPTION', a.inherit_option), ('SET OPTION', a.set_option)) o (aspect, value)
     where not (m.rolname ~ '^pg_' and g.rolname ~ '^pg_') group by o.aspect, m.rolname, g.rolname";
+
+/// Who may set which parameters, since PostgreSQL 15; the superuser that initdb made may all.
+const PARAMETERS: &str = "
+    select 'grant on parameter', quote_ident(p.parname) || ' to ' || coalesce(quote_ident(r.rolname), 'PUBLIC'),
+        string_agg(distinct e.privilege_type || case when e.is_grantable then ' with grant option' else '' end, ', '),
+        case when r.oid is null then '{}' else array[r.rolname::text] end
+    from pg_catalog.pg_parameter_acl p cross join lateral aclexplode(p.paracl) e left join pg_catalog.pg_roles r on r.oid = e.grantee
+    where e.grantee <> 10 group by p.parname, r.oid, r.rolname";
 
 /// Who has a password; not which.
 const PASSWORDS: &str = "
@@ -121,6 +145,9 @@ impl Roles {
     pub async fn read(client: &Client, major: u32) -> Result<Roles> {
         let mut roles = Roles { major, ..Roles::default() };
         roles.add(client, READ, None).await?;
+        if major >= 15 {
+            roles.add(client, PARAMETERS, None).await?;
+        }
         if major >= 16 {
             roles.add(client, OPTIONS, None).await?;
         }

@@ -23,9 +23,10 @@ use crate::steps::judgement::query_rows::first_of;
 /// ```
 ///
 /// `same_as` is another node, an external one too, or the id of a `snapshot` step that says `roles:
-/// true`. It compares roles and their attributes, memberships with their options (not who granted
-/// them), what ALTER ROLE and ALTER DATABASE set, databases with their owners and the grants on
-/// them, and default privileges in every database that accepts a session. Of passwords it compares
+/// true`. It compares roles with their attributes and comments, memberships with their options (not
+/// who granted them), what ALTER ROLE and ALTER DATABASE set, databases with their owners, limits
+/// and the grants on them, grants on tablespaces and on parameters (15+), and default privileges in
+/// every database that accepts a session. Of passwords it compares
 /// only who has one, and that only if both servers let it read pg_authid. The values of settings
 /// with a dot in their names (`app.token`), which an application may keep secrets in, are compared
 /// and never shown. Roles that begin with `pg_` are the server's own. What is said of a role in
