@@ -216,8 +216,8 @@ async fn read(table: &mut Table<'_>, name: &TableName, view: &View) -> Result<Ro
     Ok(RowsSnapshot { layout, order, cuts, parts, lines, excepted })
 }
 
-/// Tells of the columns whose values may differ, by the sums of the two tables, those that do not,
-/// and those that only one of the two has; an error with the name of one that neither has.
+/// Tells of the columns whose values may differ, by the sums of the two tables, those that do not;
+/// an error with the name of one that neither has.
 pub(in crate::data) fn note_excepted(
     comparison: &mut Comparison,
     names: &[String],
@@ -227,15 +227,12 @@ pub(in crate::data) fn note_excepted(
     for (name, sums) in names.iter().zip(first.iter().zip(second)) {
         match sums {
             (None, None) => return Err(name.clone()),
-            (Some(_), None) => comparison.columns.push(format!("- column {} is missing", shown_identifier(name))),
-            (None, Some(_)) => {
-                comparison.columns.push(format!("+ column {} should not be there", shown_identifier(name)));
-            }
+            // That only one of them has it is a difference in this column, too.
+            (Some(_), None) | (None, Some(_)) => {}
             (first, second) if first == second => comparison.idle.push(name.clone()),
             _ => {}
         }
     }
-    comparison.same &= comparison.columns.is_empty();
     Ok(())
 }
 

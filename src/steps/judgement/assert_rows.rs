@@ -55,9 +55,10 @@ use crate::steps::judgement::same_rows::{Other, SameRows};
 /// `create_data` has made are shown to the node. `columns` are those that are compared. If they
 /// leave out a part of the table's key, its rows are compared as a multiset.
 ///
-/// `except` names the differences that are meant: `columns` whose values may differ, `keys` of rows
-/// that may differ, be missing or be there (`[[17], [18]]`; the values of the primary key, or of a
-/// unique key without nulls), and `rows`, a query on the node that returns such keys, as text.
+/// `except` names the differences that are meant: `columns` whose values may differ, or that one
+/// side alone has, `keys` of rows that may differ, be missing or be there (`[[17], [18]]`; the
+/// values of the primary key, or of a unique key without nulls), and `rows`, a query on the node
+/// that returns such keys, as text.
 /// Whatever else differs is told row by row. A difference that is meant and does not occur is a
 /// failure, too: a column that is the same in all rows, a key that is the same in both, a query
 /// none of whose keys differs.

@@ -1,6 +1,7 @@
 //! Values, columns and places of rows.
 
 use super::*;
+use crate::data::Chosen;
 
 #[tokio::test]
 async fn values_that_look_alike_and_are_not_the_same() {
@@ -141,6 +142,17 @@ async fn names_schemas_and_columns_in_another_order() {
     for compared in [two.compare("t").await, two.compare_snapshot(&snapshot, "t").await] {
         assert_eq!(told(&compared), ["- column a is missing", "+ column c should not be there"]);
     }
+    // A column that one of them alone has is a difference that can be meant, like its values.
+    let table: TableName = "t".parse().expect("a name");
+    let but = |names: &[&str]| Chosen::But(names.iter().map(|name| (*name).to_owned()).collect());
+    let compared = async |view: &View| compare(Wanted::Server(&two.first), &two.second, &table, view, 10).await;
+    let meant = View { columns: but(&["a", "c", "b"]), ..View::default() };
+    let found = compared(&meant).await.expect("compared");
+    assert!(found.same && found.columns.is_empty() && found.idle.is_empty(), "{found}");
+    let half = compared(&View { columns: but(&["a"]), ..View::default() }).await.expect("compared");
+    assert_eq!(told(&half), ["+ column c should not be there"]);
+    let neither = compared(&View { columns: but(&["a", "c", "x"]), ..View::default() }).await;
+    assert!(matches!(neither, Err(crate::data::DataError::NoColumn { .. })));
 }
 
 #[tokio::test]
