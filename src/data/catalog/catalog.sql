@@ -316,12 +316,16 @@ fact(place, tab, aspect, name, definition) as (
     from rel r join pg_sequence s on s.seqrelid = r.oid join pg_class c on c.oid = r.oid
     where not s.seqcycle and (c.relpersistence = 'p' or not pg_is_in_recovery())
     union all
-    -- What may refer to large objects: oid, and domains over it.
-    select 22, r.name, 'oid column', a.attname::text, format('select distinct %I::oid from only %s where %I is not null', a.attname, r.name, a.attname)
+    -- What may refer to large objects: oid, domains over it, and arrays of these; and what holds other numbers, by its values.
+    select 22, r.name, case when 'oid'::regtype in (t.oid, t.typbasetype, b.typbasetype) then 'oid column'
+            when i.oid is not null then 'array of oids' else 'column of numbers' end, a.attname::text, ''
     from rel r join pg_class c on c.oid = r.oid join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
         join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = t.typbasetype
+        left join pg_type i on i.oid = coalesce(nullif(b.typelem, 0), t.typelem) and 'A' in (t.typcategory, b.typcategory)
+            and 'oid'::regtype in (i.oid, i.typbasetype)
     where r.relkind = 'r' and (c.relpersistence = 'p' or c.relpersistence = 'u' and not pg_is_in_recovery())
-        and 'oid'::regtype in (t.oid, t.typbasetype, b.typbasetype)
+        and ('oid'::regtype in (t.oid, t.typbasetype, b.typbasetype) or i.oid is not null
+            or coalesce(nullif(t.typbasetype, 0), t.oid) in ('int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype))
     union all
     -- Of a step that is not 1, the numbers between belong to others: the other half of a pair of servers, for instance.
     select 22, e.seq::regclass::text, 'position of column', format('%s.%I', e.oid::regclass, e.attname),

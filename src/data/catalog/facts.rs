@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use super::differences::{Difference, DifferenceKind};
-use super::large_objects::LargeObjects;
+use super::large_objects::{Holds, LargeObjects};
 use super::sequences::Sequence;
 use super::{catalog_query, large_objects, sequences};
 use crate::data::error::{DataError, Result};
@@ -96,6 +96,18 @@ impl Catalog {
         Ok(found)
     }
 
+    /// The same of a server that may have lost some, for what other rows refer to.
+    pub async fn large_objects_again(
+        client: &Client,
+        tables: &[TableName],
+        there: &LargeObjects,
+    ) -> Result<LargeObjects> {
+        let catalog = Catalog::of(catalog_query::ask(client, tables, QUERY, READING).await?, tables)?;
+        let mut found = catalog.large_objects;
+        found.read(client, Some(there)).await?;
+        Ok(found)
+    }
+
     async fn read_after(client: &Client, tables: &[TableName], before: Option<&Catalog>) -> Result<Catalog> {
         let mut catalog = Catalog::of(catalog_query::ask(client, tables, QUERY, READING).await?, tables)?;
         sequences::read(client, &mut catalog.sequences).await?;
@@ -134,7 +146,9 @@ impl Catalog {
                 ),
                 "not compared" => catalog.not_compared.push(name),
                 "relation" => catalog.relations.push(Relation { name: table, kind: definition }),
-                "oid column" => catalog.large_objects.may_be_in(table, name, definition),
+                "oid column" => catalog.large_objects.may_be_in(table, name, Holds::Oid),
+                "array of oids" => catalog.large_objects.may_be_in(table, name, Holds::Array),
+                "column of numbers" => catalog.large_objects.may_be_in(table, name, Holds::Other),
                 "position" => catalog.sequences.push(Sequence::new(table, definition.parse().unwrap_or(1))),
                 "position of column" => {
                     let sequence = catalog.sequences.iter_mut().find(|sequence| sequence.name == table);

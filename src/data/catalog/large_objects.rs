@@ -1,5 +1,6 @@
-//! Large objects that rows refer to: a column of type `oid`, or of a domain over it, holds their
-//! numbers, and no dependency shows it.
+//! Large objects that rows refer to: a column of type `oid`, of a domain over it or of an array of
+//! these holds their numbers, and no dependency shows it. A column of another type does if it holds
+//! nothing but numbers of large objects that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use tokio_postgres::Client;
 use super::catalog_query;
 use super::differences::{Difference, DifferenceKind};
 use crate::data::error::{DataError, Result};
+use crate::pg::quote_identifier;
 
 const READING: &str = "reading the large objects that rows refer to";
 
@@ -37,17 +39,89 @@ struct OidColumn {
     table: String,
     /// The column's name.
     column: String,
-    /// What asks for its values.
-    query: String,
+    /// What its values are.
+    holds: Holds,
     /// What is there of each large object, by its number; none if a row refers to one that is not
     /// there.
     seen: BTreeMap<u32, Option<String>>,
 }
 
+/// What the values of a column are that may refer to large objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum Holds {
+    /// Their numbers.
+    Oid,
+    /// Arrays of them.
+    Array,
+    /// Something else, which may be their numbers.
+    Other,
+}
+
+impl OidColumn {
+    /// What asks for its values.
+    fn query(&self) -> String {
+        let (table, column) = (&self.table, quote_identifier(&self.column));
+        match self.holds {
+            Holds::Oid => format!("select distinct {column}::oid from only {table} where {column} is not null"),
+            Holds::Array => {
+                format!("select distinct e::oid from only {table} cross join lateral unnest({column}) e where e is not null")
+            }
+            // A value that is none of their numbers must not end the query.
+            Holds::Other => format!(
+                "select distinct case when v ~ '^([0-9]{{1,9}}|[1-3][0-9]{{9}})$' then v::int8::oid end
+                from (select {column}::text as v from only {table} where {column} is not null) x where v ~ '^([0-9]{{1,9}}|[1-3][0-9]{{9}})$'"
+            ),
+        }
+    }
+
+    /// What asks whether all of its values are numbers of large objects.
+    fn test(&self) -> String {
+        let (table, column) = (&self.table, quote_identifier(&self.column));
+        format!(
+            "exists (select from only {table} where {column} is not null) and not exists (select from only {table} x
+            where x.{column} is not null and not exists (select from pg_largeobject_metadata m where m.oid::text = x.{column}::text))"
+        )
+    }
+
+    fn refers(&self) -> bool {
+        self.seen.values().any(Option::is_some)
+    }
+}
+
 impl LargeObjects {
     /// Adds a column whose values are not read yet.
-    pub(super) fn may_be_in(&mut self, table: String, column: String, query: String) {
-        self.columns.push(OidColumn { table, column, query, seen: BTreeMap::new() });
+    pub(super) fn may_be_in(&mut self, table: String, column: String, holds: Holds) {
+        self.columns.push(OidColumn { table, column, holds, seen: BTreeMap::new() });
+    }
+
+    /// Leaves out the columns of other types that do not refer to large objects, and did not
+    /// before.
+    async fn leave_out_others(&mut self, client: &Client, before: Option<&LargeObjects>) -> Result<()> {
+        let referred = |column: &OidColumn| {
+            let is_it = |was: &OidColumn| was.table == column.table && was.column == column.column && was.refers();
+            before.is_some_and(|before| before.columns.iter().any(is_it))
+        };
+        let (mut known, doubtful): (Vec<OidColumn>, Vec<OidColumn>) = std::mem::take(&mut self.columns)
+            .into_iter()
+            .partition(|column| column.holds != Holds::Other || referred(column));
+        let any = "select 0 where exists (select from pg_catalog.pg_largeobject_metadata)";
+        if !doubtful.is_empty() && !catalog_query::alone(client, any, READING).await?.is_empty() {
+            let numbered = doubtful.iter().enumerate();
+            let tests: Vec<String> =
+                numbered.map(|(number, column)| format!("select {number} where {}", column.test())).collect();
+            let refer = catalog_query::alone(client, &tests.join(" union all "), READING).await?;
+            let refer: BTreeSet<usize> = refer.iter().filter_map(|row| row.first()?.parse().ok()).collect();
+            let numbered = doubtful.into_iter().enumerate();
+            known.extend(numbered.filter(|(number, _)| refer.contains(number)).map(|(_, column)| column));
+        }
+        self.columns = known;
+        Ok(())
+    }
+
+    /// What rows refer to that is gone here, and is there as `there` has it: a line for each column.
+    pub fn lost(&self, there: &LargeObjects) -> Vec<String> {
+        let gone = compare(there, self).into_iter().filter(|one| one.kind == DifferenceKind::Missing);
+        gone.map(|one| format!("{}, {}: {}", one.table, one.name, one.before)).collect()
     }
 
     /// How many of them there are.
@@ -57,7 +131,7 @@ impl LargeObjects {
 
     /// The columns that refer to some: `docs.body`.
     pub fn referring(&self) -> Vec<String> {
-        let columns = self.columns.iter().filter(|column| column.seen.values().any(Option::is_some));
+        let columns = self.columns.iter().filter(|column| column.refers());
         columns.map(|column| format!("{}.{}", column.table, column.column)).collect()
     }
 
@@ -69,14 +143,16 @@ impl LargeObjects {
     /// The values of all columns, as a common table expression `refs(number, oid)`.
     fn refs(&self) -> String {
         let columns = self.columns.iter().enumerate();
-        let all: Vec<String> =
-            columns.map(|(number, column)| format!("select {number}, v.oid from ({}) v(oid)", column.query)).collect();
+        let all: Vec<String> = columns
+            .map(|(number, column)| format!("select {number}, v.oid from ({}) v(oid)", column.query()))
+            .collect();
         format!("refs(number, oid) as materialized ({})", all.join(" union all "))
     }
 
     /// Reads what the columns refer to. Those that are not there are of interest where they may
     /// have been there before.
     pub(super) async fn read(&mut self, client: &Client, before: Option<&LargeObjects>) -> Result<()> {
+        self.leave_out_others(client, before).await?;
         if self.columns.is_empty() {
             return Ok(());
         }

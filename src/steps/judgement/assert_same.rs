@@ -29,7 +29,8 @@ use crate::steps::judgement::query_rows::first_of;
 ///
 /// `node` is a standby of `as`, which may be an external server: that is only read. `tables` are
 /// those to compare, in `database` or the node's own one; `all`, which is the default, is every
-/// table and materialized view of every database that the role may read there. With `role` both
+/// table and materialized view of every database that the role may read there, and the large
+/// objects. With `role` both
 /// are read as that role is allowed to (`SET ROLE`), and as the one that drillyard logs in as if it
 /// is left out.
 ///
@@ -283,7 +284,13 @@ impl AssertSame {
         let place = name.map(|name| format!(" in database `{name}`")).unwrap_or_default();
         let tables = match &self.tables {
             Some(tables) => tables.iter().map(|table| table.value.clone()).collect(),
-            None => readable(&on_live, &place, verdict).await?,
+            None => {
+                let mut tables = readable(&on_live, &place, verdict).await?;
+                if has_large_objects(&on_live).await? || has_large_objects(&on_copy).await? {
+                    tables.extend(large_objects(&on_live, &place, verdict).await?);
+                }
+                tables
+            }
         };
         let database = Database { live: (live, on_live), copy: (node, on_copy), place };
         database.compare(cx, &tables, verdict).await.map_err(|finding| finding.at(self.node.entry()))
@@ -331,4 +338,20 @@ async fn readable(client: &Client, place: &str, verdict: &mut Verdict) -> Result
         }
     }
     Ok(tables)
+}
+
+async fn has_large_objects(client: &Client) -> Result<bool, Box<Finding>> {
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)";
+    Ok(client.query_one(query, &[]).await?.get(0))
+}
+
+/// The tables of the catalog that large objects are in, if the session may read them.
+async fn large_objects(client: &Client, place: &str, verdict: &mut Verdict) -> Result<Vec<TableName>, Box<Finding>> {
+    let table = |name: &str| TableName { schema: Some("pg_catalog".to_owned()), name: name.to_owned() };
+    let query = "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')";
+    if client.query_one(query, &[]).await?.get(0) {
+        return Ok(vec![table("pg_largeobject_metadata"), table("pg_largeobject")]);
+    }
+    verdict.not_compared.push(format!("contents of large objects{place}: no privilege to read pg_largeobject"));
+    Ok(vec![table("pg_largeobject_metadata")])
 }
