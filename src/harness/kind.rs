@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
+use super::MarkKind;
+
 /// What users without a rate do while a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserPace {
@@ -30,27 +32,6 @@ pub enum Role {
     Fragment,
 }
 
-/// What a step with an `id` is as a mark: a point in the WAL that a recovery can be given as its
-/// target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MarkKind {
-    /// None.
-    None,
-    /// A transaction: PostgreSQL can stop right before or after its commit.
-    Transaction,
-    /// A moment, with a time and a position.
-    Moment,
-    /// The same, where files go before the commit does: of all targets only the position before the
-    /// step is before it.
-    FilesFirst,
-    /// A restore point with a name.
-    RestorePoint,
-}
-
-/// What a mark reports: its LSN before and after it, the timeline, the server's time after it, and
-/// its transaction, if it was one that wrote.
-const MARK_FACTS: &str = "before lsn timeline at xid";
-
 /// What a step leaves under its `id` for later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -72,6 +53,8 @@ pub enum Output {
 pub enum Recovers {
     /// It is not.
     Never,
+    /// It is not, but behind the incident it prepares one: a runbook has it, too.
+    Prepares,
     /// It is.
     Always,
     /// It may be, behind an incident: the scenario says if leaving it out makes no difference.
@@ -120,14 +103,37 @@ impl Kind {
         self.mark != MarkKind::None
     }
 
-    /// The facts that its steps may report: what later steps can ask for.
-    pub fn facts(&self) -> impl Iterator<Item = &'static str> {
-        let of_mark = if self.is_mark() { MARK_FACTS } else { "" };
-        self.facts.split_whitespace().chain(of_mark.split_whitespace())
+    /// Why none of its steps is a mark; none if they are.
+    pub fn why_no_mark(&self) -> Option<&'static str> {
+        if self.is_mark() {
+            return None;
+        }
+        Some(match self.role {
+            Role::Check => "a check changes nothing",
+            Role::Group | Role::Team | Role::Fragment => "it stands for the steps in it: give one of those an `id`",
+            Role::Act | Role::Incident => "it only reads, or waits, and changes nothing",
+        })
+    }
+
+    /// The facts that its steps may report, whether they are marks or not.
+    pub fn own_facts(&self) -> impl Iterator<Item = &'static str> {
+        self.facts.split_whitespace()
+    }
+
+    /// The facts that its steps may report, each once: what later steps can ask for.
+    pub fn facts(&self) -> Vec<&'static str> {
+        let of_mark = self.mark.facts().iter().map(|fact| fact.name());
+        let mut all: Vec<&str> = self.own_facts().collect();
+        for fact in of_mark {
+            if !all.contains(&fact) {
+                all.push(fact);
+            }
+        }
+        all
     }
 
     /// Whether its steps may report this.
     pub fn leaves(&self, fact: &str) -> bool {
-        self.facts().any(|known| known == fact)
+        self.facts().contains(&fact)
     }
 }

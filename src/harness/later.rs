@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Context, Finding, NodeId, RepoId, StepId};
+use super::{Context, FactOf, Finding, NodeId, RepoId, StepId};
 use crate::node::Node;
 use crate::pg::Lsn;
 use crate::source::{Duration, Number, Scalar, Shell, Span, Time, Timeline, choices};
@@ -33,7 +33,7 @@ pub(super) enum Part {
     /// It stands for itself.
     Text(String),
     /// What an earlier step has found out.
-    Fact { step: StepId, fact: String, at: Span },
+    Fact { step: StepId, fact: String, of: FactOf, at: Span },
     /// Where a server is, as it is reached from where the value is used.
     Node { node: NodeId, what: OfNode },
     /// The directory of a repo.
@@ -107,6 +107,18 @@ impl<T> Later<T> {
         match self {
             Later::Known(value) => Some(value),
             Later::Made(_) => None,
+        }
+    }
+
+    /// The step that has found the value out, and whose fact it is; none if it is anything else
+    /// than one fact.
+    pub fn found_by(&self) -> Option<(&StepId, FactOf)> {
+        match self {
+            Later::Made(Formula { parts, .. }) => match parts.as_slice() {
+                [Part::Fact { step, of, .. }] => Some((step, *of)),
+                _ => None,
+            },
+            Later::Known(_) => None,
         }
     }
 }
@@ -184,14 +196,14 @@ impl<T: fmt::Display> fmt::Display for Later<T> {
 impl Formula {
     /// What it comes to: what its one reference stands for, of whatever type, or a text.
     async fn value(&self, cx: &Context<'_>, viewer: Option<&Node>) -> Result<Scalar, Box<Finding>> {
-        if let [Part::Fact { step, fact, at }] = self.parts.as_slice() {
+        if let [Part::Fact { step, fact, at, .. }] = self.parts.as_slice() {
             return fact_of(cx, step, fact, *at);
         }
         let mut text = String::new();
         for (at, part) in self.parts.iter().enumerate() {
             match part {
                 Part::Text(piece) => text.push_str(piece),
-                Part::Fact { step, fact, at } => match fact_of(cx, step, fact, *at)? {
+                Part::Fact { step, fact, at, .. } => match fact_of(cx, step, fact, *at)? {
                     Scalar::Null => {
                         let finding = Finding::errored(format!("`{step}.{fact}` is NULL"));
                         return Err(finding.at(*at).label("NULL cannot be a part of a text"));

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::lock_watch::LockWatch;
-use super::{Context, Finding, Role, StepId};
+use super::{Context, Finding, MarkFact, NodeId, Role, StepId, StepResult};
 use crate::node::{Node, is_in_recovery, lineage, moment};
 use crate::pg::{Lineage, Mark, Moment, Xid};
 use crate::source::Spanned;
@@ -58,7 +59,7 @@ impl Context<'_> {
                 // A step that is expected to fail is a mark like any other: nothing happened
                 // between its two moments.
                 let now = || (before.moved_to(Timestamp::now()), whose.clone());
-                let (after, whose) = self.moment_of(node).await.unwrap_or_else(now);
+                let (after, whose) = self.moment_of(&NodeId::from(node.name())).await.unwrap_or_else(now);
                 self.remember(whose, before, None, after);
                 Err(finding)
             }
@@ -113,16 +114,44 @@ impl Context<'_> {
         &mut self,
         node: &Node,
         deed: impl AsyncFnOnce(&mut Self) -> Result<(), Box<Finding>>,
-    ) -> Result<(), Box<Finding>> {
+    ) -> StepResult {
         if self.kind.role == Role::Incident {
             self.note_sequence_floors(node, &self.when()).await;
         }
+        self.between(&NodeId::from(node.name()), async |cx| cx.strike(deed).await).await
+    }
+
+    /// Runs what a step does that hits nobody. With an `id` it is a mark, by the server of this
+    /// name, which the step may make.
+    pub async fn noted(&mut self, node: &NodeId, deed: impl AsyncFnOnce(&mut Self) -> StepResult) -> StepResult {
+        match self.id {
+            Some(_) => self.between(node, deed).await,
+            None => deed(self).await,
+        }
+    }
+
+    /// The first of these nodes that is a primary and answers, for a step that is to be its mark;
+    /// none where it is to be no mark.
+    pub async fn primary_of(&self, nodes: &[NodeId]) -> Option<NodeId> {
+        self.id?;
+        for name in nodes {
+            let Ok(node) = self.world.node(name) else { continue };
+            if node.is_up() && node.is_primary().await {
+                return Some(name.clone());
+            }
+        }
+        None
+    }
+
+    /// Notes the moments before and after a deed, as far as the server of this name can be asked
+    /// for them.
+    async fn between(&mut self, node: &NodeId, deed: impl AsyncFnOnce(&mut Self) -> StepResult) -> StepResult {
         let before = self.moment_of(node).await;
         if let Some(id) = self.id {
             self.note_logs(id, None).await?;
         }
         let began = Timestamp::now();
-        let done = self.strike(deed).await;
+        let done = deed(self).await;
         let ended = Timestamp::now();
         let after = self.moment_of(node).await;
         let (before, after) = match (before, after) {
@@ -165,8 +194,9 @@ impl Context<'_> {
         tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
     }
 
-    /// What a server says of itself now, where it can be asked.
-    async fn moment_of(&self, node: &Node) -> Option<(Moment, Lineage)> {
+    /// What a server says of itself now, where it is there and can be asked.
+    async fn moment_of(&self, node: &NodeId) -> Option<(Moment, Lineage)> {
+        let node = &*self.world.node(node).ok()?;
         if !node.should_answer() {
             return None;
         }
@@ -178,14 +208,21 @@ impl Context<'_> {
         tokio::time::timeout(PATIENCE.min(self.left()), ask).await.ok()?
     }
 
-    /// Reports what a mark knows, and keeps it under the step's id.
+    /// Reports what a mark of its kind knows and the step has not reported itself, and keeps it
+    /// under the step's id.
     fn remember(&mut self, lineage: Lineage, before: Moment, xid: Option<Xid>, after: Moment) {
-        self.fact("before", before.lsn.to_string());
-        self.fact("lsn", after.lsn.to_string());
-        self.fact("timeline", after.timeline.0);
-        self.fact("at", after.at.to_string());
-        if let Some(xid) = xid {
-            self.fact("xid", xid.0);
+        for fact in self.kind.mark.facts() {
+            let value: Value = match fact {
+                MarkFact::Before => before.lsn.to_string().into(),
+                MarkFact::Lsn => after.lsn.to_string().into(),
+                MarkFact::Timeline => after.timeline.0.into(),
+                MarkFact::At => after.at.to_string().into(),
+                MarkFact::Xid => match xid {
+                    Some(xid) => xid.0.into(),
+                    None => continue,
+                },
+            };
+            self.facts.entry(fact.name().to_owned()).or_insert(value);
         }
         if let Some(id) = self.id {
             let incident = self.kind.role == Role::Incident;

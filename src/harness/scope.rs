@@ -10,7 +10,7 @@ use crate::journal::Problem;
 use crate::repo::{ByKey, Kind as RepoKind};
 use crate::source::{Name, NodeName, Source, Span, Spanned, VersionReq, did_you_mean};
 
-use super::{Cold, InTeam, Kind, Link, NodeId, NodeRef, Reference, RepoId, StepId};
+use super::{Cold, IdInfo, InTeam, Kind, Link, NodeId, NodeRef, Reference, RepoId, RunsOn, StepId};
 
 /// A node as a step's fields name it, or leave it out.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -89,25 +89,6 @@ pub struct RepoInfo {
     pub decoded: bool,
 }
 
-/// What is known of a step's id.
-#[derive(Debug, Clone)]
-pub struct IdInfo {
-    /// The step's kind; `None` if that is not certain.
-    pub kind: Option<&'static Kind>,
-    /// Whether the step could be decoded.
-    pub decoded: bool,
-    /// Where the id is given.
-    pub span: Span,
-    /// The step's place in the drill.
-    pub index: usize,
-    /// The repo of a backup.
-    pub repo: Option<RepoId>,
-    /// The names under which it captures values.
-    pub captures: Vec<String>,
-    /// Where in a `team` step it stands, if it does.
-    pub in_team: Option<InTeam>,
-}
-
 /// The names that a step can use, and what is wrong with those that it does use.
 pub struct Scope<'a> {
     pub(super) source: &'a Source,
@@ -125,6 +106,8 @@ pub struct Scope<'a> {
     pub versions: Vec<Spanned<u32>>,
     /// The versions that the step being resolved is for.
     pub when: Option<VersionReq>,
+    /// The versions that all steps are for.
+    pub runs_on: RunsOn,
     /// The index of the step that is at work while the step being resolved happens, if one is.
     pub at_work: Option<usize>,
     /// Whether there may be more nodes than these: an unknown one is then no error.
@@ -171,6 +154,7 @@ impl<'a> Scope<'a> {
             more_ids: false,
             versions: vec![],
             when: None,
+            runs_on: RunsOn::default(),
             at_work: None,
             more_nodes: false,
             more_repos: false,
@@ -336,7 +320,7 @@ impl<'a> Scope<'a> {
         self.refers.push(Reference::Node(node.id.clone()));
         match self.nodes.get(name.as_str()).cloned() {
             Some(info) if !info.decoded => None,
-            Some(info) => self.is_made(name, &info).then_some(node),
+            Some(info) => (self.is_made(name, &info) && self.is_made_here(name, info.span)).then_some(node),
             None if self.more_nodes => None,
             None => {
                 let names: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();

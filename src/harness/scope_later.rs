@@ -1,7 +1,7 @@
 //! Looking up what a value refers to that is known only when its step runs.
 
 use super::later::{Formula, OfNode, Part};
-use super::{Later, Places, Resolved, Scope};
+use super::{FactOf, Later, Places, Resolved, Scope};
 use crate::source::{Late, Name, Ordered, Piece, Pieces, Scalar, Span, Spanned, choices, did_you_mean};
 
 impl Scope<'_> {
@@ -150,29 +150,14 @@ impl Scope<'_> {
 
     fn of_step(&mut self, step: &str, fact: &str, at: Span) -> Resolved<Part> {
         let name = self.name("step", step, at)?;
-        let known = self.ids.get(step).cloned();
-        if let Some((info, kind)) = known.as_ref().filter(|info| info.decoded).and_then(|info| Some((info, info.kind?)))
-            && !kind.leaves(fact)
-            && !info.captures.iter().any(|captured| captured == fact)
+        if let Some(info) = self.ids.get(step).cloned()
+            && !self.leaves(&info, (step, fact), at)
         {
-            let mut all: Vec<&str> = kind.facts().collect();
-            all.extend(info.captures.iter().map(String::as_str));
-            let label = match did_you_mean(fact, all.iter().copied()) {
-                Some(near) => format!("did you mean `${{{step}.{near}}}`?"),
-                None => "no such fact".to_owned(),
-            };
-            let title = format!("step `{step}` leaves no `{fact}`");
-            let place = (info.span, format!("this {} step", kind.name));
-            self.error_related(at, title, label, place);
-            let help = match all.is_empty() {
-                true => format!("{} steps leave no facts", kind.name),
-                false => format!("{} steps may leave {}", kind.name, choices(all, "and")),
-            };
-            self.help_last(help);
             return None;
         }
         let step = self.any_step(&name)?;
-        Some(Part::Fact { step: step.id, fact: fact.to_owned(), at })
+        let of = self.ids.get(&step.id).map_or(FactOf::Scenario, |info| info.fact_of(fact));
+        Some(Part::Fact { step: step.id, fact: fact.to_owned(), of, at })
     }
 
     /// Adds a remark to the last error.

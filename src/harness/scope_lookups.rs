@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::{
-    IdInfo, Kind, Link, LinkField, MarkKind, NodeId, Output, Reference, RepoId, RepoInfo, RepoRef, Role, Scope, StepId,
-    StepRef,
+    IdInfo, Kind, Link, LinkField, NodeId, Output, Reference, RepoId, RepoInfo, RepoRef, Scope, StepId, StepRef,
 };
 use crate::journal::{Place, Problem};
 use crate::repo::Ability;
-use crate::source::{Name, RepoName, Source, Span, Spanned, choices, did_you_mean};
+use crate::source::{Name, RepoName, Source, Span, Spanned, did_you_mean};
 
 /// The words by which a backup is chosen of those that a repo has.
 pub const CHOICES: [&str; 3] = ["newest", "oldest", "random"];
@@ -182,30 +181,6 @@ impl Scope<'_> {
         self.step_that(name, "a step", "", |_| true)
     }
 
-    /// An earlier step that has made a restore point.
-    pub fn restore_point(&mut self, name: &Spanned<Name>) -> Option<StepRef> {
-        let has = |kind: &Kind| kind.mark == MarkKind::RestorePoint;
-        let names: Vec<&str> = self.kinds.iter().filter(|kind| has(kind)).map(|kind| kind.name).collect();
-        let wanted = names.join(" or ");
-        self.step_that(name, &format!("a {wanted} step"), &wanted, has)
-    }
-
-    /// An earlier step that is a mark.
-    pub fn mark(&mut self, name: &Spanned<Name>) -> Option<StepRef> {
-        if let Some((id, kind)) = self.ids.get(name.as_str()).and_then(|id| Some((id.clone(), id.kind?)))
-            && !kind.is_mark()
-        {
-            let title = format!("`{}` is not a mark", name.value);
-            let related = (id.span, format!("it is the id of this {} step", kind.name));
-            let others = self.kinds.iter().filter(|kind| kind.is_mark() && kind.role != Role::Incident);
-            let others = choices(others.map(|kind| kind.name), "and");
-            let label = format!("marks are incidents and {others} steps with an `id`");
-            self.error_related(name.span, title, label, related);
-            return None;
-        }
-        self.step_that(name, "a mark", "mark", Kind::is_mark)
-    }
-
     /// Whether a name that may be that of a step or of a node is the node's: a step comes first.
     pub fn is_node(&self, name: &Name) -> bool {
         !self.ids.contains_key(name.as_str()) && self.nodes.contains_key(name.as_str())
@@ -224,7 +199,7 @@ impl Scope<'_> {
     }
 
     /// An earlier step whose kind is a wanted one; `a_wanted` and `wanted` say which.
-    fn step_that(
+    pub(super) fn step_that(
         &mut self,
         name: &Spanned<Name>,
         a_wanted: &str,
@@ -269,7 +244,7 @@ impl Scope<'_> {
             self.error_related(name.span, title, "used here", (info.span, "made here, later".to_owned()));
             return None;
         }
-        Some(step)
+        self.runs_here(name, info.index, info.span).then_some(step)
     }
 
     /// A file that must be there.

@@ -74,8 +74,7 @@ pub(super) fn steps_of_runbook(plan: &Plan) -> BTreeSet<usize> {
             let is_theirs = |index: usize| people.theirs.contains(&index);
             let prepares = people.incident.is_some_and(|incident| incident < step.head.index)
                 && step.head.index < people.begins
-                && step.kind.role == Role::Act
-                && step.kind.mark == MarkKind::None;
+                && step.kind.recovers == Recovers::Prepares;
             prepares || is_theirs(step.head.index) || step.head.group.is_some_and(is_theirs)
         }
         Err(_) => step.head.recovers,
@@ -295,7 +294,7 @@ fn begins(plan: &Plan, course: &[&PlannedStep]) -> Option<usize> {
                     .is_none_or(|next| !strikes(next))
         }
         // It comes behind another step that does.
-        Recovers::Never | Recovers::IfRepairs => false,
+        Recovers::Never | Recovers::Prepares | Recovers::IfRepairs => false,
     };
     let always = || course.iter().position(|step| step.kind.recovers == Recovers::Always);
     (from..course.len()).find(|at| begins_there(*at)).or_else(|| always().filter(|_| !struck))

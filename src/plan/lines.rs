@@ -194,15 +194,13 @@ impl Lines {
                         }
                     }
                     None => {
-                        let in_team = line.in_team;
-                        let captures = vec![];
-                        let info =
-                            IdInfo { kind: Some(line.kind), decoded: true, span, index, repo: None, captures, in_team };
+                        let info = IdInfo { in_team: line.in_team, ..IdInfo::new(line.kind, span, index) };
                         scope.ids.insert(id.clone(), info);
                     }
                 }
             }
             for node in &line.makes {
+                scope.runs_on.makers.push((NodeId::from(&node.value), index));
                 if !scope.nodes.contains_key(node.as_str()) {
                     let id = NodeId::from(&node.value);
                     let info = NodeInfo { in_team: line.in_team, ..NodeInfo::made(node.span, Maker::Step(index)) };
@@ -211,8 +209,21 @@ impl Lines {
                 }
             }
         }
+        scope.runs_on.steps = self.steps.iter().map(|line| self.versions(line)).collect();
         self.note_teams(&mut nodes, scope);
         nodes
+    }
+
+    /// The versions that a step is for: its own, and those of the steps that it is a part of or
+    /// happens during.
+    fn versions(&self, line: &Line) -> Vec<VersionReq> {
+        let of_step = |index: usize| self.steps.get(index).and_then(|line| line.when.clone());
+        let group = line.head.group.and_then(of_step);
+        let team = line.in_team.and_then(|in_team| of_step(in_team.team));
+        let during = line.during.as_ref().map(|during| during.value.step.value.as_str());
+        let is_at_work = |other: &&Line| other.id.as_ref().is_some_and(|id| Some(id.as_str()) == during);
+        let at_work = self.steps.iter().find(is_at_work).and_then(|other| other.when.clone());
+        [line.when.clone(), group, team, at_work].into_iter().flatten().collect()
     }
 }
 
@@ -229,15 +240,7 @@ pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut 
                     scope.error_related(second, title, "the second one", (first, "the first one".to_owned()));
                 }
                 None => {
-                    let info = IdInfo {
-                        kind: rest.kind,
-                        decoded: false,
-                        span: id.span,
-                        index,
-                        repo: None,
-                        captures: vec![],
-                        in_team: None,
-                    };
+                    let info = IdInfo::undecoded(rest.kind, id.span, index);
                     scope.ids.insert(StepId::from(&id.value), info);
                 }
             }
@@ -260,6 +263,8 @@ pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut 
 /// Looks up what the steps that could not be decoded refer to: a name that nothing has is an error
 /// whatever else is wrong.
 pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
+    // Their own versions are among what nobody knows.
+    let runs_on = std::mem::take(&mut scope.runs_on);
     for (to, name) in undecoded.iter().flat_map(|rest| &rest.refers) {
         match to {
             RefersTo::Node => drop(scope.named_node(name)),
@@ -273,5 +278,6 @@ pub(super) fn check_references(undecoded: &[Undecoded], scope: &mut Scope<'_>) {
             RefersTo::Backup => drop(scope.any_step(name)),
         }
     }
+    scope.runs_on = runs_on;
     scope.refers.clear();
 }

@@ -140,6 +140,7 @@ fn planned(line: Line, scope: &mut Scope<'_>) -> Option<PlannedStep> {
     let makes = line.makes.iter().map(|node| NodeId::from(&node.value)).collect();
     let step = line.spec.resolve(scope);
     let refers = std::mem::take(&mut scope.refers);
+    scope.note_whose_mark(&refers);
     if let Some(fails) = line.fails.as_ref().filter(|fails| fails.value.is_vacuous()) {
         let help = "write a part of the message that you expect, so that another failure is not taken for it";
         scope.warn(fails.span, "`fails` matches every failure", "whatever goes wrong passes for this", help);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use drillyard::harness::MarkFact;
 use drillyard::scenario::{COMMON_KEYS, FILE_KEYS, schema};
-use drillyard::steps::KINDS;
+use drillyard::steps::{KINDS, find};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
@@ -137,4 +138,33 @@ fn the_index_leads_to_every_drill_that_ships() {
     };
     let lacking: Vec<_> = drills.iter().filter(|drill| !named(drill) && !is_counterpart(drill)).collect();
     assert!(drills.len() > 40 && lacking.is_empty(), "docs/language.md does not lead to {lacking:?}");
+}
+
+#[test]
+fn every_kind_that_changes_something_is_a_mark() {
+    let none = KINDS.iter().filter(|kind| !kind.is_mark() && !kind.name.starts_with("assert_"));
+    let none = none.map(|kind| kind.name.to_owned()).collect();
+    assert_eq!(sorted(none), ["all", "dump", "snapshot", "team", "use", "wait_for"]);
+    for kind in KINDS {
+        assert_eq!(kind.why_no_mark().is_some(), !kind.is_mark(), "{}: why is it no mark?", kind.name);
+    }
+}
+
+#[test]
+fn a_mark_leaves_what_its_kind_knows_and_nothing_else() {
+    let kind = |name: &str| find(name).expect("a kind");
+    let of_mark = |name: &str| {
+        MarkFact::ALL.map(MarkFact::name).into_iter().filter(|fact| kind(name).leaves(fact)).collect::<Vec<_>>()
+    };
+    for name in ["backup", "mark", "drop_database", "create_data", "fill_disk", "reimport", "rebuild", "promote"] {
+        assert_eq!(of_mark(name), ["before", "lsn", "timeline", "at"], "{name}");
+    }
+    for name in ["sql", "drop_table", "find_in_wal"] {
+        assert_eq!(of_mark(name), ["before", "lsn", "timeline", "at", "xid"], "{name}");
+    }
+    // Where it stopped, and at whose commit.
+    assert_eq!(of_mark("recover"), ["lsn", "timeline", "at", "xid"]);
+    assert!(of_mark("snapshot").is_empty() && of_mark("assert_rows").is_empty());
+    // Each once.
+    assert_eq!(kind("promote").facts(), ["timeline", "lsn", "before", "at"]);
 }

@@ -133,6 +133,7 @@ verdicts! {
     alike:
     a_step_begins_clean,
     durations_known_later,
+    every_change_is_a_mark,
     exchanged_unique_values,
     fragments,
     half_a_ledger,
@@ -142,6 +143,7 @@ verdicts! {
     ledger_column_missing,
     ledger_expression,
     ledger_trigger,
+    marks_of_another_cluster,
     matrix,
     merge_after_a_dropped_column,
     merge_from_too_early,

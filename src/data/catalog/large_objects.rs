@@ -118,7 +118,7 @@ impl LargeObjects {
         Ok(())
     }
 
-    /// What rows refer to that is gone here, and is there as `there` has it: a line for each column.
+    /// What rows refer to that is gone here, and that `there` has: a line for each column.
     pub fn lost(&self, there: &LargeObjects) -> Vec<String> {
         let gone = compare(there, self).into_iter().filter(|one| one.kind == DifferenceKind::Missing);
         gone.map(|one| format!("{}, {}: {}", one.table, one.name, one.before)).collect()

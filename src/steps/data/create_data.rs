@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::data::{ColumnFault, Columns, DataError, FILLED, Generator};
 use crate::harness::{
-    Context, Finding, Generated, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind, StepResult,
-    UserPace,
+    Context, Finding, Generated, MarkKind, NodeField, NodeRef, Output, Resolved, Role, Scope, Step, StepKind,
+    StepResult, UserPace,
 };
 use crate::node::{Node, Purpose, discard};
 use crate::pg::TableName;
@@ -105,6 +105,7 @@ impl StepKind for CreateDataSpec {
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "rows";
+    const MARK: MarkKind = MarkKind::Moment;
     const OUTPUT: Option<Output> = Some(Output::Data);
     const USERS: UserPace = UserPace::Full;
 
@@ -190,10 +191,11 @@ impl Step for CreateData {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
-        match &self.what {
+        cx.noted(&self.node.id, async |cx| match &self.what {
             What::File(file) => self.run_file(cx, &node, file).await,
             What::Table { table, rows, columns } => self.generate(cx, &node, table, *rows, columns.clone()).await,
-        }
+        })
+        .await
     }
 }
 

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Output, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, UserPace,
+    Context, Effects, Finding, MarkKind, Output, Recovers, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
+    UserPace, Users,
 };
 use crate::journal::Event;
 use crate::source::StepName;
@@ -41,6 +42,8 @@ impl StepKind for StopTrafficSpec {
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "acknowledged in_doubt rejected";
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Prepares;
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<StopTraffic> {
@@ -60,6 +63,15 @@ impl Step for StopTraffic {
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let users = cx.world.users(&self.traffic)?;
+        match cx.primary_of(&users.nodes).await {
+            Some(node) => cx.noted(&node, async |cx| self.stop(cx, &users).await).await,
+            None => self.stop(cx, &users).await,
+        }
+    }
+}
+
+impl StopTraffic {
+    async fn stop(&self, cx: &mut Context<'_>, users: &Users) -> StepResult {
         cx.wait(format!("the last answers of {}", self.traffic));
         if tokio::time::timeout(cx.left().mul_f32(0.95), users.pool.stop()).await.is_err() {
             let trouble = users.pool.last_trouble().unwrap_or_else(|| "a transaction that does not end".to_owned());

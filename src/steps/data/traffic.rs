@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepId, StepKind, StepResult,
-    UserPace, Users,
+    Context, Finding, MarkKind, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step, StepId, StepKind,
+    StepResult, UserPace, Users,
 };
 use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
@@ -193,6 +193,7 @@ impl StepKind for TrafficSpec {
     const NAME: &'static str = "traffic";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
     const OUTPUT: Option<Output> = Some(Output::Traffic);
     const USERS: UserPace = UserPace::Full;
 
@@ -346,6 +347,15 @@ impl Step for Traffic {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        match cx.primary_of(&self.nodes).await {
+            Some(node) => cx.noted(&node, async |cx| self.start(cx).await).await,
+            None => self.start(cx).await,
+        }
+    }
+}
+
+impl Traffic {
+    async fn start(&self, cx: &mut Context<'_>) -> StepResult {
         let mut logins: Vec<(String, LoginSource)> = Vec::new();
         for name in &self.nodes {
             let node = cx.world.node(name)?;

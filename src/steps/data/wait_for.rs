@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Awaited, Context, Effects, Finding, Later, NodeField, NodeId, NodeRef, Output, Resolved, Role, Scope, Step,
-    StepKind, StepRef, StepResult, UserPace, if_given, take_on,
+    Awaited, Context, Effects, Finding, Later, NodeField, NodeId, NodeRef, Output, Recovers, Resolved, Role, Scope,
+    Step, StepKind, StepRef, StepResult, UserPace, if_given, take_on,
 };
 use crate::journal::Outcome;
 use crate::node::{Node, SqlError};
@@ -161,6 +161,7 @@ impl StepKind for WaitForSpec {
     const NAME: &'static str = "wait_for";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Act;
+    const RECOVERS: Recovers = Recovers::Prepares;
     const FACTS: &'static str = "acknowledged";
     const USERS: UserPace = UserPace::Full;
 

@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::pg::{ShutdownMode, TableName, error_message};
 use crate::repo::{Ability, BrokenWal, Damaged, Where, damage_file};
 use crate::source::{RepoName, Spanned, StepName, WhichWal};
-use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_below, resolve_wal};
+use crate::steps::incident::repo_damage::{find_segment, marked_by, resolve_below, resolve_wal};
 
 /// Damages a page of a table, a WAL segment in an archive, or a file of a backup.
 ///
@@ -144,9 +144,6 @@ impl StepKind for CorruptSpec {
         if let Some(file) = &self.file {
             resolve_below(scope, file, "the backup");
         }
-        if let Some(which) = &self.wal {
-            resolve_wal(scope, which);
-        }
         let entries = [
             self.table.as_ref().map(|target| target.entry),
             self.index.as_ref().map(|target| target.entry),
@@ -154,6 +151,9 @@ impl StepKind for CorruptSpec {
             self.backup.as_ref().map(|target| target.entry),
         ];
         if let Some(second) = entries.into_iter().flatten().nth(1) {
+            if let Some(which) = &self.wal {
+                resolve_wal(scope, which, self.repo.as_ref());
+            }
             scope.error_help(second, "`corrupt` damages one thing", "this is the second one", FORMS);
             return None;
         }
@@ -168,12 +168,12 @@ impl StepKind for CorruptSpec {
                 Some(Corrupt::Relation { node: scope.own_node(&self.node)?, name, database, part })
             }
             (_, _, Some(which), _) => {
-                let repo = scope.repo_or_default(self.repo.as_ref())?;
+                let repo = resolve_wal(scope, &which, self.repo.as_ref())?;
                 let how = self.how.as_ref().map(|how| how.value);
                 let whole = how.is_some() || !which.value.is_segment();
                 scope.repo_can(&repo, if whole { Ability::WalFiles } else { Ability::DamageWal }, repo.span());
                 let repo = repo.id;
-                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what: Stored::Wal(which, how) })
+                Some(Corrupt::InRepo { archivers: scope.archivers(&repo), repo, what: Stored::Wal(which, how) })
             }
             (.., Some(backup)) => {
                 let made = scope.step_with(&backup, &[Output::Backup]);
@@ -185,7 +185,7 @@ impl StepKind for CorruptSpec {
                 let made = made?;
                 scope.damages(&made.id, &repo);
                 let what = Stored::Backup(made, self.file);
-                Some(Corrupt::InRepo { archivers: archivers(scope, &repo), repo, what })
+                Some(Corrupt::InRepo { archivers: scope.archivers(&repo), repo, what })
             }
             (None, None, None, None) => {
                 scope.error_help(scope.action, "`corrupt` has nothing to damage", "damage what?", FORMS);
@@ -362,7 +362,7 @@ async fn damage_wal(
     let node = cx.world.any_host()?;
     let host = node.host()?.as_ref();
     let archive = repo.archive(host).await?;
-    let segment = find_segment(cx, &repo, &archive, which)?;
+    let segment = find_segment(cx, &repo, host, &archive, which).await?;
     marked_by(cx, archivers, async |cx| {
         let damaged = match how {
             Some(how) => repo.break_wal(host, &segment, how).await?,

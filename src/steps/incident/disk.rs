@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeField, NodeRef, RepoRef, Resolved, Scope};
+use crate::harness::{Context, Finding, NodeField, NodeId, NodeRef, RepoRef, Resolved, Scope};
 use crate::host::{DiskOf, Host};
 use crate::source::{RepoName, Spanned};
 
@@ -59,6 +59,22 @@ impl Disk {
             scope.error_related(at, title, "name a repo of the drill's own", (existing, "existing".to_owned()));
         }
         Some(Disk::Repo(repo))
+    }
+
+    /// The server that it is one of.
+    pub(crate) fn node(&self) -> Option<&NodeRef> {
+        match self {
+            Disk::Data(node) | Disk::Wal(node) => Some(node),
+            Disk::Repo(_) => None,
+        }
+    }
+
+    /// The nodes whose marks tell when something happened to it.
+    pub(crate) fn whose(&self, scope: &Scope<'_>) -> Vec<NodeId> {
+        match self {
+            Disk::Data(node) | Disk::Wal(node) => vec![node.id.clone()],
+            Disk::Repo(repo) => scope.archivers(repo),
+        }
     }
 
     /// As the lab knows it.

@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Effects, Finding, NodeField, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Effects, Finding, MarkKind, NodeField, NodeId, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::host::{Output, Program, SMALL_DISK, SmallDisk};
 use crate::source::{RepoName, Size, Spanned};
 use crate::steps::incident::disk::{Disk, What};
+use crate::steps::incident::repo_damage::marked_by;
 
 /// Fills a disk: the one with a server's data directory, the one with its pg_wal, or the one with a
 /// repo.
@@ -63,6 +66,8 @@ pub struct FillDiskSpec {
 pub struct FillDisk {
     /// Which disk.
     disk: Disk,
+    /// Whose mark the step is.
+    whose: Vec<NodeId>,
     /// Its size in bytes.
     size: u64,
     /// How many bytes are left.
@@ -88,7 +93,8 @@ impl StepKind for FillDiskSpec {
     const NAME: &'static str = "fill_disk";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
-    const FACTS: &'static str = "left_bytes";
+    const FACTS: &'static str = "left_bytes mark";
+    const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FillDisk> {
         let disk = Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope);
@@ -105,7 +111,8 @@ impl StepKind for FillDiskSpec {
         if let Some(written) = self.leave.as_ref().filter(|_| leave >= size) {
             scope.error(written.span, "this is no less than the disk has", "leave less, or say `size`");
         }
-        Some(FillDisk { disk: disk?, size: size / 4096 * 4096, leave })
+        let whose = disk.as_ref().map_or(vec![], |disk| disk.whose(scope));
+        Some(FillDisk { disk: disk?, whose, size: size / 4096 * 4096, leave })
     }
 }
 
@@ -128,7 +135,11 @@ impl Step for FillDisk {
         cx.wait(self.disk.to_string());
         // One that is half full is no full one.
         cx.struck.slow = true;
-        cx.strike(async |cx| self.fill(cx, host.run(script).await?)).await
+        let fill = async |cx: &mut Context<'_>| self.fill(cx, host.run(script).await?);
+        match self.disk.node() {
+            Some(node) => cx.inject(&*cx.world.node(node)?, fill).await,
+            None => marked_by(cx, &self.whose, fill).await,
+        }
     }
 }
 

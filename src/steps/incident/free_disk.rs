@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, NodeField, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult};
+use crate::harness::{
+    Context, Finding, MarkKind, NodeField, NodeId, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+};
 use crate::host::Program;
 use crate::source::{RepoName, Spanned};
 use crate::steps::incident::disk::{Disk, What};
@@ -41,6 +43,8 @@ pub struct FreeDiskSpec {
 pub struct FreeDisk {
     /// Which disk.
     disk: Disk,
+    /// Whose mark the step is.
+    whose: Vec<NodeId>,
 }
 
 impl StepKind for FreeDiskSpec {
@@ -49,10 +53,12 @@ impl StepKind for FreeDiskSpec {
     const NAME: &'static str = "free_disk";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<FreeDisk> {
-        Some(FreeDisk { disk: Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope)? })
+        let disk = Disk::resolve(&self.node, self.repo.as_ref(), self.what.as_ref(), scope)?;
+        Some(FreeDisk { whose: disk.whose(scope), disk })
     }
 }
 
@@ -63,6 +69,16 @@ impl Step for FreeDisk {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        let primary = cx.primary_of(&self.whose).await;
+        match self.disk.node().map(|node| &node.id).or(primary.as_ref()) {
+            Some(node) => cx.noted(node, async |cx| self.free(cx).await).await,
+            None => self.free(cx).await,
+        }
+    }
+}
+
+impl FreeDisk {
+    async fn free(&self, cx: &Context<'_>) -> StepResult {
         let (host, path) = self.disk.place(cx).await?;
         let script = r#"rm "$1/.drillyard-full" 2>/dev/null"#;
         match host.run(Program::script(script, [path])).await?.success() {

@@ -11,7 +11,7 @@ use crate::harness::{
 };
 use crate::repo::Ability;
 use crate::source::{RepoName, StepName};
-use crate::steps::incident::repo_damage::{archivers, marked_by};
+use crate::steps::incident::repo_damage::marked_by;
 
 /// Removes a backup from a repo.
 ///
@@ -61,7 +61,7 @@ impl StepKind for LoseBackupSpec {
             None => scope.step_info(made.as_ref()?)?.repo.clone()?,
         };
         scope.repo_can(&repo, Ability::LoseBackup, self.repo.as_ref().map(|repo| repo.span));
-        Some(LoseBackup { archivers: archivers(scope, &repo), backup: made?, repo })
+        Some(LoseBackup { archivers: scope.archivers(&repo), backup: made?, repo })
     }
 }
 

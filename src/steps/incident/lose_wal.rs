@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::harness::{Context, MarkKind, NodeId, RepoRef, Resolved, Role, Scope, Step, StepKind, StepResult};
 use crate::repo::Ability;
 use crate::source::{RepoName, Spanned, WhichWal};
-use crate::steps::incident::repo_damage::{archivers, find_segment, marked_by, resolve_wal};
+use crate::steps::incident::repo_damage::{find_segment, marked_by, resolve_wal};
 
 /// Removes a WAL segment, or another file of WAL, from an archive.
 ///
@@ -60,12 +60,11 @@ impl StepKind for LoseWalSpec {
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<LoseWal> {
-        resolve_wal(scope, &self.which);
-        let repo = scope.repo_or_default(self.repo.as_ref())?;
+        let repo = resolve_wal(scope, &self.which, self.repo.as_ref())?;
         let ability = if self.which.value.is_segment() { Ability::LoseWal } else { Ability::WalFiles };
         scope.repo_can(&repo, ability, repo.span());
         scope.loses_wal(&repo);
-        Some(LoseWal { which: self.which, archivers: archivers(scope, &repo), repo })
+        Some(LoseWal { which: self.which, archivers: scope.archivers(&repo), repo })
     }
 }
 
@@ -79,7 +78,7 @@ impl Step for LoseWal {
         let repo = cx.world.repo(&self.repo)?.clone();
         let node = cx.world.any_host()?;
         let archive = repo.archive(node.host()?.as_ref()).await?;
-        let segment = find_segment(cx, &repo, &archive, &self.which)?;
+        let segment = find_segment(cx, &repo, node.host()?.as_ref(), &archive, &self.which).await?;
         marked_by(cx, &self.archivers, async |cx| {
             cx.fact("segment", segment.clone());
             Ok(repo.lose_wal(node.host()?.as_ref(), &segment).await?)

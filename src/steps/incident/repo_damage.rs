@@ -1,24 +1,26 @@
 //! What the incidents share that happen to a repo: which segment, whose mark, and what the scenario
 //! says of it.
 
-use crate::harness::{Context, Finding, NodeId, RepoId, Scope, StepResult};
-use crate::pg::{Segment, TimelineId};
+use crate::harness::{Context, Finding, NodeId, RepoRef, Resolved, Scope, StepResult};
+use crate::host::Host;
+use crate::pg::Segment;
 use crate::repo::{Archive, Repo};
-use crate::source::{Spanned, WhichWal};
+use crate::source::{Name, RepoName, Span, Spanned, WhichWal};
 
-/// Checks which segment is meant.
-pub(crate) fn resolve_wal(scope: &mut Scope<'_>, which: &Spanned<WhichWal>) {
+/// Checks which segment is meant, of which repo.
+pub(crate) fn resolve_wal(
+    scope: &mut Scope<'_>,
+    which: &Spanned<WhichWal>,
+    repo: Option<&RepoName>,
+) -> Resolved<RepoRef> {
+    let repo = scope.repo_or_default(repo);
     if let WhichWal::Mark(id) = &which.value {
-        scope.mark(&Spanned { value: id.clone(), span: which.span, entry: which.entry });
+        let mark = Spanned { value: id.clone(), span: which.span, entry: which.entry };
+        if let (Some(_), Some(repo)) = (scope.mark(&mark), &repo) {
+            scope.mark_is_in_repo(&mark, repo);
+        }
     }
-}
-
-/// The nodes whose marks tell when something happened to a repo: those that archive to it, or to
-/// what it is a copy of.
-pub(crate) fn archivers(scope: &Scope<'_>, repo: &RepoId) -> Vec<NodeId> {
-    let original = scope.repo_info(repo).and_then(|info| info.copy_of.as_ref()).unwrap_or(repo);
-    let archives = |to: &Option<RepoId>| to.as_ref().is_some_and(|to| to == repo || to == original);
-    scope.nodes.iter().filter(|(_, info)| archives(&info.archive_to)).map(|(name, _)| name.clone()).collect()
+    repo
 }
 
 /// Runs the deed of an incident that happens to a repo. With an id it is a mark by the clock of the
@@ -28,16 +30,14 @@ pub(crate) async fn marked_by(
     archivers: &[NodeId],
     deed: impl AsyncFnOnce(&mut Context<'_>) -> StepResult,
 ) -> StepResult {
-    let up: Vec<_> = archivers.iter().filter_map(|name| cx.world.node(name).ok()).filter(|node| node.is_up()).collect();
-    for node in up {
-        if node.is_primary().await {
-            return cx
-                .marked(&node, async |_, cx| {
-                    cx.hits();
-                    deed(cx).await.map(|()| None)
-                })
-                .await;
-        }
+    if let Some(node) = cx.primary_of(archivers).await {
+        let node = cx.world.node(&node)?;
+        return cx
+            .marked(&node, async |_, cx| {
+                cx.hits();
+                deed(cx).await.map(|()| None)
+            })
+            .await;
     }
     if cx.id.is_some() {
         cx.fact("mark", "none: no primary that archives there answers");
@@ -46,9 +46,10 @@ pub(crate) async fn marked_by(
 }
 
 /// The name of the file that is meant, which is there.
-pub(crate) fn find_segment(
+pub(crate) async fn find_segment(
     cx: &Context<'_>,
     repo: &Repo,
+    host: &dyn Host,
     archive: &Archive,
     which: &Spanned<WhichWal>,
 ) -> Result<String, Box<Finding>> {
@@ -58,15 +59,7 @@ pub(crate) fn find_segment(
         WhichWal::Segment(name) | WhichWal::History(Some(name)) | WhichWal::Partial(Some(name)) => Some(name.clone()),
         WhichWal::History(None) => archive.last_history(),
         WhichWal::Partial(None) => archive.last_partial().map(str::to_owned),
-        WhichWal::Mark(id) => {
-            let mark = cx.world.mark(id.as_str())?;
-            // A backup brings the WAL up to its end along; of anything else the beginning decides,
-            // without which its end is no use.
-            let of_backup = cx.world.outputs().backups.contains_key(id.as_str());
-            let moment = if of_backup { mark.after } else { mark.before };
-            let named = |size| Segment::at(moment.lsn, TimelineId(moment.timeline.0), size).to_string();
-            archive.segment_size().map(named)
-        }
+        WhichWal::Mark(id) => of_mark(cx, repo, host, archive, (id, which.span)).await?,
     };
     let help = match &which.value {
         WhichWal::History(_) => "a history file is archived when a server is promoted that archives",
@@ -87,6 +80,46 @@ pub(crate) fn find_segment(
         (None, _) => format!("there is no WAL in repo `{repo_name}`"),
     };
     Err(Finding::failed("the incident did nothing").at(which.span).label(label).help(help))
+}
+
+/// The segment of a mark, which is one of the cluster and the timelines that the mark was made on.
+async fn of_mark(
+    cx: &Context<'_>,
+    repo: &Repo,
+    host: &dyn Host,
+    archive: &Archive,
+    (id, at): (&Name, Span),
+) -> Result<Option<String>, Box<Finding>> {
+    let mark = cx.world.mark(id.as_str())?;
+    // A backup brings the WAL up to its end along; of anything else the beginning decides, without
+    // which its end is no use.
+    let of_backup = cx.world.outputs().backups.contains_key(id.as_str());
+    let moment = if of_backup { mark.after } else { mark.before };
+    let Some(size) = archive.segment_size() else { return Ok(None) };
+    let segment = Segment::at(moment.lsn, moment.timeline, size);
+    let elsewhere = |label: String| {
+        Finding::failed(format!("`{id}` is not in the WAL of repo `{}`", repo.name))
+            .at(at)
+            .label(label)
+            .help("another server's WAL has a segment of the same name there, which was not touched")
+    };
+    let theirs = archive.history(segment.timeline());
+    if archive.has_history(segment.timeline()) && !theirs.shares(&mark.lineage.history, moment.lsn) {
+        let label = format!("it was made on another timeline {} than the one that was archived", segment.timeline());
+        return Err(elsewhere(label));
+    }
+    let header = match archive.holds(segment) {
+        true => repo.headers(host, &[segment]).await?.into_iter().next().flatten(),
+        false => None,
+    };
+    // What was damaged before says nothing of itself.
+    match header.filter(|header| header.is_wal && header.system != mark.lineage.system) {
+        Some(header) => Err(elsewhere(format!(
+            "it was made on the cluster with the system identifier {}, and segment {segment} is of cluster {}",
+            mark.lineage.system, header.system
+        ))),
+        None => Ok(Some(segment.to_string())),
+    }
 }
 
 /// Checks a path that is to lie below a directory.

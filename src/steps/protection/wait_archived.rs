@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 
 use crate::harness::{
-    Awaited, Context, Finding, NodeField, NodeRef, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult,
-    if_given,
+    Awaited, Context, Finding, MarkKind, NodeField, NodeRef, Recovers, RepoId, Resolved, Role, Scope, Step, StepKind,
+    StepRef, StepResult, if_given,
 };
 use crate::node::{Node, is_in_recovery, lineage};
 use crate::pg::{History, Lineage, Lsn, Mark, Segment};
@@ -67,6 +67,8 @@ impl StepKind for WaitArchivedSpec {
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
     const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
+    const RECOVERS: Recovers = Recovers::Prepares;
     const FACTS: &'static str = "segment";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<WaitArchived> {
@@ -86,6 +88,12 @@ impl Step for WaitArchived {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.noted(&self.node.id, async |cx| self.wait(cx).await).await
+    }
+}
+
+impl WaitArchived {
+    async fn wait(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let client = cx.client(&node).await?;
         let repo = cx.world.repo(&self.repo)?.clone();
@@ -134,9 +142,7 @@ impl Step for WaitArchived {
             }
         }
     }
-}
 
-impl WaitArchived {
     /// A session on the server that writes the WAL: the node itself, or its primary where it is a
     /// standby that archives.
     async fn writer(

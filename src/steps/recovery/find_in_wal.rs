@@ -117,6 +117,9 @@ impl StepKind for FindInWalSpec {
             scope.repo_can(repo, Ability::List, repo.span());
         }
         let since = if_given(self.since.as_ref(), |since| scope.mark(since));
+        if let (Some(mark), Some(Some(_)), Some(repo)) = (&self.since, &since, &repo) {
+            scope.mark_is_in_repo(mark, repo);
+        }
         let given =
             [(Mistake::Dropped, self.dropped), (Mistake::Truncated, self.truncated), (Mistake::Changed, self.changed)];
         let mut given = given.into_iter().filter_map(|(mistake, table)| Some((mistake, table?)));

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::harness::{Context, Finding, LossWindow, StepId, StepRef};
+use crate::harness::{Context, FactOf, Finding, LossWindow, StepId, StepRef};
 use crate::pg::{Lsn, Mark, RecoveryTarget};
 use crate::steps::recovery::target::Target;
 
@@ -16,6 +16,19 @@ pub(crate) struct Goal {
     pub setting: RecoveryTarget,
     /// The mark that it is given by; the backup's own if the target is its end.
     pub mark: Option<Mark>,
+    /// What is known of it beside that, if another step has found it out.
+    pub tie: Option<Tie>,
+}
+
+/// What is known of a target that a step has found out: in whose WAL it lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Tie {
+    /// The step's mark.
+    pub mark: Mark,
+    /// Up to where a server that has come to the target has what led to the mark.
+    pub place: Lsn,
+    /// Whether it may be of another cluster.
+    pub may_be_elsewhere: bool,
 }
 
 impl Goal {
@@ -27,7 +40,25 @@ impl Goal {
             target => target.mark(),
         };
         let mark = named.and_then(|named| cx.world.outputs().marks.get(&named.id).cloned());
-        Ok(Goal { target: target.clone(), setting, mark })
+        Ok(Goal { target: target.clone(), setting, mark, tie: None })
+    }
+
+    /// The same, with what is known of the step that has found out the target's value. `written` is
+    /// the target as the scenario has it.
+    pub(crate) fn found_by(self, written: &Target, cx: &Context<'_>) -> Self {
+        let Some((step, of)) = written.found_by() else { return self };
+        let Some(mark) = cx.world.outputs().marks.get(step).cloned() else { return self };
+        if of == FactOf::Mark {
+            return Goal { mark: Some(mark), ..self };
+        }
+        let place = match &self.setting {
+            RecoveryTarget::Lsn { lsn, .. } => *lsn,
+            // What a recovery tells of the transaction at which it stopped came before its own
+            // timeline.
+            _ if of == FactOf::Step => mark.lineage.history.parent().map_or(mark.before.lsn, |(_, at)| at),
+            _ => mark.after.lsn,
+        };
+        Goal { tie: Some(Tie { mark, place, may_be_elsewhere: of == FactOf::Scenario }), ..self }
     }
 
     /// What a loss is explained by once the recovery is over. `backup` is what the server was made
@@ -74,6 +105,13 @@ impl Goal {
             _ => mark.after.lsn,
         };
         Some((place, format!("`{}`", mark.id)))
+    }
+
+    /// The first place in the WAL that is not before the target, or that led to it; none if nobody
+    /// knows.
+    pub(crate) fn first_place(&self) -> Option<Lsn> {
+        let of_mark = self.mark.as_ref().map(|mark| mark.before.lsn);
+        of_mark.or_else(|| self.tie.as_ref().map(|tie| tie.place))
     }
 
     /// Whether a server that has replayed up to there can meet the target no more: of a transaction

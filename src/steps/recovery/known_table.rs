@@ -140,8 +140,13 @@ impl Lookup<'_> {
         let timeline = archive.newest_from(own, known.until);
         let reach = archive.reach(known.until, own, timeline);
         let since = self.since.map(|since| cx.world.mark(since)).transpose()?;
-        let since = since.map_or(Lsn(0), |since| since.before.lsn);
         let (backup, system) = (backup.to_string(), mark.lineage.system);
+        if let Some(since) = since.as_ref().filter(|since| since.lineage.system != system) {
+            return Err(Finding::failed(format!("`{}` is not in the WAL of repo `{}`", since.id, self.repo.name))
+                .at(self.since.and_then(StepRef::entry))
+                .label(format!("it was made on another cluster than backup `{backup}`")));
+        }
+        let since = since.map_or(Lsn(0), |since| since.before.lsn);
         let start = Start { backup, system, known, archive, reach, timeline, since };
         if !start.reach.stretches.is_empty() {
             return Ok(start);

@@ -2,7 +2,7 @@
 
 use crate::harness::{Resolved, Scope};
 use crate::pg::{ColumnName, TableName};
-use crate::source::{Span, Spanned, did_you_mean};
+use crate::source::{Several, Span, Spanned, did_you_mean};
 use crate::steps::recovery::key::Keys;
 
 /// A table of a merge.
@@ -98,4 +98,26 @@ fn check(columns: &[ColumnName], at: Span, scope: &mut Scope<'_>) {
             scope.error(at, format!("`key` names {column} twice"), "once is enough");
         }
     }
+}
+
+/// The columns that every write touches: none of a key, and each once.
+pub(crate) fn ignored(
+    ignore: Spanned<Several<Spanned<ColumnName>>>,
+    tables: Option<&[MergedTable]>,
+    scope: &mut Scope<'_>,
+) -> Vec<Spanned<ColumnName>> {
+    let columns = ignore.value.0;
+    if columns.is_empty() {
+        scope.error(ignore.entry, "`ignore` is empty", "which columns does every write touch?");
+    }
+    for (at, column) in columns.iter().enumerate() {
+        if columns[..at].iter().any(|other| other.value == column.value) {
+            scope.error(column.span, format!("`ignore` names {} twice", column.value), "once is enough");
+        }
+        if tables.into_iter().flatten().any(|table| table.key.contains(&column.value)) {
+            let title = format!("{} is a part of the key", column.value);
+            scope.error(column.span, title, "a row that has another key is another row");
+        }
+    }
+    columns
 }

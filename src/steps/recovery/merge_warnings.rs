@@ -1,11 +1,12 @@
 //! What a merge may have come to that nobody meant: others' writes that count as the mistake,
-//! sequences that are behind.
+//! sequences that are behind, large objects that are not there.
 
 use tokio_postgres::Client;
 
-use crate::data::{Behind, Merged};
-use crate::harness::Context;
+use crate::data::{Behind, Catalog, DataError, Merged};
+use crate::harness::{Context, Finding, NodeRef, StepResult};
 use crate::pg::{TableName, Xid};
+use crate::steps::recovery::merge_tables::MergedTable;
 
 /// The incidents of the drill that are transactions.
 pub(crate) fn incidents(cx: &Context<'_>) -> Vec<Xid> {
@@ -51,4 +52,28 @@ pub(crate) async fn of_sequences(cx: &Context<'_>, into: &str, client: &Client, 
         }),
         Err(error) => cx.world.warn(format!("whether sequences on `{into}` are behind is not known: {error}")),
     }
+}
+
+/// Fails where rows of the merged tables refer to large objects that only `good` has.
+pub(crate) async fn check_large_objects(
+    (good, there): (&str, &Client),
+    (into, here): (&NodeRef, &Client),
+    tables: &[MergedTable],
+) -> StepResult {
+    let unreadable = |error: DataError| Finding::errored(error.to_string());
+    let tables: Vec<TableName> = tables.iter().map(|one| one.table.value.clone()).collect();
+    let there = Catalog::large_objects_of(there, &tables).await.map_err(unreadable)?;
+    if there.count() == 0 {
+        return Ok(());
+    }
+    let here = Catalog::large_objects_again(here, &tables, &there).await.map_err(unreadable)?;
+    let lost = here.lost(&there);
+    let Some(first) = lost.first() else { return Ok(()) };
+    Err(Finding::failed(format!("the rows are merged, and large objects that they refer to are not on `{into}`"))
+        .at(into.entry())
+        .label(first.clone())
+        .note("diff", lost.join("\n"))
+        .help(format!(
+            "`{good}` has them: make them with lo_from_bytea(NUMBER, CONTENTS), of what lo_get(NUMBER) says there"
+        )))
 }

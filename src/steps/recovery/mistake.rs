@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::harness::{Context, Finding, Later, Places, RepoId, Resolved, Scope, StepRef, all_now};
-use crate::node::Node;
+use crate::node::{Node, lineage};
 use crate::pg::{Lsn, TableName, Xid, error_message};
 use crate::repo::{Ability, Commit, RowDeed, RowPlace, WritesSearch};
 use crate::source::{Late, Span, Spanned, Sql, StepName};
@@ -174,8 +174,14 @@ impl Mistake {
             Which::Query(query) => self.asked(sides.into, query).await?,
             Which::Between(marks) => {
                 let mut ends = [Lsn(0); 2];
+                let system = lineage(sides.bad.1).await?.system;
                 for (at, mark) in marks.iter().enumerate() {
                     let known = cx.world.mark(mark)?;
+                    if known.lineage.system != system {
+                        return Err(Finding::failed(format!("`{}` is not between `good` and `bad`", known.id))
+                            .at(mark.entry())
+                            .label("it was made on another cluster"));
+                    }
                     let commit = known.xid.and_then(|xid| by_xid.get(&xid)).map(|at| commits[*at].lsn);
                     let place = [known.before.lsn, Lsn(known.after.lsn.0.saturating_sub(1))][at];
                     ends[at] = commit.unwrap_or(place);

@@ -30,48 +30,21 @@ pub(crate) struct Position {
 const HEADER: u64 = 64;
 
 impl Goal {
-    /// Fails if the server has other timelines than the mark, up to `lsn`.
+    /// Fails if the server has other timelines than the mark, or than what is known of the target,
+    /// up to `lsn`.
     pub(crate) fn check_history(
         &self,
         (system, history, lsn): (SystemId, &History, Lsn),
         archive: &ArchiveEnd<'_>,
     ) -> StepResult {
-        let Some(mark) = &self.mark else { return Ok(()) };
-        let repo = archive.repo();
-        if system != mark.lineage.system {
-            let label = format!(
-                "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
-                mark.id, mark.lineage.system
-            );
-            return Err(Finding::failed(format!("`{}` is not in the history of this server", mark.id))
-                .label(label)
-                .help("a backup and a mark must be of the same cluster"));
+        if let Some(mark) = &self.mark {
+            is_of(mark, mark.after.lsn, (system, history, lsn), archive)?;
         }
-        let own = &mark.lineage.history;
-        let Some(parting) = history.parted(own).filter(|parting| lsn > parting.at) else { return Ok(()) };
-        let (id, timeline, place) = (&mark.id, own.at(mark.after.lsn), mark.after.lsn);
-        let finding = Finding::failed(format!("recovery did not follow the timeline of `{id}`"))
-            .label(format!("`{id}` is on timeline {timeline}, at {place}; {}", taken(history, own, parting)));
-        let left = parting.from == Some(parting.onto.1);
-        Err(finding.help(match archive.has_timeline(own.timeline) {
-            _ if history.timeline == own.timeline => format!(
-                "two servers that were promoted beside each other begin timelines of the same number: `{id}` cannot be reached unless \
-                 the WAL of its own server is in repo `{repo}`"
-            ),
-            true if left => format!(
-                "say which timeline to follow: `timeline: {}`. PostgreSQL takes the newest one in the archive, and something that was \
-                 recovered from repo `{repo}` may have archived into it",
-                own.timeline
-            ),
-            true => format!(
-                "say which timeline to follow: `timeline: {}`; its history file has to be in repo `{repo}`, too",
-                own.timeline
-            ),
-            false => format!(
-                "repo `{repo}` has no WAL of timeline {}: does the server on which `{id}` was made archive there?",
-                own.timeline
-            ),
-        }))
+        match &self.tie {
+            Some(tie) if tie.may_be_elsewhere && tie.mark.lineage.system != system => Ok(()),
+            Some(tie) => is_of(&tie.mark, tie.place, (system, history, lsn.min(tie.place)), archive),
+            None => Ok(()),
+        }
     }
 
     /// Fails if the server has not stopped at the mark's place in the WAL.
@@ -136,6 +109,51 @@ impl Goal {
                 .help("the WAL in the archive is not that of the server on which the mark was made"),
         }
     }
+}
+
+/// Fails if a server is of another cluster than a mark, or has other timelines up to `lsn`; `place`
+/// is where the target is on those of the mark.
+fn is_of(
+    mark: &Mark,
+    place: Lsn,
+    (system, history, lsn): (SystemId, &History, Lsn),
+    archive: &ArchiveEnd<'_>,
+) -> StepResult {
+    let repo = archive.repo();
+    if system != mark.lineage.system {
+        let label = format!(
+            "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
+            mark.id, mark.lineage.system
+        );
+        return Err(Finding::failed(format!("`{}` is not in the history of this server", mark.id))
+            .label(label)
+            .help("a backup and a mark must be of the same cluster"));
+    }
+    let own = &mark.lineage.history;
+    let Some(parting) = history.parted(own).filter(|parting| lsn > parting.at) else { return Ok(()) };
+    let (id, timeline) = (&mark.id, own.at(place));
+    let finding = Finding::failed(format!("recovery did not follow the timeline of `{id}`"))
+        .label(format!("`{id}` is on timeline {timeline}, at {place}; {}", taken(history, own, parting)));
+    let left = parting.from == Some(parting.onto.1);
+    Err(finding.help(match archive.has_timeline(own.timeline) {
+        _ if history.timeline == own.timeline => format!(
+            "two servers that were promoted beside each other begin timelines of the same number: `{id}` cannot be reached unless \
+             the WAL of its own server is in repo `{repo}`"
+        ),
+        true if left => format!(
+            "say which timeline to follow: `timeline: {}`. PostgreSQL takes the newest one in the archive, and something that was \
+             recovered from repo `{repo}` may have archived into it",
+            own.timeline
+        ),
+        true => format!(
+            "say which timeline to follow: `timeline: {}`; its history file has to be in repo `{repo}`, too",
+            own.timeline
+        ),
+        false => format!(
+            "repo `{repo}` has no WAL of timeline {}: does the server on which `{id}` was made archive there?",
+            own.timeline
+        ),
+    }))
 }
 
 /// When a mark's transaction was committed, in words.

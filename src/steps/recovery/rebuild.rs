@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, Makes, NodeRef, NodeSettings, Output, Ran, Recovers, RepoId, Resolved, Role,
-    Scope, Step, StepKind, StepRef, StepResult, if_given,
+    Context, Effects, Finding, Maker, Makes, MarkKind, NodeRef, NodeSettings, Output, Ran, Recovers, RepoId, Resolved,
+    Role, Scope, Step, StepKind, StepRef, StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal, by_hand, own_tablespaces};
 use crate::repo::Ability;
@@ -84,6 +84,7 @@ impl StepKind for RebuildSpec {
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "copy_ms rebuild_ms stopped network configuration used postgresql_auto_conf streams_from catch_up_ms \
         catch_up_bytes catch_up_mb_per_s missing_segment";
+    const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: None });
 
@@ -130,6 +131,13 @@ impl Step for Rebuild {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        // What the node had before is no place in the WAL that it has then.
+        cx.noted(&self.follows.id, async |cx| self.rebuild(cx).await).await
+    }
+}
+
+impl Rebuild {
+    async fn rebuild(&self, cx: &mut Context<'_>) -> StepResult {
         let up = cx.world.node(&self.follows)?;
         let started = Instant::now();
         cx.world.give_settings(&self.node.id, &self.settings);
@@ -166,9 +174,7 @@ impl Step for Rebuild {
         cx.fact("rebuild_ms", started.elapsed().as_millis() as u64);
         Ok(())
     }
-}
 
-impl Rebuild {
     /// The server, which users and later steps may know already; or a new one.
     async fn node(&self, cx: &Context<'_>, up: &Node) -> Result<Arc<Node>, Box<Finding>> {
         let known = cx.world.outputs().nodes.get(&self.node.id).cloned();

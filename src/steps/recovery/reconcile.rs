@@ -9,14 +9,14 @@ use tokio_postgres::Client;
 
 use crate::data::{Compared, Merge, MergeError, MergeTable, Merged, Side};
 use crate::harness::{
-    Brought, Context, Effects, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
-    if_given,
+    Brought, Context, Effects, MarkKind, NodeField, NodeRef, Recovers, Resolved, Role, Scope, Step, StepKind,
+    StepResult, if_given,
 };
 use crate::node::Purpose;
 use crate::pg::{ColumnName, TableName, Xid};
 use crate::source::{Several, Span, Spanned};
 use crate::steps::recovery::key::Keys;
-use crate::steps::recovery::merge_tables::{MergedTable, tables};
+use crate::steps::recovery::merge_tables::{MergedTable, ignored, tables};
 use crate::steps::recovery::merge_warnings;
 use crate::steps::recovery::mistake::{Mistake, MistakeSpec, Sides};
 
@@ -207,6 +207,7 @@ impl StepKind for ReconcileSpec {
     const NAME: &'static str = "reconcile";
     const DEADLINE: Duration = Duration::from_secs(600);
     const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
     const FACTS: &'static str = "good_rows mistake restored_rows restored_cells put_back removed already_right conflicts \
         conflict_rows kept taken first_conflicts locked_ms mistake_transactions other_transactions by_hand";
     const RECOVERS: Recovers = Recovers::Always;
@@ -237,28 +238,6 @@ impl StepKind for ReconcileSpec {
         let (good, bad, mistake) = (good?, bad?, mistake?);
         Some(Reconcile { tables, database, ignore, good, bad, into, mistake, on_conflict, on_conflict_at })
     }
-}
-
-/// The columns that every write touches: none of a key, and each once.
-fn ignored(
-    ignore: Spanned<Several<Spanned<ColumnName>>>,
-    tables: Option<&[MergedTable]>,
-    scope: &mut Scope<'_>,
-) -> Vec<Spanned<ColumnName>> {
-    let columns = ignore.value.0;
-    if columns.is_empty() {
-        scope.error(ignore.entry, "`ignore` is empty", "which columns does every write touch?");
-    }
-    for (at, column) in columns.iter().enumerate() {
-        if columns[..at].iter().any(|other| other.value == column.value) {
-            scope.error(column.span, format!("`ignore` names {} twice", column.value), "once is enough");
-        }
-        if tables.into_iter().flatten().any(|table| table.key.contains(&column.value)) {
-            let title = format!("{} is a part of the key", column.value);
-            scope.error(column.span, title, "a row that has another key is another row");
-        }
-    }
-    columns
 }
 
 /// The three must be different servers.
@@ -296,6 +275,12 @@ impl Step for Reconcile {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.noted(&self.into.id, async |cx| self.merge(cx).await).await
+    }
+}
+
+impl Reconcile {
+    async fn merge(&self, cx: &mut Context<'_>) -> StepResult {
         let find = |node: &NodeRef| cx.world.node(node);
         let (good, into) = (find(&self.good)?, find(&self.into)?);
         let compared = self.bad.as_ref().map(find).transpose()?.unwrap_or_else(|| into.clone());
@@ -341,7 +326,8 @@ impl Step for Reconcile {
                 self.look_at_sequences(cx, &merged, (into.name(), &session)).await;
                 let bad = self.bad.as_ref().map(|_| &*compared);
                 self.by_hand(cx, (&good, bad, &into), &merged)?;
-                Ok(())
+                let (good, into) = ((self.good.as_str(), &*good_session), (&self.into, &*session));
+                merge_warnings::check_large_objects(good, into, &self.tables).await
             }
             Err(error) => {
                 if let MergeError::Conflicts(merged) | MergeError::Undecided(merged) | MergeError::Dangling(merged) =
@@ -353,9 +339,7 @@ impl Step for Reconcile {
             }
         }
     }
-}
 
-impl Reconcile {
     fn tell_merged(&self, cx: &mut Context<'_>, merged: &Merged, incidents: &[Xid]) {
         tell(cx, merged);
         match self.on_conflict {

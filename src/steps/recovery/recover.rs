@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Later, Makes, NodeRef, NodeSettings, Places, ReadsRepo, Recovers, Resolved, Role, Scope, Shift,
-    Step, StepKind, StepResult,
+    Context, Effects, Later, Makes, MarkKind, NodeRef, NodeSettings, Places, ReadsRepo, Recovers, Resolved, Role,
+    Scope, Shift, Step, StepKind, StepResult,
 };
 use crate::node::Node;
 use crate::repo::Repo;
@@ -228,6 +228,7 @@ impl StepKind for RecoverSpec {
         control_state postgresql_auto_conf streams_from catch_up_ms catch_up_bytes catch_up_mb_per_s \
         missing_segment used network configuration databases globals left_out subscriptions foreign_servers \
         backup backup_taken passed_over";
+    const MARK: MarkKind = MarkKind::Recovered;
     const RECOVERS: Recovers = Recovers::Always;
     const MAKES: Option<Makes> = Some(Makes { field: "node", with: Some("backup") });
 
@@ -249,6 +250,9 @@ impl StepKind for RecoverSpec {
         let settings = scope.settings(self.settings.as_ref(), archives);
         let timeline = self.timeline.clone().map_or(Late::Known(Timeline::default()), |timeline| timeline.value);
         let timeline = scope.later(timeline, Places::Nowhere);
+        if matches!(self.then.value, ThenSpec::Shutdown) {
+            scope.leaves_no_mark("`then: shutdown` leaves no server that could be asked where it is");
+        }
         let (node, start) = start?;
         Some(Recover {
             node,
@@ -327,6 +331,12 @@ impl Step for Recover {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.noted(&self.node.id, async |cx| self.recover(cx).await).await
+    }
+}
+
+impl Recover {
+    async fn recover(&self, cx: &mut Context<'_>) -> StepResult {
         let started = Instant::now();
         cx.world.give_settings(&self.node.id, &self.settings);
         let target = self.until.value.now(cx).await?;
@@ -341,7 +351,8 @@ impl Step for Recover {
             }
             Start::Backup { backup, archive } => {
                 let chosen = Chosen::choose(cx, &self.node, backup, archive, &target).await?;
-                let goal = Goal::of(&chosen.aim(cx, target, timeline, self.until.span).await?, cx, backup.step())?;
+                let target = chosen.aim(cx, target, timeline, self.until.span).await?;
+                let goal = Goal::of(&target, cx, backup.step())?.found_by(&self.until.value, cx);
                 let node = self.starting(cx, &goal).restore(cx, &chosen).await?;
                 let bytes = chosen.restored(&node).await?;
                 tell_part(cx, "restore", bytes, started.elapsed());
@@ -351,7 +362,7 @@ impl Step for Recover {
             }
             Start::OwnServer { archive } => {
                 made_from = cx.world.outputs().recovered.get(&self.node.id).and_then(|one| one.backup.clone());
-                let goal = Goal::of(&target, cx, None)?;
+                let goal = Goal::of(&target, cx, None)?.found_by(&self.until.value, cx);
                 let node = self.starting(cx, &goal).halt(cx, made_from.as_ref()).await?;
                 let repo = match archive {
                     Some(archive) => Some(archive.open(cx, node.host()?.as_ref()).await?),

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::data::RolesComparison;
 use crate::harness::{
-    Brought, Context, Dump, Effects, Finding, NodeField, NodeRef, Output, Ran, Recovers, Resolved, Role, Scope, Step,
-    StepKind, StepRef, StepResult,
+    Brought, Context, Dump, Effects, Finding, MarkKind, NodeField, NodeRef, Output, Ran, Recovers, Resolved, Role,
+    Scope, Step, StepKind, StepRef, StepResult,
 };
 use crate::node::{Node, Purpose, conninfo_of};
 use crate::pg::quote_identifier;
@@ -70,6 +70,7 @@ impl StepKind for ReimportSpec {
     const NAME: &'static str = "reimport";
     const DEADLINE: Duration = Duration::from_secs(300);
     const ROLE: Role = Role::Act;
+    const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reimport> {
@@ -97,6 +98,12 @@ impl Step for Reimport {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        cx.noted(&self.node.id, async |cx| self.import(cx).await).await
+    }
+}
+
+impl Reimport {
+    async fn import(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let dump = cx.world.outputs().dumps.get(&self.dump.id).cloned();
         let dump = dump.ok_or_else(|| Finding::missing(format!("dump `{}` was not made", self.dump)))?;
@@ -123,9 +130,7 @@ impl Step for Reimport {
         cx.world.outputs().imported.entry(self.node.id.clone()).or_default().push(dump.node);
         Ok(())
     }
-}
 
-impl Reimport {
     /// Fails where roles that are there are not those of the dump.
     async fn check_roles(&self, cx: &Context<'_>, node: &Node, dump: &Dump) -> StepResult {
         let Some(dumped) = &dump.roles else { return Ok(()) };

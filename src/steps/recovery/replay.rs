@@ -186,11 +186,11 @@ impl Replay<'_> {
     /// The failure of a recovery that could not come to its mark, since it followed another
     /// timeline.
     async fn other_timeline(&self) -> Option<Box<Finding>> {
-        let mark = self.goal.mark.as_ref()?;
+        let place = self.goal.first_place()?;
         let (control, histories) = self.node.control_and_histories().await.ok()??;
         let history = followed(self.timeline, &control, &histories);
         let archive = ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?;
-        self.goal.check_history((control.system, &history, mark.before.lsn), &archive).err()
+        self.goal.check_history((control.system, &history, place), &archive).err()
     }
 
     async fn void_histories(&self) -> Option<String> {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Finding, NodeRef, NodeSettings, Ran, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Finding, MarkKind, NodeRef, NodeSettings, Ran, Recovers, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::node::{Config, Node, Origin, Resting, Rewind as Rewinding, Rewound, Signal, is_in_recovery, lineage};
 use crate::pg::{Lineage, Lsn, Segment, ShutdownMode, TimelineId};
@@ -69,6 +69,7 @@ impl StepKind for RewindSpec {
     const ROLE: Role = Role::Act;
     const FACTS: &'static str = "rewind_ms diverged_at commits_thrown_away unarchived_segments rewound stopped timeline \
         postgresql_auto_conf streams_from catch_up_ms catch_up_bytes catch_up_mb_per_s missing_segment";
+    const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Rewind> {
@@ -92,6 +93,13 @@ impl Step for Rewind {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
+        // What the node had before is no place in the WAL that it has then.
+        cx.noted(&self.to.id, async |cx| self.rewind(cx).await).await
+    }
+}
+
+impl Rewind {
+    async fn rewind(&self, cx: &mut Context<'_>) -> StepResult {
         let (node, up) = (cx.world.node(&self.node)?, cx.world.node(&self.to)?);
         let started = Instant::now();
         cx.world.give_settings(&self.node.id, &self.settings);
@@ -135,9 +143,7 @@ impl Step for Rewind {
         cx.fact("rewind_ms", started.elapsed().as_millis() as u64);
         Ok(())
     }
-}
 
-impl Rewind {
     fn rebuild(&self) -> String {
         format!("rebuild it: `rebuild: {{ node: {}, follows: {} }}`", self.node, self.to)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::harness::{Context, Finding, Later, NodeRef, RepoId, Shift, StepRef, World};
+use crate::harness::{Context, FactOf, Finding, Later, NodeRef, RepoId, Shift, StepId, StepRef, World};
 use crate::node::Signal;
 use crate::pg::{Lsn, Mark, RecoveryTarget, Xid};
 use crate::source::{Duration, Time};
@@ -162,6 +162,16 @@ impl Target {
         }
     }
 
+    /// The step that has found out the position or the transaction that it is, and whose fact that
+    /// is. A time is one on all servers.
+    pub(crate) fn found_by(&self) -> Option<(&StepId, FactOf)> {
+        match self {
+            Target::Asked(Asked::Lsn(lsn)) => lsn.found_by(),
+            Target::Asked(Asked::Xid(xid)) => xid.found_by(),
+            _ => None,
+        }
+    }
+
     /// Whether it lies before a mark.
     pub(crate) fn is_before_its_mark(&self) -> bool {
         matches!(self, Target::Before { .. } | Target::Earlier { .. } | Target::Asked(Asked::Earlier { .. }))
@@ -303,7 +313,6 @@ fn transaction(mark: &Mark, step: &StepRef) -> Result<Xid, Box<Finding>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::StepId;
 
     fn mark() -> StepRef {
         StepRef::left_out(StepId::from("x"))

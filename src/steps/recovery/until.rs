@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Later, MarkKind, Places, Resolved, Scope, StepRef};
+use crate::harness::{Later, MarkFact, MarkKind, Places, Resolved, Scope, StepRef};
 use crate::pg::{Lsn, Xid};
 use crate::source::{Duration, Late, NodeName, Span, Spanned, StepName, Time};
 use crate::steps::recovery::target::{Asked, GivenAs, Target};
@@ -161,10 +161,9 @@ impl UntilSpec {
         let kind = info.kind?;
         let wrong = match by.value {
             By::Name if kind.mark != MarkKind::RestorePoint => "only `mark` steps make a restore point with a name",
-            By::Xid if kind.mark == MarkKind::FilesFirst => {
-                "the files of the database go before its commit, which would be too late: leave `by` out"
+            By::Xid if !kind.mark.has(MarkFact::Xid) => {
+                kind.mark.why_not(MarkFact::Xid).unwrap_or("it is no transaction")
             }
-            By::Xid if kind.mark != MarkKind::Transaction => "this step is no transaction: use `lsn` or `time`",
             By::Xid | By::Lsn | By::Time if self.mark.is_some() => {
                 "`{ mark: ... }` is a restore point, found by its name: use `before` or `after`"
             }
@@ -183,6 +182,10 @@ impl UntilSpec {
         };
         let title = format!("`{}` cannot be given to PostgreSQL by `{}`", mark.value, by.value.word());
         scope.error_related(by.span, title, wrong, (info.span, format!("a {} step", kind.name)));
+        if by.value == By::Xid && self.mark.is_none() {
+            let or = if kind.mark == MarkKind::FilesFirst { "" } else { ", or use `lsn` or `time`" };
+            scope.help_last(format!("leave `by` out{or}"));
+        }
         None
     }
 }
