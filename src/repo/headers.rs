@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::storage::Storage;
 use crate::host::{Host, Program};
-use crate::pg::{Lsn, Segment, SystemId};
+use crate::pg::{History, Lineage, Lsn, Segment, SystemId, TimelineId};
 
 /// What stands at the beginning of a WAL segment: whose it is (`XLogLongPageHeaderData`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,34 @@ impl SegmentHeader {
     }
 }
 
+/// Why what an archive has is not the WAL of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// It is of another cluster.
+    Cluster(SystemId),
+    /// It is on a timeline that did not come from there.
+    Timeline(TimelineId),
+}
+
 impl dyn Storage {
+    /// Why what the archive has is not the WAL of a server at some place, if that can be told:
+    /// `segment` is the one that lies there, and `history` that of the timeline, in the archive.
+    pub async fn foreign(
+        &self,
+        host: &dyn Host,
+        segment: Option<Segment>,
+        history: Option<&History>,
+        (whose, place): (&Lineage, Lsn),
+    ) -> Result<Option<Foreign>> {
+        if let Some(other) = history.filter(|history| !history.shares(&whose.history, place)) {
+            return Ok(Some(Foreign::Timeline(other.timeline)));
+        }
+        let header = self.headers(host, segment.as_slice()).await?.into_iter().next().flatten();
+        // What was damaged before says nothing of itself.
+        let other = header.filter(|header| header.is_wal && header.system != whose.system);
+        Ok(other.map(|header| Foreign::Cluster(header.system)))
+    }
+
     /// What stands at the beginning of segments; `None` for one that is too short, or not there any
     /// more.
     pub async fn headers(&self, host: &dyn Host, segments: &[Segment]) -> Result<Vec<Option<SegmentHeader>>> {

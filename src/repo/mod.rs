@@ -46,7 +46,7 @@ pub use broken_wal::BrokenWal;
 pub use damage::{Damaged, Where, damage_file};
 pub use error::{Ability, NotPossible, RepoError, Result};
 pub use existing::{AtExisting, Existing, unusable};
-pub use headers::SegmentHeader;
+pub use headers::{Foreign, SegmentHeader};
 pub use kind::{Beside, ByKey, Changes, Kind, Repo, RepoKind, Tool};
 pub use last_end::Ends;
 pub use loaded::Loaded;

@@ -4,7 +4,7 @@
 use crate::harness::{Context, Finding, NodeId, RepoRef, Resolved, Scope, StepResult};
 use crate::host::Host;
 use crate::pg::Segment;
-use crate::repo::{Archive, Repo};
+use crate::repo::{Archive, Foreign, Repo};
 use crate::source::{Name, RepoName, Span, Spanned, WhichWal};
 
 /// Checks which segment is meant, of which repo.
@@ -103,22 +103,21 @@ async fn of_mark(
             .label(label)
             .help("another server's WAL has a segment of the same name there, which was not touched")
     };
-    let theirs = archive.history(segment.timeline());
-    if archive.has_history(segment.timeline()) && !theirs.shares(&mark.lineage.history, moment.lsn) {
-        let label = format!("it was made on another timeline {} than the one that was archived", segment.timeline());
-        return Err(elsewhere(label));
+    if !archive.holds(segment) {
+        return Ok(Some(segment.to_string()));
     }
-    let header = match archive.holds(segment) {
-        true => repo.headers(host, &[segment]).await?.into_iter().next().flatten(),
-        false => None,
-    };
-    // What was damaged before says nothing of itself.
-    match header.filter(|header| header.is_wal && header.system != mark.lineage.system) {
-        Some(header) => Err(elsewhere(format!(
-            "it was made on the cluster with the system identifier {}, and segment {segment} is of cluster {}",
-            mark.lineage.system, header.system
-        ))),
+    let timeline = segment.timeline();
+    let history = archive.has_history(timeline).then(|| archive.history(timeline));
+    let whose = (&mark.lineage, moment.lsn);
+    match repo.foreign(host, Some(segment), history.as_ref(), whose).await? {
         None => Ok(Some(segment.to_string())),
+        Some(Foreign::Timeline(timeline)) => {
+            Err(elsewhere(format!("it was made on another timeline {timeline} than the one that was archived")))
+        }
+        Some(Foreign::Cluster(system)) => Err(elsewhere(format!(
+            "it was made on the cluster with the system identifier {}, and segment {segment} is of cluster {system}",
+            mark.lineage.system
+        ))),
     }
 }
 

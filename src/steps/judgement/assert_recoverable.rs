@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::host::Program;
 use crate::pg::{Segment, SystemId};
-use crate::repo::{Ability, Archive, Reach, Repo};
+use crate::repo::{Ability, Archive, Foreign, Reach, Repo};
 use crate::source::{Duration as Age, Late, RepoName, Span, Spanned};
 use crate::steps::judgement::expected_time::{self, Work};
 use crate::steps::judgement::point::{PointSpec, Target};
@@ -227,6 +227,7 @@ impl AssertRecoverable {
                 format!("its WAL ends at {}, and backup `{label}` needs it up to {ends}", reachable::end(&reach));
             return Err(fails(short).help("a recovery cannot become consistent before that"));
         }
+        self.check_mark(cx, found, &archive, &reach).await?;
         let needed = until.check(cx, found, &archive, &reach, ends).await?;
         if let (true, Some((next, end))) = (*until == Point::End, &reach.beyond) {
             let gap = format!("segment {} is missing; {next} to {end} lie behind it", reach.missing);
@@ -250,6 +251,30 @@ impl AssertRecoverable {
                 Ok(Wal { bytes: segments.len() as u64 * archive.segment_size().unwrap_or_default(), system })
             }
         }
+    }
+
+    /// Fails if the position is a mark's, and what lies there in the archive is other WAL.
+    async fn check_mark(&self, cx: &Context<'_>, found: &Found, archive: &Archive, reach: &Reach) -> StepResult {
+        let (Some(mark), Point::Lsn(place, at)) = (self.until.mark(cx), self.until.now(cx).await?) else {
+            return Ok(());
+        };
+        let holds = |segment: &Segment| segment.start() < place && place <= segment.end();
+        let segment = archive.all_segments(reach).into_iter().find(holds);
+        let followed = reach.stretches.last().map(|stretch| stretch.timeline);
+        let history =
+            followed.filter(|timeline| archive.has_history(*timeline)).map(|timeline| archive.history(timeline));
+        let whose = (&mark.lineage, place);
+        let label = match found.repo.foreign(found.host.as_ref(), segment, history.as_ref(), whose).await? {
+            None => return Ok(()),
+            Some(Foreign::Timeline(timeline)) => format!(
+                "it is on timeline {}, and a recovery would come there on timeline {timeline}",
+                mark.lineage.history.at(place)
+            ),
+            Some(Foreign::Cluster(system)) => format!("it is of another cluster: what is there is of cluster {system}"),
+        };
+        Err(Finding::failed(format!("`{}` is not in the WAL of repo `{}`", mark.id, found.repo.name))
+            .at(at)
+            .label(label))
     }
 
     /// Checks that a server can be had here from what is in the backup, and estimates how long it

@@ -5,8 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::harness::{Context, Finding, Later, Places, Resolved, Scope};
-use crate::pg::Lsn;
+use crate::harness::{Context, FactOf, Finding, Later, Places, Resolved, Scope};
+use crate::pg::{Lsn, Mark};
 use crate::source::{Late, Span, Spanned, Time};
 use crate::steps::recovery::reachable::Point;
 use crate::steps::recovery::until::position;
@@ -53,6 +53,15 @@ impl Target {
             Target::Lsn(lsn, at) => Point::Lsn(lsn.now(cx, None).await?, *at),
             Target::Time(time, at) => Point::Time(time.now(cx, None).await?.0, *at),
         })
+    }
+}
+
+impl Target {
+    /// The mark of the step that has found the position out; none if it comes from anywhere else.
+    pub(crate) fn mark(&self, cx: &Context<'_>) -> Option<Mark> {
+        let Target::Lsn(lsn, _) = self else { return None };
+        let (step, of) = lsn.found_by()?;
+        cx.world.outputs().marks.get(step).filter(|_| of != FactOf::Scenario).cloned()
     }
 }
 

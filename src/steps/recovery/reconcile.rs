@@ -326,7 +326,7 @@ impl Reconcile {
                 self.look_at_sequences(cx, &merged, (into.name(), &session)).await;
                 let bad = self.bad.as_ref().map(|_| &*compared);
                 self.by_hand(cx, (&good, bad, &into), &merged)?;
-                let (good, into) = ((self.good.as_str(), &*good_session), (&self.into, &*session));
+                let (good, into) = ((self.good.as_str(), &good_session), (&self.into, &session));
                 merge_warnings::check_large_objects(good, into, &self.tables).await
             }
             Err(error) => {
