@@ -8,6 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use nix::unistd::Uid;
 
 use super::backend::{LocalBackend, NAME};
+use super::collations;
 use super::enclosure::Enclosure;
 use super::installations::ROOTS;
 use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Sight, Surroundings};
@@ -76,7 +77,11 @@ impl BackendKind for Local {
         };
         let usable = opened.is_ok();
         match opened {
-            Ok(installations) => checks.extend(Check::installations(&installations)),
+            Ok(installations) => {
+                checks.extend(Check::installations(&installations));
+                let libraries = collations::libraries(&installations).await;
+                checks.extend(libraries.into_iter().map(|text| Check::Ok(format!("text is sorted by {text}"))));
+            }
             Err(error) => checks.push(Check::missing(error)),
         }
         if Uid::effective().is_root() {

@@ -5,6 +5,7 @@
 //! gets at the socket.
 
 mod backend;
+mod collations;
 mod disk;
 mod enclosure;
 mod fetching;
