@@ -33,6 +33,8 @@ pub const FRAGMENT_KEYS: &[&str] = &["drillyard", "fragment", "about", "params",
 pub(super) const USE: &str = "use";
 /// The key beside it with the fragment's params.
 pub(super) const WITH: &str = "with";
+/// The common keys that it can have.
+pub(super) const GO_WITH_USE: &[&str] = &["id", "name", "when"];
 
 /// The keys that any step can have beside its action.
 pub const COMMON_KEYS: &[&str] = &["id", "name", "within", "expect", "when", "retry", "during"];

@@ -4,8 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::USE;
+use super::schema_forms;
 use crate::harness::{Kind, Role};
-use crate::pg::SUPPORTED_MAJORS;
+use crate::node::RESERVED_SETTINGS;
+use crate::pg::{SUPPORTED_MAJORS, is_only_told};
 use crate::steps::KINDS;
 
 /// The targets of `until`, of which there is one.
@@ -49,9 +51,6 @@ const BEHIND: &str = "( +primary key| +not null)*";
 /// Steps that are of no use without an id.
 const NEED_AN_ID: [&str; 5] = ["traffic", "backup", "mark", "snapshot", "dump"];
 
-/// Numbers from 1 on: the step or definition, and the field.
-const FROM_ONE: [(&str, &str); 3] = [("create_data", "rows"), ("traffic", "clients"), ("Transaction", "weight")];
-
 /// A step with exactly one action, of those that `is_meant`.
 pub(super) fn one_action(step: &mut Value, is_meant: impl Fn(&Kind) -> bool) {
     let actions: Vec<Value> =
@@ -94,10 +93,7 @@ pub(super) fn complete(schema: &mut Value) {
         point["oneOf"] = json!(TARGETS.map(|target| json!({ "required": [target] })));
         point["dependentRequired"] = json!({ "minus": ["before"] });
     }
-    for (of, field) in FROM_ONE {
-        let fields = if defs.contains_key(of) { &mut defs[of] } else { &mut defs["Step"]["properties"][of] };
-        fields["properties"][field]["minimum"] = json!(1);
-    }
+    schema_forms::add(defs, &["Step", "Judgement"]);
     let step = &mut defs["Step"]["properties"];
     step["create_data"]["properties"]["columns"]["additionalProperties"] = json!({
         "type": "string",
@@ -122,7 +118,8 @@ fn any_case(pattern: &str) -> String {
 /// newer server may know any.
 fn settings(settings: &Value) -> Value {
     let value = settings["additionalProperties"].clone();
-    let names = crate::pg::settings().map(|(name, first, last)| {
+    let free = |name: &str| !is_only_told(name) && !RESERVED_SETTINGS.contains(&name);
+    let names = crate::pg::settings().filter(|(name, ..)| free(name)).map(|(name, first, last)| {
         let versions = match first < last {
             true => format!("PostgreSQL {first} to {last}"),
             false => format!("PostgreSQL {first}"),

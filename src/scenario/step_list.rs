@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::action;
 use super::decode::Decoder;
 use super::ids::MAX_ID;
-use super::keys::{COMMON_KEYS, USE, WITH};
+use super::keys::{COMMON_KEYS, GO_WITH_USE, USE, WITH};
 use super::model::{Body, Common, InjectLines, StepItem, StepLine, TeamLines, Undecoded, When};
 use super::node::{Entry, Node, Value};
 use super::problems::Problems;
@@ -63,7 +63,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, list: &Entry, place: Place) -> Vec<S
 /// The steps of a fragment, in the place of the one that uses it.
 fn decode_use(decoder: &Decoder<'_>, item: &Node, used: &Entry, place: Place) -> Vec<StepLine> {
     let problems = decoder.problems();
-    let ours = |key: &str| matches!(key, "id" | "name" | "when");
+    let ours = |key: &str| GO_WITH_USE.contains(&key);
     if action::find_beside(problems, item, &[WITH]).is_none() {
         return vec![];
     }

@@ -56,6 +56,31 @@ fn what_is_right_is_valid_and_what_is_wrong_is_not() {
     insta::assert_snapshot!("refused", wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+/// Steps of `schema-forms.yaml` that others refer to, and that are right.
+const RIGHT: [&str; 2] = ["backup", "mark"];
+
+#[test]
+fn fields_that_do_not_go_together_are_refused_line_by_line() {
+    let text = std::fs::read_to_string(top().join("fixtures/bad/schema-forms.yaml")).expect("a file");
+    let (head, steps) = text.split_once("steps:\n").expect("it has steps");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut files = vec![];
+    for (number, step) in steps.lines().enumerate() {
+        let file = dir.path().join(format!("{number}.yaml"));
+        std::fs::write(&file, format!("{head}steps:\n{step}\n")).expect("written");
+        files.push(file);
+    }
+    let refused = refused(&files);
+    let right = |step: &str| RIGHT.iter().any(|key| step.starts_with(&format!("  - {{ id: {key}, ")));
+    let wrong: Vec<&str> = steps
+        .lines()
+        .enumerate()
+        .filter(|(number, step)| refused.contains(&number.to_string()) == right(step))
+        .map(|(_, step)| step)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn every_key_has_a_hover_text_and_every_step_a_skeleton() {
     fn walk(value: &Value, path: &str, lacking: &mut Vec<String>) {
