@@ -137,7 +137,8 @@ impl Unfolding {
             self.problems.push(problem.at(self.source.place(first, "the first one")));
             return None;
         }
-        let path = self.find(&name)?;
+        let user = from.last().filter(|_| from.len() > 1).cloned();
+        let path = self.find(&name, user.as_deref())?;
         let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
         if let Some(first) = from.iter().position(|file| *file == canonical) {
             let way: Vec<String> = from[first..].iter().chain([&canonical]).map(|file| file_name(file)).collect();
@@ -162,10 +163,13 @@ impl Unfolding {
         Some(Fragment { root, values: values.of_fragment(params, id.as_ref().map(|id| &id.value)) })
     }
 
-    /// Where the file lies, as people name it who name the scenario so.
-    fn find(&mut self, name: &Spanned<String>) -> Option<PathBuf> {
-        let Some(path) = self.roots.iter().map(|root| root.join(&name.value)).find(|path| path.is_file()) else {
-            let looked: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
+    /// Where the file lies, as people name it who name the scenario so: it is looked for from the
+    /// drill, then from the fragment that uses it, if one does.
+    fn find(&mut self, name: &Spanned<String>, user: Option<&Path>) -> Option<PathBuf> {
+        let mut roots = self.roots.clone();
+        roots.extend(user.map(|user| file_roots(&user.to_string_lossy())).unwrap_or_default());
+        let Some(path) = roots.iter().map(|root| root.join(&name.value)).find(|path| path.is_file()) else {
+            let looked: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
             let help = format!("looked in {}", looked.join(", "));
             self.tell(name.span, format!("there is no file {}", name.value), "not found", Some(help));
             return None;

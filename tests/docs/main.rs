@@ -158,6 +158,7 @@ const BEFORE: &[(&str, &str)] = &[
         "  - id: users\n    traffic: { node: master, transactions: { visit: { sql: 'INSERT INTO v VALUES ($client, $seq)', \
          ledger: { table: v, client: client, seq: seq } } } }\n",
     ),
+    ("sync:", "  - sync: { repo: offsite }\n"),
     ("id: before", "  - id: before\n    snapshot: { node: master, tables: [shop.orders] }\n"),
     ("id: release", "  - id: release\n    mark: { node: master }\n"),
     ("id: accident", "  - id: accident\n    drop_table: { node: master, table: shop.orders }\n"),
@@ -177,7 +178,9 @@ fn the_manual_pages_examples_are_valid() {
         std::fs::write(files.path().join("fixtures").join(file), "SELECT 1;\n").expect("a file");
     }
     std::fs::create_dir(files.path().join("lib")).expect("a directory");
-    std::fs::copy(top().join("scenarios/lib/shop.yaml"), files.path().join("lib/shop.yaml")).expect("a fragment");
+    for file in ["lib/shop.yaml", "lib/orders.yaml"] {
+        std::fs::copy(top().join("scenarios").join(file), files.path().join(file)).expect("a fragment");
+    }
     let world = "nodes: { master: { archive_to: onsite }, standby: { follows: master }, delayed: { follows: master }, reports: { follows: master } }\n";
     for kind in KINDS {
         let examples = blocks(kind.name, &manual(kind));
