@@ -10,7 +10,7 @@ use super::stop::{Result, Stop};
 use crate::journal::Problem;
 use crate::plan::Plan;
 use crate::repo::Kind;
-use crate::scenario::{Cell, Parsed, Values, cells, in_order, parse};
+use crate::scenario::{Cell, Parsed, Values, assumed, cells, in_order, parse};
 use crate::source::Source;
 
 /// A file, read and resolved, or what is wrong with it.
@@ -193,7 +193,7 @@ fn load_one(found: &Found, reading: Reading<'_>) -> Vec<Loaded> {
     let cells = match cells(&source, reading.set) {
         Ok(cells) => cells,
         Err(mut problems) => {
-            problems.extend(file.resolve(reading, &Cell::default()).err().into_iter().flatten());
+            problems.extend(file.resolve(reading, &assumed(&source)).err().into_iter().flatten());
             return vec![of_file(Err(in_order(problems)))];
         }
     };

@@ -279,16 +279,16 @@ impl<'a> Context<'a> {
         role: Option<&Spanned<RoleName>>,
     ) -> Result<Client, Box<Finding>> {
         let Some(named) = database else {
-            let client = self.session(node, purpose).await?;
-            return take_on(client, node, role).await;
+            return take_on(self.session(node, purpose).await?, node, role).await;
         };
         must_answer(node).await?;
-        let client = node.connect_for_in(purpose, &named.value).await.map_err(|error| {
-            Finding::failed(format!("database `{}` cannot be reached on `{}`", named.value, node.name()))
-                .at(named.span)
-                .label(error.to_string())
-        })?;
-        take_on(client, node, role).await
+        let error = match node.connect_for_in(purpose, &named.value).await {
+            Ok(client) => return take_on(client, node, role).await,
+            Err(error) => error,
+        };
+        let title = format!("database `{}` cannot be reached on `{}`", named.value, node.name());
+        let lasts = error.is_lasting() || (error.is_about_database() && node.is_primary().await);
+        Err(Finding::failed(title).at(named.span).label(error.to_string()).lasting(lasts))
     }
 
     /// Runs statements in one transaction of its own and returns its id. Whatever fails undoes it
@@ -334,8 +334,8 @@ impl<'a> Context<'a> {
 }
 
 /// Has a session go on as another role. If that role is not there, the node is not what it should
-/// be. If it may not be taken on, what follows was not checked: no `expect` takes that for the
-/// failure that it waits for.
+/// be; on a standby it may still arrive. If it may not be taken on, what follows was not checked: no
+/// `expect` takes that for the failure that it waits for.
 pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName>>) -> Result<Client, Box<Finding>> {
     let Some(role) = role else { return Ok(client) };
     let Err(error) = client.batch_execute(&format!("SET ROLE {}", quote_identifier(role.value.as_str()))).await else {
@@ -349,7 +349,10 @@ pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName
             );
             Finding::errored(format!("drillyard may not be role `{}` on `{}`", role.value, node.name())).help(help)
         }
-        Some(_) => Finding::failed(format!("there is no role `{}` on `{}`", role.value, node.name())),
+        Some(_) => {
+            let title = format!("there is no role `{}` on `{}`", role.value, node.name());
+            Finding::failed(title).lasting(node.is_primary().await)
+        }
         None => return Err(error.into()),
     };
     Err(finding.at(role.span).label(error_message(&error)))
@@ -383,7 +386,8 @@ async fn unanswered(node: &Node, error: SqlError) -> Box<Finding> {
         SqlError::Host(error) => error.into(),
         error => {
             let login = error.is_about_login();
-            let finding = Finding::failed(format!("node `{}` does not answer: {error}", node.name()));
+            let title = format!("node `{}` does not answer: {error}", node.name());
+            let finding = Finding::failed(title).lasting(error.is_lasting());
             match (node.is_external(), login) {
                 (true, _) => finding,
                 (false, true) => finding.help(

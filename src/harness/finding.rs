@@ -29,7 +29,8 @@ pub struct Finding {
     pub cause: Cause,
     /// The node whose server did not start.
     pub refused_by: Option<String>,
-    /// Whether no time makes it right: a server has refused SQL that is wrong (SQLSTATE class 42).
+    /// Whether no time makes it right: a server has refused SQL that is wrong, or a role
+    /// ([`SqlError::is_lasting`]), or does not have what is named.
     pub wrong_sql: bool,
     /// The line of another file than the scenario where it happened.
     pub elsewhere: Option<Box<Place>>,
@@ -92,6 +93,12 @@ impl Finding {
     /// Gives what somebody else said a title of ours: then it is said at the token.
     pub fn titled(mut self: Box<Self>, title: impl Into<String>) -> Box<Self> {
         self.label = std::mem::replace(&mut self.title, title.into());
+        self
+    }
+
+    /// Whether no time makes it right.
+    pub fn lasting(mut self: Box<Self>, lasting: bool) -> Box<Self> {
+        self.wrong_sql = lasting;
         self
     }
 
@@ -171,7 +178,7 @@ impl From<SqlError> for Box<Finding> {
                 let full = said.code() == Some(&SqlState::DISK_FULL);
                 let cause = if full { Cause::DiskFull } else { Cause::Expectation };
                 let mut finding = Finding::failed(error.to_string()).because(cause);
-                finding.wrong_sql = said.code().is_some_and(|code| code.code().starts_with("42"));
+                finding.wrong_sql = error.is_lasting();
                 match said.code() == Some(&SqlState::UNDEFINED_FILE) {
                     true => {
                         finding.help("the library of an extension, say: it has to be installed where the server runs")

@@ -1,6 +1,6 @@
 //! What is known of a step's id before anything starts.
 
-use super::{FactOf, InTeam, Kind, NodeId, RepoId};
+use super::{FactOf, InTeam, Kind, NodeId, RepoId, StepId};
 use crate::source::Span;
 
 /// What is known of a step's id.
@@ -16,6 +16,10 @@ pub struct IdInfo {
     pub index: usize,
     /// The repo of a backup.
     pub repo: Option<RepoId>,
+    /// The backup that this one goes on from, if it is an incremental one.
+    pub goes_on_from: Option<StepId>,
+    /// Whether it happens while another step is at work.
+    pub strikes: bool,
     /// The names under which it captures values.
     pub captures: Vec<String>,
     /// Where in a `team` step it stands, if it does.
@@ -40,6 +44,8 @@ impl IdInfo {
             span,
             index,
             repo: None,
+            goes_on_from: None,
+            strikes: false,
             captures: vec![],
             in_team: None,
             node: None,

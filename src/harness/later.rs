@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Context, FactOf, Finding, NodeId, RepoId, StepId};
+use super::{Context, FactOf, FactType, Finding, NodeId, RepoId, StepId};
 use crate::node::Node;
 use crate::pg::Lsn;
 use crate::source::{Duration, Number, Scalar, Shell, Span, Time, Timeline, choices};
@@ -94,6 +94,11 @@ pub enum Places {
 
 /// A type of which a value may be known later.
 pub trait FromFact: Sized + Clone {
+    /// What is wanted, in words.
+    const WANTED: &'static str;
+    /// The facts that can be read as one.
+    const FITS: &'static [FactType];
+
     /// Reads it.
     ///
     /// # Errors
@@ -269,12 +274,18 @@ fn of_text<T>(value: &Scalar, what: &str, parse: impl FnOnce(&str) -> Result<T, 
 }
 
 impl FromFact for Scalar {
+    const WANTED: &'static str = "a value";
+    const FITS: &'static [FactType] = &FactType::ALL;
+
     fn from_fact(value: &Scalar) -> Result<Self, String> {
         Ok(value.clone())
     }
 }
 
 impl FromFact for Shell {
+    const WANTED: &'static str = "a word of a command";
+    const FITS: &'static [FactType] = &FactType::ALL;
+
     fn from_fact(value: &Scalar) -> Result<Self, String> {
         match value {
             Scalar::Null => Err("it is NULL, and a word of a command is wanted".to_owned()),
@@ -285,8 +296,11 @@ impl FromFact for Shell {
 
 /// Implements it for types that are read from a text.
 macro_rules! from_text {
-    ($($type:ty, $what:literal, $parse:expr;)*) => {
+    ($($type:ty, $what:literal, $fits:expr, $parse:expr;)*) => {
         $(impl FromFact for $type {
+            const WANTED: &'static str = $what;
+            const FITS: &'static [FactType] = &$fits;
+
             fn from_fact(value: &Scalar) -> Result<Self, String> {
                 of_text(value, $what, $parse)
             }
@@ -295,11 +309,12 @@ macro_rules! from_text {
 }
 
 from_text! {
-    u64, "a whole number", |text| text.parse().map_err(|_| format!("`{text}` is not a whole number from 0 on"));
-    u32, "a whole number", |text| text.parse().map_err(|_| format!("`{text}` is not a whole number of 32 bits"));
-    Number, "a number", Number::parse;
-    Duration, "a duration", Duration::parse;
-    Time, "a time", Time::parse;
-    Timeline, "a timeline", Timeline::parse;
-    Lsn, "an LSN", |text| text.parse().map_err(|_| format!("`{text}` is not an LSN"));
+    u64, "a whole number", [FactType::Number], |text| text.parse().map_err(|_| format!("`{text}` is not a whole number from 0 on"));
+    u32, "a whole number", [FactType::Number], |text| text.parse().map_err(|_| format!("`{text}` is not a whole number of 32 bits"));
+    Number, "a number", [FactType::Number], Number::parse;
+    // A number has no unit.
+    Duration, "a duration", [], Duration::parse;
+    Time, "a time", [FactType::Time], Time::parse;
+    Timeline, "a timeline", [FactType::Number], Timeline::parse;
+    Lsn, "an LSN", [FactType::Lsn], |text| text.parse().map_err(|_| format!("`{text}` is not an LSN"));
 }

@@ -1,7 +1,7 @@
 //! Lines for postgresql.conf as a scenario has them: of a node, or of a step that starts one.
 
 use crate::node::RESERVED_SETTINGS;
-use crate::pg::{is_any_setting, is_setting, setting_names};
+use crate::pg::{is_any_setting, is_only_told, is_setting, setting_names};
 use crate::source::{Ordered, Setting, Span, Spanned, did_you_mean};
 
 use super::{NodeId, Scope};
@@ -51,6 +51,10 @@ impl Scope<'_> {
                 _ => "leave it out",
             };
             self.error(setting.span, title, label);
+        }
+        if is_only_told(&lower) {
+            let title = format!("`{}` cannot be set", setting.value);
+            self.error(setting.span, title, "the server tells it; with it in its configuration it does not start");
         }
         if ["archive_mode", "archive_command", "archive_library"].contains(&lower.as_str()) && !archives {
             let help = "say where to: `archive_to: REPO`. A drill archives into nothing that it was not told to";

@@ -138,6 +138,12 @@ pub struct Scope<'a> {
     pub(super) damaged: BTreeSet<(StepId, RepoId)>,
     /// The repos whose WAL an earlier step loses.
     pub(super) without_wal: BTreeSet<RepoId>,
+    /// The backups that an earlier step has removed from a repo, and where.
+    pub(super) lost_backups: BTreeMap<(StepId, RepoId), Span>,
+    /// The copies that an earlier step has brought up to date, and the index of the last one.
+    pub(super) synced: BTreeMap<RepoId, usize>,
+    /// Whether all steps could be decoded: else nobody knows what the others do.
+    pub all_decoded: bool,
     pub(super) problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -171,6 +177,9 @@ impl<'a> Scope<'a> {
             cut: BTreeSet::new(),
             damaged: BTreeSet::new(),
             without_wal: BTreeSet::new(),
+            lost_backups: BTreeMap::new(),
+            synced: BTreeMap::new(),
+            all_decoded: true,
             problems: vec![],
             warnings: vec![],
         }
@@ -242,10 +251,11 @@ impl<'a> Scope<'a> {
         *problem = problem.clone().at(place);
     }
 
-    /// Notes the repo of the backup that the step being resolved takes.
-    pub fn backs_up_to(&mut self, repo: Option<RepoId>) {
+    /// Notes the repo of the backup that the step being resolved takes, and the backup that it goes
+    /// on from.
+    pub fn backs_up_to(&mut self, repo: Option<RepoId>, goes_on_from: Option<StepId>) {
         if let Some(info) = self.id.as_ref().and_then(|id| self.ids.get_mut(id)) {
-            info.repo = repo;
+            (info.repo, info.goes_on_from) = (repo, goes_on_from);
         }
     }
 
@@ -253,20 +263,6 @@ impl<'a> Scope<'a> {
     pub fn recovers_from(&mut self, node: &str, repo: Option<RepoId>) {
         if let Some(info) = self.nodes.get_mut(node) {
             info.recovers_from = repo;
-        }
-    }
-
-    /// Notes that a node is a standby from now on.
-    pub fn remade(&mut self, node: &str) {
-        if let Some(info) = self.nodes.get_mut(node) {
-            info.remade = true;
-        }
-    }
-
-    /// Notes that a node may be a primary from now on.
-    pub fn promoted(&mut self, node: &str) {
-        if let Some(info) = self.nodes.get_mut(node) {
-            info.promoted = true;
         }
     }
 

@@ -1,20 +1,44 @@
 //! Looking up what a value refers to that is known only when its step runs.
 
 use super::later::{Formula, OfNode, Part};
-use super::{FactOf, Later, Places, Resolved, Scope};
+use super::{FactOf, FactType, FromFact, Later, Places, Resolved, Scope};
 use crate::source::{Late, Name, Ordered, Piece, Pieces, Scalar, Span, Spanned, choices, did_you_mean};
 
 impl Scope<'_> {
     /// A value that may be known later, every reference in it looked up.
-    pub fn later<T>(&mut self, value: Late<T>, places: Places) -> Resolved<Later<T>> {
+    pub fn later<T: FromFact>(&mut self, value: Late<T>, places: Places) -> Resolved<Later<T>> {
         Some(match value {
             Late::Known(value) => Later::Known(value),
-            Late::Made(pieces) => Later::Made(self.formula(pieces, places)?),
+            Late::Made(pieces) => {
+                let formula = self.formula(pieces, places)?;
+                self.check_type::<T>(&formula);
+                Later::Made(formula)
+            }
         })
     }
 
+    /// Tells of a value that is one fact, and one of another type.
+    fn check_type<T: FromFact>(&mut self, formula: &Formula) {
+        let [Part::Fact { step, fact, at }] = formula.parts.as_slice() else { return };
+        let Some(info) = self.ids.get(step).cloned() else { return };
+        let (Some(kind), Some(is)) = (info.kind.filter(|kind| kind.leaves(fact)), FactType::of(fact)) else { return };
+        if T::FITS.contains(&is) {
+            return;
+        }
+        let title = format!("`{}` does not fit here", formula.text);
+        let label = format!("it is {is}, and {} is wanted", T::WANTED);
+        self.error_related(*at, title, label, (info.span, format!("this {} step", kind.name)));
+        let fits = |fact: &&str| FactType::of(fact).is_some_and(|is| T::FITS.contains(&is));
+        let fitting: Vec<&str> = kind.facts().filter(fits).collect();
+        if is == FactType::Number && T::FITS.is_empty() {
+            self.help_last(format!("write its unit behind it: `{}s`", formula.text));
+        } else if !fitting.is_empty() && *T::FITS != [FactType::Number] {
+            self.help_last(format!("of what {} steps leave, {} would", kind.name, choices(fitting, "and")));
+        }
+    }
+
     /// The same for a list.
-    pub fn all_later<T>(
+    pub fn all_later<T: FromFact>(
         &mut self,
         values: impl IntoIterator<Item = Late<T>>,
         places: Places,
@@ -35,12 +59,12 @@ impl Scope<'_> {
     }
 
     /// The same for a field that may be left out.
-    pub fn maybe_later<T>(&mut self, value: Option<Spanned<Late<T>>>) -> Resolved<Option<Spanned<Later<T>>>> {
+    pub fn maybe_later<T: FromFact>(&mut self, value: Option<Spanned<Late<T>>>) -> Resolved<Option<Spanned<Later<T>>>> {
         value.map_or(Some(None), |value| self.spanned_later(value).map(Some))
     }
 
     /// One that is there.
-    pub fn spanned_later<T>(&mut self, value: Spanned<Late<T>>) -> Resolved<Spanned<Later<T>>> {
+    pub fn spanned_later<T: FromFact>(&mut self, value: Spanned<Late<T>>) -> Resolved<Spanned<Later<T>>> {
         let Spanned { value, span, entry } = value;
         Some(Spanned { value: self.later(value, Places::Nowhere)?, span, entry })
     }
@@ -178,7 +202,13 @@ impl Scope<'_> {
             }
             return;
         };
+        let mut seen: Vec<String> = vec![];
         for (name, span) in names {
+            if seen.contains(&name) {
+                self.error(span, format!("`{name}` is captured twice"), "once is enough");
+                continue;
+            }
+            seen.push(name.clone());
             let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 let help = "letters, digits and `_`, and no digit at the beginning";

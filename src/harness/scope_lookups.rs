@@ -85,33 +85,6 @@ impl Scope<'_> {
         self.error_related(at, title, "this would change it", (existing, "somebody else's".to_owned()));
     }
 
-    /// Notes that the step being resolved damages a backup in a repo.
-    pub fn damages(&mut self, backup: &StepId, repo: &RepoId) {
-        self.damaged.insert((backup.clone(), repo.clone()));
-    }
-
-    /// Notes that the step being resolved loses WAL of a repo.
-    pub fn loses_wal(&mut self, repo: &RepoId) {
-        self.without_wal.insert(repo.clone());
-    }
-
-    /// The step being resolved recovers to the end of a backup and no further, from a repo whose
-    /// WAL may be lost; an error if no repo of its kind can. `at` is where it says so.
-    pub fn restores_alone(&mut self, repo: &RepoId, at: Span) {
-        if self.without_wal.contains(repo) && !self.must_fail {
-            self.repo_can(repo, Ability::RestoreAlone, Some(at));
-        }
-    }
-
-    /// The step being resolved restores a backup from a repo; an error if no repo of its kind can.
-    /// One that is damaged may be another matter. `at` is where the step names backup or repo.
-    pub fn restores(&mut self, backup: &StepId, repo: &RepoId, at: Option<Span>) {
-        self.repo_can(repo, Ability::Restore, at);
-        if self.damaged.contains(&(backup.clone(), repo.clone())) && !self.must_fail {
-            self.repo_can(repo, Ability::RestoreDamaged, at);
-        }
-    }
-
     /// A repo that a server may archive into.
     pub fn archive_to(&mut self, name: &Spanned<Name>) -> Option<RepoRef> {
         let repo = self.repo(name)?;
@@ -340,10 +313,13 @@ impl Scope<'_> {
         Some(Span { start: span.start + at, end: span.start + at + key.len() })
     }
 
-    /// Where in a value of the file a piece of its text stands; the value itself where its escapes
-    /// hide it.
+    /// Where in a value of the file a piece of its text stands, as a word of its own if it is one
+    /// somewhere; the value itself where its escapes hide it.
     pub fn within(&self, span: Span, piece: &str) -> Span {
-        let found = self.source.text().get(span.start..span.end).and_then(|text| text.find(piece));
+        let text = self.source.text().get(span.start..span.end).unwrap_or_default();
+        let goes_on = |at: &usize| text[at + piece.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let mut all = text.match_indices(piece).map(|(at, _)| at);
+        let found = all.clone().find(|at| !goes_on(at)).or(all.next());
         found.map_or(span, |at| Span { start: span.start + at, end: span.start + at + piece.len() })
     }
 

@@ -42,6 +42,17 @@ impl SqlError {
         self.code().is_some_and(|code| refused.contains(code))
     }
 
+    /// Whether no time makes it right: SQL that is wrong or not allowed (class 42 of SQLSTATE), a
+    /// role that is not let in (class 28).
+    pub fn is_lasting(&self) -> bool {
+        self.code().is_some_and(|code| ["42", "28"].iter().any(|class| code.code().starts_with(class)))
+    }
+
+    /// Whether it is about a database that is not there.
+    pub fn is_about_database(&self) -> bool {
+        self.code() == Some(&SqlState::INVALID_CATALOG_NAME)
+    }
+
     /// Whether the server itself said no, as opposed to a lost connection.
     pub fn is_refusal(&self) -> bool {
         self.code().is_some()

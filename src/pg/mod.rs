@@ -30,7 +30,7 @@ pub use name_list::names_in_list;
 pub use pattern::Pattern;
 pub use segment::{Segment, is_segment};
 pub use server_error::error_message;
-pub use settings::{is_any_setting, is_setting, setting_names, settings};
+pub use settings::{is_any_setting, is_only_told, is_setting, setting_names, settings};
 pub use target::{RecoveryTarget, ShutdownMode, TargetTimeline};
 pub use value::{quoted_values, shown_record, shown_value, shown_values};
 pub use version::{NEWEST_TESTED, SUPPORTED_MAJORS, Version, VersionError};

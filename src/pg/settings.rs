@@ -12,6 +12,40 @@ const LIST: &str = include_str!("settings.txt");
 const UNLISTED: &[&str] =
     &["force_parallel_mode", "role", "seed", "session_authorization", "sort_mem", "ssl_ecdh_curve", "vacuum_mem"];
 
+/// Settings that a server tells and nobody sets: of the build, of the cluster, of its state
+/// (manual, 20.15 "Preset Options"; those of context `internal`).
+const TOLD: &[&str] = &[
+    "block_size",
+    "data_checksums",
+    "data_directory_mode",
+    "debug_assertions",
+    "effective_wal_level",
+    "huge_pages_status",
+    "in_hot_standby",
+    "integer_datetimes",
+    "is_superuser",
+    "lc_collate",
+    "lc_ctype",
+    "max_function_args",
+    "max_identifier_length",
+    "max_index_keys",
+    "num_os_semaphores",
+    "segment_size",
+    "server_encoding",
+    "server_version",
+    "server_version_num",
+    "shared_memory_size",
+    "shared_memory_size_in_huge_pages",
+    "ssl_library",
+    "wal_block_size",
+    "wal_segment_size",
+];
+
+/// Whether nobody can set it: a server does not start with it in its configuration.
+pub fn is_only_told(name: &str) -> bool {
+    TOLD.contains(&name.to_lowercase().as_str())
+}
+
 /// Every name in the list, each once, in alphabetical order.
 pub fn setting_names() -> impl Iterator<Item = &'static str> {
     settings().map(|(name, _, _)| name)

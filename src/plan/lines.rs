@@ -194,7 +194,8 @@ impl Lines {
                         }
                     }
                     None => {
-                        let info = IdInfo { in_team: line.in_team, ..IdInfo::new(line.kind, span, index) };
+                        let (in_team, strikes) = (line.in_team, line.during.is_some());
+                        let info = IdInfo { in_team, strikes, ..IdInfo::new(line.kind, span, index) };
                         scope.ids.insert(id.clone(), info);
                     }
                 }

@@ -84,6 +84,19 @@ pub fn cells(source: &Source, set: &[(String, String)]) -> Result<Vec<Cell>, Vec
     }
 }
 
+/// What stands for the drills of a file whose matrix is wrong: one with the first value of each
+/// param, declared or not, so that what uses them is not told, too.
+pub fn assumed(source: &Source) -> Cell {
+    let root = parse(source).root;
+    let Some(matrix) = root.as_ref().and_then(|root| root.get("matrix")) else { return Cell::default() };
+    let none = Values::none();
+    let decoder = Decoder::new(source, &none);
+    let axes: Option<Ordered<String, Vec<Spanned<Scalar>>>> =
+        decoder.quiet().decode_entry_without(matrix, |key| key == EXCLUDE);
+    let first = |values: Vec<Spanned<Scalar>>| values.into_iter().next().map_or(Scalar::Null, |first| first.value);
+    Cell(axes.into_iter().flatten().map(|(name, values)| (name.value, first(values))).collect())
+}
+
 /// The key of what is left out; beside `matrix`, or in it.
 const EXCLUDE: &str = "exclude";
 

@@ -24,6 +24,7 @@ mod replaced;
 mod repo_kind;
 mod schema;
 mod schema_editor;
+mod schema_forms;
 mod step_list;
 mod unfold;
 mod unknown_key;
@@ -37,7 +38,7 @@ pub use during::During;
 pub use keys::{COMMON_KEYS, FILE_KEYS, LANGUAGE_VERSIONS};
 pub use limits::{Budgets, LossOf, Rpo, Rto};
 pub use load::{load, load_cell};
-pub use matrix::{Cell, cells};
+pub use matrix::{Cell, assumed, cells};
 pub use model::{
     Body, Common, Expect, External, Ignore, InjectLines, Names, NetworkSpec, NodeFields, Prove, RepoFields, Scenario,
     StepItem, StepLine, TeamLines, Undecoded, Unset, When,

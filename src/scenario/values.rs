@@ -109,7 +109,11 @@ impl Values {
     /// Gives params other values.
     pub(super) fn give(&mut self, given: &[(String, Scalar)]) {
         for (name, value) in given {
-            self.params.iter_mut().filter(|(known, _)| known == name).for_each(|(_, its)| *its = value.clone());
+            match self.params.iter_mut().find(|(known, _)| known == name) {
+                Some((_, its)) => *its = value.clone(),
+                // Of a matrix that is wrong.
+                None => self.params.push((name.clone(), value.clone())),
+            }
         }
     }
 

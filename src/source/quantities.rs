@@ -202,6 +202,9 @@ impl<'de> Deserialize<'de> for Time {
 
 schema!(Time, {
     "type": "string",
-    "anyOf": [{ "format": "date-time" }, { "pattern": "\\$\\{" }],
+    "anyOf": [
+        { "format": "date-time", "pattern": "([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)\\s*$" },
+        { "pattern": "\\$\\{" },
+    ],
     "description": "RFC 3339 with an offset: 2026-11-22T14:00:00Z"
 });

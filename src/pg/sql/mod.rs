@@ -17,7 +17,9 @@ pub use alone::runs_alone;
 pub use changes::changes_what_is_there;
 pub(super) use depth::Depth;
 pub use lexemes::Lexeme;
-pub use parameters::{UserParameter, UserSql, UserSqlError, UserStatement, user_sql};
+pub use parameters::{
+    Placeholder, PlaceholderKind, UserParameter, UserSql, UserSqlError, UserStatement, placeholders, user_sql,
+};
 pub use reads::only_reads;
 pub use statements::{first_words, has_client_commands, split_statements};
 pub use tokens::is_quoted;

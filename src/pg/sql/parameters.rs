@@ -1,7 +1,69 @@
-//! The parameters of users' SQL.
+//! What stands in SQL for values: parameters of the server's and of users' own, and what
+//! `format()` would replace.
 
-use super::statements::pieces;
-use super::tokens::{Kind, tokens};
+use super::statements::{first_words, pieces};
+use super::tokens::{Kind, Token, tokens};
+
+/// What stands in a text for a value, outside quotes and comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placeholder<'t> {
+    /// As it is written.
+    pub text: &'t str,
+    /// What it is.
+    pub kind: PlaceholderKind,
+}
+
+/// What kind of placeholder it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceholderKind {
+    /// `$1`: the server's own.
+    Numbered {
+        /// Which one.
+        number: usize,
+        /// Whether the statement may itself say what it stands for: that of a function, of PREPARE.
+        defined: bool,
+    },
+    /// `$name`, which the server does not know.
+    Named,
+    /// `%L` or `%I`, as `format()` has them.
+    Format,
+}
+
+/// The statements that may have parameters of their own: CREATE FUNCTION ... RETURN $1, PREPARE,
+/// EXPLAIN (GENERIC_PLAN).
+const DEFINE: [&str; 3] = ["create", "prepare", "explain"];
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// All that stands in a text for a value.
+pub fn placeholders(text: &str) -> Vec<Placeholder<'_>> {
+    let mut found = vec![];
+    for (_, statement) in pieces(text) {
+        let defined = first_words(statement, 1).first().is_some_and(|word| DEFINE.contains(&word.as_str()));
+        let all: Vec<_> = tokens(statement).collect();
+        let text = |at: usize| all.get(at).map_or("", |token: &Token| &statement[token.start..token.end]);
+        for (at, token) in all.iter().enumerate() {
+            // Of `%1$L`, in which `$L` is no parameter.
+            let is_behind_number = at >= 2 && text(at - 2) == "%" && is_number(text(at - 1));
+            let (start, kind) = match token.kind {
+                Kind::Parameter if is_behind_number && ["$L", "$I"].contains(&text(at)) => {
+                    (all[at - 2].start, PlaceholderKind::Format)
+                }
+                Kind::Parameter => match text(at)[1..].parse() {
+                    Ok(number) => (token.start, PlaceholderKind::Numbered { number, defined }),
+                    Err(_) => (token.start, PlaceholderKind::Named),
+                },
+                Kind::Other(b'%') if ["L", "I"].contains(&text(at + 1)) => (token.start, PlaceholderKind::Format),
+                _ => continue,
+            };
+            let end = if token.kind == Kind::Parameter { token.end } else { token.end + 1 };
+            found.push(Placeholder { text: &statement[start..end], kind });
+        }
+    }
+    found
+}
 
 /// What a user's SQL may refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +135,27 @@ pub fn user_sql(text: &str) -> Result<UserSql, UserSqlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_are_found_outside_quotes() {
+        let found = |text| placeholders(text).iter().map(|one| (one.text.to_owned(), one.kind)).collect::<Vec<_>>();
+        let numbered = |number, defined| PlaceholderKind::Numbered { number, defined };
+        let sql = "SELECT $1, '$2', \"$3\", $$ $4 %L $$ -- $5\n, $clients, a % L, a %I, format('%L', $12), %Last";
+        let expected = [
+            ("$1", numbered(1, false)),
+            ("$clients", PlaceholderKind::Named),
+            ("%I", PlaceholderKind::Format),
+            ("$12", numbered(12, false)),
+        ];
+        assert_eq!(found(sql), expected.map(|(text, kind)| (text.to_owned(), kind)));
+        let format = |text: &str| (text.to_owned(), PlaceholderKind::Format);
+        assert_eq!(
+            found("SELECT %1$L, %12$I, 5 % $L"),
+            [format("%1$L"), format("%12$I"), ("$L".to_owned(), PlaceholderKind::Named)]
+        );
+        let own = "create function f(int) returns int return $1; PREPARE p AS SELECT $1; EXECUTE p(1)";
+        assert_eq!(found(own), [("$1".to_owned(), numbered(1, true)), ("$1".to_owned(), numbered(1, true))]);
+    }
 
     #[test]
     fn users_parameters_are_numbered_by_place() {

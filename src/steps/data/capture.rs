@@ -10,6 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::harness::{Context, Finding, Scope, StepResult};
 use crate::pg::{error_message, quote_identifier};
 use crate::source::{Ordered, SEVERAL, Scalar, Span, Spanned, Sql, choices};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::values::Params;
 
 /// What is captured: columns of the one row that the last query returns, or what queries of their
@@ -132,6 +133,9 @@ impl Capture {
         if names.is_empty() {
             let help = "a list of columns, or a map of names to queries";
             scope.error_help(entry, "`capture` captures nothing", "which values?", help);
+        }
+        if let Capture::Queries(queries) = self {
+            queries.iter().for_each(|(_, query)| check_placeholders(scope, query, Given::NOTHING));
         }
         scope.captures(names);
     }

@@ -59,6 +59,7 @@ pub struct CreateDataSpec {
     table: Option<Spanned<TableName>>,
     /// How many rows.
     #[serde(default)]
+    #[schemars(extend("minimum" = 1))]
     rows: Option<Spanned<u64>>,
     /// The columns' types, by name.
     #[serde(default)]
@@ -110,7 +111,7 @@ impl StepKind for CreateDataSpec {
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<CreateData> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
             scope.error(rows.span, "a table without rows proves nothing", "at least 1");
         }

@@ -85,7 +85,7 @@ impl StepKind for CreateTablespaceSpec {
     const FACTS: &'static str = "location";
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<CreateTablespace> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         if self.name.value.starts_with("pg_") {
             let label = "names that begin with `pg_` are the server's own";
             scope.error(self.name.span, format!("a tablespace cannot be called `{}`", self.name.value), label);

@@ -8,6 +8,7 @@ pub(super) mod format;
 pub(super) mod ledgers;
 pub(super) mod load;
 pub(super) mod load_files;
+pub(super) mod placeholders;
 pub(super) mod psql_words;
 pub(super) mod sql;
 pub(super) mod stop_traffic;

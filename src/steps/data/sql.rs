@@ -96,7 +96,7 @@ pub struct SqlSpec {
     file: Option<Spanned<String>>,
     /// Bound as `$1`, `$2` ...
     #[serde(default)]
-    args: Vec<Late<Scalar>>,
+    args: Option<Spanned<Vec<Late<Scalar>>>>,
     /// Put into the query by the server's `format()`, in the places of `%L` and `%I`.
     #[serde(default)]
     format: Option<Spanned<Vec<Late<Scalar>>>>,
@@ -160,6 +160,9 @@ impl StepKind for SqlSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Sql> {
         let node = scope.own_node(&self.node);
         self.check_text(scope);
+        if self.file.is_some() || self.query.as_ref().is_some_and(|query| query.as_str().contains("promote")) {
+            scope.may_promote();
+        }
         if let Some(capture) = &self.capture {
             capture.value.resolve(scope, capture.entry);
             if let (Some(file), true) = (&self.file, capture.value.is_of_columns()) {
@@ -170,10 +173,10 @@ impl StepKind for SqlSpec {
             }
         }
         if let Some(file) = &self.file {
-            scope.file(file);
+            self.check_file(scope, file);
         }
         let format = self.format.map(|Spanned { value, .. }| scope.all_later(value, Places::OfSession));
-        let args = scope.all_later(self.args, Places::OfSession);
+        let args = scope.all_later(self.args.map_or(vec![], |args| args.value), Places::OfSession);
         let text = match (self.query, self.file, &self.capture) {
             (Some(query), None, _) => What::Query(query),
             (None, Some(file), _) => What::File(file),

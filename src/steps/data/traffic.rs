@@ -18,6 +18,7 @@ use crate::pg::condition::SqlState;
 use crate::pg::sql::{UserSqlError, user_sql};
 use crate::source::{Name, Ordered, Several, Span, Spanned, Sql, did_you_mean};
 use crate::steps::data::ledgers::resolve_ledgers;
+use crate::steps::data::placeholders::check_users;
 use crate::traffic::{LoginSource, Pool, Workload};
 
 /// Starts users in the background and goes on at once.
@@ -120,9 +121,11 @@ pub struct TrafficSpec {
     transactions: Spanned<Ordered<String, Transaction>>,
     /// How many users.
     #[serde(default)]
+    #[schemars(extend("minimum" = 1, "maximum" = MOST_CLIENTS))]
     clients: Option<Spanned<u32>>,
     /// Transactions a second.
     #[serde(default)]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     rate: Option<Spanned<f64>>,
 }
 
@@ -134,6 +137,7 @@ struct Transaction {
     sql: Spanned<Sql>,
     /// How often it is chosen, compared with the others. Default: 1.
     #[serde(default)]
+    #[schemars(extend("minimum" = 1))]
     weight: Option<Spanned<u32>>,
     /// Where it can be found again; a list if it writes to several tables.
     #[serde(default)]
@@ -156,12 +160,19 @@ struct Ledger {
     /// How many rows with its mark a transaction leaves there. Default: as many as its INSERTs say,
     /// or 1.
     #[serde(default)]
-    rows: Option<Spanned<u8>>,
+    #[schemars(extend("minimum" = 1, "maximum" = MOST_ROWS))]
+    rows: Option<Spanned<u32>>,
+}
+
+/// Whether a transaction can leave so many rows with its mark.
+fn is_possible(rows: &u8) -> bool {
+    (1..=MOST_ROWS).contains(rows)
 }
 
 impl Ledger {
     fn columns(&self) -> LedgerColumns {
-        let rows = self.rows.as_ref().map(|rows| rows.value);
+        // One that is too many is told by itself.
+        let rows = self.rows.as_ref().and_then(|rows| u8::try_from(rows.value).ok()).filter(is_possible);
         LedgerColumns { table: self.table.clone(), client: self.client.clone(), seq: self.seq.clone(), rows }
     }
 }
@@ -296,9 +307,10 @@ impl Transaction {
             let help = "users have `$client` and `$seq`; write other values into the SQL";
             scope.error_help(self.sql.span, format!("`{text}` is no parameter of users' SQL"), label, help);
         }
+        check_users(scope, &self.sql);
         let Some(ledger) = &self.ledger else { return };
         for rows in ledger.0.iter().filter_map(|ledger| ledger.value.rows.as_ref()) {
-            if !(1..=MOST_ROWS).contains(&rows.value) {
+            if !u8::try_from(rows.value).is_ok_and(|rows| is_possible(&rows)) {
                 scope.error(rows.span, format!("`rows` must be 1 to {MOST_ROWS}"), "out of range");
             }
         }

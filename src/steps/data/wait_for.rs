@@ -17,6 +17,7 @@ use crate::harness::{
 use crate::journal::Outcome;
 use crate::node::{Node, SqlError};
 use crate::source::{Late, Regex, RoleName, SEVERAL, Scalar, Spanned, Sql, StepName};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
 use crate::steps::data::values::is_same;
 
@@ -193,6 +194,7 @@ impl StepKind for WaitForSpec {
             }
             (None, Some(query), None) => {
                 let node = scope.node(&self.node);
+                check_placeholders(scope, &query, Given::NOTHING);
                 if self.equals.is_none() {
                     scope.error(query.entry, "`equals` is missing", "what should it be?");
                 }

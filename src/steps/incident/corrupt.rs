@@ -183,7 +183,7 @@ impl StepKind for CorruptSpec {
                 };
                 scope.repo_can(&repo, Ability::DamageBackup, self.repo.as_ref().map(|repo| repo.span));
                 let made = made?;
-                scope.damages(&made.id, &repo);
+                scope.damages(&made.id, &repo, backup.span);
                 let what = Stored::Backup(made, self.file);
                 Some(Corrupt::InRepo { archivers: scope.archivers(&repo), repo, what })
             }

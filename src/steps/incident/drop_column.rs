@@ -71,7 +71,7 @@ impl StepKind for DropColumnSpec {
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropColumn> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         let Spanned { value, span, entry } = self.column;
         let column = match value.parse::<ColumnName>() {
             Ok(value) => Some(Spanned { value, span, entry }),

@@ -45,6 +45,9 @@ pub struct DropDatabaseSpec {
     force: bool,
 }
 
+/// The databases that every cluster has to make others from (manual, 23.3 "Template Databases").
+const TEMPLATES: [&str; 2] = ["template0", "template1"];
+
 /// The step, every name in it looked up.
 #[derive(Debug)]
 pub struct DropDatabase {
@@ -65,11 +68,15 @@ impl StepKind for DropDatabaseSpec {
     const MARK: MarkKind = MarkKind::FilesFirst;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropDatabase> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         if self.database.value == DATABASE {
             let title = format!("database `{DATABASE}` cannot be dropped");
             let help = "make one with `sql: { query: CREATE DATABASE shop, autocommit: true }`, and load into that";
             scope.error_help(self.database.span, title, "drillyard's own sessions are in it", help);
+        } else if TEMPLATES.contains(&self.database.value.as_str()) && !scope.must_fail {
+            let title = format!("database `{}` cannot be dropped", self.database.value);
+            let label = "it is a template database, which the server keeps";
+            scope.error_help(self.database.span, title, label, "name the database that users lose");
         }
         Some(DropDatabase { node: node?, database: self.database, force: self.force })
     }

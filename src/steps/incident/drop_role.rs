@@ -79,7 +79,7 @@ impl StepKind for DropRoleSpec {
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropRole> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         let drops = self.owned.is_some_and(|owned| owned.value);
         let cascades = self.cascade.as_ref().is_some_and(|cascade| cascade.value);
         let alone = [self.cascade.as_ref().map(|one| one.entry), self.database.as_ref().map(|one| one.entry)];

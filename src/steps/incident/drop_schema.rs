@@ -61,7 +61,11 @@ impl StepKind for DropSchemaSpec {
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropSchema> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
+        if self.schema.value.starts_with("pg_") && !scope.must_fail {
+            let title = format!("schema `{}` cannot be dropped", self.schema.value);
+            scope.error(self.schema.span, title, "names that begin with `pg_` are the server's own");
+        }
         Some(DropSchema { node: node?, schema: self.schema, database: self.database, cascade: self.cascade })
     }
 }

@@ -63,7 +63,7 @@ impl StepKind for DropTableSpec {
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<DropTable> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         Some(DropTable { node: node?, table: self.table, database: self.database, cascade: self.cascade })
     }
 }

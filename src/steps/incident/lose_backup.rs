@@ -61,7 +61,10 @@ impl StepKind for LoseBackupSpec {
             None => scope.step_info(made.as_ref()?)?.repo.clone()?,
         };
         scope.repo_can(&repo, Ability::LoseBackup, self.repo.as_ref().map(|repo| repo.span));
-        Some(LoseBackup { archivers: scope.archivers(&repo), backup: made?, repo })
+        let backup = made?;
+        scope.needs_backup(&backup.id, &repo, Some(self.backup.span));
+        scope.loses_backup(&backup.id, &repo);
+        Some(LoseBackup { archivers: scope.archivers(&repo), backup, repo })
     }
 }
 

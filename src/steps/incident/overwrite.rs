@@ -16,6 +16,7 @@ use crate::pg::Xid;
 use crate::pg::error_message;
 use crate::pg::sql::{first_words, split_statements};
 use crate::source::{Spanned, Sql};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
 
 /// Overwrites valid data with nonsense: an UPDATE or DELETE that is wrong.
@@ -66,7 +67,8 @@ impl StepKind for OverwriteSpec {
     const MARK: MarkKind = MarkKind::Transaction;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Overwrite> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
+        check_placeholders(scope, &self.query, Given::NOTHING);
         let statements = split_statements(self.query.as_str());
         let title = "`overwrite` takes one UPDATE or DELETE";
         match statements.as_slice() {

@@ -85,6 +85,7 @@ impl StepKind for SetSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Set> {
         let node = scope.own_node(&self.node);
+        scope.may_promote();
         if self.settings.value.is_empty() {
             scope.error(self.settings.span, "`settings` is empty", "set what?");
         }

@@ -60,6 +60,7 @@ impl StepKind for WipeSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Wipe> {
         let node = scope.own_node(&self.node);
+        scope.may_promote();
         if let Some(path) = &self.path {
             resolve_below(scope, path, "the data directory");
         }

@@ -13,6 +13,7 @@ use crate::harness::{
     Context, Effects, Finding, Later, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::source::{Duration as Age, Late, RoleName, Spanned, Sql};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::judgement::age;
 use crate::steps::judgement::query_rows::uncheckable;
 
@@ -73,6 +74,7 @@ impl StepKind for AssertFreshSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<AssertFresh> {
         let (node, max_age) = (scope.node(&self.node), scope.spanned_later(self.max_age));
         let AssertFreshSpec { query, database, role, .. } = self;
+        check_placeholders(scope, &query, Given::NOTHING);
         Some(AssertFresh { node: node?, query, max_age: max_age?, database, role })
     }
 }

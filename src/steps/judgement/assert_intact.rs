@@ -98,7 +98,9 @@ impl StepKind for AssertIntactSpec {
         if let Some(of) = &repo {
             scope.repo_can(of, Ability::Verify, self.repo.as_ref().map(|repo| repo.span));
         }
-        Some(AssertIntact::Backup(made?, repo?))
+        let (made, repo) = (made?, repo?);
+        scope.needs_backup(&made.id, &repo, Some(backup.span));
+        Some(AssertIntact::Backup(made, repo))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::harness::{
 };
 use crate::pg::{ColumnName, TableName};
 use crate::source::{Late, Number, RoleName, Scalar, Several, Spanned, Sql, StepOrNodeName};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
 use crate::steps::judgement::bounds::{AboutSpec, BoundFields, Bounds};
 use crate::steps::judgement::except::{ExceptSpec, NarrowFields, Narrowed};
@@ -87,7 +88,7 @@ pub struct AssertRowsSpec {
     query: Option<Spanned<Sql>>,
     /// Bound as `$1`, `$2` ...
     #[serde(default)]
-    args: Vec<Late<Scalar>>,
+    args: Option<Spanned<Vec<Late<Scalar>>>>,
     /// The rows that it should return.
     #[serde(default)]
     equals: Option<Spanned<Equals>>,
@@ -222,7 +223,8 @@ impl AssertRowsSpec {
         bounds: Option<Resolved<Bounds<Later<Number>>>>,
         scope: &mut Scope<'_>,
     ) -> Resolved<Rows> {
-        let args = scope.all_later(self.args, Places::OfSession);
+        check_placeholders(scope, &query, Given::args(self.args.as_ref()));
+        let args = scope.all_later(self.args.map_or(vec![], |args| args.value), Places::OfSession);
         let narrowing = self.filter.iter().map(|filter| filter.entry).chain(self.columns.iter().map(|one| one.entry));
         let of_table = self.count.iter().map(|one| one.entry).chain(self.same_as.iter().map(|one| one.entry));
         for entry in of_table.chain(narrowing).chain(self.except.iter().map(|one| one.entry)) {
@@ -258,8 +260,8 @@ impl AssertRowsSpec {
                 scope.error_help(entry, format!("`{name}` goes with `same_as`"), "nothing is compared here", help);
             }
         }
-        if !self.args.is_empty() {
-            scope.error(scope.action, "`args` goes with `query`", "nothing here takes values");
+        if let Some(args) = &self.args {
+            scope.error(args.entry, "`args` goes with `query`", "nothing here takes values");
         }
         let narrowed = fields.resolve(scope);
         if let Some(equals) = &self.equals {

@@ -10,6 +10,7 @@ use crate::data::{Chosen, Comparison, Rest, RowDifference, STABLE, View};
 use crate::harness::{Finding, Scope};
 use crate::pg::{ColumnName, shown_value};
 use crate::source::{Scalar, Several, Span, Spanned, Sql};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::values::is_same;
 use crate::steps::judgement::query_rows::{Answer, answer, uncheckable};
 
@@ -84,6 +85,9 @@ impl NarrowFields {
         let has_columns = but.is_some();
         let except = except.map(|(at, except)| {
             let says = except.keys.is_some() || except.rows.is_some() || has_columns;
+            if let Some(rows) = &except.rows {
+                check_placeholders(scope, rows, Given::NOTHING);
+            }
             let keys = except.keys.map(|keys| check_keys(keys, scope)).unwrap_or_default();
             if !says {
                 let help = "`{ columns: [updated_at] }`, `{ keys: [[17]] }` or `{ rows: SELECT id FROM ... }`";
@@ -101,6 +105,7 @@ impl NarrowFields {
 /// A condition stands alone.
 fn check_filter(filter: Option<&Spanned<Sql>>, scope: &mut Scope<'_>) {
     let Some(filter) = filter else { return };
+    check_placeholders(scope, filter, Given::NOTHING);
     let text = filter.as_str().trim();
     if text.is_empty() {
         scope.error(filter.span, "`where` is empty", "which rows?");

@@ -9,7 +9,7 @@ use crate::harness::{Context, FactOf, Finding, Later, Places, Resolved, Scope};
 use crate::pg::{Lsn, Mark};
 use crate::source::{Late, Span, Spanned, Time};
 use crate::steps::recovery::reachable::Point;
-use crate::steps::recovery::until::position;
+use crate::steps::recovery::until::{LSN_PATTERN, position};
 
 /// A point that has to be reached: `latest`, `{ lsn: L }` or `{ time: T }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -23,6 +23,7 @@ pub struct PointSpec {
     time: Option<Spanned<Late<Time>>>,
     /// At this position.
     #[serde(default)]
+    #[schemars(extend("pattern" = LSN_PATTERN))]
     lsn: Option<Spanned<Late<String>>>,
 }
 

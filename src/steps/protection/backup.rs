@@ -108,7 +108,8 @@ impl StepKind for TakeBackupSpec {
             self.check_able(scope, node.as_ref(), repo);
         }
         let incremental_to = if_given(self.incremental_to.as_ref(), |base| increment(scope, base, repo.as_ref()));
-        scope.backs_up_to(repo.clone());
+        let base = incremental_to.as_ref().and_then(|base| Some(base.as_ref()?.0.id.clone()));
+        scope.backs_up_to(repo.clone(), base);
         Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo?, incremental_to: incremental_to? })
     }
 }
@@ -155,6 +156,8 @@ fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> R
     if theirs != *repo {
         let title = format!("backup `{found}` is in repo `{theirs}`, and this one goes to `{repo}`");
         scope.error(base.span, title, "an incremental backup lies beside those that it goes on from");
+    } else {
+        scope.needs_backup(&found.id, repo, Some(base.span));
     }
     Some((found, changes))
 }

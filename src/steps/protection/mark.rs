@@ -48,7 +48,7 @@ impl StepKind for SetMarkSpec {
     const USERS: UserPace = UserPace::Full;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<SetMark> {
-        let node = scope.own_node(&self.node);
+        let node = scope.primary(&self.node);
         if scope.id.is_none() {
             scope.error_help(
                 scope.action,

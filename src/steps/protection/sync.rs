@@ -60,8 +60,10 @@ impl StepKind for SyncSpec {
             let related = (made, "made here, without `copy_of`".to_owned());
             scope.error_related(self.repo.span, title, "nothing to bring it up to date from", related);
         }
+        let original = original?;
+        scope.syncs(&repo.id, &original);
         let archivers = scope.archivers(&repo);
-        Some(Sync { repo, original: original?, archivers })
+        Some(Sync { repo, original, archivers })
     }
 }
 

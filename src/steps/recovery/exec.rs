@@ -102,6 +102,7 @@ impl StepKind for ExecSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Exec> {
         let node = scope.own_node(&self.node);
+        scope.may_promote();
         let name = self.run.value.first().map(|word| word.as_written().to_owned()).unwrap_or_default();
         if name.trim().is_empty() {
             let help = "a list: the program and its arguments, such as `[psql, -c, VACUUM]`";
@@ -111,6 +112,10 @@ impl StepKind for ExecSpec {
             if capture.value.is_empty() {
                 let help = "a map of names to regular expressions: `capture: { lag: \"lag=([0-9]+)\" }`";
                 scope.error_help(capture.entry, "`capture` captures nothing", "which values?", help);
+            }
+            for (_, pattern) in capture.value.iter().filter(|(_, pattern)| pattern.value.captures_len() > 2) {
+                let help = "leave one pair of parentheses, and write the others `(?:...)`";
+                scope.error_help(pattern.span, "a value is captured by one group", "these are several", help);
             }
             scope.captures(capture.value.iter().map(|(name, _)| (name.value.clone(), name.span)));
             capture.value.0

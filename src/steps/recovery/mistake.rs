@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::harness::{Context, Finding, Later, Places, RepoId, Resolved, Scope, StepRef, all_now};
+use crate::harness::{Context, Finding, IdInfo, Later, Places, Recovers, RepoId, Resolved, Scope, StepRef, all_now};
 use crate::node::{Node, lineage};
 use crate::pg::{Lsn, TableName, Xid, error_message};
 use crate::repo::{Ability, Commit, RowDeed, RowPlace, WritesSearch};
 use crate::source::{Late, Span, Spanned, Sql, StepName};
+use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::recovery::row_writers::{There, Turn, Writers};
 use crate::steps::recovery::window::Window;
 
@@ -30,9 +31,11 @@ pub struct MistakeSpec {
     between: Option<Spanned<Vec<StepName>>>,
     /// Cannot be had: the WAL does not say which role wrote.
     #[serde(default)]
+    #[schemars(skip)]
     role: Option<Spanned<String>>,
     /// Cannot be had: the WAL does not say which application wrote.
     #[serde(default)]
+    #[schemars(skip)]
     application: Option<Spanned<String>>,
 }
 
@@ -73,6 +76,9 @@ impl MistakeSpec {
             }
             (xids.entry, scope.all_later(xids.value, Places::Nowhere).map(Which::Xids))
         });
+        if let Some(query) = &self.query {
+            check_placeholders(scope, query, Given::NOTHING);
+        }
         let query = self.query.map(|query| (query.entry, Some(Which::Query(query))));
         let between = self.between.map(|marks| {
             let entry = marks.entry;
@@ -81,6 +87,9 @@ impl MistakeSpec {
                 scope.error(entry, "`between` takes two marks", "from which one to which one?");
             }
             let found: Option<Vec<StepRef>> = found.into_iter().collect();
+            if let Some([first, second]) = found.as_deref() {
+                check_order(first, second, entry, scope);
+            }
             (entry, found.and_then(|found| <[StepRef; 2]>::try_from(found).ok()).map(|two| Which::Between(two.into())))
         });
         let mut given = [xids, query, between].into_iter().flatten();
@@ -93,6 +102,20 @@ impl MistakeSpec {
             scope.error(entry, "a mistake is told in one way", "this is the second one");
         }
         Some(Mistake { which: first?.1?, at, repo: repo? })
+    }
+}
+
+/// Tells of two marks of which the first comes later. One that is looked for in the WAL may lie
+/// anywhere, and one that happens during a step lies within that.
+fn check_order(first: &StepRef, second: &StepRef, at: Span, scope: &mut Scope<'_>) {
+    let is_in_turn = |info: &&IdInfo| !info.strikes && info.kind.is_some_and(|kind| kind.recovers != Recovers::Always);
+    let index = |mark: &StepRef| scope.step_info(mark).filter(is_in_turn).map(|info| info.index);
+    if let (Some(from), Some(to)) = (index(first), index(second))
+        && from > to
+    {
+        let label = format!("`{second}` is before `{first}`");
+        let help = format!("`between: [{second}, {first}]`");
+        scope.error_help(at, "`between` goes from the earlier mark to the later one", label, help);
     }
 }
 

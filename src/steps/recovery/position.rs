@@ -30,6 +30,11 @@ pub(crate) struct Position {
 const HEADER: u64 = 64;
 
 impl Goal {
+    /// Fails if the server is of another cluster than the mark.
+    pub(crate) fn check_cluster(&self, system: SystemId) -> StepResult {
+        self.mark.as_ref().map_or(Ok(()), |mark| is_of_cluster(mark, system))
+    }
+
     /// Fails if the server has other timelines than the mark, or than what is known of the target,
     /// up to `lsn`.
     pub(crate) fn check_history(
@@ -120,15 +125,7 @@ fn is_of(
     archive: &ArchiveEnd<'_>,
 ) -> StepResult {
     let repo = archive.repo();
-    if system != mark.lineage.system {
-        let label = format!(
-            "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
-            mark.id, mark.lineage.system
-        );
-        return Err(Finding::failed(format!("`{}` is not in the history of this server", mark.id))
-            .label(label)
-            .help("a backup and a mark must be of the same cluster"));
-    }
+    is_of_cluster(mark, system)?;
     let own = &mark.lineage.history;
     let Some(parting) = history.parted(own).filter(|parting| lsn > parting.at) else { return Ok(()) };
     let (id, timeline) = (&mark.id, own.at(place));
@@ -154,6 +151,20 @@ fn is_of(
             own.timeline
         ),
     }))
+}
+
+/// Fails if a mark was made on another cluster.
+fn is_of_cluster(mark: &Mark, system: SystemId) -> StepResult {
+    if system == mark.lineage.system {
+        return Ok(());
+    }
+    let label = format!(
+        "`{}` was made on the cluster with the system identifier {}, and this is cluster {system}",
+        mark.id, mark.lineage.system
+    );
+    Err(Finding::failed(format!("`{}` is not in the history of this server", mark.id))
+        .label(label)
+        .help("a backup and a mark must be of the same cluster"))
 }
 
 /// When a mark's transaction was committed, in words.

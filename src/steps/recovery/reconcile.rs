@@ -215,7 +215,7 @@ impl StepKind for ReconcileSpec {
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reconcile> {
         let good = scope.node(&self.good);
         let bad = if_given(self.bad.as_ref(), |bad| scope.node(bad));
-        let into = scope.own_node(&self.into);
+        let into = scope.primary(&self.into);
         if let (Some(good), Some(into)) = (&good, &into) {
             let bad = bad.as_ref().and_then(Option::as_ref);
             three_servers(good, bad, into, scope);

@@ -74,7 +74,7 @@ impl StepKind for ReimportSpec {
     const RECOVERS: Recovers = Recovers::Always;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Reimport> {
-        let (dump, node) = (scope.step_with(&self.dump, &[Output::Dump]), scope.own_node(&self.node));
+        let (dump, node) = (scope.step_with(&self.dump, &[Output::Dump]), scope.primary(&self.node));
         let create = self.create.filter(|create| create.value).map(|create| create.entry);
         if let (Some(database), Some(_)) = (&self.database, create) {
             let label = "it gets the name that it was dumped under";

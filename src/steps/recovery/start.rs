@@ -211,6 +211,10 @@ impl Starting<'_> {
         let node = cx.world.node(self.node)?;
         receive(cx, &node).await?;
         let replayed = self.replayed(cx, &node).await?;
+        // Places in the WAL of two clusters have nothing to do with one another.
+        if let Some(control) = node.control_file().await? {
+            self.goal.check_cluster(control.system).map_err(|finding| finding.at(self.until))?;
+        }
         if let (Some(replayed), Some((last, place))) = (replayed, self.goal.last_place())
             && self.goal.is_passed(replayed)
         {

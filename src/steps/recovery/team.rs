@@ -195,6 +195,7 @@ impl StepKind for TeamSpec {
                 scope.error(text.span, format!("`{key}` is empty"), "people would read nothing");
             }
         }
+        scope.may_promote();
         Some(Team)
     }
 }

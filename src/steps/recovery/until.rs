@@ -9,6 +9,12 @@ use crate::pg::{Lsn, Xid};
 use crate::source::{Duration, Late, NodeName, Span, Spanned, StepName, Time};
 use crate::steps::recovery::target::{Asked, GivenAs, Target};
 
+/// The first number that a transaction of users can have (transam.h, `FirstNormalTransactionId`).
+const FIRST_XID: u32 = 3;
+
+/// A position in the WAL, or a reference to one, for the schema.
+pub(crate) const LSN_PATTERN: &str = "^\\s*[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}\\s*$|\\$\\{";
+
 /// Where a recovery stops: `latest`, `end_of_backup`, `random`, or a point.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,9 +36,11 @@ pub struct UntilSpec {
     time: Option<Spanned<Late<Time>>>,
     /// At this position.
     #[serde(default)]
+    #[schemars(extend("pattern" = LSN_PATTERN))]
     lsn: Option<Spanned<Late<String>>>,
     /// At this transaction.
     #[serde(default)]
+    #[schemars(extend("minimum" = FIRST_XID))]
     xid: Option<Spanned<Late<u32>>>,
     /// This long ago, when the step begins.
     #[serde(default)]
@@ -125,6 +133,10 @@ impl UntilSpec {
             return Some(asked(scope.later(ago.value.clone(), Places::Nowhere)?, Target::Ago, Asked::Ago));
         }
         if let Some(xid) = &self.xid {
+            if xid.value.known().is_some_and(|xid| *xid < FIRST_XID) {
+                let label = format!("the first transaction of a cluster is {FIRST_XID}");
+                scope.error(xid.span, "no user's transaction has this number", label);
+            }
             let xid = scope.later(xid.value.clone(), Places::Nowhere)?;
             return Some(asked(xid, |xid| Target::Xid(Xid(xid)), Asked::Xid));
         }

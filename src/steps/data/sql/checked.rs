@@ -3,15 +3,18 @@
 use super::SqlSpec;
 use crate::harness::Scope;
 use crate::pg::sql::{first_words, runs_alone, split_statements};
+use crate::source::Spanned;
 use crate::steps::data::format;
+use crate::steps::data::placeholders::{Given, check as check_placeholders, check_args};
 
 impl SqlSpec {
     /// Checks the SQL, and what is to be put into it.
     pub(super) fn check_text(&self, scope: &mut Scope<'_>) {
         match (&self.query, &self.file, &self.capture) {
-            (None, None, Some(capture)) if !capture.value.is_of_columns() && self.args.is_empty() => {}
             (None, None, Some(capture)) if !capture.value.is_of_columns() => {
-                scope.error(scope.action, "`args` go with a `query`", "there is none");
+                if let Some(args) = &self.args {
+                    scope.error(args.entry, "`args` go with a `query`", "there is none");
+                }
             }
             (None, None, _) => {
                 scope.error_help(scope.action, "`query` or `file` is missing", "run what?", "write `query: ...`");
@@ -19,10 +22,14 @@ impl SqlSpec {
             (Some(_), Some(file), _) => {
                 scope.error(file.entry, "`query` and `file` exclude each other", "one of the two");
             }
-            (Some(query), None, _) if !self.args.is_empty() && split_statements(query.as_str()).len() > 1 => {
+            (Some(query), None, _) if self.args.is_some() && split_statements(query.as_str()).len() > 1 => {
                 scope.error(query.span, "`args` are for one statement", "this is more than one");
             }
-            _ => {}
+            (Some(query), None, _) => {
+                let given = Given::args(self.args.as_ref()).formatted(self.format.is_some());
+                check_placeholders(scope, query, given);
+            }
+            (None, Some(_), _) => {}
         }
         let autocommit = self.autocommit.as_ref().is_some_and(|autocommit| autocommit.value);
         if let (true, Some(capture)) = (autocommit, self.capture.as_ref().filter(|one| one.value.is_of_columns())) {
@@ -36,6 +43,9 @@ impl SqlSpec {
         }
         if let Some(format) = &self.format {
             match &self.query {
+                Some(_) if format.value.is_empty() => {
+                    scope.error(format.entry, "`format` is empty", "which values? Or leave it out");
+                }
                 Some(query) => format::check(scope, query, format.value.len(), format.entry),
                 None => {
                     scope.error(format.entry, "`format` goes with a `query`", "there is none");
@@ -61,6 +71,21 @@ impl SqlSpec {
                 label,
                 "leave it out; use a step for each transaction, or `autocommit: true`",
             );
+        }
+    }
+}
+
+impl SqlSpec {
+    /// Checks the file, which is there; with `args` it is one statement, which is bound.
+    pub(super) fn check_file(&self, scope: &mut Scope<'_>, file: &Spanned<String>) {
+        let Some(args) = &self.args else { return scope.file(file) };
+        let Some(read) = scope.read_file(file) else { return };
+        match split_statements(read.text()).len() {
+            0 | 1 => check_args(scope, read.text(), Some(args)),
+            many => {
+                let label = format!("{} has {many}", file.value);
+                scope.error(args.entry, "`args` are for one statement", label);
+            }
         }
     }
 }
