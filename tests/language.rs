@@ -203,7 +203,8 @@ fn every_target_of_a_recovery() {
         with_steps(&format!("- recover: {{ node: r, backup: nightly, until: {until}, by: name, then: promote }}"));
     }
     with_steps(
-        "- recover: { node: r, backup: nightly, repo: offsite, until: { before: accident }, then: pause }
+        "- sync: { repo: offsite }
+- recover: { node: r, backup: nightly, repo: offsite, until: { before: accident }, then: pause }
 - recover: { node: r, until: { after: accident }, then: shutdown }
 - recover: { node: r, until: latest, then: promote }
 - assert_primary: { node: r }",

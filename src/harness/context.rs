@@ -334,8 +334,8 @@ impl<'a> Context<'a> {
 }
 
 /// Has a session go on as another role. If that role is not there, the node is not what it should
-/// be; on a standby it may still arrive. If it may not be taken on, what follows was not checked: no
-/// `expect` takes that for the failure that it waits for.
+/// be; on a standby it may still arrive. If it may not be taken on, what follows was not checked:
+/// no `expect` takes that for the failure that it waits for.
 pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName>>) -> Result<Client, Box<Finding>> {
     let Some(role) = role else { return Ok(client) };
     let Err(error) = client.batch_execute(&format!("SET ROLE {}", quote_identifier(role.value.as_str()))).await else {

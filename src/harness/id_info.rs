@@ -16,6 +16,8 @@ pub struct IdInfo {
     pub index: usize,
     /// The repo of a backup.
     pub repo: Option<RepoId>,
+    /// The node that a backup is of.
+    pub of: Option<NodeId>,
     /// The backup that this one goes on from, if it is an incremental one.
     pub goes_on_from: Option<StepId>,
     /// Whether it happens while another step is at work.
@@ -44,6 +46,7 @@ impl IdInfo {
             span,
             index,
             repo: None,
+            of: None,
             goes_on_from: None,
             strikes: false,
             captures: vec![],

@@ -142,6 +142,8 @@ pub struct Scope<'a> {
     pub(super) lost_backups: BTreeMap<(StepId, RepoId), Span>,
     /// The copies that an earlier step has brought up to date, and the index of the last one.
     pub(super) synced: BTreeMap<RepoId, usize>,
+    /// Whether an earlier step may have copied anything between repos by hand.
+    pub(super) repos_by_hand: bool,
     /// Whether all steps could be decoded: else nobody knows what the others do.
     pub all_decoded: bool,
     pub(super) problems: Vec<Problem>,
@@ -179,6 +181,7 @@ impl<'a> Scope<'a> {
             without_wal: BTreeSet::new(),
             lost_backups: BTreeMap::new(),
             synced: BTreeMap::new(),
+            repos_by_hand: false,
             all_decoded: true,
             problems: vec![],
             warnings: vec![],
@@ -251,11 +254,11 @@ impl<'a> Scope<'a> {
         *problem = problem.clone().at(place);
     }
 
-    /// Notes the repo of the backup that the step being resolved takes, and the backup that it goes
-    /// on from.
-    pub fn backs_up_to(&mut self, repo: Option<RepoId>, goes_on_from: Option<StepId>) {
+    /// Notes of which node the step being resolved takes a backup, to which repo, and the backup
+    /// that it goes on from.
+    pub fn backs_up(&mut self, of: Option<NodeId>, repo: Option<RepoId>, goes_on_from: Option<StepId>) {
         if let Some(info) = self.id.as_ref().and_then(|id| self.ids.get_mut(id)) {
-            (info.repo, info.goes_on_from) = (repo, goes_on_from);
+            (info.of, info.repo, info.goes_on_from) = (of, repo, goes_on_from);
         }
     }
 

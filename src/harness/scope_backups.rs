@@ -54,7 +54,7 @@ impl Scope<'_> {
     pub fn needs_backup(&mut self, backup: &StepId, repo: &RepoId, at: Option<Span>) {
         let at = at.unwrap_or(self.action);
         let Some(info) = self.ids.get(backup).cloned() else { return };
-        let Some(own) = info.repo.clone().filter(|_| !self.must_fail) else { return };
+        let Some(own) = info.repo.clone().filter(|_| !self.must_fail && !self.repos_by_hand) else { return };
         if own != *repo && !self.is_copy_of(repo, &own) {
             let title = format!("backup `{backup}` is not in repo `{repo}`");
             self.error_related(at, title, "it was not taken there", (info.span, format!("taken to `{own}`")));

@@ -31,7 +31,8 @@ impl Scope<'_> {
         let fits = |fact: &&str| FactType::of(fact).is_some_and(|is| T::FITS.contains(&is));
         let fitting: Vec<&str> = kind.facts().filter(fits).collect();
         if is == FactType::Number && T::FITS.is_empty() {
-            self.help_last(format!("write its unit behind it: `{}s`", formula.text));
+            let unit = if fact.ends_with("_ms") { "ms" } else { "s" };
+            self.help_last(format!("write its unit behind it: `{}{unit}`", formula.text));
         } else if !fitting.is_empty() && *T::FITS != [FactType::Number] {
             self.help_last(format!("of what {} steps leave, {} would", kind.name, choices(fitting, "and")));
         }

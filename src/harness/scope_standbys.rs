@@ -1,6 +1,6 @@
 //! Which nodes are standbys, as far as earlier steps say.
 
-use super::{NodeField, NodeRef, Scope};
+use super::{Maker, NodeField, NodeId, NodeRef, Scope};
 
 impl Scope<'_> {
     /// Notes that a node is a standby from now on.
@@ -36,6 +36,34 @@ impl Scope<'_> {
             self.help_last("name its primary, or `promote` it first".to_owned());
         }
         Some(node)
+    }
+
+    /// Whether two nodes are certainly of two clusters: both are listed, and follow different ones.
+    pub fn are_apart(&self, one: &NodeId, other: &NodeId) -> bool {
+        matches!((self.head(one), self.head(other)), (Some(one), Some(other)) if one != other)
+    }
+
+    /// The listed node at the head of those that a node follows; none if steps may have made
+    /// something else of one of them.
+    fn head(&self, node: &NodeId) -> Option<&NodeId> {
+        let mut at = node;
+        for _ in 0..self.nodes.len() {
+            let (id, info) = self.nodes.get_key_value(at)?;
+            let is_as_listed = info.decoded && info.maker == Maker::Start && !info.remade && !info.external;
+            match &info.follows {
+                _ if !is_as_listed || info.recovers_from.is_some() => return None,
+                Some(upstream) => at = upstream,
+                None => return Some(id),
+            }
+        }
+        None
+    }
+
+    /// Notes that from now on nobody knows what nodes are, and what lies in repos: people do the
+    /// step being resolved, or a script of theirs, which has both at hand.
+    pub fn by_hand(&mut self) {
+        self.may_promote();
+        self.repos_by_hand = true;
     }
 
     /// Notes that any node may be a primary from now on: the step being resolved does whatever it

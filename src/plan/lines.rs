@@ -231,6 +231,7 @@ impl Lines {
 /// Notes what the steps that could not be decoded would have brought: a reference to it is no error
 /// of its own. `index` is where they stand as far as anyone knows.
 pub(super) fn note_undecoded(undecoded: &[Undecoded], index: usize, scope: &mut Scope<'_>) {
+    scope.all_decoded = undecoded.is_empty() && !scope.more_ids;
     for rest in undecoded {
         if let Some(id) = &rest.id {
             match scope.ids.get(id.as_str()).cloned() {

@@ -29,7 +29,6 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let Lines { steps: lines, undecoded, teams } = lines;
     let mut complete = undecoded.is_empty() && scenario.problems.is_empty() && scenario.unset.is_empty();
     note_undecoded(&undecoded, count, &mut scope);
-    scope.all_decoded = undecoded.is_empty() && !scope.more_ids;
     let steps: Vec<PlannedStep> = lines.into_iter().filter_map(|line| planned(line, &mut scope)).collect();
     complete &= steps.len() == count;
     (scope.index, scope.in_team) = (count, None);

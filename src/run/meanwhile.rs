@@ -15,6 +15,10 @@ use crate::plan::PlannedStep;
 
 /// What helps an incident that comes too late.
 const SHORTER: &str = "make that step take longer, or `after` shorter";
+/// The same of one that began in time, and takes a while by itself.
+const SLOW: &str = "it takes a while until it is done: make that step take longer, or give less to do (a disk that is filled: a smaller `size`)";
+/// The same of any other.
+const LOCKED: &str = "what waits for a lock that the step holds happens after it";
 
 impl<'a> StepRun<'a> {
     /// Runs the step together with what happens while it is at work.
@@ -115,7 +119,7 @@ impl<'a> StepRun<'a> {
         let problem = missed.problem.map(|problem| match waited {
             Some(before) => problem
                 .note("began", format!("{} ms before that step's end, and was not done then", before.as_millis()))
-                .help("what waits for a lock that the step holds happens after it"),
+                .help(if end.struck.slow { SLOW } else { LOCKED }),
             None => problem.help(SHORTER),
         });
         End { facts: end.facts, problem, ..missed }

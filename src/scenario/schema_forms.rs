@@ -144,8 +144,8 @@ fn requires(fields: &[&str]) -> Value {
 }
 
 impl Rule {
-    /// As schemas, all of which have to hold. They have nothing but `required` in them: whole fields
-    /// in there would break completion.
+    /// As schemas, all of which have to hold. They have nothing but `required` in them: whole
+    /// fields in there would break completion.
     fn schemas(&self) -> Vec<Value> {
         let each = |fields: &[&str]| fields.iter().map(|field| requires(&[field])).collect::<Vec<_>>();
         match self {

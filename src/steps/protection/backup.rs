@@ -107,9 +107,10 @@ impl StepKind for TakeBackupSpec {
         if let Some(repo) = &repo {
             self.check_able(scope, node.as_ref(), repo);
         }
-        let incremental_to = if_given(self.incremental_to.as_ref(), |base| increment(scope, base, repo.as_ref()));
+        let incremental_to =
+            if_given(self.incremental_to.as_ref(), |base| increment(scope, base, node.as_ref(), repo.as_ref()));
         let base = incremental_to.as_ref().and_then(|base| Some(base.as_ref()?.0.id.clone()));
-        scope.backs_up_to(repo.clone(), base);
+        scope.backs_up(node.as_ref().map(|node| node.id.clone()), repo.clone(), base);
         Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo?, incremental_to: incremental_to? })
     }
 }
@@ -135,8 +136,13 @@ impl TakeBackupSpec {
 /// The first major version with incremental backups.
 const INCREMENTAL_FROM: u32 = 17;
 
-/// The backup that another one goes on from: an earlier one in the same repo.
-fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> Resolved<(StepRef, Changes)> {
+/// The backup that another one, of `node`, goes on from: an earlier one in the same repo.
+fn increment(
+    scope: &mut Scope<'_>,
+    base: &StepName,
+    node: Option<&NodeRef>,
+    repo: Option<&RepoId>,
+) -> Resolved<(StepRef, Changes)> {
     let changes = repo.and_then(|repo| scope.repo_info(repo)).map_or(Changes::Server, |info| info.kind.changes);
     let old = |version: &&Spanned<u32>| version.value < INCREMENTAL_FROM;
     let meant = |version: &&Spanned<u32>| {
@@ -151,6 +157,13 @@ fn increment(scope: &mut Scope<'_>, base: &StepName, repo: Option<&RepoId>) -> R
     }
     let found = scope.step_with(base, &[Output::Backup])?;
     let theirs = scope.step_info(&found)?.repo.clone()?;
+    if let (Some(node), Some(of)) = (node, scope.step_info(&found)?.of.clone())
+        && scope.are_apart(node, &of)
+        && !scope.must_fail
+    {
+        let title = format!("backup `{found}` is of `{of}`, and this one of `{node}`");
+        scope.error(base.span, title, "these are two clusters");
+    }
     let repo = repo?;
     scope.repo_can(repo, Ability::BackUpIncrement, Some(base.span));
     if theirs != *repo {

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Awaited, Context, FILES_VARIABLE, Finding, Later, MarkKind, NodeField, NodeRef, Places, Ran, Recovers, Resolved,
-    Role, Scope, Step, StepKind, StepResult, all_now, variables_now,
+    Awaited, Context, FILES_VARIABLE, Finding, Later, MarkKind, NodeField, NodeRef, Places, Ran, Recovers, Reference,
+    Resolved, Role, Scope, Step, StepKind, StepResult, all_now, variables_now,
 };
 use crate::host::Program;
 use crate::node::Node;
@@ -48,7 +48,8 @@ use crate::steps::recovery::tablespaces::{mentions_tablespace, standbys_apart};
 /// ```
 ///
 /// `capture` keeps parts of its standard output for later steps, which ask for them as
-/// `${ID.NAME}`: what the regular expression matches first, or its first group if it has one.
+/// `${ID.NAME}`: what the regular expression matches first, or its group if it has one; it may not
+/// have several (`(?:...)` is none).
 ///
 /// The report keeps its standard output and standard error, at most the last 2,000 characters of
 /// each.
@@ -126,6 +127,9 @@ impl StepKind for ExecSpec {
         let Spanned { value, span, entry } = self.run;
         let run = words(value, scope);
         let env = scope.variables(self.env);
+        if scope.refers.iter().any(|one| matches!(one, Reference::Repo(_))) {
+            scope.by_hand();
+        }
         let run = Spanned { value: run?, span, entry };
         Some(Exec { node: node?, run, name, env: env?, capture: capture.unwrap_or_default(), needs_files })
     }

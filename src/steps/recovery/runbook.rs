@@ -122,7 +122,7 @@ impl StepKind for RunbookSpec {
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Runbook> {
         let node = scope.own_node(&self.node);
-        scope.may_promote();
+        scope.by_hand();
         let makes = self.makes(scope);
         self.check_vars(scope);
         let text = scope.read_file(&self.file)?;

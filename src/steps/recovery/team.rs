@@ -195,7 +195,7 @@ impl StepKind for TeamSpec {
                 scope.error(text.span, format!("`{key}` is empty"), "people would read nothing");
             }
         }
-        scope.may_promote();
+        scope.by_hand();
         Some(Team)
     }
 }

@@ -41,17 +41,7 @@ impl SqlSpec {
                 help,
             );
         }
-        if let Some(format) = &self.format {
-            match &self.query {
-                Some(_) if format.value.is_empty() => {
-                    scope.error(format.entry, "`format` is empty", "which values? Or leave it out");
-                }
-                Some(query) => format::check(scope, query, format.value.len(), format.entry),
-                None => {
-                    scope.error(format.entry, "`format` goes with a `query`", "there is none");
-                }
-            }
-        }
+        self.check_format(scope);
         if let Some(query) = &self.query
             && !autocommit
             && !scope.must_fail
@@ -76,6 +66,20 @@ impl SqlSpec {
 }
 
 impl SqlSpec {
+    /// Checks what is to be put into the SQL.
+    fn check_format(&self, scope: &mut Scope<'_>) {
+        let Some(format) = &self.format else { return };
+        match &self.query {
+            Some(_) if format.value.is_empty() => {
+                scope.error(format.entry, "`format` is empty", "which values? Or leave it out");
+            }
+            Some(query) => format::check(scope, query, format.value.len(), format.entry),
+            None => {
+                scope.error(format.entry, "`format` goes with a `query`", "there is none");
+            }
+        }
+    }
+
     /// Checks the file, which is there; with `args` it is one statement, which is bound.
     pub(super) fn check_file(&self, scope: &mut Scope<'_>, file: &Spanned<String>) {
         let Some(args) = &self.args else { return scope.file(file) };
