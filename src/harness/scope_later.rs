@@ -19,7 +19,7 @@ impl Scope<'_> {
 
     /// Tells of a value that is one fact, and one of another type.
     fn check_type<T: FromFact>(&mut self, formula: &Formula) {
-        let [Part::Fact { step, fact, at }] = formula.parts.as_slice() else { return };
+        let [Part::Fact { step, fact, at, .. }] = formula.parts.as_slice() else { return };
         let Some(info) = self.ids.get(step).cloned() else { return };
         let (Some(kind), Some(is)) = (info.kind.filter(|kind| kind.leaves(fact)), FactType::of(fact)) else { return };
         if T::FITS.contains(&is) {
@@ -29,7 +29,7 @@ impl Scope<'_> {
         let label = format!("it is {is}, and {} is wanted", T::WANTED);
         self.error_related(*at, title, label, (info.span, format!("this {} step", kind.name)));
         let fits = |fact: &&str| FactType::of(fact).is_some_and(|is| T::FITS.contains(&is));
-        let fitting: Vec<&str> = kind.facts().filter(fits).collect();
+        let fitting: Vec<&str> = kind.facts().into_iter().filter(fits).collect();
         if is == FactType::Number && T::FITS.is_empty() {
             let unit = if fact.ends_with("_ms") { "ms" } else { "s" };
             self.help_last(format!("write its unit behind it: `{}{unit}`", formula.text));
