@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::accidents::COSTS;
+use super::accidents::{Before, COSTS};
 use super::desk::Reply;
 use super::floor::Order;
 use super::play::{AtWork, Firedrill};
@@ -85,11 +85,11 @@ impl Firedrill {
             self.accidents(field, at_work).await;
             at_work.watch.disks(field, &self.floor).await;
         }
-        self.injects(field).await;
+        self.injects(field, at_work).await;
     }
 
     /// Second accidents, those of the drill too.
-    pub(super) async fn accidents(&self, field: &Field<'_>, at_work: &mut AtWork) {
+    pub(super) async fn accidents(&self, field: &Field<'_>, at_work: &AtWork) {
         for accident in at_work.before.accidents(field).await {
             self.floor.accident(accident.name, COSTS, &accident.seen);
         }
@@ -103,7 +103,7 @@ impl Firedrill {
     }
 
     /// What comes by itself: nothing while people do not know that something has happened.
-    async fn injects(&self, field: &Field<'_>) {
+    async fn injects(&self, field: &Field<'_>, at_work: &mut AtWork) {
         if self.floor.state().is_unaware() {
             return;
         }
@@ -114,7 +114,7 @@ impl Firedrill {
             };
             let due = inject.after.is_some_and(|after| clock >= after);
             if !come && (due || self.is_its_moment(field, inject.when).await) {
-                self.put_in(field, number).await;
+                self.put_in(field, at_work, number).await;
             }
         }
     }
@@ -126,7 +126,7 @@ impl Firedrill {
         }
     }
 
-    pub(super) async fn put_in(&self, field: &Field<'_>, number: usize) -> Reply {
+    async fn put_in(&self, field: &Field<'_>, at_work: &mut AtWork, number: usize) -> Reply {
         let inject = self.floor.state().inject(number).cloned();
         let Some(inject) = inject else { return Reply::no("there is no such inject") };
         self.floor.state().came(number);
@@ -135,7 +135,16 @@ impl Firedrill {
             self.floor.state().say(Speaker::Drill, &text);
         }
         self.floor.tell(What::Injected { number, text });
-        match field.put_in(&inject.steps).await {
+        let changes = field.may_change(&inject.steps);
+        if changes {
+            self.accidents(field, at_work).await;
+        }
+        let all = field.put_in(&inject.steps).await;
+        if changes {
+            // What the drill itself has done is no accident of people's.
+            at_work.before = Before::of(field).await;
+        }
+        match all {
             true => Reply::yes("it was put in"),
             false => Reply::no("not all of its steps could be done"),
         }
@@ -158,7 +167,7 @@ impl Firedrill {
                 let ending = if self.look_to_the_end(field).await { Ending::AllHold } else { Ending::Stopped };
                 (Reply::yes("it is judged as it stands"), Some(ending))
             }
-            Order::Inject(number) => (self.put_in(field, number).await, None),
+            Order::Inject(number) => (self.put_in(field, at_work, number).await, None),
             Order::Scratch(name) => (self.scratch(at_work, &name), None),
             Order::StoodStill(time) => {
                 field.stood_still(time);

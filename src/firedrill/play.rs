@@ -218,10 +218,17 @@ impl People for Firedrill {
         Ok(())
     }
 
+    async fn struck(&self, field: &Field<'_>) {
+        self.at_work.lock().await.before = Before::of(field).await;
+    }
+
+    async fn strikes(&self, field: &Field<'_>) {
+        let at_work = self.at_work.lock().await;
+        self.accidents(field, &at_work).await;
+    }
+
     async fn recover(&self, field: &Field<'_>) -> Recovered {
         let mut at_work = self.at_work.lock().await;
-        // What the drill itself has done is no accident of people's.
-        at_work.before = Before::of(field).await;
         for node in Watch::switch_on(field, &self.part.theirs).await {
             // Whoever does not know whether something has happened is not told by this.
             if !self.options.sealed {
@@ -232,7 +239,7 @@ impl People for Firedrill {
         let ending = self.until_done(field, &mut at_work).await;
         if ending != Ending::Interrupted {
             // What was done in the last seconds counts, too.
-            self.accidents(field, &mut at_work).await;
+            self.accidents(field, &at_work).await;
         }
         let clock = self.floor.state().end(ending);
         self.floor.tell(What::Ended { clock_ms: clock.as_millis() as u64, how: ending });

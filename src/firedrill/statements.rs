@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use regex::Regex;
 
+use crate::node::{OWN, SOMEBODY};
 use crate::pg::TableName;
 
 /// A statement of people's.
@@ -33,9 +34,6 @@ pub(super) struct LogReader {
 /// The beginning of an entry, with `log_line_prefix = '%m [%p] '`.
 const ENTRY: &str =
     r"(?m)^(?<day>\d{4}-\d\d-\d\d) (?<time>\d\d:\d\d:\d\d\.\d{3}) (?<zone>\S+) \[(?<pid>\d+)\] (?<level>[A-Z0-9]+):  ";
-
-/// Programs and sessions of drillyard itself begin with this name.
-const OWN: &str = "drillyard";
 
 impl LogReader {
     /// Of a log, from this byte on.
@@ -75,7 +73,7 @@ impl LogReader {
             self.sessions.insert(pid, who(session));
             return None;
         }
-        let by = self.sessions.get(&pid).filter(|by| !by.contains(&format!("({OWN}")))?.clone();
+        let by = self.sessions.get(&pid).filter(|by| !is_drillyards(by))?.clone();
         match level {
             "LOG" => {
                 let statement = text.strip_prefix("statement: ").or_else(|| {
@@ -95,6 +93,11 @@ impl LogReader {
             _ => None,
         }
     }
+}
+
+/// Whether a session is the drill's own, as drillyard or as the somebody who did what happened.
+fn is_drillyards(by: &str) -> bool {
+    by.contains(&format!("({OWN}")) || by.ends_with(&format!("({SOMEBODY})"))
 }
 
 /// `postgres (psql)`, from `user=postgres database=shop application_name=psql`.
@@ -170,6 +173,8 @@ mod tests {
 2026-11-29 12:00:00.000 UTC [10] LOG:  connection received: host=[local]
 2026-11-29 12:00:00.001 UTC [10] LOG:  connection authorized: user=postgres database=shop application_name=psql
 2026-11-29 12:00:00.002 UTC [11] LOG:  connection authorized: user=postgres database=postgres application_name=drillyard pg_dump
+2026-11-29 12:00:00.003 UTC [12] LOG:  connection authorized: user=postgres database=shop application_name=pgAdmin 4 - CONN:7340218
+2026-11-29 12:00:00.004 UTC [12] LOG:  statement: DROP TABLE shop.orders
 2026-11-29 12:00:00.100 UTC [10] LOG:  statement: SELECT *
 \tFROM shop.orders
 2026-11-29 12:00:00.101 UTC [11] LOG:  statement: COPY shop.orders TO stdout

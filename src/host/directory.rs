@@ -16,7 +16,7 @@ pub const POLL: Duration = Duration::from_millis(3);
 pub const STAGED_TEMPLATE: &str = ".template-";
 
 /// What small disks are mounted from: nothing else is ever unmounted.
-pub const SMALL_DISK: &str = "drillyard-disk";
+pub const SMALL_DISK: &str = "vdisk";
 /// The setting of a server on one: its segments of WAL take their space when they are made, as
 /// everywhere where drillyard has not set it otherwise.
 pub const WAL_TAKES_SPACE: (&str, &str) = ("wal_init_zero", "on");
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn only_small_disks_are_found() {
-        let own = r"36 35 0:31 / /tmp/a\040b/repos/onsite rw,relatime shared:1 - tmpfs drillyard-disk rw,size=64m";
+        let own = r"36 35 0:31 / /tmp/a\040b/repos/onsite rw,relatime shared:1 - tmpfs vdisk rw,size=64m";
         assert_eq!(mount_point(own), Some(PathBuf::from("/tmp/a b/repos/onsite")));
         assert_eq!(mount_point("22 1 0:20 / /tmp rw - tmpfs tmpfs rw"), None);
         assert_eq!(mount_point(""), None);

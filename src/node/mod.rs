@@ -51,7 +51,7 @@ pub use rewind::{Resting, Rewind, Rewound};
 pub use role::is_in_recovery;
 pub use server::{Node, ServerState};
 pub use server_of_backup::{Mismatch, ServerOfBackup, missing_extensions};
-pub use session::{TAKES_SESSIONS, Text, discard};
+pub use session::{OWN, SOMEBODY, TAKES_SESSIONS, Text, discard};
 pub use session_settings::Purpose;
 pub use sql_error::SqlError;
 pub use standby::{Sender, apply_delay};

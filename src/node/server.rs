@@ -28,6 +28,8 @@ pub struct Node {
     pub(super) session: tokio::sync::Mutex<Option<Arc<Client>>>,
     /// Whether the server's log is to have nothing of what drillyard runs here.
     pub(super) unlogged: AtomicBool,
+    /// Whether its new sessions look like somebody else's.
+    pub(super) disguised: AtomicBool,
     /// How the statements of this step's sessions are cancelled.
     pub(super) cancels: Mutex<Vec<Cancel>>,
     /// The current way in, for the users, who cannot wait for a host's answer.
@@ -115,6 +117,7 @@ impl Node {
             of_others: false,
             session: tokio::sync::Mutex::default(),
             unlogged: AtomicBool::new(false),
+            disguised: AtomicBool::new(false),
             cancels: Mutex::default(),
             login: Mutex::default(),
             server_state: Mutex::new(ServerState::Down("it was not started")),

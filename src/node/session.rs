@@ -19,6 +19,13 @@ use crate::host::{Endpoint, HostError, Login, POLL, Program};
 /// DATABASE leaves.
 pub const TAKES_SESSIONS: &str = "datallowconn AND datconnlimit <> -2";
 
+/// The application_name of drillyard's own sessions; its programs' begin with it.
+pub const OWN: &str = "drillyard";
+
+/// The application_name of what a drill does to people who are to find out that: as that of a
+/// colleague's tool, but always the same.
+pub const SOMEBODY: &str = "pgAdmin 4 - CONN:7340218";
+
 impl Node {
     /// The session that drillyard's own questions go through within a step; opened when it is
     /// needed, and again when it was lost.
@@ -128,7 +135,7 @@ impl Node {
             Endpoint::Tcp { host, port } => config.host(host).port(*port),
         };
         config.user(&login.user).password(&login.password).dbname(&login.database);
-        config.application_name("drillyard").connect_timeout(Duration::from_secs(5));
+        config.application_name(self.disguise().unwrap_or(OWN)).connect_timeout(Duration::from_secs(5));
         config.options(self.session_options(purpose));
         config
     }
@@ -142,7 +149,8 @@ impl Node {
     /// from its own host.
     pub fn client_program(&self, name: &str, purpose: Purpose) -> Result<Program, HostError> {
         let program = Program { env: self.session_env()?, ..Program::new(name, Vec::<String>::new()) };
-        let program = program.env("PGAPPNAME", format!("drillyard {name}")).env("LC_ALL", "C");
+        let application = self.disguise().map_or_else(|| format!("{OWN} {name}"), str::to_owned);
+        let program = program.env("PGAPPNAME", application).env("LC_ALL", "C");
         Ok(program.env("PGOPTIONS", self.session_options(purpose)))
     }
 
@@ -164,6 +172,15 @@ impl Node {
     /// The same, for sessions that begin as another role.
     pub fn session_options_as(&self, purpose: Purpose, role: &str) -> String {
         format!("{} {}", self.session_options(purpose), as_role(role))
+    }
+
+    /// Has the sessions of the next steps look like somebody else's, or no longer.
+    pub fn disguise_as_somebody(&self, disguised: bool) {
+        self.disguised.store(disguised, Ordering::Relaxed);
+    }
+
+    fn disguise(&self) -> Option<&'static str> {
+        self.disguised.load(Ordering::Relaxed).then_some(SOMEBODY)
     }
 
     /// Ends the sessions of an earlier step, so that the next one begins with clean ones: what was

@@ -206,7 +206,7 @@ mod tests {
     fn a_disk_is_full_when_no_segment_fits() {
         let disk = parse("tmpfs   204800  204796   4 100% /tmp/small").expect("a disk");
         assert!(disk.is_tight());
-        assert!(!disk.is_own && parse("drillyard-disk 204800 204796 4 100% /tmp/small").expect("a disk").is_own);
+        assert!(!disk.is_own && parse("vdisk 204800 204796 4 100% /tmp/small").expect("a disk").is_own);
         assert_eq!(disk.to_string(), "/tmp/small has 0.0 MB of 200 MB left");
         let roomy = parse("/dev/vda1  20000000  10000000  10000000  50% /").expect("a disk");
         assert!(!roomy.is_tight());

@@ -12,7 +12,7 @@ use super::step::{Ran, StepRun};
 use super::tally::{StepTime, Tally};
 use super::work::{Env, Work};
 use super::{disk, shells, users};
-use crate::harness::World;
+use crate::harness::{World, Writes};
 use crate::journal::{Event, Facts, Firedrill, Outcome, Problem};
 use crate::plan::{PeoplesPart, Plan, PlannedStep};
 
@@ -35,6 +35,13 @@ pub trait People: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If they cannot begin.
     async fn begin(&self, field: &Field<'_>) -> Result<(), Problem>;
+
+    /// Called when the drill itself has done something that people find as it is, the incident
+    /// first: what changes from here on is theirs.
+    async fn struck(&self, field: &Field<'_>);
+
+    /// Called before the drill does something more of that kind: what has changed since is theirs.
+    async fn strikes(&self, field: &Field<'_>);
 
     /// Called when the drill has done its part. Returns when they are done, or may not go on.
     async fn recover(&self, field: &Field<'_>) -> Recovered;
@@ -190,9 +197,23 @@ impl Field<'_> {
 
     async fn put_in_within(&self, steps: &[usize], at_most: Duration) -> bool {
         self.keep_out_of_logs(false);
+        self.disguise(true);
         let all = self.beside_people(steps, at_most).await;
+        self.disguise(false);
         self.keep_out_of_logs(true);
         all
+    }
+
+    /// Whether one of these steps may change what people find.
+    pub fn may_change(&self, steps: &[usize]) -> bool {
+        let reads = |step: &PlannedStep| matches!(&step.effects.writes, Writes::Nodes(nodes) if nodes.is_empty());
+        self.listed(steps).any(|step| !reads(step))
+    }
+
+    /// Has what the drill runs on servers look as if somebody had run it, or no longer: the logs
+    /// tell people what was done, and not that it was a drill.
+    fn disguise(&self, disguised: bool) {
+        self.world.outputs().nodes.values().for_each(|node| node.disguise_as_somebody(disguised));
     }
 
     async fn beside_people(&self, steps: &[usize], at_most: Duration) -> bool {
@@ -288,15 +309,25 @@ impl Played<'_> {
             tally.outcomes.push(Outcome::Errored);
             return Some(problem);
         }
+        self.field.disguise(true);
         for step in before.iter().filter(|step| step.head.index == incident) {
             if self.field.run(step, tally).await == Ran::End {
                 return None;
             }
         }
+        self.field.disguise(false);
+        self.people.struck(&self.field).await;
         let behind = before.iter().map(|step| step.head.index).filter(|index| *index > incident);
         let behind: Vec<usize> = behind.chain(part.opening.iter().copied()).collect();
         for step in behind {
+            let changes = self.field.may_change(&[step]);
+            if changes {
+                self.people.strikes(&self.field).await;
+            }
             self.field.put_in_within(&[step], OWN_COURSE).await;
+            if changes {
+                self.people.struck(&self.field).await;
+            }
         }
         let began = self.field.clock();
         let recovered = self.people.recover(&self.field).await;

@@ -41,7 +41,7 @@ steps:
     expect: { fails: "(?s)the incident did nothing.*archive_command of `master` fails already" }
   - wait_archived: { node: master }
     within: 1500ms
-    expect: { fails: "(?s)timed out after [0-9.]+ s waiting for segment [0-9A-F]{24} in repo `onsite`.*drillyard: break_archive: archive_command fails" }
+    expect: { fails: "(?s)timed out after [0-9.]+ s waiting for segment [0-9A-F]{24} in repo `onsite`.*cp: cannot create regular file .*/archivedir/" }
   - wait_for: { node: master, query: SELECT failed_count > 0 FROM pg_stat_archiver, equals: true }
   - id: mended
     mend_archive: { node: master }

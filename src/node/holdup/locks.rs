@@ -4,6 +4,7 @@ use tokio_postgres::{Client, Row};
 
 use super::kind::{Holdup, HoldupKind};
 use super::session::{Session, seconds};
+use crate::node::session::{OWN, SOMEBODY};
 use crate::node::sql_error::SqlError;
 
 const QUERY: &str = include_str!("locks.sql");
@@ -72,7 +73,7 @@ impl Wait {
         let waiter = match application.as_str() {
             _ if backend == "startup" => Waiter::Startup,
             "drillyard users" => Waiter::Users,
-            name if name == "drillyard" || name.starts_with("drillyard ") => Waiter::Step,
+            name if name == OWN || name == SOMEBODY || name.starts_with("drillyard ") => Waiter::Step,
             _ => Waiter::Other,
         };
         let holder = match (row.get::<_, Option<String>>(13), row.get::<_, Option<i32>>(0)) {

@@ -9,6 +9,7 @@ use super::locks::locks;
 use super::replay::replay;
 use super::slots::lost_slots;
 use crate::node::server::Node;
+use crate::node::session::{OWN, SOMEBODY};
 use crate::node::sql_error::SqlError;
 
 /// How long a server may take to say what holds it up.
@@ -20,9 +21,12 @@ impl Node {
     /// Ends the programs of a step that was given up if they wait for a lock: nobody would end
     /// their sessions.
     pub async fn end_blocked_programs(&self) {
-        const QUERY: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE application_name LIKE 'drillyard %' AND application_name <> 'drillyard users' AND wait_event_type = 'Lock'";
-        let end = async { self.connect_aside().await?.batch_execute(QUERY).await.map_err(SqlError::from) };
+        let query = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE (application_name LIKE '{OWN} %' OR application_name = '{SOMEBODY}')
+               AND application_name <> 'drillyard users' AND wait_event_type = 'Lock'"
+        );
+        let end = async { self.connect_aside().await?.batch_execute(&query).await.map_err(SqlError::from) };
         // One that does not answer has nothing to end.
         let _ = tokio::time::timeout(PATIENCE, end).await;
     }

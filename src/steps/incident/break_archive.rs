@@ -28,8 +28,9 @@ use crate::steps::protection::archiver::{Archiver, ArchiverNudge, archive_of, fi
 /// `lies` it exits with 0 and keeps nothing: the server takes the segment for archived, and removes
 /// it. With `lags` it exits with 0 at once, and the segment reaches the repo only `by` later
 /// (default: 3s), as with an archive that is copied in the background. Until then it is on the
-/// server's host, and is lost if the host is. Each call leaves a line in the server's log that
-/// begins with `drillyard: break_archive`.
+/// server's host, and is lost if the host is. It looks as a command does that broke by itself: the
+/// copies of the first two go to a directory that is not there, and the server's log has what `cp`
+/// says of that (`lies` does not look whether it has copied). `lags` writes `spooled SEGMENT`.
 ///
 /// The command is set with ALTER SYSTEM, so it survives a restart. Then the current WAL segment is
 /// finished, so that the broken command is called for it, with everything that was written to it
@@ -124,8 +125,9 @@ impl Step for BreakArchive {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let node = cx.world.node(&self.node)?;
         let broken = self.broken(cx).await?;
+        let repo = cx.world.repo(&self.repo)?.clone();
         let client = cx.client(&node).await?;
-        if Broken::of(&archive_command(&client).await?) == Some(broken.word()) {
+        if Broken::of(&archive_command(&client).await?, &*repo) == Some(broken.word()) {
             return Err(Finding::failed("the incident did nothing").at(self.how.entry).label(format!(
                 "archive_command of `{}` {} already",
                 self.node,
@@ -136,21 +138,20 @@ impl Step for BreakArchive {
             return Err(Finding::failed("the incident did nothing")
                 .label(format!("`{}` is in recovery, and archives nothing", self.node)));
         }
-        let command = broken.command(&**cx.world.repo(&self.repo)?);
+        let command = broken.command(&*repo);
         let log = node.log_size().await?;
         cx.marked(&node, async |client, cx| {
             client.batch_execute(&format!("ALTER SYSTEM SET archive_command = {}", quote_literal(&command))).await?;
             cx.hits();
-            reload(cx, client, &command).await?;
+            reload(cx, client, |seen| seen == command).await?;
             cx.has_struck();
             // The archiver may still be at work with the old one: a segment that it called the new
             // one for proves that it is not.
             let segment = finish_segment(client).await?;
             let mut nudge = ArchiverNudge::new();
-            let says = broken.says();
             let called = cx.until("the archiver to call the broken archive_command", async |seen| {
                 nudge.nudge(&node).await;
-                if node.log_from(log).await?.lines().any(|line| line.starts_with(&says)) {
+                if node.log_from(log).await?.lines().any(|line| broken.wrote(line, &*repo)) {
                     return Ok(Some(()));
                 }
                 *seen = Archiver::ask(client).await?.to_string();
@@ -190,14 +191,13 @@ pub(crate) async fn archive_command(client: &Client) -> Result<String, Box<Findi
     Ok(client.query_one("SELECT current_setting('archive_command')", &[]).await?.get(0))
 }
 
-/// Has the server read its configuration again, and waits until its sessions have the new
-/// archive_command: `wanted`, or any that is not broken where it is empty.
-pub(crate) async fn reload(cx: &mut Context<'_>, client: &Client, wanted: &str) -> StepResult {
+/// Has the server read its configuration again, and waits until its sessions have an
+/// archive_command that is `wanted`.
+pub(crate) async fn reload(cx: &mut Context<'_>, client: &Client, wanted: impl Fn(&str) -> bool) -> StepResult {
     client.batch_execute("SELECT pg_reload_conf()").await?;
     cx.until("the server to take up its archive_command", async |seen| {
         *seen = archive_command(client).await?;
-        let done = if wanted.is_empty() { Broken::of(seen).is_none() } else { seen == wanted };
-        Ok(done.then_some(()))
+        Ok(wanted(seen).then_some(()))
     })
     .await
 }

@@ -197,12 +197,12 @@ mod tests {
         for place in [&other, &below] {
             let (code, said) = fill(place, 0);
             assert!(code == Some(3) && said.ends_with("is not a disk of the drill's own"), "{said}");
-            assert!(!place.join(".drillyard-full").exists());
+            assert!(!place.join("old.tar").exists());
         }
         let (code, said) = fill(&own, 1 << 50);
         assert_eq!(code, Some(NO_MEMORY as i32));
         assert!(said.starts_with("7 MB are to be filled, ") && said.contains(" and 1073741824 MB have to"), "{said}");
-        assert!(!own.join(".drillyard-full").exists());
+        assert!(!own.join("old.tar").exists());
         assert_eq!(fill(&own, 0), (Some(0), "1048576".to_owned()));
         Command::new("umount").arg(&other).status().unwrap();
         unmount_below(dir.path());

@@ -80,7 +80,7 @@ impl Step for FreeDisk {
 impl FreeDisk {
     async fn free(&self, cx: &Context<'_>) -> StepResult {
         let (host, path) = self.disk.place(cx).await?;
-        let script = r#"rm "$1/.drillyard-full" 2>/dev/null"#;
+        let script = r#"rm "$1/old.tar" 2>/dev/null"#;
         match host.run(Program::script(script, [path])).await?.success() {
             true => {
                 cx.world.outputs().filled.remove(&self.disk.of());

@@ -69,14 +69,14 @@ impl Step for MendArchive {
         let node = cx.world.node(&self.node)?;
         let repo = cx.world.repo(&self.repo)?.clone();
         let client = cx.client(&node).await?;
-        if Broken::of(&archive_command(&client).await?).is_none() {
+        if Broken::of(&archive_command(&client).await?, &*repo).is_none() {
             return Err(Finding::failed("there is nothing to mend")
                 .label(format!("archive_command of `{}` is not broken", self.node))
                 .help("only what a `break_archive` step has broken can be mended, and only once"));
         }
         cx.marked(&node, async |client, cx| {
             client.batch_execute("ALTER SYSTEM RESET archive_command").await?;
-            reload(cx, client, "").await?;
+            reload(cx, client, |seen| Broken::of(seen, &*repo).is_none()).await?;
             let segment = finish_segment(client).await?;
             let host = node.host()?.clone();
             let (mut late, mut nudge) = (0, ArchiverNudge::new());
@@ -108,8 +108,8 @@ impl Step for MendArchive {
         .await?;
         let since = cx.world.outputs().broken_archives.remove(self.node.as_str()).unwrap_or(0);
         let log = node.log_from(since).await?;
-        let calls = |broken: Broken| log.lines().filter(|line| line.starts_with(&broken.says())).count();
-        cx.fact("not_kept", calls(Broken::Lies));
+        let not_kept = log.lines().filter(|line| Broken::Lies.wrote(line, &*repo)).count();
+        cx.fact("not_kept", not_kept);
         cx.fact("failed_count", Archiver::ask(&*cx.client(&node).await?).await?.failed());
         Ok(())
     }

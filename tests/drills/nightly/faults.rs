@@ -20,7 +20,7 @@ const FILLING: &str = r#"
   - name: its data lies on a disk of its own, and there is room on the other one
     exec:
       node: spare
-      run: [sh, -ec, 'df -Pk "$PGDATA" | grep ^drillyard-disk; test $(df -Pk "$1" | awk "NR == 2 { print \$4 }") -gt 300000', sh, THEIRS]
+      run: [sh, -ec, 'df -Pk "$PGDATA" | grep ^vdisk; test $(df -Pk "$1" | awk "NR == 2 { print \$4 }") -gt 300000', sh, THEIRS]
   - free_disk: { node: spare }
 "#;
 

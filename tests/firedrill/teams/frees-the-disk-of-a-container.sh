@@ -13,6 +13,6 @@ while in_master psql -Atc 'SELECT 1' >/dev/null 2>&1; do
   sleep 0.3
 done
 # shellcheck disable=SC2016 # its own arguments
-in_master sh -euc 'rm "$(dirname "$1")/.drillyard-full"
+in_master sh -euc 'rm "$(dirname "$1")/old.tar"
   pg_ctl -D "$1" -l "$1/by-hand.log" -w start >/dev/null' - "$DRILLYARD_DATA_MASTER"
 finish

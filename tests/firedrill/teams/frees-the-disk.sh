@@ -6,6 +6,6 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 
 until_down
-owner rm "$(dirname "$DRILLYARD_DATA_MASTER")/.drillyard-full"
+owner rm "$(dirname "$DRILLYARD_DATA_MASTER")/old.tar"
 owner "$PGBIN/pg_ctl" -D "$DRILLYARD_DATA_MASTER" -l "$DRILLYARD_DATA_MASTER/by-hand.log" -w start >/dev/null
 finish

@@ -32,13 +32,13 @@ tries=100
 while more=$(($(left) - $3)); [ "$more" -gt 0 ] && [ "$tries" -gt 0 ]; do
   memory=$(available)
   if [ $((memory - more)) -lt "$5" ]; then
-    rm -f .drillyard-full
+    rm -f old.tar
     echo "$((more >> 20)) MB are to be filled, $((memory >> 20)) MB of memory are available, and $(($5 >> 20)) MB have to stay so" >&2
     exit 4
   fi
   part=$((more < 64 << 20 ? more : 64 << 20))
   [ "$part" -lt "$more" ] || tries=$((tries - 1))
-  head -c "$part" /dev/zero >>.drillyard-full 2>/dev/null || :
+  head -c "$part" /dev/zero >>old.tar 2>/dev/null || :
   [ "$tries" -eq 100 ] || sleep 0.1
 done
 left
