@@ -46,7 +46,14 @@ fn made(role: Role, team: &str) -> String {
             ("facilitator", "Firedrill, facilitator", "for the facilitator alone · ", team, FACILITATOR)
         }
     };
-    let places = [("title", title), ("role", name), ("whose", whose), ("team", team), ("main", main)];
+    let terminal = match role {
+        Role::Team => "In a terminal <code>drillyard firedrill --resume RUN</code> shows what is on it.",
+        Role::Facilitator => {
+            "Type <code>status</code> where <code>drillyard firedrill</code> runs to see what is on it."
+        }
+    };
+    let places =
+        [("title", title), ("role", name), ("whose", whose), ("team", team), ("main", main), ("terminal", terminal)];
     places.iter().fold(PAGE.to_owned(), |page, (place, text)| page.replace(&format!("{{{{{place}}}}}"), text))
 }
 

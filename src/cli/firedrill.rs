@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::args::{BoardChoice, DrillArgs, FiredrillArgs, KeepChoice, color_of_stdout};
 use super::job::{Job, Stage};
 use super::keeper::Keeper;
-use super::out::{ask, print_all};
+use super::out::print_all;
 use super::resume;
 use super::runs::EVENTS_FILE;
 use super::sealed::{Sealed, Until};
@@ -17,6 +17,7 @@ use super::select::{Drills, Selected};
 use super::setup;
 use super::signals::Interruption;
 use super::stop::{Result, Stop};
+use super::typed::Typed;
 use crate::board::{Board, Tokens, serve};
 use crate::firedrill::{self, Announcement, Desk, FacilitatorView, Firedrill, Leave, Options, Voice, hosts};
 use crate::journal::{Command, Event, ExitCode, Listener, Outcome, Problem};
@@ -31,7 +32,8 @@ pub fn firedrill(mut args: FiredrillArgs) -> Result<ExitCode> {
     }
     args.keeper = Keeper::here()?;
     let Some(keeper) = &args.keeper else { return super::keeper::attend() };
-    keeper.watch(args.outlives())?;
+    let typed = args.typed.clone();
+    keeper.watch(args.outlives(), move |line| typed.hear(line))?;
     if (args.surprise || args.delay.from < args.delay.to) && args.drills.seed.is_none() {
         // Whoever knows the seed knows the drill: it is told with the debrief.
         args.drills.seed = Some(fastrand::u64(..));
@@ -142,10 +144,11 @@ impl FiredrillArgs {
         };
         let told = Arc::new(Mutex::new(Links::default()));
         let lines = told.clone();
-        let (dir, outlives) = (env.dir.clone(), self.outlives());
+        let (dir, outlives, typed) = (env.dir.clone(), self.outlives(), self.typed.clone());
         let announce = move |ready: &Announcement| {
             let links = lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
             print_all(&first_words(ready, &links, outlives));
+            print_all(CAN_BE_TYPED);
             // Whoever takes it up again may be one of the team.
             let links = Links { facilitator: String::new(), ..links };
             keep_words(&dir, &first_words(ready, &links, outlives));
@@ -155,8 +158,9 @@ impl FiredrillArgs {
             part,
             options,
             &env.journal,
-            Voice { announce: Box::new(announce), offer: Box::new(offer) },
+            Voice { announce: Box::new(announce), offer: Box::new(move |theirs| offer(&typed, theirs)) },
         );
+        self.typed.attend(desk.clone());
         env.journal.also_tell(held.hearing());
         let _ = self.desk.set(desk.clone());
         let control = firedrill::listen(&env.dir, desk.clone(), self.leave(&env, stage.interruption))
@@ -208,20 +212,19 @@ struct Links {
 
 /// Asks whether servers that people have made are to stay. Only of people at a terminal, who may
 /// have gone home.
-fn offer(theirs: &[String]) -> bool {
+fn offer(typed: &Typed, theirs: &[String]) -> bool {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return false;
     }
-    ask(&format!("\nYour servers ({}) are still up. Keep everything to look around? [y/N] ", theirs.join(", ")));
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        // Nobody may wait any more.
-        let _ = std::io::stdin().read_line(&mut line).map(|_| tell.send(line));
-    });
-    let answer = told.recv_timeout(PATIENCE).unwrap_or_default();
+    let question =
+        format!("\nYour servers ({}) are still up. Keep everything to look around? [y/N] ", theirs.join(", "));
+    let answer = typed.answer(&question, PATIENCE).unwrap_or_default();
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
+
+/// What the facilitator can do where it was started.
+const CAN_BE_TYPED: &str =
+    "the facilitator can type here: status, pause, resume, inject N, say TEXT, judge, end, help\n\n";
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@
 //! does: with its exit code, or as soon as all reports are written if that one stays. If it is
 //! killed, the keeper goes on, or dies too, and the reaper cleans up as after any other run.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,11 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::AsyncBufReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::dirs;
 use super::stop::{Result, Stop};
+use super::typed;
 use crate::journal::ExitCode;
 use crate::run::Named;
 
@@ -52,11 +53,12 @@ impl Keeper {
 
     /// Watches the program at the terminal. If it is killed, the keeper goes on without a terminal
     /// if it `outlives` it, and is killed otherwise.
-    pub fn watch(&self, outlives: bool) -> Result<()> {
+    ///
+    /// `hear` is called with each line that is typed there.
+    pub fn watch(&self, outlives: bool, hear: impl Fn(String) + Send + 'static) -> Result<()> {
         let own = self.clone();
         let watch = move || {
-            let mut bytes = [0; 16];
-            while let Ok(1..) = (&*own.link).read(&mut bytes) {}
+            BufReader::new(&*own.link).lines().map_while(std::io::Result::ok).for_each(hear);
             match (own.released.load(Ordering::SeqCst), outlives) {
                 (true, _) => {}
                 (false, true) => {
@@ -115,7 +117,9 @@ async fn attending() -> std::io::Result<Result<ExitCode>> {
         accepted = listener.accept() => accepted?.0,
     };
     drop(meeting);
+    let (link, mut passes_on) = link.into_split();
     let mut said = tokio::io::BufReader::new(link).lines();
+    let mut typed = typed::lines();
     let mut listens = true;
     loop {
         tokio::select! {
@@ -125,6 +129,8 @@ async fn attending() -> std::io::Result<Result<ExitCode>> {
                 _ => listens = false,
             },
             status = child.wait() => return Ok(ended(status?)),
+            // One that does not listen ends.
+            Some(line) = typed.recv() => drop(passes_on.write_all(format!("{line}\n").as_bytes()).await),
             // One that is gone by now needs no signal.
             _ = interrupt.recv() => drop(pass_on(Signal::SIGINT)),
             _ = terminate.recv() => drop(pass_on(Signal::SIGTERM)),

@@ -41,9 +41,11 @@ mod setup;
 mod shell;
 mod shipped;
 mod signals;
+mod status;
 mod step_by_step;
 mod stop;
 mod tell;
 mod trigger;
+mod typed;
 
 pub use program::main;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::runs::{heard, record_of};
 use super::stop::Stop;
-use crate::journal::{Command, Problem};
+use crate::journal::{Command, Firedrill, Problem};
 use crate::report::{RunRecord, StepRecord};
 use crate::run::Kept;
 
@@ -94,17 +94,61 @@ impl Orphan {
         stop.help(format!("drillyard clean {} removes the servers", self.run))
     }
 
-    /// The checks that the drill ends with, of a run that has one drill.
+    /// The checks that say when people are done; of an ordinary run those that its one drill ends
+    /// with.
     fn checks(&self) -> Vec<String> {
         let drill = self.record.drills.values().next().filter(|_| self.record.drills.len() == 1);
         let steps = drill.map(|drill| drill.steps.as_slice()).unwrap_or_default();
+        let told = |step: &StepRecord| format!("{} ({})", step.head.name, step.head.place());
+        let ready = drill.into_iter().flat_map(|drill| &drill.firedrill).find_map(|(_, what)| match what {
+            Firedrill::Ready { checks, .. } => Some(checks),
+            _ => None,
+        });
+        if let Some(checks) = ready.filter(|checks| !checks.is_empty()) {
+            return steps.iter().filter(|step| checks.contains(&step.head.index)).map(told).collect();
+        }
         let is_line = |step: &&StepRecord| step.head.team.is_none();
         let last = steps.iter().rev().filter(is_line).take_while(|step| step.is_check() || step.head.kind == "all");
-        let mut last: Vec<String> = last
-            .filter(|step| step.is_check())
-            .map(|step| format!("{} (line {})", step.head.name, step.head.line))
-            .collect();
+        let mut last: Vec<String> = last.filter(|step| step.is_check()).map(told).collect();
         last.reverse();
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::journal::{Entry, Event, StepHead};
+
+    /// What a trap of a `team` step waits for is an assertion, too, and no check of the drill's.
+    #[test]
+    fn the_checks_of_a_team_step_are_named_and_no_others() {
+        let head = |index, kind: &str, name: &str, team| StepHead {
+            index,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            line: 10 + index,
+            team,
+            ..StepHead::default()
+        };
+        let steps = vec![
+            head(0, "overwrite", "the accident", None),
+            head(1, "team", "the team", None),
+            head(2, "assert_rows", "the rows are back", Some(1)),
+            head(3, "assert_log", "somebody was careless", Some(1)),
+        ];
+        let text = String::new;
+        let (name, file, about, postgres, backend) = (text(), text(), text(), text(), text());
+        let started =
+            Event::DrillStarted { drill: 0, name, file, about, postgres, backend, seed: 1, settings: vec![], steps };
+        let ready = Firedrill::Ready { brief: text(), limit_ms: 1, sealed: false, delay_ms: 0, checks: vec![2] };
+        let mut record = RunRecord::default();
+        for event in [started, Event::Firedrill { drill: 0, what: ready }] {
+            record.hear(&Entry { at: Timestamp::UNIX_EPOCH, elapsed_ms: 1, event });
+        }
+        let orphan = Orphan { run: text(), shells: vec![], record };
+        assert_eq!(orphan.checks(), ["the rows are back (line 12)"]);
     }
 }

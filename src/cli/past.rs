@@ -8,7 +8,7 @@ use super::args::DrillArgs;
 use super::dirs;
 use super::stop::Result;
 use crate::history::{Point, Recorder, Series};
-use crate::journal::{Command, Event, ExitCode, Journal, Listener, PastRun};
+use crate::journal::{Command, Event, ExitCode, Journal, Listener, Outcome, PastRun};
 use crate::notify::Last;
 use crate::report::RunRecord;
 use crate::run::{Drill, LastPass};
@@ -101,6 +101,10 @@ impl Past {
             let Ok(mut found) = self.recorder.since(&one.name, since, LIMIT).await else { return };
             let runs = found.remove(&series).into_iter().flatten().filter(|point| point.run != record.run);
             let mut runs: Vec<PastRun> = runs.filter_map(past_run).collect();
+            if record.command == Command::Firedrill {
+                // The best known way is one that is known to be right.
+                runs.retain(|run| run.outcome == Outcome::Passed);
+            }
             runs.drain(..runs.len().saturating_sub(SHOWN));
             if !runs.is_empty() {
                 journal.write(Event::DrillTrend { drill: *drill, runs });

@@ -9,6 +9,7 @@ use super::dirs;
 use super::orphaned::Orphan;
 use super::out::print_all;
 use super::runs::{heard, record_of};
+use super::status::{team_status, users_line, verdict_lines};
 use super::stop::{Result, Stop};
 use crate::firedrill::{Phase, TeamView, VerdictView, follow, is_held};
 use crate::journal::{ExitCode, Outcome};
@@ -17,6 +18,9 @@ use crate::run::{RunState, run_directories, state};
 
 /// The file in a run's directory with what people were told first.
 pub(super) const FIRST_WORDS: &str = "first-words";
+
+/// How often it is told what users see.
+const OFTEN: Duration = Duration::from_secs(30);
 
 /// How long the end of a run may take: reports, notifications, clean-up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +51,8 @@ struct Following {
     said: usize,
     introduced: bool,
     over: Option<VerdictView>,
+    /// When it was told last what users see.
+    users: Option<Instant>,
 }
 
 impl Following {
@@ -54,6 +60,7 @@ impl Following {
         if !std::mem::replace(&mut self.introduced, true) {
             let brief = || format!("run {run}\n\n{}\n\n", view.brief.trim());
             print_all(&std::fs::read_to_string(directory.join(FIRST_WORDS)).unwrap_or_else(|_| brief()));
+            print_all(&team_status(view));
             if let Some(clock) = view.clock_ms {
                 let bought = view.hints.iter().filter(|hint| hint.text.is_some()).count();
                 print_all(&format!(
@@ -67,8 +74,20 @@ impl Following {
             print_all(&format!("{}  {}\n", one.at, one_line(&one.text)));
         }
         self.said = view.said.len();
+        self.tell_users(view);
         if let (Phase::Over, Some(verdict)) = (view.phase, &view.verdict) {
             self.over = Some(verdict.clone());
+        }
+    }
+}
+
+impl Following {
+    /// What users see, now and then.
+    fn tell_users(&mut self, view: &TeamView) {
+        let told = self.users.get_or_insert_with(Instant::now);
+        if told.elapsed() >= OFTEN && view.phase < Phase::Judging {
+            *told = Instant::now();
+            view.users.iter().for_each(|users| print_all(&format!("{}\n", one_line(&users_line(users)))));
         }
     }
 }
@@ -79,6 +98,7 @@ fn tell(verdict: &VerdictView, run: &str, directory: &Path) -> ExitCode {
     while state(directory) == RunState::Alive && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(20));
     }
+    print_all(&verdict_lines(verdict));
     print_all(&score_lines(&verdict.score, verdict.points, color_of_stdout(None)));
     let debrief = verdict.debrief.as_ref().map(|debrief| format!("debrief: {debrief}\n")).unwrap_or_default();
     print_all(&format!("it is over: {}\n{debrief}", verdict.outcome));

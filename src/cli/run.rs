@@ -21,7 +21,7 @@ pub fn run(mut args: RunArgs) -> Result<ExitCode> {
     if !matches!(args.keep, KeepChoice::Never) && !args.asks() {
         args.keeper = Keeper::here()?;
         let Some(keeper) = &args.keeper else { return super::keeper::attend() };
-        keeper.watch(false)?;
+        keeper.watch(false, drop)?;
     }
     setup::carry_out(&args)
 }

@@ -29,14 +29,32 @@ pub(super) struct Accident {
     pub seen: String,
 }
 
-/// The files of the repos as they were when people began, by size.
+/// A server of the drill's that accepts writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Primary {
+    /// The node.
+    pub name: String,
+    /// The timeline that it is on.
+    pub timeline: Option<TimelineId>,
+    /// Whether users have sessions on it.
+    pub has_users: bool,
+}
+
+/// The files of the repos, by size, and the servers, as the drill itself left them.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     repos: BTreeMap<RepoId, BTreeMap<String, u64>>,
     /// The servers of the drill that accepted writes then.
-    primaries: Vec<String>,
-    /// The timelines that they were on.
-    timelines: Vec<TimelineId>,
+    primaries: Vec<Primary>,
+}
+
+/// What a look has shown.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// What has gone wrong.
+    pub accidents: Vec<Accident>,
+    /// The servers that accept writes now, and did not before.
+    pub promoted: Vec<String>,
 }
 
 impl Before {
@@ -48,13 +66,11 @@ impl Before {
                 repos.insert(id.clone(), files);
             }
         }
-        let primaries = primaries(field.world).await;
-        let timelines = primaries.iter().filter_map(|(_, timeline)| *timeline).collect();
-        Before { repos, primaries: primaries.into_iter().map(|(name, _)| name).collect(), timelines }
+        Before { repos, primaries: primaries(field.world).await }
     }
 
-    /// What has gone wrong since.
-    pub(super) async fn accidents(&self, field: &Field<'_>) -> Vec<Accident> {
+    /// What has gone wrong since, and what has come up.
+    pub(super) async fn look(&self, field: &Field<'_>) -> Look {
         let mut found = vec![];
         let now = primaries(field.world).await;
         for (id, before) in &self.repos {
@@ -66,12 +82,13 @@ impl Before {
             found.extend(lost(id, before, &files));
             // Whoever takes over may archive here on a timeline of his own.
             let archives = |name: &str| field.world.spec(name).archive_to.as_ref() == Some(id);
-            let own = now.iter().filter(|(name, _)| archives(name));
-            let timelines: Vec<TimelineId> = own.filter_map(|(_, timeline)| *timeline).collect();
+            let own = now.iter().filter(|primary| archives(&primary.name));
+            let timelines: Vec<TimelineId> = own.filter_map(|primary| primary.timeline).collect();
             found.extend(self.polluted(id, before, &files, &timelines));
         }
         found.extend(self.split(&now));
-        found
+        let is_new = |one: &&Primary| !self.primaries.iter().any(|known| known.name == one.name);
+        Look { accidents: found, promoted: now.iter().filter(is_new).map(|one| one.name.clone()).collect() }
     }
 
     /// WAL of another timeline than those of the servers that archive here.
@@ -84,12 +101,13 @@ impl Before {
     ) -> Option<Accident> {
         // Where nothing accepted writes any more, somebody has to take over, on a timeline of its
         // own.
-        if self.timelines.is_empty() || timelines.is_empty() {
+        let of_before: Vec<TimelineId> = self.primaries.iter().filter_map(|primary| primary.timeline).collect();
+        if of_before.is_empty() || timelines.is_empty() {
             return None;
         }
         let foreign = |path: &&String| {
             let timeline = path.rsplit('/').next().and_then(timeline_of);
-            let known = |timeline| self.timelines.contains(&timeline) || timelines.contains(&timeline);
+            let known = |timeline| of_before.contains(&timeline) || timelines.contains(&timeline);
             timeline.is_some_and(|timeline| !known(timeline)) && !before.contains_key(*path)
         };
         let path = now.keys().find(foreign)?;
@@ -98,12 +116,12 @@ impl Before {
     }
 
     /// Two servers of one cluster that both accept writes.
-    fn split(&self, now: &[(String, Option<TimelineId>)]) -> Option<Accident> {
+    fn split(&self, now: &[Primary]) -> Option<Accident> {
         // As many as before is what the drill is about.
         if now.len() <= self.primaries.len().max(1) {
             return None;
         }
-        let names: Vec<String> = now.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let names: Vec<String> = now.iter().map(|primary| format!("`{}`", primary.name)).collect();
         Some(Accident { name: "two primaries", seen: format!("{} accept writes at once", names.join(" and ")) })
     }
 }
@@ -158,19 +176,21 @@ async fn files(world: &World, directories: &[String]) -> Option<BTreeMap<String,
     Some(files)
 }
 
-/// The servers that the scenario lists and that accept writes now, with their timelines. What
-/// people made themselves is a copy, and nobody's primary.
-async fn primaries(world: &World) -> Vec<(String, Option<TimelineId>)> {
+/// The servers that the scenario lists and that accept writes now. What people made themselves is a
+/// copy, and nobody's primary.
+pub(super) async fn primaries(world: &World) -> Vec<Primary> {
     let nodes: Vec<_> = world.outputs().nodes.values().cloned().collect();
     let listed = nodes.iter().filter(|node| is_listed(world, node) && node.is_up());
     let asked = listed.map(|node| {
         tokio::time::timeout(PATIENCE, async {
             let client = node.connect().await.ok()?;
             let query = "SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() \
-                     THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END";
+                     THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END, \
+                     EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'drillyard users')";
             let row = client.query_one(query, &[]).await.ok()?;
             let timeline = row.get::<_, Option<i32>>(1).map(|timeline| TimelineId(timeline.cast_unsigned()));
-            (!row.get::<_, bool>(0)).then(|| (node.name().to_owned(), timeline))
+            let (in_recovery, has_users): (bool, bool) = (row.get(0), row.get(2));
+            (!in_recovery).then(|| Primary { name: node.name().to_owned(), timeline, has_users })
         })
     });
     // One that is stopped in its tracks answers nobody.

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::accidents::{Before, COSTS};
+use super::accidents::{Before, COSTS, primaries};
 use super::desk::Reply;
 use super::floor::Order;
 use super::play::{AtWork, Firedrill};
+use crate::harness::Checks;
 use crate::host::single_quoted;
 use crate::journal::{Ending, Event, Firedrill as What, Speaker};
+use crate::plan::PlannedStep;
 use crate::run::Field;
+use crate::source::Name;
 
 /// How often the servers are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -80,18 +83,25 @@ impl Firedrill {
         let incident = self.part.incident.and_then(|index| field.plan().steps.get(index));
         at_work.watch.statements(field, &self.floor, incident).await;
         at_work.watch.adopt(field, &self.floor, &at_work.scratch).await;
-        at_work.watch.servers(field).await;
+        at_work.watch.servers(field, &self.floor).await;
         if at_work.watch.is_due() {
             self.accidents(field, at_work).await;
             at_work.watch.disks(field, &self.floor).await;
+            at_work.watch.restored(&self.floor, &at_work.scratch).await;
         }
         self.injects(field, at_work).await;
     }
 
     /// Second accidents, those of the drill too.
     pub(super) async fn accidents(&self, field: &Field<'_>, at_work: &AtWork) {
-        for accident in at_work.before.accidents(field).await {
+        let look = at_work.before.look(field).await;
+        for accident in look.accidents {
             self.floor.accident(accident.name, COSTS, &accident.seen);
+        }
+        // A primary that was away for a moment is no standby that takes over.
+        let is_standby = |name: &&String| field.world.spec(name).follows.is_some();
+        for name in look.promoted.iter().filter(is_standby) {
+            self.floor.decide(&format!("`{name}` accepts writes now"), Duration::ZERO);
         }
         for trap in &self.part.traps {
             let known = self.floor.state().accidents.iter().any(|(name, _)| *name == trap.name);
@@ -99,6 +109,25 @@ impl Firedrill {
                 let seen = field.plan().steps.get(trap.when).map(|step| step.head.name.clone()).unwrap_or_default();
                 self.floor.accident(&trap.name, trap.costs, &seen);
             }
+        }
+    }
+
+    /// What people wrote on a server that turns out to be nobody's.
+    pub(super) async fn wrong_server(&self, field: &Field<'_>, at_work: &AtWork) {
+        let checks = field.plan().steps.iter().filter(|step| {
+            let group = step.head.group.is_some_and(|group| self.part.judge.contains(&group));
+            group || self.part.judge.contains(&step.head.index)
+        });
+        let looks_at = |step: &PlannedStep| {
+            let standby = match &step.effects.checks {
+                Some(Checks::Streaming { standby, .. }) => Some(standby.clone()),
+                _ => None,
+            };
+            step.nodes().filter(|node| Some(*node) != standby.as_ref()).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let checked = checks.flat_map(looks_at).collect();
+        if let Some(accident) = at_work.watch.strays.accident(&primaries(field.world).await, &checked) {
+            self.floor.accident(accident.name, COSTS, &accident.seen);
         }
     }
 
@@ -168,7 +197,7 @@ impl Firedrill {
                 (Reply::yes("it is judged as it stands"), Some(ending))
             }
             Order::Inject(number) => (self.put_in(field, at_work, number).await, None),
-            Order::Scratch(name) => (self.scratch(at_work, &name), None),
+            Order::Scratch(name) => (self.scratch(field, at_work, &name), None),
             Order::StoodStill(time) => {
                 field.stood_still(time);
                 (Reply::yes(""), None)
@@ -184,7 +213,14 @@ impl Firedrill {
         (reply, hold.then_some(Ending::AllHold))
     }
 
-    pub(super) fn scratch(&self, at_work: &mut AtWork, name: &str) -> Reply {
+    pub(super) fn scratch(&self, field: &Field<'_>, at_work: &mut AtWork, name: &str) -> Reply {
+        if let Err(why) = Name::new(name) {
+            return Reply::no(&why);
+        }
+        let is_taken = field.world.specs.contains_key(name) || at_work.scratch.iter().any(|place| place.name == name);
+        if is_taken {
+            return Reply::no(&format!("`{name}` is the name of another place or server: call it differently"));
+        }
         let spare = at_work.scratch.iter().skip(self.part.adopt.len());
         let named = at_work.named.iter().position(|known| known == name);
         // The first of all places is in the handout.
@@ -192,8 +228,10 @@ impl Firedrill {
         let Some(place) = spare.clone().nth(at) else {
             return Reply::no(&format!("there are {} places besides, and all are given away", at_work.named.len()));
         };
+        let place = place.clone();
         if named.is_none() {
             at_work.named.push(name.to_owned());
+            field.call(&place.name, name);
         }
         let told = [
             ("DRILLYARD_SCRATCH", place.host.paths().data.clone()),

@@ -300,7 +300,8 @@ impl Listener for Hearing {
     fn hear(&mut self, entry: &Entry) {
         let mut state = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
         match &entry.event {
-            Event::StepFinished { index, facts, .. } => {
+            Event::StepFinished { index, facts, outcome, problem, .. } => {
+                state.judged(*index, *outcome, problem.as_ref());
                 if let Some(lsn) = facts.get("lsn").and_then(|lsn| lsn.as_str()) {
                     state.mark(*index, lsn);
                 }

@@ -164,8 +164,8 @@ impl Handout {
         let value = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let [user, database, password] =
             ["PGUSER", "PGDATABASE", "PGPASSWORD"].map(|name| value(name).unwrap_or_default());
-        let (service, dir) = (dir.join("pg_service.conf"), dir.join(".pgpass"));
-        let psql = format!("PGSERVICEFILE={} PGPASSFILE={} psql service={}", word(&service), word(&dir), node.name());
+        // What is named in a service goes before what the environment says.
+        let psql = format!("(. {}; psql service={})", word(&dir.join("env")), node.name());
         let shell = format!("drillyard shell {}/{} -- sh", field.env().run, node.name());
         let data = node.host().map_err(|error| error.problem())?.paths().data.clone();
         self.places.push(PlaceView { name: format!("data directory of {}", node.name()), text: data.clone() });

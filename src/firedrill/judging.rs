@@ -6,7 +6,7 @@ use super::desk::Reply;
 use super::play::{AtWork, Firedrill};
 use super::score::Facts;
 use super::view::{CheckState, VerdictView};
-use crate::journal::{BudgetName, Ending, Firedrill as What, Outcome, Problem, Speaker};
+use crate::journal::{BudgetName, Ending, Firedrill as What, Problem, Speaker};
 use crate::run::{Checked, Field};
 
 /// When people say that they are done, each check has the time that the drill gives it.
@@ -18,17 +18,10 @@ impl Firedrill {
         let checked = field.check(&self.part.judge, at_most).await;
         let mut state = self.floor.state();
         for Checked { index, outcome, problem } in &checked {
-            let now = match outcome {
-                Outcome::Passed => CheckState::Holds,
-                Outcome::Failed => CheckState::Fails,
-                Outcome::Errored => CheckState::Errored,
-                // It is for another version.
-                Outcome::Skipped => {
-                    state.skip(*index);
-                    continue;
-                }
-            };
-            state.check(*index, now, &problem.as_ref().map(Problem::text).unwrap_or_default());
+            match CheckState::of(*outcome) {
+                Some(now) => state.check(*index, now, &problem.as_ref().map(Problem::text).unwrap_or_default()),
+                None => state.skip(*index),
+            }
         }
         let standing = state.standing();
         standing.of > 0 && standing.held == standing.of
@@ -56,7 +49,7 @@ impl Firedrill {
     pub(super) async fn judged(&self, field: &Field<'_>, at_work: &mut AtWork) -> (bool, Reply) {
         // They may have started a server a moment ago.
         at_work.watch.adopt(field, &self.floor, &at_work.scratch).await;
-        at_work.watch.servers(field).await;
+        at_work.watch.servers(field, &self.floor).await;
         let hold = self.look_to_the_end(field).await;
         let (standing, clock_ms) = {
             let mut state = self.floor.state();

@@ -17,8 +17,10 @@ mod score;
 mod state;
 mod statements;
 mod users_now;
+mod verdict;
 mod view;
 mod watch;
+mod wrong_server;
 
 pub use crate::journal::{ScorePart, Speaker};
 pub use control::{Leave, ask, ask_to_leave, follow, is_held, listen};

@@ -17,7 +17,7 @@ use super::floor::{Floor, Order, Ordered};
 use super::handout::{Handout, Scratch};
 use super::hosts::scratch_hosts;
 use super::state::State;
-use super::view::{Phase, VerdictView};
+use super::view::Phase;
 use super::watch::Watch;
 use crate::journal::{Ending, Firedrill as What, Journal, Listener, Outcome, Problem, Speaker};
 use crate::plan::{PeoplesPart, Plan};
@@ -173,7 +173,7 @@ impl Firedrill {
                 () = field.env().cancel.cancelled() => return Err(Problem::new("interrupted before the incident")),
                 Some((order, answer)) = at_work.orders.recv() => {
                     let reply = match order {
-                        Order::Scratch(name) => self.scratch(at_work, &name),
+                        Order::Scratch(name) => self.scratch(field, at_work, &name),
                         _ => Reply::no("there is nothing to judge: go on"),
                     };
                     // Whoever asked may have gone away.
@@ -210,7 +210,8 @@ impl People for Firedrill {
             (state.view.team.brief.clone(), state.limit.as_millis() as u64)
         };
         let delay_ms = self.options.delay.as_millis() as u64;
-        self.floor.tell(What::Ready { brief, limit_ms, sealed: self.options.sealed, delay_ms });
+        let checks = self.floor.state().checks.clone();
+        self.floor.tell(What::Ready { brief, limit_ms, sealed: self.options.sealed, delay_ms, checks });
         self.wait_for_incident(field, &mut at_work).await?;
         let index = self.part.incident.unwrap_or(self.part.begins);
         self.floor.state().begin(index);
@@ -240,6 +241,7 @@ impl People for Firedrill {
         if ending != Ending::Interrupted {
             // What was done in the last seconds counts, too.
             self.accidents(field, &at_work).await;
+            self.wrong_server(field, &at_work).await;
         }
         let clock = self.floor.state().end(ending);
         self.floor.tell(What::Ended { clock_ms: clock.as_millis() as u64, how: ending });
@@ -257,9 +259,7 @@ impl People for Firedrill {
         self.score(field);
         {
             let mut state = self.floor.state();
-            let verdict = state.view.team.verdict.get_or_insert_with(VerdictView::default);
-            outcome.as_str().clone_into(&mut verdict.outcome);
-            verdict.debrief = Some(field.env().records.join("debrief.html").display().to_string());
+            state.conclude(outcome, field.env().records.join("debrief.html").display().to_string());
             state.view.team.phase = Phase::Over;
         }
         // So that it is seen by those who only look.

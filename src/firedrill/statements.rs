@@ -8,6 +8,7 @@ use regex::Regex;
 
 use crate::node::{OWN, SOMEBODY};
 use crate::pg::TableName;
+use crate::pg::sql::{first_words, writes as sql_writes};
 
 /// A statement of people's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,8 +143,39 @@ impl Statement {
         })
     }
 
+    /// A part of it, as a statement of its own.
+    pub(super) fn of(&self, part: &str) -> Statement {
+        Statement { text: part.to_owned(), ..self.clone() }
+    }
+
+    /// Whether it writes or removes rows of one of these tables.
+    pub(super) fn writes_rows_of(&self, tables: &[TableName]) -> bool {
+        let words = first_words(&self.text, 1);
+        let whole = match words.first().map(String::as_str) {
+            Some("truncate") => true,
+            Some("copy") => self.text.to_lowercase().contains(" from "),
+            _ => false,
+        };
+        let is_one = |table: &TableName| tables.iter().any(|one| one.name.eq_ignore_ascii_case(&table.name));
+        (whole && self.is_about(tables)) || sql_writes(&self.text).iter().any(|write| is_one(&write.table))
+    }
+
+    /// Whether it is a part of a recovery: it changes one of these tables, or how servers are run.
+    /// Without tables that are known, whatever it changes for others to see.
+    pub(super) fn recovers(&self, tables: &[TableName]) -> bool {
+        const SERVERS: &[&str] = &["pg_promote(", "pg_wal_replay_resume(", "pg_drop_replication_slot("];
+        let text = self.text.to_lowercase();
+        let words = first_words(&text, 2);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if words == ["alter", "system"] || SERVERS.iter().any(|call| text.contains(call)) {
+            return true;
+        }
+        let is_own = matches!(words.as_slice(), ["create", "temp" | "temporary"]);
+        self.writes() && !is_own && (tables.is_empty() || self.is_about(tables))
+    }
+
     /// Whether it changes something, by its first words.
-    pub(super) fn writes(&self) -> bool {
+    fn writes(&self) -> bool {
         const WRITE: &[&str] = &[
             "insert",
             "update",
@@ -207,9 +239,35 @@ mod tests {
         assert_eq!(reader.offset as usize + rest.len(), LOG.len() + "P TABLE t\n".len());
         let read = reader.read(&rest);
         assert_eq!(
-            read.first().map(|statement| (statement.text.as_str(), statement.writes())),
+            read.first().map(|statement| (statement.text.as_str(), statement.recovers(&[]))),
             Some(("DROP TABLE t", true))
         );
+    }
+
+    #[test]
+    fn a_recovery_is_told_from_whatever_else_is_written() {
+        let orders = [TableName { schema: Some("shop".to_owned()), name: "orders".to_owned() }];
+        let recovers = |text: &str, tables: &[TableName]| {
+            let statement = Statement { at: None, by: String::new(), text: text.to_owned(), error: None };
+            statement.recovers(tables)
+        };
+        for text in [
+            "CREATE TABLE shop.orders (id int)",
+            "insert into shop.orders select * from copy.orders",
+            "ALTER SYSTEM SET archive_command = 'cp %p /a/%f'",
+            "SELECT pg_promote()",
+        ] {
+            assert!(recovers(text, &orders), "{text}");
+        }
+        for text in [
+            "INSERT INTO notes VALUES ('looked around')",
+            "CREATE TEMP TABLE seen AS SELECT 1",
+            "SELECT * FROM shop.orders",
+            "VACUUM FULL shop.customers",
+        ] {
+            assert!(!recovers(text, &orders), "{text}");
+        }
+        assert!(recovers("UPDATE items SET amount = 1", &[]) && !recovers("CREATE TEMP TABLE a AS SELECT 1", &[]));
     }
 
     #[test]

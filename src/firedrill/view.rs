@@ -130,8 +130,11 @@ pub struct Standing {
 pub struct VerdictView {
     /// `passed`, `failed` or `errored`.
     pub outcome: String,
-    /// What there is to say of it, a line each.
+    /// What there is to say of it, a line each: how people's part ended, and the budgets that did
+    /// not hold.
     pub lines: Vec<String>,
+    /// The assertions: which hold, and what is missing of the others.
+    pub checks: Vec<CheckView>,
     /// The score by part.
     pub score: Vec<ScorePart>,
     /// The points in all.

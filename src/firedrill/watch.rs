@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accidents::is_listed;
+use super::accidents::{is_listed, primaries};
 use super::floor::Floor;
 use super::handout::Scratch;
 use super::statements::{LogReader, Statement};
+use super::wrong_server::Strays;
 use crate::harness::NodeId;
-use crate::host::Seen;
+use crate::host::{Program, Seen};
 use crate::journal::{Firedrill as What, Speaker};
 use crate::node::{Node, Postmaster, ServerState};
+use crate::pg::TableName;
 use crate::plan::PlannedStep;
 use crate::run::Field;
 
@@ -28,6 +30,8 @@ pub(super) struct Watch {
     last: Option<Instant>,
     /// Where the disks are mounted that are full.
     full: BTreeSet<String>,
+    /// What they wrote where users are not.
+    pub strays: Strays,
 }
 
 impl Watch {
@@ -113,14 +117,17 @@ impl Watch {
 
     /// People start and stop the drill's own servers as they like: what the drill knows of them is
     /// what is.
-    pub(super) async fn servers(&self, field: &Field<'_>) {
+    pub(super) async fn servers(&self, field: &Field<'_>, floor: &Floor) {
         for node in nodes(field).into_iter().filter(|node| is_listed(field.world, node)) {
             if node.server_state() == ServerState::Frozen {
                 continue;
             }
             let Ok(Ok(postmaster)) = tokio::time::timeout(PATIENCE, node.postmaster()).await else { continue };
             match (postmaster, node.is_up()) {
-                (Postmaster::Runs, false) => node.set_server_state(ServerState::Up),
+                (Postmaster::Runs, false) => {
+                    node.set_server_state(ServerState::Up);
+                    floor.decide(&format!("`{}` was started", node.name()), Duration::ZERO);
+                }
                 (Postmaster::Gone, true) => node.went_down("people stopped it").await,
                 _ => {}
             }
@@ -129,11 +136,28 @@ impl Watch {
 
     /// What they ran since the last time.
     pub(super) async fn statements(&mut self, field: &Field<'_>, floor: &Floor, incident: Option<&PlannedStep>) {
+        let users = users_tables(field);
         for node in nodes(field).into_iter().filter(|node| is_listed(field.world, node)) {
             let reader = self.logs.entry(node.name().to_owned()).or_default();
             let Ok(Ok(log)) = tokio::time::timeout(PATIENCE, node.log_from(reader.offset)).await else { continue };
             for statement in reader.read(&log) {
                 note(floor, &node, &statement, incident);
+                let users_on = async || primaries(field.world).await;
+                self.strays.hear(node.name(), &statement, &users, users_on).await;
+            }
+        }
+    }
+
+    /// Whoever has restored a backup where a new server may be made has begun to recover.
+    pub(super) async fn restored(&self, floor: &Floor, scratch: &[Scratch]) {
+        if floor.state().decided.is_some() {
+            return;
+        }
+        for place in scratch {
+            let look = Program::script(r#"test -e "$1/PG_VERSION""#, [&place.host.paths().data]);
+            let looked = tokio::time::timeout(PATIENCE, place.host.run(look)).await;
+            if looked.is_ok_and(|looked| looked.is_ok_and(|output| output.success())) {
+                floor.decide(&format!("there is a data directory in the place `{}`", place.name), Duration::ZERO);
             }
         }
     }
@@ -154,9 +178,16 @@ fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&Pla
     if looks || statement.is_about(tables) {
         floor.notice(&format!("a statement on `{}`", node.name()), ago);
     }
-    if statement.writes() && statement.error.is_none() {
-        floor.decide(&format!("a statement on `{}` that changes something", node.name()), ago);
+    if statement.recovers(tables) && statement.error.is_none() {
+        floor.decide(&format!("a statement on `{}` that recovers", node.name()), ago);
     }
+}
+
+/// The tables that users write to.
+fn users_tables(field: &Field<'_>) -> Vec<TableName> {
+    let users: Vec<_> = field.world.outputs().users.values().cloned().collect();
+    let kinds = users.iter().flat_map(|users| &users.workload.kinds);
+    kinds.flat_map(|kind| &kind.ledger).map(|columns| columns.table.clone()).collect()
 }
 
 fn nodes(field: &Field<'_>) -> Vec<Arc<Node>> {

@@ -9,8 +9,15 @@ use serde::{Deserialize, Serialize};
 #[expect(missing_docs, reason = "docs/reports.md has a table of the fields")]
 pub enum Firedrill {
     /// Everything is ready, and people may look around. `sealed`: they do not know which drill it
-    /// is, nor when something happens.
-    Ready { brief: String, limit_ms: u64, sealed: bool, delay_ms: u64 },
+    /// is, nor when something happens. `checks`: the steps that say when they are done.
+    Ready {
+        brief: String,
+        limit_ms: u64,
+        sealed: bool,
+        delay_ms: u64,
+        #[serde(default)]
+        checks: Vec<usize>,
+    },
     /// The incident: the step with this index begins.
     Incident { index: usize },
     /// Somebody said something.
@@ -68,6 +75,19 @@ pub enum Ending {
     /// The run was interrupted.
     #[default]
     Interrupted,
+}
+
+impl Ending {
+    /// In a few words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ending::AllHold => "everything holds",
+            Ending::GaveUp => "the team gave up",
+            Ending::TimeUp => "the time was over",
+            Ending::Stopped => "the facilitator ended it",
+            Ending::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// A part of a firedrill's score.

@@ -70,9 +70,9 @@ impl Broken {
         directory + "/"
     }
 
-    /// An `archive_command` for a repo that is broken so. It looks as one does that broke by itself,
-    /// in the server's configuration and in its log, where its standard error goes: people may have
-    /// to find out what is wrong with it.
+    /// An `archive_command` for a repo that is broken so. It looks as one does that broke by
+    /// itself, in the server's configuration and in its log, where its standard error goes: people
+    /// may have to find out what is wrong with it.
     pub fn command(self, repo: &dyn Storage) -> String {
         let target = self.target(repo);
         match self {

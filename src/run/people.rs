@@ -135,6 +135,14 @@ impl Field<'_> {
         self.note_shells();
     }
 
+    /// Lets `drillyard shell` know a node, or one of those hosts, by a name of people's own, too.
+    pub fn call(&self, node: &str, name: &str) {
+        let mut called = self.work.called.lock().unwrap_or_else(PoisonError::into_inner);
+        called.insert(name.to_owned(), node.to_owned());
+        drop(called);
+        self.note_shells();
+    }
+
     /// The disks on which no server can write any more, by where they are mounted; those are left
     /// out that the drill has for itself.
     pub async fn full_disks(&self) -> BTreeMap<String, String> {

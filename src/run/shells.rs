@@ -25,7 +25,7 @@ pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
     let scratch = work.scratch.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let elsewhere = scratch.into_iter().filter(|one| !nodes.iter().any(|node| node.name() == one.node));
     let elsewhere: Vec<KeptNode> = elsewhere.collect();
-    nodes
+    let mut shells: Vec<KeptNode> = nodes
         .iter()
         .filter_map(|node| {
             let host = node.host().ok()?;
@@ -38,5 +38,14 @@ pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
             Some(KeptNode { drill, node, shell: host.shell(&env), env })
         })
         .chain(elsewhere)
-        .collect()
+        .collect();
+    // What people call a place leads to its server, once there is one.
+    let called = work.called.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let by_name = called.into_iter().filter_map(|(name, place)| {
+        let known = shells.iter().find(|one| one.node == place)?;
+        Some(KeptNode { node: name, ..known.clone() })
+    });
+    let by_name: Vec<KeptNode> = by_name.collect();
+    shells.extend(by_name);
+    shells
 }

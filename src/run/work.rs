@@ -1,5 +1,6 @@
 //! A drill at work: what its parts share, its clock, and the times of its steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -91,6 +92,8 @@ pub struct Work<'a> {
     pub shells: bool,
     /// The hosts without a server of the drill's on which it may run commands, too.
     pub scratch: Mutex<Vec<KeptNode>>,
+    /// What people call some of them besides, by their own names for them.
+    pub called: Mutex<BTreeMap<String, String>>,
 }
 
 impl<'a> Work<'a> {
@@ -114,6 +117,7 @@ impl<'a> Work<'a> {
             times: Mutex::new(vec![None; plan.steps.len()]),
             shells: true,
             scratch: Mutex::default(),
+            called: Mutex::default(),
         }
     }
 

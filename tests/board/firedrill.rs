@@ -169,7 +169,11 @@ fn over(view: &mut FacilitatorView, outcome: &str) -> String {
     view.team.phase = Phase::Over;
     view.team.verdict = Some(VerdictView {
         outcome: outcome.to_owned(),
-        lines: vec!["Orders are back, and nothing was lost.".to_owned()],
+        lines: vec![format!(
+            "{} after 4 min 12 s",
+            if outcome == "passed" { "everything holds" } else { "the team gave up" }
+        )],
+        checks: view.checks.clone(),
         score: vec![
             part("time to notice", "48 s", 10, 10),
             part("time to recover", "4 min 12 s of 45 min", 38, 40),

@@ -1,5 +1,6 @@
 //! A firedrill that is held, and the teams that play in it.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -56,7 +57,7 @@ impl CliRunner {
         command.arg(&handout).arg("--events").arg(self.path().join("events"));
         command.arg("--report-json").arg(self.path().join("report.json"));
         command.arg("--report-debrief-md").arg(self.path().join("debrief.md")).args(args);
-        command.stdout(said.try_clone().expect("a file")).stderr(said).process_group(0);
+        command.stdout(said.try_clone().expect("a file")).stderr(said).stdin(Stdio::piped()).process_group(0);
         let child = command.spawn().expect("drillyard starts");
         let mut held = Held { runner: self, child, id: String::new(), handout };
         held.wait_said("handout: ");
@@ -76,6 +77,12 @@ impl Held<'_> {
         let said = self.said();
         let rest = said.lines().find_map(|line| line.strip_prefix(beginning));
         rest.unwrap_or_else(|| panic!("no {beginning:?} in {said}")).to_owned()
+    }
+
+    /// Types a line where it was started, as the facilitator does.
+    pub fn types(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("its input");
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("typed");
     }
 
     /// Waits until it has printed this.

@@ -1,13 +1,18 @@
 //! Firedrills, played by teams that are shell scripts, on real servers.
 
+#[expect(dead_code, reason = "the tests of the board use the rest")]
+#[path = "../board/browser.rs"]
+mod browser;
 #[path = "../common/cli_runner.rs"]
 mod cli_runner;
 mod docker;
 mod ends;
 mod full_disk;
 mod held;
+mod in_browser;
 #[path = "../common/left.rs"]
 mod left;
+mod lunch;
 mod machines;
 mod pages;
 #[path = "../common/program.rs"]

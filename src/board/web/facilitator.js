@@ -3,14 +3,7 @@
 import { ask, button, confirmed, enable, line } from "./ask.js";
 import { copyLine } from "./copy.js";
 import { byId, element, keepList, part, setText } from "./dom.js";
-import { isAtWork, showTeam, start } from "./shared.js";
-
-const STATES = {
-  unknown: "not checked yet",
-  holds: "holds",
-  fails: "does not hold",
-  errored: "cannot be checked",
-};
+import { STATES, isAtWork, showTeam, start } from "./shared.js";
 
 button("pause", { ask: "pause" });
 button("resume", { ask: "resume" });

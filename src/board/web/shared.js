@@ -17,6 +17,12 @@ const PHASES = {
   over: "Over",
 };
 const OUTCOMES = { passed: "Passed", failed: "Failed", errored: "Could not be judged" };
+export const STATES = {
+  unknown: "not checked yet",
+  holds: "holds",
+  fails: "does not hold",
+  errored: "cannot be checked",
+};
 const SPEAKERS = { team: "Team", facilitator: "Facilitator", drill: "Drill" };
 const CONNECTION = {
   live: "",
@@ -141,6 +147,21 @@ function points(score) {
   return score.of ? `${text} of ${score.of}` : text;
 }
 
+// What holds at the end, and what is missing of the rest.
+function checksOf(checks) {
+  const item = ({ name, state, said }) => {
+    const node = element(
+      "li",
+      {},
+      element("p", { className: "head" }, element("b", { className: "state", textContent: STATES[state] }), element("span", { textContent: name })),
+      element("p", { className: "text", textContent: said }),
+    );
+    node.dataset.state = state;
+    return node;
+  };
+  return element("ul", { className: "plain checked" }, ...checks.map(item));
+}
+
 let verdictShown = null;
 
 function showVerdict(verdict) {
@@ -160,7 +181,7 @@ function showVerdict(verdict) {
   const total = element("tr", {}, element("th", { textContent: "In all", scope: "row" }), cell("td", ""), cell("td", verdict.points));
   place.replaceChildren(
     element("h2", { id: "verdict-title", textContent: OUTCOMES[verdict.outcome] ?? verdict.outcome }),
-    element("div", { className: "lines" }, ...verdict.lines.map((line) => cell("p", line))),
+    element("div", { className: "lines" }, ...verdict.lines.map((line) => cell("p", line)), checksOf(verdict.checks)),
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows), element("tfoot", {}, total)),
   );
   if (verdict.debrief) place.append(copyLine("Debrief", verdict.debrief));

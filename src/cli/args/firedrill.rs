@@ -9,6 +9,7 @@ use super::drills::{DrillArgs, KeepChoice};
 use super::parsers::duration;
 use crate::board::{Listen, ListenError};
 use crate::cli::keeper::Keeper;
+use crate::cli::typed::Typed;
 use crate::firedrill::Desk;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -45,6 +46,9 @@ pub struct FiredrillArgs {
     /// The way to the firedrill, once it is held.
     #[arg(skip)]
     pub desk: OnceLock<Desk>,
+    /// What is typed where it was started.
+    #[arg(skip)]
+    pub typed: Typed,
 }
 
 /// When the incident comes, after everything is ready.

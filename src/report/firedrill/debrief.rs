@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::lines::ending;
-use crate::journal::{Firedrill, Outcome, ScorePart, Speaker};
+use crate::journal::{Firedrill, Outcome, PastRun, ScorePart, Speaker};
 use crate::report::collect::RunRecord;
 use crate::report::drill::{DrillRecord, StepEnd, StepRecord};
 use crate::report::facts::explain_traffic;
@@ -24,10 +23,21 @@ pub(super) struct Debrief<'a> {
     pub score: Option<(&'a [ScorePart], u32)>,
     /// The drill's own recovery: each step, as it is called.
     pub known_way: Vec<String>,
-    /// How long that took in earlier runs, if it is known.
-    pub known_time: Option<u64>,
+    /// The last run of drillyard's own in which that passed, if one is known.
+    pub known_run: Option<KnownRun>,
     /// What became of users' transactions.
     pub users: Vec<String>,
+}
+
+/// A run in which drillyard has done the recovery itself.
+#[derive(Debug, PartialEq)]
+pub(super) struct KnownRun {
+    /// The run's id.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+    /// How long the recovery took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// Something that happened.
@@ -76,7 +86,7 @@ fn debrief(drill: &DrillRecord) -> Debrief<'_> {
         checks: checks(drill),
         score,
         known_way: known_way(drill),
-        known_time: drill.earlier.iter().rev().find_map(|run| run.rto_ms.or(run.recovery_ms)),
+        known_run: drill.earlier.iter().rev().find_map(known_run),
         users: drill.traffic.iter().map(explain_traffic).collect(),
     }
 }
@@ -129,7 +139,7 @@ fn told(drill: &DrillRecord, what: &Firedrill) -> Option<(&'static str, String)>
         }
         Firedrill::SecondAccident { name, costs, seen, .. } => ("accident", format!("{name} ({costs} points): {seen}")),
         Firedrill::Ran { node, by, text, .. } => ("ran", format!("{node}, {by}: {text}")),
-        Firedrill::Ended { how, .. } => ("end", ending(*how).to_owned()),
+        Firedrill::Ended { how, .. } => ("end", how.as_str().to_owned()),
         Firedrill::Scored { .. } => return None,
     })
 }
@@ -143,6 +153,26 @@ fn checks(drill: &DrillRecord) -> Vec<(Outcome, String, String)> {
         Some((end.outcome, one_line(&step.head.name), said))
     })
     .collect()
+}
+
+/// What an earlier run says of the best known way: nothing, unless it passed and was measured.
+fn known_run(run: &PastRun) -> Option<KnownRun> {
+    let took_ms = run.rto_ms.or(run.recovery_ms).filter(|_| run.outcome == Outcome::Passed)?;
+    Some(KnownRun { run: run.run.clone(), at: run.at, took_ms })
+}
+
+/// How long the best known way takes, or how to find out, in a sentence.
+pub(super) fn known_time(debrief: &Debrief<'_>) -> String {
+    match &debrief.known_run {
+        Some(KnownRun { run, at, took_ms }) => format!(
+            "Done by drillyard it took {}: run {} of {}, the last one that passed.",
+            duration(*took_ms),
+            one_line(run),
+            at.strftime("%Y-%m-%d")
+        ),
+        None => "How long it takes when drillyard does it is not known here: no run of this drill has passed that was recorded."
+            .to_owned(),
+    }
 }
 
 /// The steps of the drill's own recovery.
@@ -203,5 +233,28 @@ mod tests {
         let debrief = debriefs(&record).pop().expect("a debrief");
         assert_eq!(debrief.checks, [(Outcome::Failed, "step 2".to_owned(), String::new())]);
         assert!(debrief.known_way.is_empty());
+    }
+
+    #[test]
+    fn only_a_run_that_passed_is_the_best_known_way() {
+        let run = |run: &str, outcome, rto_ms| PastRun {
+            run: run.to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            outcome,
+            duration_ms: 9000,
+            rto_ms,
+            recovery_ms: None,
+        };
+        let drill = |runs: &[PastRun]| DrillRecord { earlier: runs.to_vec(), ..DrillRecord::default() };
+        let failed = run("c3", Outcome::Failed, Some(100));
+        let one = drill(&[run("a1", Outcome::Passed, Some(2000)), run("b2", Outcome::Passed, None), failed.clone()]);
+        let debrief_of_one = debrief(&one);
+        assert_eq!(
+            known_time(&debrief_of_one),
+            "Done by drillyard it took 2 s: run a1 of 1970-01-01, the last one that passed."
+        );
+        let none = drill(&[failed]);
+        assert_eq!(debrief(&none).known_run, None);
+        assert!(known_time(&debrief(&none)).contains("is not known here"));
     }
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::io;
 
-use super::debrief::{Debrief, clock, debriefs};
+use super::debrief::{Debrief, clock, debriefs, known_time};
 use super::picture::picture;
 use crate::report::collect::RunRecord;
 use crate::report::format::{Format, Made};
 use crate::report::html::STYLE;
-use crate::report::text::{duration, entities, escape_html as escape};
+use crate::report::text::{entities, escape_html as escape};
 
 pub(in crate::report) const FORMAT: Format = Format {
     name: "debrief",
@@ -125,8 +125,6 @@ fn known_way(page: &mut String, debrief: &Debrief<'_>) {
         let _ = writeln!(page, "<li>{}</li>", escape(step));
     }
     page.push_str("</ol>\n");
-    if let Some(ms) = debrief.known_time {
-        let _ = writeln!(page, "<p>Done by drillyard it took {} in its last run.</p>", duration(ms));
-    }
+    let _ = writeln!(page, "<p>{}</p>", escape(&known_time(debrief)));
     page.push_str("</section>\n");
 }

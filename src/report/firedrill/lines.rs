@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::journal::{Ending, Entry, Event, Firedrill, Listener, ScorePart, Speaker};
+use crate::journal::{Entry, Event, Firedrill, Listener, ScorePart, Speaker};
 use crate::report::look::{Color, paint};
 use crate::report::text::{duration, one_line};
 
@@ -55,7 +55,7 @@ impl FiredrillLines {
             Firedrill::Adopted { node, server, .. } => {
                 format!("a server came up as `{}` ({})", one_line(node), one_line(server))
             }
-            Firedrill::Ended { clock_ms, how } => format!("{} after {}", ending(*how), duration(*clock_ms)),
+            Firedrill::Ended { clock_ms, how } => format!("{} after {}", how.as_str(), duration(*clock_ms)),
             Firedrill::Noticed { .. }
             | Firedrill::Decided { .. }
             | Firedrill::SecondAccident { .. }
@@ -83,17 +83,6 @@ pub fn score_lines(parts: &[ScorePart], points: u32, color: bool) -> String {
 fn score_line(part: &ScorePart) -> String {
     let points = part.points_told();
     format!("  {points:>8}  {}: {}\n", one_line(&part.name), one_line(&part.measured))
-}
-
-/// How people's part has ended, in a few words.
-pub(super) fn ending(how: Ending) -> &'static str {
-    match how {
-        Ending::AllHold => "everything holds",
-        Ending::GaveUp => "the team gave up",
-        Ending::TimeUp => "the time was over",
-        Ending::Stopped => "the facilitator ended it",
-        Ending::Interrupted => "interrupted",
-    }
 }
 
 impl Listener for FiredrillLines {

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::io;
 
-use super::debrief::{Debrief, clock, debriefs};
+use super::debrief::{Debrief, clock, debriefs, known_time};
 use crate::report::collect::RunRecord;
 use crate::report::format::{Format, Made};
 use crate::report::markdown::escape;
-use crate::report::text::{duration, one_line};
+use crate::report::text::one_line;
 
 pub(in crate::report) const FORMAT: Format = Format {
     name: "debrief-md",
@@ -65,9 +65,7 @@ fn one(text: &mut String, record: &RunRecord, debrief: &Debrief<'_>) {
         for step in &debrief.known_way {
             let _ = writeln!(text, "1. {}", escape(step));
         }
-        if let Some(ms) = debrief.known_time {
-            let _ = writeln!(text, "\nDone by drillyard it took {} in its last run.", duration(ms));
-        }
+        let _ = writeln!(text, "\n{}", escape(&known_time(debrief)));
     }
     text.push('\n');
 }

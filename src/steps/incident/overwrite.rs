@@ -9,12 +9,12 @@ use tokio_postgres::Client;
 
 use crate::data::{DataError, Written, rewrote_the_same};
 use crate::harness::{
-    Context, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
+    Context, Effects, Finding, MarkKind, NodeField, NodeRef, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
 use crate::node::Purpose;
 use crate::pg::Xid;
 use crate::pg::error_message;
-use crate::pg::sql::{first_words, split_statements};
+use crate::pg::sql::{first_words, split_statements, writes};
 use crate::source::{Spanned, Sql};
 use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
@@ -95,6 +95,11 @@ impl StepKind for OverwriteSpec {
 impl Step for Overwrite {
     fn title(&self) -> String {
         format!("{} on {}", shorten(self.query.as_str()), self.node)
+    }
+
+    fn effects(&self) -> Effects {
+        let spoils = writes(self.query.as_str()).into_iter().map(|write| write.table).collect();
+        Effects { spoils, ..Effects::anything() }
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
