@@ -59,9 +59,9 @@ fn what_people_do_at_lunch_counts_and_a_broken_archive_looks_like_any_other() {
     }
 
     // A place has the name that people gave it.
-    held.ask(&["scratch", "mine"]);
+    let told = held.ask(&["scratch", "mine"]);
     let place = said(&runner.output(["shell", "mine", "--", "sh", "-c", "cd $DRILLYARD_SCRATCH && pwd"]));
-    assert!(place.contains("scratch2"), "{place}");
+    assert!(told.contains(&format!("DRILLYARD_SCRATCH='{}'", place.trim())), "{place} is not in {told}");
     assert!(said(&held.say(&["scratch", "master"])).contains("is the name of another place or server"));
 
     // Without a board the facilitator types.
