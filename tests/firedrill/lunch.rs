@@ -7,7 +7,7 @@ use crate::cli_runner::CliRunner;
 use crate::left::{PATIENCE, poll};
 use crate::program::said;
 
-/// A drill whose archive_command fails. Its lunch lasts until somebody makes a table.
+/// A drill whose archive_command fails. Its lunch lasts until somebody comments on the table.
 const DRILL: &str = "
 drillyard: 1
 name: lunch
@@ -18,7 +18,7 @@ steps:
   - { id: nightly, backup: { node: master, repo: onsite } }
   - { id: stopped, break_archive: { node: master, how: fails } }
   - name: lunch
-    wait_for: { node: master, query: \"SELECT to_regclass('lunch_is_over') IS NOT NULL\", equals: true }
+    wait_for: { node: master, query: \"SELECT obj_description('items'::regclass) = 'eaten'\", equals: true }
   - mend_archive: { node: master }
   - recover: { node: rescue, backup: nightly, until: latest, then: promote }
   - assert_rows: { node: rescue, table: items, count: 100 }
@@ -48,7 +48,7 @@ fn what_people_do_at_lunch_counts_and_a_broken_archive_looks_like_any_other() {
     let env = std::fs::read_to_string(held.handout.join("env")).expect("a handout");
     let backup = env.lines().find_map(|line| line.strip_prefix("DRILLYARD_BACKUP='")).expect("a backup");
     std::fs::remove_file(Path::new(backup.trim_end_matches('\'')).join("PG_VERSION")).expect("removed");
-    assert!(psql("CREATE TABLE lunch_is_over ()").contains("CREATE TABLE"));
+    assert!(psql("COMMENT ON TABLE items IS 'eaten'").contains("COMMENT"));
 
     let log = log_with(&runner.work(), "cp: cannot create regular file").expect("the server's log");
     let since = log.find("ALTER SYSTEM SET archive_command").expect("what was done");
