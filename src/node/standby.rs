@@ -57,6 +57,13 @@ impl Node {
         client.query_opt(query, &[]).await.is_ok_and(|row| row.is_some())
     }
 
+    /// Whether its replay is paused, or is asked to pause; false if it does not say.
+    pub async fn replay_is_paused(&self) -> bool {
+        let Ok(client) = self.client().await else { return false };
+        let query = "SELECT FROM pg_is_wal_replay_paused() AS paused WHERE pg_is_in_recovery() AND paused";
+        client.query_opt(query, &[]).await.is_ok_and(|row| row.is_some())
+    }
+
     /// Lets this server, which runs, apply its WAL so much later from now on.
     pub async fn fall_behind(&self, delay: &str) -> Result<(), HostError> {
         let host = self.host()?;

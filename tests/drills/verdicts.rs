@@ -84,6 +84,7 @@ verdicts! {
     during_what_waits,
     earlier_target,
     few_connections,
+    raised_connections,
     every_step_in_another_database,
     files_as_psql_reads_them,
     files_that_are_not_whole,

@@ -4,10 +4,10 @@ use tokio_postgres::Client;
 
 use super::kind::{Holdup, HoldupKind};
 use super::session::{Session, seconds};
+use crate::node::low_setting::LowSetting;
 use crate::node::server::Node;
 use crate::node::sql_error::SqlError;
 use crate::node::walreceiver::{RefusalReason, WalRefusal};
-use crate::pg::Pattern;
 
 /// A walreceiver that has heard nothing for so long has lost its primary: one that is idle hears
 /// from it more often, since drillyard sets wal_sender_timeout to 5 s.
@@ -47,19 +47,16 @@ pub(super) async fn replay(node: &Node, client: &Client) -> Result<Vec<Holdup>, 
 
 /// Replay that is paused, and why.
 async fn paused(node: &Node) -> Holdup {
-    static LOWER: Pattern = Pattern::new(
-        r"hot standby is not possible because of insufficient parameter settings(?s:.{0,400}?)DETAIL:\s+(.*?)\.?\n",
-    );
-    let log = node.log_since_start().await;
-    let lower = LOWER.last(&log);
+    let low = LowSetting::last(&node.log_since_start().await).filter(|low| low.paused);
     let name = node.name();
-    match lower {
-        Some(lower) => Holdup {
+    match low {
+        Some(low) => Holdup {
             kind: HoldupKind::Replay,
-            what: format!("replay on `{name}` is paused at a parameter change: {lower}"),
+            what: format!("replay on `{name}` is paused at a parameter change: {low}"),
             more: vec![],
             help: Some(format!(
-                "give `{name}` at least its primary's value in `settings`, and restart it; a promotion or a resume would end the server"
+                "give `{name}` {}, and restart it; a promotion or a resume would end the server",
+                low.cure()
             )),
             endless: true,
         },

@@ -13,7 +13,7 @@ use crate::pg::Lsn;
 use crate::repo::Repo;
 use crate::source::Span;
 use crate::steps::recovery::progress::{Progress, tell_part};
-use crate::steps::recovery::refusal::{ended, not_started};
+use crate::steps::recovery::refusal::{ended, not_started, paused_for_good};
 use crate::steps::recovery::restore::set_up;
 
 /// The archive that a standby was given, or that it should have been given.
@@ -49,7 +49,7 @@ pub(crate) struct Standby {
 /// Why waiting for a standby is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was promoted or has ended: its failure says why.
+    /// It was promoted, has ended, or has paused for good: its failure says why.
     Gone,
     /// Its upstream refuses it for good: its failure says with which words.
     Refused,
@@ -170,6 +170,9 @@ impl Standby {
         let log = self.node.log_from(self.node.log_start()).await?;
         if let Some(timeline) = RecoveryLog::read(&log).new_timeline {
             let finding = self.promoted(timeline).note("log", self.node.log_tail().await);
+            return Ok(Some((End::Gone, finding)));
+        }
+        if let Some(finding) = paused_for_good(&self.node).await? {
             return Ok(Some((End::Gone, finding)));
         }
         if let Some(refusal) = WalRefusal::last(&log)

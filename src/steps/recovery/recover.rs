@@ -87,7 +87,11 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 ///
 /// `settings` are lines for its postgresql.conf, checked as those of a node are. They come after
 /// the node's own and win, over its postgresql.auto.conf, too; the server keeps them. What its WAL
-/// demands (`max_connections` and the like) is as its primary has it unless they say otherwise.
+/// demands (`max_connections`, `max_worker_processes`, `max_wal_senders`,
+/// `max_prepared_transactions`, `max_locks_per_transaction`) is at least what the backup's
+/// pg_control demands, unless they say otherwise. A value that the primary was given after the
+/// backup stands in the WAL alone: replay pauses there for good, and the step fails at once with
+/// the value that has to be given here.
 ///
 /// ```yaml
 /// - recover:

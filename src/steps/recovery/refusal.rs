@@ -2,8 +2,9 @@
 //! done.
 
 use crate::harness::Finding;
+use crate::host::HostError;
 use crate::journal::Cause;
-use crate::node::{Node, StartError, log_reason};
+use crate::node::{LowSetting, Node, StartError, log_reason};
 use crate::source::Span;
 
 /// A well-known FATAL error of a server in recovery.
@@ -103,6 +104,7 @@ impl Refusal {
     /// Adds to a finding what is known about this reason.
     fn explain(reason: &str, finding: Box<Finding>) -> Box<Finding> {
         match Refusal::of(reason) {
+            Some(Refusal::Settings) if let Some(low) = LowSetting::last(reason) => finding.help(lacks(&low)),
             Some(refusal) => finding.because(refusal.cause()).help(refusal.help()),
             None => finding,
         }
@@ -125,6 +127,29 @@ pub(crate) async fn ended(node: &Node) -> Box<Finding> {
     let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
     let finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
     Refusal::explain(&reason, finding).label(reason).note("log", log)
+}
+
+/// The failure of a server whose replay has paused since a setting is lower than its WAL demands,
+/// if it has: only a restart with another value lets it go on.
+pub(crate) async fn paused_for_good(node: &Node) -> Result<Option<Box<Finding>>, HostError> {
+    let low = LowSetting::last(&node.log_from(node.log_start()).await?).filter(|low| low.paused);
+    Ok(match low {
+        Some(low) => {
+            let title = format!("replay on `{}` is paused at a parameter change: {low}", node.name());
+            let label = "waiting is of no use: only a restart with a higher value lets it go on";
+            Some(Finding::failed(title).label(label).help(lacks(&low)).note("log", node.log_tail().await))
+        }
+        None => None,
+    })
+}
+
+/// What to do about a setting that is too low.
+fn lacks(low: &LowSetting) -> String {
+    format!(
+        "give it at least that, with {} of the step or of the node. A value that the primary was given after the backup stands \
+         in the WAL, and not in the backup",
+        low.cure()
+    )
 }
 
 #[cfg(test)]

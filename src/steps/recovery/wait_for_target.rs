@@ -10,7 +10,7 @@ use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
 use crate::steps::recovery::progress::Progress;
-use crate::steps::recovery::refusal::ended;
+use crate::steps::recovery::refusal::{ended, paused_for_good};
 
 /// What a recovery ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,15 @@ impl Recovering<'_> {
     /// Waits until the server has shut itself down.
     async fn shut_down(&self, cx: &mut Context<'_>) -> StepResult {
         let node = self.node;
+        let mut next_look = Instant::now();
         cx.until("the shutdown at the target", async |seen| {
             "still running".clone_into(seen);
+            if Instant::now() >= next_look {
+                next_look = Instant::now() + Duration::from_secs(1);
+                if let Some(finding) = paused_for_good(node).await? {
+                    return Err(finding);
+                }
+            }
             Ok((!node.postmaster_runs().await?).then_some(()))
         })
         .await
@@ -223,7 +230,11 @@ impl Recovering<'_> {
             match node.client().await {
                 Ok(client) => match client.query_opt(query, &[]).await {
                     Ok(row) if row.as_ref().and_then(|row| row.get::<_, Option<bool>>(0)) == Some(true) => {
-                        return Ok(Some(()));
+                        // It pauses at a parameter change, too.
+                        return match self.end {
+                            End::Paused => paused_for_good(node).await?.map_or(Ok(Some(())), Err),
+                            _ => Ok(Some(())),
+                        };
                     }
                     Ok(_) => "still recovering".clone_into(seen),
                     Err(error) => *seen = error_message(&error),
@@ -234,6 +245,11 @@ impl Recovering<'_> {
                 next_look = Instant::now() + Duration::from_millis(200);
                 if let Some(progress) = &mut progress {
                     progress.look(node).await;
+                }
+                if node.replay_is_paused().await
+                    && let Some(finding) = paused_for_good(node).await?
+                {
+                    return Err(finding);
                 }
                 if !node.postmaster_runs().await? {
                     node.went_down("it ended during recovery").await;
