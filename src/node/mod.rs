@@ -21,6 +21,7 @@ mod low_setting;
 mod position;
 mod postmaster;
 mod recovery_log;
+mod restore_said;
 mod rewind;
 mod role;
 mod server;

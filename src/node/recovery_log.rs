@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::restore_said::{about, messages};
 use crate::journal::Facts;
 use crate::pg::{Lsn, Pattern, RecoveryTarget, Segment, TimelineId, Xid};
 
@@ -29,6 +30,8 @@ pub struct RecoveryLog {
     pub segments: Option<(String, String)>,
     /// The last complaint about WAL that could not be read.
     pub wal_trouble: Option<WalTrouble>,
+    /// What its restore_command has said.
+    restore_said: Vec<String>,
 }
 
 /// A complaint about WAL that could not be read. PostgreSQL takes what it cannot read for the end
@@ -106,7 +109,18 @@ impl RecoveryLog {
             consistent: log.contains("consistent recovery state reached"),
             segments: SEGMENT.first(log).map(str::to_owned).zip(last(&SEGMENT)),
             wal_trouble: last(&TROUBLE).map(WalTrouble::read),
+            restore_said: messages(log),
         }
+    }
+
+    /// What restore_command has said last of a segment, or of no file at all.
+    pub fn restore_said(&self, segment: &str) -> Option<&str> {
+        about(&self.restore_said, segment)
+    }
+
+    /// What restore_command has said, in its order.
+    pub fn all_that_restore_said(&self) -> &[String] {
+        &self.restore_said
     }
 
     /// What the log said of where it ended, as something to look for.

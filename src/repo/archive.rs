@@ -110,6 +110,12 @@ impl Archive {
         self.sizes.keys().any(|one| one.as_str() > segment && one.get(..8) == timeline)
     }
 
+    /// The segment here that a text names.
+    pub fn listed_in(&self, text: &str) -> Option<&str> {
+        let names = text.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|word| self.sizes.get_key_value(word));
+        names.map(|(name, _)| name.as_str()).next()
+    }
+
     /// The first of all segments.
     pub fn first(&self) -> Option<&str> {
         self.sizes.first_key_value().map(|(name, _)| name.as_str())

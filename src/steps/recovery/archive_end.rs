@@ -158,7 +158,7 @@ impl<'a> ArchiveEnd<'a> {
         match self.beyond(replayed, history, recovery_log) {
             Beyond::Damage(segment, trouble) => format!("segment {segment} in repo `{name}` is damaged: {trouble}"),
             Beyond::Unused(segment, why) => {
-                format!("it ended in {end}; segment {segment} in repo `{name}` was not used: {why}")
+                format!("it ended in {end}; segment {segment} is in repo `{name}`, and was not used: {why}")
             }
             Beyond::Gap(first, last) => {
                 let goes_on = match first == last {
@@ -208,7 +208,14 @@ impl<'a> ArchiveEnd<'a> {
             }
             _ => {}
         }
-        recovery_log.wal_trouble.as_ref().map(|trouble| trouble.text.clone())
+        let said = recovery_log.restore_said(&segment.to_string()).map(|said| format!("restore_command said: {said}"));
+        said.or_else(|| recovery_log.wal_trouble.as_ref().map(|trouble| trouble.text.clone()))
+    }
+
+    /// The segment that is there, and that restore_command complained of last: which one, and how.
+    pub(crate) fn complaint(&self, recovery_log: &RecoveryLog) -> Option<(&str, String)> {
+        let said = recovery_log.all_that_restore_said().iter().rev();
+        said.filter_map(|said| Some((self.archive.listed_in(said)?, said.clone()))).next()
     }
 }
 
@@ -253,6 +260,24 @@ mod tests {
         let old = "LOG:  unexpected pageaddr 0/2000000 in log segment 000000010000000000000005, offset 0\n";
         assert!(told(0x400_3000, 1, old).0);
         assert!(told(0x900_0100, 2, "").0);
+        // The tool that was to bring the next one could not, and has said why.
+        let (ok, why) = told(0x200_0100, 1, "ERROR: [042]: unable to get 000000010000000000000004: data error\n");
+        assert!(!ok && why.contains("segment 000000010000000000000003 is missing"), "{why}");
+        let listing = format!(
+            "-rw------- 1 1 1 {0} Nov 22 12:00 {1}4\n-rw------- 1 1 1 {0} Nov 22 12:00 {1}3\n",
+            16 * MB,
+            "00000001000000000000000"
+        );
+        let both = ArchiveEnd { repo: &repo, archive: Archive::read(&listing) };
+        let said = RecoveryLog::read("ERROR: [042]: unable to get 000000010000000000000004: data error\n");
+        let why = both.explain(Lsn(0x300_0100), &History::first(TimelineId(1)), &said);
+        assert!(
+            why.contains(
+                "000000010000000000000004 is in repo `onsite`, and was not used: restore_command said: ERROR: [042]"
+            ),
+            "{why}"
+        );
+        assert_eq!(both.complaint(&said).map(|(segment, _)| segment), Some("000000010000000000000004"));
         // The end, and what comes after it, may be there under another name.
         let listed = |lsn| archive(&repo).check_listed(Lsn(lsn), &History::first(TimelineId(1)));
         assert!(listed(0x400_0100).is_ok());

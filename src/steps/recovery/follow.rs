@@ -15,6 +15,7 @@ use crate::source::Span;
 use crate::steps::recovery::progress::{Progress, tell_part};
 use crate::steps::recovery::refusal::{ended, not_started, paused_for_good};
 use crate::steps::recovery::restore::set_up;
+use crate::steps::recovery::unread::Listed;
 
 /// The archive that a standby was given, or that it should have been given.
 #[derive(Debug, Clone)]
@@ -49,7 +50,8 @@ pub(crate) struct Standby {
 /// Why waiting for a standby is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was promoted, has ended, or has paused for good: its failure says why.
+    /// It was promoted, has ended, has paused for good, or gets no further in the archive: its failure
+    /// says why.
     Gone,
     /// Its upstream refuses it for good: its failure says with which words.
     Refused,
@@ -74,6 +76,11 @@ impl Standby {
         let goal = self.up.wal_end().await?;
         // A server that was killed may stand on its upstream's list for a while.
         let stale: Vec<i32> = self.up.senders_to(self.node.name()).await?.iter().map(|one| one.pid).collect();
+        // Looked up before: the archive may grow while the server starts.
+        let listed = match self.archive.as_ref().filter(|archive| archive.read) {
+            Some(archive) => Some(Listed::read(&self.node, &archive.repo).await?),
+            None => None,
+        };
         let begun = Instant::now();
         self.start(cx).await?;
         let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
@@ -95,7 +102,7 @@ impl Standby {
                 Err(error) => *seen = error.to_string(),
             }
             if Instant::now() >= next_look {
-                if let Some((reason, finding)) = self.end().await? {
+                if let Some((reason, finding)) = self.end(listed.as_ref()).await? {
                     end = Some(reason);
                     return Err(finding);
                 }
@@ -123,7 +130,13 @@ impl Standby {
         }
         self.answers(cx).await?;
         cx.fact("streams_from", self.up.name());
-        Ok(())
+        match listed {
+            Some(listed) => {
+                let log = self.node.log_from(self.node.log_start()).await?;
+                listed.check_used(&log).map_err(|finding| finding.at(self.at))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Waits until it takes sessions: it may have to replay some of what it has before.
@@ -166,7 +179,7 @@ impl Standby {
     }
 
     /// Why waiting any longer is of no use, if it is not.
-    async fn end(&self) -> Result<Option<(End, Box<Finding>)>, Box<Finding>> {
+    async fn end(&self, listed: Option<&Listed<'_>>) -> Result<Option<(End, Box<Finding>)>, Box<Finding>> {
         let log = self.node.log_from(self.node.log_start()).await?;
         if let Some(timeline) = RecoveryLog::read(&log).new_timeline {
             let finding = self.promoted(timeline).note("log", self.node.log_tail().await);
@@ -175,7 +188,14 @@ impl Standby {
         if let Some(finding) = paused_for_good(&self.node).await? {
             return Ok(Some((End::Gone, finding)));
         }
-        if let Some(refusal) = WalRefusal::last(&log)
+        let refusal = WalRefusal::last(&log);
+        if let (Some(WalRefusal { message, reason: RefusalReason::Removed(segment), times }), Some(listed)) =
+            (&refusal, listed)
+            && let Some(finding) = listed.unusable(segment, *times, &log)
+        {
+            return Ok(Some((End::Gone, finding.note("log", message))));
+        }
+        if let Some(refusal) = refusal
             && refusal.times >= TIMES
             && self.is_final(&refusal.reason).await?
         {

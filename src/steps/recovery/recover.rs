@@ -153,7 +153,8 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 /// occur elsewhere, too. With `latest`, the newest WAL in the archive must have been read.
 ///
 /// It fails if recovery ended before the target, stopped elsewhere, or silently promoted at a gap,
-/// and if the server cannot stream. It names both timelines and where they diverge, the missing WAL
+/// if the server cannot stream, and if it got WAL from its primary that the archive has and that
+/// cannot be used. It names both timelines and where they diverge, the missing WAL
 /// segment, or whatever else the log shows, and what to do.
 ///
 /// During recovery the server logs what drillyard has to read (`log_min_messages`); afterwards it

@@ -32,11 +32,14 @@ enum Refusal {
     ResourceManager,
 }
 
+/// What a server says that does not find the WAL that it begins with.
+pub(crate) const NO_CHECKPOINT: &str = "could not locate required checkpoint record";
+
 /// What PostgreSQL says, and what it means.
 const SIGNS: &[(&str, Refusal)] = &[
     ("recovery ended before configured recovery target was reached", Refusal::TargetNotReached),
     ("requested recovery stop point is before consistent recovery point", Refusal::TargetTooEarly),
-    ("could not locate required checkpoint record", Refusal::NoCheckpoint),
+    (NO_CHECKPOINT, Refusal::NoCheckpoint),
     ("is not a child of this server's history", Refusal::OtherTimeline),
     ("must specify restore_command when standby mode is not enabled", Refusal::NoRestoreCommand),
     ("Create this directory for the tablespace before restarting the server", Refusal::NoTablespaceDirectory),

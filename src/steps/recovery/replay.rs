@@ -14,7 +14,7 @@ use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::position::Position;
 use crate::steps::recovery::progress::tell_part;
-use crate::steps::recovery::refusal::not_started;
+use crate::steps::recovery::refusal::{NO_CHECKPOINT, not_started};
 use crate::steps::recovery::restore::{set_up, stop};
 use crate::steps::recovery::restore_command::RestoreCommand;
 use crate::steps::recovery::target::Then;
@@ -123,8 +123,29 @@ impl Replay<'_> {
         };
         match started {
             Ok(started) => Ok(started),
-            Err(error) => Err(self.explain(not_started(error, self.until)).await),
+            Err(error) => {
+                let finding = not_started(error, self.until);
+                match self.unreadable(&finding).await {
+                    Some(cause) => Err(cause),
+                    None => Err(self.explain(finding).await),
+                }
+            }
         }
+    }
+
+    /// The failure of a server that did not find the WAL that it begins with, where the archive has
+    /// it and restore_command could not bring it.
+    async fn unreadable(&self, finding: &Finding) -> Option<Box<Finding>> {
+        if !finding.title.contains(NO_CHECKPOINT) {
+            return None;
+        }
+        let log = self.node.log_from(self.node.log_start()).await.ok()?;
+        let archive = ArchiveEnd::read(self.node, self.repo.as_ref()?).await.ok()?;
+        let (segment, said) = archive.complaint(&RecoveryLog::read(&log))?;
+        let title = format!("segment {segment} in repo `{}` is there and cannot be read", archive.repo());
+        let cause = Finding::failed(title).because(Cause::TargetNotReached).at(self.until).label(said);
+        let help = "the backup cannot be recovered without it: take another copy of the segment, or another backup";
+        Some(cause.note("so", finding.title.clone()).help(help))
     }
 
     /// What the server's log says of the recovery. Fails if it does not say that the target was
