@@ -50,8 +50,8 @@ pub(crate) struct Standby {
 /// Why waiting for a standby is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was promoted, has ended, has paused for good, or gets no further in the archive: its failure
-    /// says why.
+    /// It was promoted, has ended, has paused for good, or cannot use the archive: its failure says
+    /// why.
     Gone,
     /// Its upstream refuses it for good: its failure says with which words.
     Refused,
@@ -77,10 +77,7 @@ impl Standby {
         // A server that was killed may stand on its upstream's list for a while.
         let stale: Vec<i32> = self.up.senders_to(self.node.name()).await?.iter().map(|one| one.pid).collect();
         // Looked up before: the archive may grow while the server starts.
-        let listed = match self.archive.as_ref().filter(|archive| archive.read) {
-            Some(archive) => Some(Listed::read(&self.node, &archive.repo).await?),
-            None => None,
-        };
+        let listed = self.listed().await?;
         let begun = Instant::now();
         self.start(cx).await?;
         let what = format!("`{}` to stream from `{}`", self.node.name(), self.up.name());
@@ -130,13 +127,16 @@ impl Standby {
         }
         self.answers(cx).await?;
         cx.fact("streams_from", self.up.name());
-        match listed {
-            Some(listed) => {
-                let log = self.node.log_from(self.node.log_start()).await?;
-                listed.check_used(&log).map_err(|finding| finding.at(self.at))
-            }
-            None => Ok(()),
-        }
+        let log = self.node.log_from(self.node.log_start()).await?;
+        listed.map_or(Ok(()), |listed| listed.check_used(&log)).map_err(|finding| finding.at(self.at))
+    }
+
+    /// What there is in the archive that it reads.
+    async fn listed(&self) -> Result<Option<Listed<'_>>, Box<Finding>> {
+        Ok(match self.archive.as_ref().filter(|archive| archive.read) {
+            Some(archive) => Some(Listed::read(&self.node, &archive.repo).await?),
+            None => None,
+        })
     }
 
     /// Waits until it takes sessions: it may have to replay some of what it has before.
