@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -21,6 +20,7 @@ use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, share
 use super::link::listening;
 use super::owner::Owner;
 use super::template::Template;
+use super::written::until_exit;
 use crate::host::lifecycle::Lifecycle;
 use crate::host::process::{self, Group};
 use crate::host::{
@@ -279,16 +279,9 @@ impl Host for LocalHost {
         };
         let mut child = self.command(&program).spawn().map_err(trouble)?;
         let group = Group::of(child.id());
-        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let read_out =
-            async { if let Some(out) = &mut out { out.read_to_end(&mut stdout).await.map(drop) } else { Ok(()) } };
-        let read_err =
-            async { if let Some(err) = &mut err { err.read_to_end(&mut stderr).await.map(drop) } else { Ok(()) } };
-        let (status, out, err) = tokio::join!(child.wait(), read_out, read_err);
+        let written = until_exit(&mut child).await;
         group.ended();
-        out.and(err).map_err(trouble)?;
-        let status = status.map_err(trouble)?;
+        let (status, stdout, stderr) = written.map_err(trouble)?;
         let signal = status.signal();
         Ok(Output {
             status: status.code().map_or(128 + i64::from(signal.unwrap_or(0)), i64::from),

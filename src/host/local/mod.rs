@@ -17,5 +17,6 @@ mod layout;
 mod link;
 mod owner;
 mod template;
+mod written;
 
 pub use kind::Local;

@@ -56,6 +56,9 @@ use crate::steps::recovery::tablespaces::{mentions_tablespace, standbys_apart};
 ///
 /// With an `id` the step is a mark, if the server answers before or after it.
 ///
+/// The step ends when the command exits. What the command leaves running goes on until the drill
+/// ends.
+///
 /// It passes if the command exits with 0, and everything is found that is to be captured.
 /// Otherwise, and if there is no such command, it fails with what the command wrote.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
