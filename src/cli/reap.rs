@@ -9,7 +9,7 @@ use super::out::block_on;
 use super::stop::{Result, Stop};
 use crate::host::{Recipe, Sweeper, remove_directory};
 use crate::journal::ExitCode;
-use crate::run::{Task, keep, reap as wait_for_the_end, staged};
+use crate::run::{Task, keep, reap as wait_for_the_end, remove_run, staged};
 
 /// How often it looks again outside the run's directory: what the run had just asked for may still
 /// appear.
@@ -25,7 +25,7 @@ pub fn reap(args: ReapArgs) -> Result<ExitCode> {
         Task::CleanUp(recipes) => recipes,
     };
     // It may have died while it made its directory.
-    let directory = remove_directory(&args.dir).and(remove_directory(&staged(&args.dir)));
+    let directory = remove_run(&args.dir).and(remove_directory(&staged(&args.dir)));
     let elsewhere = recipes.is_empty() || block_on(remove_elsewhere(&recipes, &args.run)).is_ok();
     // Servers elsewhere may have written to their directory while it was removed.
     let again = remove_directory(&args.dir);

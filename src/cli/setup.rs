@@ -369,7 +369,7 @@ async fn clear(directory: &RunDirectory, finished: &mut Finished) {
         }
     } else {
         let path = directory.path().to_owned();
-        let removed = tokio::task::spawn_blocking(move || crate::host::remove_directory(&path)).await;
+        let removed = tokio::task::spawn_blocking(move || crate::run::remove_run(&path)).await;
         if let Ok(Err(error)) = removed {
             finished.left.push(error.to_string());
         }

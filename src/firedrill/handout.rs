@@ -2,10 +2,8 @@
 //! their own can be made.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::door::Doors;
@@ -14,7 +12,10 @@ use crate::harness::{NodeId, as_variable, handout, other_repos};
 use crate::host::{Host, Program, as_word, single_quoted};
 use crate::journal::Problem;
 use crate::node::{DATABASE, Node, SUPERUSER};
-use crate::run::{Field, KeptNode};
+use crate::run::{Field, KeptNode, make_outside, write_outside};
+
+/// The files that it writes.
+const FILES: [&str; 5] = ["handout.md", "env", "pg_service.conf", ".pgpass", "server.crt"];
 
 /// Makes an empty directory for a server.
 const SCRATCH: &str = include_str!("scripts/scratch.sh");
@@ -212,21 +213,19 @@ impl Handout {
         self.shells.push(KeptNode { drill, node, shell: scratch.host.shell(&env), env });
     }
 
-    /// Writes the files into a directory of their own.
+    /// Writes the files into a directory. What of it is outside the run's directory goes with that.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub(super) fn write(&self, dir: &Path, markdown: &str) -> std::io::Result<()> {
-        if dir.is_dir() {
-            // Somebody's own .pgpass is not replaced.
-            if let Some(taken) = Handout::files(dir).into_iter().find(|file| file.symlink_metadata().is_ok()) {
-                return Err(std::io::Error::other(format!("{} is there already", taken.display())));
-            }
-        } else {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    /// If it cannot be written, or one of them is there already.
+    pub(super) fn write(&self, run: &Path, dir: &Path, markdown: &str) -> std::io::Result<()> {
+        // Somebody's own .pgpass is not replaced.
+        if let Some(taken) = FILES.map(|name| dir.join(name)).iter().find(|file| file.symlink_metadata().is_ok()) {
+            return Err(std::io::Error::other(format!("{} is there already", taken.display())));
         }
-        write(&dir.join("handout.md"), markdown)?;
-        write(&dir.join("env"), &self.env_file())?;
+        make_outside(run, dir)?;
+        let write = |name: &str, text: &str| write_outside(run, &dir.join(name), text);
+        write("handout.md", markdown)?;
+        write("env", &self.env_file())?;
         let mut services = String::new();
         let mut passwords = String::new();
         for [name, host, port, user, database, password] in &self.services {
@@ -234,21 +233,10 @@ impl Handout {
             let _ = writeln!(passwords, "{}:*:*:{}:{}", escape(host), escape(user), escape(password));
         }
         if let Some(certificate) = &self.certificate {
-            write(&dir.join("server.crt"), certificate)?;
+            write("server.crt", certificate)?;
         }
-        write(&dir.join("pg_service.conf"), &services)?;
-        write(&dir.join(".pgpass"), &passwords)
-    }
-
-    /// The files that it writes.
-    fn files(dir: &Path) -> [PathBuf; 5] {
-        ["handout.md", "env", "pg_service.conf", ".pgpass", "server.crt"].map(|name| dir.join(name))
-    }
-
-    /// Removes what was written, and the directory if nothing else is in it.
-    pub(super) fn remove(dir: &Path) {
-        Handout::files(dir).iter().for_each(|file| drop(std::fs::remove_file(file)));
-        let _ = std::fs::remove_dir(dir);
+        write("pg_service.conf", &services)?;
+        write(".pgpass", &passwords)
     }
 
     /// NAME=value, quoted for sh.
@@ -328,10 +316,4 @@ fn spoken(name: &str) -> String {
 /// As .pgpass has it (manual, 34.16).
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace(':', "\\:")
-}
-
-/// A file for its owner alone: there is a password in some of them.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }

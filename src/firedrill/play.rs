@@ -21,7 +21,7 @@ use super::view::Phase;
 use super::watch::Watch;
 use crate::journal::{Ending, Firedrill as What, Journal, Listener, Outcome, Problem, Speaker};
 use crate::plan::{PeoplesPart, Plan};
-use crate::run::{Field, People, Recovered};
+use crate::run::{Field, People, Recovered, remove_outside};
 
 /// How a firedrill is held.
 #[derive(Debug, Clone)]
@@ -98,8 +98,6 @@ pub(super) struct AtWork {
     pub(super) named: Vec<String>,
     pub(super) before: Before,
     pub(super) watch: Watch,
-    /// Where the handout was written; none before that.
-    pub(super) handout: Option<PathBuf>,
     /// The ways in from other machines.
     pub(super) doors: Option<Doors>,
 }
@@ -122,7 +120,6 @@ impl Firedrill {
             named: vec![],
             before: Before::default(),
             watch: Watch::default(),
-            handout: None,
             doors: None,
         };
         (Arc::new(Firedrill { part, options, floor, voice: Arc::new(voice), at_work: Mutex::new(at_work) }), desk)
@@ -147,7 +144,7 @@ impl Firedrill {
             at_work.doors = Some(given.open_doors(field, address, &at_work.scratch).await?);
         }
         let brief = self.floor.state().view.team.brief.clone();
-        given.write(&dir, &given.markdown(run, &dir, &brief)).map_err(|error| {
+        given.write(&field.env().dir, &dir, &given.markdown(run, &dir, &brief)).map_err(|error| {
             Problem::new(format!("cannot write the handout to {}: {error}", dir.display()))
                 .help("name another directory with --handout")
         })?;
@@ -158,7 +155,6 @@ impl Firedrill {
         state.view.team.servers.clone_from(&given.servers);
         state.view.team.places = given.places;
         drop(state);
-        at_work.handout = Some(dir.clone());
         (self.voice.announce)(&Announcement { run: run.clone(), handout: dir, brief, servers: given.servers });
         Ok(())
     }
@@ -270,9 +266,9 @@ impl People for Firedrill {
             attending.abort();
         }
         let kept = field.keeps(outcome) || self.offer(field).await;
-        if let Some(dir) = at_work.handout.take().filter(|_| self.options.handout.is_some() && !kept) {
-            // The servers that it tells of are about to go.
-            Handout::remove(&dir);
+        if !kept {
+            // The servers that the handout tells of are about to go.
+            remove_outside(&field.env().dir);
         }
         kept
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
-use super::directory::{RunState, run_directories, state};
-use crate::host::{HostError, STAGED_TEMPLATE, Sweeper, remove_directory};
+use super::directory::{RunState, remove_run, run_directories, state};
+use crate::host::{HostError, STAGED_TEMPLATE, Sweeper};
 
 /// What was removed, and what could not be.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Sweep {
 }
 
 async fn remove_work(path: PathBuf) -> Result<(), HostError> {
-    let removal = tokio::task::spawn_blocking(move || remove_directory(&path)).await;
+    let removal = tokio::task::spawn_blocking(move || remove_run(&path)).await;
     removal.unwrap_or_else(|error| Err(HostError::new(error.to_string())))
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::host::{HostError, Result};
+use super::outside::remove_outside;
+use crate::host::{HostError, Result, remove_directory};
 
 /// What run directories' names begin with.
 const PREFIX: &str = "drillyard-";
@@ -112,6 +113,15 @@ impl RunDirectory {
 /// If it cannot be written, or is not there.
 pub fn keep(path: &Path) -> std::io::Result<()> {
     std::fs::write(path.join(KEPT), "")
+}
+
+/// Removes a run's directory, and what the run has written outside it. Nothing to do is no error.
+///
+/// # Errors
+/// If something cannot be removed, or does not end.
+pub fn remove_run(path: &Path) -> Result<()> {
+    remove_outside(path);
+    remove_directory(path)
 }
 
 /// What the lock of a run's directory says.
