@@ -84,8 +84,10 @@ fn one_whose_terminal_is_killed_is_taken_up_again_and_its_servers_are_judged_aft
     with(&held.say(&["judge"]), 1, &["0 of 2 hold:", "items on master"]);
     with(&held.say(&["done"]), 1, &["it is over; `drillyard judge` checks its servers again"]);
     with(&held.resume(), 1, &["it is over: failed"]);
+    assert!(held.handout.join(".pgpass").is_file(), "its servers run");
     with(&runner.output(["clean", &held.id]), 0, &[&format!("removed run {}", held.id)]);
     runner.assert_nothing_left(&held.id, "after clean");
+    assert!(!held.handout.exists(), "the handout goes with the servers");
     wait_gone(keeper);
     with(&held.resume(), 2, &["is over: it failed", "runs show"]);
 }

@@ -5,6 +5,14 @@
 # that failed. What they write goes to files: a server that is started among them would hold a pipe
 # open for ever.
 shell=$1 file=$2 rc=0
+# psql ends with the first statement that fails, whether it reads them from a script or from a
+# here-document, unless the command says otherwise: its own options come later.
+if psql=$(command -v psql); then
+    mkdir -p "$file.bin"
+    printf '#!/bin/sh\nexec "%s" -v ON_ERROR_STOP=1 "$@"\n' "$psql" >"$file.bin/psql"
+    chmod 755 "$file.bin/psql"
+    export PATH="$file.bin:$PATH"
+fi
 set -- -euv
 [ "$shell" != bash ] || set -- "$@" -o pipefail
 "$shell" "$@" "$file" >"$file.out" 2>"$file.err" </dev/null || rc=$?
