@@ -9,6 +9,8 @@ use super::shipped::{self, Shipped};
 use super::stop::{Result, Stop};
 use crate::host::as_word;
 use crate::journal::ExitCode;
+use crate::scenario::parse;
+use crate::source::Source;
 
 /// A small scenario that passes as it is.
 const TEMPLATE: &str = include_str!("new.yaml");
@@ -50,8 +52,16 @@ pub fn new(args: NewArgs) -> Result<ExitCode> {
             load_file(parent, &name, text)?;
         }
     }
-    say(&format!("run it: drillyard run {}", as_word(&path.to_string_lossy())));
+    say(&format!("run it: drillyard run {}{}", as_word(&path.to_string_lossy()), settings(&text)));
     Ok(ExitCode::Passed)
+}
+
+/// A `--set` for each param of a scenario that has no default.
+fn settings(text: &str) -> String {
+    let root = parse(&Source::new("", text)).root;
+    let params = root.as_ref().and_then(|root| root.get("params")).map_or(&[][..], |params| params.value.entries());
+    let unset = params.iter().filter(|param| param.value.is_null());
+    unset.map(|param| format!(" --set {}=...", param.name())).collect()
 }
 
 /// What a drill starts from.

@@ -93,8 +93,8 @@ mod tests {
         std::fs::rename(theirs.join("new"), theirs.join("env"))?;
         remove_outside(run.path());
         assert!(!place.path().join("made").exists());
-        let left = || std::fs::read_dir(&theirs).map(|left| left.flatten().map(|entry| entry.file_name()).collect());
-        assert_eq!(left()?, Vec::from(["env"]));
+        let left = std::fs::read_dir(&theirs)?.flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+        assert_eq!(left, ["env"]);
         assert_eq!(std::fs::read_to_string(theirs.join("env"))?, "mine");
         std::fs::remove_file(theirs.join("env"))?;
         remove_outside(run.path());

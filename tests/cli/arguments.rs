@@ -146,6 +146,11 @@ fn the_drills_that_ship_are_there_outside_of_a_checkout() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 scenarios checked: no errors\n");
     let (code, text) = run(dir.path(), &["run", "lib/shop.yaml"]);
     assert!(code == Some(3) && text.contains("this file is a fragment, and no drill"), "{text}");
+    // What it has no value for is named.
+    let output = drillyard(dir.path()).args(["new", "third", "--from", "nightly/last-night"]).output();
+    let text = String::from_utf8_lossy(&output.expect("the program runs").stdout).into_owned();
+    let told = "run it: drillyard run third.yaml --set prod=... --set backups=... --set wal=...\n";
+    assert!(text.ends_with(told), "{text}");
     let (code, text) = run(dir.path(), &["new", "other", "--from", "dropped-tabel"]);
     assert!(code == Some(2) && text.contains("list --shipped"), "{text}");
 }
