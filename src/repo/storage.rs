@@ -57,8 +57,7 @@ impl fmt::Display for Label {
     }
 }
 
-/// The end of a second: of what a tool writes down in whole seconds, that is when it was over. In a
-/// drill's own repos it makes no difference: the step that comes after a backup is after its end.
+/// The end of a second: of what a tool writes down in whole seconds, that is when it was over.
 pub(super) fn after_second(second: Timestamp) -> Timestamp {
     second.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(second)
 }
@@ -310,8 +309,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(self.archive(host).await?.has_file(file))
     }
 
-    /// The directory in which segments lie, each as a file of its name unless it is packed: reading
-    /// how all of them begin takes no time. None where each has to be fetched.
+    /// The directory in which segments lie, as files of their names unless they are packed.
     fn wal_directory(&self) -> Option<String> {
         None
     }

@@ -34,7 +34,7 @@ pub(super) fn judge(text: &str, backup: &Label, begins: Option<&Begin>) -> Verif
     Verified::Damaged(lines)
 }
 
-/// The segment that a line is about: `invalid checksum '15-1/0000000100000000/SEGMENT-CHECKSUM.gz'`.
+/// The segment that a line is about: `invalid checksum '15-1/0000000100000000/SEGMENT-SUM.gz'`.
 fn damaged_segment(line: &str) -> Option<&str> {
     let name = line.strip_prefix("invalid ")?.split('/').nth(2)?.get(..SEGMENT_NAME)?;
     is_segment(name).then_some(name)

@@ -1,7 +1,7 @@
 //! What stands in SQL for values, compared with the values that a step has for it.
 
 use crate::harness::Scope;
-use crate::pg::sql::{Placeholder, PlaceholderKind, placeholders};
+use crate::pg::sql::{Placeholder, PlaceholderKind, UserSqlError, placeholders, user_sql};
 use crate::source::{Late, Scalar, Span, Spanned, Sql, choices, did_you_mean};
 
 /// The values that a step has for a text.
@@ -119,12 +119,19 @@ fn unbound(one: &Placeholder<'_>, given: Given<'_>) -> (String, String, String) 
     }
 }
 
-/// Checks users' SQL, whose parameters are looked at by themselves.
+/// What is told of a parameter that users' SQL does not have.
+const USERS_HAVE: &str = "users have `$client` and `$seq`; write other values into the SQL";
+
+/// Checks users' SQL: its parameters are `$client` and `$seq`.
 pub(crate) fn check_users(scope: &mut Scope<'_>, sql: &Spanned<Sql>) {
+    if let Err(UserSqlError { text, .. }) = user_sql(sql.as_str()) {
+        let near = did_you_mean(&text, ["$client", "$seq"]).map(|near| format!("did you mean `{near}`?"));
+        let label = near.unwrap_or_else(|| "nothing stands for it".to_owned());
+        scope.error_help(sql.span, format!("`{text}` is no parameter of users' SQL"), label, USERS_HAVE);
+    }
     let found = placeholders(sql.as_str());
     if let Some(one) = found.iter().find(|one| one.kind == PlaceholderKind::Format) {
         let span: Span = scope.within(sql.span, one.text);
-        let help = "users have `$client` and `$seq`; write other values into the SQL";
-        scope.error_help(span, format!("`{}` has no value", one.text), "nothing stands for it", help);
+        scope.error_help(span, format!("`{}` has no value", one.text), "nothing stands for it", USERS_HAVE);
     }
 }

@@ -15,8 +15,7 @@ use crate::journal::Event;
 use crate::ledger::{Kind, LedgerColumns, MOST_ROWS, footprints};
 use crate::pg::TableName;
 use crate::pg::condition::SqlState;
-use crate::pg::sql::{UserSqlError, user_sql};
-use crate::source::{Name, Ordered, Several, Span, Spanned, Sql, did_you_mean};
+use crate::source::{Name, Ordered, Several, Span, Spanned, Sql};
 use crate::steps::data::ledgers::resolve_ledgers;
 use crate::steps::data::placeholders::check_users;
 use crate::traffic::{LoginSource, Pool, Workload};
@@ -301,12 +300,6 @@ impl Transaction {
         if let Some(weight) = self.weight.as_ref().filter(|weight| weight.value == 0) {
             scope.error(weight.span, "a weight of 0 means never", "leave the transaction out instead");
         }
-        if let Err(UserSqlError { text, .. }) = user_sql(self.sql.as_str()) {
-            let near = did_you_mean(&text, ["$client", "$seq"]).map(|near| format!("did you mean `{near}`?"));
-            let label = near.unwrap_or_else(|| "nothing stands for it".to_owned());
-            let help = "users have `$client` and `$seq`; write other values into the SQL";
-            scope.error_help(self.sql.span, format!("`{text}` is no parameter of users' SQL"), label, help);
-        }
         check_users(scope, &self.sql);
         let Some(ledger) = &self.ledger else { return };
         for rows in ledger.0.iter().filter_map(|ledger| ledger.value.rows.as_ref()) {
@@ -315,8 +308,7 @@ impl Transaction {
             }
         }
         if ledger.0.is_empty() {
-            let label = "leave it out, or say where it can be found again";
-            scope.error(self.sql.span, "`ledger` is an empty list", label);
+            scope.error(self.sql.span, "`ledger` is an empty list", "leave it out, or say where it can be found again");
         }
         if !["$client", "$seq"].iter().all(|mark| self.sql.as_str().contains(mark)) {
             scope.error_help(

@@ -238,19 +238,16 @@ impl AssertRecoverable {
         if let Some(short) = segments.iter().find(|segment| !archive.is_whole(**segment)) {
             return Err(fails(format!("segment {short} is not whole")));
         }
-        match archive.newest() {
-            Some(segment) if *until == Point::End && !archive.all_segments(&reach).contains(&segment) => {
-                Err(fails(format!(
-                    "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
-                    segment.timeline()
-                )))
-            }
-            _ => {
-                let system = fetched_wal::fetched(cx, found, &segments, unknown, fails).await?;
-                self.check_age(cx, found, &archive, &reach).await?;
-                Ok(Wal { bytes: segments.len() as u64 * archive.segment_size().unwrap_or_default(), system })
-            }
+        let stray = archive.newest().filter(|segment| !archive.all_segments(&reach).contains(segment));
+        if let (Point::End, Some(segment)) = (until, stray) {
+            return Err(fails(format!(
+                "the newest segment is {segment}, on timeline {}, and a recovery would end with {last}, on timeline {newest}",
+                segment.timeline()
+            )));
         }
+        let system = fetched_wal::fetched(cx, found, &segments, unknown, fails).await?;
+        self.check_age(cx, found, &archive, &reach).await?;
+        Ok(Wal { bytes: segments.len() as u64 * archive.segment_size().unwrap_or_default(), system })
     }
 
     /// Fails if the position is a mark's, and what lies there in the archive is other WAL.

@@ -41,10 +41,9 @@ use crate::steps::recovery::exec::shortened;
 /// of its last command in `sh`, and fails with any of them in `bash` (`pipefail`). `psql` among
 /// them ends with the first statement that fails, also of a here-document, unless it is given `-v
 /// ON_ERROR_STOP=0`. Blocks tagged `sql` are run by `psql` with `ON_ERROR_STOP`, and have to end a
-/// transaction that they begin.
-/// Others (`console`, `text`, no tag), and those with the word `skip` after their tag, are not run,
-/// and the report says which those are. Each block
-/// is a shell of its own: variables that it sets are gone in the next one.
+/// transaction that they begin. Others (`console`, `text`, no tag), and those with the word `skip`
+/// after their tag, are not run, and the report says which those are. Each block is a shell of its
+/// own: variables that it sets are gone in the next one.
 ///
 /// Blocks are run in the order of the file, on the host of `node`, as the user that owns the
 /// server. The first line of a block may name another node, and another database:
