@@ -269,8 +269,8 @@ steps:
         );
         assert_eq!(verdict(&[unmeasured(), end(Outcome::Errored, Some("interrupted"))]), "unknown: interrupted");
         assert_eq!(
-            verdict(&[end(Outcome::Failed, Some("this drill judged nothing"))]),
-            "noticed by the drill at : this drill judged nothing"
+            verdict(&[end(Outcome::Failed, Some("this drill checked nothing"))]),
+            "noticed by the drill at : this drill checked nothing"
         );
         assert_eq!(verdict(&[end(Outcome::Skipped, Some("not begun"))]), "unknown: not begun");
         assert_eq!(verdict(&[]), "unknown: the broken drill was not run");

@@ -206,8 +206,8 @@ impl AtWork<'_> {
         if outcome == Outcome::Passed && tally.judged == 0 {
             outcome = Outcome::Failed;
             let span = plan.steps.first().map_or(Default::default(), |step| step.action);
-            let place = plan.source.place(span, "none of the steps is a judgement that was made");
-            problem = Some(Problem::new("this drill judged nothing").at(place).help(
+            let place = plan.source.place(span, "none of the steps is a check that was made");
+            problem = Some(Problem::new("this drill checked nothing").at(place).help(
                 "end it with an assertion, such as `assert_rows` or `assert_traffic`; `drillyard explain` lists them",
             ));
         }

@@ -157,7 +157,7 @@ fn step(generator: &mut SchemaGenerator) -> Value {
             Role::Group => {
                 let judges: Vec<&str> = KINDS.iter().filter(|k| k.role == Role::Check).map(|k| k.name).collect();
                 json!({ "type": "array", "items": { "$ref": "#/$defs/Step" }, "minItems": 1,
-                        "description": format!("Runs every one of these judgements: {}", judges.join(", ")) })
+                        "description": format!("Runs every one of these checks: {}", judges.join(", ")) })
             }
             _ => json!((kind.schema)(generator)),
         };

@@ -42,7 +42,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, list: &Entry, place: Place) -> Vec<S
             _ if !list.value.is_null() && !matches!(list.value.value, Value::Seq(_)) => {
                 (format!("`{name}` is not a list"), "expected a list of steps, each with `- `")
             }
-            Place::All | Place::Judge => (format!("`{name}` has no judgements"), "a list without lines judges nothing"),
+            Place::All | Place::Judge => (format!("`{name}` has no checks"), "a list without lines checks nothing"),
             Place::Steps | Place::Finally | Place::Team => {
                 (format!("`{name}` has no steps"), "expected a list of steps, each with `- `")
             }
@@ -128,7 +128,7 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
     let body = match kind.role {
         Role::Group if place == Place::All => {
             let problem =
-                problems.problem(action.key.span, "`all` does not stand in `all`", "list the judgements directly");
+                problems.problem(action.key.span, "`all` does not stand in `all`", "list the checks directly");
             problems.tell(problem);
             None
         }
@@ -143,10 +143,10 @@ fn decode_step(decoder: &Decoder<'_>, item: &Node, place: Place) -> StepLine {
         _ => steps::decode(kind.name, Fields { decoder, action }).map(Body::Step),
     };
     if place.is_for_checks() && !matches!(kind.role, Role::Check | Role::Group) {
-        let title = format!("`{}` holds judgements", if place == Place::All { "all" } else { "judge" });
+        let title = format!("`{}` holds checks alone", if place == Place::All { "all" } else { "judge" });
         let problem = problems.problem(action.key.span, title, format!("`{}` is none", kind.name));
         let judges = KINDS.iter().filter(|kind| kind.role == Role::Check).map(|kind| kind.name);
-        problems.tell(problem.help(format!("judgements are {}", choices(judges, "and"))));
+        problems.tell(problem.help(format!("checks are {}", choices(judges, "and"))));
     }
     let common = match common {
         Some(common) => common,

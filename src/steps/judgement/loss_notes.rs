@@ -112,14 +112,18 @@ pub fn lost_work(world: &World, verdict: &Verdict) -> SignedDuration {
     incident.map_or(last, |incident| incident.max(last)).duration_since(first)
 }
 
-/// How far a moment lies from the incident (or, where there is none, the mark) nearest to it.
+/// How far a moment lies from the incident nearest to it; where there is none, from the step that
+/// wrote something; where there is none of those, from any mark but a backup.
 fn nearest_mark(cx: &Context<'_>, at: Timestamp) -> Option<String> {
     let state = cx.world.outputs();
-    let incidents = state.marks.values().any(|mark| mark.incident);
-    let marks = state
-        .marks
-        .values()
-        .filter(|mark| mark.incident || !(incidents || state.backups.contains_key(mark.id.as_str())));
+    let grade = |mark: &Mark| match mark {
+        Mark { incident: true, .. } => 2,
+        Mark { xid: Some(_), .. } => 1,
+        _ => 0,
+    };
+    let marks = || state.marks.values().filter(|mark| !state.backups.contains_key(mark.id.as_str()));
+    let best = marks().map(grade).max()?;
+    let marks = marks().filter(|mark| grade(mark) == best);
     let distance = |mark: &&Mark| {
         let (before, after) = (mark.before.seen.duration_since(at), at.duration_since(mark.after.seen));
         before.max(after)

@@ -74,6 +74,11 @@ async fn after_its_nightly_drill_production_is_as_it_was() {
     site.with_jobs().await;
     site.archive_to_both().await;
     settle(&site.primary, WORKERS, 2).await;
+    // The page's drill looks into a database of its own.
+    site.primary.sql("CREATE DATABASE shop").await;
+    let orders =
+        "CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT i, now() AS ordered_at FROM generate_series(1, 100) i";
+    site.primary.connect("shop").await.batch_execute(orders).await.expect("a table");
     site.publisher.sql("CREATE TABLE stock AS SELECT generate_series(1, 50) AS i").await;
     let (host, port) = (site.publisher.dir().display(), site.publisher.port());
     site.primary
