@@ -78,6 +78,7 @@ steps:
     traffic:
       node: master
       clients: 2
+      rate: 20
       transactions:
         order:
           sql: INSERT INTO orders VALUES ($client, $seq)
