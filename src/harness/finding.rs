@@ -31,7 +31,7 @@ pub struct Finding {
     pub refused_by: Option<String>,
     /// Whether no time makes it right: a server has refused SQL that is wrong, or a role
     /// ([`SqlError::is_lasting`]), or does not have what is named.
-    pub wrong_sql: bool,
+    pub lasting: bool,
     /// The line of another file than the scenario where it happened.
     pub elsewhere: Option<Box<Place>>,
 }
@@ -61,7 +61,7 @@ impl Finding {
             notes: vec![],
             cause,
             refused_by: None,
-            wrong_sql: false,
+            lasting: false,
             elsewhere: None,
         })
     }
@@ -98,7 +98,7 @@ impl Finding {
 
     /// Whether no time makes it right.
     pub fn lasting(mut self: Box<Self>, lasting: bool) -> Box<Self> {
-        self.wrong_sql = lasting;
+        self.lasting = lasting;
         self
     }
 
@@ -178,7 +178,7 @@ impl From<SqlError> for Box<Finding> {
                 let full = said.code() == Some(&SqlState::DISK_FULL);
                 let cause = if full { Cause::DiskFull } else { Cause::Expectation };
                 let mut finding = Finding::failed(error.to_string()).because(cause);
-                finding.wrong_sql = error.is_lasting();
+                finding.lasting = error.is_lasting();
                 match said.code() == Some(&SqlState::UNDEFINED_FILE) {
                     true => {
                         finding.help("the library of an extension, say: it has to be installed where the server runs")

@@ -16,8 +16,6 @@ pub struct IdInfo {
     pub index: usize,
     /// The repo of a backup.
     pub repo: Option<RepoId>,
-    /// The node that a backup is of.
-    pub of: Option<NodeId>,
     /// The backup that this one goes on from, if it is an incremental one.
     pub goes_on_from: Option<StepId>,
     /// Whether it happens while another step is at work.
@@ -26,7 +24,8 @@ pub struct IdInfo {
     pub captures: Vec<String>,
     /// Where in a `team` step it stands, if it does.
     pub in_team: Option<InTeam>,
-    /// The node whose WAL its mark is a place in, if it is about one alone.
+    /// The node that it is about, if that is one alone: its mark is a place in that one's WAL, its
+    /// backup is of that one.
     pub node: Option<NodeId>,
     /// Why it leaves no mark, though others of its kind do.
     pub no_mark: Option<&'static str>,
@@ -46,7 +45,6 @@ impl IdInfo {
             span,
             index,
             repo: None,
-            of: None,
             goes_on_from: None,
             strikes: false,
             captures: vec![],

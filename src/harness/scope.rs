@@ -254,11 +254,10 @@ impl<'a> Scope<'a> {
         *problem = problem.clone().at(place);
     }
 
-    /// Notes of which node the step being resolved takes a backup, to which repo, and the backup
-    /// that it goes on from.
-    pub fn backs_up(&mut self, of: Option<NodeId>, repo: Option<RepoId>, goes_on_from: Option<StepId>) {
+    /// Notes to which repo the step being resolved takes a backup, and that which it goes on from.
+    pub fn backs_up(&mut self, repo: Option<RepoId>, goes_on_from: Option<StepId>) {
         if let Some(info) = self.id.as_ref().and_then(|id| self.ids.get_mut(id)) {
-            (info.of, info.repo, info.goes_on_from) = (of, repo, goes_on_from);
+            (info.repo, info.goes_on_from) = (repo, goes_on_from);
         }
     }
 

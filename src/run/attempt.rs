@@ -215,7 +215,7 @@ impl Attempt<'_> {
         let end = match result {
             Ok(()) => End { judged: self.step.kind.role == Role::Check, ..End::new(Outcome::Passed) },
             Err(mut finding) => {
-                let wrong_sql = finding.wrong_sql;
+                let lasting = finding.lasting;
                 if finding.cause == Cause::NeverCame && drill_over && self.work.ends() <= Instant::now() {
                     foreign = true;
                     finding = finding.because(Cause::DrillDeadline).note("drill", self.out_of_time());
@@ -225,7 +225,7 @@ impl Attempt<'_> {
                 }
                 let problem = self.at_setting(&finding, finding.problem(&self.world.source, self.step.action));
                 let judged = finding.outcome == Outcome::Failed && self.step.kind.role == Role::Check;
-                End { judged, wrong_sql, ..End::of_problem(finding.outcome, problem) }
+                End { judged, lasting, ..End::of_problem(finding.outcome, problem) }
             }
         };
         End { foreign, ..end }

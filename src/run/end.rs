@@ -11,7 +11,7 @@ pub struct End {
     pub problem: Option<Problem>,
     pub facts: Facts,
     /// Whether no time makes it right.
-    pub wrong_sql: bool,
+    pub lasting: bool,
     /// When its deed reached the servers.
     pub struck: Struck,
     /// Whether something was judged.
@@ -28,7 +28,7 @@ impl End {
             message: None,
             problem: None,
             facts: Facts::new(),
-            wrong_sql: false,
+            lasting: false,
             struck: Struck::default(),
             judged: false,
             foreign: false,

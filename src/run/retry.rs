@@ -27,7 +27,7 @@ impl StepRun<'_> {
             let attempt = Attempt { own: Some(own), ..self.attempt() };
             let end = attempt.make().await;
             let cut_off = end.problem.as_ref().is_some_and(|problem| problem.cause == Cause::StepDeadline);
-            let last = end.wrong_sql || end.foreign || end.outcome == Outcome::Errored;
+            let last = end.lasting || end.foreign || end.outcome == Outcome::Errored;
             let mut end = self.expected(end);
             if let (true, Some(seen)) = (cut_off, before.take()) {
                 // The last try was not a whole one: what was seen before says more.

@@ -45,6 +45,8 @@ fn what_people_do_at_lunch_counts_and_a_broken_archive_looks_like_any_other() {
     });
     let command = broken.expect("a broken archive_command");
     assert!(command.starts_with("cp %p /") && !command.contains("break"), "{command}");
+    // Whoever is answered after the incident is answered when drillyard has looked at what it left.
+    let told = held.ask(&["scratch", "mine"]);
     let env = std::fs::read_to_string(held.handout.join("env")).expect("a handout");
     let backup = env.lines().find_map(|line| line.strip_prefix("DRILLYARD_BACKUP='")).expect("a backup");
     std::fs::remove_file(Path::new(backup.trim_end_matches('\'')).join("PG_VERSION")).expect("removed");
@@ -59,7 +61,6 @@ fn what_people_do_at_lunch_counts_and_a_broken_archive_looks_like_any_other() {
     }
 
     // A place has the name that people gave it.
-    let told = held.ask(&["scratch", "mine"]);
     let place = said(&runner.output(["shell", "mine", "--", "sh", "-c", "cd $DRILLYARD_SCRATCH && pwd"]));
     assert!(told.contains(&format!("DRILLYARD_SCRATCH='{}'", place.trim())), "{place} is not in {told}");
     assert!(said(&held.say(&["scratch", "master"])).contains("is the name of another place or server"));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::info::{self, Info};
+use super::manifest::unpacker_of;
 use super::reading::variable;
 use super::repo_ls::Listing;
 use super::{server_files, verify};
@@ -191,7 +192,8 @@ impl Storage for ExistingPgbackrest {
         let (archive, listing) = self.listing(host).await?;
         let names: Vec<String> = segments.iter().map(ToString::to_string).collect();
         let stored = names.iter().filter_map(|name| listing.path(name).map(|path| (name, path)));
-        let stored = stored.flat_map(|(name, path)| [name.clone(), format!("{archive}/{path}")]);
+        let stored =
+            stored.flat_map(|(name, path)| [name.clone(), unpacker_of(path).to_owned(), format!("{archive}/{path}")]);
         let args = std::iter::once(scratch.to_owned()).chain(stored).chain(["--".to_owned()]);
         let script = Program::script(include_str!("../scripts/pgbackrest_stored_wal.sh"), args);
         let script = script.with_args(self.options.iter().cloned()).with_network();

@@ -73,13 +73,7 @@ impl Manifest {
 
     /// The program that unpacks stored files; empty if they are not packed.
     pub(super) fn unpacker(&self) -> &'static str {
-        match self.suffix {
-            ".gz" => "gzip",
-            ".lz4" => "lz4",
-            ".zst" => "zstd",
-            ".bz2" => "bzip2",
-            _ => "",
-        }
+        unpacker_of(self.suffix)
     }
 
     /// The backup in which a file lies, if it is another one, and where it is stored there; none if
@@ -114,6 +108,17 @@ impl Manifest {
         };
         let (offset, size) = (found.bno.unwrap_or(0), found.stored.unwrap_or(found.size));
         Ok(Stored { file: name.clone(), path, offset, size })
+    }
+}
+
+/// The program that unpacks a file by the end of its name; empty if it is not packed.
+pub(super) fn unpacker_of(file: &str) -> &'static str {
+    match file.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("gz") => "gzip",
+        Some("lz4") => "lz4",
+        Some("zst") => "zstd",
+        Some("bz2") => "bzip2",
+        _ => "",
     }
 }
 

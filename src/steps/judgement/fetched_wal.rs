@@ -22,23 +22,22 @@ pub(crate) async fn fetched(
     unknown: &mut Vec<String>,
     fails: impl Fn(String) -> Box<Finding>,
 ) -> Result<Option<SystemId>, Box<Finding>> {
-    let ends: Vec<Segment> = match segments {
-        [] => return Ok(None),
-        [one] => vec![*one],
-        [first, .., last] => vec![*first, *last],
-    };
     cx.wait(format!("WAL of repo `{}`", found.repo.name));
-    let headers = match found.repo.headers(found.host.as_ref(), &ends).await {
+    let host = found.host.as_ref();
+    let mut read = found.repo.headers_in_place(host, segments).await?;
+    read.retain(|(_, header)| header.is_some());
+    let mut ends: Vec<Segment> = segments.first().into_iter().chain(segments.last()).copied().collect();
+    ends.dedup();
+    ends.retain(|end| !read.iter().any(|(segment, _)| segment == end));
+    let fetched = match found.repo.headers(host, &ends).await {
         Err(RepoError::Unknown(why)) => {
             unknown.push(format!("whether its WAL can be read: {why}"));
             return Ok(None);
         }
         headers => headers?,
     };
-    let in_place = found.repo.headers_in_place(found.host.as_ref(), segments).await?;
-    let in_place = in_place.into_iter().filter(|(_, header)| header.is_some());
     let mut known: Option<(Segment, SystemId)> = None;
-    for (segment, header) in ends.into_iter().zip(headers).chain(in_place) {
+    for (segment, header) in ends.into_iter().zip(fetched).chain(read) {
         let system = whose(segment, header).map_err(|why| {
             fails(why).help(format!("a server has it fetched by `{}`: try that by hand", found.repo.restore_command()))
         })?;
@@ -48,7 +47,7 @@ pub(crate) async fn fetched(
             );
             return Err(fails(label).help("two servers archive here: each needs an archive of its own"));
         }
-        known = Some((segment, system));
+        known.get_or_insert((segment, system));
     }
     Ok(known.map(|(_, system)| system))
 }

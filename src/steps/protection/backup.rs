@@ -110,7 +110,7 @@ impl StepKind for TakeBackupSpec {
         let incremental_to =
             if_given(self.incremental_to.as_ref(), |base| increment(scope, base, node.as_ref(), repo.as_ref()));
         let base = incremental_to.as_ref().and_then(|base| Some(base.as_ref()?.0.id.clone()));
-        scope.backs_up(node.as_ref().map(|node| node.id.clone()), repo.clone(), base);
+        scope.backs_up(repo.clone(), base);
         Some(TakeBackup { id: scope.id.clone()?, node: node?, repo: repo?, incremental_to: incremental_to? })
     }
 }
@@ -157,7 +157,7 @@ fn increment(
     }
     let found = scope.step_with(base, &[Output::Backup])?;
     let theirs = scope.step_info(&found)?.repo.clone()?;
-    if let (Some(node), Some(of)) = (node, scope.step_info(&found)?.of.clone())
+    if let (Some(node), Some(of)) = (node, scope.step_info(&found)?.node.clone())
         && scope.are_apart(node, &of)
         && !scope.must_fail
     {

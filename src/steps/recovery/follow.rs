@@ -13,7 +13,7 @@ use crate::pg::Lsn;
 use crate::repo::Repo;
 use crate::source::Span;
 use crate::steps::recovery::progress::{Progress, tell_part};
-use crate::steps::recovery::refusal::{ended, not_started, paused_for_good};
+use crate::steps::recovery::refusal::{ended, not_started, paused_by};
 use crate::steps::recovery::restore::set_up;
 use crate::steps::recovery::unread::Listed;
 
@@ -185,7 +185,7 @@ impl Standby {
             let finding = self.promoted(timeline).note("log", self.node.log_tail().await);
             return Ok(Some((End::Gone, finding)));
         }
-        if let Some(finding) = paused_for_good(&self.node).await? {
+        if let Some(finding) = paused_by(&self.node, &log).await {
             return Ok(Some((End::Gone, finding)));
         }
         let refusal = WalRefusal::last(&log);

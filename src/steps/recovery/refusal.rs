@@ -135,15 +135,15 @@ pub(crate) async fn ended(node: &Node) -> Box<Finding> {
 /// The failure of a server whose replay has paused since a setting is lower than its WAL demands,
 /// if it has: only a restart with another value lets it go on.
 pub(crate) async fn paused_for_good(node: &Node) -> Result<Option<Box<Finding>>, HostError> {
-    let low = LowSetting::last(&node.log_from(node.log_start()).await?).filter(|low| low.paused);
-    Ok(match low {
-        Some(low) => {
-            let title = format!("replay on `{}` is paused at a parameter change: {low}", node.name());
-            let label = "waiting is of no use: only a restart with a higher value lets it go on";
-            Some(Finding::failed(title).label(label).help(lacks(&low)).note("log", node.log_tail().await))
-        }
-        None => None,
-    })
+    Ok(paused_by(node, &node.log_from(node.log_start()).await?).await)
+}
+
+/// The same by the log of its start, for whoever has read that.
+pub(crate) async fn paused_by(node: &Node, log: &str) -> Option<Box<Finding>> {
+    let low = LowSetting::last(log).filter(|low| low.paused)?;
+    let title = format!("replay on `{}` is paused at a parameter change: {low}", node.name());
+    let label = "waiting is of no use: only a restart with a higher value lets it go on";
+    Some(Finding::failed(title).label(label).help(lacks(&low)).note("log", node.log_tail().await))
 }
 
 /// What to do about a setting that is too low.
