@@ -28,7 +28,7 @@ pub use ratio::Ratio;
 pub use reference::{BackupName, NodeName, RefersTo, RepoName, StepName, StepOrNodeName};
 pub use role_name::RoleName;
 pub use scalars::{
-    CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE,
+    CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE, given,
 };
 pub use several::{SEVERAL, Several};
 pub use spanned::{Name, SPANNED, Spanned, WORD};

@@ -54,6 +54,12 @@ impl Form {
     const ALL: [Form; 5] = [Form::Null, Form::Bool, Form::Integer, Form::Float, Form::Text];
 }
 
+/// A field that is given if it stands in the file, and be it null: of an `Option` alone null means
+/// that it is not given.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A scalar as it stands in the file, whatever it is: asked for by the name [`SCALAR`], or
 /// [`VALUE`] where null won't do.
 fn raw<'de, D: Deserializer<'de>>(

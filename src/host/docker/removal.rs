@@ -65,6 +65,17 @@ impl Object {
         };
         format!("{kind} {}", self.name)
     }
+
+    /// Whose turn it shares: what has the same is removed one after the other. A daemon counts the
+    /// containers of a network, and loses count if several leave it at once while somebody lists
+    /// networks: it says ever after that the network is in use (20.10: 3 of 60 drills of six
+    /// containers that were removed at once; none of 60, one after the other).
+    fn turn(&self) -> String {
+        match self.kind {
+            Kind::Container => format!("drill {}", self.labels.get(DRILL).map_or("", String::as_str)),
+            Kind::Network | Kind::Volume => self.described(),
+        }
+    }
 }
 
 /// Everything of a run on this daemon's machine is removed; returns what is left of it after a
@@ -153,26 +164,34 @@ async fn remove(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
 async fn round(daemon: &Daemon, labels: &[String]) -> Result<Option<Vec<Refusal>>> {
     let objects = list(daemon, labels).await?;
     let Some(first) = objects.iter().map(|object| object.kind).min() else { return Ok(None) };
-    let mut round = JoinSet::new();
+    let mut series: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     // Networks and volumes do not wait for each other.
     for object in objects.into_iter().filter(|object| object.kind == first || first != Kind::Container) {
+        series.entry(object.turn()).or_default().push(object);
+    }
+    let mut round = JoinSet::new();
+    for objects in series.into_values() {
         let daemon = daemon.clone();
         round.spawn(async move {
-            let removed = remove_one(&daemon, &object).await;
-            if let Err(error) = &removed
-                && object.kind == Kind::Network
-                && is_in_use(error)
-            {
-                free(&daemon, &object.id).await;
+            let mut refusals = vec![];
+            for object in objects {
+                refusals.extend(refused(&daemon, object).await);
             }
-            removed.err().map(|error| {
-                let in_use = is_in_use(&error);
-                let error = daemon.explain(&format!("removing the {}", object.described()), &error);
-                Refusal { object, error, in_use }
-            })
+            refusals
         });
     }
     Ok(Some(round.join_all().await.into_iter().flatten().collect()))
+}
+
+/// Tries to remove an object. Why the daemon refuses, if it does.
+async fn refused(daemon: &Daemon, object: Object) -> Option<Refusal> {
+    let error = remove_one(daemon, &object).await.err()?;
+    let in_use = is_in_use(&error);
+    if object.kind == Kind::Network && in_use {
+        free(daemon, &object.id).await;
+    }
+    let error = daemon.explain(&format!("removing the {}", object.described()), &error);
+    Some(Refusal { object, error, in_use })
 }
 
 /// Whether the daemon will not remove a thing because something still uses it.

@@ -16,7 +16,7 @@ use crate::harness::{
 };
 use crate::journal::Outcome;
 use crate::node::{Node, SqlError};
-use crate::source::{Late, Regex, RoleName, SEVERAL, Scalar, Spanned, Sql, StepName};
+use crate::source::{Late, Regex, RoleName, SEVERAL, Scalar, Spanned, Sql, StepName, given};
 use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
 use crate::steps::data::values::is_same;
@@ -61,7 +61,7 @@ pub struct WaitForSpec {
     #[serde(default)]
     query: Option<Spanned<Sql>>,
     /// The value to wait for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     equals: Option<Spanned<Wanted>>,
     /// The database that the query runs in.
     #[serde(default)]

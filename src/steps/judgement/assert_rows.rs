@@ -12,7 +12,7 @@ use crate::harness::{
     all_now,
 };
 use crate::pg::{ColumnName, TableName};
-use crate::source::{Late, Number, RoleName, Scalar, Several, Spanned, Sql, StepOrNodeName};
+use crate::source::{Late, Number, RoleName, Scalar, Several, Spanned, Sql, StepOrNodeName, given};
 use crate::steps::data::placeholders::{Given, check as check_placeholders};
 use crate::steps::data::sql::shorten;
 use crate::steps::judgement::bounds::{AboutSpec, BoundFields, Bounds};
@@ -90,7 +90,7 @@ pub struct AssertRowsSpec {
     #[serde(default)]
     args: Option<Spanned<Vec<Late<Scalar>>>>,
     /// The rows that it should return.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     equals: Option<Spanned<Equals>>,
     /// A table.
     #[serde(default)]
