@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::aside::Aside;
+use super::in_words::in_words;
 use super::struck::{DeedEnded, Struck};
 use super::{Finding, Kind, NodeId, StepId, StepResult, World};
 use crate::journal::{Cause, Event, Facts};
@@ -149,7 +150,7 @@ impl<'a> Context<'a> {
         let began = Instant::now();
         let never_came = |how: &str, seen: &str| {
             let seen = if seen.is_empty() { "nothing" } else { seen };
-            Finding::failed(format!("{how} after {} waiting for {what}", seconds(began.elapsed())))
+            Finding::failed(format!("{how} after {} waiting for {what}", in_words(began.elapsed())))
                 .because(Cause::NeverCame)
                 .label(format!("last seen: {seen}"))
         };
@@ -356,12 +357,6 @@ pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName
         None => return Err(error.into()),
     };
     Err(finding.at(role.span).label(error_message(&error)))
-}
-
-/// A time as people write it: `2.0 s`, `60 s`.
-fn seconds(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
 /// Fails if an earlier step has stopped or frozen a node.

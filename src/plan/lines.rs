@@ -77,7 +77,6 @@ impl Lines {
             Body::Team(team) => (Box::new(team.spec.clone()), vec![], Some(*team)),
         };
         let within = item.common.within.as_ref().and_then(|within| Some(within.value.known()?.0));
-        let later = item.common.within.filter(|within| within.value.known().is_none());
         let deadline = within.unwrap_or(item.kind.deadline);
         self.steps.push(Line {
             head: StepHead {
@@ -100,7 +99,7 @@ impl Lines {
             action: item.action,
             id_span: item.common.id.as_ref().map(|id| id.span),
             deadline,
-            within: later,
+            within: item.common.within,
             fails: item.common.expect.map(|expect| expect.value.fails),
             when: item.common.when.map(|when| when.postgres),
             retry: item.common.retry,

@@ -110,13 +110,21 @@ fn all_secrets(mut secrets: Vec<String>, nodes: &BTreeMap<NodeId, NodeSpec>) -> 
     secrets
 }
 
-/// A deadline that is known only when the step begins. Nobody could be told how long people have,
-/// nor how long they are watched for something.
+/// A deadline that is known only when the step begins; one that stands in the file is the line's
+/// own. Nobody could be told how long people have, nor how long they are watched for something.
 fn within(
     within: Option<Spanned<Late<source::Duration>>>,
     head: &StepHead,
     scope: &mut Scope<'_>,
 ) -> Option<Option<Spanned<Later<source::Duration>>>> {
+    if let Some(known) = within.as_ref().and_then(|within| within.value.known()) {
+        if known.0.is_zero()
+            && let Some(within) = &within
+        {
+            scope.error(within.span, "`within` is no time at all", "no step could be done by then");
+        }
+        return Some(None);
+    }
     if let Some(within) = within.as_ref().filter(|_| head.kind == "team") {
         let title = "the time that people have has to stand in the file";
         scope.error(within.span, title, "people are told it before it begins");

@@ -15,7 +15,9 @@ use super::scene::{PATIENCE, Scene};
 use super::users;
 use super::watch::watch;
 use super::work::Work;
-use crate::harness::{Aside, Context, Finding, FromFact, Later, NodeId, Role, StepResult, Struck, UserPace, World};
+use crate::harness::{
+    Aside, Context, Finding, FromFact, Later, NodeId, Role, StepResult, Struck, UserPace, World, in_words,
+};
 use crate::journal::{Cause, Facts, Outcome, Problem};
 use crate::node::{Holdup, HoldupKind, Node};
 use crate::plan::PlannedStep;
@@ -303,7 +305,7 @@ impl Attempt<'_> {
     fn too_late(&self, own: bool, signals: &Signals) -> Box<Finding> {
         let waiting = signals.waiting();
         if own {
-            let after = format!("timed out after {:.1?}{waiting}", signals.allowed);
+            let after = format!("timed out after {}{waiting}", in_words(signals.allowed));
             Finding::failed("the step's deadline has passed").because(Cause::StepDeadline).label(after)
         } else {
             Finding::failed("the drill's timeout has passed")
@@ -313,7 +315,7 @@ impl Attempt<'_> {
     }
 
     fn out_of_time(&self) -> String {
-        format!("{:.1?} after the drill's start, when its `timeout` has passed", self.work.plan.timeout)
+        format!("{} after the drill's start, when its `timeout` has passed", in_words(self.work.plan.timeout))
     }
 }
 
@@ -330,7 +332,7 @@ async fn passed(deadline: Instant, tells: &AtomicBool) {
 fn given_up(after: Duration, waiting: &str) -> Box<Finding> {
     Finding::failed("to wait any longer is of no use")
         .because(Cause::NeverCame)
-        .label(format!("given up after {after:.1?}{waiting}"))
+        .label(format!("given up after {}{waiting}", in_words(after)))
 }
 
 fn unpanicked(result: Caught) -> StepResult {

@@ -317,13 +317,14 @@ impl Played<'_> {
             tally.outcomes.push(Outcome::Errored);
             return Some(problem);
         }
-        self.field.disguise(true);
         for step in before.iter().filter(|step| step.head.index == incident) {
-            if self.field.run(step, tally).await == Ran::End {
+            self.field.disguise(true);
+            let ran = self.field.run(step, tally).await;
+            self.field.disguise(false);
+            if ran == Ran::End {
                 return None;
             }
         }
-        self.field.disguise(false);
         self.people.struck(&self.field).await;
         let behind = before.iter().map(|step| step.head.index).filter(|index| *index > incident);
         let behind: Vec<usize> = behind.chain(part.opening.iter().copied()).collect();

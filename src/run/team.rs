@@ -7,7 +7,7 @@ use super::end::End;
 use super::step::{Ran, StepRun};
 use super::tally::{StepTime, Tally};
 use super::work::Work;
-use crate::harness::{Part, World};
+use crate::harness::{Part, World, in_words};
 use crate::journal::{Cause, Event, Outcome, Problem};
 use crate::plan::PlannedStep;
 
@@ -93,7 +93,7 @@ impl<'a> TeamRun<'a> {
             () if auto.is_bad() => with(auto, "`auto` did not come to its end".to_owned()),
             () if failed > 0 => with(judge, format!("{failed} of {} checks did not hold", self.judge.outcomes.len())),
             () if self.is_late() => {
-                let label = format!("people would have had {:.1?}", self.step.deadline);
+                let label = format!("people would have had {}", in_words(self.step.deadline));
                 let problem = Problem::new("`auto` and `judge` took longer than people have")
                     .because(Cause::StepDeadline)
                     .at(self.world.source.place(self.step.action, label))

@@ -125,7 +125,7 @@ fn auto_takes_no_longer_than_people_have() {
     let team = RECOVERY.replace("auto:\n", "auto:\n  - exec: { node: master, run: [sleep, '2'] }\n");
     let yaml = emptied(&team).replace("    team:\n", "    within: 1s\n    team:\n");
     let run = CliRunner::new().drill(&yaml, &[]);
-    let run = run.failed(1, &["`auto` and `judge` took longer than people have", "people would have had 1.0s"]);
+    let run = run.failed(1, &["`auto` and `judge` took longer than people have", "people would have had 1.0 s"]);
     assert_eq!(outcome(&run, "back"), "failed");
     assert_eq!(outcome(&run, "recovered"), "skipped");
 }

@@ -315,7 +315,7 @@ impl Transaction {
                 self.sql.span,
                 "a transaction with a ledger must write `$client` and `$seq`",
                 "without them it cannot be found again",
-                "such as INSERT INTO t (client, seq) VALUES ($client, $seq)",
+                "such as INSERT INTO t (client, seq) VALUES ($client, $seq), or UPDATE t SET seq = $seq WHERE client = $client",
             );
         }
     }
