@@ -65,9 +65,6 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
         if let Some(secrets) = &fields.secrets {
             scope.error(secrets.entry, "`secrets` go with `cold: true`", "this server is not recovered");
         }
-        if let Some(upstream) = &fields.follows {
-            scope.named_node(upstream);
-        }
         if let Some(repo) = &fields.archive_to {
             scope.archive_to(repo);
         }
@@ -87,6 +84,23 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
     cycles(scenario, scope);
     scope.refers.clear();
     specs
+}
+
+/// Looks up whom the listed nodes follow. Called when it is known which nodes steps make.
+pub(super) fn upstreams(listed: &[(Spanned<Name>, Option<NodeFields>)], scope: &mut Scope<'_>) {
+    for (name, fields) in listed {
+        let Some(fields) = fields.as_ref().filter(|fields| !is_cold(fields)) else { continue };
+        let Some(upstream) = &fields.follows else { continue };
+        match scope.nodes.get(upstream.value.as_str()).filter(|info| info.maker != Maker::Start).map(|info| info.span) {
+            Some(made) => {
+                let title = format!("`{}` runs before there is a `{}`", name.value, upstream.value);
+                let label = "what is listed runs before the first step: `rebuild` it behind that instead";
+                scope.error_related(upstream.span, title, label, (made, "made here".to_owned()));
+            }
+            None => _ = scope.named_node(upstream),
+        }
+    }
+    scope.refers.clear();
 }
 
 fn is_cold(fields: &NodeFields) -> bool {

@@ -26,6 +26,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     let nodes = declared::nodes(&scenario, &mut scope);
     let lines = Lines::of(scenario.steps, scenario.finally, &source);
     let (made, count) = (lines.note_names(&mut scope), lines.steps.len());
+    declared::upstreams(&scenario.nodes.listed, &mut scope);
     let Lines { steps: lines, undecoded, teams } = lines;
     let mut complete = undecoded.is_empty() && scenario.problems.is_empty() && scenario.unset.is_empty();
     note_undecoded(&undecoded, count, &mut scope);

@@ -176,9 +176,9 @@ fn docker_a_container_paused_from_outside() {
     let (code, said) = struck_from_outside(&runner, &scenario, &options, |run| {
         let name = format!("drillyard-{run}-0-node-master");
         let mut pause = std::process::Command::new("docker");
-        assert!(
-            pause.args(["pause", &name]).stdout(std::process::Stdio::null()).status().expect("docker runs").success()
-        );
+        pause.args(["pause", &name]).stdout(std::process::Stdio::null());
+        // On a busy machine runc does not freeze it at the first try.
+        assert!((0..5).any(|_| pause.status().expect("docker runs").success()));
     });
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("`master` was paused, and no step of the drill has done so"), "{said}");

@@ -1,5 +1,7 @@
 //! What a drill does to a whole container: killed, removed with its disk, started again, paused.
 
+use std::time::Duration;
+
 use testcontainers::bollard::query_parameters::{
     KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder, StartContainerOptions,
 };
@@ -54,9 +56,24 @@ pub(super) async fn start(daemon: &Daemon, name: &str) -> Result<()> {
     daemon.call(&format!("starting the container {name}"), MAKE, start).await
 }
 
-/// Stops all processes of the container.
+/// How often a container is paused that cannot be frozen.
+const PAUSES: usize = 5;
+
+/// Stops all processes of the container. While one of them is being made, and the machine is busy,
+/// runc 1.1 gives up (`unable to freeze`) and lets them run.
 pub(super) async fn pause(daemon: &Daemon, name: &str) -> Result<()> {
-    daemon.call(&format!("pausing the container {name}"), MAKE, daemon.docker.pause_container(name)).await
+    let doing = format!("pausing the container {name}");
+    let mut paused = Ok(());
+    for _ in 0..PAUSES {
+        paused = daemon.call(&doing, MAKE, daemon.docker.pause_container(name)).await;
+        match &paused {
+            Err(error) if error.message.contains("unable to freeze") => {
+                tokio::time::sleep(Duration::from_millis(100)).await
+            }
+            _ => break,
+        }
+    }
+    paused
 }
 
 /// Lets them go on.
