@@ -166,7 +166,8 @@ impl<'a> Context<'a> {
         };
         self.tells.store(true, Ordering::SeqCst);
         let ended = wait_until(deadline, look).await?;
-        self.tells.store(false, Ordering::SeqCst);
+        // What never came is still to be explained.
+        self.tells.store(ended.is_err(), Ordering::SeqCst);
         ended.map_err(|seen| never_came("timed out", &seen))
     }
 

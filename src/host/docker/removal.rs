@@ -65,17 +65,6 @@ impl Object {
         };
         format!("{kind} {}", self.name)
     }
-
-    /// Whose turn it shares: what has the same is removed one after the other. A daemon counts the
-    /// containers of a network, and loses count if several leave it at once while somebody lists
-    /// networks: it says ever after that the network is in use (20.10: 3 of 60 drills of six
-    /// containers that were removed at once; none of 60, one after the other).
-    fn turn(&self) -> String {
-        match self.kind {
-            Kind::Container => format!("drill {}", self.labels.get(DRILL).map_or("", String::as_str)),
-            Kind::Network | Kind::Volume => self.described(),
-        }
-    }
 }
 
 /// Everything of a run on this daemon's machine is removed; returns what is left of it after a
@@ -164,10 +153,18 @@ async fn remove(daemon: &Daemon, labels: &[String]) -> Result<Vec<String>> {
 async fn round(daemon: &Daemon, labels: &[String]) -> Result<Option<Vec<Refusal>>> {
     let objects = list(daemon, labels).await?;
     let Some(first) = objects.iter().map(|object| object.kind).min() else { return Ok(None) };
+    // A daemon counts the containers of a network, and loses count if several leave it at once
+    // while somebody lists networks: it says ever after that the network is in use (20.10: 3 of 60
+    // drills of six containers that were removed at once; none of 60, one after the other).
+    let networks = objects.iter().any(|object| object.kind == Kind::Network);
     let mut series: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     // Networks and volumes do not wait for each other.
     for object in objects.into_iter().filter(|object| object.kind == first || first != Kind::Container) {
-        series.entry(object.turn()).or_default().push(object);
+        let turn = match object.kind {
+            Kind::Container if networks => object.labels.get(DRILL).cloned().unwrap_or_default(),
+            _ => object.described(),
+        };
+        series.entry(turn).or_default().push(object);
     }
     let mut round = JoinSet::new();
     for objects in series.into_values() {
