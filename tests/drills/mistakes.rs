@@ -285,8 +285,6 @@ steps:
 }
 
 #[test]
-fn docker_what_was_done_is_found_in_the_wal_of_other_versions() {
-    let runner = CliRunner::new();
-    let run = found(&runner, "", &["--backend", "docker", "--postgres", "15,17"]);
-    assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2), "{}", run.said);
+fn docker_what_was_done_is_found_in_the_wal_of_another_version() {
+    found(&CliRunner::new(), "", &["--backend", "docker", "--postgres", "17"]);
 }

@@ -36,8 +36,8 @@ const UNFIT: &[(&str, &[&str])] = &[
     ("barman", &["corrupt-page-unread", "by-runbook"]),
 ];
 
-/// How many drills of a folder, or of a proof, run at once: nextest runs other tests beside it, cargo
-/// does not.
+/// How many drills of a folder, or of a proof, run at once: nextest runs other tests beside it,
+/// cargo does not.
 pub fn jobs() -> &'static str {
     if std::env::var_os("NEXTEST").is_some() { "1" } else { "2" }
 }

@@ -522,8 +522,7 @@ steps:
   - assert_rows: {{ node: spare, table: t, count: 999 }}
 "#
     );
-    let run = drill_on(&yaml, &["--backend", "docker", "--postgres", "15,17"]).passed();
-    assert_eq!(run.report["drills"].as_array().map(Vec::len), Some(2), "{}", run.said);
+    let run = drill_on(&yaml, &["--backend", "docker", "--postgres", "17"]).passed();
     assert_eq!(run.fact("lived_on", "commits_thrown_away"), 1, "{}", run.said);
 }
 
