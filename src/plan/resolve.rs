@@ -46,13 +46,7 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
     warn_of_unused(&scenario.unused, &mut scope);
     let told = notify::resolve(scenario.notify, scenario.heartbeat, &mut scope);
     let secrets = all_secrets(scenario.secrets.into_iter().chain(told.secrets()).collect(), &nodes);
-    let redactor = Redactor::of(secrets.iter().cloned());
-    let (mut problems, (found, warnings)) = (scenario.problems, scope.into_problems());
-    problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
-    let warnings = in_order(warnings.into_iter().map(|problem| redactor.problem(problem)).collect());
-    if !problems.is_empty() {
-        return Err(in_order(problems));
-    }
+    let warnings = warnings(scenario.problems, scope, &secrets)?;
     Ok(with_runbook(Plan {
         source,
         name: scenario.name,
@@ -78,6 +72,17 @@ pub fn resolve(scenario: Scenario) -> Result<Plan, Vec<Problem>> {
         warnings: if scenario.unset.is_empty() { warnings } else { vec![] },
         unset: scenario.unset,
     }))
+}
+
+/// The warnings, if nothing is wrong; else what is, with what the file itself had wrong.
+fn warnings(mut problems: Vec<Problem>, scope: Scope<'_>, secrets: &[String]) -> Result<Vec<Problem>, Vec<Problem>> {
+    let redactor = Redactor::of(secrets.iter().cloned());
+    let (found, warnings) = scope.into_problems();
+    problems.extend(found.into_iter().map(|problem| redactor.problem(problem)));
+    match problems.is_empty() {
+        true => Ok(in_order(warnings.into_iter().map(|problem| redactor.problem(problem)).collect())),
+        false => Err(in_order(problems)),
+    }
 }
 
 /// Warns of params that nothing uses.
