@@ -1,18 +1,22 @@
 //! Second accidents: what people did that makes things worse. Each is seen in what is there, and
 //! not in what they meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::harness::{RepoId, World};
 use crate::host::Program;
 use crate::node::Node;
 use crate::pg::TimelineId;
+use crate::plan::{Plan, PlannedStep};
 use crate::run::Field;
 
 /// What a second accident costs that a drill does not list itself, in points: as much as being
 /// twice as late.
 pub(super) const COSTS: u32 = 20;
+
+/// What it is called when a copy writes into an archive.
+const POLLUTED: &str = "archive polluted by a copy";
 
 /// How long a look at a server or a repo may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,12 +34,16 @@ pub(super) struct Accident {
 }
 
 /// A server of the drill's that accepts writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Primary {
     /// The node.
     pub name: String,
     /// The timeline that it is on.
     pub timeline: Option<TimelineId>,
+    /// The segment that it writes to.
+    pub segment: Option<String>,
+    /// The segment that its archive_command fails for, and that command.
+    pub refused: Option<(String, String)>,
     /// Whether users have sessions on it.
     pub has_users: bool,
 }
@@ -44,6 +52,8 @@ pub(super) struct Primary {
 #[derive(Debug, Default)]
 pub(super) struct Before {
     repos: BTreeMap<RepoId, BTreeMap<String, u64>>,
+    /// WAL that was seen in them.
+    came: BTreeMap<RepoId, BTreeSet<String>>,
     /// The servers of the drill that accepted writes then.
     primaries: Vec<Primary>,
 }
@@ -66,27 +76,35 @@ impl Before {
                 repos.insert(id.clone(), files);
             }
         }
-        Before { repos, primaries: primaries(field.world).await }
+        Before { repos, primaries: primaries(field.world).await, ..Before::default() }
     }
 
-    /// What has gone wrong since, and what has come up.
-    pub(super) async fn look(&self, field: &Field<'_>) -> Look {
-        let mut found = vec![];
-        let now = primaries(field.world).await;
-        for (id, before) in &self.repos {
-            if field.world.outputs().lost_repos.contains(id) {
-                continue;
+    /// What has gone wrong since, and what has come up. WAL that has come into the repos meanwhile is
+    /// missed from then on.
+    pub(super) async fn look(&mut self, field: &Field<'_>) -> Look {
+        let mut listings = vec![];
+        for (id, repo) in &field.world.repos {
+            if !field.world.outputs().lost_repos.contains(id)
+                && let Some(files) = files(field.world, &repo.directories()).await
+            {
+                listings.push((id, repo.archive_command(), files));
             }
-            let Some(repo) = field.world.repos.get(id) else { continue };
-            let Some(files) = files(field.world, &repo.directories()).await else { continue };
-            found.extend(lost(id, before, &files));
+        }
+        // Behind that: what they write in the meantime lies beyond nothing.
+        let now = primaries(field.world).await;
+        let mut found = vec![];
+        for (id, archive_command, files) in listings {
+            let Some(before) = self.repos.get(id) else { continue };
+            let missed = self.came.entry(id.clone()).or_default();
+            found.extend(lost(id, before, missed, &files));
+            missed.extend(files.keys().filter(|path| is_wal(path)).cloned());
             // Whoever takes over may archive here on a timeline of his own.
             let archives = |name: &str| field.world.spec(name).archive_to.as_ref() == Some(id);
-            let own = now.iter().filter(|primary| archives(&primary.name));
-            let timelines: Vec<TimelineId> = own.filter_map(|primary| primary.timeline).collect();
-            found.extend(self.polluted(id, before, &files, &timelines));
+            let own: Vec<&Primary> = now.iter().filter(|primary| archives(&primary.name)).collect();
+            found.extend(self.polluted(id, before, &files, &own));
+            found.extend(own.iter().find_map(|primary| not_its_own(id, before, &files, primary, &archive_command)));
         }
-        found.extend(self.split(&now));
+        found.extend(self.split(&now, field.plan()));
         let is_new = |one: &&Primary| !self.primaries.iter().any(|known| known.name == one.name);
         Look { accidents: found, promoted: now.iter().filter(is_new).map(|one| one.name.clone()).collect() }
     }
@@ -97,8 +115,9 @@ impl Before {
         id: &RepoId,
         before: &BTreeMap<String, u64>,
         now: &BTreeMap<String, u64>,
-        timelines: &[TimelineId],
+        primaries: &[&Primary],
     ) -> Option<Accident> {
+        let timelines: Vec<TimelineId> = primaries.iter().filter_map(|primary| primary.timeline).collect();
         // Where nothing accepted writes any more, somebody has to take over, on a timeline of its
         // own.
         let of_before: Vec<TimelineId> = self.primaries.iter().filter_map(|primary| primary.timeline).collect();
@@ -112,38 +131,89 @@ impl Before {
         };
         let path = now.keys().find(foreign)?;
         let seen = format!("`{path}` came into repo `{id}`: a copy archives into it");
-        Some(Accident { name: "archive polluted by a copy", seen })
+        Some(Accident { name: POLLUTED, seen })
     }
 
-    /// Two servers of one cluster that both accept writes.
-    fn split(&self, now: &[Primary]) -> Option<Accident> {
+    /// Two servers of one cluster that both accept writes. One that the drill itself stops at a
+    /// target and reads from is a copy.
+    fn split(&self, now: &[Primary], plan: &Plan) -> Option<Accident> {
+        let is_copy = |primary: &&Primary| plan.steps.iter().any(|step| recovers_in_place(step, &primary.name));
+        let names: Vec<String> =
+            now.iter().filter(|primary| !is_copy(primary)).map(|primary| format!("`{}`", primary.name)).collect();
         // As many as before is what the drill is about.
-        if now.len() <= self.primaries.len().max(1) {
+        if names.len() <= self.primaries.len().max(1) {
             return None;
         }
-        let names: Vec<String> = now.iter().map(|primary| format!("`{}`", primary.name)).collect();
         Some(Accident { name: "two primaries", seen: format!("{} accept writes at once", names.join(" and ")) })
     }
 }
 
-/// Backups or WAL that were there and are not any more, or have another size.
-fn lost(id: &RepoId, before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Option<Accident> {
-    let is_kept = |path: &str| timeline_of(path.rsplit('/').next().unwrap_or_default()).is_some() || in_backup(path);
-    let gone: Vec<&String> = before.keys().filter(|path| is_kept(path) && !now.contains_key(*path)).collect();
-    let changed =
-        before.iter().filter(|(path, size)| in_backup(path) && now.get(*path).is_some_and(|now| now != *size)).count();
-    let first = gone.first().map(|path| format!(", such as `{path}`")).unwrap_or_default();
-    match (gone.len(), changed) {
-        (0, 0) => None,
-        (0, _) => Some(Accident {
-            name: "backup overwritten",
-            seen: format!("{changed} files of a backup in repo `{id}` have changed"),
-        }),
-        (gone, _) => Some(Accident {
-            name: "backups or WAL removed",
-            seen: format!("{gone} files are gone from repo `{id}`{first}"),
-        }),
-    }
+/// Whether a step recovers this node, which is there already, and has it follow nobody.
+fn recovers_in_place(step: &PlannedStep, node: &str) -> bool {
+    let in_place = step.kind.makes.is_some_and(|makes| makes.with.is_some()) && step.effects.follows.is_none();
+    in_place && step.nodes().any(|one| **one == *node) && !step.makes.iter().any(|one| **one == *node)
+}
+
+/// WAL that a server on the timeline of the primary has archived: it lies beyond what the primary
+/// has written, or in the place of what the primary's archive_command cannot put there.
+fn not_its_own(
+    id: &RepoId,
+    before: &BTreeMap<String, u64>,
+    now: &BTreeMap<String, u64>,
+    primary: &Primary,
+    archive_command: &str,
+) -> Option<Accident> {
+    let refused = primary.refused.as_ref().filter(|(_, command)| command == archive_command).map(|(name, _)| name);
+    let foreign = |path: &&String| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let segment = name.get(..24).filter(|_| timeline_of(name).is_some() && timeline_of(name) == primary.timeline);
+        let beyond = || segment > primary.segment.as_deref() && primary.segment.is_some();
+        segment.is_some() && (segment == refused.map(String::as_str) || beyond()) && !before.contains_key(*path)
+    };
+    let path = now.keys().find(foreign)?;
+    let seen =
+        format!("`{path}` came into repo `{id}`, and `{}` has not written it: a copy archives into it", primary.name);
+    Some(Accident { name: POLLUTED, seen })
+}
+
+/// Backups or WAL that were there, or have come since, and are not any more; and backups of which
+/// files have another size.
+fn lost(
+    id: &RepoId,
+    before: &BTreeMap<String, u64>,
+    came: &BTreeSet<String>,
+    now: &BTreeMap<String, u64>,
+) -> Vec<Accident> {
+    let kept = before.keys().filter(|path| is_wal(path) || in_backup(path));
+    let kept: BTreeSet<&String> = kept.chain(came).collect();
+    let gone: Vec<&String> = kept.into_iter().filter(|path| !now.contains_key(*path)).collect();
+    let is_other = |path: &str, size: &u64| now.get(path).is_some_and(|now| now != size);
+    let changed: Vec<&String> = before
+        .iter()
+        .filter(|(path, size)| in_backup(path) && !is_kept_up(path) && is_other(path, size))
+        .map(|(path, _)| path)
+        .collect();
+    let told = |name, files: &[&String], what: &str| {
+        let first = files.first()?;
+        let seen = match files {
+            [_] => format!("`{first}` {what} repo `{id}`"),
+            _ => format!("{} files, such as `{first}`, {what} repo `{id}`", files.len()),
+        };
+        Some(Accident { name, seen })
+    };
+    let removed = told("backups or WAL removed", &gone, "gone from");
+    removed.into_iter().chain(told("backup overwritten", &changed, "changed in")).collect()
+}
+
+/// Whether a file is WAL that stays where it is: Barman takes it from elsewhere.
+fn is_wal(path: &str) -> bool {
+    let on_its_way = path.split('/').any(|part| matches!(part, "incoming" | "streaming"));
+    !on_its_way && timeline_of(path.rsplit('/').next().unwrap_or_default()).is_some()
+}
+
+/// Whether the tool writes this file anew as it goes on: what it knows of its backups.
+fn is_kept_up(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("backup.info"))
 }
 
 /// Whether a file belongs to a base backup.
@@ -176,6 +246,14 @@ async fn files(world: &World, directories: &[String]) -> Option<BTreeMap<String,
     Some(files)
 }
 
+/// What a server says of itself, and of the last segment that archive_command could not archive.
+const PRIMARY: &str = "
+    SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END,
+        EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'drillyard users'),
+        CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal END,
+        current_setting('archive_command')
+    FROM pg_stat_archiver";
+
 /// The servers that the scenario lists and that accept writes now. What people made themselves is a
 /// copy, and nobody's primary.
 pub(super) async fn primaries(world: &World) -> Vec<Primary> {
@@ -184,13 +262,12 @@ pub(super) async fn primaries(world: &World) -> Vec<Primary> {
     let asked = listed.map(|node| {
         tokio::time::timeout(PATIENCE, async {
             let client = node.connect().await.ok()?;
-            let query = "SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() \
-                     THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END, \
-                     EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'drillyard users')";
-            let row = client.query_one(query, &[]).await.ok()?;
-            let timeline = row.get::<_, Option<i32>>(1).map(|timeline| TimelineId(timeline.cast_unsigned()));
+            let row = client.query_one(PRIMARY, &[]).await.ok()?;
             let (in_recovery, has_users): (bool, bool) = (row.get(0), row.get(2));
-            (!in_recovery).then(|| Primary { name: node.name().to_owned(), timeline, has_users })
+            let segment: Option<String> = row.get(1);
+            let refused = row.get::<_, Option<String>>(3).map(|refused| (refused, row.get(4)));
+            let timeline = segment.as_deref().and_then(timeline_of);
+            (!in_recovery).then(|| Primary { name: node.name().to_owned(), timeline, segment, refused, has_users })
         })
     });
     // One that is stopped in its tracks answers nobody.
@@ -221,19 +298,66 @@ mod tests {
         }
     }
 
+    fn files(list: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        list.iter().map(|(path, size)| ((*path).to_owned(), *size)).collect()
+    }
+
     #[test]
     fn what_was_there_and_is_not_is_told() {
-        let files = |list: &[(&str, u64)]| list.iter().map(|(path, size)| ((*path).to_owned(), *size)).collect();
-        let before = files(&[("backups/nightly/PG_VERSION", 3), ("wal/000000010000000000000001", 16)]);
-        let told = |now: &[(&str, u64)]| lost(&RepoId::from("onsite"), &before, &files(now)).map(|found| found.name);
-        assert_eq!(
-            told(&[("backups/nightly/PG_VERSION", 3), ("wal/000000010000000000000001", 16), ("wal/x", 1)]),
-            None
-        );
-        assert_eq!(
-            told(&[("backups/nightly/PG_VERSION", 4), ("wal/000000010000000000000001", 16)]),
-            Some("backup overwritten")
-        );
-        assert_eq!(told(&[("backups/nightly/PG_VERSION", 3)]), Some("backups or WAL removed"));
+        let before = files(&[
+            ("backups/nightly/PG_VERSION", 3),
+            ("backups/nightly/base/1", 8),
+            ("wal/000000010000000000000001", 16),
+            ("main/incoming/000000010000000000000002", 16),
+            ("backup/main/backup.info", 9),
+        ]);
+        let came = BTreeSet::from(["wal/000000010000000000000003".to_owned()]);
+        let told = |changes: &[(&str, Option<u64>)]| {
+            let mut now = before.clone();
+            now.extend(came.iter().map(|path| (path.clone(), 16)));
+            for (path, size) in changes {
+                match size {
+                    Some(size) => now.insert((*path).to_owned(), *size),
+                    None => now.remove(*path),
+                };
+            }
+            let found = lost(&RepoId::from("onsite"), &before, &came, &now);
+            found.into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        let (removed, overwritten) = ("backups or WAL removed", "backup overwritten");
+        let innocent = [
+            ("wal/x", Some(1)),
+            ("main/incoming/000000010000000000000002", None),
+            ("backup/main/backup.info", Some(10)),
+            ("backups/tonight/PG_VERSION", Some(3)),
+        ];
+        assert!(told(&innocent).is_empty());
+        assert_eq!(told(&[("backups/nightly/PG_VERSION", Some(4))]), [overwritten]);
+        assert_eq!(told(&[("wal/000000010000000000000001", None)]), [removed]);
+        assert_eq!(told(&[("wal/000000010000000000000003", None)]), [removed]);
+        let both = [("backups/nightly/PG_VERSION", None), ("backups/nightly/base/1", Some(9))];
+        assert_eq!(told(&both), [removed, overwritten]);
+    }
+
+    #[test]
+    fn what_a_copy_archives_on_the_primarys_timeline_is_told() {
+        let before = files(&[("wal/000000010000000000000003", 16)]);
+        let now = files(&[("wal/000000010000000000000003", 16), ("wal/000000010000000000000004", 16)]);
+        let told = |segment: &str, refused: Option<(&str, &str)>| {
+            let primary = Primary {
+                name: "master".to_owned(),
+                timeline: Some(TimelineId(1)),
+                segment: Some(segment.to_owned()),
+                refused: refused.map(|(name, command)| (name.to_owned(), command.to_owned())),
+                has_users: true,
+            };
+            not_its_own(&RepoId::from("onsite"), &before, &now, &primary, "cp").map(|found| found.name)
+        };
+        assert_eq!(told("000000010000000000000005", None), None);
+        assert_eq!(told("000000010000000000000004", None), None);
+        assert_eq!(told("000000010000000000000003", None), Some(POLLUTED));
+        assert_eq!(told("000000010000000000000005", Some(("000000010000000000000004", "cp"))), Some(POLLUTED));
+        // It fails for a reason of its own.
+        assert_eq!(told("000000010000000000000005", Some(("000000010000000000000004", "false"))), None);
     }
 }

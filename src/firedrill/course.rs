@@ -82,7 +82,7 @@ impl Firedrill {
     async fn observe(&self, field: &Field<'_>, at_work: &mut AtWork) {
         let incident = self.part.incident.and_then(|index| field.plan().steps.get(index));
         at_work.watch.statements(field, &self.floor, incident).await;
-        at_work.watch.adopt(field, &self.floor, &at_work.scratch).await;
+        at_work.watch.adopt(field, &self.floor, &at_work.scratch, self.part.adopt.len()).await;
         at_work.watch.servers(field, &self.floor).await;
         if at_work.watch.is_due() {
             self.accidents(field, at_work).await;
@@ -93,7 +93,7 @@ impl Firedrill {
     }
 
     /// Second accidents, those of the drill too.
-    pub(super) async fn accidents(&self, field: &Field<'_>, at_work: &AtWork) {
+    pub(super) async fn accidents(&self, field: &Field<'_>, at_work: &mut AtWork) {
         let look = at_work.before.look(field).await;
         for accident in look.accidents {
             self.floor.accident(accident.name, COSTS, &accident.seen);

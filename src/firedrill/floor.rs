@@ -184,7 +184,8 @@ impl Floor {
                 Reply::yes("noted that you see it")
             }
             Ask::Hint(number) => self.hint(number),
-            Ask::Pause if self.state().is_unaware() => {
+            // Nor is who types it told whether it has.
+            Ask::Pause if self.state().is_unaware() || self.state().is_sealed_and_calm() => {
                 Reply::no("they do not know that something has happened: a pause would tell them")
             }
             Ask::Pause => {
@@ -261,6 +262,10 @@ impl Floor {
     }
 }
 
+/// What is said to who asks for a judgement, as long as nothing is known to have happened.
+pub(super) const NOTHING_TO_JUDGE: &str =
+    "there is nothing to judge: go on, or say what you see: drillyard note --seen TEXT";
+
 /// Why something cannot be done in this phase.
 fn too_early_or_late(order: &Order, phase: Phase, began: bool) -> Option<&'static str> {
     match (order, phase) {
@@ -268,7 +273,7 @@ fn too_early_or_late(order: &Order, phase: Phase, began: bool) -> Option<&'stati
         (Order::Scratch(_), Phase::Calm | Phase::Recovering) | (Order::End, Phase::Paused) => None,
         (_, Phase::Paused) => Some("the clock stands still: the facilitator has paused it"),
         // Whoever does not know whether something has happened is not told by this.
-        (Order::Done | Order::Judge | Order::GiveUp, Phase::Calm) => Some("there is nothing to judge: go on"),
+        (Order::Done | Order::Judge | Order::GiveUp, Phase::Calm) => Some(NOTHING_TO_JUDGE),
         _ if !began => Some("nothing has happened yet"),
         _ => None,
     }

@@ -48,7 +48,7 @@ impl Firedrill {
 
     pub(super) async fn judged(&self, field: &Field<'_>, at_work: &mut AtWork) -> (bool, Reply) {
         // They may have started a server a moment ago.
-        at_work.watch.adopt(field, &self.floor, &at_work.scratch).await;
+        at_work.watch.adopt(field, &self.floor, &at_work.scratch, self.part.adopt.len()).await;
         at_work.watch.servers(field, &self.floor).await;
         let hold = self.look_to_the_end(field).await;
         let (standing, clock_ms) = {

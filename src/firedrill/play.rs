@@ -13,7 +13,7 @@ use super::accidents::Before;
 use super::brief::brief;
 use super::desk::{Desk, DeskEnd, Reply};
 use super::door::Doors;
-use super::floor::{Floor, Order, Ordered};
+use super::floor::{Floor, NOTHING_TO_JUDGE, Order, Ordered};
 use super::handout::{Handout, Scratch};
 use super::hosts::scratch_hosts;
 use super::state::State;
@@ -170,7 +170,7 @@ impl Firedrill {
                 Some((order, answer)) = at_work.orders.recv() => {
                     let reply = match order {
                         Order::Scratch(name) => self.scratch(field, at_work, &name),
-                        _ => Reply::no("there is nothing to judge: go on"),
+                        _ => Reply::no(NOTHING_TO_JUDGE),
                     };
                     // Whoever asked may have gone away.
                     let _ = answer.send(reply);
@@ -216,12 +216,14 @@ impl People for Firedrill {
     }
 
     async fn struck(&self, field: &Field<'_>) {
-        self.at_work.lock().await.before = Before::of(field).await;
+        let at_work = &mut *self.at_work.lock().await;
+        at_work.watch.know_before(field, &at_work.scratch).await;
+        at_work.before = Before::of(field).await;
     }
 
     async fn strikes(&self, field: &Field<'_>) {
-        let at_work = self.at_work.lock().await;
-        self.accidents(field, &at_work).await;
+        let mut at_work = self.at_work.lock().await;
+        self.accidents(field, &mut at_work).await;
     }
 
     async fn recover(&self, field: &Field<'_>) -> Recovered {
@@ -236,7 +238,7 @@ impl People for Firedrill {
         let ending = self.until_done(field, &mut at_work).await;
         if ending != Ending::Interrupted {
             // What was done in the last seconds counts, too.
-            self.accidents(field, &at_work).await;
+            self.accidents(field, &mut at_work).await;
             self.wrong_server(field, &at_work).await;
         }
         let clock = self.floor.state().end(ending);
@@ -279,7 +281,8 @@ impl Firedrill {
     async fn offer(&self, field: &Field<'_>) -> bool {
         let theirs: Vec<String> = {
             let outputs = field.world.outputs();
-            outputs.nodes.values().filter(|node| node.is_found()).map(|node| node.name().to_owned()).collect()
+            let found = outputs.nodes.iter().filter(|(id, node)| node.is_found() && ***id == *node.name());
+            found.map(|(id, _)| id.to_string()).collect()
         };
         if theirs.is_empty() || field.env().cancel.is_cancelled() {
             return false;

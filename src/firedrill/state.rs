@@ -157,6 +157,11 @@ impl State {
         self.sealed && self.began.is_some() && self.noticed.is_none() && self.ended.is_none()
     }
 
+    /// Whether nothing has happened yet, and people are not to know.
+    pub(super) fn is_sealed_and_calm(&self) -> bool {
+        self.sealed && self.began.is_none()
+    }
+
     /// Whether this is one of the servers that people were given.
     pub(super) fn is_given(&self, node: &str) -> bool {
         self.view.team.servers.iter().any(|server| server.node == node)

@@ -129,6 +129,13 @@ impl Statement {
         ago.unwrap_or_default()
     }
 
+    /// Whether the server could not do what was asked; a slip of the hand, or a change of mind, says
+    /// nothing of the server.
+    pub(super) fn is_refused(&self) -> bool {
+        let slips = ["syntax error", "canceling statement", "terminating connection"];
+        self.error.as_ref().is_some_and(|error| !slips.iter().any(|slip| error.contains(slip)))
+    }
+
     /// Whether it asks for one of these tables, by a name in its text.
     pub(super) fn is_about(&self, tables: &[TableName]) -> bool {
         let text = self.text.to_lowercase();

@@ -20,6 +20,9 @@ use crate::run::Field;
 /// How often what takes its time is looked at.
 const SELDOM: Duration = Duration::from_secs(5);
 
+/// How many statements are known that were run before anything had happened.
+const ROUTINE: usize = 10_000;
+
 /// How long a look at a server may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -32,6 +35,12 @@ pub(super) struct Watch {
     full: BTreeSet<String>,
     /// What they wrote where users are not.
     pub strays: Strays,
+    /// What was run before anything had happened: who runs it again has not seen anything by that.
+    routine: BTreeSet<String>,
+    /// The places where a server's data was then.
+    made: BTreeSet<String>,
+    /// Whether it was looked at what there was then.
+    knows_before: bool,
 }
 
 impl Watch {
@@ -68,17 +77,31 @@ impl Watch {
         due
     }
 
-    /// Servers that came up where people may make some are nodes from then on; one that is gone is
-    /// none any more.
-    pub(super) async fn adopt(&self, field: &Field<'_>, floor: &Floor, scratch: &[Scratch]) {
+    /// What people had made before anything happened says nothing of it: it is known without a word.
+    pub(super) async fn know_before(&mut self, field: &Field<'_>, scratch: &[Scratch]) {
+        if std::mem::replace(&mut self.knows_before, true) {
+            return;
+        }
         for place in scratch {
-            let (version, password) = (field.world.lab.version(), &field.world.password);
-            let look = Node::found(place.host.clone(), version, password);
+            if let Some(Some(found)) = server_in(place, field).await {
+                field.world.outputs().nodes.insert(NodeId::from(place.name.as_str()), Arc::new(found));
+            }
+            if has_data(place).await {
+                self.made.insert(place.name.clone());
+            }
+        }
+        field.note_shells();
+    }
+
+    /// Servers that came up where people may make some are nodes from then on; one that is gone is
+    /// none any more. Of the places, the first `named` are those of servers that checks look for.
+    pub(super) async fn adopt(&self, field: &Field<'_>, floor: &Floor, scratch: &[Scratch], named: usize) {
+        for place in scratch {
             // One that has no socket, or is half made, is none yet.
-            let Ok(look) = tokio::time::timeout(PATIENCE, look).await else { continue };
+            let Some(look) = server_in(place, field).await else { continue };
             let id = NodeId::from(place.name.as_str());
             let known = field.world.outputs().nodes.get(&id).cloned();
-            match (look.ok().flatten(), known) {
+            match (look, known) {
                 (Some(found), Some(node)) if node.is_where(&found) => {}
                 (Some(found), _) => {
                     let server = format!("port {}", found.port());
@@ -88,13 +111,14 @@ impl Watch {
                     floor.tell(What::Adopted { clock_ms, node: id.to_string(), server });
                     floor.decide(&format!("a server of their own came up as `{id}`"), Duration::ZERO);
                 }
-                (None, Some(_)) => {
+                (None, Some(node)) if node.name() == place.name => {
                     field.world.outputs().nodes.remove(&id);
                     field.note_shells();
                 }
-                (None, None) => {}
+                (None, _) => {}
             }
         }
+        stand_in(field, scratch, named);
     }
 
     /// A disk that is full is told of: that of a machine is nothing that the drill is about, and
@@ -141,7 +165,12 @@ impl Watch {
             let reader = self.logs.entry(node.name().to_owned()).or_default();
             let Ok(Ok(log)) = tokio::time::timeout(PATIENCE, node.log_from(reader.offset)).await else { continue };
             for statement in reader.read(&log) {
-                note(floor, &node, &statement, incident);
+                let before = floor.state().clock_then(statement.ago()).is_none();
+                if before && statement.error.is_none() && self.routine.len() < ROUTINE {
+                    self.routine.insert(statement.text.clone());
+                }
+                let routine = statement.error.is_none() && self.routine.contains(&statement.text);
+                note(floor, &node, &statement, incident, routine);
                 let users_on = async || primaries(field.world).await;
                 self.strays.hear(node.name(), &statement, &users, users_on).await;
             }
@@ -154,17 +183,44 @@ impl Watch {
             return;
         }
         for place in scratch {
-            let look = Program::script(r#"test -e "$1/PG_VERSION""#, [&place.host.paths().data]);
-            let looked = tokio::time::timeout(PATIENCE, place.host.run(look)).await;
-            if looked.is_ok_and(|looked| looked.is_ok_and(|output| output.success())) {
+            if !self.made.contains(&place.name) && has_data(place).await {
                 floor.decide(&format!("there is a data directory in the place `{}`", place.name), Duration::ZERO);
             }
         }
     }
 }
 
-/// Tells what they ran, and what can be seen by it.
-fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&PlannedStep>) {
+/// Whoever has made the one server that a check looks for in a place of another name has made it.
+fn stand_in(field: &Field<'_>, scratch: &[Scratch], named: usize) {
+    let mut outputs = field.world.outputs();
+    let id = |place: &Scratch| NodeId::from(place.name.as_str());
+    let gone = |node: &Arc<Node>| node.is_found() && !outputs.nodes.contains_key(&NodeId::from(node.name()));
+    let ended: Vec<NodeId> = outputs.nodes.iter().filter(|(_, node)| gone(node)).map(|(id, _)| id.clone()).collect();
+    ended.iter().for_each(|id| _ = outputs.nodes.remove(id));
+    let (wanted, spare) = scratch.split_at(named.min(scratch.len()));
+    let lacking: Vec<NodeId> = wanted.iter().map(id).filter(|id| !outputs.nodes.contains_key(id)).collect();
+    let made: Vec<Arc<Node>> = spare.iter().filter_map(|place| outputs.nodes.get(&id(place)).cloned()).collect();
+    if let ([wanted], [server]) = (lacking.as_slice(), made.as_slice()) {
+        outputs.nodes.insert(wanted.clone(), server.clone());
+    }
+}
+
+/// A look at the server in a place. None if it cannot be said whether there is one.
+async fn server_in(place: &Scratch, field: &Field<'_>) -> Option<Option<Node>> {
+    let look = Node::found(place.host.clone(), field.world.lab.version(), &field.world.password);
+    tokio::time::timeout(PATIENCE, look).await.ok().map(|look| look.ok().flatten())
+}
+
+/// Whether a server's data is in a place.
+async fn has_data(place: &Scratch) -> bool {
+    let look = Program::script(r#"test -e "$1/PG_VERSION""#, [&place.host.paths().data]);
+    let looked = tokio::time::timeout(PATIENCE, place.host.run(look)).await;
+    looked.is_ok_and(|looked| looked.is_ok_and(|output| output.success()))
+}
+
+/// Tells what they ran, and what can be seen by it; of what is routine, to those who know that
+/// something has happened.
+fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&PlannedStep>, routine: bool) {
     let text = match &statement.error {
         Some(error) => format!("{}\n-- ERROR: {error}", statement.text),
         None => statement.text.clone(),
@@ -174,7 +230,10 @@ fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&Pla
     let tables = incident.map(|step| step.effects.spoils.as_slice()).unwrap_or_default();
     // Where it is no table that is gone, whoever looks at a server looks at what has happened.
     // Of people who do not know that it has happened, a look alone says nothing, nor does a slip.
-    let looks = (tables.is_empty() || statement.error.is_some()) && !floor.state().sealed;
+    if routine && floor.state().sealed {
+        return;
+    }
+    let looks = (tables.is_empty() || statement.is_refused()) && !floor.state().sealed;
     if looks || statement.is_about(tables) {
         floor.notice(&format!("a statement on `{}`", node.name()), ago);
     }

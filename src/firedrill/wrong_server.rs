@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn primary(name: &str, has_users: bool) -> Primary {
-        Primary { name: name.to_owned(), timeline: None, has_users }
+        Primary { name: name.to_owned(), has_users, ..Primary::default() }
     }
 
     /// What the statements of one session on `standby` come to while users are on `master`: each

@@ -21,17 +21,25 @@ pub fn note(work: &Work<'_>, world: &World) -> Vec<String> {
 pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
     // People may want to look at a server that is down, and to start it again.
     let is_open = |node: &&Arc<Node>| node.is_up() || (world.attended && node.host().is_ok_and(|host| host.is_on()));
-    let nodes: Vec<_> = world.outputs().nodes.values().filter(is_open).cloned().collect();
+    let all = world.outputs().nodes.clone();
+    // One that stands in for another is there by its own name.
+    let own = all.iter().filter(|(id, node)| ***id == *node.name()).map(|(_, node)| node);
+    let nodes: Vec<_> = own.filter(is_open).cloned().collect();
     let scratch = work.scratch.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let elsewhere = scratch.into_iter().filter(|one| !nodes.iter().any(|node| node.name() == one.node));
-    let elsewhere: Vec<KeptNode> = elsewhere.collect();
+    let (places, elsewhere): (Vec<KeptNode>, Vec<KeptNode>) =
+        scratch.into_iter().partition(|one| nodes.iter().any(|node| node.name() == one.node));
     let mut shells: Vec<KeptNode> = nodes
         .iter()
         .filter_map(|node| {
             let host = node.host().ok()?;
-            let mut env = node.session_env().ok()?;
+            let mut session = node.session_env().ok()?;
             // `drillyard shell RUN/NODE -- pg_controldata` needs no more words.
-            env.push(("PGDATA".to_owned(), host.paths().data.clone()));
+            session.push(("PGDATA".to_owned(), host.paths().data.clone()));
+            // What was set in the place where people made it is set still.
+            let place = places.iter().find(|place| place.node == node.name()).map(|place| place.env.clone());
+            let mut env = place.unwrap_or_default();
+            env.retain(|(name, _)| !session.iter().any(|(other, _)| other == name));
+            env.extend(session);
             // Whoever lists what is there may not be meant to know which drill it is.
             let drill = if world.attended { "firedrill".to_owned() } else { work.plan.name.clone() };
             let node = node.name().to_owned();
