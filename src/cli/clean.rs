@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// templates and records, too.
 pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let left = ask_to_leave(&runs);
+    let alive = at_work(&runs);
     let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
     let swept = block_on(async {
         let surroundings = dirs::surroundings();
@@ -40,13 +41,23 @@ pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
             }
         }
     }
-    if left.is_empty() && swept.removed.is_empty() {
+    for run in &alive {
+        say(&format!("run {run} is at work, and removes everything when it ends"));
+    }
+    if left.is_empty() && swept.removed.is_empty() && alive.is_empty() {
         say("nothing was kept or left behind");
     }
     for failed in &swept.failed {
         complain(&format!("error: {failed}"));
     }
     Ok(if swept.failed.is_empty() { ExitCode::Passed } else { ExitCode::Unclean })
+}
+
+/// Those of the runs that are named which nobody has to clean up after yet.
+fn at_work(runs: &[String]) -> Vec<String> {
+    let all = dirs::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
+    let is_named = |id: &str| runs.iter().any(|begin| id.starts_with(begin.as_str()));
+    all.into_iter().filter(|(id, _, state)| *state == RunState::Alive && is_named(id)).map(|(id, ..)| id).collect()
 }
 
 /// Has whoever stays with a firedrill that nobody is with any more, or with servers that were kept,

@@ -171,7 +171,12 @@ impl Drills {
     pub fn none(&self) -> Stop {
         let reasons: Vec<String> =
             self.skipped.iter().map(|one| format!("{}: {}", one.plan.name, one.reason)).collect();
-        Stop::nothing("no scenario was selected").help(reasons.join("\n"))
+        Stop::nothing("no scenario was selected").help(match reasons.is_empty() {
+            true => {
+                "what is drawn has to have an incident, and a recovery that people can do in their own way".to_owned()
+            }
+            false => reasons.join("\n"),
+        })
     }
 }
 

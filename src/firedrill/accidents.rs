@@ -79,8 +79,8 @@ impl Before {
         Before { repos, primaries: primaries(field.world).await, ..Before::default() }
     }
 
-    /// What has gone wrong since, and what has come up. WAL that has come into the repos meanwhile is
-    /// missed from then on.
+    /// What has gone wrong since, and what has come up. WAL that has come into the repos meanwhile
+    /// is missed from then on.
     pub(super) async fn look(&mut self, field: &Field<'_>) -> Look {
         let mut listings = vec![];
         for (id, repo) in &field.world.repos {

@@ -47,7 +47,7 @@ impl Firedrill {
             tokio::select! {
                 biased;
                 () = field.env().cancel.cancelled() => return Ending::Interrupted,
-                ordered = at_work.orders.recv() => {
+                ordered = at_work.next_order() => {
                     let Some((order, answer)) = ordered else { return Ending::Stopped };
                     if let Some(ending) = self.obey(field, at_work, order, answer).await {
                         return ending;

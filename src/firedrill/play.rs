@@ -1,5 +1,6 @@
 //! A drill that people play, from what they are given to the score.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,12 +95,24 @@ pub(super) struct AtWork {
     pub(super) orders: mpsc::Receiver<Ordered>,
     pub(super) attending: Option<JoinHandle<()>>,
     pub(super) scratch: Vec<Scratch>,
+    /// What was asked for while the drill did something of its own.
+    pub(super) waiting: VecDeque<Ordered>,
     /// The names that people gave to the spare ones among them.
     pub(super) named: Vec<String>,
     pub(super) before: Before,
     pub(super) watch: Watch,
     /// The ways in from other machines.
     pub(super) doors: Option<Doors>,
+}
+
+impl AtWork {
+    /// What is asked for next, in its order.
+    pub(super) async fn next_order(&mut self) -> Option<Ordered> {
+        match self.waiting.pop_front() {
+            Some(ordered) => Some(ordered),
+            None => self.orders.recv().await,
+        }
+    }
 }
 
 impl Firedrill {
@@ -117,6 +130,7 @@ impl Firedrill {
             orders,
             attending: None,
             scratch: vec![],
+            waiting: VecDeque::new(),
             named: vec![],
             before: Before::default(),
             watch: Watch::default(),
@@ -219,6 +233,20 @@ impl People for Firedrill {
         let at_work = &mut *self.at_work.lock().await;
         at_work.watch.know_before(field, &at_work.scratch).await;
         at_work.before = Before::of(field).await;
+    }
+
+    async fn meanwhile(&self, field: &Field<'_>) {
+        let at_work = &mut *self.at_work.lock().await;
+        while let Some((order, answer)) = at_work.orders.recv().await {
+            match order {
+                Order::Scratch(name) => {
+                    // Whoever asked may have gone away.
+                    let _ = answer.send(self.scratch(field, at_work, &name));
+                }
+                order => at_work.waiting.push_back((order, answer)),
+            }
+        }
+        std::future::pending().await
     }
 
     async fn strikes(&self, field: &Field<'_>) {

@@ -129,8 +129,8 @@ impl Statement {
         ago.unwrap_or_default()
     }
 
-    /// Whether the server could not do what was asked; a slip of the hand, or a change of mind, says
-    /// nothing of the server.
+    /// Whether the server could not do what was asked; a slip of the hand, or a change of mind,
+    /// says nothing of the server.
     pub(super) fn is_refused(&self) -> bool {
         let slips = ["syntax error", "canceling statement", "terminating connection"];
         self.error.as_ref().is_some_and(|error| !slips.iter().any(|slip| error.contains(slip)))

@@ -77,7 +77,8 @@ impl Watch {
         due
     }
 
-    /// What people had made before anything happened says nothing of it: it is known without a word.
+    /// What people had made before anything happened says nothing of it: it is known without a
+    /// word.
     pub(super) async fn know_before(&mut self, field: &Field<'_>, scratch: &[Scratch]) {
         if std::mem::replace(&mut self.knows_before, true) {
             return;

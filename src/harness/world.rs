@@ -103,7 +103,7 @@ impl World {
         let found = self.outputs().nodes.get(name).cloned();
         found.ok_or_else(|| match self.attended {
             true => Finding::failed(format!("there is no server `{name}` to be checked"))
-                .label("none that people made is running in the place for it"),
+                .label("none that people made is running, in the place for it or in another"),
             false => Finding::missing(format!("node `{name}` does not exist: the step that makes it did not run")),
         })
     }

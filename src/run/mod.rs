@@ -24,6 +24,7 @@ mod lab;
 mod last_pass;
 mod meanwhile;
 mod outside;
+mod overtaken;
 mod parallel;
 mod people;
 mod reaper;

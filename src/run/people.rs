@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::change::Change;
 use super::keep::KeptNode;
+use super::overtaken::overtaken;
 use super::step::{Ran, StepRun};
 use super::tally::{StepTime, Tally};
 use super::work::{Env, Work};
@@ -39,6 +40,10 @@ pub trait People: Send + Sync + std::fmt::Debug {
     /// Called when the drill itself has done something that people find as it is, the incident
     /// first: what changes from here on is theirs.
     async fn struck(&self, field: &Field<'_>);
+
+    /// Called while the drill does something of its own behind the incident. Answers whoever asks
+    /// for what need not wait for that; never returns.
+    async fn meanwhile(&self, field: &Field<'_>);
 
     /// Called before the drill does something more of that kind: what has changed since is theirs.
     async fn strikes(&self, field: &Field<'_>);
@@ -268,29 +273,6 @@ impl Field<'_> {
     }
 }
 
-/// What is told of a step that ran while people were at work, and that began after this time on the
-/// drill's clock.
-fn overtaken(event: Event, since: Duration) -> Event {
-    let since = since.as_millis() as u64;
-    match event {
-        Event::StepStarted { drill, index, started_ms } => {
-            Event::StepStarted { drill, index, started_ms: since + started_ms }
-        }
-        Event::StepFinished { drill, index, outcome, started_ms, duration_ms, message, problem, facts } => {
-            let (outcome, message, problem) = match outcome.is_bad() {
-                true => {
-                    let why = message.unwrap_or_default();
-                    (Outcome::Skipped, Some(format!("people were at work meanwhile: {why}")), None)
-                }
-                false => (outcome, message, problem),
-            };
-            let started_ms = since + started_ms;
-            Event::StepFinished { drill, index, outcome, started_ms, duration_ms, message, problem, facts }
-        }
-        other => other,
-    }
-}
-
 /// A drill that people play.
 pub(super) struct Played<'a> {
     pub field: Field<'a>,
@@ -333,7 +315,11 @@ impl Played<'_> {
             if changes {
                 self.people.strikes(&self.field).await;
             }
-            self.field.put_in_within(&[step], OWN_COURSE).await;
+            let own = [step];
+            tokio::select! {
+                _ = self.field.put_in_within(&own, OWN_COURSE) => {}
+                () = self.people.meanwhile(&self.field) => {}
+            }
             if changes {
                 self.people.struck(&self.field).await;
             }

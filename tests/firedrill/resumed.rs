@@ -57,7 +57,7 @@ fn one_whose_terminal_is_killed_is_taken_up_again_and_its_servers_are_judged_aft
     held.ask(&["note", "nobody is at the terminal"]);
     let mut following = held.follow();
     // Whoever follows it is with it: it is not cleaned away.
-    with(&runner.output(["clean", &held.id]), 0, &["nothing was kept or left behind"]);
+    with(&runner.output(["clean", &held.id]), 0, &["is at work, and removes everything when it ends"]);
     let team = held.team("copy.sh");
     assert_eq!(team.status.code(), Some(0), "{}", said(&team));
     held.ask(&["done", "--give-up"]);
@@ -96,7 +96,7 @@ fn one_whose_terminal_is_killed_is_taken_up_again_and_its_servers_are_judged_aft
 fn clean_ends_one_whose_terminal_is_killed_and_that_nobody_follows() {
     let runner = CliRunner::new();
     let mut held = kept(&runner, "local", "on-failure");
-    with(&runner.output(["clean", &held.id]), 0, &["nothing was kept or left behind"]);
+    with(&runner.output(["clean", &held.id]), 0, &["is at work, and removes everything when it ends"]);
     let keeper = held.keeper();
     kill_terminal(&mut held);
     let id = held.id.clone();
