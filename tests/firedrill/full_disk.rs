@@ -75,7 +75,11 @@ nodes: { master: { settings: { restart_after_crash: 'off' } } }
 steps:
   - id: rows
     create_data: { node: master, table: items, rows: 100 }
-  - sql: { node: master, query: 'CREATE TABLE orders (client int, seq int)' }
+  - sql:
+      node: master
+      query: >
+        CREATE TABLE orders (client int, seq int);
+        CREATE TABLE midnight AS SELECT 'infinity'::timestamptz AS at
   - id: users
     traffic:
       node: master
@@ -86,12 +90,15 @@ steps:
           sql: INSERT INTO orders VALUES ($client, $seq)
           ledger: { table: orders, client: client, seq: seq }
           tolerate: [disk_full]
+        midnight:
+          sql: DELETE FROM midnight WHERE at < clock_timestamp() RETURNING pg_switch_wal()
+          tolerate: [disk_full]
   - wait_for: { traffic: users, acked: 20 }
   - id: accident
     fill_disk: { node: master, size: 256MB }
   # A moment later: whoever writes next has the server end, which may be before this is answered.
   - name: the segment will be at its end
-    exec: { node: master, run: [sh, -c, '(sleep 1; psql -Xc \"SELECT pg_switch_wal()\") >/dev/null 2>&1 &'] }
+    sql: { node: master, query: \"UPDATE midnight SET at = clock_timestamp() + interval '1 s'\" }
   - name: and there is no space for another one
     wait_for: { node: master, log: 'PANIC:.*No space left on device' }
   - free_disk: { node: master }
