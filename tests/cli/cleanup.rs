@@ -154,7 +154,8 @@ fn another_live_run_is_never_touched() {
         runner.assert_nothing_left(&killed.id, backend);
         let output = runner.output(["clean", &killed.id[..], &other.id]);
         assert_eq!(output.status.code(), Some(0), "{}", crate::program::said(&output));
-        assert!(!crate::program::said(&output).contains(&other.id), "{}", crate::program::said(&output));
+        let said = crate::program::said(&output);
+        assert!(said.contains(&format!("run {} is at work", other.id)) && !said.contains("removed run"), "{said}");
         assert!(other.child.try_wait().expect("a child").is_none(), "{backend}: the other run has ended");
         assert!(!runner.left(&other.id).is_empty(), "{backend}: the other run's things are gone");
         other.signal(Signal::SIGINT);
