@@ -1,7 +1,7 @@
 //! `drillyard clean`
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::backend::BACKENDS;
@@ -19,7 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// templates and records, too.
 pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     let left = ask_to_leave(&runs);
-    let alive = at_work(&runs);
+    // What nobody has named is not missed if it is at work.
+    let named = if runs.is_empty() { vec![] } else { meant(&runs) };
+    let at_work = named.into_iter().filter(|(_, _, state)| *state == RunState::Alive);
+    let at_work: Vec<String> = at_work.map(|(id, ..)| id).collect();
     let which = if runs.is_empty() { Which::Kept } else { Which::Of(runs) };
     let swept = block_on(async {
         let surroundings = dirs::surroundings();
@@ -41,10 +44,10 @@ pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
             }
         }
     }
-    for run in &alive {
+    for run in &at_work {
         say(&format!("run {run} is at work, and removes everything when it ends"));
     }
-    if left.is_empty() && swept.removed.is_empty() && alive.is_empty() {
+    if left.is_empty() && swept.removed.is_empty() && at_work.is_empty() {
         say("nothing was kept or left behind");
     }
     for failed in &swept.failed {
@@ -53,19 +56,17 @@ pub fn clean(runs: Vec<String>, all: bool) -> Result<ExitCode> {
     Ok(if swept.failed.is_empty() { ExitCode::Passed } else { ExitCode::Unclean })
 }
 
-/// Those of the runs that are named which nobody has to clean up after yet.
-fn at_work(runs: &[String]) -> Vec<String> {
-    let all = dirs::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
-    let is_named = |id: &str| runs.iter().any(|begin| id.starts_with(begin.as_str()));
-    all.into_iter().filter(|(id, _, state)| *state == RunState::Alive && is_named(id)).map(|(id, ..)| id).collect()
+/// The runs that are meant, with their directories: those whose ids begin so, or all.
+fn meant(runs: &[String]) -> Vec<(String, PathBuf, RunState)> {
+    let is_meant = |id: &str| runs.is_empty() || runs.iter().any(|begin| id.starts_with(begin.as_str()));
+    let work = dirs::all_work();
+    work.iter().flat_map(|dir| run_directories(dir)).filter(|(id, ..)| is_meant(id)).collect()
 }
 
 /// Has whoever stays with a firedrill that nobody is with any more, or with servers that were kept,
 /// end first. The runs that have removed everything by themselves then.
 fn ask_to_leave(runs: &[String]) -> BTreeSet<String> {
-    let all = dirs::all_work().iter().flat_map(|dir| run_directories(dir)).collect::<Vec<_>>();
-    let is_meant = |id: &str| runs.is_empty() || runs.iter().any(|begin| id.starts_with(begin.as_str()));
-    let held = all.into_iter().filter(|(id, path, _)| is_meant(id) && is_held(path));
+    let held = meant(runs).into_iter().filter(|(_, path, _)| is_held(path));
     // Of those that are killed nobody answers: the sweep is for them.
     let leaves: Vec<_> =
         held.filter(|(_, path, _)| firedrill::ask_to_leave(path).is_ok_and(|reply| reply.ok)).collect();

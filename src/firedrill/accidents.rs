@@ -38,14 +38,19 @@ pub(super) struct Accident {
 pub(super) struct Primary {
     /// The node.
     pub name: String,
-    /// The timeline that it is on.
-    pub timeline: Option<TimelineId>,
     /// The segment that it writes to.
     pub segment: Option<String>,
     /// The segment that its archive_command fails for, and that command.
     pub refused: Option<(String, String)>,
     /// Whether users have sessions on it.
     pub has_users: bool,
+}
+
+impl Primary {
+    /// The timeline that it is on.
+    fn timeline(&self) -> Option<TimelineId> {
+        self.segment.as_deref().and_then(timeline_of)
+    }
 }
 
 /// The files of the repos, by size, and the servers, as the drill itself left them.
@@ -117,10 +122,10 @@ impl Before {
         now: &BTreeMap<String, u64>,
         primaries: &[&Primary],
     ) -> Option<Accident> {
-        let timelines: Vec<TimelineId> = primaries.iter().filter_map(|primary| primary.timeline).collect();
+        let timelines: Vec<TimelineId> = primaries.iter().filter_map(|primary| primary.timeline()).collect();
         // Where nothing accepted writes any more, somebody has to take over, on a timeline of its
         // own.
-        let of_before: Vec<TimelineId> = self.primaries.iter().filter_map(|primary| primary.timeline).collect();
+        let of_before: Vec<TimelineId> = self.primaries.iter().filter_map(|primary| primary.timeline()).collect();
         if of_before.is_empty() || timelines.is_empty() {
             return None;
         }
@@ -166,9 +171,10 @@ fn not_its_own(
     let refused = primary.refused.as_ref().filter(|(_, command)| command == archive_command).map(|(name, _)| name);
     let foreign = |path: &&String| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let segment = name.get(..24).filter(|_| timeline_of(name).is_some() && timeline_of(name) == primary.timeline);
-        let beyond = || segment > primary.segment.as_deref() && primary.segment.is_some();
-        segment.is_some() && (segment == refused.map(String::as_str) || beyond()) && !before.contains_key(*path)
+        let timeline = timeline_of(name).filter(|timeline| Some(*timeline) == primary.timeline());
+        let Some(segment) = timeline.and_then(|_| name.get(..24)) else { return false };
+        let is_refused = refused.is_some_and(|refused| refused == segment);
+        (is_refused || Some(segment) > primary.segment.as_deref()) && !before.contains_key(*path)
     };
     let path = now.keys().find(foreign)?;
     let seen =
@@ -266,8 +272,7 @@ pub(super) async fn primaries(world: &World) -> Vec<Primary> {
             let (in_recovery, has_users): (bool, bool) = (row.get(0), row.get(2));
             let segment: Option<String> = row.get(1);
             let refused = row.get::<_, Option<String>>(3).map(|refused| (refused, row.get(4)));
-            let timeline = segment.as_deref().and_then(timeline_of);
-            (!in_recovery).then(|| Primary { name: node.name().to_owned(), timeline, segment, refused, has_users })
+            (!in_recovery).then(|| Primary { name: node.name().to_owned(), segment, refused, has_users })
         })
     });
     // One that is stopped in its tracks answers nobody.
@@ -346,7 +351,6 @@ mod tests {
         let told = |segment: &str, refused: Option<(&str, &str)>| {
             let primary = Primary {
                 name: "master".to_owned(),
-                timeline: Some(TimelineId(1)),
                 segment: Some(segment.to_owned()),
                 refused: refused.map(|(name, command)| (name.to_owned(), command.to_owned())),
                 has_users: true,

@@ -184,8 +184,7 @@ impl Floor {
                 Reply::yes("noted that you see it")
             }
             Ask::Hint(number) => self.hint(number),
-            // Nor is who types it told whether it has.
-            Ask::Pause if self.state().is_unaware() || self.state().is_sealed_and_calm() => {
+            Ask::Pause if self.state().is_unaware() => {
                 Reply::no("they do not know that something has happened: a pause would tell them")
             }
             Ask::Pause => {

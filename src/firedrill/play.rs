@@ -207,10 +207,10 @@ impl People for Firedrill {
     }
 
     async fn begin(&self, field: &Field<'_>) -> Result<(), Problem> {
-        let mut at_work = self.at_work.lock().await;
+        let at_work = &mut *self.at_work.lock().await;
         field.env().journal.keep([field.world.password.clone()]);
         self.floor.state().view.team.phase = Phase::Calm;
-        self.hand_out(field, &mut at_work).await?;
+        self.hand_out(field, at_work).await?;
         if let Some(desk) = at_work.desk.take() {
             at_work.attending = Some(tokio::spawn(self.floor.clone().attend(desk)));
         }
@@ -222,7 +222,8 @@ impl People for Firedrill {
         let delay_ms = self.options.delay.as_millis() as u64;
         let checks = self.floor.state().checks.clone();
         self.floor.tell(What::Ready { brief, limit_ms, sealed: self.options.sealed, delay_ms, checks });
-        self.wait_for_incident(field, &mut at_work).await?;
+        self.wait_for_incident(field, at_work).await?;
+        at_work.watch.know(field, &at_work.scratch).await;
         let index = self.part.incident.unwrap_or(self.part.begins);
         self.floor.state().begin(index);
         self.floor.tell(What::Incident { index });
@@ -230,9 +231,7 @@ impl People for Firedrill {
     }
 
     async fn struck(&self, field: &Field<'_>) {
-        let at_work = &mut *self.at_work.lock().await;
-        at_work.watch.know_before(field, &at_work.scratch).await;
-        at_work.before = Before::of(field).await;
+        self.at_work.lock().await.before = Before::of(field).await;
     }
 
     async fn meanwhile(&self, field: &Field<'_>) {
@@ -309,8 +308,7 @@ impl Firedrill {
     async fn offer(&self, field: &Field<'_>) -> bool {
         let theirs: Vec<String> = {
             let outputs = field.world.outputs();
-            let found = outputs.nodes.iter().filter(|(id, node)| node.is_found() && ***id == *node.name());
-            found.map(|(id, _)| id.to_string()).collect()
+            outputs.servers().filter(|node| node.is_found()).map(|node| node.name().to_owned()).collect()
         };
         if theirs.is_empty() || field.env().cancel.is_cancelled() {
             return false;

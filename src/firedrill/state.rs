@@ -152,14 +152,9 @@ impl State {
         Some(clock)
     }
 
-    /// Whether something has happened of which people are not to know before they see it.
+    /// Whether people are not to know whether something has happened before they see it.
     pub(super) fn is_unaware(&self) -> bool {
-        self.sealed && self.began.is_some() && self.noticed.is_none() && self.ended.is_none()
-    }
-
-    /// Whether nothing has happened yet, and people are not to know.
-    pub(super) fn is_sealed_and_calm(&self) -> bool {
-        self.sealed && self.began.is_none()
+        self.sealed && self.noticed.is_none() && self.ended.is_none()
     }
 
     /// Whether this is one of the servers that people were given.

@@ -39,8 +39,6 @@ pub(super) struct Watch {
     routine: BTreeSet<String>,
     /// The places where a server's data was then.
     made: BTreeSet<String>,
-    /// Whether it was looked at what there was then.
-    knows_before: bool,
 }
 
 impl Watch {
@@ -79,10 +77,7 @@ impl Watch {
 
     /// What people had made before anything happened says nothing of it: it is known without a
     /// word.
-    pub(super) async fn know_before(&mut self, field: &Field<'_>, scratch: &[Scratch]) {
-        if std::mem::replace(&mut self.knows_before, true) {
-            return;
-        }
+    pub(super) async fn know(&mut self, field: &Field<'_>, scratch: &[Scratch]) {
         for place in scratch {
             if let Some(Some(found)) = server_in(place, field).await {
                 field.world.outputs().nodes.insert(NodeId::from(place.name.as_str()), Arc::new(found));
@@ -229,11 +224,11 @@ fn note(floor: &Floor, node: &Node, statement: &Statement, incident: Option<&Pla
     let ago = statement.ago();
     floor.ran(node.name(), &statement.by, &text, ago);
     let tables = incident.map(|step| step.effects.spoils.as_slice()).unwrap_or_default();
-    // Where it is no table that is gone, whoever looks at a server looks at what has happened.
-    // Of people who do not know that it has happened, a look alone says nothing, nor does a slip.
     if routine && floor.state().sealed {
         return;
     }
+    // Where it is no table that is gone, whoever looks at a server looks at what has happened.
+    // Of people who do not know that it has happened, a look alone says nothing, nor does a slip.
     let looks = (tables.is_empty() || statement.is_refused()) && !floor.state().sealed;
     if looks || statement.is_about(tables) {
         floor.notice(&format!("a statement on `{}`", node.name()), ago);

@@ -69,6 +69,14 @@ pub struct Outputs {
     pub not_compared: BTreeSet<String>,
 }
 
+impl Outputs {
+    /// The servers, each once: one that stands in for another is among the nodes by that one's id,
+    /// too.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().filter(|(id, node)| ***id == *node.name()).map(|(_, node)| node)
+    }
+}
+
 /// Rows that a `create_data` step has made.
 #[derive(Debug, Clone)]
 pub struct Generated {

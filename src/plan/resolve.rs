@@ -123,17 +123,16 @@ fn within(
     head: &StepHead,
     scope: &mut Scope<'_>,
 ) -> Option<Option<Spanned<Later<source::Duration>>>> {
-    if let Some(known) = within.as_ref().and_then(|within| within.value.known()) {
-        if known.0.is_zero()
-            && let Some(within) = &within
-        {
-            scope.error(within.span, "`within` is no time at all", "no step could be done by then");
+    let Some(given) = &within else { return Some(None) };
+    if let Some(known) = given.value.known() {
+        if known.0.is_zero() {
+            scope.error(given.span, "`within` is no time at all", "no step could be done by then");
         }
         return Some(None);
     }
-    if let Some(within) = within.as_ref().filter(|_| head.kind == "team") {
+    if head.kind == "team" {
         let title = "the time that people have has to stand in the file";
-        scope.error(within.span, title, "people are told it before it begins");
+        scope.error(given.span, title, "people are told it before it begins");
     }
     scope.maybe_later(within)
 }

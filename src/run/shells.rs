@@ -21,10 +21,7 @@ pub fn note(work: &Work<'_>, world: &World) -> Vec<String> {
 pub fn of(work: &Work<'_>, world: &World) -> Vec<KeptNode> {
     // People may want to look at a server that is down, and to start it again.
     let is_open = |node: &&Arc<Node>| node.is_up() || (world.attended && node.host().is_ok_and(|host| host.is_on()));
-    let all = world.outputs().nodes.clone();
-    // One that stands in for another is there by its own name.
-    let own = all.iter().filter(|(id, node)| ***id == *node.name()).map(|(_, node)| node);
-    let nodes: Vec<_> = own.filter(is_open).cloned().collect();
+    let nodes: Vec<_> = world.outputs().servers().filter(is_open).cloned().collect();
     let scratch = work.scratch.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let (places, elsewhere): (Vec<KeptNode>, Vec<KeptNode>) =
         scratch.into_iter().partition(|one| nodes.iter().any(|node| node.name() == one.node));
