@@ -1,6 +1,7 @@
 //! `drillyard firedrill`
 
 use std::io::{IsTerminal, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +61,12 @@ impl Job for FiredrillArgs {
             let names: Vec<&str> = selected.plans().map(|plan| plan.name.as_str()).collect();
             let stop = Stop::usage(format!("a firedrill is one drill, and {} were named", names.len()));
             return Err(stop.help("name one file, or let one be drawn: --surprise"));
+        }
+        if let Some(address) = self.reachable
+            && let Err(error) = TcpListener::bind((address, 0))
+        {
+            let stop = Stop::usage(format!("servers cannot be reached at {address}: {error}"));
+            return Err(stop.help("--reachable takes an address of this machine"));
         }
         let mut why = vec![];
         for plan in selected.plans() {

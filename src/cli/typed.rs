@@ -78,6 +78,8 @@ impl Typed {
                         one_line(&text)
                     }
                 };
+                // Whoever has done something else meanwhile has thought better of it.
+                end_was_typed = end_was_typed.filter(|_| Command::of(&line) == Command::Ask(Ask::End));
                 say(&told);
             }
         });

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use super::accidents::{Before, COSTS, primaries};
 use super::desk::Reply;
-use super::floor::Order;
+use super::floor::{NO_SUCH_INJECT, Order};
 use super::play::{AtWork, Firedrill};
-use crate::harness::Checks;
+use crate::harness::{Checks, Role};
 use crate::host::single_quoted;
 use crate::journal::{Ending, Event, Firedrill as What, Speaker};
 use crate::plan::PlannedStep;
@@ -89,7 +89,21 @@ impl Firedrill {
             at_work.watch.disks(field, &self.floor).await;
             at_work.watch.restored(&self.floor, &at_work.scratch).await;
         }
+        self.served(field).await;
         self.injects(field, at_work).await;
+    }
+
+    /// Notes when the drill's budget of time ends, if that is where a step of people's only waits
+    /// for something: whatever way they go, the drill can wait for it in their place.
+    async fn served(&self, field: &Field<'_>) {
+        let to = field.plan().rto.as_ref().and_then(|rto| field.plan().steps.get(rto.to));
+        let theirs = to.filter(|to| to.kind.role == Role::Wait && self.part.theirs.contains(&to.head.index));
+        if let Some(PlannedStep { head, .. }) = theirs
+            && field.time(head.index).is_none()
+            && field.passes(head.index, MOMENT).await
+        {
+            field.note_served(head.index);
+        }
     }
 
     /// Second accidents, those of the drill too.
@@ -157,7 +171,7 @@ impl Firedrill {
 
     async fn put_in(&self, field: &Field<'_>, at_work: &mut AtWork, number: usize) -> Reply {
         let inject = self.floor.state().inject(number).cloned();
-        let Some(inject) = inject else { return Reply::no("there is no such inject") };
+        let Some(inject) = inject else { return Reply::no(NO_SUCH_INJECT) };
         self.floor.state().came(number);
         let text = inject.say.clone().unwrap_or_default();
         if !text.is_empty() {

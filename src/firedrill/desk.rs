@@ -94,7 +94,7 @@ impl Desk {
     /// Asks for something. A firedrill that has ended says so.
     pub async fn ask(&self, ask: Ask) -> Reply {
         let (tell, told) = oneshot::channel();
-        let over = || Reply { ok: false, text: "the firedrill is over".to_owned() };
+        let over = || Reply { ok: false, text: self.views.borrow().team.over() };
         if self.asks.send((ask, tell)).await.is_err() {
             return over();
         }

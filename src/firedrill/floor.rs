@@ -164,6 +164,16 @@ impl Floor {
             }
         };
         let phase = self.state().view.team.phase;
+        if matches!(phase, Phase::Judging | Phase::Over) {
+            let _ = answer.send(Reply::no(&self.state().view.team.over()));
+            return;
+        }
+        if let Order::Inject(number) = order
+            && self.state().inject(number).is_none()
+        {
+            let _ = answer.send(Reply::no(NO_SUCH_INJECT));
+            return;
+        }
         if let Some(no) = too_early_or_late(&order, phase, self.state().clock().is_some()) {
             let _ = answer.send(Reply::no(no));
             return;
@@ -265,10 +275,12 @@ impl Floor {
 pub(super) const NOTHING_TO_JUDGE: &str =
     "there is nothing to judge: go on, or say what you see: drillyard note --seen TEXT";
 
+/// What is said to who asks for an inject that the drill does not have.
+pub(super) const NO_SUCH_INJECT: &str = "there is no such inject";
+
 /// Why something cannot be done in this phase.
 fn too_early_or_late(order: &Order, phase: Phase, began: bool) -> Option<&'static str> {
     match (order, phase) {
-        (_, Phase::Judging | Phase::Over) => Some("the firedrill is over"),
         (Order::Scratch(_), Phase::Calm | Phase::Recovering) | (Order::End, Phase::Paused) => None,
         (_, Phase::Paused) => Some("the clock stands still: the facilitator has paused it"),
         // Whoever does not know whether something has happened is not told by this.

@@ -84,13 +84,16 @@ impl Firedrill {
         let budget = field.plan().rto.as_ref().map(|rto| rto.max);
         let spent = self.part.hints.iter().zip(1..).filter(|(_, number)| state.bought.contains(number));
         let passed = |index: &usize| field.time(*index).is_some_and(|time| time.passed);
-        let lost = state.budgets.iter().find(|budget| budget.name == BudgetName::Rpo).and_then(|rpo| rpo.measured_lost);
+        let budget_of = |name| state.budgets.iter().find(|budget| budget.name == name);
+        let lost = budget_of(BudgetName::Rpo).and_then(|rpo| rpo.measured_lost);
+        let rto = budget_of(BudgetName::Rto).and_then(|rto| rto.measured_ms).map(Duration::from_millis);
         Facts {
             checks: (state.checks.iter().filter(|index| passed(index)).count(), state.checks.len()),
             recovered: how == Ending::AllHold,
-            took,
+            took: rto.unwrap_or(took),
             limit: budget.unwrap_or(state.limit),
             lost: lost.or((!state.lost.is_empty()).then(|| state.lost.values().sum())),
+            happened: self.part.incident.is_some(),
             noticed: state.noticed,
             decided: state.decided,
             refused_seconds: state.refused.len() as u64,

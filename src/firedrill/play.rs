@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
@@ -20,9 +20,13 @@ use super::hosts::scratch_hosts;
 use super::state::State;
 use super::view::Phase;
 use super::watch::Watch;
+use crate::harness::NodeId;
 use crate::journal::{Ending, Firedrill as What, Journal, Listener, Outcome, Problem, Speaker};
-use crate::plan::{PeoplesPart, Plan};
+use crate::plan::{PeoplesPart, Plan, PlannedStep};
 use crate::run::{Field, People, Recovered, remove_outside};
+
+/// How often a server is looked for that people have stopped before the incident.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How a firedrill is held.
 #[derive(Debug, Clone)]
@@ -122,7 +126,7 @@ impl Firedrill {
         let mut state = State::new(plan, &part, options.sealed, limit);
         // A brief tells of symptoms: before anything has happened it would tell what is to come.
         let own = part.brief.clone().filter(|_| !options.sealed);
-        state.view.team.brief = own.unwrap_or_else(|| brief(plan, limit, options.sealed));
+        state.view.team.brief = own.unwrap_or_else(|| brief(plan, &part, limit, options.sealed));
         let (floor, orders) = Floor::new(state, journal.clone(), 0);
         let (desk, end) = Desk::new();
         let at_work = AtWork {
@@ -173,8 +177,11 @@ impl Firedrill {
         Ok(())
     }
 
-    /// Waits for the moment of the incident. Whoever asks for something meanwhile is answered.
+    /// Waits for the moment of the incident. Whoever asks for something meanwhile is answered. As
+    /// long as people have stopped a server that it needs, the moment has not come.
     async fn wait_for_incident(&self, field: &Field<'_>, at_work: &mut AtWork) -> Result<(), Problem> {
+        let needed = self.up(field).await;
+        let latest = Instant::now() + self.options.delay + self.options.limit_of(&self.part);
         let moment = tokio::time::sleep(self.options.delay);
         tokio::pin!(moment);
         loop {
@@ -189,9 +196,32 @@ impl Firedrill {
                     // Whoever asked may have gone away.
                     let _ = answer.send(reply);
                 }
-                () = &mut moment => return Ok(()),
+                () = &mut moment => {
+                    let up = self.up(field).await;
+                    let Some(stopped) = needed.iter().find(|node| !up.contains(node)) else { return Ok(()) };
+                    if Instant::now() >= latest {
+                        let title = format!("the incident could not happen: people have stopped `{stopped}` before");
+                        return Err(Problem::new(title).help("nothing was judged: hold the firedrill again"));
+                    }
+                    moment.as_mut().reset((Instant::now() + AGAIN).into());
+                }
             }
         }
+    }
+
+    /// The nodes of the incident that take connections.
+    async fn up(&self, field: &Field<'_>) -> Vec<NodeId> {
+        let incident = self.part.incident.and_then(|index| field.plan().steps.get(index));
+        let mut up = vec![];
+        for name in incident.into_iter().flat_map(PlannedStep::nodes) {
+            let node = field.world.outputs().nodes.get(name).cloned();
+            if let Some(node) = node
+                && matches!(tokio::time::timeout(AGAIN, node.connect()).await, Ok(Ok(_)))
+            {
+                up.push(name.clone());
+            }
+        }
+        up
     }
 }
 
@@ -224,9 +254,11 @@ impl People for Firedrill {
         self.floor.tell(What::Ready { brief, limit_ms, sealed: self.options.sealed, delay_ms, checks });
         self.wait_for_incident(field, at_work).await?;
         at_work.watch.know(field, &at_work.scratch).await;
-        let index = self.part.incident.unwrap_or(self.part.begins);
-        self.floor.state().begin(index);
-        self.floor.tell(What::Incident { index });
+        self.floor.state().begin(self.part.incident);
+        self.floor.tell(match self.part.incident {
+            Some(index) => What::Incident { index },
+            None => What::Practice { index: self.part.begins },
+        });
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub limit: Duration,
     /// Acknowledged commits that are lost, of those that were looked for; none if nobody looked.
     pub lost: Option<u64>,
+    /// Whether there was anything to notice.
+    pub happened: bool,
     /// From the incident to when they noticed.
     pub noticed: Option<Duration>,
     /// From the incident to when they began to recover.
@@ -88,6 +90,9 @@ impl Facts {
     }
 
     fn noticed_part(&self) -> ScorePart {
+        if !self.happened {
+            return part("time to notice", "nothing to notice".to_owned(), NOTICED, NOTICED);
+        }
         let Some(noticed) = self.noticed else {
             return part("time to notice", "not seen".to_owned(), 0, NOTICED);
         };
@@ -130,6 +135,7 @@ mod tests {
             took: Duration::from_secs(100),
             limit: Duration::from_secs(120),
             lost: Some(0),
+            happened: true,
             noticed: Some(Duration::from_secs(1)),
             ..Facts::default()
         }
@@ -151,6 +157,7 @@ mod tests {
         assert_eq!(of(Facts { lost: None, ..good() }), 90);
         assert_eq!(of(Facts { lost: Some(1), ..good() }), 90);
         assert_eq!(of(Facts { noticed: None, ..good() }), 90);
+        assert_eq!(of(Facts { happened: false, noticed: None, ..good() }), 100);
         assert_eq!(of(Facts { hints: (2, 15), accidents: vec![("two primaries".to_owned(), 20)], ..good() }), 65);
         assert_eq!(of(Facts { accidents: vec![("all of it".to_owned(), 500)], ..good() }), 0);
     }

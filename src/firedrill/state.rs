@@ -125,10 +125,10 @@ impl State {
         self.clock().unwrap_or_default().as_millis() as u64
     }
 
-    /// The incident begins.
-    pub(super) fn begin(&mut self, index: usize) {
+    /// The incident begins, or people do where there is none.
+    pub(super) fn begin(&mut self, incident: Option<usize>) {
         self.began = Some(Instant::now());
-        let head = self.steps.get(index);
+        let head = incident.and_then(|index| self.steps.get(index));
         self.view.incident = head.map(|head| IncidentView { place: head.place(), name: head.name.clone(), at: now() });
         if self.view.team.phase < Phase::Recovering {
             self.view.team.phase = if self.sealed { Phase::Calm } else { Phase::Recovering };

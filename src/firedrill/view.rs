@@ -172,6 +172,17 @@ pub struct FacilitatorView {
     pub ran: Vec<RanView>,
 }
 
+impl TeamView {
+    /// What is said to who asks for something when it is over.
+    pub(super) fn over(&self) -> String {
+        let verdict = self.verdict.as_ref().map(|verdict| verdict.outcome.as_str());
+        match verdict.filter(|outcome| !outcome.is_empty()) {
+            Some(outcome) => format!("the firedrill is over: it {outcome}"),
+            None => "the firedrill is over, and is being judged".to_owned(),
+        }
+    }
+}
+
 /// The incident.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct IncidentView {

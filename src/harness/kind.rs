@@ -20,6 +20,8 @@ pub enum UserPace {
 pub enum Role {
     /// It does something.
     Act,
+    /// It waits until something is so, and changes nothing.
+    Wait,
     /// It is what the drill is about.
     Incident,
     /// It checks what came out.
@@ -111,7 +113,7 @@ impl Kind {
         Some(match self.role {
             Role::Check => "a check changes nothing",
             Role::Group | Role::Team | Role::Fragment => "it stands for the steps in it: give one of those an `id`",
-            Role::Act | Role::Incident => "it only reads, or waits, and changes nothing",
+            Role::Act | Role::Wait | Role::Incident => "it only reads, or waits, and changes nothing",
         })
     }
 

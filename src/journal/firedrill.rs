@@ -20,6 +20,8 @@ pub enum Firedrill {
     },
     /// The incident: the step with this index begins.
     Incident { index: usize },
+    /// The drill has no incident: people begin with what this step does otherwise.
+    Practice { index: usize },
     /// Somebody said something.
     Said { by: Speaker, text: String },
     /// They have noticed that something is wrong, and by what that is known.
@@ -135,6 +137,7 @@ impl Firedrill {
                 visit(&mut part.measured);
             }),
             Firedrill::Incident { .. }
+            | Firedrill::Practice { .. }
             | Firedrill::Paused { .. }
             | Firedrill::Resumed { .. }
             | Firedrill::Judged { .. }

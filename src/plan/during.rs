@@ -80,7 +80,7 @@ pub(super) fn check(steps: &[PlannedStep], scope: &mut Scope<'_>) {
             ("an incident cannot happen while it happens".to_owned(), "this is the incident itself")
         } else if other.during.is_some() {
             (format!("`{id}` happens during a step itself"), "name the step that does something")
-        } else if !matches!(other.kind.role, Role::Act | Role::Incident) {
+        } else if !matches!(other.kind.role, Role::Act | Role::Wait | Role::Incident) {
             (
                 format!("nothing is at work during `{id}`: it is a `{}`", other.kind.name),
                 "name a step that does something",

@@ -129,6 +129,12 @@ impl Field<'_> {
         self.work.times().get(index).copied().flatten()
     }
 
+    /// What a step of people's waits for is there, in their own way.
+    pub fn note_served(&self, index: usize) {
+        let now = self.clock();
+        self.work.note_time(index, StepTime { began: now, ended: now, passed: true });
+    }
+
     /// Writes an event.
     pub fn tell(&self, event: Event) {
         self.work.env.journal.write(event);
@@ -379,7 +385,9 @@ impl Played<'_> {
         // What a `team` step begins with is its end, too.
         self.field.work.note_time(part.begins, time);
         for step in &part.theirs {
-            self.field.work.note_time(*step, time);
+            if self.field.time(*step).is_none() {
+                self.field.work.note_time(*step, time);
+            }
             self.field.tell_step(*step, Outcome::Skipped, Some(Firedrill::IN_THEIR_OWN_WAY));
         }
     }

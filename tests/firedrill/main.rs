@@ -5,6 +5,7 @@
 mod browser;
 #[path = "../common/cli_runner.rs"]
 mod cli_runner;
+mod course;
 mod docker;
 mod ends;
 mod full_disk;

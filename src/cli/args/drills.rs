@@ -9,7 +9,7 @@ use super::evidence::EvidenceArgs;
 use super::history::HistoryArgs;
 use super::notify::NotifyArgs;
 use super::output::OutArgs;
-use super::parsers::{duration, key_value, major};
+use super::parsers::{key_value, major, some_time};
 use crate::cli::backend::BackendArgs;
 use crate::pg::conninfo::Conninfo;
 use crate::repo::{self, KINDS, Kind};
@@ -55,7 +55,7 @@ pub struct DrillArgs {
     #[arg(long, value_name = "KIND", env = "DRILLYARD_REPOS", value_parser = repo_kind(), help_heading = "How")]
     pub repos: Option<&'static Kind>,
     /// The most that a drill may take, instead of the scenario's own timeout
-    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = duration, help_heading = "How")]
+    #[arg(long, value_name = "DURATION", env = "DRILLYARD_TIMEOUT", value_parser = some_time, help_heading = "How")]
     pub timeout: Option<Duration>,
     /// The seed of everything random
     ///

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::drills::{DrillArgs, KeepChoice};
-use super::parsers::duration;
+use super::parsers::{duration, some_time};
 use crate::board::{Listen, ListenError};
 use crate::cli::keeper::Keeper;
 use crate::cli::typed::Typed;
@@ -23,7 +23,7 @@ pub struct FiredrillArgs {
     #[arg(long, value_name = "0s..20m", default_value = "0s", env = "DRILLYARD_DELAY", value_parser = delay, help_heading = "Firedrill")]
     pub delay: Delay,
     /// How long people have, unless the drill says so itself
-    #[arg(long = "for", value_name = "DURATION", default_value = "60m", env = "DRILLYARD_FOR", value_parser = duration, help_heading = "Firedrill")]
+    #[arg(long = "for", value_name = "DURATION", default_value = "60m", env = "DRILLYARD_FOR", value_parser = some_time, help_heading = "Firedrill")]
     pub limit: Duration,
     /// Where the board is shown, or off
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0", env = "DRILLYARD_BOARD", value_parser = board, help_heading = "Firedrill")]

@@ -17,6 +17,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     crate::source::Duration::parse(text).map(|duration| duration.0)
 }
 
+/// The same, for what takes some time in any case.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("that is no time at all".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// `K=V`.
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -59,7 +59,7 @@ pub(super) fn debriefs(record: &RunRecord) -> Vec<Debrief<'_>> {
 
 fn debrief(drill: &DrillRecord) -> Debrief<'_> {
     let incident = drill.firedrill.iter().find_map(|(at, what)| match what {
-        Firedrill::Incident { .. } => Some(*at),
+        Firedrill::Incident { .. } | Firedrill::Practice { .. } => Some(*at),
         _ => None,
     });
     let since = |at: Timestamp| incident.map(|incident| at.as_millisecond() - incident.as_millisecond());
@@ -123,6 +123,7 @@ fn told(drill: &DrillRecord, what: &Firedrill) -> Option<(&'static str, String)>
         }
         Firedrill::Ready { .. } => ("drill", "everything is ready".to_owned()),
         Firedrill::Incident { index } => ("incident", step(*index)),
+        Firedrill::Practice { index } => ("begin", format!("people begin: {}", step(*index))),
         Firedrill::Said { by: Speaker::Team, text } => ("team", text.clone()),
         Firedrill::Said { by: Speaker::Facilitator, text } => ("facilitator", text.clone()),
         Firedrill::Said { by: Speaker::Drill, text } => ("drill", text.clone()),

@@ -40,6 +40,7 @@ impl FiredrillLines {
             }
             Firedrill::Incident { .. } if self.sealed => return,
             Firedrill::Incident { .. } => "it has happened: the clock runs".to_owned(),
+            Firedrill::Practice { .. } => "people begin: the clock runs".to_owned(),
             Firedrill::Said { by: Speaker::Facilitator, text } => format!("facilitator: {}", one_line(text)),
             Firedrill::Said { by: Speaker::Team, text } => format!("note: {}", one_line(text)),
             Firedrill::Said { by: Speaker::Drill, text } => one_line(text),

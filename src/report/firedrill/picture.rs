@@ -17,6 +17,7 @@ const BOTTOM: f64 = 24.0;
 /// What has a line of its own, and what it is called there.
 const LINES: &[(&str, &str)] = &[
     ("incident", "incident"),
+    ("begin", "people begin"),
     ("noticed", "noticed"),
     ("decided", "recovery begins"),
     ("accident", "second accident"),

@@ -161,7 +161,7 @@ impl StepKind for WaitForSpec {
 
     const NAME: &'static str = "wait_for";
     const DEADLINE: Duration = Duration::from_secs(60);
-    const ROLE: Role = Role::Act;
+    const ROLE: Role = Role::Wait;
     const RECOVERS: Recovers = Recovers::Prepares;
     const FACTS: &'static str = "acknowledged";
     const USERS: UserPace = UserPace::Full;

@@ -66,7 +66,7 @@ impl StepKind for WaitArchivedSpec {
     const NAME: &'static str = "wait_archived";
     // After a crash the server waits at least 10 s before it starts its archiver again.
     const DEADLINE: Duration = Duration::from_secs(90);
-    const ROLE: Role = Role::Act;
+    const ROLE: Role = Role::Wait;
     const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Prepares;
     const FACTS: &'static str = "segment";
