@@ -59,5 +59,5 @@ pub use session_settings::Purpose;
 pub use sql_error::SqlError;
 pub use standby::{Sender, apply_delay};
 pub use tablespaces::{Linked, Tablespace, own_tablespaces, see};
-pub use wait::wait_until;
+pub use wait::{rest, wait_until};
 pub use walreceiver::{RefusalReason, WalRefusal};

@@ -18,8 +18,6 @@ while [ -f "$repo/parents/$label" ]; do
   chain="$parent $chain" label=$parent
 done
 rm -rf "$data" "$spaces"
-# The WAL of a backup is filled up with zeros; not every cp can leave them out.
-copy() { cp -a --sparse=always "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }; }
 if [ -n "$chain" ]; then
   parts=$data-parts
   trap 'rm -rf "$parts"' EXIT
@@ -30,7 +28,7 @@ if [ -n "$chain" ]; then
     # pg_combinebackup follows no relative link.
     for link in "$dir"/pg_tblspc/*; do
       [ -L "$link" ] || continue
-      [ "$dir" = "$parts/$one" ] || { copy "$dir" "$parts/$one"; dir=$parts/$one; }
+      [ "$dir" = "$parts/$one" ] || { cp -a "$dir" "$parts/$one"; dir=$parts/$one; }
       ln -sfn "$(readlink -f "$link")" "$dir/pg_tblspc/${link##*/}"
       [ "$one" != "$2" ] || set -- "$@" -T "$(readlink -f "$link")=$spaces/${link##*/}"
     done
@@ -42,7 +40,7 @@ if [ -n "$chain" ]; then
   # shellcheck disable=SC2086
   pg_combinebackup --no-sync -o "$data" "$@" $dirs
 else
-  copy "$backup" "$data"
+  cp -a "$backup" "$data"
   # Tablespaces get places of this server's own: the paths in a backup are those of the server that
   # it was taken from.
   for link in "$backup"/pg_tblspc/*; do
@@ -50,7 +48,7 @@ else
     oid=${link##*/}
     [ -d "$link/." ] || { echo "the backup lacks tablespace $oid" >&2; exit 1; }
     mkdir -p "$spaces"; chmod 700 "$spaces"
-    copy "$link/." "$spaces/$oid"
+    cp -a "$link/." "$spaces/$oid"
     ln -sfn "$spaces/$oid" "$data/pg_tblspc/$oid"
   done
 fi

@@ -37,8 +37,7 @@ lay_out() {
   mkdir -m 700 "$2"
   if [ -f "$1/PG_VERSION" ]; then
     plain_tablespaces "$1" | have_all || exit 1
-    # The WAL of a backup is filled up with zeros; not every cp can leave them out.
-    cp -a --sparse=always "$1/." "$2" 2>/dev/null || { rm -rf "$2"; mkdir -m 700 "$2"; cp -a "$1/." "$2"; }
+    cp -a "$1/." "$2"
     for from in "$1"/pg_tblspc/*; do
       [ -L "$from" ] || continue
       oid=${from##*/}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Context, Finding, Ran, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{
-    Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal, by_hand,
+    Config, Node, Origin, RecoveryLog, RefusalReason, Signal, SqlError, StartError, Started, WalRefusal, by_hand, rest,
 };
 use crate::pg::Lsn;
 use crate::repo::Repo;
@@ -63,8 +63,9 @@ const NO_SUCH: &str = "knows no such standby";
 /// How long the start may take before the server's log is looked at: one that waits for WAL stays
 /// in it for ever.
 const START: Duration = Duration::from_millis(500);
-/// How often the log is looked at.
+/// How often the log is looked at first, and which part of the wait a look may be late.
 const LOOK: Duration = Duration::from_millis(100);
+const PART: u32 = 20;
 /// A refusal that comes so often is no accident of the moment.
 const TIMES: usize = 3;
 
@@ -108,7 +109,7 @@ impl Standby {
                     late = true;
                     return Ok(Some(()));
                 }
-                next_look = Instant::now() + LOOK;
+                next_look = Instant::now() + rest(begun.elapsed(), LOOK, PART);
             }
             Ok(None)
         });

@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Context, Finding, StepResult};
 use crate::host::{HostError, quote_word};
-use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, by_hand, lineage};
+use crate::node::{ControlFile, Histories, Node, RecoveryLog, Started, by_hand, lineage, rest};
 use crate::pg::{History, Lsn, TargetTimeline, error_message};
 use crate::source::Span;
 use crate::steps::recovery::position::Position;
 use crate::steps::recovery::progress::Progress;
 use crate::steps::recovery::refusal::{ended, paused_for_good};
+
+/// How often the server is looked at first, and which part of the wait a look may be late.
+const LOOK: Duration = Duration::from_millis(200);
+const PART: u32 = 20;
 
 /// What a recovery ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,7 +228,8 @@ impl Recovering<'_> {
     /// Waits until a query on the recovering server returns true; the server may go away meanwhile.
     async fn watch(&self, cx: &mut Context<'_>, what: &str, query: &str) -> StepResult {
         let node = self.node;
-        let mut next_look = Instant::now() + Duration::from_millis(200);
+        let begun = Instant::now();
+        let mut next_look = begun + LOOK;
         let mut progress = self.to.map(|to| Progress::new(cx, what, to));
         let done = cx.until(what, async |seen| {
             match node.client().await {
@@ -242,7 +247,7 @@ impl Recovering<'_> {
                 Err(error) => *seen = error.to_string(),
             }
             if Instant::now() >= next_look {
-                next_look = Instant::now() + Duration::from_millis(200);
+                next_look = Instant::now() + rest(begun.elapsed(), LOOK, PART);
                 if let Some(progress) = &mut progress {
                     progress.look(node).await;
                 }
