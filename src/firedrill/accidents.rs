@@ -61,6 +61,8 @@ pub(super) struct Before {
     came: BTreeMap<RepoId, BTreeSet<String>>,
     /// The servers of the drill that accepted writes then.
     primaries: Vec<Primary>,
+    /// The timelines of those, of what was in the repos, and of those that have taken over since.
+    timelines: BTreeSet<TimelineId>,
 }
 
 /// What a look has shown.
@@ -81,7 +83,10 @@ impl Before {
                 repos.insert(id.clone(), files);
             }
         }
-        Before { repos, primaries: primaries(field.world).await, ..Before::default() }
+        let primaries = primaries(field.world).await;
+        let archived = repos.values().flat_map(BTreeMap::keys).filter_map(|path| timeline_of(file_name(path)));
+        let timelines = primaries.iter().filter_map(Primary::timeline).chain(archived).collect();
+        Before { repos, primaries, timelines, ..Before::default() }
     }
 
     /// What has gone wrong since, and what has come up. WAL that has come into the repos meanwhile
@@ -99,13 +104,18 @@ impl Before {
         let now = primaries(field.world).await;
         let mut found = vec![];
         for (id, archive_command, files) in listings {
-            let Some(before) = self.repos.get(id) else { continue };
+            let Some(before) = self.repos.get(id) else {
+                // It could not be read earlier.
+                self.repos.insert(id.clone(), files);
+                continue;
+            };
             let missed = self.came.entry(id.clone()).or_default();
             found.extend(lost(id, before, missed, &files));
             missed.extend(files.keys().filter(|path| is_wal(path)).cloned());
             // Whoever takes over may archive here on a timeline of his own.
             let archives = |name: &str| field.world.spec(name).archive_to.as_ref() == Some(id);
             let own: Vec<&Primary> = now.iter().filter(|primary| archives(&primary.name)).collect();
+            self.timelines.extend(own.iter().filter_map(|primary| primary.timeline()));
             found.extend(self.polluted(id, before, &files, &own));
             found.extend(own.iter().find_map(|primary| not_its_own(id, before, &files, primary, &archive_command)));
         }
@@ -122,17 +132,13 @@ impl Before {
         now: &BTreeMap<String, u64>,
         primaries: &[&Primary],
     ) -> Option<Accident> {
-        let timelines: Vec<TimelineId> = primaries.iter().filter_map(|primary| primary.timeline()).collect();
-        // Where nothing accepted writes any more, somebody has to take over, on a timeline of its
-        // own.
-        let of_before: Vec<TimelineId> = self.primaries.iter().filter_map(|primary| primary.timeline()).collect();
-        if of_before.is_empty() || timelines.is_empty() {
+        // As long as nothing accepts writes, somebody has yet to take over, on a timeline of its own.
+        if primaries.is_empty() {
             return None;
         }
         let foreign = |path: &&String| {
-            let timeline = path.rsplit('/').next().and_then(timeline_of);
-            let known = |timeline| of_before.contains(&timeline) || timelines.contains(&timeline);
-            timeline.is_some_and(|timeline| !known(timeline)) && !before.contains_key(*path)
+            let timeline = timeline_of(file_name(path));
+            timeline.is_some_and(|timeline| !self.timelines.contains(&timeline)) && !before.contains_key(*path)
         };
         let path = now.keys().find(foreign)?;
         let seen = format!("`{path}` came into repo `{id}`: a copy archives into it");
@@ -170,7 +176,7 @@ fn not_its_own(
 ) -> Option<Accident> {
     let refused = primary.refused.as_ref().filter(|(_, command)| command == archive_command).map(|(name, _)| name);
     let foreign = |path: &&String| {
-        let name = path.rsplit('/').next().unwrap_or_default();
+        let name = file_name(path);
         let timeline = timeline_of(name).filter(|timeline| Some(*timeline) == primary.timeline());
         let Some(segment) = timeline.and_then(|_| name.get(..24)) else { return false };
         let is_refused = refused.is_some_and(|refused| refused == segment);
@@ -214,12 +220,12 @@ fn lost(
 /// Whether a file is WAL that stays where it is: Barman takes it from elsewhere.
 fn is_wal(path: &str) -> bool {
     let on_its_way = path.split('/').any(|part| matches!(part, "incoming" | "streaming"));
-    !on_its_way && timeline_of(path.rsplit('/').next().unwrap_or_default()).is_some()
+    !on_its_way && timeline_of(file_name(path)).is_some()
 }
 
 /// Whether the tool writes this file anew as it goes on: what it knows of its backups.
 fn is_kept_up(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|name| name.starts_with("backup.info"))
+    file_name(path).starts_with("backup.info")
 }
 
 /// Whether a file belongs to a base backup.
@@ -227,6 +233,11 @@ fn in_backup(path: &str) -> bool {
     ["backups/", "backup/", "base/", "basebackups"]
         .iter()
         .any(|dir| path.starts_with(dir) || path.contains(&format!("/{dir}")))
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The timeline of a file of WAL, or of a timeline's history, by the first eight digits of its
@@ -342,6 +353,20 @@ mod tests {
         assert_eq!(told(&[("wal/000000010000000000000003", None)]), [removed]);
         let both = [("backups/nightly/PG_VERSION", None), ("backups/nightly/base/1", Some(9))];
         assert_eq!(told(&both), [removed, overwritten]);
+    }
+
+    #[test]
+    fn a_timeline_that_no_primary_was_ever_on_is_a_copys() {
+        let primary = Primary { name: "master".to_owned(), segment: None, refused: None, has_users: true };
+        // Two took over since, one after the other.
+        let look = Before { timelines: [1, 2, 3].map(TimelineId).into(), ..Before::default() };
+        let told = |path: &str, primaries: &[&Primary]| {
+            let now = files(&[("wal/000000020000000000000004", 16), (path, 16)]);
+            look.polluted(&RepoId::from("onsite"), &BTreeMap::new(), &now, primaries).map(|found| found.name)
+        };
+        assert_eq!(told("wal/00000003.history", &[&primary]), None);
+        assert_eq!(told("wal/00000004.history", &[&primary]), Some(POLLUTED));
+        assert_eq!(told("wal/00000004.history", &[]), None, "somebody has yet to take over");
     }
 
     #[test]

@@ -93,12 +93,13 @@ impl Firedrill {
         self.injects(field, at_work).await;
     }
 
-    /// Notes when the drill's budget of time ends, if that is where a step of people's only waits
-    /// for something: whatever way they go, the drill can wait for it in their place.
+    /// Notes when the drill's budget of time ends, if that is where a step behind the incident only
+    /// waits for something: whatever way people go, the drill sees when that is there.
     async fn served(&self, field: &Field<'_>) {
         let to = field.plan().rto.as_ref().and_then(|rto| field.plan().steps.get(rto.to));
-        let theirs = to.filter(|to| to.kind.role == Role::Wait && self.part.theirs.contains(&to.head.index));
-        if let Some(PlannedStep { head, .. }) = theirs
+        let is_behind = |index: &usize| self.part.theirs.contains(index) || self.part.closing.contains(index);
+        let waits = to.filter(|to| to.kind.role == Role::Wait && is_behind(&to.head.index));
+        if let Some(PlannedStep { head, .. }) = waits
             && field.time(head.index).is_none()
             && field.passes(head.index, MOMENT).await
         {

@@ -129,7 +129,7 @@ impl Field<'_> {
         self.work.times().get(index).copied().flatten()
     }
 
-    /// What a step of people's waits for is there, in their own way.
+    /// What a step waits for that comes later in the drill is there, in people's own way.
     pub fn note_served(&self, index: usize) {
         let now = self.clock();
         self.work.note_time(index, StepTime { began: now, ended: now, passed: true });
@@ -355,7 +355,11 @@ impl Played<'_> {
     async fn conclude(&self, part: &PeoplesPart, (recovered, since): (Recovered, Duration), tally: &mut Tally) {
         self.note_end(part, recovered, since);
         for step in self.field.listed(&part.closing) {
+            let served = self.field.time(step.head.index);
             self.field.run(step, tally).await;
+            if let Some(served) = served {
+                self.field.work.note_time(step.head.index, served);
+            }
         }
         users::hear_out(self.field.world).await;
         let mut judged = Tally::default();

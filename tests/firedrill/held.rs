@@ -26,6 +26,12 @@ pub struct Held<'a> {
     pub handout: PathBuf,
 }
 
+/// Where a server of its own is.
+pub struct Host<'a> {
+    runner: &'a CliRunner,
+    node: String,
+}
+
 /// One that has ended.
 pub struct Ended {
     /// Its exit code.
@@ -63,6 +69,25 @@ impl CliRunner {
         held.wait_said("handout: ");
         held.id = held.line("run ");
         held
+    }
+}
+
+impl<'a> Held<'a> {
+    /// Where a node's server is, in this run and in no other.
+    pub fn host(&self, node: &str) -> Host<'a> {
+        Host { runner: self.runner, node: format!("{}/{node}", self.id) }
+    }
+}
+
+impl Host<'_> {
+    /// Runs a command there; what it prints.
+    pub fn run(&self, command: &[&str]) -> Output {
+        self.runner.output(["shell", &self.node, "--"].iter().chain(command))
+    }
+
+    /// What a query returns there.
+    pub fn psql(&self, query: &str) -> String {
+        said(&self.run(&["psql", "-XAtqc", query])).trim().to_owned()
     }
 }
 

@@ -38,7 +38,8 @@ fn what_people_do_at_lunch_counts_and_a_broken_archive_looks_like_any_other() {
     let runner = CliRunner::new();
     let file = runner.write("lunch.yaml", DRILL).display().to_string();
     let mut held = runner.hold(&["--surprise", "--board", "off", "--for", "5m", &file]);
-    let psql = |query: &str| said(&runner.output(["shell", "master", "--", "psql", "-XAtc", query]));
+    let master = held.host("master");
+    let psql = |query: &str| said(&master.run(&["psql", "-XAtc", query]));
     let broken = poll(PATIENCE, || match psql("SHOW archive_command") {
         command if command.contains("/archivedir/") => Ok(command),
         command => Err(command),

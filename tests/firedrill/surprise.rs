@@ -133,13 +133,12 @@ fn what_people_have_at_hand_before_it_says_nothing_of_what_has_happened() {
     let runner = CliRunner::new();
     let file = runner.write("drill.yaml", &drill(1)).display().to_string();
     let mut held = runner.hold(&["--surprise", "--board", "off", "--delay", "5s..6s", "--for", "5m", &file]);
-    let psql = |query: &str| said(&runner.output(["shell", "master", "--", "psql", "-XAtc", query]));
+    let master = held.host("master");
     // A query that is always made, a backup laid ready, and a facilitator who wants to know.
     let routine = "SELECT count(*) >= 0 FROM items";
-    assert_eq!(psql(routine).trim(), "t");
+    assert_eq!(master.psql(routine), "t");
     let _ = held.ask(&["scratch", "mine"]);
-    let copied =
-        runner.output(["shell", "mine", "--", "sh", "-c", "cp -a \"$DRILLYARD_BACKUP/.\" \"$DRILLYARD_SCRATCH\""]);
+    let copied = held.host("mine").run(&["sh", "-c", "cp -a \"$DRILLYARD_BACKUP/.\" \"$DRILLYARD_SCRATCH\""]);
     assert!(copied.status.success(), "{}", said(&copied));
     held.types("pause");
     held.wait_said("they do not know that something has happened: a pause would tell them");
@@ -153,11 +152,11 @@ fn what_people_have_at_hand_before_it_says_nothing_of_what_has_happened() {
     assert_eq!(struck, Ok(()));
     // Longer than it takes until all has been looked at.
     for _ in 0..7 {
-        assert_eq!(psql(routine).trim(), "t");
+        assert_eq!(master.psql(routine), "t");
         std::thread::sleep(Duration::from_secs(1));
     }
     assert!(said(&held.say(&["judge"])).contains("there is nothing to judge"), "{}", held.said());
-    psql("SELECT count(*) FROM items");
+    master.psql("SELECT count(*) FROM items");
     let noticed = poll(PATIENCE, || match said(&held.say(&["judge"])) {
         said if said.contains("0 of 1 hold") => Ok(()),
         said => Err(said),

@@ -51,9 +51,9 @@ fn hints_injects_traps_and_adopted_servers() {
     assert_eq!(sprung["costs"], 15, "{sprung}");
     held.wait_for("injected", |event| event["number"] == 2);
     // What was put in is there: users would meet it.
-    let query = ["shell", "master", "--", "psql", "-Atc", "SELECT count(*) FROM put_in"];
-    let there = poll(PATIENCE, || match said(&runner.output(query)) {
-        said if said.trim() == "1" => Ok(()),
+    let master = held.host("master");
+    let there = poll(PATIENCE, || match master.psql("SELECT count(*) FROM put_in") {
+        said if said == "1" => Ok(()),
         said => {
             std::thread::sleep(Duration::from_millis(200));
             Err(said)

@@ -39,9 +39,9 @@ fn a_drill_that_was_drawn_is_not_known_by_its_limits_hints_and_injects() {
     assert_eq!(poll(PATIENCE, has_happened), Ok(()));
     // Long enough for whatever comes by itself.
     std::thread::sleep(Duration::from_secs(3));
-    let look = ["shell", "master", "--", "true"];
-    assert_eq!(runner.output(look).status.code(), Some(0));
-    let slip = said(&runner.output(["shell", "master", "--", "psql", "-c", "selec 1"]));
+    let master = held.host("master");
+    assert_eq!(master.run(&["true"]).status.code(), Some(0));
+    let slip = said(&master.run(&["psql", "-c", "selec 1"]));
     assert!(slip.contains("syntax error"), "{slip}");
     assert!(press(&facilitator, r#"{"ask":"pause"}"#).contains("a pause would tell them"));
     std::thread::sleep(Duration::from_secs(3));
@@ -78,8 +78,8 @@ fn what_a_check_looks_for_is_not_seen_and_whoever_ends_it_has_it_judged() {
     std::thread::scope(|scope| {
         let ending = scope.spawn(|| press(&facilitator, r#"{"ask":"end"}"#));
         std::thread::sleep(Duration::from_secs(2));
-        let seen = said(&runner.output(["shell", "master", "--", "psql", "-XAtc", activity]));
-        assert!(seen.trim().ends_with("|0") && !seen.starts_with("0|"), "{seen}");
+        let seen = held.host("master").psql(activity);
+        assert!(seen.ends_with("|0") && !seen.starts_with("0|"), "{seen}");
         let _ = ending.join();
     });
     held.end().with(0, "passed").says(&["checks that hold: 1 of 1"]);
