@@ -2,7 +2,7 @@
 //! asked through the program alone, by the configuration that is there. Logs, locks and spool files
 //! are never written where the configuration says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -34,7 +34,12 @@ pub struct ExistingPgbackrest {
     options: Vec<String>,
     /// Those that the scenario sets; none if it sets none.
     environment: Option<Environment>,
+    /// What was listed last: a segment stays where it is until it expires.
+    listed: Mutex<Option<Arc<Stored>>>,
 }
+
+/// The directory of the stanza's archive, as repo-ls and repo-get name it, and what is in it.
+type Stored = (String, Listing);
 
 /// What keeps a command from writing logs.
 const QUIET: &str = "--log-level-file=off";
@@ -50,7 +55,7 @@ impl ExistingPgbackrest {
         let place = existing.place(NOWHERE);
         let set = existing.options.iter().map(|(name, value)| (variable(name), value.clone()));
         let environment = (!existing.options.is_empty()).then(|| Environment::new(&existing.own, set));
-        ExistingPgbackrest { place, existing: existing.clone(), stanza, options, environment }
+        ExistingPgbackrest { place, existing: existing.clone(), stanza, options, environment, listed: Mutex::default() }
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
@@ -58,12 +63,24 @@ impl ExistingPgbackrest {
         self.in_environment(program.with_network())
     }
 
-    /// The directory of the stanza's archive, as repo-ls and repo-get name it, and what is in it.
-    async fn listing(&self, host: &dyn Host) -> Result<(String, Listing)> {
+    /// The stanza's archive: each time anew, since it grows.
+    async fn listing(&self, host: &dyn Host) -> Result<Arc<Stored>> {
         let archive = format!("archive/{}", self.stanza);
         let program = self.program(["--output=json", "--recurse", "repo-ls", &archive]);
         let listing = Listing::read(&run(host, "pgbackrest repo-ls", program).await?.text())?;
-        Ok((archive, listing))
+        let stored = Arc::new((archive, listing));
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored.clone());
+        Ok(stored)
+    }
+
+    /// Where these segments lie, as far as they are there.
+    async fn stored(&self, host: &dyn Host, segments: &[String]) -> Result<Arc<Stored>> {
+        let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let has_all = |stored: &Arc<Stored>| segments.iter().all(|name| stored.1.path(name).is_some());
+        match known.filter(has_all) {
+            Some(stored) => Ok(stored),
+            None => self.listing(host).await,
+        }
     }
 
     /// The same program, with what the scenario sets.
@@ -174,7 +191,8 @@ impl Storage for ExistingPgbackrest {
     }
 
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {
-        let (archive, listing) = self.listing(host).await?;
+        let stored = self.listing(host).await?;
+        let (archive, listing) = &*stored;
         let mut histories = Vec::new();
         for path in &listing.histories {
             let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".history");
@@ -184,13 +202,14 @@ impl Storage for ExistingPgbackrest {
             histories.push(History::read(TimelineId(timeline), &text));
         }
         let size = self.segment_size(host).await;
-        Ok(Archive::new(listing.segments.into_iter().map(|(segment, _)| (segment, size)).collect(), histories))
+        Ok(Archive::new(listing.segments.iter().map(|(segment, _)| (segment.clone(), size)).collect(), histories))
     }
 
     /// Each as a file of the repository: `archive-get` wants the data directory of a server.
     async fn wal_files(&self, host: &dyn Host, segments: &[Segment], scratch: &str) -> Result<String> {
-        let (archive, listing) = self.listing(host).await?;
         let names: Vec<String> = segments.iter().map(ToString::to_string).collect();
+        let stored = self.stored(host, &names).await?;
+        let (archive, listing) = &*stored;
         let stored = names.iter().filter_map(|name| listing.path(name).map(|path| (name, path)));
         let stored =
             stored.flat_map(|(name, path)| [name.clone(), unpacker_of(path).to_owned(), format!("{archive}/{path}")]);
