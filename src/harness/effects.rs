@@ -1,7 +1,7 @@
 //! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds
 //! the ways to break it, and follows what would come of it without the step.
 
-use super::{Link, NodeId, RepoId, StepId};
+use super::{Link, NodeId, Releases, RepoId, StepId};
 use crate::data::View;
 use crate::host::SmallDisk;
 use crate::pg::TableName;
@@ -29,6 +29,8 @@ pub struct Effects {
     pub fills: Option<SmallDisk>,
     /// The node whose clock it sets, which has to be one of its own.
     pub clock: Option<NodeId>,
+    /// The node that it makes with a release of its own, and which one: the lab has to have it.
+    pub releases: Option<(NodeId, Releases)>,
     /// What it compares with what a snapshot remembers, which has to remember that.
     pub recalls: Option<Recalls>,
     /// Whether it needs servers that summarize their WAL.
@@ -84,6 +86,12 @@ impl Effects {
     /// The same step, which has a server follow this one.
     pub fn follows(self, upstream: &NodeId) -> Self {
         Effects { follows: Some(upstream.clone()), ..self }
+    }
+
+    /// The same step, which makes a node that runs these releases.
+    pub fn runs(self, node: &NodeId, releases: &Releases) -> Self {
+        let releases = (!releases.is_empty()).then(|| (node.clone(), releases.clone()));
+        Effects { releases, ..self }
     }
 
     /// The same step, which ends users.
