@@ -21,6 +21,8 @@ pub struct Effects {
     pub reads_repo: Option<ReadsRepo>,
     /// What it checks, for `prove`, which takes it away.
     pub checks: Option<Checks>,
+    /// The step that it goes back before: a mistake.
+    pub undoes: Option<StepId>,
     /// The tables that it spoils: whoever asks for them notices.
     pub spoils: Vec<TableName>,
     /// The server that it makes a standby of, for `prove`, which has that refuse it.

@@ -331,7 +331,7 @@ impl Step for Recover {
             Then::Follow { upstream, .. } => Effects::anything().follows(upstream),
             Then::Promote { archive_to: None } | Then::Pause | Then::Shutdown => Effects::writes(&self.node),
         };
-        let effects = effects.runs(&self.node, &self.releases);
+        let effects = Effects { undoes: self.until.value.undoes(), ..effects.runs(&self.node, &self.releases) };
         match &self.start {
             Start::Backup { backup, archive } => {
                 let (repo, newest) = (archive.repo.clone(), backup.is_newest());
