@@ -157,6 +157,39 @@ steps:
     assert_eq!(theirs.last().map(String::as_str), Some("INSERT INTO items SELECT * FROM items_as_they_were on master"));
 }
 
+/// The mistake may be SQL itself: what a recovery goes back before. What it is about is no repair.
+#[test]
+fn sql_that_repairs_what_sql_has_spoilt() {
+    let drill = |accident: &str| {
+        let text = format!(
+            "drillyard: 1
+repos: {{ onsite: {{}} }}
+nodes: {{ master: {{ archive_to: onsite }} }}
+steps:
+  - {{ create_data: {{ node: master, table: items, rows: 10 }} }}
+  - {{ id: nightly, backup: {{ node: master }} }}
+  - sql: {{ node: master, query: DELETE FROM items WHERE id = 1 }}
+  - {{ id: accident, sql: {{ node: master, query: UPDATE items SET id = -id }} }}
+  - recover: {{ node: rescue, backup: nightly, until: {{ {accident}: accident }}, then: promote }}
+  - {{ id: old, dump: {{ node: rescue, tables: [items] }} }}
+  - {{ reimport: {{ dump: old, node: master }} }}
+  - sql: {{ node: master, query: UPDATE items SET id = 2 }}
+  - {{ id: again, sql: {{ node: master, query: UPDATE items SET id = 3 }} }}
+  - recover: {{ node: other, backup: nightly, until: {{ {accident}: again }}, then: promote }}
+  - assert_rows: {{ node: master, table: items, count: 10 }}
+"
+        );
+        let plan = plan("drill.yaml", &text);
+        let names = plan.breaks.iter().map(|one| one.name.clone());
+        names
+            .filter(|name| name.contains("sql") || name.contains("accident") || name.contains("again"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(drill("before"), ["left-out sql:master"]);
+    // Nothing is undone.
+    assert!(drill("after").is_empty());
+}
+
 #[test]
 fn sql_that_repairs_in_the_drills_that_ship() {
     let mut found = vec![];

@@ -75,6 +75,23 @@ fn a_newer_release_is_warned_of_in_the_first_line_and_by_doctor() {
     assert!(out.contains(&format!("  warning  {newer}")), "{out}");
 }
 
+/// A machine whose libc says that it is an old one.
+#[test]
+fn docker_text_that_is_sorted_by_other_libraries_is_warned_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ldd = dir.path().join("ldd");
+    std::fs::write(&ldd, "#!/bin/sh\necho 'ldd (GNU libc) 2.17'\n").expect("written");
+    std::fs::set_permissions(&ldd, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    let mut command = program::drillyard(dir.path());
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = command.arg("doctor").env("PATH", format!("{}:{path}", dir.path().display())).output();
+    let said = program::said(&output.expect("drillyard runs"));
+    assert!(said.contains("  ok       text is sorted by glibc 2.17 (PostgreSQL "), "{said}");
+    // That of Debian's trixie, which the image of 17 is made of, or a newer one.
+    assert!(said.contains("  ok       text is sorted by glibc 2.") && said.contains(" and ICU "), "{said}");
+    assert!(said.contains("  warning  PostgreSQL ") && said.contains(", by glibc 2.17 in /usr/"), "{said}");
+}
+
 #[test]
 fn docker_images_are_in_newest_tested() {
     for Version { major, .. } in NEWEST_TESTED {

@@ -10,7 +10,9 @@ use super::files::{self, Loaded};
 use super::out::{block_on, complain, say};
 use super::stop::Result;
 use crate::journal::{ExitCode, Problem};
+use crate::pg::Version;
 use crate::plan::Plan;
+use crate::source::Span;
 
 /// Reads, resolves and judges scenarios without starting anything.
 pub fn check(args: CheckArgs) -> Result<ExitCode> {
@@ -75,15 +77,19 @@ async fn versions_available(args: &BackendArgs, loaded: &[Loaded], color: bool) 
     let available = crate::host::available(&chosen.installations);
     let mut all = true;
     for plan in loaded.iter().filter_map(|one| one.plan.as_ref().ok()) {
-        for version in &plan.versions {
-            if !chosen.installations.iter().any(|one| one.version.major == version.value) {
-                let label = format!("{available} available with the backend {}", chosen.backend.name());
-                let problem = Problem::new(format!("PostgreSQL {} is not available", version.value))
-                    .at(plan.source.place(version.span, label))
-                    .help("`drillyard doctor` says how to get it");
-                print_problems(&[problem], color);
-                all = false;
-            }
+        let there = |is: &dyn Fn(Version) -> bool| chosen.installations.iter().any(|one| is(one.version));
+        let lacks = plan.versions.iter().filter(|major| !there(&|version| version.major == major.value));
+        let lacks: Vec<(String, Span)> = lacks.map(|major| (major.value.to_string(), major.span)).collect();
+        let releases = plan.releases().flat_map(|(_, releases)| releases.iter());
+        let releases = releases.filter(|release| !there(&|version| version == release.value));
+        let releases = releases.map(|release| (release.value.to_string(), release.span));
+        for (version, span) in lacks.into_iter().chain(releases) {
+            let label = format!("{available} available with the backend {}", chosen.backend.name());
+            let problem = Problem::new(format!("PostgreSQL {version} is not available"))
+                .at(plan.source.place(span, label))
+                .help("`drillyard doctor` says how to get it");
+            print_problems(&[problem], color);
+            all = false;
         }
     }
     Ok(all)

@@ -6,7 +6,7 @@ use super::backend::{BACKENDS, BackendArgs, BackendChoice};
 use super::dirs;
 use super::stop::{Result, Stop};
 use crate::host::{Backend, BackendKind, HostError, Installation, Sight};
-use crate::pg::SUPPORTED_MAJORS;
+use crate::pg::{SUPPORTED_MAJORS, Version};
 use crate::plan::Plan;
 
 /// A backend, and why it is this one.
@@ -26,6 +26,8 @@ const FETCHED: u32 = 18;
 pub struct Wanted {
     /// The major versions that will be asked for; none: any.
     pub majors: Vec<u32>,
+    /// The releases of them that nodes have of their own.
+    pub releases: Vec<Version>,
     /// The drills that read repos of this machine.
     pub readers: Vec<Reader>,
 }
@@ -153,6 +155,7 @@ async fn offer(
     wanted.of_itself(kind)?;
     let backend = kind.open(args.options.matches(), &dirs::surroundings()).await?;
     let mut installations = backend.installations().await?;
+    let releases = &wanted.releases;
     let wanted = match wanted.majors.as_slice() {
         [] if installations.is_empty() => &[FETCHED],
         wanted => wanted,
@@ -163,6 +166,15 @@ async fn offer(
             continue;
         }
         match backend.installation(*major).await {
+            Ok(fetched) => installations.push(fetched),
+            Err(error) => missing = Some(error),
+        }
+    }
+    for release in releases {
+        if installations.iter().any(|one| one.version == *release) {
+            continue;
+        }
+        match backend.release(*release).await {
             Ok(fetched) => installations.push(fetched),
             Err(error) => missing = Some(error),
         }

@@ -8,7 +8,7 @@ use super::choose;
 use super::dirs;
 use super::out::{block_on, print_all};
 use super::stop::Result;
-use crate::host::{Check, Checkup};
+use crate::host::{Check, Checkup, Sorting};
 use crate::journal::ExitCode;
 use crate::repo::KINDS;
 use crate::run::{RunState, run_directories};
@@ -17,12 +17,14 @@ use crate::run::{RunState, run_directories};
 pub fn doctor(args: DoctorArgs) -> Result<ExitCode> {
     let (text, code) = block_on(async {
         let mut text = String::new();
-        let mut usable = false;
+        let (mut usable, mut sorting) = (false, vec![]);
         for kind in BACKENDS {
             let checkup = kind.examine(args.backend.options.matches(), &dirs::surroundings()).await;
             usable |= checkup.usable;
             checked(&mut text, &checkup);
+            sorting.extend(checkup.sorting);
         }
+        sorted_apart(&mut text, &sorting);
         programs_of_repos(&mut text);
         places_of(&mut text);
         left_behind(&mut text).await;
@@ -64,6 +66,14 @@ fn checked(text: &mut String, checkup: &Checkup) {
     text.push('\n');
 }
 
+/// Which major versions sort text by different libraries, and an empty line; nothing if none does.
+fn sorted_apart(text: &mut String, sorting: &[Sorting]) {
+    let checks: Vec<Check> = Sorting::apart(sorting).into_iter().map(Check::Warning).collect();
+    if !checks.is_empty() {
+        checked(text, &Checkup { title: "Text", checks, usable: true, sorting: vec![] });
+    }
+}
+
 /// The programs that kinds of repos need, as local processes find them, and an empty line. Which
 /// are in an image is known when a drill asks for one.
 fn programs_of_repos(text: &mut String) {
@@ -77,7 +87,7 @@ fn programs_of_repos(text: &mut String) {
             Check::Missing(what, Some(tool.install.to_owned()))
         }
     });
-    checked(text, &Checkup { title, checks: checks.collect(), usable: true });
+    checked(text, &Checkup { title, checks: checks.collect(), usable: true, sorting: vec![] });
 }
 
 fn places_of(text: &mut String) {

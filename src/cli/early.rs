@@ -76,6 +76,7 @@ impl Early<'_> {
                 backend: "none".to_owned(),
                 seed: self.args.seed(),
                 settings: vec![],
+                releases: Default::default(),
                 steps: vec![],
             });
             check::print_problems(problems, color_of_stderr(Some(self.args.out.color)));

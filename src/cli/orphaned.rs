@@ -141,8 +141,18 @@ mod tests {
         ];
         let text = String::new;
         let (name, file, about, postgres, backend) = (text(), text(), text(), text(), text());
-        let started =
-            Event::DrillStarted { drill: 0, name, file, about, postgres, backend, seed: 1, settings: vec![], steps };
+        let started = Event::DrillStarted {
+            drill: 0,
+            name,
+            file,
+            about,
+            postgres,
+            backend,
+            seed: 1,
+            settings: vec![],
+            releases: Default::default(),
+            steps,
+        };
         let ready = Firedrill::Ready { brief: text(), limit_ms: 1, sealed: false, delay_ms: 0, checks: vec![2] };
         let mut record = RunRecord::default();
         for event in [started, Event::Firedrill { drill: 0, what: ready }] {

@@ -25,6 +25,7 @@ use super::stop::{Result, Stop};
 use super::tell::Telling;
 use crate::host::Backend;
 use crate::journal::{Event, ExitCode, Journal, Listener, Outcome, Problem, Redactor};
+use crate::pg::Version;
 use crate::run::{Env, Finished, Keep, KeptDrill, Leftovers, Named, Reaper, RunDirectory, Sweep, Which, sweep_cache};
 
 /// How many past runs' records are kept.
@@ -220,9 +221,17 @@ async fn first_words(journal: &Journal, chosen: &Chosen, warnings: impl Iterator
 /// Why this backend; and which of the releases that the drills run on are newer than what drillyard
 /// was tested with.
 fn with_untested(chosen: &Chosen, drills: &Drills) -> String {
-    let is_used = |major: u32| drills.drills.iter().any(|drill| drill.major == major);
-    let used = chosen.installations.iter().filter(|one| is_used(one.version.major));
-    let untested = used.filter_map(|one| one.version.untested()).map(|why| format!("; WARNING: {why}"));
+    let usual = |major: u32| chosen.installations.iter().find(move |one| one.version.major == major);
+    let run = drills.drills.iter();
+    let mut used: Vec<Version> = run
+        .flat_map(|drill| {
+            let own = drill.plan.releases().filter_map(|(_, releases)| releases.of(drill.major));
+            usual(drill.major).map(|one| one.version).into_iter().chain(own)
+        })
+        .collect();
+    used.sort_by_key(|version| std::cmp::Reverse(*version));
+    used.dedup();
+    let untested = used.iter().filter_map(|version| version.untested()).map(|why| format!("; WARNING: {why}"));
     format!("{}{}", chosen.reason, untested.collect::<String>())
 }
 
@@ -238,6 +247,7 @@ fn skip(journal: &Journal, drill: usize, skipped: &Skipped, seed: u64) {
         backend: String::new(),
         seed,
         settings: vec![],
+        releases: Default::default(),
         steps: plan.steps.iter().map(|step| step.head.clone()).collect(),
     });
     journal.write(Event::DrillFinished {
@@ -286,7 +296,9 @@ async fn choose(
         }
     }
     let readers = selected.fit().filter_map(|plan| choose::Reader::of(plan)).collect();
-    let wanted = choose::Wanted { majors: wanted, readers };
+    let releases = selected.fit().flat_map(|plan| plan.releases()).flat_map(|(_, releases)| releases.iter());
+    let releases = releases.map(|release| release.value).filter(|release| wanted.contains(&release.major)).collect();
+    let wanted = choose::Wanted { majors: wanted, releases, readers };
     // A daemon may be slow to answer, and an image slow to come.
     tokio::select! {
         biased;

@@ -125,8 +125,10 @@ fn tools(record: &RunRecord) -> Vec<Tool> {
     let of_run = record.tools.iter().map(|(name, version)| tool(name, version, None));
     let of_drill = record.drills.values().flat_map(|drill| {
         let server = given(&drill.postgres).map(|version| tool("PostgreSQL", &version, Some(&drill.name)));
+        let own =
+            |(node, release): (&String, &String)| tool(&format!("PostgreSQL of {node}"), release, Some(&drill.name));
         let others = drill.tools.iter().map(|(name, version)| tool(name, version, Some(&drill.name)));
-        server.into_iter().chain(others).collect::<Vec<_>>()
+        server.into_iter().chain(drill.releases.iter().map(own)).chain(others).collect::<Vec<_>>()
     });
     let mut tools: Vec<Tool> = std::iter::once(own).chain(of_run).chain(of_drill).collect();
     tools.dedup();

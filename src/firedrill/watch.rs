@@ -203,7 +203,7 @@ fn stand_in(field: &Field<'_>, scratch: &[Scratch], named: usize) {
 
 /// A look at the server in a place. None if it cannot be said whether there is one.
 async fn server_in(place: &Scratch, field: &Field<'_>) -> Option<Option<Node>> {
-    let look = Node::found(place.host.clone(), field.world.lab.version(), &field.world.password);
+    let look = Node::found(place.host.clone(), &field.world.password);
     tokio::time::timeout(PATIENCE, look).await.ok().map(|look| look.ok().flatten())
 }
 

@@ -1,7 +1,7 @@
 //! What a step does to the rest of a drill, declared once: for whoever lays out its hosts, finds
 //! the ways to break it, and follows what would come of it without the step.
 
-use super::{Link, NodeId, RepoId, StepId};
+use super::{Link, NodeId, Releases, RepoId, StepId};
 use crate::data::View;
 use crate::host::SmallDisk;
 use crate::pg::TableName;
@@ -21,6 +21,8 @@ pub struct Effects {
     pub reads_repo: Option<ReadsRepo>,
     /// What it checks, for `prove`, which takes it away.
     pub checks: Option<Checks>,
+    /// The step that it goes back before: a mistake.
+    pub undoes: Option<StepId>,
     /// The tables that it spoils: whoever asks for them notices.
     pub spoils: Vec<TableName>,
     /// The server that it makes a standby of, for `prove`, which has that refuse it.
@@ -29,6 +31,8 @@ pub struct Effects {
     pub fills: Option<SmallDisk>,
     /// The node whose clock it sets, which has to be one of its own.
     pub clock: Option<NodeId>,
+    /// The node that it makes with a release of its own, and which one: the lab has to have it.
+    pub releases: Option<(NodeId, Releases)>,
     /// What it compares with what a snapshot remembers, which has to remember that.
     pub recalls: Option<Recalls>,
     /// Whether it needs servers that summarize their WAL.
@@ -84,6 +88,12 @@ impl Effects {
     /// The same step, which has a server follow this one.
     pub fn follows(self, upstream: &NodeId) -> Self {
         Effects { follows: Some(upstream.clone()), ..self }
+    }
+
+    /// The same step, which makes a node that runs these releases.
+    pub fn runs(self, node: &NodeId, releases: &Releases) -> Self {
+        let releases = (!releases.is_empty()).then(|| (node.clone(), releases.clone()));
+        Effects { releases, ..self }
     }
 
     /// The same step, which ends users.

@@ -24,6 +24,7 @@ mod outputs;
 mod part;
 mod places;
 mod ran;
+mod releases;
 mod runs_on;
 mod scope;
 mod scope_backups;
@@ -61,6 +62,7 @@ pub use outputs::{Backup, Dump, Dumped, Generated, KeptRows, Outputs, Rates, Seq
 pub use part::{InTeam, Part};
 pub use places::{as_variable, handout, hosts, other_repos, variable_of, variables};
 pub use ran::Ran;
+pub use releases::{ReleaseField, Releases};
 pub use runs_on::RunsOn;
 pub use scope::{Maker, NodeField, NodeInfo, RepoInfo, Scope};
 pub(crate) use sequence_floor::demanded;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeId, NodeSettings, RepoId};
+use super::{NodeId, NodeSettings, Releases, RepoId};
 use crate::node::{Address, Config};
 use crate::repo::Repo;
 use crate::source::Span;
@@ -20,6 +20,8 @@ pub struct NodeSpec {
     pub setting_places: Vec<Span>,
     /// The names of those that the step gives that starts it.
     pub given: Vec<String>,
+    /// The releases that it runs, if it says so.
+    pub releases: Releases,
     /// Where its name stands.
     pub place: Span,
     /// How a server is reached that drillyard did not make.

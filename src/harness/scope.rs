@@ -104,6 +104,8 @@ pub struct Scope<'a> {
     pub more_ids: bool,
     /// The major versions that the drill is meant for, if it says so.
     pub versions: Vec<Spanned<u32>>,
+    /// Whether it may say so, and could not be read.
+    pub more_versions: bool,
     /// The versions that the step being resolved is for.
     pub when: Option<VersionReq>,
     /// The versions that all steps are for.
@@ -161,6 +163,7 @@ impl<'a> Scope<'a> {
             ids: BTreeMap::new(),
             more_ids: false,
             versions: vec![],
+            more_versions: false,
             when: None,
             runs_on: RunsOn::default(),
             at_work: None,

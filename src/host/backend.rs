@@ -13,13 +13,18 @@ pub trait Backend: Send + Sync {
     /// The name of its kind, as reports have it.
     fn name(&self) -> &'static str;
 
-    /// The versions that are installed, newest first, and where each was found (an image, a
-    /// directory of programs).
+    /// The versions that are installed, and where each was found (an image, a directory of
+    /// programs): the newest major version first, and of several releases of it first the one that
+    /// servers run if nobody names one.
     async fn installations(&self) -> Result<Vec<Installation>>;
 
     /// The programs of a major version, fetched if they can be; the error says what is installed
     /// instead.
     async fn installation(&self, major: u32) -> Result<Installation>;
+
+    /// The programs of one release, fetched if they can be; the error says what is installed
+    /// instead.
+    async fn release(&self, release: Version) -> Result<Installation>;
 
     /// Why a run may choose it, with these installations: `a daemon answers, with images for 17,
     /// 15`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::{ArgMatches, Command};
 
-use super::{Backend, HostError, Installation, Recipe, Result, Sweeper};
+use super::{Backend, HostError, Installation, Recipe, Result, Sorting, Sweeper};
 
 /// A kind of backend: what can be asked before one is opened.
 #[async_trait]
@@ -84,6 +84,8 @@ pub struct Checkup {
     pub checks: Vec<Check>,
     /// Whether drills can run there.
     pub usable: bool,
+    /// By which libraries the servers there sort text, as far as that can be found out.
+    pub sorting: Vec<Sorting>,
 }
 
 /// One thing that was looked for.

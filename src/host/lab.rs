@@ -12,7 +12,7 @@ use crate::pg::Version;
 /// All the hosts of one drill, and what they share.
 #[async_trait]
 pub trait Lab: Send + Sync {
-    /// The version of PostgreSQL on its hosts.
+    /// The version of PostgreSQL on its hosts, but for those that have a release of their own.
     fn version(&self) -> Version;
 
     /// The host of a node; the same one at every call. Made when the lab was made.
@@ -63,6 +63,8 @@ pub struct LabSpec {
     pub disks: Vec<SmallDisk>,
     /// The nodes whose servers have a clock of their own.
     pub clocks: Vec<String>,
+    /// The nodes whose servers are of a release of their own, and of which.
+    pub releases: Vec<(String, Version)>,
 }
 
 /// A disk of a size of its own, in memory. That of a node has its data directory or its pg_wal on
@@ -106,6 +108,19 @@ impl LabSpec {
     /// directory that all hosts share.
     pub fn clock(&self, node: &str, shared: &str) -> Option<String> {
         self.clocks.iter().any(|own| own == node).then(|| format!("{shared}/clock-{node}"))
+    }
+
+    /// The release of a node's server, if it has one of its own.
+    pub fn release(&self, node: &str) -> Option<Version> {
+        self.releases.iter().find(|(own, _)| own == node).map(|(_, release)| *release)
+    }
+
+    /// The releases that nodes have of their own, each once.
+    pub fn other_releases(&self) -> Vec<Version> {
+        let mut releases: Vec<Version> = self.releases.iter().map(|(_, release)| *release).collect();
+        releases.sort();
+        releases.dedup();
+        releases
     }
 
     /// Whether the network between two nodes will be cut.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Outlet, Output, Program, Result};
-use crate::pg::SystemId;
+use crate::pg::{SystemId, Version};
 
 /// The paths of a server's files, as its host's programs see them. Absolute, without spaces and
 /// quotes.
@@ -31,6 +31,9 @@ pub struct Paths {
 pub trait Host: Send + Sync {
     /// The node's name.
     fn name(&self) -> &str;
+
+    /// The version of PostgreSQL on it.
+    fn version(&self) -> Version;
 
     /// The paths of the server's files.
     fn paths(&self) -> &Paths;

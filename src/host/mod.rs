@@ -17,6 +17,7 @@ mod network;
 mod process;
 mod program;
 mod sockets;
+mod sorting;
 mod sweeper;
 mod typed;
 
@@ -31,5 +32,6 @@ pub use lab::{DiskOf, Lab, LabSpec, SmallDisk};
 pub use machine::{Host, Paths, Seen, ShellCommand};
 pub use network::{Isolation, Network, Outlet, Reach};
 pub use program::{Output, Program};
+pub use sorting::Sorting;
 pub use sweeper::{Recipe, Remains, Sweeper};
 pub use typed::{as_word, escape_here, quote_word, single_quoted};

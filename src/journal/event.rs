@@ -141,7 +141,8 @@ pub enum Event {
         backend_reason: String,
         seed: u64,
     },
-    /// A drill begins: its servers are being made. `settings` is what it was told beside its file.
+    /// A drill begins: its servers are being made. `settings` is what it was told beside its file,
+    /// `releases` the nodes that run another release than `postgres`, and which.
     DrillStarted {
         drill: usize,
         name: String,
@@ -152,6 +153,8 @@ pub enum Event {
         seed: u64,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         settings: Vec<String>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        releases: BTreeMap<String, String>,
         steps: Vec<StepHead>,
     },
     /// A program that the run, or a drill of it, works with, in its own words.

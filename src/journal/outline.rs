@@ -47,6 +47,9 @@ pub struct NodeOutline {
     pub archive_to: Option<String>,
     /// Whether drillyard does not make it, and only reads from it.
     pub external: bool,
+    /// The releases that it runs, one of each major version, if the scenario says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<String>,
     /// Its settings.
     pub settings: Vec<(String, String)>,
     /// The index of the step that makes it.

@@ -4,6 +4,8 @@
 //! Every field is named, so that a new one cannot be forgotten: the program does not compile
 //! without it.
 
+use std::collections::BTreeMap;
+
 use super::{
     BreakHead, BreakOutline, BreakVerdict, CommandRun, Event, HintOutline, InjectOutline, NodeOutline, PeopleOutline,
     Place, Placeholder, PlanOutline, Problem, RpoOutline, RtoOutline, Sign, StepHead, StepOutline, TrafficCount,
@@ -97,7 +99,7 @@ impl PlanOutline {
             checks: _,
         } = self;
         [name, file, about].into_iter().for_each(&mut *visit);
-        for NodeOutline { name, follows, archive_to, external: _, settings, made_by: _ } in nodes {
+        for NodeOutline { name, follows, archive_to, external: _, releases: _, settings, made_by: _ } in nodes {
             visit(name);
             follows.iter_mut().chain(archive_to).for_each(&mut *visit);
             settings.iter_mut().flat_map(|(name, value)| [name, value]).for_each(&mut *visit);
@@ -124,17 +126,44 @@ impl PlanOutline {
     }
 }
 
+/// The names in a map that has a version for each.
+fn each_name(releases: &mut BTreeMap<String, String>, visit: Visit<'_>) {
+    let named = |(mut node, release): (String, String)| {
+        visit(&mut node);
+        (node, release)
+    };
+    *releases = std::mem::take(releases).into_iter().map(named).collect();
+}
+
 impl Event {
+    fn each_text_of_start(&mut self, visit: Visit<'_>) {
+        let Event::DrillStarted {
+            drill: _,
+            name,
+            file,
+            about,
+            postgres: _,
+            backend: _,
+            seed: _,
+            settings,
+            releases,
+            steps,
+        } = self
+        else {
+            return;
+        };
+        each_name(releases, visit);
+        [name, file, about].into_iter().chain(settings).for_each(&mut *visit);
+        steps.iter_mut().for_each(|step| step.each_text(visit));
+    }
+
     /// Every text but the lines of files, and the names and values of facts.
     pub(super) fn each_text(&mut self, visit: Visit<'_>) {
         match self {
             Event::RunStarted { run: _, version: _, command: _, drills: _, backend: _, backend_reason, seed: _ } => {
                 visit(backend_reason);
             }
-            Event::DrillStarted { drill: _, name, file, about, postgres: _, backend: _, seed: _, settings, steps } => {
-                [name, file, about].into_iter().chain(settings).for_each(&mut *visit);
-                steps.iter_mut().for_each(|step| step.each_text(visit));
-            }
+            Event::DrillStarted { .. } => self.each_text_of_start(visit),
             Event::ToolFound { drill: _, name, version } => [name, version].into_iter().for_each(visit),
             Event::NodeReady { drill: _, node: text, duration_ms: _ }
             | Event::StepWaiting { drill: _, index: _, waiting_for: text }

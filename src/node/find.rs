@@ -6,7 +6,6 @@ use super::config::{quote_conninfo, with_secret};
 use super::found::Found;
 use super::server::Node;
 use crate::host::{Endpoint, Host, HostError, Program};
-use crate::pg::Version;
 
 /// Looks for a server.
 const LOOK: &str = include_str!("scripts/found_server.sh");
@@ -19,7 +18,7 @@ impl Node {
     ///
     /// # Errors
     /// If the host fails, or if the server listens at no socket.
-    pub async fn found(host: Arc<dyn Host>, version: Version, password: &str) -> Result<Option<Self>, HostError> {
+    pub async fn found(host: Arc<dyn Host>, password: &str) -> Result<Option<Self>, HostError> {
         let output = host.run(Program::script(LOOK, [&host.paths().data])).await?;
         if output.status == NO_SOCKET {
             let name = host.name();
@@ -27,7 +26,7 @@ impl Node {
                 .help("start it with a directory in unix_socket_directories"));
         }
         let found = Found::read(&output.text()).filter(|_| output.success());
-        Ok(found.map(|found| Node::somewhere(host, version, password, found)))
+        Ok(found.map(|found| Node::somewhere(host, password, found)))
     }
 
     /// Whether somebody else has made it.

@@ -1,6 +1,7 @@
 //! A PostgreSQL server on a host: its configuration, its sessions, starting and stopping it, its
 //! log.
 
+mod birth;
 pub mod by_hand;
 mod cancel;
 mod cluster;
@@ -34,6 +35,7 @@ mod tablespaces;
 mod wait;
 mod walreceiver;
 
+pub use birth::birth_in;
 pub use cluster::{DATABASE, INITDB_OPTIONS, SUPERUSER};
 pub use config::{
     Archiving, Config, Following, RESERVED as RESERVED_SETTINGS, Setup, Signal, conninfo_of, create_slot,

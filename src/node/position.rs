@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 use super::server::Node;
 use super::sql_error::SqlError;
-use crate::pg::{History, Lineage, Lsn, Moment, SystemId, TimelineId};
+use crate::pg::{Birth, History, Lineage, Lsn, Moment, SystemId, TimelineId};
 
 /// The server's clock, WAL position and timeline. On a standby those of what it has replayed.
 pub async fn moment(client: &Client) -> Result<Moment, SqlError> {
@@ -52,7 +52,22 @@ pub async fn lineage(client: &Client) -> Result<Lineage, SqlError> {
         .await?;
     // The first timeline has no history.
     let history = History::read(timeline_of(row.get(1))?, row.get::<_, Option<&str>>(2).unwrap_or_default());
-    Ok(Lineage { system: SystemId(row.get::<_, i64>(0).cast_unsigned()), history })
+    let birth = birth(client, &history).await?;
+    Ok(Lineage { system: SystemId(row.get::<_, i64>(0).cast_unsigned()), history, birth })
+}
+
+/// How a server's timeline begins, as long as the segment is in its pg_wal.
+async fn birth(client: &Client, history: &History) -> Result<Option<Birth>, SqlError> {
+    if history.parent().is_none() {
+        return Ok(None);
+    }
+    let size = "SELECT pg_size_bytes(current_setting('wal_segment_size'))";
+    let size = client.query_one(size, &[]).await?.get::<_, i64>(0).cast_unsigned();
+    let Some((segment, offset)) = Birth::place(history, size) else { return Ok(None) };
+    // The place lies within a segment, and segments have at most 1 GB.
+    let at = (format!("pg_wal/{segment}"), offset.cast_signed(), Birth::BYTES as i64);
+    let row = client.query_one("SELECT pg_read_binary_file($1, $2, $3, true)", &[&at.0, &at.1, &at.2]).await?;
+    Ok(row.get::<_, Option<&[u8]>>(0).and_then(|bytes| Birth::read(bytes, offset)))
 }
 
 impl Node {

@@ -68,32 +68,33 @@ impl Node {
     pub const PORT: &str = SOCKET_PORT;
 
     /// A server that lives, or will live, on `host`; `password` is its superuser's.
-    pub fn on(host: Arc<dyn Host>, version: Version, password: &str) -> Self {
-        let credentials = (SUPERUSER, password, DATABASE);
+    pub fn on(host: Arc<dyn Host>, password: &str) -> Self {
+        let (version, credentials) = (host.version(), (SUPERUSER, password, DATABASE));
         Node { superuser: true, ..Node::new(host.name().to_owned(), Place::Host(host), version, credentials) }
     }
 
     /// A standby of the external server `upstream`, on `host`: it has that server's roles and
     /// databases.
-    pub fn copy_of(upstream: &Node, host: Arc<dyn Host>, version: Version) -> Self {
+    pub fn copy_of(upstream: &Node, host: Arc<dyn Host>) -> Self {
+        let version = host.version();
         let credentials = (upstream.user.as_str(), upstream.password.as_str(), upstream.database.as_str());
         Node::new(host.name().to_owned(), Place::Host(host), version, credentials)
     }
 
     /// A server on `host` with the data of somebody else's, whose passwords nobody knows here: it
     /// lets in whoever reaches its socket, as the superuser that initdb makes by default.
-    pub fn of_others(host: Arc<dyn Host>, version: Version, password: &str) -> Result<Self, HostError> {
+    pub fn of_others(host: Arc<dyn Host>, password: &str) -> Result<Self, HostError> {
         if host.open_hba().is_none() {
             let name = host.name();
             return Err(HostError::new(format!("node `{name}` would have passwords that nobody knows here"))
                 .help("restore backups of somebody else's servers to local processes: `--backend local`"));
         }
-        Ok(Node { of_others: true, ..Node::on(host, version, password) })
+        Ok(Node { of_others: true, ..Node::on(host, password) })
     }
 
     /// A server that runs on `host`, and that was made there by somebody else.
-    pub(super) fn somewhere(host: Arc<dyn Host>, version: Version, password: &str, found: Found) -> Self {
-        let node = Node { found: Some(found), ..Node::on(host, version, password) };
+    pub(super) fn somewhere(host: Arc<dyn Host>, password: &str, found: Found) -> Self {
+        let node = Node { found: Some(found), ..Node::on(host, password) };
         node.set_server_state(ServerState::Up);
         node
     }

@@ -165,16 +165,6 @@ impl History {
     }
 }
 
-/// Whose WAL it is: the cluster's identifier, and the timelines that led to the one that its server
-/// was on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lineage {
-    /// The cluster.
-    pub system: SystemId,
-    /// Its server's timelines.
-    pub history: History,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,12 @@
 //! PostgreSQL's own notions as types. Pure: no I/O, knows no other room.
 
+mod birth;
 pub mod condition;
 pub mod conninfo;
 mod decimal;
 mod history;
 mod ident;
+mod lineage;
 mod lsn;
 mod mark;
 mod name_list;
@@ -18,12 +20,14 @@ mod target;
 mod value;
 mod version;
 
+pub use birth::Birth;
 pub use condition::SqlState;
 pub use decimal::Decimal;
-pub use history::{History, Lineage, Parting, Switch, SystemId};
+pub use history::{History, Parting, Switch, SystemId};
 pub use ident::{
     ColumnName, ColumnNameError, TableName, TableNameError, quote_identifier, quote_literal, shown_identifier,
 };
+pub use lineage::Lineage;
 pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Dropped, Mark, Moment, RestorePoint};
 pub use name_list::names_in_list;

@@ -29,6 +29,13 @@ pub struct Version {
 }
 
 impl Version {
+    /// Reads a release by its whole number, and nothing else: `15.18`.
+    pub fn release(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        Some(Version { major: number(major)?, minor: number(minor)? })
+    }
+
     /// Why a release is to be warned of: it is newer than those that drillyard was tested with.
     /// None if its minor version is not known.
     pub fn untested(self) -> Option<String> {
@@ -89,6 +96,14 @@ mod tests {
         assert_eq!(read("postgres (PostgreSQL) 19beta2"), Some((19, 0)));
         assert_eq!(read("17"), Some((17, 0)));
         assert_eq!(read("nothing here"), None);
+    }
+
+    #[test]
+    fn a_release_has_two_numbers_and_nothing_else() {
+        assert_eq!(Version::release("15.18"), Some(Version { major: 15, minor: 18 }));
+        for wrong in ["15", "15.", ".1", "15.18.1", "15.18-1", "v15.18", "19beta1", "+1.2", ""] {
+            assert_eq!(Version::release(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

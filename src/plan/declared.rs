@@ -14,7 +14,10 @@ pub(super) fn id<I: for<'a> From<&'a Name>>(name: &Option<Spanned<Name>>) -> Opt
 }
 
 pub(super) fn versions(scenario: &Scenario, scope: &mut Scope<'_>) -> Vec<u32> {
-    let Some(list) = &scenario.postgres else { return vec![] };
+    let Some(list) = &scenario.postgres else {
+        scope.more_versions = !scenario.problems.is_empty();
+        return vec![];
+    };
     scope.versions.clone_from(&list.value);
     if list.value.is_empty() {
         scope.error(list.span, "`postgres` is empty", "leave it out to use the newest version at hand");
@@ -76,6 +79,7 @@ pub(super) fn nodes(scenario: &Scenario, scope: &mut Scope<'_>) -> BTreeMap<Node
             settings: settings.lines,
             setting_places: settings.places,
             given: vec![],
+            releases: scope.releases(fields.release.as_ref()),
             place: name.span,
             external,
         };
@@ -114,6 +118,7 @@ fn cold(name: &Spanned<Name>, fields: &NodeFields, scope: &mut Scope<'_>) {
         fields.follows.as_ref().map(|field| field.entry),
         fields.archive_to.as_ref().map(|field| field.entry),
         fields.site.as_ref().map(|field| field.entry),
+        fields.release.as_ref().map(|field| field.entry),
         fields.external.as_ref().map(|field| field.entry),
         fields.settings.as_ref().and_then(|settings| settings.iter().next().map(|(name, _)| name.span)),
     ]
@@ -148,6 +153,7 @@ fn external(fields: &NodeFields, scope: &mut Scope<'_>) -> Option<Address> {
         fields.follows.as_ref().map(|f| f.entry),
         fields.archive_to.as_ref().map(|a| a.entry),
         fields.site.as_ref().map(|s| s.entry),
+        fields.release.as_ref().map(|r| r.entry),
         fields.settings.as_ref().and_then(|s| s.iter().next().map(|(name, _)| name.span)),
     ]
     .into_iter()

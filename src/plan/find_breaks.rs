@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::breaks::{Break, Damage, NamedBreak};
-use super::recovering::{recovers, strikes};
+use super::recovering::{is_mistake, recovers, strikes};
 use super::{PlannedStep, RepoSpec};
 use crate::harness::{Brings, Brought, Checks, NodeId, NodeSpec, Recovers, RepoId, Role, Shift};
 use crate::repo::{Ability, Spoil};
@@ -19,7 +19,7 @@ pub fn breaks(
     let mut found: Vec<Break> = vec![];
     let in_course = |step: &&PlannedStep| !step.finally && step.is_in_runs();
     let own = |step: &&PlannedStep| in_course(step) && step.fails.is_none();
-    let inject = steps.iter().filter(own).find(|step| strikes(step)).map(|step| step.head.index);
+    let inject = steps.iter().filter(own).find(|step| is_mistake(step, steps)).map(|step| step.head.index);
     let judged =
         steps.iter().filter(|step| in_course(step) && step.kind.role == Role::Check).map(|step| step.head.index).max();
     for step in steps.iter().filter(in_course) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{LossOf, PeoplesPart, Plan, PlannedStep};
-use crate::harness::{NodeId, NodeSpec};
+use crate::harness::{NodeId, NodeSpec, Releases};
 use crate::journal::{
     BreakOutline, HintOutline, InjectOutline, NodeOutline, PeopleOutline, PlanOutline, RpoOutline, RtoOutline,
     StepOutline, TrapOutline,
@@ -53,7 +53,9 @@ impl Plan {
     fn made(&self, node: &NodeId) -> NodeOutline {
         let made_by = self.steps.iter().find(|step| step.makes.contains(node)).map(|step| step.head.index);
         let (name, settings) = (node.to_string(), vec![]);
-        NodeOutline { name, follows: None, archive_to: None, external: false, settings, made_by }
+        let own = self.releases().find(|(name, _)| *name == node).map(|(_, releases)| in_words(releases));
+        let releases = own.unwrap_or_default();
+        NodeOutline { name, follows: None, archive_to: None, external: false, releases, settings, made_by }
     }
 }
 
@@ -63,9 +65,14 @@ fn running(name: String, spec: &NodeSpec) -> NodeOutline {
         follows: spec.follows.as_ref().map(ToString::to_string),
         archive_to: spec.archive_to.as_ref().map(ToString::to_string),
         external: spec.external.is_some(),
+        releases: in_words(&spec.releases),
         settings: spec.settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         made_by: None,
     }
+}
+
+fn in_words(releases: &Releases) -> Vec<String> {
+    releases.iter().map(|release| release.value.to_string()).collect()
 }
 
 fn step(step: &PlannedStep) -> StepOutline {

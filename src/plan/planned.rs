@@ -8,9 +8,12 @@ use super::LossOf;
 use super::breaks::NamedBreak;
 use super::notify::Told;
 use super::people::PeoplesPart;
-use crate::harness::{Effects, InTeam, Kind, Later, Link, NodeId, NodeSpec, Reference, RepoId, Role, Step, StepId};
+use crate::harness::{
+    Effects, InTeam, Kind, Later, Link, NodeId, NodeSpec, Reference, Releases, RepoId, Role, Step, StepId,
+};
 use crate::host::{Isolation, SmallDisk};
 use crate::journal::{Problem, StepHead};
+use crate::pg::Version;
 use crate::repo::{self, Existing};
 use crate::scenario::{Cell, Unset};
 use crate::source::{self, Ratio, Regex, Source, Span, Spanned, VersionReq};
@@ -256,6 +259,19 @@ impl Plan {
         clocks.sort();
         clocks.dedup();
         clocks
+    }
+
+    /// The release that a node runs when the drill runs on this major version, if the scenario says
+    /// so.
+    pub fn release(&self, node: &str, major: u32) -> Option<Version> {
+        self.releases().find(|(name, _)| name.as_str() == node)?.1.of(major)
+    }
+
+    /// The nodes with a release of their own, and which one.
+    pub fn releases(&self) -> impl Iterator<Item = (&NodeId, &Releases)> {
+        let listed = self.nodes.iter().map(|(name, spec)| (name, &spec.releases));
+        let made = self.steps.iter().filter_map(|step| step.effects.releases.as_ref());
+        listed.filter(|(_, releases)| !releases.is_empty()).chain(made.map(|(name, releases)| (name, releases)))
     }
 
     /// The disks that steps fill, each once, as large as the largest of these steps wants it.

@@ -3,7 +3,8 @@
 use super::error::Result;
 use super::storage::Storage;
 use crate::host::{Host, Program};
-use crate::pg::{History, Lineage, Lsn, Segment, SystemId, TimelineId};
+use crate::node::birth_in;
+use crate::pg::{Birth, History, Lineage, Lsn, Segment, SystemId, TimelineId};
 
 /// What stands at the beginning of a WAL segment: whose it is (`XLogLongPageHeaderData`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,18 @@ impl dyn Storage {
         // What was damaged before says nothing of itself.
         let other = header.filter(|header| header.is_wal && header.system != whose.system);
         Ok(other.map(|header| Foreign::Cluster(header.system)))
+    }
+
+    /// How a timeline begins in the archive; `size` is that of a segment. None if nobody can say.
+    pub async fn birth(&self, host: &dyn Host, history: &History, size: u64) -> Result<Option<Birth>> {
+        let Some((segment, _)) = Birth::place(history, size) else { return Ok(None) };
+        let scratch = format!("{}/birth-of-{}", host.paths().shared, self.place().name);
+        let dir = self.wal_files(host, &[segment], &scratch).await?;
+        let birth = birth_in(host, &dir, history, size).await;
+        if dir == scratch {
+            host.run(Program::script(r#"rm -rf "$1""#, [scratch])).await?;
+        }
+        Ok(birth?)
     }
 
     /// What stands at the beginning of segments; `None` for one that is too short, or not there any

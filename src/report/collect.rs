@@ -71,10 +71,10 @@ impl RunRecord {
                 (self.run, self.version, self.command, self.planned) = (run, version, command, drills);
                 (self.backend, self.backend_reason, self.seed) = (backend, backend_reason, seed);
             }
-            Event::DrillStarted { drill, name, file, about, postgres, backend, seed, settings, steps } => {
+            Event::DrillStarted { drill, name, file, about, postgres, backend, seed, settings, releases, steps } => {
                 let drill = self.drill(drill);
                 (drill.name, drill.file, drill.about, drill.settings) = (name, file, about, settings);
-                (drill.postgres, drill.backend, drill.seed) = (postgres, backend, seed);
+                (drill.postgres, drill.releases, drill.backend, drill.seed) = (postgres, releases, backend, seed);
                 drill.steps = steps.into_iter().map(StepRecord::of).collect();
                 (drill.began_ms, drill.started) = (entry.elapsed_ms, Some(entry.at));
             }
@@ -271,6 +271,7 @@ mod tests {
             backend: "docker".to_owned(),
             seed: 1,
             settings: vec![],
+            releases: Default::default(),
             steps: vec![],
         };
         record.hear(&entry(500, started));

@@ -1,5 +1,7 @@
 //! What is known of a drill, put together from its events.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::journal::{
@@ -19,6 +21,8 @@ pub struct DrillRecord {
     pub about: String,
     /// The version of PostgreSQL.
     pub postgres: String,
+    /// The nodes that run another release of it, and which.
+    pub releases: BTreeMap<String, String>,
     /// `docker` or `local`.
     pub backend: String,
     /// Its seed.
@@ -243,14 +247,18 @@ impl DrillRecord {
         ends.max().unwrap_or_default()
     }
 
-    /// `17.2, docker`. Nothing for an invalid scenario, which is run nowhere.
+    /// `17.2, docker`; `17.2, standby 17.1, docker` if a node runs another release. Nothing for an
+    /// invalid scenario, which is run nowhere.
     pub fn place(&self) -> String {
-        [&self.postgres, &self.backend]
-            .into_iter()
-            .filter(|word| !word.is_empty() && *word != "none")
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
+        let words = [self.versions(), self.backend.clone()];
+        words.into_iter().filter(|word| !word.is_empty() && word != "none").collect::<Vec<_>>().join(", ")
+    }
+
+    /// The version of PostgreSQL, and the nodes that run another release: `17.2, standby 17.1`.
+    pub fn versions(&self) -> String {
+        let others = self.releases.iter().map(|(node, release)| format!("{node} {release}"));
+        let own = Some(self.postgres.clone()).filter(|version| !version.is_empty());
+        own.into_iter().chain(others).collect::<Vec<_>>().join(", ")
     }
 
     /// `dropped-table (17.2, docker)`.

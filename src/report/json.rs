@@ -4,6 +4,8 @@
 //! the others, and are left out if there is nothing to say. A proof has all of them, and some of
 //! its own.
 
+use std::collections::BTreeMap;
+
 use std::io;
 
 use jiff::Timestamp;
@@ -55,6 +57,8 @@ struct Drill<'a> {
     name: &'a str,
     file: &'a str,
     postgres: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    releases: &'a BTreeMap<String, String>,
     backend: &'a str,
     outcome: Outcome,
     duration_ms: u64,
@@ -176,6 +180,7 @@ fn drill(record: &DrillRecord) -> Drill<'_> {
         name: &record.name,
         file: &record.file,
         postgres: &record.postgres,
+        releases: &record.releases,
         backend: &record.backend,
         outcome,
         duration_ms: record.duration_ms(),

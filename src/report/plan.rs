@@ -83,7 +83,8 @@ fn about(node: &NodeOutline) -> String {
     let archives = node.archive_to.as_ref().map(|repo| format!("archives to {repo}"));
     let external = node.external.then(|| "external: only read from".to_owned());
     let settings = node.settings.iter().map(|(name, value)| format!("{name} = {value}"));
-    let all: Vec<String> = [made, follows, archives, external].into_iter().flatten().chain(settings).collect();
+    let release = (!node.releases.is_empty()).then(|| format!("PostgreSQL {}", node.releases.join(", ")));
+    let all: Vec<String> = [made, release, follows, archives, external].into_iter().flatten().chain(settings).collect();
     one_line(&all.join(", "))
 }
 

@@ -47,6 +47,12 @@ impl ProofRecord {
         self.breaks.iter().filter_map(|one| Some((&one.head, one.verdict.as_ref()?)))
     }
 
+    /// The breaks of the plan for which there was nothing to break, once all of them were tried.
+    pub fn left_out(&self) -> impl Iterator<Item = &BreakHead> {
+        let left_out = self.breaks.iter().filter(|one| one.verdict.is_none() && self.end.is_some());
+        left_out.map(|one| &one.head)
+    }
+
     /// How many came out how.
     pub fn score(&self) -> Score {
         self.verdicts().fold(Score::default(), |score, (_, verdict)| score.and(verdict))

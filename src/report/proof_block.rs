@@ -26,8 +26,10 @@ pub(super) fn block(drill: &DrillRecord, proof: &ProofRecord, options: TerminalO
     }
     let width = proof.verdicts().map(|(head, _)| one_line(&head.name).chars().count()).max().unwrap_or_default();
     let breaks = count(proof.verdicts().count() as u64, "break");
+    let left_out: Vec<String> = proof.left_out().map(|head| one_line(&head.name)).collect();
+    let others = if left_out.is_empty() { String::new() } else { format!(", {} left out", left_out.len()) };
     // A String takes every write.
-    let _ = writeln!(block, "{}: {breaks}", one_line(&drill.title()));
+    let _ = writeln!(block, "{}: {breaks}{others}", one_line(&drill.title()));
     for (head, verdict) in verdicts() {
         let said = one_line(&explained(head, verdict));
         // What to add stands at the end.
@@ -36,6 +38,9 @@ pub(super) fn block(drill: &DrillRecord, proof: &ProofRecord, options: TerminalO
         let (name, word) = (one_line(&head.name), format!("{:7}", word(verdict)));
         let word = paint(&word, color_of(verdict.outcome()), options.color);
         let _ = writeln!(block, "  {word}  {name:width$}  {said}");
+    }
+    if !left_out.is_empty() && !quiet {
+        let _ = writeln!(block, "  left out, with nothing there to break: {}", left_out.join(", "));
     }
     block
 }

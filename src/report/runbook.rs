@@ -104,7 +104,7 @@ impl RunbookOf<'_> {
              that it ran.",
             escape(version),
             code(run),
-            escape(&drill.postgres),
+            escape(&drill.versions()),
             code(&drill.file),
         );
         let budgets: Vec<String> = drill.budgets.iter().map(|(budget, _)| explain_budget(budget)).collect();

@@ -29,6 +29,11 @@ pub(super) fn hosts(made: &[NodeId]) -> impl Iterator<Item = String> {
     made.iter().map(|name| format!("{name}{ELSEWHERE}"))
 }
 
+/// The node that a host is for, in the drill or in a branch of it.
+pub(super) fn node_of(host: &str) -> &str {
+    host.strip_suffix(ELSEWHERE).unwrap_or(host)
+}
+
 /// A point in a drill at which branches can begin.
 pub struct Fork<'a> {
     pub(super) work: &'a Work<'a>,

@@ -1,6 +1,7 @@
 //! One drill: its servers are made, its steps run, its budgets checked, its evidence kept, and
 //! everything removed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,8 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
         Ok(lab) => lab::version(&work, lab).await,
         Err(_) => (drill.major.to_string(), None),
     };
-    report_start(env, drill, index, version);
+    let releases = lab.as_ref().map(|lab| lab::releases(&work, lab)).unwrap_or_default();
+    report_start(env, drill, index, version, releases);
     for message in untested.into_iter().chain(drill.plan.warnings.iter().map(Problem::in_one_line)) {
         env.journal.write(Event::Warned { drill: Some(index), message });
     }
@@ -87,7 +89,7 @@ pub async fn run(env: &Env, drill: &Drill, index: usize) -> Verdict {
 
 /// Reports a drill that is not begun.
 pub fn skip(env: &Env, drill: &Drill, index: usize, reason: &str) {
-    report_start(env, drill, index, drill.major.to_string());
+    report_start(env, drill, index, drill.major.to_string(), BTreeMap::new());
     env.journal.write(Event::DrillFinished {
         drill: index,
         outcome: Outcome::Skipped,
@@ -99,7 +101,7 @@ pub fn skip(env: &Env, drill: &Drill, index: usize, reason: &str) {
     });
 }
 
-fn report_start(env: &Env, drill: &Drill, index: usize, postgres: String) {
+fn report_start(env: &Env, drill: &Drill, index: usize, postgres: String, releases: BTreeMap<String, String>) {
     let plan = &drill.plan;
     env.journal.write(Event::DrillStarted {
         drill: index,
@@ -110,6 +112,7 @@ fn report_start(env: &Env, drill: &Drill, index: usize, postgres: String) {
         backend: env.backend.name().to_owned(),
         seed: drill.seed,
         settings: drill.settings.clone(),
+        releases,
         steps: plan
             .steps
             .iter()

@@ -8,7 +8,7 @@ use super::change::Change;
 use super::start::{Starter, external};
 use super::work::Work;
 use super::{branch, disk, repos, shells};
-use crate::harness::{Finding, Outputs, RepoId, World};
+use crate::harness::{Finding, NodeId, NodeSpec, Outputs, Releases, RepoId, World};
 use crate::host::{DiskOf, HostError, Lab, LabSpec};
 use crate::journal::{Cause, Event, Problem};
 use crate::node::StartError;
@@ -33,12 +33,15 @@ fn hosts(plan: &Plan, change: &Change) -> Vec<String> {
 pub async fn make(work: &Work<'_>, major: u32, branches: bool) -> Result<Arc<dyn Lab>, HostError> {
     let plan = work.plan;
     let elsewhere = branch::hosts(if branches { &plan.made } else { &[] });
+    let nodes: Vec<String> = hosts(plan, work.change).into_iter().chain(elsewhere).collect();
+    let release = |host: &String| Some((host.clone(), plan.release(branch::node_of(host), major)?));
     let spec = LabSpec {
         run: work.env.run.clone(),
         drill: work.index,
         dir: work.env.dir.clone(),
         major,
-        nodes: hosts(plan, work.change).into_iter().chain(elsewhere).collect(),
+        releases: nodes.iter().filter_map(release).collect(),
+        nodes,
         repos: plan.repos.keys().map(ToString::to_string).collect(),
         isolation: plan.isolation,
         // Why not was told when the backend was chosen; one that sees this machine needs none.
@@ -61,7 +64,8 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
     }
     // An image may not say its minor version before it runs.
     let was_unknown = lab.version().minor == 0;
-    let mut own = work.plan.nodes.iter().filter(|(_, spec)| spec.external.is_none()).map(|(name, _)| name);
+    let usual = |spec: &NodeSpec| spec.external.is_none() && spec.releases.is_empty();
+    let mut own = work.plan.nodes.iter().filter(|(_, spec)| usual(spec)).map(|(name, _)| name);
     if let Some(node) = own.next().filter(|_| was_unknown) {
         // Its error is reported when the node is started.
         tokio::select! {
@@ -72,6 +76,14 @@ pub async fn version(work: &Work<'_>, lab: &Arc<dyn Lab>) -> (String, Option<Str
     }
     // One that was known was warned of in the run's first line.
     (lab.version().to_string(), lab.version().untested().filter(|_| was_unknown))
+}
+
+/// The nodes that run another release than the drill does, as far as the scenario says, and which.
+pub fn releases(work: &Work<'_>, lab: &Arc<dyn Lab>) -> BTreeMap<String, String> {
+    let own = lab.version();
+    let release = |(node, releases): (&NodeId, &Releases)| Some((node.to_string(), releases.of(own.major)?));
+    let others = work.plan.releases().filter_map(release).filter(|(_, release)| *release != own);
+    others.map(|(node, release)| (node, release.to_string())).collect()
 }
 
 /// What the servers themselves say that drillyard did not make; those that do not answer are told

@@ -103,7 +103,7 @@ impl Starter<'_> {
         self.set_up.get_or_try_init(|| repos::set_up(self.repos, host.as_ref())).await?;
         match upstream {
             None => {
-                let node = Arc::new(Node::on(host, self.lab.version(), self.password));
+                let node = Arc::new(Node::on(host, self.password));
                 self.primary(&node, spec, system).await?;
                 Ok(node)
             }
@@ -126,8 +126,8 @@ impl Starter<'_> {
     }
 
     /// A standby begins as a copy of the same new cluster that its primary began as, and streams
-    /// from there: the primary has all of its WAL yet. The standby of an external server, and one
-    /// that has less than a new cluster demands, are made by pg_basebackup.
+    /// from there: the primary has all of its WAL yet. The standby of an external server, one that
+    /// has less than a new cluster demands, and one of another release are made by pg_basebackup.
     async fn standby(
         &self,
         host: Arc<dyn Host>,
@@ -138,14 +138,14 @@ impl Starter<'_> {
         let gone = || HostError::new(format!("the primary of `{}` is not there", host.name()));
         let of_external =
             spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up)).is_some_and(|up| up.external.is_some());
-        let copied = of_external || self.is_small(spec);
-        let mut node = Arc::new(Node::on(host.clone(), self.lab.version(), self.password));
+        let copied = of_external || self.is_small(spec) || !self.is_of_one_release(host.name());
+        let mut node = Arc::new(Node::on(host.clone(), self.password));
         if !copied {
             node.initdb(system).await?;
         }
         let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
         if up.is_external() {
-            node = Arc::new(Node::copy_of(&up, host.clone(), self.lab.version()));
+            node = Arc::new(Node::copy_of(&up, host.clone()));
         }
         node.may_reach(&up).await?;
         if copied {
@@ -211,6 +211,13 @@ impl Starter<'_> {
             above = spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up));
         }
         demands
+    }
+
+    /// Whether a standby runs the programs that its primary's cluster was made by: those of another
+    /// release make another one of the same command.
+    fn is_of_one_release(&self, name: &str) -> bool {
+        let release = |node: &str| self.plan.release(node, self.lab.version().major);
+        release(name) == release(self.root(name))
     }
 
     /// Whether a standby has less of something than a new cluster demands of its standbys, by its

@@ -9,7 +9,7 @@ use super::limits::Budgets;
 use super::matrix::Cell;
 use super::notify::NotifySpec;
 use super::repo_kind::RepoKind;
-use crate::harness::{Kind, Spec};
+use crate::harness::{Kind, ReleaseField, Spec};
 use crate::journal::Problem;
 use crate::source::{
     ConnectionString, Duration, Late, Name, Ordered, RefersTo, Regex, Scalar, Setting, Shell, Source, Span, Spanned,
@@ -295,6 +295,9 @@ pub struct NodeFields {
     /// Where it is: `lose_site` takes everything there.
     #[serde(default)]
     pub site: Option<Spanned<Name>>,
+    /// The release of PostgreSQL that it runs, of the drill's major version: `"15.18"`.
+    #[serde(default)]
+    pub release: Option<ReleaseField>,
     /// A server that drillyard did not make: it is only read from.
     #[serde(default)]
     pub external: Option<Spanned<External>>,

@@ -25,7 +25,18 @@ const STEPS: &[(&[&str], &str)] = &[
     (&["shell", "run", "command", "script", "bash"], "`exec: { run: [PROGRAM, ARGUMENT, ...] }`"),
     (&["kill", "kill_server", "sigkill", "kill_node"], "`crash: { node: NODE }`, or `kill_host`"),
     (&["partition", "disconnect", "network_cut"], "`cut: { between: [A, B] }`"),
-    (&["freeze"], "`pause: { node: NODE }`"),
+    (&["freeze", "suspend", "hang"], "`pause: { node: NODE }`"),
+    (&["resume", "unfreeze", "thaw", "unsuspend", "continue"], "`unpause: { node: NODE }`"),
+    (&["reconnect", "uncut", "rejoin", "unpartition", "heal_network"], "`heal: { between: [A, B] }`"),
+    (
+        &["empty_disk", "clear_disk", "unfill_disk", "clean_disk", "make_room"],
+        "`free_disk: { node: NODE }`, or `{ repo: REPO }`, after a `fill_disk` there",
+    ),
+    (
+        &["repair_archive", "fix_archive", "unbreak_archive", "heal_archive"],
+        "`mend_archive: { node: NODE }`, after a `break_archive` there",
+    ),
+    (&["boot", "power_on", "start_host", "start_node", "start_server"], "`start: { node: NODE }`"),
     (&["restore_point", "savepoint", "label"], "`mark: { node: NODE }`, with an `id`"),
     (&["pg_rewind"], "`rewind: { node: OLD, to: NEW }`"),
     (&["assert", "check", "expect_rows", "verify"], "`assert_rows`; `drillyard explain` lists the other assertions"),
@@ -55,6 +66,7 @@ pub(super) fn value(key: &str, node: &Node, expected: &str) -> Option<String> {
         }
         (Value::Scalar { text, .. }, "run") if list && is_short(text) => Some(format!("write `{}`", argv(text))),
         (Value::Scalar { text, .. }, "until") => until(text),
+        (Value::Scalar { .. }, "during") => Some("write `{ step: ID }`, with the `id` of the step".to_owned()),
         (Value::Scalar { text, .. }, _) if !list && is_short(text) => as_field(steps::find(key)?, text),
         _ => None,
     }

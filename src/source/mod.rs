@@ -9,6 +9,7 @@ mod plain;
 mod quantities;
 mod ratio;
 mod reference;
+mod release;
 mod role_name;
 mod scalars;
 mod several;
@@ -26,6 +27,7 @@ pub use plain::Kind as ScalarKind;
 pub use quantities::{Duration, Size, Time};
 pub use ratio::Ratio;
 pub use reference::{BackupName, NodeName, RefersTo, RepoName, StepName, StepOrNodeName};
+pub use release::Release;
 pub use role_name::RoleName;
 pub use scalars::{
     CONNECTION_STRING, ConnectionString, Form, Regex, SCALAR, SHELL, SQL, Scalar, Setting, Shell, Sql, VALUE, given,

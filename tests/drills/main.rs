@@ -13,6 +13,7 @@ mod production;
 #[path = "../common/program.rs"]
 mod program;
 mod prove;
+mod releases;
 mod rows;
 mod run;
 mod runbook;

@@ -246,6 +246,32 @@ fn sql_that_repairs_is_left_out_and_the_drill_that_ships_notices() {
     assert_eq!(proof.verdict("left-out sql:master"), "noticed", "{}", proof.said);
 }
 
+/// What there is nothing to break of is named, so that the list is as long as that of the plan.
+#[test]
+fn sql_that_repairs_what_sql_has_spoilt_is_left_out() {
+    let yaml = r#"
+repos: { onsite: {} }
+nodes: { master: { archive_to: onsite } }
+steps:
+  - sql: { query: "CREATE TABLE notes (id int PRIMARY KEY, note text); INSERT INTO notes SELECT i, 'n' || i FROM generate_series(1, 9) i" }
+  - { id: before, snapshot: { node: master, tables: [notes] } }
+  - { id: nightly, backup: { node: master } }
+  - { id: accident, sql: { query: "UPDATE notes SET note = 'x'" } }
+  - wait_archived: { node: master, through: accident }
+  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+  - sql: { node: rescue, query: CREATE SCHEMA old; ALTER TABLE notes SET SCHEMA old }
+  - { id: old, dump: { node: rescue, schemas: [old] } }
+  - reimport: { dump: old, node: master }
+  - sql: { node: master, query: UPDATE notes n SET note = o.note FROM old.notes o WHERE o.id = n.id }
+  - assert_rows: { node: master, table: notes, same_as: before }
+"#;
+    let proof = prove(yaml, &["--only", "sql"]).ended(0, &["score: 2 of 2 (100%)"]);
+    assert_eq!(proof.verdict("left-out sql:master"), "noticed", "{}", proof.said);
+    let nothing = prove(yaml, &["--only", "sequence-lost"]);
+    let said = ["0 breaks, 1 left out", "left out, with nothing there to break: sequence-lost reimport:master"];
+    assert!(said.iter().all(|part| nothing.said.contains(part)), "{}", nothing.said);
+}
+
 /// An incident that is left out leaves its mark: the drill goes on, and has to see that nothing
 /// happened.
 #[test]

@@ -110,6 +110,7 @@ verdicts! {
     pgbackrest_incrementals,
     pgbackrest_repos,
     process_id_of_somebody_else,
+    promoted_beside_each_other,
     restore_point_of_that_name,
     row_type_in_a_policy,
     schema_column_and_role_dropped,

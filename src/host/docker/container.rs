@@ -13,7 +13,7 @@ use testcontainers::{GenericImage, ImageExt};
 
 use super::daemon::{ASK, Daemon, MAKE, is_missing};
 use super::disks::Disks;
-use super::image::Image;
+use super::image::{Image, holds_another};
 use crate::host::{HostError, Result, SMALL_DISK, Seen};
 use crate::pg::Version;
 
@@ -74,6 +74,8 @@ pub(super) struct ContainerSpec {
     pub container: String,
     pub image: Image,
     pub major: u32,
+    /// The release that it has to be of, if it matters.
+    pub release: Option<Version>,
     pub labels: HashMap<String, String>,
     /// The network by which drillyard reaches it.
     pub manage: String,
@@ -225,6 +227,9 @@ fn read_facts(printed: &str, spec: &ContainerSpec) -> Result<Facts> {
     if version.major != spec.major {
         return Err(HostError::new(format!("the image {image} holds PostgreSQL {version}, not {}", spec.major))
             .help("put {version} into --image for the major version"));
+    }
+    if let Some(release) = spec.release.filter(|release| *release != version) {
+        return Err(holds_another(image, version, release));
     }
     Ok(Facts {
         bin: value("bin").ok_or_else(unclear)?.to_owned(),

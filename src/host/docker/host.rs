@@ -19,7 +19,7 @@ use crate::host::lifecycle::Lifecycle;
 use crate::host::{
     Endpoint, Host, HostError, Outlet, Output, Paths, Program, Result, Seen, ShellCommand, WAL_TAKES_SPACE,
 };
-use crate::pg::SystemId;
+use crate::pg::{SystemId, Version};
 
 /// Looks for what may not be read.
 const READABLE: &str = include_str!("scripts/readable.sh");
@@ -155,6 +155,10 @@ impl DockerHost {
 impl Host for DockerHost {
     fn name(&self) -> &str {
         &self.spec.node
+    }
+
+    fn version(&self) -> Version {
+        self.facts.version
     }
 
     fn paths(&self) -> &Paths {

@@ -1,10 +1,12 @@
 //! Finding and pulling the image of a version.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::models::ImageInspect;
-use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
+use testcontainers::bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 
 use super::daemon::{ASK, Daemon, is_missing};
 use crate::host::{HostError, Result};
@@ -28,12 +30,61 @@ pub(super) struct Image {
     pub version: Option<Version>,
 }
 
-/// The images that may serve a major version, the preferred one first.
-pub(super) fn candidates(template: Option<&str>, major: u32) -> Vec<String> {
-    match template {
-        Some(template) => vec![tagged(&template.replace("{version}", &major.to_string()))],
-        None => vec![format!("drillyard/postgres:{major}"), format!("postgres:{major}")],
+/// The images of a lab.
+#[derive(Debug)]
+pub(super) struct Images {
+    /// That of nodes without a release of their own.
+    pub(super) usual: Image,
+    /// Those of the releases that others have.
+    pub(super) releases: Vec<(Version, Image)>,
+}
+
+impl Images {
+    /// The image of a node with this release of its own, or with none.
+    pub(super) fn of(&self, release: Option<Version>) -> Result<&Image> {
+        let Some(release) = release else { return Ok(&self.usual) };
+        let found = self.releases.iter().find(|(one, _)| *one == release).map(|(_, image)| image);
+        found.ok_or_else(|| HostError::new(format!("there is no image of PostgreSQL {release}")))
     }
+}
+
+/// The error of an image that is not of the release that it is to be of.
+pub(super) fn holds_another(image: &str, holds: Version, release: Version) -> HostError {
+    HostError::new(format!("the image {image} holds PostgreSQL {holds}, not {release}"))
+        .help("{version} in --image stands for the release, too: ci/image makes drillyard/postgres:RELEASE")
+}
+
+/// What images are called if nobody says so, the preferred one first. Nobody publishes the first;
+/// ci/image makes it.
+const TEMPLATES: [&str; 2] = ["drillyard/postgres:{version}", "postgres:{version}"];
+
+/// The images that may serve a version, a major one (`17`) or a release (`17.10`), the preferred
+/// one first.
+pub(super) fn candidates(template: Option<&str>, version: &str) -> Vec<String> {
+    let named = |template: &str| tagged(&template.replace("{version}", version));
+    match template {
+        Some(template) => vec![named(template)],
+        None => TEMPLATES.map(named).to_vec(),
+    }
+}
+
+/// The images on the daemon's machine that are named after a release, the newest release first.
+pub(super) async fn of_releases(daemon: &Daemon, template: Option<&str>) -> Result<Vec<String>> {
+    let templates: Vec<&str> = template.map_or(TEMPLATES.to_vec(), |template| vec![template]);
+    let around: Vec<(&str, &str)> = templates.iter().filter_map(|template| template.split_once("{version}")).collect();
+    // What is asked for all of, no name of a template without it can match.
+    let names = templates.iter().map(|template| template.replace("{version}", "*")).collect();
+    let filters = HashMap::from([("reference".to_owned(), names)]);
+    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+    let listed = daemon.call("looking for images", ASK, daemon.docker.list_images(Some(options))).await?;
+    let tags = listed.into_iter().flat_map(|image| image.repo_tags);
+    let release = |tag: &str| {
+        let named = |(before, after): &(&str, &str)| tag.strip_prefix(before)?.strip_suffix(after);
+        around.iter().enumerate().find_map(|(at, around)| Some((Version::release(named(around)?)?, Reverse(at))))
+    };
+    let mut found: Vec<_> = tags.filter_map(|tag| Some((release(&tag)?, tag))).collect();
+    found.sort_by(|(one, _), (other, _)| other.cmp(one));
+    Ok(found.into_iter().map(|(_, tag)| tag).collect())
 }
 
 /// A name without a tag means `latest`; testcontainers wants both.
@@ -98,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_template_names_one_image_and_without_one_ours_comes_first() {
-        assert_eq!(candidates(Some("registry:5000/pg"), 17), ["registry:5000/pg:latest"]);
-        assert_eq!(candidates(Some("pg:{version}-alpine"), 17), ["pg:17-alpine"]);
-        assert_eq!(candidates(None, 17), ["drillyard/postgres:17", "postgres:17"]);
+        assert_eq!(candidates(Some("registry:5000/pg"), "17"), ["registry:5000/pg:latest"]);
+        assert_eq!(candidates(Some("pg:{version}-alpine"), "17.2"), ["pg:17.2-alpine"]);
+        assert_eq!(candidates(None, "17"), ["drillyard/postgres:17", "postgres:17"]);
     }
 }

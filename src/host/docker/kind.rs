@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::backend::DockerBackend;
+use super::collations::sorting;
 use super::shared::Settings;
 use super::sweeper::{DockerSweeper, NAME};
-use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Recipe, Result, Sight, Surroundings, Sweeper};
+use crate::host::{
+    Backend, BackendKind, Check, Checkup, HostError, Recipe, Result, Sight, Sorting, Surroundings, Sweeper,
+};
 
 /// Containers.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub struct Docker;
 /// The options that only this kind has.
 #[derive(Debug, Clone, Args)]
 struct DockerOptions {
-    /// The image to run, with {version} for the major version
+    /// The image to run, with {version} for the version
     #[arg(long, value_name = "NAME:{version}", env = "DRILLYARD_IMAGE", help_heading = "Where")]
     image: Option<String>,
 }
@@ -67,18 +70,22 @@ impl BackendKind for Docker {
         let title = "Docker";
         let backend = match connect(options, surroundings).await {
             Ok(backend) => backend,
-            Err(error) => return Checkup { title, checks: vec![Check::missing(error)], usable: false },
+            Err(error) => {
+                return Checkup { title, checks: vec![Check::missing(error)], usable: false, sorting: vec![] };
+            }
         };
         let mut checks = vec![Check::Ok(format!("a daemon answers at {}", backend.address()))];
         let installations = backend.installations().await.unwrap_or_default();
         let usable = !installations.is_empty();
         checks.extend(Check::installations(&installations));
+        let sorting = sorting(&installations, &surroundings.owner).await;
+        checks.extend(Sorting::told(&sorting).into_iter().map(Check::Ok));
         if !usable {
             checks.push(Check::Missing("no image with PostgreSQL".to_owned(), None));
         }
         let how = "docker pull postgres:17, or ci/image 17 if no registry answers";
         checks.push(Check::ToGet(how.to_owned()));
-        Checkup { title, checks, usable }
+        Checkup { title, checks, usable, sorting }
     }
 
     fn sweeper(&self, surroundings: &Surroundings) -> Option<Arc<dyn Sweeper>> {

@@ -16,7 +16,7 @@ use super::daemon::{ASK, Daemon, MAKE};
 use super::disks::Disks;
 use super::enclosure::{Enclosure, NO_NETWORK, WAYS};
 use super::host::DockerHost;
-use super::image::Image;
+use super::image::Images;
 use super::networks::{self, Network as PeerNetwork};
 use super::shared::Shared;
 use super::{labels, removal};
@@ -40,7 +40,7 @@ type Turn = Option<OwnedSemaphorePermit>;
 struct Common {
     shared: Arc<Shared>,
     spec: LabSpec,
-    image: Image,
+    images: Images,
     version: OnceLock<Version>,
     /// What stands for the network of containers that have none.
     enclosure: Option<Arc<Enclosure>>,
@@ -113,8 +113,9 @@ impl Common {
         Ok(ContainerSpec {
             node: node.to_owned(),
             container: self.named(&format!("node-{node}")),
-            image: self.image.clone(),
+            image: self.images.of(self.spec.release(node))?.clone(),
             major: self.spec.major,
+            release: self.spec.release(node),
             labels,
             manage: match reach {
                 Reach::Socket => NO_NETWORK.to_owned(),
@@ -160,8 +161,10 @@ impl Common {
                 joined.push(network);
             }
         }
-        self.version.get_or_init(|| facts.version);
-        self.shared.learn(&self.image.id, facts.version);
+        if spec.release.is_none() {
+            self.version.get_or_init(|| facts.version);
+        }
+        self.shared.learn(&spec.image.id, facts.version);
         let host = DockerHost::new(Arc::clone(&self.shared), spec, joined, facts, self.enclosure.clone());
         host.sees_this_machine().await?;
         Ok(Arc::new(host))
@@ -225,10 +228,10 @@ impl DockerLab {
     ///
     /// # Errors
     /// If its containers cannot be cut off from the network, and have to be.
-    pub(super) fn begin(shared: Arc<Shared>, spec: LabSpec, image: Image) -> Result<Self> {
+    pub(super) fn begin(shared: Arc<Shared>, spec: LabSpec, images: Images) -> Result<Self> {
         let (enclosure, why_open) = cut_off(&spec, shared.daemon.address())?;
         let tasks = TaskTracker::new();
-        let known = shared.known(&image.id).map_or_else(OnceLock::new, OnceLock::from);
+        let known = shared.known(&images.usual.id).map_or_else(OnceLock::new, OnceLock::from);
         let closing = AtomicBool::new(false);
         let (mut nodes, mut makers) = (BTreeMap::new(), vec![]);
         for node in &spec.nodes {
@@ -237,7 +240,7 @@ impl DockerLab {
             makers.push((node.clone(), maker));
         }
         let enclosure = enclosure.map(Arc::new);
-        let common = Arc::new(Common { shared, spec, image, version: known, enclosure, why_open, closing });
+        let common = Arc::new(Common { shared, spec, images, version: known, enclosure, why_open, closing });
         tasks.spawn(make_all(Arc::clone(&common), makers, tasks.clone()));
         Ok(DockerLab { common, nodes, tasks, destroyed: AtomicBool::new(false) })
     }
@@ -304,7 +307,7 @@ async fn make_nodes(
 impl Lab for DockerLab {
     fn version(&self) -> Version {
         let unknown = Version { major: self.common.spec.major, minor: 0 };
-        self.common.version.get().copied().or(self.common.image.version).unwrap_or(unknown)
+        self.common.version.get().copied().or(self.common.images.usual.version).unwrap_or(unknown)
     }
 
     async fn host(&self, node: &str) -> Result<Arc<dyn Host>> {

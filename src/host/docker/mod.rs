@@ -7,6 +7,7 @@
 
 mod archive;
 mod backend;
+mod collations;
 mod container;
 mod daemon;
 mod disks;

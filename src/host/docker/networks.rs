@@ -92,6 +92,7 @@ mod tests {
             mounts: vec![],
             disks: vec![],
             clocks: vec![],
+            releases: vec![],
         }
     }
 

@@ -46,6 +46,7 @@ impl World {
             mounts: vec![],
             disks: vec![],
             clocks: vec![],
+            releases: vec![],
         };
         World { backend, spec, _dir: dir }
     }

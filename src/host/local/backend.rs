@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::host::Programs;
 use super::installations;
 use super::lab::LocalLab;
 use super::owner::Owner;
+use super::programs::Around;
 use crate::host::{Backend, HostError, Installation, Lab, LabSpec, Result, available};
+use crate::pg::Version;
 
 /// The name of the backend's kind.
 pub(super) const NAME: &str = "local";
@@ -59,13 +60,27 @@ impl Backend for LocalBackend {
         })
     }
 
+    async fn release(&self, release: Version) -> Result<Installation> {
+        let found = self.installations.iter().find(|one| one.version == release).cloned();
+        found.ok_or_else(|| {
+            let others = available(&self.installations);
+            HostError::new(format!("PostgreSQL {release} is not installed on this machine ({others})")).help(
+                "unpack or install it and name its directory: --pg-bin DIR, which may be given several times; \
+                 `drillyard doctor` shows what is here",
+            )
+        })
+    }
+
     fn recommendation(&self, installations: &[Installation]) -> String {
         format!("{} installed on this machine", available(installations))
     }
 
     async fn lab(&self, spec: LabSpec) -> Result<Arc<dyn Lab>> {
-        let installation = self.installation(spec.major).await?;
-        let programs = Programs::new(&installation, &self.path, self.owner, self.cache.clone());
-        Ok(Arc::new(LocalLab::make(&spec, programs).await?))
+        let mut installations = vec![self.installation(spec.major).await?];
+        for release in spec.other_releases() {
+            installations.push(self.release(release).await?);
+        }
+        let around = Around::new(self.owner, self.cache.clone(), self.path.clone());
+        Ok(Arc::new(LocalLab::make(&spec, around, &installations).await?))
     }
 }

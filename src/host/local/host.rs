@@ -1,12 +1,10 @@
 //! A directory of this machine as the host of one server: its programs are processes that work
 //! below it.
 
-use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -14,75 +12,20 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::disk;
-use super::enclosure::Enclosure;
 use super::fetching::Fetching;
-use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, shared_dir, socket, ways_dir};
+use super::layout::{PORT, RUN, endpoint, fetch_script, link_dir, node_dir, shared_dir, socket};
 use super::link::listening;
 use super::owner::Owner;
+use super::programs::Programs;
 use super::template::Template;
 use super::written::until_exit;
 use crate::host::lifecycle::Lifecycle;
 use crate::host::process::{self, Group};
 use crate::host::{
-    DiskOf, Endpoint, Host, HostError, Installation, LabSpec, Outlet, Output, Paths, Program, Reach, Result, Seen,
-    ShellCommand, WAL_TAKES_SPACE,
+    DiskOf, Endpoint, Host, HostError, LabSpec, Outlet, Output, Paths, Program, Reach, Result, Seen, ShellCommand,
+    WAL_TAKES_SPACE,
 };
 use crate::pg::{SystemId, Version};
-
-/// What the hosts of a lab have in common.
-pub(super) struct Programs {
-    /// PostgreSQL's programs.
-    bin: PathBuf,
-    pub(super) version: Version,
-    /// As whom they run.
-    pub(super) owner: Owner,
-    /// Where templates of new clusters are kept.
-    cache: PathBuf,
-    /// PATH, PostgreSQL's programs first.
-    pub(super) search_path: String,
-    /// Where servers run that are cut off from the network.
-    pub(super) enclosure: Option<Enclosure>,
-    /// How many ways lead out of there.
-    ways: AtomicUsize,
-}
-
-impl Programs {
-    pub(super) fn new(installation: &Installation, path: &OsStr, owner: Owner, cache: PathBuf) -> Self {
-        Programs {
-            bin: PathBuf::from(&installation.place),
-            version: installation.version,
-            owner,
-            cache,
-            search_path: format!("{}:{}", installation.place, path.to_string_lossy()),
-            enclosure: None,
-            ways: AtomicUsize::new(0),
-        }
-    }
-
-    /// A program of the servers' user in a directory: where the servers run, or outside.
-    fn command(&self, name: &str, dir: &Path, reach: Reach) -> Command {
-        let mut command = match (&self.enclosure, reach) {
-            (Some(enclosure), Reach::OfServer) => enclosure.command(&self.resolve(name), dir),
-            _ => {
-                let mut command = Command::new(self.resolve(name));
-                if let Owner::Other(uid, gid) = self.owner {
-                    command.uid(uid.as_raw()).gid(gid.as_raw());
-                }
-                command
-            }
-        };
-        command.env_clear().env("PATH", &self.search_path).env("HOME", dir);
-        command.env("LC_ALL", "C").env("PGPASSFILE", "/dev/null");
-        command.current_dir(dir).process_group(0);
-        command
-    }
-
-    /// Where a program is: among PostgreSQL's own, or wherever PATH finds it.
-    fn resolve(&self, name: &str) -> PathBuf {
-        let own = self.bin.join(name);
-        if own.exists() { own } else { PathBuf::from(name) }
-    }
-}
 
 /// Where a small disk of a host is, and the data directory on it; and where the one for pg_wal is.
 const DISK: &str = "disk";
@@ -165,7 +108,7 @@ impl LocalHost {
 
     /// A path for one more way out.
     fn way(&self) -> PathBuf {
-        ways_dir(&self.lab).join(self.programs.ways.fetch_add(1, Ordering::Relaxed).to_string())
+        self.programs.around.way(&self.lab)
     }
 }
 
@@ -185,6 +128,10 @@ pub(super) fn make_directories(dir: &Path, disks: &[(&str, u64)], owner: Owner) 
 impl Host for LocalHost {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn version(&self) -> Version {
+        self.programs.version
     }
 
     fn paths(&self) -> &Paths {
@@ -237,10 +184,10 @@ impl Host for LocalHost {
     }
 
     async fn outlet(&self) -> Result<Option<Outlet>> {
-        if self.programs.enclosure.is_none() {
+        if self.programs.around.enclosure.is_none() {
             return Ok(None);
         }
-        let (owner, path) = (self.programs.owner, self.way());
+        let (owner, path) = (self.programs.around.owner, self.way());
         owner.make_fixed_directory(&path)?;
         let at = socket(&path);
         let listener = listening(&at, |at| owner.give(at))?;
@@ -248,11 +195,11 @@ impl Host for LocalHost {
     }
 
     async fn fetching(&self, command: &str) -> Result<String> {
-        if self.programs.enclosure.is_none() {
+        if self.programs.around.enclosure.is_none() {
             return Ok(command.to_owned());
         }
         let pipe = self.way();
-        let fetching = Fetching::at(pipe.clone(), self.programs.owner)?;
+        let fetching = Fetching::at(pipe.clone(), self.programs.around.owner)?;
         let (programs, home, data) = (self.programs.clone(), self.dir.clone(), PathBuf::from(&self.paths.data));
         let serve = fetching.serve(command.to_owned(), move |line| {
             let mut command = programs.command("sh", &home, Reach::OfMachine);
@@ -291,7 +238,7 @@ impl Host for LocalHost {
     }
 
     async fn write(&self, path: &str, contents: &[u8]) -> Result<()> {
-        let written = self.programs.owner.write(Path::new(path), contents).await;
+        let written = self.programs.around.owner.write(Path::new(path), contents).await;
         written.map_err(|e| HostError::new(format!("cannot write {path}: {e}")))
     }
 
@@ -312,13 +259,13 @@ impl Host for LocalHost {
     }
 
     async fn initdb(&self, options: &[&str], system: SystemId) -> Result<String> {
-        let template = Template::new(&self.programs.bin, self.programs.version, options, self.programs.owner);
-        template.fill(self, &self.dir, &self.programs.cache, system).await
+        let template = Template::new(&self.programs.bin, self.programs.version, options, self.programs.around.owner);
+        template.fill(self, &self.dir, &self.programs.around.cache, system).await
     }
 
     fn shell(&self, _env: &[(String, String)]) -> ShellCommand {
         let mut words = Vec::new();
-        if let Owner::Other(uid, gid) = self.programs.owner {
+        if let Owner::Other(uid, gid) = self.programs.around.owner {
             let user = ["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"];
             words.extend(user.map(str::to_owned));
         }
@@ -360,7 +307,7 @@ impl Host for LocalHost {
     }
 
     async fn boot(&self) -> Result<()> {
-        make_directories(&self.dir, &self.disks, self.programs.owner)?;
+        make_directories(&self.dir, &self.disks, self.programs.around.owner)?;
         self.lifecycle.set_on();
         Ok(())
     }

@@ -15,9 +15,9 @@ const NEEDED: &[&str] = &["postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_d
 /// Where distributions and people put installations.
 pub(super) const ROOTS: [&str; 5] = ["/usr/lib/postgresql", "/usr/local", "/opt", "/opt/homebrew/opt", "/usr"];
 
-/// All complete installations, the newest first, one for each major version: `named` directories
-/// win over those found in PATH, those over those below `roots`; if there is none, the one that
-/// `pg_config` names.
+/// All complete installations, one for each release, the newest major version first. Of one major
+/// version `named` directories come before those found in PATH, those before those below `roots`.
+/// If there is none, the one that `pg_config` names.
 pub(super) async fn find(named: &[PathBuf], roots: &[PathBuf], path: &OsStr) -> Vec<Installation> {
     let found = complete(candidates(named, roots, path)).await;
     if !found.is_empty() {
@@ -40,12 +40,12 @@ async fn complete(dirs: Vec<PathBuf>) -> Vec<Installation> {
             continue;
         }
         if let Some(version) = version(&dir).await
-            && !found.iter().any(|one| one.version.major == version.major)
+            && !found.iter().any(|one| one.version == version)
         {
             found.push(Installation { version, place: dir.display().to_string() });
         }
     }
-    found.sort_by_key(|one| std::cmp::Reverse(one.version));
+    found.sort_by_key(|one| std::cmp::Reverse(one.version.major));
     found
 }
 
@@ -53,10 +53,14 @@ fn candidates(named: &[PathBuf], roots: &[PathBuf], path: &OsStr) -> Vec<PathBuf
     let mut dirs: Vec<PathBuf> = named.iter().flat_map(|dir| [dir.clone(), dir.join("bin")]).collect();
     dirs.extend(std::env::split_paths(path));
     for root in roots {
-        let versions = std::fs::read_dir(root).into_iter().flatten().flatten();
+        let mut versions: Vec<_> = std::fs::read_dir(root).into_iter().flatten().flatten().collect();
+        // A directory has no order of its own: `15` comes before `15.18`.
+        versions.sort_by_key(std::fs::DirEntry::file_name);
         let is_postgres =
             |name: &str| root.ends_with("postgresql") || name.starts_with("pgsql") || name.starts_with("postgresql");
-        dirs.extend(versions.filter(|e| e.file_name().to_str().is_some_and(is_postgres)).map(|e| e.path().join("bin")));
+        dirs.extend(
+            versions.iter().filter(|e| e.file_name().to_str().is_some_and(is_postgres)).map(|e| e.path().join("bin")),
+        );
     }
     dirs
 }

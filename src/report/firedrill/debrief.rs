@@ -216,8 +216,18 @@ mod tests {
         };
         let text = String::new;
         let (name, file, about, postgres, backend) = (text(), text(), text(), text(), text());
-        let started =
-            Event::DrillStarted { drill: 0, name, file, about, postgres, backend, seed: 1, settings: vec![], steps };
+        let started = Event::DrillStarted {
+            drill: 0,
+            name,
+            file,
+            about,
+            postgres,
+            backend,
+            seed: 1,
+            settings: vec![],
+            releases: Default::default(),
+            steps,
+        };
         let ended = Firedrill::Ended { clock_ms: 1, how: Ending::GaveUp };
         let events = [
             started,

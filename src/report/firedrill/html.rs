@@ -56,7 +56,7 @@ fn head(page: &mut String, record: &RunRecord, debrief: &Debrief<'_>) {
         page,
         "<p>Run {}, {started}, PostgreSQL {}, seed {}</p>\n</header>",
         escape(&record.run),
-        escape(&drill.postgres),
+        escape(&drill.versions()),
         drill.seed
     );
 }

@@ -34,7 +34,7 @@ fn one(text: &mut String, record: &RunRecord, debrief: &Debrief<'_>) {
     let started = drill.started.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
     let _ = writeln!(text, "# Debrief: {} {}\n", escape(&drill.name), drill.outcome());
     let _ =
-        writeln!(text, "Run {}, {started}, PostgreSQL {}, seed {}.", record.run, escape(&drill.postgres), drill.seed);
+        writeln!(text, "Run {}, {started}, PostgreSQL {}, seed {}.", record.run, escape(&drill.versions()), drill.seed);
     if !drill.about.is_empty() {
         let _ = writeln!(text, "{}", escape(&drill.about));
     }

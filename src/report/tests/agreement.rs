@@ -102,6 +102,7 @@ fn events(command: Command, drills: &[Drill], planned: usize, end: Option<(Outco
                 backend: text("local"),
                 seed: 1,
                 settings: vec![],
+                releases: Default::default(),
                 steps: heads.collect(),
             });
         }

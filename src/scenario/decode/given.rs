@@ -288,6 +288,10 @@ impl<'p> Given<'p> {
             }
             Form::Text => Ok(scalar.text),
             _ if scalar.given => Ok(scalar.text),
+            Form::Bool | Form::Integer | Form::Float if self.text == Text::Step => {
+                let help = "steps are named by their `id`, and not by their number: give that step one";
+                Err(self.wrong("the id of a step", Some(help.to_owned())))
+            }
             Form::Bool | Form::Integer | Form::Float => {
                 Err(self.wrong("text", Some(format!("put it in quotes: `\"{}\"`", scalar.text))))
             }

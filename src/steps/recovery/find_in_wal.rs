@@ -362,7 +362,7 @@ fn mark(cx: &mut Context<'_>, start: &Start, deed: &Deed) {
     cx.fact("xid", deed.xid.0);
     if let Some(id) = cx.id {
         let moment = |lsn| Moment { asked: deed.at, floor: lsn, at: deed.at, lsn, timeline, seen: deed.at };
-        let lineage = Lineage { system: start.system, history: start.archive.history(timeline) };
+        let lineage = Lineage { system: start.system, history: start.archive.history(timeline), birth: None };
         let (before, after) = (moment(deed.commit), moment(deed.end));
         let mark = Mark {
             id: id.to_string(),

@@ -26,10 +26,9 @@ pub(crate) async fn load(
     let host = cx.world.lab.host(node).await?;
     let repo = archive.open(cx, host.as_ref()).await?;
     let Found { repo, host, label, taken, .. } = backup.find_from(cx, repo, host).await?;
-    let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
     let node = Arc::new(match repo.is_existing() {
-        true => Node::of_others(host, version, &password)?,
-        false => Node::on(host, version, &password),
+        true => Node::of_others(host, &cx.world.password)?,
+        false => Node::on(host, &cx.world.password),
     });
     if repo.is_existing() {
         tell_network(cx);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::harness::{Finding, StepResult};
 use crate::journal::Cause;
 use crate::node::RecoveryLog;
-use crate::pg::{History, Lsn, Mark, Parting, RecoveryTarget, SystemId};
+use crate::pg::{Birth, History, Lsn, Mark, Parting, RecoveryTarget, SystemId};
 use crate::steps::recovery::archive_end::ArchiveEnd;
 use crate::steps::recovery::goal::Goal;
 use crate::steps::recovery::target::Target;
@@ -50,6 +50,19 @@ impl Goal {
             Some(tie) => is_of(&tie.mark, tie.place, (system, history, lsn.min(tie.place)), archive),
             None => Ok(()),
         }
+    }
+
+    /// The marks that lie on a timeline which a server that stands there has been through, by its
+    /// number and by the place where it begins, and how that begins.
+    pub(crate) fn births(&self, position: &Position) -> Vec<(&Mark, Birth)> {
+        let on_way = |mark: &&Mark| {
+            let own = &mark.lineage.history;
+            position.system == mark.lineage.system
+                && position.history.begins_like(own)
+                && own.parent().is_some_and(|(_, at)| position.lsn > at)
+        };
+        let marks = self.mark.iter().chain(self.tie.as_ref().map(|tie| &tie.mark));
+        marks.filter(on_way).filter_map(|mark| Some((mark, mark.lineage.birth?))).collect()
     }
 
     /// Fails if the server has not stopped at the mark's place in the WAL.
@@ -151,6 +164,26 @@ fn is_of(
             own.timeline
         ),
     }))
+}
+
+/// The failure of a recovery that took another timeline than the mark's, of the same number and
+/// from the same place: `births` are the mark's and the one that was taken.
+pub(crate) fn promoted_beside(mark: &Mark, births: (Birth, Birth), repo: &str) -> Box<Finding> {
+    let (id, timeline) = (&mark.id, mark.lineage.history.timeline);
+    let at = mark.lineage.history.parent().map(|(history, at)| format!("timeline {} at {at}", history.timeline));
+    let at = at.unwrap_or_default();
+    let (own, taken) = births;
+    let label = format!(
+        "`{id}` is on the timeline {timeline} that left {at} with a record of the checksum {own}; the recovery followed one that left \
+         it at the same place with {taken}"
+    );
+    Finding::failed(format!("recovery did not follow the timeline of `{id}`"))
+        .because(Cause::TargetNotReached)
+        .label(label)
+        .help(format!(
+            "two servers that were promoted beside each other have begun timelines of the same number: `{id}` cannot be reached unless \
+             the WAL of its own server is in repo `{repo}`"
+        ))
 }
 
 /// Fails if a mark was made on another cluster.

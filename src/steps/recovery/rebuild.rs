@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Finding, Maker, Makes, MarkKind, NodeRef, NodeSettings, Output, Ran, Recovers, RepoId, Resolved,
-    Role, Scope, Step, StepKind, StepRef, StepResult, if_given,
+    Context, Effects, Finding, Maker, Makes, MarkKind, NodeRef, NodeSettings, Output, Ran, Recovers, ReleaseField,
+    Releases, RepoId, Resolved, Role, Scope, Step, StepKind, StepRef, StepResult, if_given,
 };
 use crate::node::{Config, Node, Origin, Signal, by_hand, own_tablespaces};
 use crate::repo::Ability;
@@ -37,7 +37,8 @@ use crate::steps::recovery::upstream::upstream_of;
 ///
 /// `settings` are lines for its postgresql.conf, checked as those of a node are. They come after
 /// the node's own and win, over the postgresql.auto.conf that comes with its data, too; the server
-/// keeps them.
+/// keeps them. `release: "15.18"` is the release of PostgreSQL that a new server runs, as of a
+/// node.
 ///
 /// It passes if the server that it follows reports that it streams, and it has everything that was
 /// written there before. It fails if the copy fails, and if the standby cannot stream: it names the
@@ -58,6 +59,9 @@ pub struct RebuildSpec {
     /// Lines for its postgresql.conf.
     #[serde(default)]
     settings: Option<Ordered<String, Setting>>,
+    /// The release of PostgreSQL that a new server runs: `"15.18"`.
+    #[serde(default)]
+    release: Option<ReleaseField>,
 }
 
 /// The step, every name in it looked up.
@@ -74,6 +78,8 @@ pub struct Rebuild {
     restore_command: RestoreCommand,
     /// Lines for its postgresql.conf.
     settings: NodeSettings,
+    /// The release that a new server runs.
+    releases: Releases,
 }
 
 impl StepKind for RebuildSpec {
@@ -115,14 +121,15 @@ impl StepKind for RebuildSpec {
             scope.remade(self.node.as_str());
         }
         let settings = scope.settings(self.settings.as_ref(), scope.archives(self.node.as_str()));
-        Some(Rebuild { node: node?, follows: follows?, from: from?, restore_command, settings })
+        let releases = scope.releases_of_new(self.node.as_str(), self.release.as_ref());
+        Some(Rebuild { node: node?, follows: follows?, from: from?, restore_command, settings, releases })
     }
 }
 
 #[async_trait(?Send)]
 impl Step for Rebuild {
     fn effects(&self) -> Effects {
-        Effects::anything().follows(&self.follows)
+        Effects::anything().follows(&self.follows).runs(&self.node, &self.releases)
     }
 
     fn title(&self) -> String {
@@ -180,8 +187,8 @@ impl Rebuild {
         let known = cx.world.outputs().nodes.get(&self.node.id).cloned();
         let host = cx.world.lab.host(&self.node).await?;
         let new = match self.from {
-            Some(_) => Node::on(host, cx.world.lab.version(), &cx.world.password),
-            None => Node::copy_of(up, host, cx.world.lab.version()),
+            Some(_) => Node::on(host, &cx.world.password),
+            None => Node::copy_of(up, host),
         };
         // Its roles come with its data.
         Ok(known.filter(|known| known.has_login_of(&new)).unwrap_or_else(|| Arc::new(new)))

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::harness::{
-    Context, Effects, Later, Makes, MarkKind, NodeRef, NodeSettings, Places, ReadsRepo, Recovers, Resolved, Role,
-    Scope, Shift, Step, StepKind, StepResult,
+    Context, Effects, Later, Makes, MarkKind, NodeRef, NodeSettings, Places, ReadsRepo, Recovers, ReleaseField,
+    Releases, Resolved, Role, Scope, Shift, Step, StepKind, StepResult,
 };
 use crate::node::Node;
 use crate::repo::Repo;
@@ -101,6 +101,8 @@ use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
 ///     then: promote
 ///     settings: { shared_buffers: 64MB, autovacuum: "off" }
 /// ```
+///
+/// `release: "15.18"` is the release of PostgreSQL that a new server runs, as of a node.
 ///
 /// `restore_command` is a command of your own in the place of the repo's, for a repo that the drill
 /// fills. PostgreSQL puts in the name of the file for `%f` and where it goes for `%p`; in its
@@ -193,6 +195,9 @@ pub struct RecoverSpec {
     /// Lines for its postgresql.conf.
     #[serde(default)]
     settings: Option<Ordered<String, Setting>>,
+    /// The release of PostgreSQL that a new server runs: `"15.18"`.
+    #[serde(default)]
+    release: Option<ReleaseField>,
 }
 
 /// The only value: the right file is there by default.
@@ -220,6 +225,8 @@ pub struct Recover {
     restore_command: RestoreCommand,
     /// Lines for its postgresql.conf.
     settings: NodeSettings,
+    /// The release that a new server runs.
+    releases: Releases,
 }
 
 impl StepKind for RecoverSpec {
@@ -253,6 +260,7 @@ impl StepKind for RecoverSpec {
         let then = self.then(scope);
         let archives = self.archive_to.is_some() || scope.archives(self.node.as_str());
         let settings = scope.settings(self.settings.as_ref(), archives);
+        let releases = self.releases(scope);
         let timeline = self.timeline.clone().map_or(Late::Known(Timeline::default()), |timeline| timeline.value);
         let timeline = scope.later(timeline, Places::Nowhere);
         if matches!(self.then.value, ThenSpec::Shutdown) {
@@ -267,6 +275,7 @@ impl StepKind for RecoverSpec {
             timeline: timeline?,
             restore_command,
             settings,
+            releases,
         })
     }
 }
@@ -322,6 +331,7 @@ impl Step for Recover {
             Then::Follow { upstream, .. } => Effects::anything().follows(upstream),
             Then::Promote { archive_to: None } | Then::Pause | Then::Shutdown => Effects::writes(&self.node),
         };
+        let effects = Effects { undoes: self.until.value.undoes(), ..effects.runs(&self.node, &self.releases) };
         match &self.start {
             Start::Backup { backup, archive } => {
                 let (repo, newest) = (archive.repo.clone(), backup.is_newest());

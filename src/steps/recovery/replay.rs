@@ -6,13 +6,13 @@ use std::time::Instant;
 use crate::harness::{Context, Finding, NodeRef, Ran, RepoId, StepResult};
 use crate::journal::Cause;
 use crate::node::{Config, Node, Origin, RecoveryLog, Signal, Started};
-use crate::pg::{RecoveryTarget, TargetTimeline};
+use crate::pg::{Birth, History, RecoveryTarget, TargetTimeline};
 use crate::repo::{Repo, nowhere};
 use crate::source::{Span, Spanned};
 use crate::steps::recovery::archive_end::ArchiveEnd;
 use crate::steps::recovery::follow::{Archive, Standby};
 use crate::steps::recovery::goal::Goal;
-use crate::steps::recovery::position::Position;
+use crate::steps::recovery::position::{Position, promoted_beside};
 use crate::steps::recovery::progress::tell_part;
 use crate::steps::recovery::refusal::{NO_CHECKPOINT, not_started};
 use crate::steps::recovery::restore::{set_up, stop};
@@ -77,7 +77,7 @@ impl Replay<'_> {
         let ran =
             Ran::like(node, format!("start `{}`, and wait until {}", node.name(), end.what()), end.by_hand(node)?);
         cx.ran(recovery_log.evidence().into_iter().fold(ran.took(took), Ran::check));
-        let checked = self.check_position(&recovery_log, &position, &archive);
+        let checked = self.check_position(&recovery_log, &position, &archive).await;
         let checked = checked.and_then(|()| self.check_listed(cx, &position, &archive));
         checked.map_err(|finding| finding.at(self.until))?;
         node.own_log_settings().await?;
@@ -164,8 +164,19 @@ impl Replay<'_> {
 
     /// Checks that the server stands where it was to come to: on the right timelines first, since
     /// elsewhere nothing else means anything.
-    fn check_position(&self, recovery_log: &RecoveryLog, position: &Position, archive: &ArchiveEnd<'_>) -> StepResult {
+    async fn check_position(
+        &self,
+        recovery_log: &RecoveryLog,
+        position: &Position,
+        archive: &ArchiveEnd<'_>,
+    ) -> StepResult {
         self.goal.check_history((position.system, &position.history, position.lsn), archive)?;
+        for (mark, birth) in self.goal.births(position) {
+            let theirs = self.birth(&mark.lineage.history).await?;
+            if let Some(theirs) = theirs.filter(|theirs| *theirs != birth) {
+                return Err(promoted_beside(mark, (birth, theirs), archive.repo()));
+            }
+        }
         self.goal.check_place(position, recovery_log)?;
         if self.goal.setting == RecoveryTarget::Latest {
             archive.check(position.lsn, &position.history, recovery_log)?;
@@ -174,6 +185,17 @@ impl Replay<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How a timeline begins in the WAL that was replayed: in that of the server, or in the archive
+    /// if the server has removed it.
+    async fn birth(&self, history: &History) -> Result<Option<Birth>, Box<Finding>> {
+        let Some(control) = self.node.control_file().await? else { return Ok(None) };
+        let (size, host) = (control.segment_size, self.node.host()?);
+        match (self.node.birth(history, size).await?, &self.repo) {
+            (None, Some(repo)) => Ok(repo.birth(host.as_ref(), history, size).await?),
+            (birth, _) => Ok(birth),
+        }
     }
 
     /// Checks that the end of the archive can be known, where commands of the scenario's own bring

@@ -289,8 +289,8 @@ impl Runbook {
         let Some(host) = block.node.as_deref().and_then(|name| scratch.get(name)) else {
             return cx.world.node(block.node.as_deref().unwrap_or(&self.node));
         };
-        let (version, password) = (cx.world.lab.version(), &cx.world.password);
-        Ok(found(cx, host).await?.unwrap_or_else(|| Arc::new(Node::on(host.clone(), version, password))))
+        let found = found(cx, host).await?;
+        Ok(found.unwrap_or_else(|| Arc::new(Node::on(host.clone(), &cx.world.password))))
     }
 
     /// Runs the commands of a block.
@@ -395,6 +395,6 @@ const RUN_BLOCK: &str = include_str!("scripts/run_block.sh");
 
 /// The server that runs on a host that was empty.
 async fn found(cx: &Context<'_>, host: &Arc<dyn Host>) -> Result<Option<Arc<Node>>, Box<Finding>> {
-    let found = Node::found(host.clone(), cx.world.lab.version(), &cx.world.password).await?;
+    let found = Node::found(host.clone(), &cx.world.password).await?;
     Ok(found.map(Arc::new))
 }

@@ -194,11 +194,10 @@ impl Starting<'_> {
     /// Restores the backup onto the new node's host.
     pub(crate) async fn restore(&self, cx: &mut Context<'_>, backup: &Chosen) -> Result<Arc<Node>, Box<Finding>> {
         self.check_backup(backup)?;
-        let (version, password) = (cx.world.lab.version(), cx.world.password.clone());
         let (repo, host) = (&backup.repo, backup.host.clone());
         let node = Arc::new(match repo.is_existing() {
-            true => Node::of_others(host, version, &password)?,
-            false => Node::on(host, version, &password),
+            true => Node::of_others(host, &cx.world.password)?,
+            false => Node::on(host, &cx.world.password),
         });
         restore(cx, &node, Restored { what: &backup.what, label: &backup.label, at: backup.at }, repo).await?;
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());

@@ -177,6 +177,11 @@ impl Target {
         matches!(self, Target::Before { .. } | Target::Earlier { .. } | Target::Asked(Asked::Earlier { .. }))
     }
 
+    /// The step that is undone by stopping there.
+    pub(crate) fn undoes(&self) -> Option<StepId> {
+        self.mark().filter(|_| self.is_before_its_mark()).map(|mark| mark.id.clone())
+    }
+
     /// A target before or behind this one, as near as can be had without asking a server. None if
     /// there is none: nothing is later than `latest`, and only a recovery that begins with a backup
     /// can stop at its end.

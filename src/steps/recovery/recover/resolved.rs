@@ -2,7 +2,7 @@
 //! its target.
 
 use super::RecoverSpec;
-use crate::harness::{Maker, NodeRef, RepoId, Resolved, Scope, if_given};
+use crate::harness::{Maker, NodeRef, Releases, RepoId, Resolved, Scope, if_given};
 use crate::node::Signal;
 use crate::repo::Ability;
 use crate::source::{Name, Spanned};
@@ -77,6 +77,18 @@ impl RecoverSpec {
         }
         let archive = repo.map(|repo| Archive::of(repo, &node, scope));
         Some((node, Start::OwnServer { archive }))
+    }
+
+    /// The release that a new server runs.
+    pub(super) fn releases(&self, scope: &mut Scope<'_>) -> Releases {
+        match (&self.release, &self.backup) {
+            (Some(release), None) => {
+                let label = "the server that goes on keeps the release that it was made with";
+                scope.error(release.entry, "`release` goes with `backup`", label);
+                Releases::default()
+            }
+            (release, _) => scope.releases_of_new(self.node.as_str(), release.as_ref()),
+        }
     }
 
     /// What happens at the target, and the mistakes that go with it.
