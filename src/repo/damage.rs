@@ -1,5 +1,7 @@
 //! Damaging a file, in a repo or elsewhere on a host.
 
+use std::collections::BTreeSet;
+
 use super::error::{RepoError, Result};
 use crate::host::{Host, Program};
 
@@ -44,7 +46,7 @@ pub async fn damage_file(host: &dyn Host, path: &str, file: &str, place: Where) 
 pub(super) async fn damage_stored(host: &dyn Host, dir: &str, file: Option<&str>) -> Result<Damaged> {
     let file = match file {
         Some(file) => file.to_owned(),
-        None => largest_table(host, dir).await?,
+        None => largest_table(host, dir).await?.1,
     };
     // The second half of a table's first page, where its rows are; anything else is read from its
     // beginning.
@@ -52,8 +54,24 @@ pub(super) async fn damage_stored(host: &dyn Host, dir: &str, file: Option<&str>
     damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
 }
 
-/// The largest table's file in a backup: a user's if there is one.
-async fn largest_table(host: &dyn Host, dir: &str) -> Result<String> {
+/// Damages the largest table of a backup that was restored to the directory `dir`, in pages from its
+/// first to its last: replay brings those anew of which the WAL has images.
+pub(super) async fn damage_table(host: &dyn Host, dir: &str) -> Result<()> {
+    /// The size of a page, as servers are built.
+    const PAGE: u64 = 8192;
+    /// In how many places.
+    const PLACES: u64 = 8;
+    let (size, file) = largest_table(host, dir).await?;
+    let last = (size / PAGE).saturating_sub(1);
+    let pages: BTreeSet<u64> = (0..PLACES).map(|place| last * place / (PLACES - 1)).collect();
+    for page in pages {
+        damage_file(host, &format!("{dir}/{file}"), &file, Where::At(page * PAGE + PAGE / 2)).await?;
+    }
+    Ok(())
+}
+
+/// The size and the path of the largest table's file in a backup: a user's if there is one.
+async fn largest_table(host: &dyn Host, dir: &str) -> Result<(u64, String)> {
     /// The first number that a user's table can have (`FirstNormalObjectId`).
     const FIRST_OF_USERS: u64 = 16384;
     let output = host
@@ -72,7 +90,7 @@ async fn largest_table(host: &dyn Host, dir: &str) -> Result<String> {
         (size > 0).then(|| (number >= FIRST_OF_USERS, size, path.to_owned()))
     };
     let text = output.text();
-    let largest = text.lines().filter_map(file).max().map(|(_, _, path)| path);
+    let largest = text.lines().filter_map(file).max().map(|(_, size, path)| (size, path));
     largest.ok_or_else(|| {
         RepoError::Nothing(match output.success() {
             true => format!("there is no table with rows in {dir}"),

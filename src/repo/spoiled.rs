@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::archive::Archive;
 use super::backup_kind::BackupKind;
 use super::begin::Needs;
-use super::damage::damage_stored;
+use super::damage::damage_table;
 use super::error::{RepoError, Result, run};
 use super::loaded::Loaded;
 use super::restored::Restored;
@@ -148,7 +148,7 @@ impl Storage for Spoiled {
         }
         let program = self.storage.restore(host, backup, data).await?;
         match self.spoil {
-            Spoil::BackupDamaged => damage_stored(host, data, None).await.map(|_| program),
+            Spoil::BackupDamaged => damage_table(host, data).await.map(|()| program),
             Spoil::NewestMissing | Spoil::WalMissing => Ok(program),
         }
     }

@@ -2,6 +2,7 @@
 
 mod around;
 mod certificate;
+mod commands;
 mod complete;
 mod connect;
 mod files;

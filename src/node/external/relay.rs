@@ -2,8 +2,8 @@
 //! listens, and from which it passes bytes on.
 //!
 //! It is there from the moment in which the copy is to follow production, and gone as soon as
-//! drillyard is. A standby comes through, and nobody else: a session in which SQL can be sent is
-//! refused. libpq speaks no TLS over a Unix socket, so that drillyard does it.
+//! drillyard is. A standby comes through, which receives WAL, and nobody else: a session in which SQL
+//! can be sent is refused. libpq speaks no TLS over a Unix socket, so that drillyard does it.
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use super::External;
+use super::commands::pass_on;
 use super::complete::{Target, Way};
 use super::message::Message;
 use super::startup::{Asks, Startup};
@@ -102,7 +103,16 @@ async fn pass(external: &External, index: usize, mut client: UnixStream) -> io::
                 said = Message::read(&mut server).await?;
             }
             client.write_all(&said.without_channel_binding().bytes()).await?;
-            tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
+            let (mut from_client, mut to_client) = client.split();
+            let (mut from_server, mut to_server) = tokio::io::split(server);
+            let refused = tokio::select! {
+                told = tokio::io::copy(&mut from_server, &mut to_client) => told.map(|_| None)?,
+                asked = pass_on(&mut from_client, &mut to_server) => asked?,
+            };
+            match refused {
+                Some(why) => to_client.write_all(&Message::refusal(NOT_ALLOWED, &why).bytes()).await,
+                None => Ok(()),
+            }
         }
         Err(why) => {
             let why = format!("drillyard does not reach {}: {why}", target.shown());

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::Existing;
 use super::backup::{self, OneOfMany};
-use crate::host::{Host, Program};
+use crate::host::{Host, Output, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
@@ -25,6 +25,8 @@ const RESTORE: &str =
 
 /// How `scripts/verify_backup.sh` ends if a backup is tar files.
 const TAR_FILES: i64 = 3;
+/// And if it brings no WAL along, and was not told where that is.
+const NO_WAL: i64 = 4;
 
 /// A directory that somebody else fills.
 #[derive(Debug)]
@@ -61,16 +63,42 @@ impl ExistingDirectory {
         Ok(chain.into_iter().map(Label::to_string).collect())
     }
 
-    /// What compares the backup in a directory with its manifest, with these options.
-    fn verifying(&self, dir: &str, options: &[&str]) -> Program {
-        let wal = self.existing.wal.as_deref().unwrap_or_default();
-        let args = [dir, wal].into_iter().chain(options.iter().copied());
-        Program::script(include_str!("../scripts/verify_backup.sh"), args)
+    /// Compares the backup in a directory, which is that of `path`, with its manifest, with these
+    /// options; and reads the WAL that it needs. What it does not bring along is fetched: in the
+    /// archive it may be packed.
+    async fn compare(&self, host: &dyn Host, dir: &str, path: &str, options: &[&str]) -> Result<Output> {
+        let verifying = |wal: &str| {
+            let args = [dir, wal].into_iter().chain(options.iter().copied());
+            Program::script(include_str!("../scripts/verify_backup.sh"), args)
+        };
+        let output = host.run(verifying("")).await?;
+        if output.status != NO_WAL {
+            return Ok(output);
+        }
+        let scratch = format!("{}-verified-wal", host.paths().data);
+        let wal = self.needed_wal(host, path, &scratch).await?;
+        let output = host.run(verifying(&wal)).await?;
+        run(host, "rm", Program::new("rm", ["-rf", &scratch])).await?;
+        Ok(output)
+    }
+
+    /// A directory with the WAL that a backup needs; the archive itself where nobody says which that
+    /// is.
+    async fn needed_wal(&self, host: &dyn Host, path: &str, scratch: &str) -> Result<String> {
+        let (needs, archive) = (needs_in(host, path).await?, self.archive(host).await?);
+        let begin = needs.begin.and_then(|begin| begin.place(&archive));
+        let Some(((timeline, from), end)) = begin.zip(needs.end) else {
+            return Ok(self.existing.wal.clone().unwrap_or_default());
+        };
+        let reach = archive.reach(from, timeline, timeline);
+        let mut segments = archive.all_segments(&reach);
+        segments.retain(|segment| segment.start() < end);
+        self.wal_files(host, &segments, scratch).await
     }
 
     /// Compares one backup with its own manifest.
     async fn verify_one(&self, host: &dyn Host, path: &str) -> Result<Verified> {
-        let output = host.run(self.verifying(path, &[])).await?;
+        let output = self.compare(host, path, path, &[]).await?;
         match output.status {
             0 => Ok(Verified::Intact),
             TAR_FILES => self.verify_unpacked(host, path).await,
@@ -89,7 +117,7 @@ impl ExistingDirectory {
             output = host.run(Program::new("cp", [&format!("{path}/backup_manifest"), &dir])).await?;
         }
         if output.success() {
-            output = host.run(self.verifying(&dir, &["--ignore=tablespace_map"])).await?;
+            output = self.compare(host, &dir, path, &["--ignore=tablespace_map"]).await?;
         }
         run(host, "rm", Program::new("rm", ["-rf", &dir, &spaces])).await?;
         Ok(if output.success() { Verified::Intact } else { Verified::damaged(&output.stderr) })

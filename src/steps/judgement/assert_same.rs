@@ -176,6 +176,8 @@ impl StepKind for AssertSameSpec {
 
 /// How many lines are shown.
 const SHOWN: usize = 20;
+/// How many things that were not compared a warning tells.
+const WARNED: usize = 5;
 
 #[async_trait(?Send)]
 impl Step for AssertSame {
@@ -203,6 +205,7 @@ impl Step for AssertSame {
         if !verdict.not_compared.is_empty() {
             cx.fact("not_compared", verdict.not_compared.clone());
         }
+        self.warn(cx, &verdict);
         self.judge(verdict)
     }
 }
@@ -296,6 +299,19 @@ impl AssertSame {
         database.compare(cx, &tables, verdict).await.map_err(|finding| finding.at(self.node.entry()))
     }
 
+    /// Tells what there is on the live server and was not compared, since it may not be read.
+    fn warn(&self, cx: &Context<'_>, verdict: &Verdict) {
+        let has_rows = |line: &&String| !line.ends_with(UNLOGGED) && !line.ends_with(NEVER_FILLED);
+        let lines: Vec<String> = verdict.not_compared.iter().filter(has_rows).cloned().collect();
+        if !lines.is_empty() && verdict.tables > 0 {
+            let first = first_of(lines.iter().cloned(), WARNED).replace('\n', "; ");
+            cx.world.warn(format!(
+                "`{}` and `{}` were compared in {} tables, but not in: {first}",
+                self.node, self.live, verdict.tables
+            ));
+        }
+    }
+
     fn judge(&self, verdict: Verdict) -> StepResult {
         let lines = verdict.wrong;
         if let Some(first) = lines.first() {
@@ -317,20 +333,24 @@ impl AssertSame {
     }
 }
 
+/// Why there is nothing to compare in a table.
+const UNLOGGED: &str = "unlogged, so that no standby has it";
+const NEVER_FILLED: &str = "it was never filled";
+
 /// The tables of a session's database that it may read. Partitions are read with their table.
 async fn readable(client: &Client, place: &str, verdict: &mut Verdict) -> Result<Vec<TableName>, Box<Finding>> {
     let query = "SELECT n.nspname::text, c.relname::text,
-               CASE WHEN c.relpersistence = 'u' THEN 'unlogged, so that no standby has it'
+               CASE WHEN c.relpersistence = 'u' THEN $1
                     WHEN NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, 'SELECT')
                     THEN 'no privilege to read it'
                     WHEN row_security_active(c.oid) THEN 'a policy hides rows of it'
-                    WHEN NOT c.relispopulated THEN 'it was never filled' END
+                    WHEN NOT c.relispopulated THEN $2 END
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence <> 't'
             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
         ORDER BY 1, 2";
     let mut tables = vec![];
-    for row in client.query(query, &[]).await? {
+    for row in client.query(query, &[&UNLOGGED, &NEVER_FILLED]).await? {
         let table = TableName { schema: Some(row.get(0)), name: row.get(1) };
         match row.get::<_, Option<String>>(2) {
             Some(why) => verdict.not_compared.push(format!("{table}{place}: {why}")),

@@ -48,6 +48,14 @@ impl<'a> Listed<'a> {
         }
     }
 
+    /// The segment that a standby has got from its upstream since the archive lacks it, which goes on
+    /// behind it; none where streaming began at the archive's end.
+    pub(crate) fn gap(&self, log: &str) -> Option<Segment> {
+        let (segment, _) = self.streamed_first(log)?;
+        let is_gap = !self.archive.holds(segment) && self.archive.goes_on_after(&segment.to_string());
+        is_gap.then_some(segment)
+    }
+
     /// The segment with which streaming began, and the log before that.
     fn streamed_first<'t>(&self, log: &'t str) -> Option<(Segment, &'t str)> {
         let first = STREAMS.captures(log)?;
@@ -120,6 +128,11 @@ mod tests {
         assert!(listed.unusable("000000010000000000000004", TIMES, tool).is_some_and(|one| one.label == tool.trim()));
         assert!(listed.unusable("000000010000000000000004", TIMES - 1, tool).is_none());
         assert!(listed.unusable("000000010000000000000005", TIMES, tool).is_none());
+        let listing = lines(&[("000000010000000000000005", whole), ("000000010000000000000003", whole)]);
+        let lacking = Listed { repo: &repo, archive: Archive::read(&listing) };
+        let gap = |at: &str| lacking.gap(&format!("{RESTORED}{}", streams(at))).map(|segment| segment.to_string());
+        assert_eq!(gap("0/4000000").as_deref(), Some("000000010000000000000004"));
+        assert_eq!([gap("0/5000000"), gap("0/6000000")], [None, None]);
         // The newest one may still be on its way.
         let listing = lines(&[("000000010000000000000004", 4096), ("000000010000000000000003", whole)]);
         let growing = Listed { repo: &repo, archive: Archive::read(&listing) };

@@ -2,6 +2,7 @@
 //! production moves.
 
 mod acceptance;
+mod asked;
 mod barman;
 mod cloud;
 mod command;
