@@ -282,6 +282,21 @@ fn keys_that_cannot_be_used_are_told_in_words() {
 }
 
 #[test]
+fn another_release_that_a_node_runs_is_named() {
+    let (desk, mut record, mut tools) = (Desk::new(), run("passed", 0, "a1"), vec![]);
+    for drill in record.drills.values_mut() {
+        drill.releases.insert("standby".to_owned(), "17.1".to_owned());
+    }
+    let said = desk.file().append(&desk.key, |position| {
+        let said = statement(&record, &Circumstances::default(), position);
+        tools.extend(said.predicate.tools.iter().map(|tool| (tool.name.clone(), tool.version.clone())));
+        said
+    });
+    said.expect("appended");
+    assert!(tools.contains(&("PostgreSQL of standby".to_owned(), Some("17.1".to_owned()))), "{tools:?}");
+}
+
+#[test]
 fn the_page_says_what_a_quarter_has_shown() {
     let desk = Desk::new();
     let named = |mut record: RunRecord| {

@@ -14,7 +14,7 @@ pub const SUPPORTED_MAJORS: std::ops::RangeInclusive<u32> = 13..=19;
 /// servers that the tests run on.
 pub const NEWEST_TESTED: [Version; 4] = [
     Version { major: 13, minor: 16 },
-    Version { major: 15, minor: 18 },
+    Version { major: 15, minor: 20 },
     Version { major: 17, minor: 12 },
     Version { major: 18, minor: 6 },
 ];
