@@ -132,7 +132,8 @@ impl Before {
         now: &BTreeMap<String, u64>,
         primaries: &[&Primary],
     ) -> Option<Accident> {
-        // As long as nothing accepts writes, somebody has yet to take over, on a timeline of its own.
+        // As long as nothing accepts writes, somebody has yet to take over, on a timeline of its
+        // own.
         if primaries.is_empty() {
             return None;
         }

@@ -54,8 +54,8 @@ pub(super) async fn damage_stored(host: &dyn Host, dir: &str, file: Option<&str>
     damage_file(host, &format!("{dir}/{file}"), &file, Where::At(if is_table { 4096 } else { 0 })).await
 }
 
-/// Damages the largest table of a backup that was restored to the directory `dir`, in pages from its
-/// first to its last: replay brings those anew of which the WAL has images.
+/// Damages the largest table of a backup that was restored to the directory `dir`, in pages from
+/// its first to its last: replay brings those anew of which the WAL has images.
 pub(super) async fn damage_table(host: &dyn Host, dir: &str) -> Result<()> {
     /// The size of a page, as servers are built.
     const PAGE: u64 = 8192;

@@ -2,8 +2,8 @@
 //! listens, and from which it passes bytes on.
 //!
 //! It is there from the moment in which the copy is to follow production, and gone as soon as
-//! drillyard is. A standby comes through, which receives WAL, and nobody else: a session in which SQL
-//! can be sent is refused. libpq speaks no TLS over a Unix socket, so that drillyard does it.
+//! drillyard is. A standby comes through, which receives WAL, and nobody else: a session in which
+//! SQL can be sent is refused. libpq speaks no TLS over a Unix socket, so that drillyard does it.
 
 use std::io;
 use std::sync::Arc;

@@ -82,8 +82,8 @@ impl ExistingDirectory {
         Ok(output)
     }
 
-    /// A directory with the WAL that a backup needs; the archive itself where nobody says which that
-    /// is.
+    /// A directory with the WAL that a backup needs; the archive itself where nobody says which
+    /// that is.
     async fn needed_wal(&self, host: &dyn Host, path: &str, scratch: &str) -> Result<String> {
         let (needs, archive) = (needs_in(host, path).await?, self.archive(host).await?);
         let begin = needs.begin.and_then(|begin| begin.place(&archive));

@@ -1,8 +1,8 @@
 #!/bin/sh -eu
 # Compares the backup $1 with its manifest, and reads the WAL that it needs: its own, or that in $2
 # if it brings none along; the rest are options of pg_verifybackup. Ends with 3 if it is tar files,
-# which pg_verifybackup does not read together with WAL, and with 4 if it brings none along and $2 is
-# empty.
+# which pg_verifybackup does not read together with WAL, and with 4 if it brings none along and $2
+# is empty.
 backup=$1 wal=$2
 shift 2
 [ -d "$backup" ] || { echo "there is no backup at $backup" >&2; exit 1; }

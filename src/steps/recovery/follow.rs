@@ -129,8 +129,16 @@ impl Standby {
         }
         self.answers(cx).await?;
         cx.fact("streams_from", self.up.name());
+        match listed {
+            Some(listed) => self.check_archive(cx, &listed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if it has not used the archive where that was to be used, and tells what was missing
+    /// there.
+    async fn check_archive(&self, cx: &Context<'_>, listed: &Listed<'_>) -> StepResult {
         let log = self.node.log_from(self.node.log_start()).await?;
-        let Some(listed) = listed else { return Ok(()) };
         if let (Some(gap), Some(archive)) = (listed.gap(&log), &self.archive) {
             let (node, up, repo) = (self.node.name(), self.up.name(), &archive.repo.name);
             cx.world.warn(format!(
@@ -141,8 +149,9 @@ impl Standby {
         listed.check_used(&log).map_err(|finding| finding.at(self.at))
     }
 
-    /// Fails if somebody else's primary would take the server for a synchronous standby: users there
-    /// would be told that a commit is safe which only a copy has that is thrown away, without fsync.
+    /// Fails if somebody else's primary would take the server for a synchronous standby: users
+    /// there would be told that a commit is safe which only a copy has that is thrown away, without
+    /// fsync.
     async fn is_not_waited_for(&self, cx: &mut Context<'_>) -> StepResult {
         if !self.up.is_external() {
             return Ok(());

@@ -48,8 +48,8 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// The segment that a standby has got from its upstream since the archive lacks it, which goes on
-    /// behind it; none where streaming began at the archive's end.
+    /// The segment that a standby has got from its upstream since the archive lacks it, which goes
+    /// on behind it; none where streaming began at the archive's end.
     pub(crate) fn gap(&self, log: &str) -> Option<Segment> {
         let (segment, _) = self.streamed_first(log)?;
         let is_gap = !self.archive.holds(segment) && self.archive.goes_on_after(&segment.to_string());
