@@ -12,6 +12,7 @@ mod ends;
 mod faults;
 mod isolated;
 mod prove;
+mod rebuilt;
 mod s3;
 mod shipped;
 mod site;
