@@ -3,16 +3,16 @@
 
 use async_trait::async_trait;
 
-use super::Existing;
 use super::backup::{self, OneOfMany};
+use super::{Existing, beginning};
 use crate::host::{Host, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_it};
-use crate::repo::look::{bytes_in, kind_in, needs_in};
-use crate::repo::restored::{Restored, restored_from};
+use crate::repo::look::{BACKUPS, bytes_within, kind_in, needs_in};
+use crate::repo::restored::{Restored, restored_within};
 use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
@@ -61,16 +61,29 @@ impl ExistingDirectory {
         Ok(chain.into_iter().map(Label::to_string).collect())
     }
 
-    /// What compares the backup in a directory with its manifest, with these options.
-    fn verifying(&self, dir: &str, options: &[&str]) -> Program {
+    /// The directory in which the backups lie, with their tablespaces: a link that leads elsewhere
+    /// may lead to what production works with.
+    fn within(&self) -> &str {
+        self.existing.backups.as_deref().map(beginning).unwrap_or_default()
+    }
+
+    /// What compares the backup in a directory with its manifest, with these options. Its
+    /// tablespaces lie below `within`, if that is not empty.
+    fn verifying(&self, dir: &str, within: &str, options: &[&str]) -> Program {
         let wal = self.existing.wal.as_deref().unwrap_or_default();
         let args = [dir, wal].into_iter().chain(options.iter().copied());
-        Program::script(include_str!("../scripts/verify_backup.sh"), args)
+        let script = concat!(include_str!("../scripts/tablespaces.sh"), include_str!("../scripts/verify_backup.sh"));
+        Program::script(script, args).env(BACKUPS, within)
+    }
+
+    /// What restores a backup.
+    fn restoring(&self, args: impl IntoIterator<Item = String>) -> Program {
+        Program::script(RESTORE, args).env(BACKUPS, self.within())
     }
 
     /// Compares one backup with its own manifest.
     async fn verify_one(&self, host: &dyn Host, path: &str) -> Result<Verified> {
-        let output = host.run(self.verifying(path, &[])).await?;
+        let output = host.run(self.verifying(path, self.within(), &[])).await?;
         match output.status {
             0 => Ok(Verified::Intact),
             TAR_FILES => self.verify_unpacked(host, path).await,
@@ -82,14 +95,14 @@ impl ExistingDirectory {
     async fn verify_unpacked(&self, host: &dyn Host, path: &str) -> Result<Verified> {
         let dir = format!("{}-verified", host.paths().data);
         let spaces = own_tablespaces(&dir);
-        let restore = Program::script(RESTORE, [path, &dir, &spaces]);
+        let restore = self.restoring([path.to_owned(), dir.clone(), spaces.clone()]);
         let mut output = host.run(restore).await?;
         if output.success() {
             // The manifest is a file of its own beside the tar files.
             output = host.run(Program::new("cp", [&format!("{path}/backup_manifest"), &dir])).await?;
         }
         if output.success() {
-            output = host.run(self.verifying(&dir, &["--ignore=tablespace_map"])).await?;
+            output = host.run(self.verifying(&dir, "", &["--ignore=tablespace_map"])).await?;
         }
         run(host, "rm", Program::new("rm", ["-rf", &dir, &spaces])).await?;
         Ok(if output.success() { Verified::Intact } else { Verified::damaged(&output.stderr) })
@@ -119,7 +132,7 @@ impl Storage for ExistingDirectory {
     }
 
     async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
-        restored_from(host, &self.chain(host, label).await?).await
+        restored_within(host, &self.chain(host, label).await?, self.within()).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -127,7 +140,7 @@ impl Storage for ExistingDirectory {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        bytes_in(host, label.as_str()).await
+        bytes_within(host, label.as_str(), self.within()).await
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
@@ -138,7 +151,7 @@ impl Storage for ExistingDirectory {
         let mut before = self.chain(host, backup).await?;
         before.pop();
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(before);
-        run_it(host, "the restore", Program::script(RESTORE, args)).await
+        run_it(host, "the restore", self.restoring(args)).await
     }
 
     fn backup_path(&self, label: &Label) -> Option<String> {
