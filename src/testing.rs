@@ -45,6 +45,11 @@ pub(crate) enum Shutdown {
 impl Server {
     /// Starts one with the programs in DRILLYARD_PG_BIN, or with Debian's newest.
     pub(crate) async fn start() -> Server {
+        Server::start_with(&[]).await
+    }
+
+    /// The same, made with these options of initdb.
+    pub(crate) async fn start_with(initdb: &[&str]) -> Server {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let port =
             TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
@@ -59,7 +64,7 @@ impl Server {
         std::fs::write(&password, PASSWORD).expect("written");
         let password = password.display().to_string();
         let options = ["-U", "postgres", "-A", "scram-sha-256", "--pwfile", &password, "--no-sync", "-E", "UTF8"];
-        let made = server.program("initdb", &[&options[..], &["--locale=C"]].concat());
+        let made = server.program("initdb", &[&options[..], &["--locale=C"], initdb].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         server.append(
             "postgresql.conf",

@@ -95,6 +95,8 @@ pub struct Backup {
     pub repo: RepoId,
     /// What the repo calls it.
     pub label: Label,
+    /// Whether it is of a server with somebody else's data.
+    pub of_others: bool,
 }
 
 /// How quickly a recovery from a repo went.

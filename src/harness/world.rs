@@ -156,6 +156,12 @@ impl World {
         taken.unwrap_or_else(|| Label::new(backup))
     }
 
+    /// Whether a backup has somebody else's data: it lies in a repo of theirs, or a step has taken
+    /// it of a copy of their server.
+    pub fn is_of_others(&self, repo: &Repo, label: &Label) -> bool {
+        repo.is_existing() || self.outputs().backups.values().any(|backup| backup.of_others && backup.label == *label)
+    }
+
     /// A node on whose host programs can be run now.
     pub fn any_host(&self) -> Result<Arc<Node>, Box<Finding>> {
         let is_on = |node: &&Arc<Node>| node.host().is_ok_and(|host| host.is_on());

@@ -165,7 +165,9 @@ impl Node {
         // What a client heard that came too early or too late is no reason.
         let passing_by =
             |line: &str| line.contains("the database system is") || line.contains("terminating connection");
-        let grave = |line: &str| line.contains("FATAL") || line.contains("PANIC");
+        // Before it has a log it speaks by its name: `postgres: could not find the database
+        // system`.
+        let grave = |line: &str| line.contains("FATAL") || line.contains("PANIC") || line.starts_with("postgres: ");
         let failed = log.is_empty() || log.lines().any(|line| grave(line) && !passing_by(line));
         if failed { Err(self.refused(log_start).await) } else { Ok(Started::ShutDown) }
     }

@@ -73,23 +73,24 @@ impl Node {
         Node { superuser: true, ..Node::new(host.name().to_owned(), Place::Host(host), version, credentials) }
     }
 
-    /// A standby of the external server `upstream`, on `host`: it has that server's roles and
-    /// databases.
-    pub fn copy_of(upstream: &Node, host: Arc<dyn Host>) -> Self {
-        let version = host.version();
-        let credentials = (upstream.user.as_str(), upstream.password.as_str(), upstream.database.as_str());
-        Node::new(host.name().to_owned(), Place::Host(host), version, credentials)
-    }
-
     /// A server on `host` with the data of somebody else's, whose passwords nobody knows here: it
     /// lets in whoever reaches its socket, as the superuser that initdb makes by default.
-    pub fn of_others(host: Arc<dyn Host>, password: &str) -> Result<Self, HostError> {
+    fn of_others(host: Arc<dyn Host>, password: &str) -> Result<Self, HostError> {
         if host.open_hba().is_none() {
             let name = host.name();
             return Err(HostError::new(format!("node `{name}` would have passwords that nobody knows here"))
                 .help("restore backups of somebody else's servers to local processes: `--backend local`"));
         }
         Ok(Node { of_others: true, ..Node::on(host, password) })
+    }
+
+    /// A server on `host` whose data are those of somebody else's server if `others` says so, and
+    /// the drill's own if not.
+    pub fn with_data_of(others: bool, host: Arc<dyn Host>, password: &str) -> Result<Self, HostError> {
+        match others {
+            true => Node::of_others(host, password),
+            false => Ok(Node::on(host, password)),
+        }
     }
 
     /// A server that runs on `host`, and that was made there by somebody else.
@@ -157,9 +158,16 @@ impl Node {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
-    /// Whether both have the same user, password and database.
-    pub fn has_login_of(&self, other: &Node) -> bool {
-        (&self.user, &self.password, &self.database) == (&other.user, &other.password, &other.database)
+    /// Whether both have the same user, password and database, and data of the same origin.
+    pub fn is_like(&self, other: &Node) -> bool {
+        self.of_others == other.of_others
+            && (&self.user, &self.password, &self.database) == (&other.user, &other.password, &other.database)
+    }
+
+    /// Whether its data are those of somebody else's server, so that whatever is made from it has
+    /// to be kept from doing harm, too.
+    pub fn has_data_of_others(&self) -> bool {
+        self.of_others || self.is_external()
     }
 
     /// Its superuser's password.

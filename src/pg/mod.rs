@@ -32,7 +32,7 @@ pub use lsn::{Lsn, LsnError, TimelineId, Xid};
 pub use mark::{Dropped, Mark, Moment, RestorePoint};
 pub use name_list::names_in_list;
 pub use pattern::Pattern;
-pub use segment::{Segment, is_segment};
+pub use segment::{Segment, is_segment, segment_sizes};
 pub use server_error::error_message;
 pub use settings::{is_any_setting, is_only_told, is_setting, setting_names, settings};
 pub use target::{RecoveryTarget, ShutdownMode, TargetTimeline};

@@ -67,6 +67,11 @@ fn per_file(size: u64) -> u64 {
     (0x1_0000_0000 / size.max(1)).max(1)
 }
 
+/// How long segments can be, in bytes (manual, initdb, `--wal-segsize`).
+pub fn segment_sizes() -> impl Iterator<Item = u64> {
+    (20..=30).map(|power| 1 << power)
+}
+
 /// Whether a file's name is a segment's: 24 hexadecimal digits, and nothing behind them
 /// (`.partial`, `.backup`).
 pub fn is_segment(name: &str) -> bool {

@@ -20,6 +20,8 @@ pub struct Archive {
     partials: Vec<String>,
     /// The size of a whole segment, if the server was asked.
     whole: Option<u64>,
+    /// Why a segment cannot be used although it is there, of each that cannot.
+    faults: BTreeMap<String, String>,
 }
 
 impl Archive {
@@ -71,6 +73,19 @@ impl Archive {
             self.newest = self.sizes.last_key_value().map(|(name, _)| name.clone());
         }
         self
+    }
+
+    /// The same archive, some of whose segments cannot be used, and why.
+    pub(super) fn with_faults(self, faults: BTreeMap<String, String>) -> Self {
+        Archive { faults, ..self }
+    }
+
+    /// What is wrong with the first of these segments that a recovery cannot use.
+    pub fn unusable(&self, segments: &[Segment]) -> Option<String> {
+        segments.iter().find_map(|segment| match self.faults.get(&segment.to_string()) {
+            Some(why) => Some(format!("segment {segment} {why}")),
+            None => (!self.is_whole(*segment)).then(|| format!("segment {segment} is not whole")),
+        })
     }
 
     /// Whether there is no segment in it at all.

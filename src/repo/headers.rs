@@ -13,16 +13,18 @@ pub struct SegmentHeader {
     pub system: SystemId,
     /// Where the segment begins.
     pub start: Lsn,
+    /// How long it says that segments are.
+    pub size: u64,
     /// Whether the page begins as one of WAL does, in any supported version.
     pub is_wal: bool,
 }
 
 /// How much of a segment is its header, without what fills it up.
-const HEADER: usize = 40;
+pub(super) const HEADER: usize = 40;
 
 impl SegmentHeader {
     /// Reads the bytes as od prints them.
-    fn read(line: &str) -> Option<Self> {
+    pub(super) fn read(line: &str) -> Option<Self> {
         let bytes: Vec<u8> = line
             .split_whitespace()
             .map(|byte| u8::from_str_radix(byte, 16))
@@ -32,7 +34,8 @@ impl SegmentHeader {
         // `XLOG_PAGE_MAGIC` has been D1xx for as long as anybody remembers.
         let magic = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
         let is_wal = magic >> 8 == 0xD1;
-        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?), is_wal })
+        let size = u32::from_ne_bytes(bytes.get(32..36)?.try_into().ok()?).into();
+        Some(SegmentHeader { start: Lsn(number(8)?), system: SystemId(number(24)?), size, is_wal })
     }
 }
 
@@ -122,11 +125,11 @@ mod tests {
 
     #[test]
     fn a_header_is_read() {
-        let header = [0xD113_u64, 0x300_0000, 0, 42, 0].map(u64::to_ne_bytes).concat();
+        let header = [0xD113_u64, 0x300_0000, 0, 42, 0x2000_0040_0000].map(u64::to_ne_bytes).concat();
         let line: String = header.iter().map(|byte| format!(" {byte:02x}")).collect();
         assert_eq!(
             SegmentHeader::read(&line),
-            Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000), is_wal: true })
+            Some(SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000), size: 4 << 20, is_wal: true })
         );
         assert_eq!(SegmentHeader::read(" 07 00"), None);
     }

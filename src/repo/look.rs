@@ -27,10 +27,21 @@ pub async fn kind_in(host: &dyn Host, dir: &str) -> Result<Option<BackupKind>> {
     })
 }
 
+/// The variable of scripts that names the directory in which somebody else's backups lie, with
+/// their tablespaces.
+pub(super) const BACKUPS: &str = "DRILLYARD_BACKUPS";
+
 /// How many bytes the files in a directory take up on the disk, and those of its tablespaces, to
 /// which a data directory has links.
 pub async fn bytes_in(host: &dyn Host, dir: &str) -> Result<u64> {
-    let text = run(host, "du", Program::script(include_str!("scripts/bytes_in.sh"), [dir])).await?.text();
+    bytes_within(host, dir, "").await
+}
+
+/// The same, without tablespaces that lie elsewhere than below the directory `within`, if that is
+/// not empty.
+pub(super) async fn bytes_within(host: &dyn Host, dir: &str, within: &str) -> Result<u64> {
+    let script = concat!(include_str!("scripts/tablespaces.sh"), include_str!("scripts/bytes_in.sh"));
+    let text = run(host, "du", Program::script(script, [dir]).env(BACKUPS, within)).await?.text();
     let kilobytes = |line: &str| line.split_ascii_whitespace().next()?.parse::<u64>().ok();
     let all: Option<u64> = text.lines().map(kilobytes).sum();
     all.filter(|all| *all > 0)

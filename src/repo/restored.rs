@@ -1,6 +1,7 @@
 //! What a restore of a backup makes, as far as that shows where the backup lies.
 
 use super::error::{Result, run};
+use super::look::BACKUPS;
 use crate::host::{Host, Program};
 
 /// The room that it takes up, and its tablespaces.
@@ -65,7 +66,13 @@ const RESTORED: &str = concat!(include_str!("scripts/tablespaces.sh"), include_s
 /// That of the last of these directories, each with a backup as pg_basebackup writes it, which goes
 /// on from those before it.
 pub(super) async fn restored_from(host: &dyn Host, chain: &[String]) -> Result<Restored> {
-    let program = Program::script(RESTORED, chain).env("LC_ALL", "C");
+    restored_within(host, chain, "").await
+}
+
+/// The same, of backups whose tablespaces have to lie below the directory `within`, if that is not
+/// empty.
+pub(super) async fn restored_within(host: &dyn Host, chain: &[String], within: &str) -> Result<Restored> {
+    let program = Program::script(RESTORED, chain).env("LC_ALL", "C").env(BACKUPS, within);
     Ok(Restored::read(&run(host, "reading the backup", program).await?.text()))
 }
 
@@ -113,6 +120,32 @@ mod tests {
         let restored = look(&[&dir.path().join("a"), &dir.path().join("b")]);
         assert!(restored.least < restored.most && restored.least.is_some(), "{restored:?}");
         assert_eq!(restored.lacking.len(), 3);
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_no_tablespace_of_the_backup() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let all = "mkdir -p b/a/pg_tblspc b/.spaces/1/PG_15_1 live/2/PG_15_1 live/4/PG_15_1 b/.spaces/3/PG_15_1
+            echo 15 >b/a/PG_VERSION; for i in 2 4; do head -c 900000 /dev/urandom >live/$i/PG_15_1/1; done
+            ln -s ../../.spaces/1 b/a/pg_tblspc/1; ln -s $PWD/live/2 b/a/pg_tblspc/2
+            ln -s $PWD/b/.spaces/3 b/a/pg_tblspc/3; echo \"3 $PWD/b/.spaces/3\" >b/a/tablespace_map
+            ln -s $PWD/live b/.spaces/live; ln -s $PWD/b/.spaces/live/4 b/a/pg_tblspc/4
+            mkdir -p b/a/pg_tblspc/5/PG_15_1";
+        sh(all, dir.path());
+        let within = dir.path().join("b").display().to_string();
+        let mut sh = Command::new("sh");
+        sh.args(["-euc", RESTORED, "sh"]).arg(dir.path().join("b/a")).env(BACKUPS, &within);
+        let restored = Restored::read(&String::from_utf8_lossy(&sh.output().expect("sh runs").stdout));
+        assert_eq!(restored.tablespaces, Some(vec!["1".to_owned(), "5".to_owned()]));
+        assert!(restored.least.is_some_and(|bytes| bytes < 500_000), "{restored:?}");
+        let lacking = restored.lacking.join("\n");
+        let outside = format!("which is outside of {within}");
+        let own = "where its tablespace_map says that the server has it";
+        for (oid, to, why) in [(2, "live/2", &*outside), (3, "b/.spaces/3", own), (4, "b/.spaces/live/4", &*outside)] {
+            let place = dir.path().join(to).display().to_string();
+            let said = format!("its tablespace {oid}: its link leads to {place}, {why}");
+            assert!(lacking.contains(&said), "{lacking}");
+        }
     }
 
     #[test]

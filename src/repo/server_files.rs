@@ -13,6 +13,8 @@ pub enum ServerFiles {
     Some(String),
     /// Nowhere: why.
     None(String),
+    /// They are not there, or damaged, so that no server can be had from the backup: why.
+    Damaged(String),
 }
 
 impl ServerFiles {
@@ -20,7 +22,7 @@ impl ServerFiles {
     pub fn dir(&self) -> Option<&str> {
         match self {
             ServerFiles::Whole(dir) | ServerFiles::Some(dir) => Some(dir),
-            ServerFiles::None(_) => None,
+            ServerFiles::None(_) | ServerFiles::Damaged(_) => None,
         }
     }
 
@@ -30,6 +32,7 @@ impl ServerFiles {
         match word {
             "whole" => ServerFiles::Whole(rest.to_owned()),
             "some" => ServerFiles::Some(rest.to_owned()),
+            "damaged" => ServerFiles::Damaged(rest.to_owned()),
             _ => ServerFiles::None(rest.to_owned()),
         }
     }
@@ -44,6 +47,42 @@ pub(super) async fn server_files_in(host: &dyn Host, dir: &str, scratch: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the script says of the backup that another one makes in the directory `b`.
+    fn look(make: &str) -> ServerFiles {
+        let dir = tempfile::tempdir().expect("a directory");
+        let all = format!(
+            "mkdir -p b d/global; echo 15 >d/PG_VERSION; head -c 300000 /dev/urandom >d/global/pg_control; \
+             mkdir -p d/base; head -c 300000 /dev/urandom >d/base/1; {make}"
+        );
+        let sh = |script: &str, args: &[&str]| {
+            let sh =
+                std::process::Command::new("sh").args(["-euc", script, "sh"]).args(args).current_dir(&dir).output();
+            sh.expect("sh runs")
+        };
+        let made = sh(&all, &[]);
+        assert!(made.status.success(), "{made:?}");
+        let said = sh(include_str!("scripts/server_files.sh"), &["b", "scratch"]);
+        assert!(said.status.success(), "{said:?}");
+        ServerFiles::read(&String::from_utf8_lossy(&said.stdout))
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_cannot_be_looked_at() {
+        let damaged = |why: &str| ServerFiles::Damaged(why.to_owned());
+        let some = ServerFiles::Some("scratch".to_owned());
+        assert_eq!(look("cp -r d/. b"), ServerFiles::Whole("b".to_owned()));
+        assert_eq!(look("cp -r d/. b; rm b/global/pg_control"), damaged("there is no global/pg_control in it"));
+        // Debian has postgresql.conf elsewhere; and some tar the directory itself.
+        assert_eq!(look("cd d; tar -czf ../b/base.tar.gz PG_VERSION base global"), some);
+        assert_eq!(look("tar -cf b/base.tar -C d ."), some);
+        let none = damaged("there is no global/pg_control in its base.tar");
+        assert_eq!(look("cd d; tar -cf ../b/base.tar PG_VERSION base"), none);
+        let cut = look("tar -czf all -C d .; head -c 400000 all >b/base.tar.gz");
+        let ServerFiles::Damaged(why) = &cut else { panic!("{cut:?}") };
+        assert!(why.starts_with("its base.tar.gz cannot be read to its end: "), "{why}");
+        assert!(matches!(look("echo no tar >b/base.tar"), ServerFiles::Damaged(_)));
+    }
 
     #[test]
     fn what_the_script_says_is_read() {

@@ -136,17 +136,13 @@ impl Starter<'_> {
         mut upstream: Ready,
     ) -> Result<Arc<Node>, StartError> {
         let gone = || HostError::new(format!("the primary of `{}` is not there", host.name()));
-        let of_external =
-            spec.follows.as_ref().and_then(|up| self.plan.nodes.get(up)).is_some_and(|up| up.external.is_some());
+        let of_external = self.plan.nodes.get(self.root(host.name())).is_some_and(|root| root.external.is_some());
         let copied = of_external || self.is_small(spec) || !self.is_of_one_release(host.name());
-        let mut node = Arc::new(Node::on(host.clone(), self.password));
+        let node = Arc::new(Node::with_data_of(of_external, host.clone(), self.password)?);
         if !copied {
             node.initdb(system).await?;
         }
         let up = upstream.wait_for(Option::is_some).await.map_err(|_| gone())?.clone().ok_or_else(gone)?;
-        if up.is_external() {
-            node = Arc::new(Node::copy_of(&up, host.clone()));
-        }
         node.may_reach(&up).await?;
         if copied {
             let trouble = |e: SqlError| HostError::new(format!("node `{}`: {e}", up.name()));
@@ -154,6 +150,9 @@ impl Starter<'_> {
             if !output.success() {
                 let why = output.stderr.trim();
                 return Err(HostError::new(format!("pg_basebackup for `{}` failed: {why}", node.name())).into());
+            }
+            if up.is_external() {
+                node.set_configuration_aside().await?;
             }
         }
         let slot = (!up.is_external()).then(|| slot_name(node.name()));

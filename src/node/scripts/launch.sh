@@ -69,7 +69,8 @@ if look "$1/postmaster.pid" 2>/dev/null && ! runs "$pid"; then
   while [ "$left" -gt 0 ] && { kill -0 "$pid" 2>/dev/null || children "$1"; }; do left=$((left - 1)); sleep 0.005; done
 fi
 pg_ctl -D "$1" -l "$2" -W start >/dev/null 2>&1 || exit 3
-while [ "$left" -gt 0 ]; do
+# Whoever has little patience still wants to know whether it has come so far as to write that file.
+while [ "$left" -gt 0 ] || { [ $seen = 0 ] && [ $missing -le 400 ]; }; do
   left=$((left - 1))
   if look "$1/postmaster.pid" 2>/dev/null && [ "$all" != "$stale" ]; then
     seen=1

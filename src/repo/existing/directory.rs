@@ -3,16 +3,16 @@
 
 use async_trait::async_trait;
 
-use super::Existing;
 use super::backup::{self, OneOfMany};
+use super::{Existing, beginning};
 use crate::host::{Host, Output, Program};
 use crate::node::own_tablespaces;
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_it};
-use crate::repo::look::{bytes_in, kind_in, needs_in};
-use crate::repo::restored::{Restored, restored_from};
+use crate::repo::look::{BACKUPS, bytes_within, kind_in, needs_in};
+use crate::repo::restored::{Restored, restored_within};
 use crate::repo::server_files::{ServerFiles, server_files_in};
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
 
@@ -63,13 +63,25 @@ impl ExistingDirectory {
         Ok(chain.into_iter().map(Label::to_string).collect())
     }
 
-    /// Compares the backup in a directory, which is that of `path`, with its manifest, with these
-    /// options; and reads the WAL that it needs. What it does not bring along is fetched: in the
-    /// archive it may be packed.
+    /// The directory in which the backups lie, with their tablespaces: a link that leads elsewhere
+    /// may lead to what production works with.
+    fn within(&self) -> &str {
+        self.existing.backups.as_deref().map(beginning).unwrap_or_default()
+    }
+
+    /// What restores a backup.
+    fn restoring(&self, args: impl IntoIterator<Item = String>) -> Program {
+        Program::script(RESTORE, args).env(BACKUPS, self.within())
+    }
+
+    /// Compares the backup in a directory, which is that of `path` or was unpacked from it, with its
+    /// manifest; and reads the WAL that it needs. What it does not bring along is fetched: in the
+    /// archive it may be packed. Where it lies itself, its tablespaces lie with the backups.
     async fn compare(&self, host: &dyn Host, dir: &str, path: &str, options: &[&str]) -> Result<Output> {
+        let within = if dir == path { self.within() } else { "" };
+        let script = concat!(include_str!("../scripts/tablespaces.sh"), include_str!("../scripts/verify_backup.sh"));
         let verifying = |wal: &str| {
-            let args = [dir, wal].into_iter().chain(options.iter().copied());
-            Program::script(include_str!("../scripts/verify_backup.sh"), args)
+            Program::script(script, [dir, wal].into_iter().chain(options.iter().copied())).env(BACKUPS, within)
         };
         let output = host.run(verifying("")).await?;
         if output.status != NO_WAL {
@@ -110,7 +122,7 @@ impl ExistingDirectory {
     async fn verify_unpacked(&self, host: &dyn Host, path: &str) -> Result<Verified> {
         let dir = format!("{}-verified", host.paths().data);
         let spaces = own_tablespaces(&dir);
-        let restore = Program::script(RESTORE, [path, &dir, &spaces]);
+        let restore = self.restoring([path.to_owned(), dir.clone(), spaces.clone()]);
         let mut output = host.run(restore).await?;
         if output.success() {
             // The manifest is a file of its own beside the tar files.
@@ -147,7 +159,7 @@ impl Storage for ExistingDirectory {
     }
 
     async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
-        restored_from(host, &self.chain(host, label).await?).await
+        restored_within(host, &self.chain(host, label).await?, self.within()).await
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -155,7 +167,7 @@ impl Storage for ExistingDirectory {
     }
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
-        bytes_in(host, label.as_str()).await
+        bytes_within(host, label.as_str(), self.within()).await
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {
@@ -166,7 +178,7 @@ impl Storage for ExistingDirectory {
         let mut before = self.chain(host, backup).await?;
         before.pop();
         let args = [backup.to_string(), data.to_owned(), own_tablespaces(data)].into_iter().chain(before);
-        run_it(host, "the restore", Program::script(RESTORE, args)).await
+        run_it(host, "the restore", self.restoring(args)).await
     }
 
     fn backup_path(&self, label: &Label) -> Option<String> {

@@ -61,6 +61,15 @@ impl Existing {
     }
 }
 
+/// The directory in which all lies that a glob can choose: what comes before its first part with a
+/// wildcard.
+pub fn beginning(glob: &str) -> &str {
+    match glob.find(['*', '?', '[']) {
+        None => glob,
+        Some(at) => glob[..at].rsplit_once('/').map(|(dir, _)| dir).filter(|dir| !dir.is_empty()).unwrap_or("/"),
+    }
+}
+
 /// Files and directories of this machine that are read; or why that is not enough.
 pub type Mounts = Result<Vec<PathBuf>, String>;
 
@@ -97,6 +106,15 @@ pub fn unusable(path: &str, wildcards: bool) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backups_lie_below_what_comes_before_the_first_wildcard() {
+        let all =
+            [("/srv/b/*", "/srv/b"), ("/srv/*/base", "/srv"), ("/srv/b/mon[12]", "/srv/b"), ("/*", "/"), ("/b", "/b")];
+        for (glob, dir) in all {
+            assert_eq!(beginning(glob), dir, "{glob}");
+        }
+    }
 
     #[test]
     fn a_path_is_one_word_for_a_shell_and_for_the_server() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::{Existing, Mounts};
+use super::{Existing, Mounts, beginning};
 
 /// Those of a kind whose repos are files where the scenario says.
 pub fn named(existing: &Existing) -> Mounts {
@@ -80,8 +80,8 @@ fn read_for(glob: &str) -> Mounts {
     }
 }
 
-/// Where the tablespaces of the backups are that a glob chooses, by the links in their pg_tblspc:
-/// pg_basebackup has put them wherever it was told to.
+/// Where the tablespaces of the backups are that a glob chooses, by the links in their pg_tblspc.
+/// Those that lead elsewhere than to where the backups lie are not followed.
 fn tablespaces(glob: &str) -> Vec<PathBuf> {
     let backups = match glob.rsplit_once('/') {
         Some((_, last)) => {
@@ -92,8 +92,11 @@ fn tablespaces(glob: &str) -> Vec<PathBuf> {
         None => vec![],
     };
     let links = backups.iter().flat_map(|backup| matching(&backup.join("pg_tblspc"), "*"));
+    let within = Path::new(beginning(glob)).canonicalize();
+    let is_below =
+        |place: &PathBuf| place.canonicalize().is_ok_and(|real| within.as_ref().is_ok_and(|dir| real.starts_with(dir)));
     let mut places: Vec<PathBuf> =
-        links.filter_map(|link| link.read_link().ok()).filter(|place| place.is_dir()).collect();
+        links.filter_map(|link| link.read_link().ok()).filter(|place| place.is_dir() && is_below(place)).collect();
     places.sort();
     places.dedup();
     places
@@ -131,20 +134,28 @@ mod tests {
     }
 
     #[test]
-    fn tablespaces_of_the_backups_are_taken_along() {
+    fn tablespaces_that_lie_where_the_backups_do_are_taken_along() {
         let dir = tempfile::tempdir().unwrap();
-        let (backups, space) = (dir.path().join("b"), dir.path().join("spaces/monday"));
-        for (name, place) in [("monday", &space), ("tuesday", &dir.path().join("gone"))] {
-            std::fs::create_dir_all(backups.join(name).join("pg_tblspc")).unwrap();
-            std::os::unix::fs::symlink(place, backups.join(name).join("pg_tblspc/16384")).unwrap();
-        }
+        let (backups, live) = (dir.path().join("b"), dir.path().join("live"));
+        let space = backups.join("spaces/monday");
         std::fs::create_dir_all(&space).unwrap();
-        let of = |glob: &str| Existing { backups: Some(format!("{}{glob}", backups.display())), ..Existing::default() };
-        for glob in ["/*", "/mon*", "/monday"] {
-            let paths = named(&of(glob)).unwrap();
-            assert_eq!((paths.len(), paths.last()), (2, Some(&space)), "{glob}");
+        std::fs::create_dir_all(&live).unwrap();
+        for (name, place) in [("monday", &space), ("tuesday", &backups.join("gone")), ("wednesday", &live)] {
+            let base = backups.join(name).join("base");
+            std::fs::create_dir_all(base.join("pg_tblspc")).unwrap();
+            std::os::unix::fs::symlink(place, base.join("pg_tblspc/16384")).unwrap();
         }
-        assert_eq!(named(&of("/tue*")), Ok(vec![backups]));
+        let of = |glob: &str| Existing { backups: Some(format!("{}{glob}", backups.display())), ..Existing::default() };
+        for (glob, count) in [("/*/base", 4), ("/mon*/base", 2)] {
+            let paths = named(&of(glob)).unwrap();
+            assert_eq!((paths.len(), paths.last()), (count, Some(&space)), "{glob}");
+        }
+        for name in ["tuesday", "wednesday"] {
+            let base = backups.join(name).join("base");
+            assert_eq!(named(&of(&format!("/[{}]{}/base", &name[..1], &name[1..]))), Ok(vec![base]));
+        }
+        // What is mounted anyway has them in it.
+        assert_eq!(named(&of("/*")), Ok(vec![backups]));
     }
 
     #[test]

@@ -13,13 +13,14 @@ use super::repo_ls::Listing;
 use super::{server_files, verify};
 use crate::host::{Host, Program, Reach};
 use crate::node::own_tablespaces;
-use crate::pg::{History, Segment, TimelineId};
+use crate::pg::{History, Segment, TimelineId, segment_sizes};
 use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::environment::Environment;
 use crate::repo::error::{RepoError, Result, run, run_it};
 use crate::repo::existing::Existing;
+use crate::repo::headers::{HEADER, SegmentHeader};
 use crate::repo::restored::Restored;
 use crate::repo::server_files::ServerFiles;
 use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified, after_second};
@@ -36,6 +37,8 @@ pub struct ExistingPgbackrest {
     environment: Option<Environment>,
     /// What was listed last: a segment stays where it is until it expires.
     listed: Mutex<Option<Arc<Stored>>>,
+    /// How long a WAL segment is, once that is known.
+    segment_size: Mutex<Option<u64>>,
 }
 
 /// The directory of the stanza's archive, as repo-ls and repo-get name it, and what is in it.
@@ -55,7 +58,8 @@ impl ExistingPgbackrest {
         let place = existing.place(NOWHERE);
         let set = existing.options.iter().map(|(name, value)| (variable(name), value.clone()));
         let environment = (!existing.options.is_empty()).then(|| Environment::new(&existing.own, set));
-        ExistingPgbackrest { place, existing: existing.clone(), stanza, options, environment, listed: Mutex::default() }
+        let (existing, listed, segment_size) = (existing.clone(), Mutex::default(), Mutex::default());
+        ExistingPgbackrest { place, existing, stanza, options, environment, listed, segment_size }
     }
 
     fn program<const N: usize>(&self, args: [&str; N]) -> Program {
@@ -103,14 +107,43 @@ impl ExistingPgbackrest {
         self.info(host, [&format!("--set={label}")]).await
     }
 
-    /// How long a WAL segment is: the control file of the server on this host knows, once there is
-    /// one.
-    async fn segment_size(&self, host: &dyn Host) -> u64 {
-        /// What initdb makes (manual, initdb, `--wal-segsize`).
-        const DEFAULT: u64 = 16 * 1024 * 1024;
-        let script = r#"pg_controldata "$1" 2>/dev/null | sed -n 's/^Bytes per WAL segment: *//p'"#;
-        let output = host.run(Program::script(script, [&host.paths().data]).env("LC_ALL", "C")).await;
-        output.ok().and_then(|output| output.text().trim().parse().ok()).unwrap_or(DEFAULT)
+    /// How long a WAL segment is: one says so itself, as far as it can be read, or the backups do.
+    async fn segment_size(&self, host: &dyn Host, stored: &Stored) -> Result<u64> {
+        let known = *self.segment_size.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(size) = known {
+            return Ok(size);
+        }
+        let found = match self.size_in_headers(host, stored).await? {
+            Some(size) => Some(size),
+            None => self.info(host, []).await?.segment_size(),
+        };
+        *self.segment_size.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        found.ok_or_else(|| {
+            let none = "none of those that were tried can be read here, and no backup tells";
+            RepoError::Unknown(format!(
+                "nobody knows how long the WAL segments of stanza `{}` are: {none}",
+                self.stanza
+            ))
+        })
+    }
+
+    /// The same, as the newest segments say at their beginning.
+    async fn size_in_headers(&self, host: &dyn Host, (archive, listing): &Stored) -> Result<Option<u64>> {
+        /// So many are tried: one may be damaged.
+        const TRIES: usize = 3;
+        let whole = listing.segments.iter().filter(|(segment, _)| !listing.faults.contains_key(segment));
+        for (_, path) in whole.take(TRIES) {
+            let args = [HEADER.to_string(), unpacker_of(path).to_owned(), format!("{archive}/{path}")];
+            let script = Program::script(include_str!("../scripts/pgbackrest_header.sh"), args);
+            let script = script.with_args(self.options.iter().cloned()).with_network();
+            let text = host.run(self.in_environment(script)).await?.text();
+            let header = SegmentHeader::read(&text).filter(|header| header.is_wal);
+            if let Some(size) = header.map(|header| header.size).filter(|size| segment_sizes().any(|one| one == *size))
+            {
+                return Ok(Some(size));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -201,8 +234,12 @@ impl Storage for ExistingPgbackrest {
             let text = run(host, "pgbackrest repo-get", get).await?.text();
             histories.push(History::read(TimelineId(timeline), &text));
         }
-        let size = self.segment_size(host).await;
-        Ok(Archive::new(listing.segments.iter().map(|(segment, _)| (segment.clone(), size)).collect(), histories))
+        if listing.segments.is_empty() {
+            return Ok(Archive::new(vec![], histories));
+        }
+        let size = self.segment_size(host, &stored).await?;
+        let segments = listing.segments.iter().map(|(segment, _)| (segment.clone(), size)).collect();
+        Ok(Archive::new(segments, histories).with_faults(listing.faults.clone()))
     }
 
     /// Each as a file of the repository: `archive-get` wants the data directory of a server.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::pg::Lsn;
+use crate::pg::{Lsn, Segment, TimelineId, segment_sizes};
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
@@ -74,6 +74,7 @@ struct Needed {
 /// Where a backup lies in the WAL.
 #[derive(Debug, Deserialize)]
 struct Positions {
+    start: Option<String>,
     stop: Option<String>,
 }
 
@@ -141,6 +142,11 @@ impl Info {
         self.0.iter().flat_map(|stanza| &stanza.backup)
     }
 
+    /// How long WAL segments are, as the newest backup shows that tells.
+    pub(super) fn segment_size(&self) -> Option<u64> {
+        self.backups().filter_map(Backup::segment_size).last()
+    }
+
     /// The type of a backup that goes on from `base`: pgbackrest takes the newest backup for that,
     /// or the newest full one (manual, `Command Reference`, "type").
     ///
@@ -194,6 +200,19 @@ impl Backup {
     /// Where the WAL ends that it needs.
     fn ends(&self) -> Option<Lsn> {
         self.lsn.as_ref()?.stop.as_ref()?.parse().ok()
+    }
+
+    /// How long WAL segments are: the only length with which the place where it begins lies in the
+    /// segment that its server named for it.
+    fn segment_size(&self) -> Option<u64> {
+        let named = self.archive.as_ref()?.start.as_ref()?;
+        let begin: Lsn = self.lsn.as_ref()?.start.as_ref()?.parse().ok()?;
+        let timeline = TimelineId(u32::from_str_radix(named.get(..8)?, 16).ok()?);
+        // A server says of the end of a segment that it lies in that one (`pg_walfile_name`).
+        let place = Lsn(begin.0.checked_sub(1)?);
+        let mut sizes = segment_sizes().filter(|size| Segment::at(place, timeline, *size).to_string() == *named);
+        let size = sizes.next()?;
+        sizes.next().is_none().then_some(size)
     }
 
     /// How many bytes it takes up, with those that it needs.
@@ -253,5 +272,24 @@ mod tests {
         let said = Info::read(&other.replace("BYTE", "\u{1}")).expect_err("it cannot be read");
         let said = said.said().expect("why");
         assert!(said.ends_with("its passphrase is missing") && !said.contains("Salted"), "{said}");
+    }
+
+    #[test]
+    fn where_backups_begin_shows_how_long_segments_are() {
+        let info = |backups: &[(&str, &str)]| {
+            let one = |(segment, lsn): &(&str, &str)| {
+                format!(r#"{{"archive":{{"start":"{segment}"}},"label":"F","lsn":{{"start":"{lsn}"}}}}"#)
+            };
+            let all: Vec<String> = backups.iter().map(one).collect();
+            Info::read(&format!(r#"[{{"backup":[{}]}}]"#, all.join(","))).expect("read").segment_size()
+        };
+        assert_eq!(info(&[("000000010000000000000004", "0/4000028")]), Some(16 << 20));
+        assert_eq!(info(&[("00000002000000010000000A", "1/2800028")]), Some(4 << 20));
+        assert_eq!(info(&[("0000000100000001000003FF", "2/0")]), Some(4 << 20));
+        // It lies in the first one, however long that is; one that is older may tell.
+        assert_eq!(info(&[("000000010000000100000000", "1/28")]), None);
+        let older = ("000000010000000000000004", "0/4000028");
+        assert_eq!(info(&[older, ("000000010000000100000000", "1/28")]), Some(16 << 20));
+        assert_eq!(info(&[("000000010000000000000004", "0/B000028")]), None);
     }
 }

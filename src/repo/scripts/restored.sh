@@ -7,8 +7,8 @@ kilobytes() { du -sk "$1" | cut -f 1; }
 # The bytes of the plain backup in $1, with its tablespaces.
 plain_bytes() {
   all=$(kilobytes "$1")
-  for link in "$1"/pg_tblspc/*; do
-    if [ -L "$link" ] && [ -d "$link/." ]; then all=$((all + $(kilobytes "$link/."))); fi
+  for oid in $(plain_tablespaces "$1" | sed -n 's/^tablespace //p'); do
+    [ ! -L "$1/pg_tblspc/$oid" ] || all=$((all + $(kilobytes "$1/pg_tblspc/$oid/.")))
   done
   echo $((all * 1024))
 }

@@ -235,8 +235,8 @@ impl AssertRecoverable {
         }
         let segments: Vec<Segment> =
             archive.all_segments(&reach).into_iter().filter(|segment| segment.start() < needed).collect();
-        if let Some(short) = segments.iter().find(|segment| !archive.is_whole(**segment)) {
-            return Err(fails(format!("segment {short} is not whole")));
+        if let Some(why) = archive.unusable(&segments) {
+            return Err(fails(why));
         }
         let stray = archive.newest().filter(|segment| !archive.all_segments(&reach).contains(segment));
         if let (Point::End, Some(segment)) = (until, stray) {

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_segment_is_what_it_is_listed_as() {
         let segment: Segment = Segment::parse("000000010000000000000003", 16 << 20).expect("a segment");
-        let header = SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000), is_wal: true };
+        let header = SegmentHeader { system: SystemId(42), start: Lsn(0x300_0000), size: 16 << 20, is_wal: true };
         assert_eq!(whose(segment, Some(header)), Ok(SystemId(42)));
         let wrong = [
             (None, "cannot be fetched"),

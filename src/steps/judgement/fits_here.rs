@@ -91,6 +91,12 @@ pub(crate) async fn check(
             }
             system = server.system;
         }
+        ServerFiles::Damaged(why) => {
+            return Err(Finding::failed(format!("backup `{}` is not whole", found.label))
+                .at(at)
+                .label(why)
+                .help("no server can be had from it: take another backup, and look at what has made this one"));
+        }
         ServerFiles::None(why) => {
             unknown.push(format!("version, libraries, and the settings that recovery needs: {why}"));
         }

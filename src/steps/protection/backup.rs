@@ -231,7 +231,8 @@ impl Step for TakeBackup {
         })
         .await?;
         if let Some(Taken { label, .. }) = taken {
-            cx.world.outputs().backups.insert(self.id.clone(), Backup { repo: self.repo.clone(), label });
+            let of_others = node.has_data_of_others();
+            cx.world.outputs().backups.insert(self.id.clone(), Backup { repo: self.repo.clone(), label, of_others });
         }
         source.archived(cx, &node, &repo).await
     }

@@ -26,11 +26,9 @@ pub(crate) async fn load(
     let host = cx.world.lab.host(node).await?;
     let repo = archive.open(cx, host.as_ref()).await?;
     let Found { repo, host, label, taken, .. } = backup.find_from(cx, repo, host).await?;
-    let node = Arc::new(match repo.is_existing() {
-        true => Node::of_others(host, &cx.world.password)?,
-        false => Node::on(host, &cx.world.password),
-    });
-    if repo.is_existing() {
+    let others = cx.world.is_of_others(&repo, &label);
+    let node = Arc::new(Node::with_data_of(others, host, &cx.world.password)?);
+    if others {
         tell_network(cx);
     }
     let mut config = cx.world.spec(node.name()).config(&cx.world.repos);

@@ -15,7 +15,7 @@ use crate::node::{Config, Node, Origin, Signal, by_hand, own_tablespaces};
 use crate::repo::Ability;
 use crate::source::{Name, NodeName, Ordered, Setting, Spanned, StepName};
 use crate::steps::recovery::follow::{Archive, Standby};
-use crate::steps::recovery::restore::{Restored, restore, tell_network};
+use crate::steps::recovery::restore::{Restored, restore, tell_network, use_data_alone};
 use crate::steps::recovery::restore_command::{RestoreCommand, RestoreCommandSpec};
 use crate::steps::recovery::slots::{drop_slot, fresh_slot, slots_for_standbys};
 use crate::steps::recovery::upstream::upstream_of;
@@ -37,7 +37,8 @@ use crate::steps::recovery::upstream::upstream_of;
 ///
 /// `settings` are lines for its postgresql.conf, checked as those of a node are. They come after
 /// the node's own and win, over the postgresql.auto.conf that comes with its data, too; the server
-/// keeps them. `release: "15.18"` is the release of PostgreSQL that a new server runs, as of a
+/// keeps them. Of an external server nothing but its data is used, as of a backup in an existing
+/// repo. `release: "15.18"` is the release of PostgreSQL that a new server runs, as of a
 /// node.
 ///
 /// It passes if the server that it follows reports that it streams, and it has everything that was
@@ -186,12 +187,13 @@ impl Rebuild {
     async fn node(&self, cx: &Context<'_>, up: &Node) -> Result<Arc<Node>, Box<Finding>> {
         let known = cx.world.outputs().nodes.get(&self.node.id).cloned();
         let host = cx.world.lab.host(&self.node).await?;
-        let new = match self.from {
-            Some(_) => Node::on(host, &cx.world.password),
-            None => Node::copy_of(up, host),
+        let others = match &self.from {
+            Some((from, repo)) => cx.world.is_of_others(cx.world.repo(repo)?, &cx.world.label(from)),
+            None => up.has_data_of_others(),
         };
+        let new = Node::with_data_of(others, host, &cx.world.password)?;
         // Its roles come with its data.
-        Ok(known.filter(|known| known.has_login_of(&new)).unwrap_or_else(|| Arc::new(new)))
+        Ok(known.filter(|known| known.is_like(&new)).unwrap_or_else(|| Arc::new(new)))
     }
 
     /// Nothing may be removed before it is certain that there is a server to follow, and not one
@@ -235,7 +237,7 @@ impl Rebuild {
                 Some(Archive { repo, copy_of: None, read: self.restore_command.reads() })
             }
             None => {
-                if up.is_external() {
+                if node.has_data_of_others() {
                     tell_network(cx);
                 }
                 cx.wait(format!("pg_basebackup of `{}`", up.name()));
@@ -246,6 +248,9 @@ impl Rebuild {
                 }
                 let ran = Ran::program(node, format!("copy `{}` to `{}`", up.name(), node.name()), &program);
                 cx.ran(ran.took(copying.elapsed()));
+                if up.is_external() {
+                    use_data_alone(cx, node, &format!("`{}`", up.name()), self.follows.entry()).await?;
+                }
                 None
             }
         };

@@ -41,16 +41,29 @@ pub(crate) async fn restore(
     })?;
     let restored = format!("restore backup `{what}` from repo `{}`", repo.name);
     cx.ran(Ran::program(node, restored, &program).took(began.elapsed()));
-    if !repo.is_existing() {
-        return Ok(());
+    if node.has_data_of_others() {
+        tell_network(cx);
     }
-    tell_network(cx);
+    match repo.is_existing() {
+        true => use_data_alone(cx, node, &format!("backup `{what}`"), backup.at).await,
+        // A copy of somebody else's server has nothing of their configuration any more.
+        false => Ok(()),
+    }
+}
+
+/// Sets aside what `source`, somebody else's, has brought along beside its data.
+pub(crate) async fn use_data_alone(
+    cx: &mut Context<'_>,
+    node: &Node,
+    source: &str,
+    at: Option<Span>,
+) -> Result<(), Box<Finding>> {
     let theirs = node.set_configuration_aside().await?;
     if theirs.major != Some(node.version().major) {
         let major = theirs.major.map_or_else(|| "an unknown version".to_owned(), |major| format!("PostgreSQL {major}"));
-        let finding = Finding::failed(format!("backup `{what}` is of {major}, and this drill runs {}", node.version()));
+        let finding = Finding::failed(format!("{source} is of {major}, and this drill runs {}", node.version()));
         let help = theirs.major.map(|major| format!("run the drill with `--postgres {major}`")).unwrap_or_default();
-        return Err(finding.at(backup.at).label("its data directory says so").help(help));
+        return Err(finding.at(at).label("its data directory says so").help(help));
     }
     if !theirs.settings.is_empty() {
         cx.fact("configuration", format!("not used: {}", theirs.settings.join(", ")));

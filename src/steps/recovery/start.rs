@@ -195,10 +195,8 @@ impl Starting<'_> {
     pub(crate) async fn restore(&self, cx: &mut Context<'_>, backup: &Chosen) -> Result<Arc<Node>, Box<Finding>> {
         self.check_backup(backup)?;
         let (repo, host) = (&backup.repo, backup.host.clone());
-        let node = Arc::new(match repo.is_existing() {
-            true => Node::of_others(host, &cx.world.password)?,
-            false => Node::on(host, &cx.world.password),
-        });
+        let others = cx.world.is_of_others(repo, &backup.label);
+        let node = Arc::new(Node::with_data_of(others, host, &cx.world.password)?);
         restore(cx, &node, Restored { what: &backup.what, label: &backup.label, at: backup.at }, repo).await?;
         cx.world.outputs().nodes.insert(self.node.id.clone(), node.clone());
         Ok(node)

@@ -50,7 +50,7 @@ async fn jobs_of_production_run_in_no_copy_of_it() {
     let once = said();
     assert_eq!(once.lines().count(), 1, "{once}");
     let before = site.fingerprint();
-    let repo = head(&site).replace("/*\"", "/monday\"");
+    let repo = head(&site).replace("/*\"", "/mon*\"");
     let runner = runner(&site);
     runner.drill(&format!("{repo}{PROMOTED}"), &[]).passed();
     let dumps = format!(

@@ -21,7 +21,7 @@ fn drill(runner: &CliRunner, yaml: &str) -> Run {
 
 /// Lets the user postgres of an image, which has another number, read what is production's.
 fn open(site: &Site) {
-    let dirs = ["backups", "spaces-of-backups", "wal", "repo1", "barman"].map(|name| site.dir(name));
+    let dirs = ["backups", "wal", "repo1", "barman"].map(|name| site.dir(name));
     let there: Vec<String> = dirs.iter().filter(|dir| dir.exists()).map(|dir| dir.display().to_string()).collect();
     let all = [&["-R", "o+rX"][..], &there.iter().map(String::as_str).collect::<Vec<_>>()].concat();
     site.run("chmod", &all);

@@ -7,12 +7,14 @@ mod barman;
 mod cloud;
 mod command;
 mod cron;
+mod damaged;
 mod docker;
 mod dumps;
 mod ends;
 mod faults;
 mod isolated;
 mod prove;
+mod rebuilt;
 mod s3;
 mod shipped;
 mod site;
@@ -270,8 +272,7 @@ async fn what_is_wrong_with_the_backup_is_told() {
         let steps = FOLLOW.replace("backup: newest", &format!("backup: {name}"));
         runner.drill(&format!("{}{steps}", head(&site)), &[])
     };
-    named("wednesday")
-        .fails_alike(1, &["cannot be restored", "the backup lacks its tablespace", "spaces-of-backups/tuesday"]);
+    named("wednesday").fails_alike(1, &["cannot be restored", "the backup lacks its tablespace", ".spaces/tuesday"]);
     // A packed one has a wrong checksum at its end.
     site.back_up("thursday", &["-Ft", "-z"]);
     let packed = site.dir("backups").join("thursday").join("base.tar.gz").display().to_string();
@@ -418,7 +419,7 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
         site.run("mv", &[&format!("{path}.kept"), &path]);
     };
     // Its tablespace is not mounted, or was never backed up.
-    let (spaces, aside) = (site.dir("spaces-of-backups/monday"), site.dir("spaces-of-backups/aside"));
+    let (spaces, aside) = (site.dir("backups/.spaces/monday"), site.dir("backups/.spaces/aside"));
     let (spaces, aside) = (spaces.display().to_string(), aside.display().to_string());
     site.run("mv", &[&spaces, &aside]);
     let lacks = ["is not whole", "it lacks its tablespace ", "which is not there"];

@@ -19,7 +19,12 @@ pub struct Site {
 impl Site {
     /// Starts both; the primary has 1000 rows, and the subscription has its own.
     pub async fn start() -> Site {
-        let (primary, publisher) = (Server::start().await, Server::start().await);
+        Site::start_with(&[]).await
+    }
+
+    /// The same; the primary is made with these options of initdb.
+    pub async fn start_with(initdb: &[&str]) -> Site {
+        let (primary, publisher) = (Server::start_with(initdb).await, Server::start().await);
         let site = Site { primary, publisher };
         for dir in ["wal", "backups", "space"] {
             site.run("mkdir", &[&site.dir(dir).display().to_string()]);
@@ -114,7 +119,7 @@ impl Site {
     /// Takes a base backup, as last night's job does.
     pub fn back_up(&self, name: &str, options: &[&str]) {
         let dir = self.dir("backups").join(name).display().to_string();
-        let space = format!("{}={}", self.dir("space").display(), self.dir("spaces-of-backups").join(name).display());
+        let space = format!("{}={}", self.dir("space").display(), self.dir("backups/.spaces").join(name).display());
         let plain = !options.contains(&"-Ft");
         let mapping = ["-T", &space];
         let args = [&["-D", &dir, "-c", "fast"][..], options, if plain { &mapping[..] } else { &[] }].concat();
@@ -217,7 +222,7 @@ pub enum Jobs {
 }
 
 /// Where all of it lies that a drill only reads.
-const REPO: [&str; 9] = ["wal", "backups", "space", "spaces-of-backups", "theirs", "repo1", "repo2", "barman", "jobs"];
+const REPO: [&str; 8] = ["wal", "backups", "space", "theirs", "repo1", "repo2", "barman", "jobs"];
 
 /// Waits until a query returns this number.
 pub async fn settle(server: &Server, query: &str, number: u64) {
