@@ -196,6 +196,7 @@ impl Node {
         {
             let program = program(&external.conninfo_by(&relay, self.name()));
             let program = program.env("PGPASSWORD", external.password_of_standby()?);
+            let _copying = external.copying();
             return Ok((self.host()?.run(program.clone()).await?, program));
         }
         Ok(self.run_against(up, program).await?)

@@ -107,7 +107,7 @@ const SPLIT: &str = r#"
   - stop_traffic: users
   - id: end
     assert_traffic: { traffic: users, node: b }
-    expect: { fails: "(?s)acknowledged commits are missing.*of [0-9,]+ acknowledged commits are gone.*first: .*acknowledged.*last: .* (before|during) `dead`" }
+    expect: { fails: "(?s)acknowledged commits are missing.*of [0-9,]+ acknowledged commits are gone.*first: .*acknowledged.*last: .* (before|during|after) `dead`" }
 "#;
 
 fn split(budget: &str) -> Run {

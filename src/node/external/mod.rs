@@ -16,6 +16,7 @@ mod startup;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use around::ClientEnvironment;
 pub use connect::Unreached;
@@ -47,6 +48,17 @@ pub struct External {
     role_lost: bool,
     /// What the standbys of this drill are told by from those of others that are at work there.
     tag: String,
+    /// How many base backups drillyard takes of it at the moment by the way of its standbys.
+    backups: AtomicUsize,
+}
+
+/// A base backup that drillyard takes by the way of a server's standbys, as long as it lives.
+pub(in crate::node) struct Copying(Arc<External>);
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        self.0.backups.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl External {
@@ -59,7 +71,18 @@ impl External {
         let way = Way::find(&address.conninfo, around)?;
         let standby = address.standby.as_ref().map(|conninfo| Way::find(conninfo, around)).transpose()?;
         let tag = std::iter::repeat_with(fastrand::alphanumeric).take(6).collect();
-        Ok(Arc::new(External { way, standby, role_lost: address.role_lost, tag }))
+        Ok(Arc::new(External { way, standby, role_lost: address.role_lost, tag, backups: AtomicUsize::new(0) }))
+    }
+
+    /// Lets a base backup through by the way of its standbys, until that is dropped.
+    pub(in crate::node) fn copying(self: &Arc<Self>) -> Copying {
+        self.backups.fetch_add(1, Ordering::SeqCst);
+        Copying(self.clone())
+    }
+
+    /// Whether drillyard takes a base backup at the moment.
+    fn is_copied(&self) -> bool {
+        self.backups.load(Ordering::SeqCst) > 0
     }
 
     /// All that has to be kept out of every output.

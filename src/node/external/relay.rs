@@ -107,7 +107,7 @@ async fn pass(external: &External, index: usize, mut client: UnixStream) -> io::
             let (mut from_server, mut to_server) = tokio::io::split(server);
             let refused = tokio::select! {
                 told = tokio::io::copy(&mut from_server, &mut to_client) => told.map(|_| None)?,
-                asked = pass_on(&mut from_client, &mut to_server) => asked?,
+                asked = pass_on(&mut from_client, &mut to_server, || external.is_copied()) => asked?,
             };
             match refused {
                 Some(why) => to_client.write_all(&Message::refusal(NOT_ALLOWED, &why).bytes()).await,

@@ -206,15 +206,15 @@ async fn docker_dumps_are_restored_and_a_nightly_drill_is_proved() {
 const CHAIN: &str = r#"
 initdb -D /tmp/data -A trust >/tmp/said
 printf 'summarize_wal = on\narchive_mode = on\narchive_command = %s\n' "'cp %p $1/wal/%f'" >>/tmp/data/postgresql.conf
-mkdir "$1/backups" "$1/wal" "$1/spaces" /tmp/space
+mkdir "$1/backups" "$1/wal" "$1/backups/.spaces" /tmp/space
 pg_ctl -D /tmp/data -l /tmp/log -o '-k /tmp' start >/tmp/said
 sql() { psql -h /tmp -Xq postgres -c "$1"; }
 sql "CREATE TABLESPACE space LOCATION '/tmp/space'"
 sql 'CREATE TABLE t (n int); CREATE TABLE u (n int) TABLESPACE space; INSERT INTO t VALUES (1)'
 take() { pg_basebackup -h /tmp -D "$1/backups/$2" -c fast $3; }
-take "$1" sunday "-T /tmp/space=$1/spaces/sunday"
+take "$1" sunday "-T /tmp/space=$1/backups/.spaces/sunday"
 sql 'INSERT INTO t VALUES (2); INSERT INTO u VALUES (2)'
-take "$1" monday "-T /tmp/space=$1/spaces/monday -i $1/backups/sunday/backup_manifest"
+take "$1" monday "-T /tmp/space=$1/backups/.spaces/monday -i $1/backups/sunday/backup_manifest"
 sql 'INSERT INTO t VALUES (3); INSERT INTO u VALUES (3)'
 take "$1" tuesday "-Ft -z -i $1/backups/monday/backup_manifest"
 sql 'INSERT INTO t VALUES (4)'
