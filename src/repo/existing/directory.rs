@@ -74,9 +74,9 @@ impl ExistingDirectory {
         Program::script(RESTORE, args).env(BACKUPS, self.within())
     }
 
-    /// Compares the backup in a directory, which is that of `path` or was unpacked from it, with its
-    /// manifest; and reads the WAL that it needs. What it does not bring along is fetched: in the
-    /// archive it may be packed. Where it lies itself, its tablespaces lie with the backups.
+    /// Compares the backup in a directory, which is that of `path` or was unpacked from it, with
+    /// its manifest; and reads the WAL that it needs. What it does not bring along is fetched: in
+    /// the archive it may be packed. Where it lies itself, its tablespaces lie with the backups.
     async fn compare(&self, host: &dyn Host, dir: &str, path: &str, options: &[&str]) -> Result<Output> {
         let within = if dir == path { self.within() } else { "" };
         let script = concat!(include_str!("../scripts/tablespaces.sh"), include_str!("../scripts/verify_backup.sh"));

@@ -129,15 +129,13 @@ impl Standby {
         }
         self.answers(cx).await?;
         cx.fact("streams_from", self.up.name());
-        match listed {
-            Some(listed) => self.check_archive(cx, &listed).await,
-            None => Ok(()),
-        }
+        self.check_archive(cx, listed.as_ref()).await
     }
 
     /// Fails if it has not used the archive where that was to be used, and tells what was missing
     /// there.
-    async fn check_archive(&self, cx: &Context<'_>, listed: &Listed<'_>) -> StepResult {
+    async fn check_archive(&self, cx: &Context<'_>, listed: Option<&Listed<'_>>) -> StepResult {
+        let Some(listed) = listed else { return Ok(()) };
         let log = self.node.log_from(self.node.log_start()).await?;
         if let (Some(gap), Some(archive)) = (listed.gap(&log), &self.archive) {
             let (node, up, repo) = (self.node.name(), self.up.name(), &archive.repo.name);
