@@ -50,9 +50,9 @@ impl Listing {
                 if entry.size == Some(0) {
                     faults.insert(segment.to_owned(), "is empty: its file has 0 bytes".to_owned());
                 }
-                if let Some((_, _, other)) =
-                    segments.iter().find(|(_, one, other)| one == segment && sum(other) != sum(path))
-                {
+                // In the order of paths all files of a segment come one after the other.
+                let of_same = segments.iter().rev().take_while(|(_, one, _)| one == segment);
+                if let Some((_, _, other)) = of_same.last().filter(|(_, _, other)| sum(other) != sum(path)) {
                     let other = other.rsplit('/').next().unwrap_or(other);
                     let why =
                         format!("is there twice, with different content: {other} and {name}. pgbackrest gives neither");
