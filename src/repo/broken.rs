@@ -100,15 +100,11 @@ pub async fn bring_late_wal(repo: &dyn Storage, host: &dyn Host, data: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::{Place, Settings, default_kind};
+    use crate::repo::{Place, default_kind};
 
     #[test]
     fn a_broken_command_is_known_by_its_text_and_says_nothing_of_who_broke_it() {
-        let repo = default_kind().at(Place {
-            name: "onsite".to_owned(),
-            path: "/repo".to_owned(),
-            settings: Settings::default(),
-        });
+        let repo = default_kind().at(Place { name: "onsite".to_owned(), path: "/repo".to_owned(), ..Place::default() });
         let lags = Broken::Lags(Duration::from_millis(2500));
         for broken in [Broken::Fails, Broken::Lies, lags] {
             let command = broken.command(&*repo);
@@ -125,11 +121,7 @@ mod tests {
     /// What programs write when a broken command runs is told from that of another one.
     #[test]
     fn calls_are_counted_by_what_they_write() {
-        let repo = default_kind().at(Place {
-            name: "onsite".to_owned(),
-            path: "/repo".to_owned(),
-            settings: Settings::default(),
-        });
+        let repo = default_kind().at(Place { name: "onsite".to_owned(), path: "/repo".to_owned(), ..Place::default() });
         let wrote = |command: &str| {
             let command = command.replace("%p", "pg_wal/000000010000000000000003");
             let command = command.replace("%f", "000000010000000000000003");

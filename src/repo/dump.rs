@@ -16,10 +16,11 @@ use super::damage::{Damaged, Where, damage_file};
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, Existing, named};
 use super::kind::RepoKind;
+use super::listed::{Label, Listed};
 use super::loaded::Loaded;
 use super::look::bytes_in;
 use super::server_files::ServerFiles;
-use super::storage::{BackupOrder, Label, Listed, NOWHERE, Place, Storage, Taken, Verified};
+use super::storage::{BackupOrder, NOWHERE, Place, Storage, Taken, Verified};
 use crate::host::{Host, Output, Program};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -125,10 +126,6 @@ async fn run_here(host: &dyn Host, what: &'static str, program: Program) -> Resu
 impl Storage for Dump {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        self.existing.is_some()
     }
 
     async fn set_up(&self, host: &dyn Host) -> Result<()> {

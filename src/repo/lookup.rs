@@ -2,7 +2,8 @@
 //! a DROP nobody else knows.
 
 use super::error::Result;
-use super::storage::{Label, Storage};
+use super::listed::Label;
+use super::storage::Storage;
 use crate::host::{Host, Program};
 use crate::node::quote_setting;
 use crate::pg::{Lsn, TableName, TimelineId, quote_literal};

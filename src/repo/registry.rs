@@ -1,7 +1,6 @@
 //! The kinds of repos.
 
 use super::kind::{Kind, Repo};
-use super::settings::Settings;
 use super::storage::{NOWHERE, Place};
 
 /// Every kind of repo, the one place of registration. The first is what a repo is that does not
@@ -29,5 +28,5 @@ pub fn default_kind() -> &'static Kind {
 
 /// No repo, for a server that has its WAL itself: nothing is found there.
 pub fn nowhere() -> Repo {
-    default_kind().at(Place { name: "none".to_owned(), path: NOWHERE.to_owned(), settings: Settings::default() })
+    default_kind().at(Place { name: "none".to_owned(), path: NOWHERE.to_owned(), ..Place::default() })
 }

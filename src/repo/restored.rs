@@ -138,8 +138,9 @@ mod tests {
         let restored = Restored::read(&String::from_utf8_lossy(&sh.output().expect("sh runs").stdout));
         assert_eq!(restored.tablespaces, Some(vec!["1".to_owned(), "5".to_owned()]));
         assert!(restored.least.is_some_and(|bytes| bytes < 500_000), "{restored:?}");
+        assert!(restored.unknown.iter().any(|why| why.ends_with("has no backup_manifest, which lists them")));
         let lacking = restored.lacking.join("\n");
-        let outside = format!("which is outside of {within}");
+        let outside = format!("which is outside of {within}, with which `backups` begins");
         let own = "where its tablespace_map says that the server has it";
         for (oid, to, why) in [(2, "live/2", &*outside), (3, "b/.spaces/3", own), (4, "b/.spaces/live/4", &*outside)] {
             let place = dir.path().join(to).display().to_string();

@@ -12,10 +12,11 @@ use super::backup_kind::BackupKind;
 use super::begin::Needs;
 use super::damage::damage_table;
 use super::error::{RepoError, Result, run};
+use super::listed::{Label, Listed};
 use super::loaded::Loaded;
 use super::restored::Restored;
 use super::server_files::ServerFiles;
-use super::storage::{Label, Listed, Place, Storage, Verified};
+use super::storage::{Place, Storage, Verified};
 use crate::host::{Host, Program, Reach};
 use crate::node::Node;
 
@@ -89,10 +90,6 @@ impl fmt::Debug for Spoiled {
 impl Storage for Spoiled {
     fn place(&self) -> &Place {
         self.storage.place()
-    }
-
-    fn is_existing(&self) -> bool {
-        self.storage.is_existing()
     }
 
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {

@@ -12,6 +12,7 @@ use super::begin::Needs;
 use super::broken_wal::BrokenWal;
 use super::damage::Damaged;
 use super::error::{Ability, RepoError, Result, run};
+use super::listed::{Label, Listed};
 use super::loaded::Loaded;
 use super::look::bring_backup_wal;
 use super::restored::Restored;
@@ -22,7 +23,7 @@ use crate::node::Node;
 use crate::pg::Segment;
 
 /// Where a repo is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// Its name in the scenario.
     pub name: String,
@@ -30,69 +31,12 @@ pub struct Place {
     pub path: String,
     /// What the scenario says of it beyond its kind.
     pub settings: Settings,
+    /// Of one that somebody else fills: where it is read, as the scenario says.
+    pub read_at: Option<String>,
 }
 
 /// The path of a place where nothing is.
 pub const NOWHERE: &str = "/nonexistent";
-
-/// What a repo calls a backup: the step's id in a directory, whatever a tool makes up elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Label(String);
-
-impl Label {
-    /// A backup of this name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Label(name.into())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The end of a second: of what a tool writes down in whole seconds, that is when it was over.
-pub(super) fn after_second(second: Timestamp) -> Timestamp {
-    second.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(second)
-}
-
-/// A backup that lies in a repo.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// What the repo calls it.
-    pub label: Label,
-    /// When it was begun, or, where that is not written down, when it was written.
-    pub taken: Timestamp,
-    /// When it was finished, where that is known: a recovery cannot end before that.
-    pub ended: Option<Timestamp>,
-    /// Why nobody can restore it, if that is so: it was not finished, say.
-    pub wrong: Option<String>,
-}
-
-impl Listed {
-    /// What backups are sorted by, the oldest first.
-    pub fn age(&self) -> impl Ord + '_ {
-        (self.taken, &self.label)
-    }
-
-    /// The earliest time that a recovery from it may end at, as far as it is known.
-    pub fn reaches_from(&self) -> Timestamp {
-        self.ended.unwrap_or(self.taken)
-    }
-
-    /// A backup from a line `SECONDS LABEL`, the seconds since 1970.
-    pub fn from_line(line: &str) -> Option<Self> {
-        let (seconds, label) = line.split_once(' ')?;
-        let taken = Timestamp::from_second(seconds.parse().ok()?).ok()?;
-        Some(Listed { label: Label::new(label), taken, ended: None, wrong: None })
-    }
-}
 
 /// How quickly a backup's checkpoint is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,8 +82,7 @@ impl Verified {
     /// Damaged, as pg_verifybackup or whoever unpacks it says.
     pub(super) fn damaged(said: &str) -> Self {
         let plain = |line: &str| line.trim_start_matches("pg_verifybackup: ").trim_start_matches("error: ").to_owned();
-        let lines = said.lines().filter(|line| !line.trim().is_empty());
-        Verified::Damaged(lines.map(plain).collect())
+        Verified::Damaged(said.lines().filter(|line| !line.trim().is_empty()).map(plain).collect())
     }
 }
 
@@ -157,7 +100,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Whether somebody else fills it: it is only read from, and what is restored from it is
     /// another server's.
     fn is_existing(&self) -> bool {
-        false
+        self.place().read_at.is_some()
     }
 
     /// The same for a recovery that has these secrets and else what lies in the repo; none if that

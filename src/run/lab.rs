@@ -113,7 +113,14 @@ pub fn world(work: &Work<'_>, lab: &Arc<dyn Lab>) -> World {
     let plan = work.plan;
     let repo = |(name, spec): (&RepoId, &RepoSpec)| {
         let settings = || spec.settings.clone();
-        let own = || spec.kind.at(Place { name: name.to_string(), path: lab.repo(name), settings: settings() });
+        let own = || {
+            spec.kind.at(Place {
+                name: name.to_string(),
+                path: lab.repo(name),
+                settings: settings(),
+                ..Place::default()
+            })
+        };
         let existing = spec.existing.clone().and_then(|existing| {
             let existing = Existing { own: lab.repo(name), ..existing };
             spec.kind.existing(&existing)

@@ -4,7 +4,7 @@
 use crate::host::{Host, Program};
 use crate::repo::damage::{Damaged, Where, damage_file, damage_stored};
 use crate::repo::error::{RepoError, Result, run};
-use crate::repo::storage::Label;
+use crate::repo::listed::Label;
 
 /// The paths of a backup in the directory `repo`: what is called as it is, whatever comes behind a
 /// dot.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::repo::storage::{Label, Listed};
+use crate::repo::listed::{Label, Listed};
 
 /// A backup, as a line says it: `LABEL`, a tab, when it was begun; and, if it says more, each after
 /// a tab, how many bytes it takes up, and why it cannot be restored.

@@ -19,9 +19,10 @@ use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run};
 use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{ByKey, RepoKind};
+use super::listed::{Label, Listed};
 use super::look::{empty_places, keep_inside};
 use super::settings::{Adjustable, Commands};
-use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken, Verified};
+use super::storage::{BackupOrder, Place, Storage, Taken, Verified};
 use crate::host::{Host, Output, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 
@@ -139,10 +140,6 @@ fn said(output: &Output) -> String {
 impl Storage for Command {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        self.existing
     }
 
     async fn set_up(&self, host: &dyn Host) -> Result<()> {

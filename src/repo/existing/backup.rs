@@ -4,7 +4,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::repo::storage::{Label, Listed, after_second};
+use crate::repo::listed::{Label, Listed, after_second};
 
 /// A base backup, and what it goes on from.
 #[derive(Debug)]

@@ -11,10 +11,11 @@ use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_it};
+use crate::repo::listed::{Label, Listed};
 use crate::repo::look::{BACKUPS, bytes_within, kind_in, needs_in};
 use crate::repo::restored::{Restored, restored_within};
 use crate::repo::server_files::{ServerFiles, server_files_in};
-use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified};
+use crate::repo::storage::{NOWHERE, Place, Storage, Verified};
 
 /// The endings of files that a restore_command can unpack, each with the program that does it.
 const PACKED: &[(&str, &str)] = &[("gz", "gzip"), ("zst", "zstd"), ("lz4", "lz4"), ("xz", "xz"), ("bz2", "bzip2")];
@@ -140,10 +141,6 @@ impl ExistingDirectory {
 impl Storage for ExistingDirectory {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        true
     }
 
     fn backup_program(&self) -> &'static str {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::settings::{Commands, Settings};
+use super::settings::Commands;
 use super::storage::{Place, Storage};
 
 /// Where an existing repo lies, as the scenario says: the keys that its kind takes.
@@ -57,7 +57,23 @@ impl Existing {
 
     /// The place of its repo: what the drill itself needs of it is at `path`.
     pub fn place(&self, path: impl Into<String>) -> Place {
-        Place { name: self.name.clone(), path: path.into(), settings: Settings::default() }
+        let (name, read_at) = (self.name.clone(), Some(self.read_at()));
+        Place { name, path: path.into(), read_at, ..Place::default() }
+    }
+
+    /// What the scenario says of where it is, by the keys.
+    fn read_at(&self) -> String {
+        let repo = self.repo.map(|number| number.to_string());
+        let keys = [
+            ("stanza", &self.stanza),
+            ("server", &self.server),
+            ("repo", &repo),
+            ("config", &self.config),
+            ("backups", &self.backups),
+            ("path", &self.path),
+        ];
+        let given = keys.into_iter().filter_map(|(key, value)| Some(format!("{key} `{}`", value.as_ref()?)));
+        given.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -21,9 +21,10 @@ use crate::repo::environment::Environment;
 use crate::repo::error::{RepoError, Result, run, run_it};
 use crate::repo::existing::Existing;
 use crate::repo::headers::{HEADER, SegmentHeader};
+use crate::repo::listed::{Label, Listed, after_second};
 use crate::repo::restored::Restored;
 use crate::repo::server_files::ServerFiles;
-use crate::repo::storage::{Label, Listed, NOWHERE, Place, Storage, Verified, after_second};
+use crate::repo::storage::{NOWHERE, Place, Storage, Verified};
 
 /// A repository that is there already.
 #[derive(Debug)]
@@ -151,10 +152,6 @@ impl ExistingPgbackrest {
 impl Storage for ExistingPgbackrest {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        true
     }
 
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {

@@ -7,8 +7,8 @@ use crate::pg::{Lsn, Segment, TimelineId, segment_sizes};
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
+use crate::repo::listed::{Label, Listed};
 use crate::repo::restored::Restored;
-use crate::repo::storage::{Label, Listed};
 
 /// What a backup holds: the label ends with F, D or I (pgBackRest, user guide, "Backup").
 pub(super) fn kind_of(label: &Label) -> Option<BackupKind> {

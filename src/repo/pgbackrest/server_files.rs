@@ -4,8 +4,8 @@
 use super::manifest::Manifest;
 use crate::host::{Host, Program};
 use crate::repo::error::{Result, run};
+use crate::repo::listed::Label;
 use crate::repo::server_files::ServerFiles;
-use crate::repo::storage::Label;
 
 /// What is fetched. PG_VERSION is known from the manifest.
 const WANTED: [&str; 3] = ["global/pg_control", "postgresql.conf", "postgresql.auto.conf"];

@@ -3,7 +3,8 @@
 
 use crate::pg::is_segment;
 use crate::repo::begin::Begin;
-use crate::repo::storage::{Label, Verified};
+use crate::repo::listed::Label;
+use crate::repo::storage::Verified;
 
 /// The length of a segment's name.
 const SEGMENT_NAME: usize = 24;

@@ -59,6 +59,9 @@ for dir; do
     beside=$((beside + ${bytes:-0}))
   fi
   sum=$((sum + ${bytes:-0}))
+  # What Barman copies has none, and its own list in place of it.
+  [ -z "${DRILLYARD_BACKUPS-}" ] || [ -f "$dir/backup_manifest" ] ||
+    echo "unknown whether all of its files are there: $dir has no backup_manifest, which lists them"
 done
 [ $# -gt 1 ] || beside=0
 if [ -n "$bytes" ]; then echo "least $((bytes + beside))"

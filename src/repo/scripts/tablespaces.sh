@@ -10,7 +10,7 @@ leads_out() {
   to=$(readlink "$2")
   why="where its tablespace_map says that the server has it"
   [ ! -f "$1/tablespace_map" ] || ! grep -qxF "${2##*/} $to" "$1/tablespace_map" || return 0
-  why="which is outside of $DRILLYARD_BACKUPS"
+  why="which is outside of $DRILLYARD_BACKUPS, with which \`backups\` begins"
   within=$(cd "$DRILLYARD_BACKUPS" && pwd -P) || within=$DRILLYARD_BACKUPS
   own=$(cd "$1" && pwd -P) || own=$1
   case $(readlink -f "$2") in "${within%/}"/* | "$own"/*) return 1 ;; esac

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::pg::{Lsn, Segment, TimelineId};
 use crate::repo::begin::{Begin, Needs};
 use crate::repo::error::{RepoError, Result};
+use crate::repo::listed::{Label, Listed};
 use crate::repo::restored::Restored;
-use crate::repo::storage::{Label, Listed};
 
 /// How long a segment of WAL is: WAL-G takes every one to be so.
 pub(super) const SEGMENT: u64 = 16 << 20;

@@ -18,10 +18,11 @@ use super::environment::Environment;
 use super::error::{Ability, RepoError, Result, run, run_it, run_tool};
 use super::existing::{AtExisting, Existing, tool_is_here};
 use super::kind::{Beside, RepoKind, Tool};
+use super::listed::{Label, Listed};
 use super::look::{empty_places, keep_inside};
 use super::restored::Restored;
 use super::settings::Adjustable;
-use super::storage::{BackupOrder, Label, Listed, Place, Storage, Taken};
+use super::storage::{BackupOrder, Place, Storage, Taken};
 use crate::host::{Host, Program, Reach};
 use crate::node::{Node, Purpose, own_tablespaces};
 use crate::pg::{History, TimelineId};
@@ -160,10 +161,6 @@ impl WalG {
 impl Storage for WalG {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        self.existing.is_some()
     }
 
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {

@@ -30,7 +30,9 @@ pub(crate) async fn check_files(
         return Err(Finding::failed(format!("backup `{label}` is not whole"))
             .at(at)
             .label(format!("it lacks {first}"))
-            .help("what is in a tablespace lies outside of the data directory: back it up, too"));
+            .help(
+                "back up what is in its tablespaces, too; where they lie beside it, `backups` has to begin with a directory that holds both",
+            ));
     }
     let parent = host.paths().data.rsplit_once('/').map_or("/", |(parent, _)| parent).to_owned();
     // Sizes in 1024 bytes (POSIX, `df -P -k`); the directory may not be there yet.

@@ -222,7 +222,7 @@ impl<'a> ArchiveEnd<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::{Place, Settings, default_kind};
+    use crate::repo::{Place, default_kind};
 
     const MB: u64 = 1 << 20;
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_the_end_is_found_on_its_timeline_alone() {
-        let place = Place { name: "onsite".to_owned(), path: "/repo".to_owned(), settings: Settings::default() };
+        let place = Place { name: "onsite".to_owned(), path: "/repo".to_owned(), ..Place::default() };
         let repo = default_kind().at(place);
         let told = |lsn: u64, timeline, log: &str| {
             let (recovery_log, archive) = (RecoveryLog::read(log), archive(&repo));

@@ -258,7 +258,8 @@ impl Wanted<'_> {
             };
             let there: Vec<String> = whole.iter().map(|one| dated(one, until)).chain(passed_over).collect();
             let finding = Finding::failed(format!("repo `{}` has no such backup", repo.name)).at(self.at).label(label);
-            return Err(finding.note("there", there.join("; ")));
+            let read_at = repo.place().read_at.clone().unwrap_or_default();
+            return Err(finding.note("there", there.join("; ")).note("read at", read_at));
         };
         passed_over.extend(whole.iter().filter(|one| **one != chosen).map(|one| dated(one, until)));
         cx.fact("backup", chosen.label.to_string());

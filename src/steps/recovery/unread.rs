@@ -93,13 +93,13 @@ impl<'a> Listed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::{Place, Settings, default_kind};
+    use crate::repo::{Place, default_kind};
 
     const RESTORED: &str = "2026 UTC [7] LOG:  restored log file \"000000010000000000000003\" from archive\n";
 
     #[test]
     fn streaming_begins_where_the_archive_ends_and_nowhere_before() {
-        let place = Place { name: "onsite".to_owned(), path: "/repo".to_owned(), settings: Settings::default() };
+        let place = Place { name: "onsite".to_owned(), path: "/repo".to_owned(), ..Place::default() };
         let repo = default_kind().at(place);
         let lines = |names: &[(&str, u64)]| -> String {
             names.iter().map(|(name, size)| format!("-rw------- 1 1 1 {size} Nov 22 12:00 {name}\n")).collect()

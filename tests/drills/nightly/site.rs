@@ -184,7 +184,7 @@ impl Site {
     pub fn fingerprint(&self) -> String {
         let dirs = REPO.map(|name| self.dir(name));
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).filter(|dir| dir.exists()).collect();
-        let script = r#"find "$@" -printf '%p %s %m %u %T@ %C@\n' | sort; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum"#;
+        let script = r#"find "$@" -printf '%p %y %s %m %u %T@ %C@\n' | sort; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum"#;
         let output = Command::new("sh").args(["-c", script, "sh"]).args(dirs).output().expect("sh runs");
         assert!(output.status.success());
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -198,6 +198,21 @@ impl Site {
             text.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}")).collect()
         };
         [only(before, &now, "-"), only(&now, before, "+")].concat()
+    }
+
+    /// The same but for what production itself has archived meanwhile: new segments, and the times
+    /// of the directories that they are in. Returns how many lines those segments are, too.
+    pub fn moved_beside_archiving_since(&self, before: &str) -> (usize, Vec<String>) {
+        let is_segment = |line: &str| {
+            let path = line.split(' ').find(|word| word.starts_with('/')).unwrap_or_default();
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.len() >= 24 && name.bytes().take(24).all(|byte| byte.is_ascii_hexdigit())
+        };
+        let moved = self.moved_since(before);
+        let of_files = moved.into_iter().filter(|line| line.split(' ').nth(2) != Some("d"));
+        let (archived, moved): (Vec<String>, Vec<String>) =
+            of_files.partition(|line| line.starts_with("+ ") && is_segment(line));
+        (archived.len(), moved)
     }
 
     /// Runs a program as the server's user.

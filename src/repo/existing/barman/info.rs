@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::pg::{Lsn, TimelineId};
 use crate::repo::begin::{Begin, Needs};
-use crate::repo::storage::{Label, Listed};
+use crate::repo::listed::{Label, Listed};
 
 /// What is known of a backup.
 #[derive(Debug)]

@@ -23,10 +23,11 @@ use crate::repo::archive::Archive;
 use crate::repo::backup_kind::BackupKind;
 use crate::repo::begin::Needs;
 use crate::repo::error::{RepoError, Result, run, run_tool};
+use crate::repo::listed::{Label, Listed};
 use crate::repo::look::{bytes_in, empty_places, keep_inside, kind_in};
 use crate::repo::restored::{Restored, restored_from};
 use crate::repo::server_files::{ServerFiles, server_files_in};
-use crate::repo::storage::{Label, Listed, Place, Storage, Verified};
+use crate::repo::storage::{Place, Storage, Verified};
 
 /// A server of Barman that is there already.
 #[derive(Debug)]
@@ -102,10 +103,6 @@ impl ExistingBarman {
 impl Storage for ExistingBarman {
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn is_existing(&self) -> bool {
-        true
     }
 
     fn cold(&self, secrets: &[(String, String)]) -> Option<Arc<dyn Storage>> {
