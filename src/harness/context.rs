@@ -11,9 +11,10 @@ use tokio_postgres::error::SqlState;
 use super::aside::Aside;
 use super::in_words::in_words;
 use super::struck::{DeedEnded, Struck};
+use super::unanswered::{must_answer, unanswered};
 use super::{Finding, Kind, NodeId, StepId, StepResult, World};
 use crate::journal::{Cause, Event, Facts};
-use crate::node::{Node, Purpose, ServerState, SqlError, wait_until};
+use crate::node::{Node, Purpose, SqlError, wait_until};
 use crate::pg::{Xid, error_message, quote_identifier};
 use crate::source::{RoleName, Spanned};
 
@@ -358,39 +359,4 @@ pub async fn take_on(client: Client, node: &Node, role: Option<&Spanned<RoleName
         None => return Err(error.into()),
     };
     Err(finding.at(role.span).label(error_message(&error)))
-}
-
-/// Fails if an earlier step has stopped or frozen a node.
-async fn must_answer(node: &Node) -> StepResult {
-    // A session with a server that is frozen is opened, and then nobody answers.
-    let state = if node.is_external() { ServerState::Up } else { node.server_state() };
-    match state {
-        ServerState::Up => Ok(()),
-        ServerState::Frozen => {
-            Err(Finding::failed(format!("node `{}` does not answer: an earlier step paused it", node.name())))
-        }
-        ServerState::Down(why) => {
-            let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
-            Err(Finding::failed(text).note("log", node.log_tail().await))
-        }
-    }
-}
-
-/// What is said of a node that takes no session.
-async fn unanswered(node: &Node, error: SqlError) -> Box<Finding> {
-    match error {
-        SqlError::Host(error) => error.into(),
-        error => {
-            let login = error.is_about_login();
-            let title = format!("node `{}` does not answer: {error}", node.name());
-            let finding = Finding::failed(title).lasting(error.is_lasting());
-            match (node.is_external(), login) {
-                (true, _) => finding,
-                (false, true) => finding.help(
-                    "a step has changed the role that drillyard logs in as, with a password of its own: leave it alone, and use another role",
-                ),
-                (false, false) => finding.note("log", node.log_tail().await),
-            }
-        }
-    }
 }

@@ -37,6 +37,7 @@ mod scope_when;
 mod sequence_floor;
 mod step;
 mod struck;
+mod unanswered;
 mod users;
 mod world;
 

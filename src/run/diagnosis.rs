@@ -10,7 +10,7 @@ use super::scene::{PATIENCE, Scene};
 use crate::harness::Finding;
 use crate::host::{HostError, Seen};
 use crate::journal::Cause;
-use crate::node::Node;
+use crate::node::{Node, SqlError};
 
 impl Scene<'_> {
     /// Puts what is behind a step's failure first.
@@ -37,6 +37,12 @@ impl Scene<'_> {
                 ));
             }
             finding = self.blame_holdups(finding).await;
+            if let Some((name, why)) = self.silent_outside().await {
+                let help = format!(
+                    "does the server of `{name}` run, and can it be reached from here? Run the drill again then"
+                );
+                return errored(first(finding, format!("`{name}` does not answer"), Some(help)).note("tried", why));
+            }
         }
         self.tell_crashes(finding).await
     }
@@ -50,6 +56,23 @@ impl Scene<'_> {
         }
         let look = async { self.world.lab.host(name).await?.look().await };
         matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Seen::Frozen))).then_some(name)
+    }
+
+    /// Somebody else's server that the step has to do with, and that answers nobody: what waits for
+    /// it says nothing about the recovery. Returns its name, and how it was asked.
+    async fn silent_outside(&self) -> Option<(String, String)> {
+        for node in self.nodes(|node| node.is_external() && self.refers_to(node.name())) {
+            let asked = async { node.connect_in(None).await?.simple_query("SELECT").await.map_err(SqlError::from) };
+            let why = match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(_)) => continue,
+                // It says no: that is an answer.
+                Ok(Err(error)) if error.is_refusal() && !error.is_passing() => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("a session of its own had no answer within {} s", PATIENCE.as_secs()),
+            };
+            return Some((node.name().to_owned(), why));
+        }
+        None
     }
 
     /// A look at each server of the drill's own that should be running.

@@ -86,3 +86,35 @@ async fn a_point_outside_of_the_window_is_told_before_anything_is_restored() {
     assert!(run.fact("then", "restore_ms").as_u64().is_some(), "{}", run.said);
     assert_eq!(site.moved_since(&before), NOTHING);
 }
+
+/// Frozen processes of production, which go on when this is dropped.
+struct Thawed(String);
+
+impl Drop for Thawed {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("sh").args(["-c", &self.0.replace("STOP", "CONT")]).status();
+    }
+}
+
+#[tokio::test]
+async fn a_production_that_freezes_in_the_middle_is_no_verdict_on_the_backup() {
+    let site = Site::start().await;
+    site.back_up("monday", &[]);
+    site.archive().await;
+    let pid = std::fs::read_to_string(site.dir("data/postmaster.pid")).expect("it runs");
+    let pid = pid.lines().next().expect("a number");
+    let freeze = format!("kill -STOP {pid} $(pgrep -P {pid})");
+    let stops = format!("  - exec: {{ node: beside, run: [sh, -c, {freeze:?}] }}\n");
+    let follows =
+        "  - recover: { node: copy, repo: lastnight, backup: newest, until: latest, then: { follow: prod } }\n";
+    let streams = "  - assert_streaming: { standby: copy, primary: prod }\n";
+    let head = head(&site).replace("nodes:\n", "nodes:\n  beside: {}\n");
+    // It answers no new session; or it has been asked, and the time is over before it has answered.
+    for steps in
+        [format!("{stops}{follows}    within: 20s\n{streams}"), format!("{follows}{stops}{streams}    within: 4s\n")]
+    {
+        let _thawed = Thawed(freeze.clone());
+        let run = runner(&site).drill(&format!("{head}{steps}"), &[]);
+        run.fails_alike(4, &["`prod` does not answer"]).in_time(60);
+    }
+}
