@@ -116,7 +116,9 @@ pub fn remedy(what: &Break) -> String {
         }
         Break::Spoiled(spoil, repo) => match spoil {
             Spoil::BackupDamaged => {
-                "look at what was restored: `assert_intact`, or a query over what matters".to_owned()
+                "look at what was restored: `assert_intact`, or a query over what matters. If that is there, replay has brought all of the \
+                 damaged pages anew, as it does in small tables that are written often: ignore the break, and say so"
+                    .to_owned()
             }
             Spoil::NewestMissing => {
                 format!("say how old the newest backup may be: `assert_backup: {{ repo: {repo}, max_age: 26h }}`")
