@@ -93,6 +93,8 @@ pub struct Kind {
     pub users: UserPace,
     /// Whether it is a part of the recovery.
     pub recovers: Recovers,
+    /// Whether the servers that its steps name have to run.
+    pub needs_server: bool,
     /// The facts that its steps may report, beside those of a mark: names with spaces between them.
     pub facts: &'static str,
     /// Its fields as a JSON Schema, with the manual page as the description.

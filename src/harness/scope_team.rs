@@ -30,7 +30,10 @@ impl Scope<'_> {
             return false;
         }
         let (title, label, made) = match info.maker {
-            Maker::Step(index) | Maker::People { team: index, .. } if index >= self.index => {
+            // What happens while that step is at work may stand before it.
+            Maker::Step(index) | Maker::People { team: index, .. }
+                if index >= self.index && self.at_work != Some(index) =>
+            {
                 (format!("node `{}` does not exist yet at this step", name.value), "used here", "made here, later")
             }
             Maker::People { auto: true, .. } => {

@@ -64,6 +64,9 @@ pub trait StepKind: DeserializeOwned + JsonSchema + Send + Sync + std::fmt::Debu
     const USERS: UserPace = UserPace::HeldBack;
     /// Whether it is a part of the recovery.
     const RECOVERS: Recovers = Recovers::Never;
+    /// Whether the servers that it names have to run: one that happens while a step makes such a
+    /// server waits until that runs.
+    const NEEDS_SERVER: bool = false;
 
     /// The facts that its steps may report, beside those of a mark: names with spaces between them,
     /// which later steps can ask for.
@@ -98,6 +101,7 @@ impl Kind {
             makes: T::MAKES,
             users: T::USERS,
             recovers: T::RECOVERS,
+            needs_server: T::NEEDS_SERVER,
             facts: T::FACTS,
             schema: |generator| T::json_schema(generator),
         }

@@ -1,7 +1,7 @@
 //! Making, starting and stopping a server.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cluster::{INITDB_OPTIONS, SUPERUSER};
 use super::config::{Setup, Signal};
@@ -21,6 +21,8 @@ pub enum Started {
     ShutDown,
 }
 
+/// Why a server is down that nobody has struck.
+const BY_ITSELF: &str = "it ended by itself";
 /// Configures and starts a server.
 const LAUNCH: &str = include_str!("scripts/launch.sh");
 /// The milliseconds between two looks of [`LAUNCH`].
@@ -103,7 +105,7 @@ impl Node {
             };
             // It accepted connections, and has gone since.
             if !self.postmaster_runs().await? {
-                return self.ended(self.log_start.load(Ordering::SeqCst)).await;
+                return self.ended(&ServerState::Up, self.log_start.load(Ordering::SeqCst)).await;
             }
             // One that is about to go away again refuses sessions, or breaks them, until it has
             // gone.
@@ -121,6 +123,7 @@ impl Node {
     pub async fn launch(&self, setup: Option<&Setup>, deadline: Instant) -> Result<Started, StartError> {
         let host = self.host()?;
         self.hang_up().await;
+        let before = self.server_state();
         let paths = host.paths();
         let patience = deadline.saturating_duration_since(Instant::now()).as_millis() / LAUNCH_POLL_MS;
         let mut args = vec![paths.data.clone(), self.log_file()?.to_owned(), patience.to_string()];
@@ -142,25 +145,33 @@ impl Node {
                 Err(HostError::new(format!("cannot configure the server on `{}`: {why}", self.name)).into())
             }
             0 => {
-                self.set_server_state(ServerState::Up);
+                self.turned(&before, ServerState::Up);
                 Ok(Started::Answers)
             }
             LAUNCH_DEADLINE => {
                 // It runs, if only so far.
-                self.set_server_state(ServerState::Up);
+                self.turned(&before, ServerState::Up);
                 Err(StartError::Deadline {
                     node: self.name.clone(),
                     last: "the server is starting".to_owned(),
                     log: log_tail(&self.log_from(log_start).await?),
                 })
             }
-            _ => self.ended(log_start).await,
+            _ => self.ended(&before, log_start).await,
+        }
+    }
+
+    /// Notes what has become of it, unless an incident has struck it meanwhile and said so: then it
+    /// is not as it was before.
+    fn turned(&self, before: &ServerState, state: ServerState) {
+        if self.server_state() == *before {
+            self.set_server_state(state);
         }
     }
 
     /// Whether a server that has ended since it was started was to end: its log knows.
-    async fn ended(&self, log_start: u64) -> Result<Started, StartError> {
-        self.set_server_state(ServerState::Down("it ended by itself"));
+    async fn ended(&self, before: &ServerState, log_start: u64) -> Result<Started, StartError> {
+        self.turned(before, ServerState::Down(BY_ITSELF));
         let log = self.log_from(log_start).await?;
         // What a client heard that came too early or too late is no reason.
         let passing_by =
@@ -172,12 +183,26 @@ impl Node {
         if failed { Err(self.refused(log_start).await) } else { Ok(Started::ShutDown) }
     }
 
+    /// Why it has ended: what its log says last, or which incident has struck it.
+    pub async fn reason(&self, log: &str) -> String {
+        /// Whoever kills a server says so a moment later.
+        const SAID: Duration = Duration::from_millis(200);
+        if let Some(reason) = log_reason(log) {
+            return reason;
+        }
+        tokio::time::sleep(SAID).await;
+        match self.server_state() {
+            ServerState::Down(why) if why != BY_ITSELF => format!("{why} meanwhile, by a step of the drill"),
+            _ => "its log gives no reason".to_owned(),
+        }
+    }
+
     async fn refused(&self, log_start: u64) -> StartError {
         let log = match self.log_from(log_start).await {
             Ok(log) => log,
             Err(error) => return StartError::Host(error),
         };
-        let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
+        let reason = self.reason(&log).await;
         StartError::Failed { node: self.name.clone(), reason, log: log_tail(&log) }
     }
 

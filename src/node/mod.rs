@@ -47,7 +47,6 @@ pub use ending::Ending;
 pub use external::{Address, ClientEnvironment, External, Unreached};
 pub use holdup::{Holdup, HoldupKind};
 pub use inherited::{AutoConf, Origin, is_below_a_new_cluster, is_demanded};
-pub use log::log_reason;
 pub use low_setting::LowSetting;
 pub use position::{lineage, moment};
 pub use postmaster::Postmaster;

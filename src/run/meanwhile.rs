@@ -9,10 +9,13 @@ use super::at_work::{AtWork, Ended, POLL};
 use super::end::End;
 use super::step::{Ran, StepRun};
 use super::tally::Tally;
-use crate::harness::{Finding, NodeId};
+use crate::harness::Finding;
 use crate::journal::{Cause, Outcome, Problem};
+use crate::node::rest;
 use crate::plan::PlannedStep;
 
+/// Which part of the time that a server takes to come it may be seen late.
+const PART: u32 = 50;
 /// What helps an incident that comes too late.
 const SHORTER: &str = "make that step take longer, or `after` shorter";
 /// The same of one that began in time, and takes a while by itself.
@@ -54,8 +57,8 @@ impl<'a> StepRun<'a> {
         if !left_out {
             let moment = async {
                 tokio::time::sleep_until((began + after).into()).await;
-                while !self.is_there(incident) {
-                    tokio::time::sleep(POLL).await;
+                while !self.is_there(incident).await {
+                    tokio::time::sleep(rest(began.elapsed(), POLL, PART)).await;
                 }
             };
             tokio::select! {
@@ -86,11 +89,17 @@ impl<'a> StepRun<'a> {
         Some(End::of_problem(finding.outcome, finding.problem(&self.world.source, self.step.action)))
     }
 
-    /// Whether the servers of an incident are there that the step makes.
-    fn is_there(&self, incident: &PlannedStep) -> bool {
-        let outputs = self.world.outputs();
-        let made = |node: &&NodeId| self.step.makes.contains(node);
-        incident.nodes().filter(made).all(|node| outputs.nodes.contains_key(node))
+    /// Whether the servers of an incident are there that the step makes, and run where it needs
+    /// that.
+    async fn is_there(&self, incident: &PlannedStep) -> bool {
+        for name in incident.nodes().filter(|node| self.step.makes.contains(node)) {
+            let node = self.world.outputs().nodes.get(name).cloned();
+            let Some(node) = node else { return false };
+            if incident.kind.needs_server && !node.postmaster_runs().await.unwrap_or(false) {
+                return false;
+            }
+        }
+        true
     }
 
     /// What the step comes to. If the lab failed it once an incident had struck, that was the

@@ -45,6 +45,7 @@ impl StepKind for CrashSpec {
     const NAME: &'static str = "crash";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const NEEDS_SERVER: bool = true;
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Crash> {

@@ -41,6 +41,7 @@ impl StepKind for PauseSpec {
     const NAME: &'static str = "pause";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const NEEDS_SERVER: bool = true;
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Pause> {

@@ -46,6 +46,7 @@ impl StepKind for RestartSpec {
     const NAME: &'static str = "restart";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const NEEDS_SERVER: bool = true;
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Restart> {

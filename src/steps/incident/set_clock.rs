@@ -83,6 +83,7 @@ impl StepKind for SetClockSpec {
     const NAME: &'static str = "set_clock";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Incident;
+    const NEEDS_SERVER: bool = true;
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<SetClock> {

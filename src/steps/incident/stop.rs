@@ -47,6 +47,7 @@ impl StepKind for StopSpec {
     const NAME: &'static str = "stop";
     const DEADLINE: Duration = Duration::from_secs(60);
     const ROLE: Role = Role::Incident;
+    const NEEDS_SERVER: bool = true;
     const MARK: MarkKind = MarkKind::Moment;
 
     fn resolve(self, scope: &mut Scope<'_>) -> Resolved<Stop> {

@@ -3,7 +3,7 @@
 //! target is not enough: another timeline may have a transaction of the same number, and a restore
 //! point of the same name.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::{Finding, StepResult};
 use crate::journal::Cause;
@@ -71,6 +71,7 @@ impl Goal {
         let (from, to) = self.bounds(mark);
         let early = from.filter(|from| position.exact && position.lsn.0.saturating_add(HEADER) < from.0);
         let late = to.filter(|to| position.lsn.0 > to.0.saturating_add(HEADER));
+        let late = late.or_else(|| self.set_back(mark, position, recovery_log));
         if let Some(place) = early.or(late) {
             let side = if early.is_some() { "an earlier" } else { "a later" };
             return Err(self.elsewhere(&mark.id, position.lsn, place, side).because(Cause::TargetNotReached));
@@ -85,6 +86,21 @@ impl Goal {
                 .help("the WAL in the archive is not that of the server on which the mark was made"));
         }
         Ok(())
+    }
+
+    /// The end of a mark behind which a recovery to its time has gone on: what was committed behind
+    /// it by a clock that was set back is not later than the target.
+    fn set_back(&self, mark: &Mark, position: &Position, recovery_log: &RecoveryLog) -> Option<Lsn> {
+        /// A commit has the time at which it was begun, and is written a little later: two that come
+        /// at once may lie the other way round in the WAL.
+        const AT_ONCE: SignedDuration = SignedDuration::from_secs(1);
+        let (RecoveryTarget::Time { .. }, Target::After { .. }, Some(_)) = (&self.setting, &self.target, mark.xid)
+        else {
+            return None;
+        };
+        let last = recovery_log.time()?;
+        let later = last.checked_add(AT_ONCE).is_ok_and(|last| last < mark.before.at);
+        (later && position.lsn > mark.after.lsn).then_some(mark.after.lsn)
     }
 
     /// Where the last record that is replayed may end.

@@ -4,7 +4,7 @@
 use crate::harness::Finding;
 use crate::host::HostError;
 use crate::journal::Cause;
-use crate::node::{LowSetting, Node, StartError, log_reason};
+use crate::node::{LowSetting, Node, StartError};
 use crate::source::Span;
 
 /// A well-known FATAL error of a server in recovery.
@@ -127,7 +127,7 @@ pub(crate) fn not_started(error: StartError, at: impl Into<Option<Span>>) -> Box
 /// The failure of a server that came up and has ended since.
 pub(crate) async fn ended(node: &Node) -> Box<Finding> {
     let log = node.log_tail().await;
-    let reason = log_reason(&log).unwrap_or_else(|| "its log gives no reason".to_owned());
+    let reason = node.reason(&log).await;
     let finding = Finding::failed(format!("the server on `{}` ended during recovery", node.name()));
     Refusal::explain(&reason, finding).label(reason).note("log", log)
 }

@@ -257,8 +257,11 @@ impl Recovering<'_> {
                     return Err(finding);
                 }
                 if !node.postmaster_runs().await? {
-                    node.went_down("it ended during recovery").await;
-                    return Err(ended(node).await);
+                    let finding = ended(node).await;
+                    if node.is_up() {
+                        node.went_down("it ended during recovery").await;
+                    }
+                    return Err(finding);
                 }
             }
             Ok(None)

@@ -97,11 +97,15 @@ impl SqlSpec {
 /// The first statement that begins or ends a transaction, by its first word.
 fn transaction_control(text: &str) -> Option<String> {
     let words = ["begin", "start", "commit", "end", "rollback", "abort"];
-    let first = |statement: &&str| first_words(statement, 2);
+    let first = |statement: &&str| first_words(statement, 3);
     split_statements(text).iter().map(first).find_map(|found| {
-        let word = found.first()?;
-        // ROLLBACK TO goes back to a savepoint, within the transaction.
-        let control = words.contains(&word.as_str()) && found.get(1).is_none_or(|second| second != "to");
-        control.then(|| word.to_uppercase())
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        match found[..] {
+            ["prepare", "transaction", ..] => Some("PREPARE TRANSACTION".to_owned()),
+            // Goes back to a savepoint, within the transaction.
+            ["rollback", "to", ..] | ["rollback", "work" | "transaction", "to"] => None,
+            [word, ..] if words.contains(&word) => Some(word.to_uppercase()),
+            _ => None,
+        }
     })
 }
