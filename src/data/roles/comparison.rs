@@ -61,8 +61,12 @@ impl RolesComparison {
                 versions < *since && aspects.contains(&subject.aspect.as_str())
             };
             let unknown = SINCE.iter().any(later);
+            // The other server's own password is not in what this one was made of.
+            let made_up = subject.aspect == "PASSWORD"
+                && expected.made_up != actual.made_up
+                && [&expected.made_up, &actual.made_up].into_iter().flatten().any(|role| said.roles.contains(role));
             let shut = said.database.as_ref().is_some_and(|database| !entered(database));
-            !(is_of(&left_out) || one_sided || unknown || shut)
+            !(is_of(&left_out) || one_sided || unknown || made_up || shut)
         };
         for (subject, said) in expected.facts.iter().filter(|(subject, said)| counts(subject, said)) {
             let own = OWN.contains(&subject.aspect.as_str());
@@ -113,6 +117,10 @@ impl RolesComparison {
         if !expected.sees_passwords || !actual.sees_passwords {
             self.not_compared.push("who has a password: pg_authid may not be read on both".to_owned());
         }
+        if let (Some(role), None) | (None, Some(role)) = (&expected.made_up, &actual.made_up) {
+            self.not_compared
+                .push(format!("the password of role {role}: drillyard has made one up on the server that it made"));
+        }
         let entered =
             |database: &&String| !(expected.entered.contains(*database) && actual.entered.contains(*database));
         let shut = expected.databases.intersection(&actual.databases).filter(entered);
@@ -150,6 +158,20 @@ mod tests {
             (subject, Said { value: (*value).to_owned(), roles, database: None })
         });
         Roles { major, facts: facts.collect(), sees_passwords: true, ..Roles::default() }
+    }
+
+    #[test]
+    fn a_password_that_drillyard_has_made_up_is_not_compared() {
+        let with = |value: &str| {
+            roles(17, &[("role", "postgres", "", &["postgres"]), ("PASSWORD", "role postgres", value, &["postgres"])])
+        };
+        let found = RolesComparison::of(&with("none"), &with("set").with_password_made_up("postgres"), &[]);
+        assert_eq!((found.differences.len(), found.not_compared.len()), (0, 1), "{found:?}");
+        // Of two that it has made it has made up both.
+        let [before, after] = ["set", "none"].map(|value| with(value).with_password_made_up("postgres"));
+        let found = RolesComparison::of(&before, &after, &[]);
+        assert_eq!((found.differences.len(), found.not_compared.len()), (1, 0), "{found:?}");
+        assert_eq!(RolesComparison::of(&with("none"), &with("set"), &[]).differences.len(), 1);
     }
 
     #[test]

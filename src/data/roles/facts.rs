@@ -19,6 +19,8 @@ pub struct Roles {
     pub(super) entered: BTreeSet<String>,
     /// Whether it could be seen who has a password.
     pub(super) sees_passwords: bool,
+    /// The role whose password drillyard has made up, so that it can log in.
+    pub(super) made_up: Option<String>,
 }
 
 /// What a fact is about.
@@ -166,6 +168,12 @@ impl Roles {
         self.add(client, DEFAULTS, Some(database)).await?;
         self.entered.insert(database.to_owned());
         Ok(())
+    }
+
+    /// Notes that drillyard has made up the password of a role.
+    #[must_use]
+    pub fn with_password_made_up(self, role: &str) -> Roles {
+        Roles { made_up: Some(role.to_owned()), ..self }
     }
 
     async fn add(&mut self, client: &Client, query: &str, database: Option<&str>) -> Result<()> {

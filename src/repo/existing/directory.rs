@@ -26,6 +26,8 @@ const RESTORE: &str =
 
 /// How `scripts/verify_backup.sh` ends if a backup is tar files.
 const TAR_FILES: i64 = 3;
+/// And if it has no manifest.
+const NO_MANIFEST: i64 = 5;
 /// And if it brings no WAL along, and was not told where that is.
 const NO_WAL: i64 = 4;
 
@@ -115,6 +117,10 @@ impl ExistingDirectory {
         match output.status {
             0 => Ok(Verified::Intact),
             TAR_FILES => self.verify_unpacked(host, path).await,
+            // It may have been taken without one: then nobody knows.
+            NO_MANIFEST => {
+                Err(RepoError::Unknown(format!("backup `{path}` cannot be verified: {}", output.stderr.trim())))
+            }
             _ => Ok(Verified::damaged(&output.stderr)),
         }
     }
@@ -196,7 +202,10 @@ impl Storage for ExistingDirectory {
     async fn archive(&self, host: &dyn Host) -> Result<Archive> {
         let Some(wal) = &self.existing.wal else { return Ok(Archive::default()) };
         let script = include_str!("../scripts/list_existing_wal.sh");
-        Ok(Archive::read(&run(host, "the list of WAL", Program::script(script, [wal])).await?.text()))
+        let text = run(host, "the list of WAL", Program::script(script, [wal])).await?.text();
+        let unreadable = text.lines().filter_map(|line| line.strip_prefix("unreadable ")?.split_once(' '));
+        let faults = unreadable.map(|(segment, who)| (segment.to_owned(), format!("cannot be read: {who} may not")));
+        Ok(Archive::read(&text).with_faults(faults.collect()))
     }
 
     fn wal_directory(&self) -> Option<String> {

@@ -63,6 +63,31 @@ is_complete() {
     grep -q '^-- PostgreSQL database.* dump complete$'
 }
 
+# Sets `wrong` if a file of rows in the archive directory $1 is cut off: pg_restore takes the end of
+# a file for that of its rows. pg_dump ends each with the end of COPY data and two empty lines, or
+# one of INSERTs with an empty line (`dumpTableData_copy`, `dumpTableData_insert`); of a packed one
+# the program that unpacks it knows, unless nothing is left.
+have_ends() {
+  for rows in "$1"/[0-9]*.dat "$1"/[0-9]*.dat.*; do
+    [ -f "$rows" ] || continue
+    if ! [ -s "$rows" ]; then wrong="it was cut off: ${rows##*/} in it is empty"; return; fi
+    case $rows in *.dat) ;; *) continue ;; esac
+    case $(tail -c 5 "$rows"; echo .) in
+      '\.
+
+
+.') continue ;;
+      *'
+
+.') case $(head -c 7 "$rows"; echo .) in 'INSERT .' | '
+
+.') continue ;; esac ;;
+    esac
+    wrong="it was cut off: ${rows##*/} in it has no end"
+    return
+  done
+}
+
 # Sets `wrong` to why the dump $1 of the form $2 cannot be restored, or to nothing. With a third
 # argument packed texts are read to their end, too.
 look_at() {
@@ -71,9 +96,14 @@ look_at() {
     custom | tar | directory)
       if is_packed "$1"; then
         wrong="it is an archive of pg_dump in a packed file: unpack it"
+      elif [ "$2" = tar ] && ! said=$(tar -tf "$1" 2>&1 >/dev/null); then
+        # pg_restore reads one that was cut off for ever.
+        wrong="it was cut off: $(printf '%s\n' "$said" | head -n 1)"
       elif ! toc=$(pg_restore --create -l "$1" 2>&1); then
         wrong=$(printf '%s\n' "$toc" | grep 'error:' | head -n 1)
         wrong=${wrong:-pg_restore does not read it}
+      elif [ "$2" = directory ]; then
+        have_ends "$1"
       fi
       ;;
     plain | globals | cluster)

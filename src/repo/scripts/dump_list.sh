@@ -46,5 +46,7 @@ for path in $1; do
     done
     if [ -z "$found$why" ]; then why="there is no dump of a database in it"; fi
   fi
+  # Of a dump that is not whole it is told that a newer one is: other files may be anything.
+  if [ -z "$first" ] && [ "$form" != other ] && [ "$form" != night ]; then first=$(stat -c %Y "$path"); fi
   printf '%s\t%s\t%s\n' "$path" "$why" "${first:-0}"
 done

@@ -62,9 +62,9 @@ for path in $1; do
     for tar in "$path"/base.tar*; do break; done
     [ -f "$tar" ] || { tell "$path" "there is neither PG_VERSION nor base.tar in it" none '' ''; continue; }
   elif ! [ -f "$path/backup_label" ]; then
-    tell "$path" "it has no backup_label: a data directory, or the copy of one" none '' ''; continue
+    tell "$path" "it has no backup_label: a data directory, or the copy of one" none file "$(stat -c %Y "$path")"; continue
   elif [ -f "$path/postmaster.pid" ]; then
-    tell "$path" "a server runs in it, or did" none '' ''; continue
+    tell "$path" "a server runs in it, or did" none file "$(stat -c %Y "$path")"; continue
   fi
   manifest=none clock=file time=
   if [ -f "$path/backup_manifest" ]; then

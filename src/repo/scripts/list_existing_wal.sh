@@ -1,6 +1,7 @@
 #!/bin/sh -eu
 # Prints the archive in $1 as list_wal.sh does: packed files under the names that they have when
-# they are unpacked, with the size of the first one; an empty one stays empty.
+# they are unpacked, with the size of the first one; an empty one stays empty. Behind it a line
+# `unreadable SEGMENT WHO` for each that this user may not read.
 [ -d "$1" ] || { echo "there is no directory $1" >&2; exit 1; }
 cd "$1" 2>/dev/null || { echo "$(id -un) may not read $1" >&2; exit 1; }
 unpack() {
@@ -27,4 +28,8 @@ for file in *.history *.history.*; do
   [ -f "$file" ] || continue
   echo "history ${file%%.history*}.history"
   unpack "$file" | while IFS= read -r line || [ -n "$line" ]; do printf ' %s\n' "$line"; done || continue
+done
+find . -maxdepth 1 -type f ! -readable -name '????????????????????????*' | while IFS= read -r file; do
+  file=${file#./}
+  echo "unreadable ${file%%.*} $(id -un)"
 done

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 use crate::repo::{Ability, BackupKind, Verified};
 use crate::source::{Duration as Age, Late, RepoName, Size, Span, Spanned};
-use crate::steps::judgement::age;
+use crate::steps::judgement::{age, fits_here};
 use crate::steps::recovery::backup_choice::{Backup, BackupSpec, Found, looked_at};
 
 /// Checks a backup where it lies, without restoring it: that there is one, how old and how large it
@@ -123,6 +123,11 @@ impl Step for AssertBackup {
         }
         if let Some(kind) = &self.kind {
             is_of_kind(cx, &found, kind).await?;
+        }
+        if self.verify {
+            // A tool of another version takes what it does not know for damage.
+            let (_, server) = fits_here::look(cx, &found).await?;
+            fits_here::check_version(&found, server.as_ref(), self.at)?;
         }
         let Found { repo, host, label, .. } = found;
         if let Some(min) = &self.min_size {

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use crate::harness::{
     Context, Effects, Finding, Later, ReadsRepo, RepoId, Resolved, Role, Scope, Step, StepKind, StepResult,
 };
-use crate::host::Program;
 use crate::pg::{Segment, SystemId};
 use crate::repo::{Ability, Archive, Foreign, Reach, Repo, RepoError};
 use crate::source::{Duration as Age, Late, RepoName, Span, Spanned};
@@ -51,9 +50,10 @@ use crate::steps::recovery::reachable::{self, Point};
 /// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
 ///
-/// With `max_age` the last commit in the newest WAL must not be older: an archive that has stopped
-/// is noticed so. A production that commits nothing for so long fails, too, or it cannot be told if
-/// no commit is in the newest 8 segments: a job that writes a row now and then helps.
+/// With `max_age` an archive that has stopped is noticed: the last commit in the newest WAL must not
+/// be older, unless the backup was finished since, and all the WAL that it needs has been archived.
+/// A production that commits nothing for so long fails, too, or it cannot be told if no commit is in
+/// the newest 8 segments: a job that writes a row now and then helps.
 ///
 /// The `bytes` are those in the repo, packed as they are there; `restored_bytes` are those that a
 /// restore takes up, with which the room is compared: by the files themselves, by the sizes in a
@@ -174,6 +174,8 @@ impl Step for AssertRecoverable {
     async fn run(&self, cx: &mut Context<'_>) -> StepResult {
         let until = self.until.now(cx).await?;
         let found = self.backup.find(cx, &self.repo).await?;
+        let (files, server) = fits_here::look(cx, &found).await?;
+        fits_here::check_version(&found, server.as_ref(), self.at)?;
         let mut unknown = Vec::new();
         let wal = match self.wal {
             true => self.check_wal(cx, &found, &until, &mut unknown).await?,
@@ -185,7 +187,13 @@ impl Step for AssertRecoverable {
         let backup = found.repo.size(found.host.as_ref(), &found.label).await?;
         cx.fact("bytes", backup);
         fits_here::check_files(cx, &found, self.wal.then_some(backup), self.at, &mut unknown).await?;
-        self.check_server(cx, &found, backup, &wal, unknown).await
+        fits_here::check(cx, &found, (&files, server.as_ref()), wal.system, self.at, &mut unknown).await?;
+        let work = Work { backup, wal: wal.bytes };
+        unknown.extend(expected_time::tell(cx, &self.repo, &found, &files, &work).await?);
+        if !unknown.is_empty() {
+            cx.fact("not_checked", unknown.join("; "));
+        }
+        Ok(())
     }
 }
 
@@ -246,7 +254,9 @@ impl AssertRecoverable {
             )));
         }
         let system = fetched_wal::fetched(cx, found, &segments, unknown, fails).await?;
-        self.check_age(cx, found, &archive, &reach).await?;
+        // With the WAL to its end there, the archive has worked since the backup was finished.
+        let archived = needs.end.filter(|end| reachable::end(&reach) >= *end).map(|_| *reaches_from);
+        self.check_age(cx, found, (&archive, &reach), archived).await?;
         Ok(Wal { bytes: segments.len() as u64 * archive.segment_size().unwrap_or_default(), system })
     }
 
@@ -279,42 +289,26 @@ impl AssertRecoverable {
             .label(label))
     }
 
-    /// Checks that a server can be had here from what is in the backup, and estimates how long it
-    /// would take. Reports what of all that is not known.
-    async fn check_server(
+    /// Checks that the archive has not stopped.
+    async fn check_age(
         &self,
         cx: &mut Context<'_>,
         found: &Found,
-        backup: u64,
-        wal: &Wal,
-        mut unknown: Vec<String>,
+        (archive, reach): (&Archive, &Reach),
+        archived: Option<Timestamp>,
     ) -> StepResult {
-        let host = found.host.as_ref();
-        let scratch = format!("{}/server-of-{}", host.paths().shared, found.repo.name);
-        let files = found.repo.server_files(host, &found.label, &scratch).await?;
-        let fits = fits_here::check(cx, found, &files, wal.system, self.at, &mut unknown).await;
-        if files.dir() == Some(&scratch) {
-            host.run(Program::new("rm", ["-rf", &scratch])).await?;
-        }
-        fits?;
-        let work = Work { backup, wal: wal.bytes };
-        unknown.extend(expected_time::tell(cx, &self.repo, found, &files, &work).await?);
-        if !unknown.is_empty() {
-            cx.fact("not_checked", unknown.join("; "));
-        }
-        Ok(())
-    }
-
-    /// Checks that the archive has not stopped.
-    async fn check_age(&self, cx: &mut Context<'_>, found: &Found, archive: &Archive, reach: &Reach) -> StepResult {
         let Some(max) = &self.max_age else { return Ok(()) };
-        let last = reachable::last_commit(cx, found, archive, reach).await.map_err(|finding| finding.at(max.entry))?;
         let most = max.value.now(cx, None).await?;
+        let (what, last) = match (reachable::last_commit(cx, found, archive, reach).await, archived) {
+            (Ok(last), archived) if archived.is_none_or(|archived| archived <= last) => ("its last commit", last),
+            (_, Some(archived)) => ("the backup whose WAL is there", archived),
+            (last, None) => ("its last commit", last.map_err(|finding| finding.at(max.entry))?),
+        };
         match age::at_most(last, Timestamp::now(), most.0) {
             Ok(_) => Ok(()),
             Err(why) => Err(Finding::failed(format!("the WAL in repo `{}` is too old", found.repo.name))
                 .at(max.entry)
-                .label(format!("its last commit: {why}"))
+                .label(format!("{what}: {why}"))
                 .help("is archiving at work on the server? `pg_stat_archiver` says when it failed last")),
         }
     }

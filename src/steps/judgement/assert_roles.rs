@@ -203,5 +203,8 @@ pub(crate) async fn roles(cx: &Context<'_>, node: &Node) -> Result<Roles, Box<Fi
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(roles)
+    Ok(match node.has_data_of_others() {
+        true => roles,
+        false => roles.with_password_made_up(node.user()),
+    })
 }

@@ -63,25 +63,55 @@ pub(crate) async fn check_files(
     Ok(())
 }
 
-/// Checks version, libraries and extensions, and that the WAL, which is `wal_of` that cluster, is
+/// Looks at the files of a backup that tell what server it is of; none where nobody has them.
+pub(crate) async fn look(
+    cx: &mut Context<'_>,
+    found: &Found,
+) -> Result<(ServerFiles, Option<ServerOfBackup>), Box<Finding>> {
+    let host = found.host.as_ref();
+    cx.wait(format!("what server backup `{}` is of", found.label));
+    let scratch = format!("{}/server-of-{}", host.paths().shared, found.repo.name);
+    let files = found.repo.server_files(host, &found.label, &scratch).await?;
+    let server = match &files {
+        ServerFiles::Whole(dir) | ServerFiles::Some(dir) => {
+            Some(ServerOfBackup::look(host, dir, &format!("{}/programs", host.paths().shared)).await?)
+        }
+        ServerFiles::Damaged(_) | ServerFiles::None(_) => None,
+    };
+    if files.dir() == Some(&scratch) {
+        host.run(Program::new("rm", ["-rf", &scratch])).await?;
+    }
+    Ok((files, server))
+}
+
+/// Fails if the backup is of another version than the programs here: what those say of it and of
+/// its WAL would be of no use.
+pub(crate) fn check_version(found: &Found, server: Option<&ServerOfBackup>, at: Span) -> StepResult {
+    let versions = server.and_then(|server| server.major.zip(server.here));
+    let Some((major, here)) = versions.filter(|(major, here)| major != here) else { return Ok(()) };
+    let title = format!("backup `{}` is of PostgreSQL {major}, and the programs here are of {here}", found.label);
+    Err(Finding::failed(title)
+        .at(at)
+        .label("its data directory says so")
+        .help(format!("run the drill with `--postgres {major}`")))
+}
+
+/// Checks libraries and extensions, and that the WAL, which is `wal_of` that cluster, is
 /// of the same server; reports the settings that recovery needs. What could not be checked is added
 /// to `unknown`.
 pub(crate) async fn check(
     cx: &mut Context<'_>,
     found: &Found,
-    files: &ServerFiles,
+    (files, server): (&ServerFiles, Option<&ServerOfBackup>),
     wal_of: Option<SystemId>,
     at: Span,
     unknown: &mut Vec<String>,
 ) -> StepResult {
-    let host = found.host.as_ref();
     let mut system = None;
-    match files {
-        ServerFiles::Whole(dir) | ServerFiles::Some(dir) => {
-            cx.wait(format!("what server backup `{}` is of", found.label));
-            let server = ServerOfBackup::look(host, dir, &format!("{}/programs", host.paths().shared)).await?;
+    match (files, server) {
+        (_, Some(server)) => {
             unknown.extend(server.unknown.iter().cloned());
-            check_server(cx, found, &server, at)?;
+            check_server(cx, found, server, at)?;
             if let Some((own, wal)) = server.system.as_ref().zip(wal_of).filter(|(own, wal)| **own != wal.to_string()) {
                 let title = format!("the WAL in repo `{}` is not that of backup `{}`", found.repo.name, found.label);
                 return Err(Finding::failed(title)
@@ -91,17 +121,18 @@ pub(crate) async fn check(
                         "a recovery applies none of it: did another server archive there, or was this one made anew?",
                     ));
             }
-            system = server.system;
+            system.clone_from(&server.system);
         }
-        ServerFiles::Damaged(why) => {
+        (ServerFiles::Damaged(why), _) => {
             return Err(Finding::failed(format!("backup `{}` is not whole", found.label))
                 .at(at)
                 .label(why)
                 .help("no server can be had from it: take another backup, and look at what has made this one"));
         }
-        ServerFiles::None(why) => {
+        (ServerFiles::None(why), _) => {
             unknown.push(format!("version, libraries, and the settings that recovery needs: {why}"));
         }
+        (ServerFiles::Whole(_) | ServerFiles::Some(_), None) => {}
     }
     check_extensions(cx, found, system.as_deref(), at, unknown).await
 }
@@ -162,11 +193,6 @@ async fn check_extensions(
 fn check_server(cx: &mut Context<'_>, found: &Found, server: &ServerOfBackup, at: Span) -> StepResult {
     let label = &found.label;
     let fails = |title: String| Finding::failed(title).at(at);
-    if let Some((major, here)) = server.major.zip(server.here).filter(|(major, here)| major != here) {
-        return Err(fails(format!("backup `{label}` is of PostgreSQL {major}, and the programs here are of {here}"))
-            .label("its data directory says so")
-            .help(format!("run the drill with `--postgres {major}`")));
-    }
     if let Some(said) = &server.damaged {
         return Err(fails(format!("the pg_control in backup `{label}` is damaged"))
             .label(format!("pg_controldata: {said}"))

@@ -261,6 +261,11 @@ impl Wanted<'_> {
             let read_at = repo.place().read_at.clone().unwrap_or_default();
             return Err(finding.note("there", there.join("; ")).note("read at", read_at));
         };
+        // Somebody takes the newest one for last night's.
+        let newer = |one: &&&Listed| *self.choice == Choice::Newest && one.age() > chosen.age();
+        for why in broken.iter().filter(newer).filter_map(wrong) {
+            cx.world.warn(format!("a newer backup in repo `{}` was passed over: {why}", repo.name));
+        }
         passed_over.extend(whole.iter().filter(|one| **one != chosen).map(|one| dated(one, until)));
         cx.fact("backup", chosen.label.to_string());
         cx.fact("backup_taken", chosen.taken.to_string());

@@ -16,6 +16,7 @@ use crate::steps::recovery::progress::{Progress, tell_part};
 use crate::steps::recovery::refusal::{ended, not_started, paused_by};
 use crate::steps::recovery::restore::set_up;
 use crate::steps::recovery::unread::Listed;
+use crate::steps::recovery::upstream::is_not_waited_for;
 
 /// The archive that a standby was given, or that it should have been given.
 #[derive(Debug, Clone)]
@@ -74,7 +75,7 @@ impl Standby {
     /// that was written there before.
     pub(crate) async fn follow(&self, cx: &mut Context<'_>) -> StepResult {
         cx.client(&self.up).await?;
-        self.is_not_waited_for(cx).await?;
+        is_not_waited_for(cx, &self.up, self.node.name(), self.at).await?;
         let goal = self.up.wal_end().await?;
         // A server that was killed may stand on its upstream's list for a while.
         let stale: Vec<i32> = self.up.senders_to(self.node.name()).await?.iter().map(|one| one.pid).collect();
@@ -145,29 +146,6 @@ impl Standby {
             ));
         }
         listed.check_used(&log).map_err(|finding| finding.at(self.at))
-    }
-
-    /// Fails if somebody else's primary would take the server for a synchronous standby: users
-    /// there would be told that a commit is safe which only a copy has that is thrown away, without
-    /// fsync.
-    async fn is_not_waited_for(&self, cx: &mut Context<'_>) -> StepResult {
-        if !self.up.is_external() {
-            return Ok(());
-        }
-        let query = "SELECT current_setting('synchronous_standby_names')";
-        let names: String = cx.client(&self.up).await?.query_one(query, &[]).await?.get(0);
-        // Its application_name is nobody else's: `*` is the only name that it can go by.
-        if !names.contains('*') {
-            return Ok(());
-        }
-        let (node, up) = (self.node.name(), self.up.name());
-        Err(Finding::errored(format!("`{node}` would be a synchronous standby of `{up}`"))
-            .at(self.at)
-            .label(format!("synchronous_standby_names is `{names}` there, and `*` is every standby"))
-            .note("nothing was started", format!("a commit on `{up}` would count as safe that only `{node}` has"))
-            .help(format!(
-                "name the standbys in synchronous_standby_names of `{up}`, or let `{node}` follow nobody: `then: promote`"
-            )))
     }
 
     /// What there is in the archive that it reads.

@@ -26,6 +26,7 @@ use crate::steps::recovery::restore_command::{RestoreCommand, RestoreCommandSpec
 use crate::steps::recovery::start::{Chosen, Start, Starting};
 use crate::steps::recovery::target::{Target, Then};
 use crate::steps::recovery::until::{By, ThenSpec, UntilSpec};
+use crate::steps::recovery::upstream::is_not_waited_for;
 
 /// Recovers: a new server from a backup and the archive, or an existing server to a later target.
 ///
@@ -333,13 +334,10 @@ impl Step for Recover {
         };
         let effects = Effects { undoes: self.until.value.undoes(), ..effects.runs(&self.node, &self.releases) };
         match &self.start {
-            Start::Backup { backup, archive } => {
+            Start::Backup { backup, archive } | Start::Rows { backup, archive } => {
                 let (repo, newest) = (archive.repo.clone(), backup.is_newest());
-                effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal: true })
-            }
-            Start::Rows { backup, archive } => {
-                let (repo, newest) = (archive.repo.clone(), backup.is_newest());
-                effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal: false })
+                let wal = matches!(self.start, Start::Backup { .. });
+                effects.reads_repo(ReadsRepo { repo, newest, restores: true, wal })
             }
             Start::OwnServer { .. } => effects,
         }
@@ -353,6 +351,10 @@ impl Step for Recover {
 impl Recover {
     async fn recover(&self, cx: &mut Context<'_>) -> StepResult {
         let started = Instant::now();
+        if let Then::Follow { upstream, .. } = &self.then.value {
+            // Before anything is restored, which may take hours.
+            is_not_waited_for(cx, &*cx.world.node(upstream)?, &self.node.id, Some(self.then.span)).await?;
+        }
         cx.world.give_settings(&self.node.id, &self.settings);
         let target = self.until.value.now(cx).await?;
         let timeline = self.timeline.now(cx, None).await?.0;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Context, StepResult};
+use crate::harness::{Context, Finding, StepResult};
 use crate::host::Endpoint;
 use crate::node::{Node, SqlError, wait_until};
 use crate::pg::conninfo::Conninfo;
+use crate::source::Span;
 
 /// Waits a little until a standby that streams has received what its upstream has written by now:
 /// what it has not, it cannot replay once it is stopped. An upstream that does not answer, or that
@@ -65,4 +66,27 @@ async fn in_own_words(others: &[Arc<Node>], node: &Node, conninfo: &str) -> Opti
         }
     }
     None
+}
+
+/// Fails if somebody else's primary, `up`, would take the server for a synchronous standby: users
+/// there would be told that a commit is safe which only a copy has that is thrown away, without
+/// fsync.
+pub(crate) async fn is_not_waited_for(cx: &mut Context<'_>, up: &Node, node: &str, at: Option<Span>) -> StepResult {
+    if !up.is_external() {
+        return Ok(());
+    }
+    let query = "SELECT current_setting('synchronous_standby_names')";
+    let names: String = cx.client(up).await?.query_one(query, &[]).await?.get(0);
+    // Its application_name is nobody else's: `*` is the only name that it can go by.
+    if !names.contains('*') {
+        return Ok(());
+    }
+    let up = up.name();
+    Err(Finding::errored(format!("`{node}` would be a synchronous standby of `{up}`"))
+        .at(at)
+        .label(format!("synchronous_standby_names is `{names}` there, and `*` is every standby"))
+        .note("nothing was started", format!("a commit on `{up}` would count as safe that only `{node}` has"))
+        .help(format!(
+            "name the standbys in synchronous_standby_names of `{up}`, or let `{node}` follow nobody: `then: promote`"
+        )))
 }

@@ -155,6 +155,7 @@ async fn what_is_wrong_with_a_dump_is_told() {
     let verify = "  - assert_backup: { verify: true }\n";
     drill(&runner, &site, "cut.dump", verify).failed(1, &["cut.dump` is not intact", "cut.dump: "]);
     drill(&runner, &site, "one.dump", verify).passed();
+    a_file_that_was_cut_off_is_passed_over(&site, &runner);
     // A newer pg_dump wrote it: the second byte after the name is the minor version.
     dump(
         &site,
@@ -178,6 +179,32 @@ async fn what_is_wrong_with_a_dump_is_told() {
     let recoverable = drill(&runner, &site, "extended.sql", "  - assert_recoverable: {}\n");
     recoverable.failed(1, &["cannot be restored here", "not installed on this machine: nowhere"]);
     drill(&runner, &site, "nothing*", verify).failed(1, &["repo `dumps` has no such backup"]);
+}
+
+/// Of an archive that is a directory pg_restore takes the end of a file for that of its rows, and of
+/// a tar it looks for more for ever.
+fn a_file_that_was_cut_off_is_passed_over(site: &Site, runner: &CliRunner) {
+    let verify = "  - assert_backup: { verify: true }\n";
+    let rows = "rows=$(ls $D/dir/[0-9]*.dat* | head -n 1)";
+    for (options, spoil, said) in [
+        ("-Fd -Z0", ":", None),
+        ("-Fd", ":", None),
+        ("-Fd -Z0 --inserts", ":", None),
+        ("-Ft", ":", None),
+        ("-Fd -Z0", "truncate -s 0 $rows", Some(".dat in it is empty")),
+        ("-Fd", "truncate -s 0 $rows", Some(".dat.gz in it is empty")),
+        ("-Fd -Z0", "truncate -s -9 $rows", Some(".dat in it has no end")),
+        ("-Fd -Z0 --inserts", "truncate -s -9 $rows", Some(".dat in it has no end")),
+        ("-Ft", "truncate -s -2000 $D/dir", Some("it was cut off: tar: ")),
+    ] {
+        dump(site, &format!("rmdir $D/night; rm -rf $D/dir; pg_dump {options} billing -f $D/dir; {rows}; {spoil}"));
+        let run = drill(runner, site, "dir", verify);
+        match said {
+            None => run.passed(),
+            Some(said) => run.failed(1, &["repo `dumps` has no such backup", said]),
+        };
+    }
+    dump(site, "rmdir $D/night; rm -rf $D/dir");
 }
 
 /// A PATH with everything but one program.

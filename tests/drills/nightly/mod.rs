@@ -255,15 +255,30 @@ async fn what_is_wrong_with_the_backup_is_told() {
     let run = drill().passed();
     let over = run.fact("tonight", "passed_over").as_str().expect("a fact").to_owned();
     assert!(over.contains("tuesday: it has no backup_manifest, and others have: it was not finished"), "{over}");
+    assert!(run.said.contains("a newer backup in repo `lastnight` was passed over: "), "{}", run.said);
     let called = FOLLOW.replace("backup: newest", "backup: friday");
     let run = runner.drill(&format!("{}{called}", head(&site)), &[]);
     run.failed(1, &["none is called `friday`", "/backups/monday ("]);
     let before = FOLLOW.replace("backup: newest", "backup: { before: \"2020-01-01T00:00:00Z\" }");
     let run = runner.drill(&format!("{}{before}", head(&site)), &[]);
     run.failed(1, &["none was begun before 2020-01-01T00:00:00Z"]);
-    // The backup of another major version.
+    // Without a manifest of any, nobody knows which files there have to be.
     let monday = site.dir("backups").join("monday").display().to_string();
+    let verified =
+        || runner.drill(&format!("{}  - assert_backup: {{ backup: monday, verify: true }}\n", head(&site)), &[]);
+    site.run("mv", &[&format!("{monday}/backup_manifest"), &format!("{monday}.manifest")]);
+    verified().fails_alike(4, &["/monday` cannot be verified: it has no backup_manifest"]);
+    let run =
+        runner.drill(&format!("{}  - id: hour\n    assert_recoverable: {{ backup: monday }}\n", head(&site)), &[]);
+    let unknown = run.fact("hour", "not_checked").as_str().unwrap_or_default().to_owned();
+    assert!(
+        unknown.contains("whether all of its files are there: ") && unknown.contains("has no backup_manifest"),
+        "{unknown}"
+    );
+    site.run("mv", &[&format!("{monday}.manifest"), &format!("{monday}/backup_manifest")]);
+    // The backup of another major version: what is not known there is not taken for damage.
     site.run("sh", &["-c", &format!("echo 12 >{monday}/PG_VERSION")]);
+    verified().fails_alike(1, &["/monday` is of PostgreSQL 12, and the programs here are of", "`--postgres 12`"]);
     drill().failed(1, &["/monday` is of PostgreSQL 12, and this drill runs", "`--postgres 12`"]);
     // A tar file of somebody's own has links in it that lead to the original's tablespaces.
     let tarred = site.dir("backups").join("wednesday").display().to_string();
@@ -473,6 +488,9 @@ async fn a_backup_is_checked_where_it_lies_and_what_is_stale_is_told() {
     site.run("sh", &["-c", &format!("cp {0} {0}.kept && head -c 16777216 /dev/urandom >{0}", wal(&between))]);
     hourly().failed(1, &[&format!("what is fetched as segment {between} is no WAL")]);
     site.run("mv", &[&format!("{}.kept", wal(&between)), &wal(&between)]);
+    site.run("chmod", &["0", &wal(&between)]);
+    hourly().fails_alike(1, &[&format!("segment {between} cannot be read: "), " may not"]);
+    site.run("chmod", &["600", &wal(&between)]);
     let other = "printf otherone | dd bs=1 seek=24 conv=notrunc status=none";
     site.run("sh", &["-c", &format!("cp {} {1} && {other} of={1}", wal("aside"), wal(&last))]);
     hourly().failed(1, &[&format!("segment {first} is WAL of the server with"), "two servers archive here"]);
