@@ -208,13 +208,9 @@ impl Floor {
                 Reply::yes("said")
             }
             Ask::Ran { node, text } => {
+                // What it asks a server stands in the server's log, and what it makes is found: that a
+                // program ran says nothing of noticing.
                 self.ran(&node, "drillyard shell", &cut(&text), Duration::ZERO);
-                // Of people who do not know that something has happened, a look alone says nothing;
-                // nor does what they do on a host of their own.
-                let tells = !self.state().sealed && self.state().is_given(&node);
-                if tells {
-                    self.notice(&format!("a command on `{node}`"), Duration::ZERO);
-                }
                 Reply::yes("noted")
             }
             Ask::Done | Ask::Judge | Ask::GiveUp | Ask::End | Ask::Inject(_) | Ask::Scratch(_) => Reply::no("not now"),

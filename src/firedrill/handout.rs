@@ -271,7 +271,8 @@ impl Handout {
              in `$DRILLYARD_SCRATCH`, and started with `-o \"-p $DRILLYARD_SCRATCH_PORT\"`, by the user that owns that directory (as root: \
              `. {}`, then `setpriv --reuid=postgres --regid=postgres --clear-groups sh`, which keeps the variables); it is found by \
              itself when it comes up. With containers it is made inside, in the shell there, where the same variables are set. \
-             `drillyard scratch NAME` gives you another place.\n\n\
+             `drillyard scratch NAME` gives you another place. What is copied from another server has that one's socket \
+             directory in its configuration: start it with `-o \"-k DIR\"`, the host of its own service.\n\n\
              Say `drillyard done` when you are done, `drillyard hint` if you want a hint, `drillyard note TEXT` to write \
              something down, `drillyard note --seen TEXT` when you see that something is wrong.\n",
             env, env

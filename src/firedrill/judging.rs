@@ -1,13 +1,22 @@
 //! Checking whether people are done, and what it comes to.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::accidents::primaries;
 use super::desk::Reply;
 use super::play::{AtWork, Firedrill};
 use super::score::Facts;
 use super::view::{CheckState, VerdictView};
+use crate::harness::{NodeId, Output};
 use crate::journal::{BudgetName, Ending, Firedrill as What, Problem, Speaker};
+use crate::plan::PlannedStep;
 use crate::run::{Checked, Field};
+
+/// How long users may take to get on once all checks hold: a word of them comes every second, and
+/// they hold back while something is checked.
+const GETS_ON: Duration = Duration::from_secs(4);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// When people say that they are done, each check has the time that the drill gives it.
 const IN_EARNEST: Duration = Duration::MAX;
@@ -16,8 +25,20 @@ impl Firedrill {
     /// Checks, and keeps how each check stands. Whether all hold.
     pub(super) async fn look(&self, field: &Field<'_>, at_most: Duration) -> bool {
         let checked = field.check(&self.part.judge, at_most).await;
+        if !self.note(&checked) {
+            return false;
+        }
+        let unserved = self.unserved(field).await;
+        let served = unserved.is_none();
+        self.floor.state().unserved = unserved;
+        served
+    }
+
+    /// Keeps how each check stands. Whether all hold.
+    fn note(&self, checked: &[Checked]) -> bool {
         let mut state = self.floor.state();
-        for Checked { index, outcome, problem } in &checked {
+        state.unserved = None;
+        for Checked { index, outcome, problem } in checked {
             match CheckState::of(*outcome) {
                 Some(now) => state.check(*index, now, &problem.as_ref().map(Problem::text).unwrap_or_default()),
                 None => state.skip(*index),
@@ -25,6 +46,36 @@ impl Firedrill {
         }
         let standing = state.standing();
         standing.of > 0 && standing.held == standing.of
+    }
+
+    /// Why users are not served whom the servers have that are checked, if they are not: rows may be
+    /// where they belong, and nobody can write. Those who go on only once they are served are waited
+    /// for.
+    async fn unserved(&self, field: &Field<'_>) -> Option<String> {
+        let ids = self.users_of_checked(field).await;
+        let from = Instant::now();
+        loop {
+            let why = self.floor.state().unserved(&ids, from);
+            if why.is_none() || from.elapsed() >= GETS_ON || field.env().cancel.is_cancelled() {
+                return why;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// The ids of the users whose server is checked and is a primary now: another one may stay as it
+    /// is.
+    async fn users_of_checked(&self, field: &Field<'_>) -> Vec<String> {
+        let primaries: Vec<String> = primaries(field.world).await.into_iter().map(|primary| primary.name).collect();
+        let checks = field.plan().steps.iter().filter(|step| {
+            [Some(step.head.index), step.head.group].into_iter().flatten().any(|index| self.part.judge.contains(&index))
+        });
+        let checked: BTreeSet<&NodeId> = checks.flat_map(PlannedStep::nodes).collect();
+        let of_checked = |step: &&PlannedStep| {
+            step.nodes().any(|node| checked.contains(node) && primaries.iter().any(|name| name == node.as_str()))
+        };
+        let traffic = field.plan().steps.iter().filter(|step| step.kind.output == Some(Output::Traffic));
+        traffic.filter(of_checked).filter_map(|step| step.head.id.clone()).collect()
     }
 
     /// The same; the end of people's part, if this is it, is the moment in which it began.
@@ -58,9 +109,11 @@ impl Firedrill {
             (standing, state.clock_ms())
         };
         let (held, of) = (standing.held, standing.of);
-        let text = match hold {
-            true => format!("all {of} hold"),
-            false => format!("{held} of {of} hold: go on"),
+        let unserved = self.floor.state().unserved.clone();
+        let text = match (hold, unserved) {
+            (true, _) => format!("all {of} hold"),
+            (false, Some(why)) => format!("all {of} hold, and users are not served: {why}: go on"),
+            (false, None) => format!("{held} of {of} hold: go on"),
         };
         self.floor.state().say(Speaker::Drill, &text);
         self.floor.tell(What::Judged { clock_ms, held, of });

@@ -303,7 +303,11 @@ impl People for Firedrill {
         let clock = self.floor.state().end(ending);
         self.floor.tell(What::Ended { clock_ms: clock.as_millis() as u64, how: ending });
         let late = self.floor.state().since_end();
+        let unserved = self.floor.state().unserved.is_some();
         match ending {
+            Ending::GaveUp | Ending::TimeUp | Ending::Stopped if unserved => {
+                Recovered::No("all checks held, and users were not served")
+            }
             Ending::AllHold => Recovered::Yes { ago: late },
             Ending::Interrupted => Recovered::Interrupted,
             Ending::GaveUp => Recovered::No("people gave up"),

@@ -61,7 +61,9 @@ pub(super) struct State {
     pub budgets: Vec<Budget>,
     /// Acknowledged commits that the last assertion did not find, by the users' id.
     pub lost: BTreeMap<String, u64>,
-    users: BTreeMap<String, UsersNow>,
+    /// Why users are not served although all checks hold.
+    pub unserved: Option<String>,
+    pub(super) users: BTreeMap<String, UsersNow>,
     ran: VecDeque<RanView>,
 }
 
@@ -127,6 +129,7 @@ impl State {
 
     /// The incident begins, or people do where there is none.
     pub(super) fn begin(&mut self, incident: Option<usize>) {
+        self.users.values_mut().for_each(UsersNow::incident);
         self.began = Some(Instant::now());
         let head = incident.and_then(|index| self.steps.get(index));
         self.view.incident = head.map(|head| IncidentView { place: head.place(), name: head.name.clone(), at: now() });
@@ -155,11 +158,6 @@ impl State {
     /// Whether people are not to know whether something has happened before they see it.
     pub(super) fn is_unaware(&self) -> bool {
         self.sealed && self.noticed.is_none() && self.ended.is_none()
-    }
-
-    /// Whether this is one of the servers that people were given.
-    pub(super) fn is_given(&self, node: &str) -> bool {
-        self.view.team.servers.iter().any(|server| server.node == node)
     }
 
     /// Stops the clock. False if it does not run.

@@ -13,7 +13,9 @@ pub(super) async fn must_answer(node: &Node) -> StepResult {
             Err(Finding::failed(format!("node `{}` does not answer: an earlier step paused it", node.name())))
         }
         ServerState::Down(why) => {
-            let text = format!("node `{}` is not running: {why}, by an earlier step of the drill", node.name());
+            // What people do in a firedrill is no step.
+            let by = if why.starts_with("people") { "" } else { ", by an earlier step of the drill" };
+            let text = format!("node `{}` is not running: {why}{by}", node.name());
             Err(Finding::failed(text).note("log", node.log_tail().await))
         }
     }

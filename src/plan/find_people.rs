@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::people::PeoplesPart;
 use super::planned::Strike;
-use super::recovering::{recovers, strikes};
+use super::recovering::{is_mistake, recovers};
 use super::team_lines::TeamLine;
 use super::{Plan, PlannedStep};
 use crate::harness::{MarkKind, NodeId, Part, Recovers, Reference, Role, StepId};
@@ -91,7 +91,7 @@ pub(super) fn of_team(team: &TeamLine, steps: &[PlannedStep]) -> PeoplesPart {
     let checks = steps.iter().filter(|step| team.judge.contains(&step.head.index));
     let (judge, left_out) = judge(checks, steps, &[]);
     PeoplesPart {
-        incident: incident(&before),
+        incident: incident(&before, steps),
         begins: team.index,
         opening: vec![],
         theirs: auto.map(|step| step.head.index).collect(),
@@ -109,9 +109,9 @@ pub(super) fn of_team(team: &TeamLine, steps: &[PlannedStep]) -> PeoplesPart {
 
 /// The incident that a recovery behind these steps is about: the last one that the drill's author
 /// has given an id, or else the last one.
-fn incident(before: &[&PlannedStep]) -> Option<usize> {
-    let named = before.iter().rfind(|step| strikes(step) && step.id.is_some());
-    named.or_else(|| before.iter().rfind(|step| strikes(step))).map(|step| step.head.index)
+fn incident(before: &[&PlannedStep], steps: &[PlannedStep]) -> Option<usize> {
+    let named = before.iter().rfind(|step| is_mistake(step, steps) && step.id.is_some());
+    named.or_else(|| before.iter().rfind(|step| is_mistake(step, steps))).map(|step| step.head.index)
 }
 
 /// A drill without a `team` step, taken apart.
@@ -153,7 +153,7 @@ impl<'a> Derived<'a> {
             let problem = problem.at(place(checks.first(), "no step before its checks is a part of a recovery"));
             return Err(problem.help("`drillyard explain team` says how to give people a part of their own"));
         };
-        let incident = told_incident(plan).or_else(|| incident(&course[..begins]));
+        let incident = told_incident(plan).or_else(|| incident(&course[..begins], &plan.steps));
         Ok(Derived { plan, incident, recovery: course[begins..].to_vec(), checks: checks.to_vec() })
     }
 
@@ -271,12 +271,13 @@ fn judge<'s>(checks: impl Iterator<Item = &'s PlannedStep>, steps: &[PlannedStep
 /// The incident from which the drill's own budget counts.
 fn told_incident(plan: &Plan) -> Option<usize> {
     let from = plan.rto.as_ref()?.from;
-    plan.steps.get(from).filter(|step| strikes(step)).map(|step| step.head.index)
+    plan.steps.get(from).filter(|step| is_mistake(step, &plan.steps)).map(|step| step.head.index)
 }
 
 /// Where in the drill's course its recovery begins: with the first step behind the incident that
 /// recovers. Without an incident, behind what the drill writes before it recovers anything.
 fn begins(plan: &Plan, course: &[&PlannedStep]) -> Option<usize> {
+    let strikes = |step: &PlannedStep| is_mistake(step, &plan.steps);
     let told = told_incident(plan).and_then(|index| course.iter().position(|step| step.head.index == index));
     let from = match told.or_else(|| course.iter().position(|step| strikes(step))) {
         Some(incident) => incident,

@@ -9,7 +9,7 @@ use super::disk;
 use super::scene::{PATIENCE, Scene};
 use crate::harness::Finding;
 use crate::host::{HostError, Seen};
-use crate::journal::Cause;
+use crate::journal::{Cause, Outcome};
 use crate::node::{Node, SqlError};
 
 impl Scene<'_> {
@@ -107,6 +107,13 @@ impl Scene<'_> {
                             "`{name}` {what} ({how}); a command of the drill had run there, which may have done it"
                         ),
                     );
+                }
+                // In a firedrill it is their doing, and what the verdict is about.
+                Condition::Struck(what, how) if self.world.attended => {
+                    let log = node.log_tail().await;
+                    let title = format!("`{name}` {what}: that was people's doing");
+                    finding = first(finding, title, None).note("server", how).log(log);
+                    finding.outcome = Outcome::Failed;
                 }
                 Condition::Struck(what, how) => {
                     let log = node.log_tail().await;

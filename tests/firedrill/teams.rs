@@ -51,6 +51,15 @@ fn a_hasty_team_is_told_to_go_on_and_the_debrief_what_is_missing() {
 }
 
 #[test]
+fn a_team_that_leaves_users_without_service_is_not_done() {
+    let runner = CliRunner::new();
+    let held = dropped_table(&runner);
+    let team = held.team("read-only.sh");
+    assert_eq!(team.status.code(), Some(0), "{}", said(&team));
+    held.end().with(0, "passed").says(&["everything holds after"]);
+}
+
+#[test]
 fn a_team_that_finds_a_way_of_its_own_is_right() {
     let runner = CliRunner::new();
     let held = dropped_table(&runner);
