@@ -136,6 +136,7 @@ verdicts! {
     a_step_begins_clean,
     durations_known_later,
     every_change_is_a_mark,
+    exceptions_that_do_not_occur,
     exchanged_unique_values,
     fragments,
     half_a_ledger,
