@@ -76,6 +76,7 @@ verdicts! {
     collation_of_another_version,
     copy_beside_its_original,
     alter_system_is_kept,
+    archived_through_a_mark,
     delayed_standby_follows_again,
     delayed_standby_recovers,
     delayed_standby_starts,
