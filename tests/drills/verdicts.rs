@@ -124,6 +124,7 @@ verdicts! {
     standby_ahead_of_its_primary,
     standby_archives,
     standby_back_after_a_failover,
+    standby_backup_without_its_end,
     standby_is_backed_up,
     start_while_it_shuts_down,
     table_made_anew,
