@@ -172,6 +172,7 @@ verdicts! {
     where_long_values_differ,
     wide_tables;
     newer:
+    backup_that_is_not_whole,
     incremental,
 }
 
