@@ -164,6 +164,7 @@ impl From<RepoError> for Box<Finding> {
                 Finding::failed(title).note("said", said)
             }
             RepoError::Nothing(why) => Finding::failed("the incident did nothing").label(why),
+            RepoError::Lost { why, .. } => Finding::failed(title).label(why),
             RepoError::Unknown(_) | RepoError::NotPossible(_) => Finding::errored(title),
         }
     }

@@ -115,7 +115,7 @@ impl Message {
             Which::OfFile(file) => drill.file == *file,
         };
         let news = |drill: &DrillRecord| {
-            let why = drill.troubles().into_iter().next();
+            let why = drill.first_cause();
             Some(DrillNews {
                 name: drill.name.clone(),
                 postgres: drill.postgres.clone(),

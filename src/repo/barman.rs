@@ -211,7 +211,7 @@ impl Storage for Barman {
         let text = run(host, PROGRAM, self.program(["-f", "json", "list-backup", SERVER])).await?.text();
         let backup = all(&text)?.into_iter().find(|backup| backup.backup_id == label.as_str());
         let bytes = backup.and_then(|backup| backup.size_bytes);
-        bytes.ok_or_else(|| RepoError::Nothing(format!("barman does not say how large {label} is")))
+        bytes.ok_or_else(|| RepoError::Unknown(format!("barman does not say how large {label} is")))
     }
 
     async fn backup_kind(&self, host: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {

@@ -123,7 +123,7 @@ impl Storage for Directory {
     }
 
     async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
-        let chain = self.chain(host, label).await?.map_err(RepoError::Nothing)?;
+        let chain = self.chain(host, label).await?.map_err(|why| RepoError::not_whole(label, why))?;
         let chain: Vec<String> = chain.iter().map(|one| self.backup(one)).collect();
         restored_from(host, &chain).await
     }

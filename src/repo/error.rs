@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::listed::Label;
 use crate::host::{Host, HostError, Output, Program};
 use crate::node::SqlError;
 
@@ -38,6 +39,16 @@ pub enum RepoError {
     /// There is nothing to be damaged or removed, and why.
     #[error("{0}")]
     Nothing(String),
+    /// A backup that is to be read lacks something, or is not there any more.
+    #[error("backup `{backup}` is {how}")]
+    Lost {
+        /// The backup's name in the repo.
+        backup: String,
+        /// What it is: `not whole`.
+        how: &'static str,
+        /// What it lacks.
+        why: String,
+    },
     /// It cannot be said whether something holds, and why not.
     #[error("{0}")]
     Unknown(String),
@@ -47,6 +58,17 @@ pub enum RepoError {
 }
 
 impl RepoError {
+    /// A backup that lacks something without which it cannot be restored.
+    pub fn not_whole(backup: &Label, why: String) -> Self {
+        RepoError::Lost { backup: backup.to_string(), how: "not whole", why }
+    }
+
+    /// A backup that the repo's program does not know any more.
+    pub fn gone(backup: &Label, program: &str) -> Self {
+        let why = format!("{program} does not list it");
+        RepoError::Lost { backup: backup.to_string(), how: "not there any more", why }
+    }
+
     /// What the program said that failed, if that is what went wrong.
     pub fn said(&self) -> Option<&str> {
         match self {

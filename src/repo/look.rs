@@ -46,7 +46,7 @@ pub(super) async fn bytes_within(host: &dyn Host, dir: &str, within: &str) -> Re
     let all: Option<u64> = text.lines().map(kilobytes).sum();
     all.filter(|all| *all > 0)
         .map(|all| all * 1024)
-        .ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+        .ok_or_else(|| RepoError::Unknown(format!("du printed `{}`", text.trim())))
 }
 
 /// Copies a part of what lies in a directory to where a new server would be made, and removes it
@@ -56,7 +56,7 @@ pub async fn copy_sample(host: &dyn Host, dir: &str, name: &str) -> Result<(u64,
     let program = Program::script(include_str!("scripts/copy_sample.sh"), [dir, &to]);
     let text = run(host, "copying a part of the backup", program).await?.text();
     let numbers = text.trim().split_once(' ').and_then(|(bytes, ms)| Some((bytes.parse().ok()?, ms.parse().ok()?)));
-    let (bytes, ms) = numbers.ok_or_else(|| RepoError::Nothing(format!("the copy printed `{}`", text.trim())))?;
+    let (bytes, ms) = numbers.ok_or_else(|| RepoError::Unknown(format!("the copy printed `{}`", text.trim())))?;
     Ok((bytes, Duration::from_millis(ms)))
 }
 

@@ -147,7 +147,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// How many bytes a backup takes up in the repo.
     async fn size(&self, _: &dyn Host, _: &Label) -> Result<u64> {
-        Err(RepoError::Nothing("nobody knows how large a backup in a repo of this kind is".to_owned()))
+        Err(RepoError::Unknown("nobody knows how large a backup in a repo of this kind is".to_owned()))
     }
 
     /// What a restore of a backup makes, as far as that shows where it lies.

@@ -199,7 +199,7 @@ fn drill(record: &DrillRecord) -> Drill<'_> {
 
 /// What is wrong first with a drill that says nothing of it as a whole.
 fn first_cause(record: &DrillRecord) -> Option<String> {
-    let problem = record.troubles().into_iter().next()?.problem;
+    let problem = record.first_cause()?.problem;
     let label = problem.places.first().map(|place| place.label.as_str()).filter(|label| !label.is_empty());
     Some(label.map_or_else(|| problem.title.clone(), |label| format!("{}: {label}", problem.title)))
 }

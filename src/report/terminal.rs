@@ -218,7 +218,7 @@ impl Terminal {
         let _ = writeln!(text, "{}", self.paint(&line, color_of(outcome)));
         for drill in run.drills.values().filter(|drill| drill.outcome().is_bad()) {
             let outcome = drill.outcome();
-            if let Some(trouble) = drill.troubles().first() {
+            if let Some(trouble) = drill.first_cause() {
                 let (headline, title) = (one_line(&trouble.headline(drill)), one_line(&trouble.problem.title));
                 let _ = writeln!(text, "{:>7} {headline}: {title}", word_of(outcome));
             }

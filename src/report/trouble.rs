@@ -99,6 +99,14 @@ impl DrillRecord {
         troubles
     }
 
+    /// What decides how it came out, for whoever tells one thing: the first of its troubles that
+    /// came out as the drill did, or else the first.
+    pub fn first_cause(&self) -> Option<Trouble> {
+        let (outcome, mut troubles) = (self.outcome(), self.troubles());
+        let decides = troubles.iter().position(|trouble| trouble.outcome == outcome).unwrap_or_default();
+        (decides < troubles.len()).then(|| troubles.swap_remove(decides))
+    }
+
     fn step_troubles(&self) -> Vec<Trouble> {
         let mut troubles = vec![];
         for step in &self.steps {
@@ -164,7 +172,11 @@ impl DrillRecord {
                 Some(if head.remedy.is_empty() { problem } else { problem.help(&head.remedy) })
             }
             BreakVerdict::Errored { why } => {
-                Some(problem(format!("it is not known whether the drill notices `{}`", head.name)).note("", why))
+                let title = |why: &str| format!("it is not known whether the drill notices `{}`: {why}", head.name);
+                Some(match why.split_once('\n') {
+                    Some((first, _)) => problem(title(first)).note("", why),
+                    None => problem(title(why)),
+                })
             }
             BreakVerdict::Noticed(_) | BreakVerdict::Ignored { .. } => None,
         }

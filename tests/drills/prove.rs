@@ -172,6 +172,30 @@ fn of_a_drill_that_fails_unbroken_nothing_is_proved() {
     assert_eq!(proof.verdicts(), []);
 }
 
+/// A primary key that a foreign key refers to cannot be lost alone.
+#[test]
+fn an_index_that_something_depends_on_is_nothing_to_break() {
+    let yaml = "
+repos: { onsite: {} }
+nodes: { master: { archive_to: onsite } }
+steps:
+  - sql: { node: master, query: 'CREATE TABLE o (id int PRIMARY KEY); INSERT INTO o VALUES (1); CREATE TABLE l (o int REFERENCES o); INSERT INTO l VALUES (1)' }
+  - { id: before, snapshot: { node: master, tables: [o] } }
+  - { id: nightly, backup: { node: master } }
+  - { id: accident, drop_table: { node: master, table: o, cascade: true } }
+  - wait_archived: { node: master }
+  - recover: { node: rescue, backup: nightly, until: { before: accident }, then: promote }
+  - { id: items, dump: { node: rescue, tables: [o], dependents: true } }
+  - reimport: { dump: items, node: master }
+  - all:
+      - assert_catalog: { node: master, same_as: before }
+      - assert_rows: { node: master, table: o, same_as: before }
+";
+    let proof = prove(yaml, &["--only", "-lost"])
+        .ended(0, &["left out, with nothing there to break: index-lost reimport:master"]);
+    assert_eq!(proof.verdicts(), [("foreign-key-lost reimport:master", "noticed")], "{}", proof.said);
+}
+
 #[test]
 fn every_report_of_a_proof_says_what_was_missed_and_it_is_a_past_run() {
     let runner = CliRunner::new();

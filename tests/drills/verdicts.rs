@@ -76,6 +76,7 @@ verdicts! {
     collation_of_another_version,
     copy_beside_its_original,
     alter_system_is_kept,
+    archived_through_a_mark,
     delayed_standby_follows_again,
     delayed_standby_recovers,
     delayed_standby_starts,
@@ -123,6 +124,7 @@ verdicts! {
     standby_ahead_of_its_primary,
     standby_archives,
     standby_back_after_a_failover,
+    standby_backup_without_its_end,
     standby_is_backed_up,
     start_while_it_shuts_down,
     table_made_anew,
@@ -136,6 +138,7 @@ verdicts! {
     a_step_begins_clean,
     durations_known_later,
     every_change_is_a_mark,
+    exceptions_that_do_not_occur,
     exchanged_unique_values,
     fragments,
     half_a_ledger,
@@ -169,6 +172,7 @@ verdicts! {
     where_long_values_differ,
     wide_tables;
     newer:
+    backup_that_is_not_whole,
     incremental,
 }
 

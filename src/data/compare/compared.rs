@@ -5,7 +5,9 @@ use tokio_postgres::Client;
 use crate::data::error::Result;
 use crate::data::generate::{Generated, Generator};
 use crate::data::hash::RowSum;
-use crate::data::rows::{Comparison, Layout, Order, Rest, RowsSnapshot, Side, Table, View, bisect, note_excepted};
+use crate::data::rows::{
+    Comparison, Layout, Lone, Order, Rest, RowsSnapshot, Side, Table, View, bisect, note_excepted,
+};
 use crate::pg::TableName;
 
 /// What a table is compared with.
@@ -51,7 +53,9 @@ async fn compared(
             let mut comparison = side_by_side(&mut first, &mut second, limit).await?;
             if comparison.columns.is_empty() && !view.excepted().is_empty() {
                 let (seen, names) = (first.relation.layout.clone(), view.excepted());
-                let (before, now) = tokio::try_join!(first.excepted(&seen, names), second.excepted(&seen, names))?;
+                let lone = Lone::of(&comparison, Order::of(&seen, &second.relation.layout));
+                let before = first.excepted(&seen, names, &lone);
+                let (before, now) = tokio::try_join!(before, second.excepted(&seen, names, &lone))?;
                 note_excepted(&mut comparison, names, &before, &now).map_err(|column| second.unknown(&column))?;
             }
             Ok(Comparison { read: first.read + second.read, ..comparison })
@@ -93,7 +97,9 @@ async fn with_generated(
     let now = second.sum().await?;
     let mut comparison = named(&mut first, second, &layout, (wanted, now), limit).await?;
     let names = view.excepted();
-    let (before, now) = (first.excepted(&layout, names).await?, second.excepted(&layout, names).await?);
+    let lone = Lone::of(&comparison, Order::of(&layout, &second.relation.layout));
+    let before = first.excepted(&layout, names, &lone).await?;
+    let now = second.excepted(&layout, names, &lone).await?;
     note_excepted(&mut comparison, names, &before, &now).map_err(|column| second.unknown(&column))?;
     Ok(comparison)
 }

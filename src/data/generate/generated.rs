@@ -1,11 +1,12 @@
 //! A table as the generator made it: no server has to be asked for its rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::generator::Generator;
 use crate::data::error::{DataError, Result};
 use crate::data::hash::{RowSum, hash_text_extended};
-use crate::data::rows::{Layout, Limit, Line, Order, PARTS, Range, Side, Table, record, with_excepted};
+use crate::data::rows::{Layout, Limit, Line, Lone, Order, PARTS, Range, Side, Table, record, with_excepted};
 use crate::pg::quote_identifier;
 
 /// How many rows a server is asked for at once whether they satisfy a condition.
@@ -63,20 +64,34 @@ impl Generated {
 
     /// The sum of these columns of all rows that are seen.
     pub async fn sum(&self, names: &[String]) -> Result<RowSum> {
-        let seen = Generated { places: self.places_of(names), ..self.clone() };
-        let all = (Order::Hash(vec![]), vec![Range::default()]);
-        let sums = seen.busy(move |own| own.add_up(&all.0, &all.1, &[])).await?;
-        Ok(sums.first().copied().unwrap_or_default())
+        self.sum_without(names, Lone { order: Order::Hash(vec![]), keys: vec![] }).await
     }
 
-    /// The sums that show whether the values of these columns differ; nothing for one that is not
-    /// there. `seen` is what is compared.
-    pub async fn excepted(&self, seen: &Layout, excepted: &[String]) -> Result<Vec<Option<RowSum>>> {
+    async fn sum_without(&self, names: &[String], lone: Lone) -> Result<RowSum> {
+        let seen = Generated { places: self.places_of(names), ..self.clone() };
+        let sum = move |own: &Generated| {
+            let keys = lone.keys.iter().map(|key| number(key)).collect::<Result<BTreeSet<_>>>()?;
+            let (mut sum, mut text, mut value) = (RowSum::default(), Vec::new(), Vec::new());
+            own.walk(&lone.order, &[Range::default()], |row, at| {
+                if !keys.contains(&i128::from(at)) {
+                    own.generator.write(row, &own.places, &mut text, &mut value);
+                    sum.add(&text);
+                }
+            })?;
+            Ok(sum)
+        };
+        seen.busy(sum).await
+    }
+
+    /// The sums that show whether the values of these columns differ, without the rows that one
+    /// side alone has; nothing for a column that is not there. `seen` is what is compared.
+    pub async fn excepted(&self, seen: &Layout, excepted: &[String], lone: &Lone) -> Result<Vec<Option<RowSum>>> {
         let names = self.generator.layout().names();
         let mut sums = vec![];
         for name in excepted {
             let there = names.contains(name);
-            sums.push(if there { Some(self.sum(&with_excepted(seen, name)).await?) } else { None });
+            let columns = with_excepted(seen, name);
+            sums.push(if there { Some(self.sum_without(&columns, lone.clone()).await?) } else { None });
         }
         Ok(sums)
     }

@@ -4,6 +4,7 @@
 mod bisect;
 mod comparison;
 mod difference;
+mod excepted;
 mod held_moment;
 mod layout;
 mod record;
@@ -17,6 +18,7 @@ pub(super) use bisect::{Limit, PARTS, Side, bisect};
 pub use comparison::{Comparison, PartDifference, Rest};
 pub(super) use difference::Line;
 pub use difference::{RowChange, RowDifference};
+pub(super) use excepted::{Lone, note_excepted, with_excepted};
 pub use held_moment::HeldMoment;
 #[cfg(test)]
 pub(super) use layout::Relation;
@@ -24,10 +26,8 @@ pub(super) use layout::{ColumnLayout, Layout, Order, Range};
 pub(super) use record::{quote_into, record};
 pub use rewritten::{Written, rewrote_the_same};
 pub use rows_snapshot::RowsSnapshot;
-pub(super) use rows_snapshot::note_excepted;
 pub(crate) use table::STABLE;
 pub(super) use table::Table;
 pub use table::row_sum;
 pub(super) use versions::RowVersion;
-pub(super) use view::with_excepted;
 pub use view::{Chosen, View};

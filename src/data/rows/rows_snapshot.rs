@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use super::bisect::{Limit, Side};
 use super::comparison::{Comparison, PartDifference, Rest};
 use super::difference::{Line, RowChange, RowDifference, differences};
+use super::excepted::{ExceptedSums, Lone, note_excepted};
 use super::held_moment::HeldMoment;
 use super::layout::{Layout, Order, Range, parts};
 use super::table::{Part, Table};
@@ -35,8 +36,10 @@ pub struct RowsSnapshot {
     parts: Vec<Part>,
     /// All rows in order, if there are few, or each has to be told apart.
     lines: Option<Vec<Line>>,
-    /// The columns that may differ, and what shows whether they do.
-    excepted: Vec<(String, Option<RowSum>)>,
+    /// The columns that may differ.
+    excepted: Vec<String>,
+    /// What shows whether they do.
+    sums: ExceptedSums,
 }
 
 impl RowsSnapshot {
@@ -106,9 +109,10 @@ impl RowsSnapshot {
 
     /// Tells of the columns whose values may differ.
     async fn note_excepted(&self, table: &mut Table<'_>, comparison: &mut Comparison) -> Result<()> {
-        let (names, before): (Vec<String>, Vec<_>) = self.excepted.iter().cloned().unzip();
-        let now = table.excepted(&self.layout, &names).await?;
-        note_excepted(comparison, &names, &before, &now).map_err(|column| table.unknown(&column))
+        let lone = Lone::of(comparison, self.order.clone());
+        let now = table.excepted(&self.layout, &self.excepted, &lone).await?;
+        let before = self.sums.without(&lone);
+        note_excepted(comparison, &self.excepted, &before, &now).map_err(|column| table.unknown(&column))
     }
 
     /// The rows that differ, of a table that was small.
@@ -210,30 +214,9 @@ async fn read(table: &mut Table<'_>, name: &TableName, view: &View) -> Result<Ro
     if view.by_key && lines.is_none() {
         return Err(DataError::TooLarge { table: name.clone(), most });
     }
-    let names = view.excepted();
-    let sums = table.excepted(&layout, names).await?;
-    let excepted = names.iter().cloned().zip(sums).collect();
-    Ok(RowsSnapshot { layout, order, cuts, parts, lines, excepted })
-}
-
-/// Tells of the columns whose values may differ, by the sums of the two tables, those that do not;
-/// an error with the name of one that neither has.
-pub(in crate::data) fn note_excepted(
-    comparison: &mut Comparison,
-    names: &[String],
-    first: &[Option<RowSum>],
-    second: &[Option<RowSum>],
-) -> std::result::Result<(), String> {
-    for (name, sums) in names.iter().zip(first.iter().zip(second)) {
-        match sums {
-            (None, None) => return Err(name.clone()),
-            // That only one of them has it is a difference in this column, too.
-            (Some(_), None) | (None, Some(_)) => {}
-            (first, second) if first == second => comparison.idle.push(name.clone()),
-            _ => {}
-        }
-    }
-    Ok(())
+    let excepted = view.excepted().to_vec();
+    let sums = table.excepted_sums(&layout, &excepted, &order, view.by_key).await?;
+    Ok(RowsSnapshot { layout, order, cuts, parts, lines, excepted, sums })
 }
 
 fn take_while<'a>(lines: &mut std::slice::Iter<'a, Line>, mut more: impl FnMut(&Line) -> bool) -> Vec<Line> {

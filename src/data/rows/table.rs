@@ -9,7 +9,7 @@ use super::bisect::{Limit, PARTS, Side};
 use super::difference::{LONG_VALUE, Line};
 use super::held_moment::HeldMoment;
 use super::layout::{Layout, Order, Range, Relation, hash};
-use super::view::{View, filtered, with_excepted};
+use super::view::{View, filtered};
 use crate::data::error::{DataError, Result};
 use crate::data::hash::RowSum;
 use crate::pg::{TableName, error_message};
@@ -109,21 +109,9 @@ impl<'a> Table<'a> {
         Ok(sums.first().copied().unwrap_or_default())
     }
 
-    /// The sums that show whether the values of these columns differ; nothing for one that the
-    /// table does not have. `seen` is what is compared, in the first table's order.
-    pub async fn excepted(&mut self, seen: &Layout, excepted: &[String]) -> Result<Vec<Option<RowSum>>> {
-        let mut sums = vec![];
-        for name in excepted {
-            if self.whole.names().contains(name) {
-                let compared = std::mem::replace(&mut self.columns, with_excepted(seen, name));
-                let sum = self.sum().await;
-                self.columns = compared;
-                sums.push(Some(sum?));
-            } else {
-                sums.push(None);
-            }
-        }
-        Ok(sums)
+    /// Whether it has such a column, compared or not.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.whole.names().iter().any(|name| name == column)
     }
 
     /// How many bytes the texts of all rows have, about.
@@ -247,7 +235,7 @@ impl<'a> Table<'a> {
         format!("comparing the rows of {}", self.name)
     }
 
-    fn unreadable(&self, what: &str) -> DataError {
+    pub(super) fn unreadable(&self, what: &str) -> DataError {
         DataError::Answer { doing: self.doing(), what: what.to_owned() }
     }
 }

@@ -71,18 +71,10 @@ pub(in crate::data) fn filtered(select: &str, filter: &str, table: &TableName) -
     format!("(select * from ({select}) as {name} where (\n{filter}\n))")
 }
 
-/// The columns whose sum shows whether the values of one that may differ do: with the key each
-/// row's own, else with all that is compared.
-pub(in crate::data) fn with_excepted(seen: &Layout, excepted: &str) -> Vec<String> {
-    let mut names = if seen.key.is_empty() { seen.names() } else { seen.key.clone() };
-    names.push(excepted.to_owned());
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::rows::ColumnLayout;
+    use crate::data::rows::{ColumnLayout, with_excepted};
 
     #[test]
     fn a_row_without_a_part_of_its_key_has_none() {

@@ -5,6 +5,7 @@
 
 mod alone;
 mod changes;
+mod closed;
 mod depth;
 mod lexemes;
 mod parameters;
@@ -15,6 +16,7 @@ mod writes;
 
 pub use alone::runs_alone;
 pub use changes::changes_what_is_there;
+pub use closed::not_closed;
 pub(super) use depth::Depth;
 pub use lexemes::Lexeme;
 pub use parameters::{

@@ -13,7 +13,8 @@ pub const FOREIGN_KEYS: &str = "
         AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O')
     ORDER BY k.confrelid = ANY ($1) DESC, k.conname";
 
-/// Indexes: those that are no constraint first.
+/// Indexes: those that are no constraint first. One that something else depends on, such as a
+/// foreign key that refers to it, cannot be lost alone.
 pub const INDEXES: &str = "
     SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass)
             ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass, k.conname) END,
@@ -26,6 +27,9 @@ pub const INDEXES: &str = "
     WHERE i.indrelid = ANY ($1) AND i.indisvalid AND NOT i.indisclustered AND NOT i.indisreplident AND c.reltablespace = 0
         AND NOT c.relispartition
         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'n'
+            AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indexrelid)
+                OR (d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid)))
     ORDER BY k.oid IS NOT NULL, k.contype = 'p', c.relname";
 
 /// What somebody other than the owner was granted by the owner; not where columns were granted to

@@ -25,7 +25,7 @@ pub(super) async fn bytes_of(host: &dyn Host, paths: Vec<String>) -> Result<u64>
     let script = r#"du -scb "$@" | tail -n 1"#;
     let text = run(host, "du", Program::script(script, paths)).await?.text();
     let bytes = text.split_ascii_whitespace().next().and_then(|bytes| bytes.parse().ok());
-    bytes.ok_or_else(|| RepoError::Nothing(format!("du printed `{}`", text.trim())))
+    bytes.ok_or_else(|| RepoError::Unknown(format!("du printed `{}`", text.trim())))
 }
 
 /// Damages a backup in the directory `repo`: its largest table if it lies there as a data

@@ -183,7 +183,11 @@ impl Storage for Command {
             None if self.existing => {
                 Err(RepoError::Unknown(format!("the command `list` does not say how large {label} is")))
             }
-            None => kept::bytes_of(host, kept::of_backup(host, &self.repo(), label).await?).await,
+            None => match kept::of_backup(host, &self.repo(), label).await {
+                // Its commands may keep it elsewhere.
+                Err(RepoError::Nothing(why)) => Err(RepoError::Unknown(why)),
+                paths => kept::bytes_of(host, paths?).await,
+            },
         }
     }
 

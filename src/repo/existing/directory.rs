@@ -62,7 +62,7 @@ impl ExistingDirectory {
     async fn chain(&self, host: &dyn Host, label: &Label) -> Result<Vec<String>> {
         let all = self.all(host).await?;
         let Some(one) = all.iter().find(|one| one.listed.label == *label) else { return Ok(vec![label.to_string()]) };
-        let chain = backup::chain(&all, one).map_err(RepoError::Nothing)?;
+        let chain = backup::chain(&all, one).map_err(|why| RepoError::not_whole(label, why))?;
         Ok(chain.into_iter().map(Label::to_string).collect())
     }
 
@@ -218,7 +218,7 @@ impl Storage for ExistingDirectory {
 
     async fn verify(&self, host: &dyn Host, backup: &Label) -> Result<Verified> {
         let chain = match self.chain(host, backup).await {
-            Err(RepoError::Nothing(lacking)) => return Ok(Verified::Damaged(vec![lacking])),
+            Err(RepoError::Lost { why, .. }) => return Ok(Verified::Damaged(vec![why])),
             chain => chain?,
         };
         for path in chain {

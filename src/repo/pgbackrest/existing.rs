@@ -178,7 +178,7 @@ impl Storage for ExistingPgbackrest {
     async fn restored(&self, host: &dyn Host, label: &Label) -> Result<Restored> {
         let info = self.info_of(host, label).await?;
         let restored = info.backup(label).map(info::Backup::restored);
-        restored.ok_or_else(|| RepoError::Nothing(format!("pgbackrest has no backup {label} any more")))
+        restored.ok_or_else(|| RepoError::gone(label, "pgbackrest"))
     }
 
     async fn backup_kind(&self, _: &dyn Host, label: &Label) -> Result<Option<BackupKind>> {
@@ -187,7 +187,7 @@ impl Storage for ExistingPgbackrest {
 
     async fn size(&self, host: &dyn Host, label: &Label) -> Result<u64> {
         let bytes = self.info_of(host, label).await?.backup(label).and_then(info::Backup::bytes);
-        bytes.ok_or_else(|| RepoError::Nothing(format!("pgbackrest does not say how large {label} is")))
+        bytes.ok_or_else(|| RepoError::Unknown(format!("pgbackrest does not say how large {label} is")))
     }
 
     async fn server_files(&self, host: &dyn Host, label: &Label, scratch: &str) -> Result<ServerFiles> {

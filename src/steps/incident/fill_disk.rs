@@ -29,9 +29,10 @@ use crate::steps::incident::repo_damage::marked_by;
 /// other disk is ever filled. pg_wal and tablespaces lie on the same disk as the data directory,
 /// the server's log does not. With `what: wal` pg_wal alone lies on a disk of its own: it is a
 /// symbolic link there, as with `initdb --waldir`. With `leave` the server fills the rest itself,
-/// when its archive_command fails or a replication slot keeps WAL. On the backend `local` only root
-/// can mount such a disk; where it cannot be had, the drill does not begin. On `docker` it ends
-/// with its containers: `kill_host` of that node is an error there.
+/// when its archive_command fails or a replication slot keeps WAL; `free_disk` gives back only what
+/// this step has taken, which is `size` without what lies there and without `leave`. On the backend
+/// `local` only root can mount such a disk; where it cannot be had, the drill does not begin. On
+/// `docker` it ends with its containers: `kill_host` of that node is an error there.
 ///
 /// Until `free_disk`, whatever writes there fails: that is what the drill is about, and not a
 /// failure of the lab. Nor is it if the disk is too small before: give it more `size`. Users meet

@@ -21,7 +21,14 @@ use crate::steps::incident::disk::{Disk, What};
 /// - free_disk: { repo: onsite }
 /// ```
 ///
-/// A server that has ended with PANIC does not come back by itself: `start` it.
+/// What comes back is what `fill_disk` took: the `size` of the disk without what lay on it then,
+/// and without `leave`. What the server has written since stays. With little `size` and much
+/// `leave` that can be less than a segment, and a server that needs one runs into the full disk
+/// again: the step reports how much it was (`freed_bytes`), and how much room there is now
+/// (`left_bytes`).
+///
+/// A server that has ended with PANIC does not come back by itself: `start` it. To recover from its
+/// crash it needs room for a segment or two.
 ///
 /// It passes if there is space again. It fails if the disk was not filled.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -53,6 +60,7 @@ impl StepKind for FreeDiskSpec {
     const NAME: &'static str = "free_disk";
     const DEADLINE: Duration = Duration::from_secs(30);
     const ROLE: Role = Role::Act;
+    const FACTS: &'static str = "freed_bytes left_bytes";
     const MARK: MarkKind = MarkKind::Moment;
     const RECOVERS: Recovers = Recovers::Always;
 
@@ -78,12 +86,17 @@ impl Step for FreeDisk {
 }
 
 impl FreeDisk {
-    async fn free(&self, cx: &Context<'_>) -> StepResult {
+    async fn free(&self, cx: &mut Context<'_>) -> StepResult {
         let (host, path) = self.disk.place(cx).await?;
-        let script = r#"rm "$1/old.tar" 2>/dev/null"#;
-        match host.run(Program::script(script, [path])).await?.success() {
+        let output = host.run(Program::script(include_str!("scripts/free_disk.sh"), [path])).await?;
+        match output.success() {
             true => {
                 cx.world.outputs().filled.remove(&self.disk.of());
+                let text = output.text();
+                for (fact, number) in ["freed_bytes", "left_bytes"].into_iter().zip(text.split_ascii_whitespace()) {
+                    let bytes = number.parse::<u64>().map_err(|_| Finding::errored(format!("df printed `{text}`")))?;
+                    cx.fact(fact, bytes);
+                }
                 Ok(())
             }
             false => Err(Finding::failed("there is nothing to free")

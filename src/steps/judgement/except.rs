@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use crate::data::{Chosen, Comparison, Rest, RowDifference, STABLE, View};
 use crate::harness::{Finding, Scope};
+use crate::pg::sql::not_closed;
 use crate::pg::{ColumnName, shown_value};
 use crate::source::{Scalar, Several, Span, Spanned, Sql};
 use crate::steps::data::placeholders::{Given, check as check_placeholders};
@@ -117,6 +118,13 @@ fn check_filter(filter: Option<&Spanned<Sql>>, scope: &mut Scope<'_>) {
             "without the word WHERE",
             format!("`{}`", text[5..].trim()),
         );
+    } else if let Some(why) = not_closed(text) {
+        scope.error_help(
+            filter.span,
+            "`where` is no condition by itself",
+            why,
+            "it is put between parentheses: one expression, which opens all that it closes",
+        );
     }
 }
 
@@ -200,7 +208,8 @@ impl Narrowed {
             differing = self.judge_rows(except, compared, meant)?;
         }
         if let Some(idle) = compared.idle.first() {
-            let label = format!("{idle} is the same in all rows: take it out of `except`");
+            let rows = if self.view.by_key { "all rows that both have" } else { "all rows" };
+            let label = format!("{idle} is the same in {rows}: take it out of `except`");
             return Err(unmet(self.place_of(idle).unwrap_or(except.at), label));
         }
         Ok(differing)

@@ -50,6 +50,9 @@ pub(crate) struct Archiver {
     /// How often it returned something else.
     failed: i64,
     last_failed: Option<(String, String)>,
+    /// Whether that was after `last`, or there is no archiver at the moment: an archive_command
+    /// that exits with more than 125 ends it.
+    fails: bool,
     /// The first segment that it still has to archive.
     waits: Option<String>,
 }
@@ -59,19 +62,26 @@ impl Archiver {
         let row = client
             .query_one(
                 "SELECT last_archived_wal, last_archived_time::text, failed_count, last_failed_wal, last_failed_time::text,
-                   (SELECT min(left(name, 24)) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$')
+                   (SELECT min(left(name, 24)) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'),
+                   coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+                   OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'archiver')
                  FROM pg_stat_archiver",
                 &[],
             )
             .await?;
         let text = |column| row.get::<_, Option<String>>(column);
         let (last, last_failed) = (text(0).zip(text(1)), text(3).zip(text(4)));
-        Ok(Archiver { last, failed: row.get(2), last_failed, waits: text(5) })
+        Ok(Archiver { last, failed: row.get(2), last_failed, waits: text(5), fails: row.get(6) })
     }
 
     /// How often archive_command failed.
     pub(crate) fn failed(&self) -> i64 {
         self.failed
+    }
+
+    /// Whether it has failed, or ended, since it last archived something.
+    pub(crate) fn fails(&self) -> bool {
+        self.fails
     }
 
     /// The segment that it could not archive last, where that is one like this.

@@ -27,9 +27,11 @@ use crate::steps::protection::backup_source::Source;
 /// its `id` the step is also a mark.
 ///
 /// `node` may be a standby. Then the backup has what the standby had replayed; if the standby
-/// streams and is not delayed on purpose, the step first lets it catch up. The WAL segment in which
-/// the backup ends reaches the archive through its primary: the step has it finished and waits for
-/// it.
+/// streams and is not delayed on purpose, the step first lets it catch up, for 20 s: what is
+/// lacking then it warns of. The WAL segment in which the backup ends reaches the archive through
+/// its primary: the step has it finished and waits for it. A recovery to the end of the backup may
+/// need it: PostgreSQL stops there only when it reads what follows. If the primary does not answer,
+/// there is nothing to wait for, and the step warns that the segment is not there.
 ///
 /// `incremental_to` is the id of an earlier `backup` step: only what has changed since is stored.
 /// In a repo of kind `directory` these are blocks (`pg_basebackup --incremental`, PostgreSQL 17 and
@@ -50,7 +52,8 @@ use crate::steps::protection::backup_source::Source;
 ///
 /// It passes if the program exits with 0 and reports no damage. It fails if it does not (because of
 /// a corrupt page, say), and then leaves no backup behind, although pg_basebackup itself leaves its
-/// directory, and pgbackrest, which exits with 0, the backup.
+/// directory, and pgbackrest, which exits with 0, the backup. A backup of a standby also fails if
+/// the segment in which it ends is not in the archive within the step's deadline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBackupSpec {
@@ -234,6 +237,6 @@ impl Step for TakeBackup {
             let of_others = node.has_data_of_others();
             cx.world.outputs().backups.insert(self.id.clone(), Backup { repo: self.repo.clone(), label, of_others });
         }
-        source.archived(cx, &node, &repo).await
+        source.archived(cx, &node, &repo, self.id.as_str()).await
     }
 }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Context, Finding, StepResult};
-use crate::node::{Node, SqlError, apply_delay, is_in_recovery, wait_until};
+use crate::harness::{Awaited, Context, Finding, StepResult};
+use crate::node::{Node, SqlError, apply_delay, is_in_recovery, moment, wait_until};
+use crate::pg::Segment;
 use crate::repo::Repo;
-use crate::steps::protection::archiver::finish_segment;
+use crate::steps::protection::archiver::{Archiver, finish_segment, segment_size};
 use crate::steps::recovery::upstream::upstream_of;
 
 /// What a backup is taken from.
@@ -18,7 +19,7 @@ pub(crate) enum Source {
     Standby(Option<Arc<Node>>),
 }
 
-/// How long a standby, or an archive, is waited for: the backup is one without, too.
+/// How long a standby is waited for: the backup is one without, too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Source {
@@ -61,36 +62,61 @@ impl Source {
         });
         if let Err(at) = caught_up.await? {
             cx.fact("behind", format!("it had replayed up to {at}, and its primary had written up to {goal}"));
+            cx.world.warn(format!(
+                "`{}` had replayed up to {at} when it was backed up, and its primary `{}` had written up to {goal}: what lies between is \
+                 not in the backup",
+                node.name(),
+                primary.name()
+            ));
         }
         Ok(())
     }
 
     /// Waits until the WAL in which the backup of a standby ends is in the repo: a standby cannot
-    /// finish a segment.
-    pub(crate) async fn archived(&self, cx: &mut Context<'_>, node: &Node, repo: &Repo) -> StepResult {
+    /// finish a segment, and a server that is recovered from the backup may stop at its end only
+    /// when it reads what comes behind it.
+    pub(crate) async fn archived(&self, cx: &mut Context<'_>, node: &Node, repo: &Repo, backup: &str) -> StepResult {
         let Source::Standby(primary) = self else { return Ok(()) };
         let archives = |node: &Node| cx.world.spec(node.name()).archive_to.as_deref() == Some(&repo.name);
+        let host = node.host()?.clone();
         let Some(primary) = primary else {
+            let end = moment(&*cx.client(node).await?).await?;
+            let size = segment_size(&*cx.client(node).await?).await?;
+            let segment = Segment::before(end.lsn, end.timeline, size).to_string();
+            if repo.holds(host.as_ref(), &segment).await? {
+                cx.fact("segment", segment);
+                return Ok(());
+            }
             cx.fact("archive", "the standby's primary does not answer: WAL comes into the archive when it does");
+            cx.world.warn(format!(
+                "backup `{backup}` of `{}` ends in segment {segment}, which is not in repo `{}`, and no primary answers that \
+                 could finish it: until it is archived a recovery to the end of the backup may fail",
+                node.name(),
+                repo.name
+            ));
             return Ok(());
         };
-        if !archives(primary) && !archives(node) {
-            return Ok(());
-        }
+        let archiving = [&**primary, node].into_iter().find(|node| archives(node));
+        let Some(archiving) = archiving else { return Ok(()) };
         let segment = finish_segment(&*cx.client(primary).await?).await?;
-        cx.wait(format!("segment {segment} in repo `{}`", repo.name));
-        let host = node.host()?.clone();
-        let until = cx.deadline.min(Instant::now() + PATIENCE);
-        let there = wait_until(until, async |_| {
+        let client = cx.client(archiving).await?;
+        cx.awaits(Awaited::Archive, archiving.name());
+        let what = format!("segment {segment}, in which the backup ends, in repo `{}`", repo.name);
+        let there = cx.until(&what, async |seen| {
             let there = repo.holds(host.as_ref(), &segment.to_string()).await?;
-            Ok::<_, crate::repo::RepoError>(there.then_some(()))
-        });
-        match there.await? {
-            Ok(()) => cx.fact("segment", segment.to_string()),
-            Err(_) => {
-                cx.fact("archive", format!("segment {segment}, in which the backup ends, is not in the archive yet"))
+            if !there {
+                *seen = Archiver::ask(&client).await?.to_string();
             }
+            Ok(there.then_some(()))
+        });
+        if let Err(finding) = there.await {
+            let help = format!(
+                "without it a recovery to the end of backup `{backup}`, which is in the repo, may fail: see why it is not archived, and \
+                 back up again"
+            );
+            return Err(finding.note("log", archiving.log_tail().await).help(help));
         }
+        cx.fact("segment", segment.to_string());
         Ok(())
     }
 }

@@ -30,6 +30,10 @@ use crate::steps::recovery::upstream::upstream_of;
 /// segment is not in the archive, and a recovery to a time ends with an error if no commit comes
 /// after that time.
 ///
+/// With `through` only the segments up to the one in which that mark ends have to be there. What
+/// was written since is waited for as well, for 3 s, as long as archive_command does not fail: it
+/// has the commit that a target time needs.
+///
 /// For a standby that archives (`archive_mode: always`), its primary finishes the segment.
 ///
 /// It passes if all segments up to that one are in the repo, on every timeline on the way, with the
@@ -107,14 +111,19 @@ impl WaitArchived {
             // A standby has the whole of a segment when something comes after it.
             writer.batch_execute("SELECT pg_current_xact_id()").await?;
         }
-        cx.fact("segment", segment.to_string());
+        let (through, behind) = match self.end_of_mark(cx, &whose, segment)? {
+            Some(end) if end.start() < segment.start() => (end, Some((segment, Instant::now() + GRACE))),
+            _ => (segment, None),
+        };
+        cx.fact("segment", through.to_string());
         let host = node.host()?.clone();
         let row = client.query_one("SELECT current_setting('archive_command')", &[]).await?;
         let from = needed(cx, &repo, &whose);
         let mut watch = Watch {
             node: &node,
             client: &client,
-            way: Way { repo: &repo, host: host.as_ref(), whose: &whose, from, through: segment },
+            way: Way { repo: &repo, host: host.as_ref(), whose: &whose, from, through },
+            behind,
             in_order: row.get::<_, String>(0) == repo.archive_command(),
             others: cx.world.outputs().nodes.values().cloned().collect(),
             nudge: ArchiverNudge::new(),
@@ -123,7 +132,7 @@ impl WaitArchived {
             found: Found::Nothing,
         };
         cx.awaits(Awaited::Archive, node.name());
-        let what = format!("segment {segment} in repo `{}`", repo.name);
+        let what = format!("segment {through} in repo `{}`", repo.name);
         let began = Instant::now();
         let done = cx.until(&what, async |seen| watch.look(seen).await).await;
         if done.is_ok() {
@@ -183,6 +192,16 @@ impl WaitArchived {
         }
     }
 
+    /// The segment in which the mark ends; none where the step names none, or it ends on another
+    /// timeline than that on which the server is now.
+    fn end_of_mark(&self, cx: &Context<'_>, whose: &Lineage, now: Segment) -> Result<Option<Segment>, Box<Finding>> {
+        let Some(through) = &self.through else { return Ok(None) };
+        let end = cx.world.mark(through)?.after.lsn;
+        let size = now.end().0 - now.start().0;
+        let timeline = whose.history.at(end);
+        Ok((timeline == now.timeline()).then(|| Segment::before(end, timeline, size)))
+    }
+
     /// Fails where the mark is not in the history of the server that archives.
     fn check_mark(&self, cx: &Context<'_>, whose: &Lineage) -> StepResult {
         let Some(through) = &self.through else { return Ok(()) };
@@ -208,11 +227,17 @@ impl WaitArchived {
     }
 }
 
+/// How long what comes behind a mark's own segment is waited for.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Watching the archive until everything is there.
 struct Watch<'a> {
     node: &'a Node,
     client: &'a Client,
     way: Way<'a>,
+    /// The segment that was finished just now, where it is another one than the last that is
+    /// needed, and until when it is waited for.
+    behind: Option<(Segment, Instant)>,
     /// Whether the archive_command is the repo's own. What that has acknowledged is there: what is
     /// not there does not come any more.
     in_order: bool,
@@ -246,7 +271,7 @@ impl Watch<'_> {
         if archiver.failed() > self.refused {
             // archive_command refuses to overwrite another segment of that name: whose is it?
             self.refused = archiver.failed();
-            let failed = archiver.last_failed(segment);
+            let failed = archiver.last_failed(segment).filter(|failed| *failed <= segment);
             self.check_headers(failed.as_slice()).await?;
             self.check_refused(failed).await?;
         }
@@ -255,7 +280,13 @@ impl Watch<'_> {
         }
         let archive = repo.archive(self.way.host).await?.of_segments(segment.end().0 - segment.start().0);
         match self.way.look(&archive) {
-            Ok(found) => return self.check_headers(&found).await.map(Some),
+            Ok(found) => {
+                self.check_headers(&found).await?;
+                let waits = self.behind.is_some_and(|(behind, until)| {
+                    !archive.is_whole(behind) && !archiver.fails() && Instant::now() < until
+                });
+                return Ok((!waits).then_some(()));
+            }
             Err(Missing::Segments(missing)) => {
                 let Some(first) = missing.first() else { return Ok(None) };
                 if self.in_order && *first < segment && archive.is_whole(segment) {
