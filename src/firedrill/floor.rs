@@ -208,8 +208,8 @@ impl Floor {
                 Reply::yes("said")
             }
             Ask::Ran { node, text } => {
-                // What it asks a server stands in the server's log, and what it makes is found: that a
-                // program ran says nothing of noticing.
+                // What it asks a server stands in the server's log, and what it makes is found:
+                // that a program ran says nothing of noticing.
                 self.ran(&node, "drillyard shell", &cut(&text), Duration::ZERO);
                 Reply::yes("noted")
             }

@@ -48,9 +48,9 @@ impl Firedrill {
         standing.of > 0 && standing.held == standing.of
     }
 
-    /// Why users are not served whom the servers have that are checked, if they are not: rows may be
-    /// where they belong, and nobody can write. Those who go on only once they are served are waited
-    /// for.
+    /// Why users are not served whom the servers have that are checked, if they are not: rows may
+    /// be where they belong, and nobody can write. Those who go on only once they are served are
+    /// waited for.
     async fn unserved(&self, field: &Field<'_>) -> Option<String> {
         let ids = self.users_of_checked(field).await;
         let from = Instant::now();
@@ -63,8 +63,8 @@ impl Firedrill {
         }
     }
 
-    /// The ids of the users whose server is checked and is a primary now: another one may stay as it
-    /// is.
+    /// The ids of the users whose server is checked and is a primary now: another one may stay as
+    /// it is.
     async fn users_of_checked(&self, field: &Field<'_>) -> Vec<String> {
         let primaries: Vec<String> = primaries(field.world).await.into_iter().map(|primary| primary.name).collect();
         let checks = field.plan().steps.iter().filter(|step| {

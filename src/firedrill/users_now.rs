@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::state::State;
 use super::view::UsersView;
 use crate::journal::TrafficCount;
 use crate::pg::condition::condition;
@@ -54,7 +53,7 @@ impl UsersNow {
 
     /// Why they are not served, in the last word of them since `from`; of those who do not work, or
     /// did not get on before the incident, nobody knows.
-    fn unserved(&self, from: Instant) -> Option<String> {
+    pub(super) fn unserved(&self, from: Instant) -> Option<String> {
         let heard = self.heard.filter(|heard| heard.elapsed() < CURRENT)?;
         self.ordinary.as_ref()?;
         let id = &self.count.id;
@@ -84,13 +83,6 @@ impl UsersNow {
             errors,
             history: self.history.iter().copied().collect(),
         }
-    }
-}
-
-impl State {
-    /// Why users are not served, of those with one of these ids, by what was heard since `from`.
-    pub(super) fn unserved(&self, ids: &[String], from: Instant) -> Option<String> {
-        ids.iter().find_map(|id| self.users.get(id)?.unserved(from))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be said of a firedrill when everything was checked for good.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::score::shown;
 use super::state::State;
@@ -8,6 +8,11 @@ use super::view::{CheckState, VerdictView};
 use crate::journal::{Budget, BudgetName, Outcome, Problem};
 
 impl State {
+    /// Why users are not served, of those with one of these ids, by what was heard since `from`.
+    pub(super) fn unserved(&self, ids: &[String], from: Instant) -> Option<String> {
+        ids.iter().find_map(|id| self.users.get(id)?.unserved(from))
+    }
+
     /// A check was made for good.
     pub(super) fn judged(&mut self, index: usize, outcome: Outcome, problem: Option<&Problem>) {
         if self.ended.is_none() {

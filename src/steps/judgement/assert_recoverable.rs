@@ -50,10 +50,10 @@ use crate::steps::recovery::reachable::{self, Point};
 /// reported as `last_commit`. PostgreSQL does not come to a later time, either. A point outside of
 /// the window fails, with the window.
 ///
-/// With `max_age` an archive that has stopped is noticed: the last commit in the newest WAL must not
-/// be older, unless the backup was finished since, and all the WAL that it needs has been archived.
-/// A production that commits nothing for so long fails, too, or it cannot be told if no commit is in
-/// the newest 8 segments: a job that writes a row now and then helps.
+/// With `max_age` an archive that has stopped is noticed: the last commit in the newest WAL must
+/// not be older, unless the backup was finished since, and all the WAL that it needs has been
+/// archived. A production that commits nothing for so long fails, too, or it cannot be told if no
+/// commit is in the newest 8 segments: a job that writes a row now and then helps.
 ///
 /// The `bytes` are those in the repo, packed as they are there; `restored_bytes` are those that a
 /// restore takes up, with which the room is compared: by the files themselves, by the sizes in a

@@ -91,8 +91,8 @@ impl Goal {
     /// The end of a mark behind which a recovery to its time has gone on: what was committed behind
     /// it by a clock that was set back is not later than the target.
     fn set_back(&self, mark: &Mark, position: &Position, recovery_log: &RecoveryLog) -> Option<Lsn> {
-        /// A commit has the time at which it was begun, and is written a little later: two that come
-        /// at once may lie the other way round in the WAL.
+        /// A commit has the time at which it was begun, and is written a little later: two that
+        /// come at once may lie the other way round in the WAL.
         const AT_ONCE: SignedDuration = SignedDuration::from_secs(1);
         let (RecoveryTarget::Time { .. }, Target::After { .. }, Some(_)) = (&self.setting, &self.target, mark.xid)
         else {

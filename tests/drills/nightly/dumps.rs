@@ -181,8 +181,8 @@ async fn what_is_wrong_with_a_dump_is_told() {
     drill(&runner, &site, "nothing*", verify).failed(1, &["repo `dumps` has no such backup"]);
 }
 
-/// Of an archive that is a directory pg_restore takes the end of a file for that of its rows, and of
-/// a tar it looks for more for ever.
+/// Of an archive that is a directory pg_restore takes the end of a file for that of its rows, and
+/// of a tar it looks for more for ever.
 fn a_file_that_was_cut_off_is_passed_over(site: &Site, runner: &CliRunner) {
     let verify = "  - assert_backup: { verify: true }\n";
     let rows = "rows=$(ls $D/dir/[0-9]*.dat* | head -n 1)";
