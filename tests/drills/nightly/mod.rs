@@ -350,7 +350,9 @@ async fn what_keeps_it_from_following_is_told() {
     let stopped = ["waiting for `copy` to stream from `prod`", "repo `lastnight` does not hold 0000"];
     drill(&newest).fails_alike(1, &stopped).in_time(15);
     let hourly = "  - assert_recoverable: { repo: lastnight, backup: noon, max_age: 0s }\n";
-    drill(hourly).fails_alike(1, &["the WAL in repo `lastnight` is too old", "the backup whose WAL is there: "]).in_time(60);
+    drill(hourly)
+        .fails_alike(1, &["the WAL in repo `lastnight` is too old", "the backup whose WAL is there: "])
+        .in_time(60);
 }
 
 #[tokio::test]
