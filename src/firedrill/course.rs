@@ -129,10 +129,6 @@ impl Firedrill {
 
     /// What people wrote on a server that turns out to be nobody's.
     pub(super) async fn wrong_server(&self, field: &Field<'_>, at_work: &AtWork) {
-        let checks = field.plan().steps.iter().filter(|step| {
-            let group = step.head.group.is_some_and(|group| self.part.judge.contains(&group));
-            group || self.part.judge.contains(&step.head.index)
-        });
         let looks_at = |step: &PlannedStep| {
             let standby = match &step.effects.checks {
                 Some(Checks::Streaming { standby, .. }) => Some(standby.clone()),
@@ -140,7 +136,7 @@ impl Firedrill {
             };
             step.nodes().filter(|node| Some(*node) != standby.as_ref()).map(ToString::to_string).collect::<Vec<_>>()
         };
-        let checked = checks.flat_map(looks_at).collect();
+        let checked = self.checks(field).flat_map(looks_at).collect();
         if let Some(accident) = at_work.watch.strays.accident(&primaries(field.world).await, &checked) {
             self.floor.accident(accident.name, COSTS, &accident.seen);
         }

@@ -67,15 +67,20 @@ impl Firedrill {
     /// it is.
     async fn users_of_checked(&self, field: &Field<'_>) -> Vec<String> {
         let primaries: Vec<String> = primaries(field.world).await.into_iter().map(|primary| primary.name).collect();
-        let checks = field.plan().steps.iter().filter(|step| {
-            [Some(step.head.index), step.head.group].into_iter().flatten().any(|index| self.part.judge.contains(&index))
-        });
-        let checked: BTreeSet<&NodeId> = checks.flat_map(PlannedStep::nodes).collect();
+        let checked: BTreeSet<&NodeId> = self.checks(field).flat_map(PlannedStep::nodes).collect();
         let of_checked = |step: &&PlannedStep| {
             step.nodes().any(|node| checked.contains(node) && primaries.iter().any(|name| name == node.as_str()))
         };
         let traffic = field.plan().steps.iter().filter(|step| step.kind.output == Some(Output::Traffic));
         traffic.filter(of_checked).filter_map(|step| step.head.id.clone()).collect()
+    }
+
+    /// The steps that say whether people are done, with the lines of an `all` among them.
+    pub(super) fn checks<'a>(&'a self, field: &'a Field<'_>) -> impl Iterator<Item = &'a PlannedStep> {
+        field.plan().steps.iter().filter(|step| {
+            let group = step.head.group.is_some_and(|group| self.part.judge.contains(&group));
+            group || self.part.judge.contains(&step.head.index)
+        })
     }
 
     /// The same; the end of people's part, if this is it, is the moment in which it began.
